@@ -1,0 +1,74 @@
+/**
+ * Import layers: who may import whom, as direct edges. A type-only import is erased and therefore free. That no I/O reaches
+ * the workflow bundle by a longer way is for the test of the bundle to say.
+ */
+
+const OURS = "^(domain|workflows|activities|clients|gateway|simulator|workers|config|scripts|test|bench|examples)/";
+
+/** Files in `from` may import, of our own, only what `mayImport` matches. */
+function only(name, from, mayImport) {
+	return {
+		name,
+		severity: "error",
+		from: { path: from },
+		to: { path: OURS, pathNot: mayImport, dependencyTypesNot: ["type-only"] },
+	};
+}
+
+/** Files in `from` may import, of packages and Node's modules, only what `mayImport` matches. */
+function packages(name, from, mayImport) {
+	return {
+		name,
+		severity: "error",
+		from: { path: from },
+		to: { pathNot: [OURS, ...mayImport], dependencyTypesNot: ["type-only", "local"] },
+	};
+}
+
+module.exports = {
+	forbidden: [
+		{ name: "no-circles", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
+		{ name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+		only("domain-is-pure", "^domain/", ["^domain/"]),
+		packages("domain-has-no-packages", "^domain/", []),
+		only("workflows-know-domain", "^workflows/", ["^workflows/", "^domain/"]),
+		packages("workflows-are-sandboxed", "^workflows/", ["node_modules/@temporalio/(workflow|common)/"]),
+		only("activities-know-domain", "^activities/", ["^activities/", "^domain/"]),
+		{
+			name: "request-layer-is-not-temporal",
+			severity: "error",
+			from: { path: "^activities/request/" },
+			to: { path: "node_modules/@temporalio/", dependencyTypesNot: ["type-only"] },
+		},
+		only("clients-know-messages", "^clients/", ["^clients/", "^domain/", "^workflows/[^/]+/messages\\.ts$"]),
+		only("gateway-is-a-root", "^gateway/", ["^gateway/", "^activities/", "^clients/", "^config/", "^domain/"]),
+		only("workers-are-roots", "^workers/", [
+			"^workers/",
+			"^activities/",
+			"^config/",
+			"^domain/",
+			"^workflows/[^/]+/messages\\.ts$",
+			"^clients/",
+			"^gateway/administration/",
+		]),
+		only("config-knows-domain", "^config/", ["^config/", "^domain/"]),
+		only("simulator-stands-alone", "^simulator/", ["^simulator/"]),
+		only("examples-are-agents", "^examples/", ["^examples/", "^clients/", "^scripts/setup\\.mjs$"]),
+		{
+			name: "nothing-imports-tests-or-scripts",
+			severity: "error",
+			from: { path: OURS, pathNot: "^(test|scripts|bench|examples)/" },
+			to: { path: "^(test|scripts|bench|examples)/" },
+		},
+	],
+	options: {
+		doNotFollow: { path: "node_modules" },
+		tsPreCompilationDeps: true,
+		tsConfig: { fileName: "tsconfig.json" },
+		enhancedResolveOptions: {
+			exportsFields: ["exports"],
+			conditionNames: ["node", "import", "require", "types", "default"],
+			extensions: [".ts", ".mjs", ".js", ".json"],
+		},
+	},
+};

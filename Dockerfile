@@ -1,0 +1,26 @@
+# One image for gateway, worker and migrations; docker-compose.yml picks the entry. glibc, because the native core of the
+# Temporal SDK is built against it.
+FROM node:24-bookworm-slim
+
+WORKDIR /app
+COPY package.json package-lock.json ./
+# Install scripts only bring a Node and a PostgreSQL for development: here is a Node, and PostgreSQL is a service of its own.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && npm cache clean --force
+
+COPY domain domain
+COPY workflows workflows
+COPY activities activities
+COPY clients clients
+COPY gateway gateway
+COPY workers workers
+COPY config config
+COPY migrations migrations
+COPY scripts scripts
+
+# Journals of the gateway, keys of the first start. One volume per container: a journal belongs to one gateway.
+RUN mkdir /data && chown node:node /data
+VOLUME /data
+ENV NODE_ENV=production TOLLGATE_HOME=/data TOLLGATE_GATEWAY_HOST=0.0.0.0 TOLLGATE_ADMIN_HOST=0.0.0.0
+USER node
+STOPSIGNAL SIGTERM
+CMD ["node", "gateway/main.ts"]

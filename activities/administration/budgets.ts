@@ -1,0 +1,99 @@
+import type { Queryable } from "#activities/keys/port.ts";
+import {
+	type BudgetDefinition,
+	checkBudgetDefinition,
+	checkBudgetSelector,
+	type FieldProblem,
+	ORGANIZATION_ID,
+	readLimitUsd,
+	selectorKey,
+} from "#domain/budget/scope.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { waitUntilHeld, waitUntilInForce } from "./in-force.ts";
+import type { Administration, BudgetSetting, BudgetView } from "./port.ts";
+import { requireTeam } from "./read-teams.ts";
+
+/**
+ * Sets one budget through the team's workflow. Resolves when PostgreSQL holds it and live gateways act on it.
+ * @throws CostControlError "admin.invalid" naming the field, "admin.not_found", "governance.unreachable".
+ */
+export async function setBudget(administration: Administration, setting: BudgetSetting): Promise<BudgetView> {
+	const { database, governor, adminName } = administration;
+	const definition = definitionOf(setting);
+	await requireTeam(database, setting.teamId);
+	const { revision } = await governor.applyPolicy(setting.teamId, { mode: "patch", set: [definition], remove: [], requestedBy: adminName });
+	await waitUntilHeld(database, setting.teamId, revision);
+	await waitUntilInForce(database);
+	const view = (await listBudgets(database, setting.teamId)).find((budget) => selectorKey(budget) === selectorKey(definition));
+	if (!view) throw new CostControlError("admin.conflict", "The budget was removed by somebody else at the same time.");
+	return view;
+}
+
+/** Ends one budget; its books stay. @throws as setBudget, "admin.not_found" also when there is no such budget. */
+export async function removeBudget(
+	administration: Administration,
+	setting: Pick<BudgetSetting, "teamId" | "dimension" | "dimensionValue" | "unit" | "windowKind">,
+): Promise<void> {
+	const { database, governor, adminName } = administration;
+	const checked = checkBudgetSelector({ ...setting, dimension: setting.dimension ?? defaultDimension(setting.teamId) }, setting.teamId, "budget");
+	if (checked.kind === "invalid") throw invalid(checked.problems);
+	const budgets = await listBudgets(database, setting.teamId);
+	if (!budgets.some((budget) => selectorKey(budget) === selectorKey(checked.value)))
+		throw new CostControlError("admin.not_found", `Team ${setting.teamId} has no such budget.`);
+	const { revision } = await governor.applyPolicy(setting.teamId, { mode: "patch", set: [], remove: [checked.value], requestedBy: adminName });
+	await waitUntilHeld(database, setting.teamId, revision);
+	await waitUntilInForce(database);
+}
+
+/** Reads what people typed. @throws CostControlError "admin.invalid" naming the field. */
+export function definitionOf(setting: BudgetSetting): BudgetDefinition {
+	const limitAmount = amountOf(setting.limitUsd, setting.limitAmount, "limit");
+	if (limitAmount === undefined) throw invalid([{ field: "limit", problem: "is missing: give dollars, like 0.25" }]);
+	const stopAmount = amountOf(setting.stopUsd, setting.stopAmount, "stop") ?? null;
+	const { teamId, dimension = defaultDimension(teamId), dimensionValue, unit, windowKind, timeZone, warnBasisPoints } = setting;
+	const isMoneyForTokens = unit === "tokens" && (setting.limitUsd !== undefined || setting.stopUsd !== undefined);
+	if (isMoneyForTokens) throw invalid([{ field: "limit", problem: "of a budget in tokens is a number of tokens, not dollars" }]);
+	const checked = checkBudgetDefinition({ dimension, dimensionValue, unit, windowKind, timeZone, warnBasisPoints, limitAmount, stopAmount }, teamId, "budget");
+	if (checked.kind === "invalid") throw invalid(checked.problems);
+	return checked.value;
+}
+
+const BUDGETS = `
+	SELECT b.id, coalesce(b.team_id, '@organization') AS "teamId", b.dimension, b.dimension_value AS "dimensionValue", b.unit, b.window_kind AS "windowKind",
+	       b.time_zone AS "timeZone", b.limit_amount AS "limitAmount", b.stop_amount AS "stopAmount", b.warn_basis_points AS "warnBasisPoints", b.is_frozen AS "isFrozen",
+	       coalesce(l.posted, 0)::text AS "postedAmount", coalesce(l.pending, 0)::text AS "pendingAmount", coalesce(l.overrun, 0)::text AS "overrunAmount",
+	       greatest(0, least(b.limit_amount, coalesce(b.stop_amount, b.limit_amount)) - coalesce(w.granted, 0))::text AS "leftAmount",
+	       CASE WHEN isfinite(w.starts_at) THEN to_char(w.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "windowStartsAt",
+	       CASE WHEN isfinite(w.ends_at) THEN to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "resetsAt"
+	FROM tollgate.budget b
+	LEFT JOIN LATERAL (
+		SELECT * FROM tollgate.budget_window x WHERE x.budget_id = b.id AND x.starts_at <= clock_timestamp() AND x.ends_at > clock_timestamp() ORDER BY x.starts_at DESC LIMIT 1
+	) w ON true
+	LEFT JOIN LATERAL (
+		SELECT sum(y.posted) AS posted, sum(y.granted - y.returned - y.posted) AS pending, sum(y.overrun) AS overrun FROM tollgate.lease y WHERE y.window_id = w.id
+	) l ON true
+	WHERE b.deleted_at IS NULL AND ($1::text IS NULL OR coalesce(b.team_id, '@organization') = $1)
+	ORDER BY b.team_id NULLS FIRST, b.dimension = 'team' DESC, b.dimension, b.dimension_value, b.id`;
+
+/** Budgets of one team, of the organisation ("@organization"), or of all (undefined). */
+export async function listBudgets(database: Queryable, teamId: string | undefined): Promise<BudgetView[]> {
+	return (await database.query<BudgetView>(BUDGETS, [teamId ?? null])).rows;
+}
+
+function defaultDimension(teamId: string): string {
+	return teamId === ORGANIZATION_ID ? "organization" : "team";
+}
+
+function amountOf(usd: string | undefined, amount: string | undefined, field: string): string | undefined {
+	if (usd === undefined) return amount;
+	if (amount !== undefined) throw invalid([{ field, problem: "is given twice, in dollars and as an amount" }]);
+	const read = readLimitUsd(usd, field);
+	if (read.kind === "invalid") throw invalid(read.problems);
+	return read.value.toString();
+}
+
+function invalid(problems: readonly FieldProblem[]): CostControlError {
+	return new CostControlError("admin.invalid", problems.map(({ field, problem }) => `${field}: ${problem}`).join("; "), {
+		details: { field: problems[0]?.field ?? null },
+	});
+}

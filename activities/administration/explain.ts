@@ -1,0 +1,117 @@
+import type { Queryable } from "#activities/keys/port.ts";
+import { readPriceBookAt } from "#activities/pricebooks/postgres.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { checkPrice, type PriceExplanation } from "#domain/pricing/explain.ts";
+import type { PriceTier } from "#domain/pricing/price-book.ts";
+
+/** Everything the books know about one request: each attempt, what it cost and why, and each refusal. */
+export type RequestExplanation = {
+	readonly requestId: string;
+	readonly attempts: readonly AttemptExplanation[];
+	readonly refusals: readonly RefusalExplanation[];
+};
+
+/** Amounts are decimal strings of nano-USD, times ISO 8601. */
+export type AttemptExplanation = {
+	readonly attemptId: string;
+	readonly at: string;
+	readonly teamId: string;
+	readonly keyId: string;
+	readonly feature: string | null;
+	readonly userId: string | null;
+	readonly environment: string | null;
+	readonly asserted: Readonly<Record<string, string>> | null;
+	readonly claimed: Readonly<Record<string, string>> | null;
+	readonly provider: string;
+	readonly model: string;
+	readonly answeredModel: string | null;
+	readonly serviceTier: string | null;
+	readonly endpoint: string;
+	readonly outcome: string;
+	readonly reason: string | null;
+	readonly reservedNanoUsd: string;
+	readonly costNanoUsd: string;
+	readonly overrunNanoUsd: string;
+	readonly usage: Readonly<Record<string, number>>;
+	readonly priceVersion: number;
+	/** How the cost was made; null where it was not priced from usage. */
+	readonly price: PriceExplanation | null;
+	readonly clampedOutputTokens: number | null;
+	readonly providerRequestId: string | null;
+	readonly httpStatus: number | null;
+	readonly durationMs: number | null;
+	readonly entries: readonly {
+		readonly entryKey: string;
+		readonly kind: string;
+		readonly amountNanoUsd: string;
+		readonly at: string;
+		readonly reason: string | null;
+	}[];
+	/** The budgets it was held in, as "team, day" and the window's start. */
+	readonly budgets: readonly { readonly budgetId: string; readonly name: string; readonly windowStartsAt: string | null }[];
+};
+
+export type RefusalExplanation = {
+	readonly refusalId: string;
+	readonly at: string;
+	readonly code: string;
+	readonly teamId: string;
+	readonly keyId: string;
+	readonly budget: string | null;
+	readonly limitAmount: string | null;
+	readonly grantedAmount: string | null;
+	readonly idleAmount: string | null;
+	readonly needAmount: string | null;
+	readonly waitedMs: number;
+};
+
+const BUDGET_NAME =
+	"concat_ws(' ', b.dimension, nullif(b.dimension_value, '')) || ', ' || b.window_kind || CASE b.unit WHEN 'tokens' THEN ', tokens' ELSE '' END";
+const TIME = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+const ATTEMPTS = `
+	SELECT a.attempt_id AS "attemptId", ${TIME("a.at")} AS at, a.team_id AS "teamId", a.key_id AS "keyId", a.feature, a.user_id AS "userId", a.environment, a.asserted, a.claimed,
+	       a.provider, a.model, a.answered_model AS "answeredModel", a.service_tier AS "serviceTier", a.endpoint, a.outcome, a.reason,
+	       a.reserved_nano_usd AS "reservedNanoUsd", a.cost_nano_usd AS "costNanoUsd", a.overrun_nano_usd AS "overrunNanoUsd",
+	       jsonb_strip_nulls(jsonb_build_object('inputTokens', a.input_tokens, 'cachedInputTokens', a.cached_input_tokens, 'cacheWrite5mTokens', a.cache_write_5m_tokens,
+	         'cacheWrite1hTokens', a.cache_write_1h_tokens, 'outputTokens', a.output_tokens, 'reasoningTokens', a.reasoning_tokens, 'toolCalls', a.tool_calls)) AS usage,
+	       a.price_version::int AS "priceVersion", ${TIME("a.reserved_at")} AS "reservedAt", a.clamped_output_tokens::int AS "clampedOutputTokens",
+	       a.provider_request_id AS "providerRequestId", a.http_status AS "httpStatus", a.duration_ms AS "durationMs",
+	       (SELECT coalesce(jsonb_agg(jsonb_build_object('entryKey', e.entry_key, 'kind', e.kind, 'amountNanoUsd', e.amount_nano_usd::text, 'at', ${TIME("e.at")}, 'reason', e.detail->>'reason') ORDER BY e.at), '[]')
+	        FROM tollgate.entry e WHERE e.attempt_id = a.attempt_id) AS entries,
+	       (SELECT coalesce(jsonb_agg(jsonb_build_object('budgetId', b.id::text, 'name', ${BUDGET_NAME},
+	           'windowStartsAt', CASE WHEN isfinite(w.starts_at) THEN ${TIME("w.starts_at")} END) ORDER BY b.id), '[]')
+	        FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE w.id = ANY (a.window_ids)) AS budgets
+	FROM tollgate.attempt a
+	WHERE a.request_id = $1 OR a.attempt_id = $1
+	ORDER BY a.at, a.attempt_id`;
+
+const REFUSALS = `
+	SELECT r.refusal_id AS "refusalId", ${TIME("r.refused_at")} AS at, r.code, r.team_id AS "teamId", r.key_id AS "keyId", ${BUDGET_NAME} AS budget,
+	       r.limit_amount AS "limitAmount", r.granted AS "grantedAmount", r.idle AS "idleAmount", r.need AS "needAmount", r.waited_ms AS "waitedMs"
+	FROM tollgate.refusal r LEFT JOIN tollgate.budget b ON b.id = r.budget_id
+	WHERE r.request_id = $1 OR r.refusal_id = $1
+	ORDER BY r.at`;
+
+type AttemptRow = Omit<AttemptExplanation, "price"> & { readonly reservedAt: string };
+
+/** By request id (`x-tollgate-request-id`) or attempt id. @throws CostControlError "admin.not_found"; a call is in the books within a second. */
+export async function explainRequest(database: Queryable, requestId: string): Promise<RequestExplanation> {
+	const attempts = (await database.query<AttemptRow>(ATTEMPTS, [requestId])).rows;
+	const refusals = (await database.query<RefusalExplanation>(REFUSALS, [requestId])).rows;
+	if (attempts.length + refusals.length === 0)
+		throw new CostControlError("admin.not_found", `The books hold no request ${requestId}: never sent, released without cost, or younger than a second.`);
+	return { requestId, attempts: await Promise.all(attempts.map((row) => withPrice(database, row))), refusals };
+}
+
+async function withPrice(database: Queryable, { reservedAt, ...row }: AttemptRow): Promise<AttemptExplanation> {
+	if (row.usage["inputTokens"] === undefined) return { ...row, price: null };
+	const book = await readPriceBookAt(database, row.priceVersion, reservedAt);
+	const model = book.find(row.provider, row.answeredModel ?? row.model) ? (row.answeredModel ?? row.model) : row.model;
+	const price = checkPrice({ book, provider: row.provider, model, usage: row.usage, tier: priceTier(row.serviceTier) });
+	return { ...row, price: price.kind === "priced" ? price : null };
+}
+
+function priceTier(serviceTier: string | null): PriceTier {
+	return serviceTier === "batch" || serviceTier === "flex" || serviceTier === "priority" ? serviceTier : "standard";
+}

@@ -1,0 +1,70 @@
+import type { Queryable } from "#activities/keys/port.ts";
+import type { BudgetDefinition, BudgetSelector } from "#domain/budget/scope.ts";
+
+/** The one writer of limits, as administration sees it: the team's workflow. Each call resolves with the policy revision. */
+export type BudgetGovernor = {
+	applyPolicy(
+		teamId: string,
+		input: {
+			readonly mode: "replace" | "patch";
+			readonly set: readonly BudgetDefinition[];
+			readonly remove: readonly BudgetSelector[];
+			readonly requestedBy: string;
+		},
+	): Promise<{ readonly revision: number }>;
+	freeze(teamId: string, input: { readonly reason: string; readonly requestedBy: string }): Promise<{ readonly revision: number }>;
+	unfreeze(teamId: string, input: { readonly requestedBy: string }): Promise<{ readonly revision: number }>;
+};
+
+/** What every administrative operation needs; `adminName` stands beside each change it makes. */
+export type Administration = { readonly database: Queryable; readonly governor: BudgetGovernor; readonly adminName: string };
+
+export type Team = {
+	readonly id: string;
+	readonly isUnlimited: boolean;
+	readonly isFrozen: boolean;
+	/** What differs from the defaults of domain/budget/team-policy.ts. */
+	readonly policy: Readonly<Record<string, unknown>>;
+	readonly createdAt: string;
+};
+
+/** A budget as people give it: amounts in dollars, or as decimal strings in the unit of the budget. */
+export type BudgetSetting = {
+	/** "@organization" for a budget of the organisation. */
+	readonly teamId: string;
+	/** Default "team" ("organization" for the organisation). */
+	readonly dimension?: string | undefined;
+	readonly dimensionValue?: string | undefined;
+	/** Default "nano_usd". */
+	readonly unit?: string | undefined;
+	readonly windowKind: string;
+	/** Default "UTC". */
+	readonly timeZone?: string | undefined;
+	readonly limitUsd?: string | undefined;
+	readonly limitAmount?: string | undefined;
+	readonly stopUsd?: string | undefined;
+	readonly stopAmount?: string | undefined;
+	/** Hundredths of a percent; default 8,000. */
+	readonly warnBasisPoints?: number | undefined;
+};
+
+/** A budget with its current window; amounts are decimal strings in the budget's unit, times ISO 8601. */
+export type BudgetView = BudgetSelector & {
+	readonly id: string;
+	readonly teamId: string;
+	readonly timeZone: string;
+	readonly limitAmount: string;
+	readonly stopAmount: string | null;
+	readonly warnBasisPoints: number;
+	readonly isFrozen: boolean;
+	/** Spent for certain. */
+	readonly postedAmount: string;
+	/** Held by gateways for calls in flight and to come. */
+	readonly pendingAmount: string;
+	/** Limit or threshold, less posted and pending; 0 when over. */
+	readonly leftAmount: string;
+	readonly overrunAmount: string;
+	readonly windowStartsAt: string | null;
+	/** null = never (lifetime), or no window opened yet. */
+	readonly resetsAt: string | null;
+};

@@ -1,0 +1,36 @@
+import type { Queryable } from "#activities/keys/port.ts";
+import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { Team } from "./port.ts";
+
+const TEAM = `
+	SELECT t.id, t.is_unlimited AS "isUnlimited", coalesce(g.is_frozen, false) AS "isFrozen", t.policy, t.created_at AS "createdAt"
+	FROM tollgate.team t LEFT JOIN tollgate.team_governance g ON g.team_id = t.id
+	WHERE t.deleted_at IS NULL`;
+
+type TeamRow = Omit<Team, "createdAt"> & { createdAt: Date };
+
+/** @throws CostControlError "admin.not_found". */
+export async function readTeam(database: Queryable, teamId: string): Promise<Team> {
+	const row = (await database.query<TeamRow>(`${TEAM} AND t.id = $1`, [teamId])).rows[0];
+	if (!row) throw noTeam(teamId);
+	return toTeam(row);
+}
+
+/** All teams, by id. */
+export async function listTeams(database: Queryable): Promise<Team[]> {
+	return (await database.query<TeamRow>(`${TEAM} ORDER BY t.id`)).rows.map(toTeam);
+}
+
+/** @throws CostControlError "admin.not_found" unless the id is the organisation or a living team. */
+export async function requireTeam(database: Queryable, teamId: string): Promise<void> {
+	if (teamId !== ORGANIZATION_ID) await readTeam(database, teamId);
+}
+
+export function noTeam(teamId: string): CostControlError {
+	return new CostControlError("admin.not_found", `There is no team ${teamId}. Create it with: tollgate team create ${teamId} --limit 10 --window day`);
+}
+
+function toTeam(row: TeamRow): Team {
+	return { ...row, createdAt: row.createdAt.toISOString() };
+}

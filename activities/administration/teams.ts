@@ -1,0 +1,93 @@
+import { TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
+import { readTeamPolicy } from "#domain/budget/team-policy.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { definitionOf, setBudget } from "./budgets.ts";
+import { waitUntilHeld, waitUntilInForce } from "./in-force.ts";
+import type { Administration, BudgetSetting, BudgetView, Team } from "./port.ts";
+import { noTeam, readTeam } from "./read-teams.ts";
+
+export type TeamRequest = {
+	readonly id: string;
+	/** Spends without any budget of its own; default false. */
+	readonly isUnlimited?: boolean | undefined;
+	readonly policy?: Readonly<Record<string, unknown>> | undefined;
+	/** First budget, of the whole team. */
+	readonly budget?: Omit<BudgetSetting, "teamId"> | undefined;
+};
+
+const CREATE = `
+	WITH created AS (
+		INSERT INTO tollgate.team (id, is_unlimited, policy) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id
+	)
+	SELECT tollgate.record_change('team', id, $4, jsonb_build_object('action', 'created', 'isUnlimited', $2::boolean, 'policy', $3::jsonb)) AS revision FROM created`;
+
+/**
+ * Creates a team, with its first budget if one is given. Everything is checked before anything is written.
+ * @throws CostControlError "admin.invalid" naming the field, "admin.conflict" when the id is taken,
+ *   "governance.unreachable" when the team exists but its budget could not be set.
+ */
+export async function createTeam(administration: Administration, request: TeamRequest): Promise<{ readonly team: Team; readonly budget: BudgetView | null }> {
+	if (!TEAM_ID_PATTERN.test(request.id))
+		throw new CostControlError(
+			"admin.invalid",
+			`id: ${JSON.stringify(request.id.slice(0, 80))} is no team name (lower-case letters, digits, dot, _ and -, at most 63)`,
+			{ details: { field: "id" } },
+		);
+	const policy = checkedPolicy(request.policy ?? {});
+	const budget = request.budget && { ...request.budget, teamId: request.id };
+	if (budget) definitionOf(budget);
+	const created = await administration.database.query(CREATE, [request.id, request.isUnlimited ?? false, JSON.stringify(policy), administration.adminName]);
+	if (created.rows.length === 0)
+		throw new CostControlError("admin.conflict", `There is or was a team ${request.id}. Change its budget with: tollgate budget set --team ${request.id}`);
+	const view = budget ? await setBudget(administration, budget) : null;
+	if (!view) await waitUntilInForce(administration.database);
+	return { team: await readTeam(administration.database, request.id), budget: view };
+}
+
+const CHANGE = `
+	WITH changed AS (
+		UPDATE tollgate.team SET is_unlimited = coalesce($2, is_unlimited), policy = policy || $3::jsonb WHERE id = $1 AND deleted_at IS NULL RETURNING id
+	)
+	SELECT tollgate.record_change('team', id, $4, jsonb_build_object('action', 'changed', 'isUnlimited', $2::boolean, 'policy', $3::jsonb)) AS revision FROM changed`;
+
+/** Changes what is named and leaves the rest. @throws CostControlError "admin.invalid", "admin.not_found". */
+export async function changeTeam(administration: Administration, teamId: string, change: Pick<TeamRequest, "isUnlimited" | "policy">): Promise<Team> {
+	const policy = checkedPolicy(change.policy ?? {});
+	const { rows } = await administration.database.query(CHANGE, [teamId, change.isUnlimited ?? null, JSON.stringify(policy), administration.adminName]);
+	if (rows.length === 0) throw noTeam(teamId);
+	await waitUntilInForce(administration.database);
+	return readTeam(administration.database, teamId);
+}
+
+const DELETE = `
+	WITH deleted AS (UPDATE tollgate.team SET deleted_at = clock_timestamp() WHERE id = $1 AND deleted_at IS NULL RETURNING id)
+	SELECT tollgate.record_change('team', id, $2, '{"action": "deleted"}') AS revision FROM deleted`;
+
+/** Its keys end with it; its books stay. @throws CostControlError "admin.not_found". */
+export async function deleteTeam(administration: Administration, teamId: string): Promise<void> {
+	const { rows } = await administration.database.query(DELETE, [teamId, administration.adminName]);
+	if (rows.length === 0) throw noTeam(teamId);
+	await waitUntilInForce(administration.database);
+}
+
+/** Stops every budget of the team at once. @throws CostControlError "admin.not_found", "governance.unreachable". */
+export async function freezeTeam(
+	administration: Administration,
+	teamId: string,
+	freeze: { readonly isFrozen: boolean; readonly reason: string },
+): Promise<Team> {
+	const { database, governor, adminName } = administration;
+	await readTeam(database, teamId);
+	const { revision } = freeze.isFrozen
+		? await governor.freeze(teamId, { reason: freeze.reason, requestedBy: adminName })
+		: await governor.unfreeze(teamId, { requestedBy: adminName });
+	await waitUntilHeld(database, teamId, revision);
+	await waitUntilInForce(database);
+	return readTeam(database, teamId);
+}
+
+function checkedPolicy(policy: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+	const [problem] = readTeamPolicy(policy).problems;
+	if (problem) throw new CostControlError("admin.invalid", `policy.${problem.field} ${problem.problem}`, { details: { field: `policy.${problem.field}` } });
+	return policy;
+}

@@ -1,0 +1,119 @@
+import type { LeaseFacts } from "#domain/budget/window-lease.ts";
+import type { KeyResolution } from "../request/port.ts";
+
+/**
+ * The SQL authority as the gateway uses it: one function call in one statement each (money-path §1).
+ * Amounts are bigint in the unit of the budget. Implemented by ./postgres.ts over migrations/0002.
+ */
+export type BudgetUnit = "nano_usd" | "tokens";
+
+export type BudgetRule = {
+	readonly budgetId: string;
+	/** null = organisation. */
+	readonly teamId: string | null;
+	readonly dimension: "organization" | "team" | "feature" | "user" | "model" | "provider" | "key" | "environment";
+	readonly dimensionValue: string;
+	readonly unit: BudgetUnit;
+	readonly windowKind: "hour" | "day" | "week" | "month" | "quarter" | "lifetime";
+};
+
+export type TeamRecord = {
+	readonly teamId: string;
+	readonly isUnlimited: boolean;
+	readonly isDeleted: boolean;
+	/** Raw policy JSON; defaults are applied by domain/budget/team-policy.ts. */
+	readonly policy: Readonly<Record<string, unknown>>;
+	readonly budgets: readonly BudgetRule[];
+	/** Revision the record was read at. */
+	readonly revision: bigint;
+};
+
+/** A key as resolved, how long the answer holds (null = until revoked), and its team. */
+export type ResolvedKey = {
+	readonly resolution: KeyResolution;
+	readonly expiresInMs: number | null;
+	readonly maxAsserted: number;
+	readonly team: TeamRecord | undefined;
+};
+
+export type Claim = { readonly id: bigint; readonly windowIds: readonly string[] };
+
+/** One item of a grant: a budget, and what the gateway knows of its lease there. */
+export type GrantItem = {
+	readonly budgetId: string;
+	/** undefined when the gateway holds no lease of a current window there. */
+	readonly windowId: string | undefined;
+	readonly leaseGranted: bigint;
+	readonly idle: bigint;
+	readonly lookahead: bigint;
+};
+
+export type GrantRequest = {
+	/** Ascending by budget id. */
+	readonly items: readonly GrantItem[];
+	/** Per waiting call, in order: need per item (0 where the call does not meet it). */
+	readonly needs: readonly (readonly bigint[])[];
+	/** 0 = none yet. */
+	readonly claimId: bigint;
+	readonly wantsClaim: boolean;
+	/** Last attempt before refusing: leaves no room for other gateways' claims. */
+	readonly isFinal: boolean;
+	/** A call is asked for that no gateway can have answered yet: the claim, if it needs one, is a new one. Default false. */
+	readonly isNewAsk?: boolean;
+};
+
+/** The budget window and this gateway's lease row, as of the commit of the grant. */
+export type GrantedItem = LeaseFacts & {
+	readonly endsInMs: number | null;
+	/** Settled money of all gateways in this window. */
+	readonly posted: bigint;
+	/** Pending money of other gateways; the part of it whose gateway is silent for 1 s. */
+	readonly heldElsewhere: bigint;
+	readonly heldUnreachable: bigint;
+	/** Reachable gateways with pending money here that have not answered the claim yet. */
+	readonly unanswered: number;
+};
+
+export type GrantReply = {
+	readonly served: readonly boolean[];
+	readonly claimId: bigint;
+	readonly items: readonly GrantedItem[];
+	readonly revision: bigint;
+	readonly claims: readonly Claim[];
+};
+
+export type HeartbeatRequest = {
+	/** Absolute lease.returned per window ("return to"). */
+	readonly returns: readonly { readonly windowId: string; readonly returnTo: bigint }[];
+	readonly answeredClaim: bigint;
+	readonly seenRevision: bigint;
+	readonly flushedRequest: bigint;
+};
+
+export type HeartbeatReply = { readonly revision: bigint; readonly flushRequest: bigint; readonly claims: readonly Claim[] };
+
+/** One administrative change. `teamId` null: it may concern every team. */
+export type Change = { readonly revision: bigint; readonly kind: string; readonly subject: string; readonly teamId: string | null };
+
+/** "fenced": a later epoch of this gateway exists, or this one was closed. It may settle, never spend. */
+export type Fenced = { readonly isFenced: true };
+
+export type Authority = {
+	grant(request: GrantRequest): Promise<GrantReply | Fenced>;
+	heartbeat(request: HeartbeatRequest): Promise<HeartbeatReply | Fenced>;
+	/** One round trip at most; life is judged on PostgreSQL's clock. */
+	resolveKey(secret: string): Promise<ResolvedKey>;
+	loadTeam(teamId: string): Promise<TeamRecord | undefined>;
+	changesSince(revision: bigint): Promise<readonly Change[]>;
+	/** True when the value is known or was added under the key's cap of distinct values. */
+	assertValue(input: { readonly keyId: string; readonly dimension: string; readonly value: string; readonly maxAsserted: number }): Promise<boolean>;
+	/** Whether a settled call of the team received this answer. */
+	isAnswerOf(input: { readonly answerId: string; readonly teamId: string }): Promise<boolean>;
+	/** Wakes the other gateways to read open claims; its own transaction, best effort. */
+	announceClaim(): Promise<void>;
+	/** Calls back on a claim or a change announced by others. */
+	listen(onNews: (channel: "tollgate_claim" | "tollgate_change") => void): Promise<void>;
+	close(): Promise<void>;
+	/** Statements sent, for counters. */
+	readonly statements: number;
+};

@@ -1,0 +1,154 @@
+import { Connection } from "../database/connection.ts";
+import { resolveVirtualKey } from "../keys/resolve.ts";
+import type { Authority, Change, Claim, Fenced, GrantedItem, GrantReply, GrantRequest, HeartbeatReply, HeartbeatRequest, TeamRecord } from "./port.ts";
+
+/** Text of bigints, as the SQL functions answer in JSON. */
+type Wire<T> = { [K in keyof T]: T[K] extends bigint ? string : T[K] };
+
+const GRANT =
+	"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11, $12) AS reply";
+const HEARTBEAT = "SELECT tollgate.heartbeat($1, $2, $3::bigint[], $4::bigint[], $5, $6, $7) AS reply";
+const LOAD_TEAM = "SELECT tollgate.load_team($1) AS reply";
+const CHANGES = `SELECT revision::text, kind, subject, nullif(coalesce(detail ->> 'teamId', CASE kind WHEN 'team' THEN subject END), '@organization') AS "teamId"
+  FROM tollgate.change WHERE revision > $1 ORDER BY revision LIMIT 1000`;
+const ASSERT_VALUE = `WITH known AS (SELECT 1 FROM tollgate.asserted_value WHERE key_id = $1 AND dimension = $2 AND value = $3),
+  added AS (INSERT INTO tollgate.asserted_value (key_id, dimension, value)
+    SELECT $1, $2, $3 WHERE (SELECT count(*) FROM tollgate.asserted_value WHERE key_id = $1 AND dimension = $2) < $4
+    ON CONFLICT (key_id, dimension, value) DO UPDATE SET value = excluded.value RETURNING 1)
+  SELECT EXISTS (SELECT 1 FROM known) OR EXISTS (SELECT 1 FROM added) AS reply`;
+const IS_ANSWER_OF = "SELECT EXISTS (SELECT 1 FROM tollgate.attempt WHERE answer_id = $1 AND team_id = $2) AS reply";
+
+/**
+ * The authority over PostgreSQL for one gateway epoch. Two connections: one for grants and look-ups, one that
+ * listens and carries heartbeats, so that a grant waiting for a lock never silences the gateway.
+ */
+export function createPostgresAuthority(input: { url: string; gatewayId: string; epoch: bigint; asking?: Connection }): Authority {
+	const identity = [input.gatewayId, input.epoch.toString()];
+	let onNews: ((channel: "tollgate_claim" | "tollgate_change") => void) | undefined;
+	const asking = input.asking ?? openAsking(input);
+	const listening = new Connection({
+		url: input.url,
+		applicationName: `tollgate gateway ${input.gatewayId} heartbeat`,
+		onOpen: async (client) => {
+			client.on("notification", (message) => onNews?.(message.channel === "tollgate_change" ? "tollgate_change" : "tollgate_claim"));
+			await client.query("LISTEN tollgate_claim; LISTEN tollgate_change");
+		},
+	});
+	const ask = async (connection: Connection, name: string, text: string, values: readonly unknown[]) =>
+		(await connection.query<{ reply: never }>(name, text, values))[0]?.reply;
+
+	return {
+		async grant(request) {
+			const reply = await ask(asking, "grant", GRANT, [...identity, ...grantParameters(request)]);
+			return parseGrant(reply ?? unexpected("grant_lease"));
+		},
+		async heartbeat(request) {
+			const reply = await ask(listening, "heartbeat", HEARTBEAT, [...identity, ...heartbeatParameters(request)]);
+			return parseHeartbeat(reply ?? unexpected("heartbeat"));
+		},
+		async resolveKey(secret) {
+			const { expiresInMs, maxAsserted, team, ...resolution } = await resolveVirtualKey(asking.unprepared, secret);
+			return { resolution, expiresInMs, maxAsserted, team: team ? parseTeam(team as Wire<TeamRecord>) : undefined };
+		},
+		async loadTeam(teamId) {
+			const reply = await ask(asking, "load_team", LOAD_TEAM, [teamId]);
+			return reply ? parseTeam(reply) : undefined;
+		},
+		async changesSince(revision) {
+			const rows = await listening.query<Wire<Change>>("changes", CHANGES, [revision.toString()]);
+			return rows.map((row) => ({ ...row, revision: BigInt(row.revision) }));
+		},
+		async assertValue({ keyId, dimension, value, maxAsserted }) {
+			return (await ask(asking, "assert_value", ASSERT_VALUE, [keyId, dimension, value, maxAsserted])) === true;
+		},
+		async isAnswerOf({ answerId, teamId }) {
+			return (await ask(asking, "is_answer_of", IS_ANSWER_OF, [answerId, teamId])) === true;
+		},
+		async announceClaim() {
+			await asking.query("announce", "SELECT pg_notify('tollgate_claim', $1)", [input.gatewayId]);
+		},
+		async listen(callback) {
+			onNews = callback;
+			await listening.open();
+		},
+		async close() {
+			await Promise.all([asking.close(), listening.close()]);
+		},
+		get statements() {
+			return asking.statements + listening.statements;
+		},
+	};
+}
+
+/** The connection a call waits on: grants and look-ups. Closed with the authority. */
+export function openAsking({ url, gatewayId }: { readonly url: string; readonly gatewayId: string }): Connection {
+	return new Connection({ url, applicationName: `tollgate gateway ${gatewayId} grants` });
+}
+
+function unexpected(functionName: string): never {
+	throw new Error(`tollgate.${functionName} returned no row`);
+}
+
+function grantParameters({ items, needs, claimId, wantsClaim, isFinal, isNewAsk = false }: GrantRequest): unknown[] {
+	const texts = (pick: (item: GrantRequest["items"][number]) => bigint | string) => items.map((item) => pick(item).toString());
+	return [
+		texts((item) => item.budgetId),
+		texts((item) => item.windowId ?? "0"),
+		texts((item) => item.leaseGranted),
+		texts((item) => item.idle),
+		texts((item) => item.lookahead),
+		needs.flat().map(String),
+		claimId.toString(),
+		wantsClaim,
+		isFinal,
+		isNewAsk,
+	];
+}
+
+function heartbeatParameters({ returns, answeredClaim, seenRevision, flushedRequest }: HeartbeatRequest): unknown[] {
+	return [
+		returns.map((entry) => entry.windowId),
+		returns.map((entry) => entry.returnTo.toString()),
+		answeredClaim.toString(),
+		seenRevision.toString(),
+		flushedRequest.toString(),
+	];
+}
+
+function parseClaims(claims: readonly Wire<Claim>[]): Claim[] {
+	return claims.map((claim) => ({ id: BigInt(claim.id), windowIds: claim.windowIds }));
+}
+
+type GrantWire = Wire<Omit<GrantReply, "items" | "claims">> & { items: readonly Wire<GrantedItem>[]; claims: readonly Wire<Claim>[]; fenced?: boolean };
+
+function parseGrant(reply: GrantWire): GrantReply | Fenced {
+	if (reply.fenced) return { isFenced: true };
+	return {
+		served: reply.served,
+		claimId: BigInt(reply.claimId ?? 0),
+		revision: BigInt(reply.revision),
+		claims: parseClaims(reply.claims),
+		items: reply.items.map((item) => ({
+			...item,
+			limit: BigInt(item.limit),
+			stop: BigInt(item.stop),
+			granted: BigInt(item.granted),
+			leaseGranted: BigInt(item.leaseGranted),
+			leaseReturned: BigInt(item.leaseReturned),
+			leasePosted: BigInt(item.leasePosted),
+			leaseOverrun: BigInt(item.leaseOverrun),
+			posted: BigInt(item.posted),
+			heldElsewhere: BigInt(item.heldElsewhere),
+			heldUnreachable: BigInt(item.heldUnreachable),
+		})),
+	};
+}
+
+function parseHeartbeat(reply: Wire<Omit<HeartbeatReply, "claims">> & { claims: readonly Wire<Claim>[]; fenced: boolean }): HeartbeatReply | Fenced {
+	if (reply.fenced) return { isFenced: true };
+	return { revision: BigInt(reply.revision), flushRequest: BigInt(reply.flushRequest), claims: parseClaims(reply.claims) };
+}
+
+function parseTeam(reply: Wire<TeamRecord>): TeamRecord {
+	return { ...reply, revision: BigInt(reply.revision) };
+}

@@ -1,0 +1,115 @@
+import type { BudgetDefinition } from "#domain/budget/scope.ts";
+import { selectorKey } from "#domain/budget/scope.ts";
+import type { WindowReport } from "#domain/budget/team-budget-state.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { Connection } from "../database/connection.ts";
+import type { BudgetStore, HeldBudgets } from "./port.ts";
+
+const APPLY_POLICY = "SELECT tollgate.apply_policy($1, $2, $3, $4, $5) AS revision";
+const SET_FROZEN = "SELECT tollgate.set_frozen($1, $2, $3, $4, $5) AS revision";
+const HELD_REVISION = "SELECT revision FROM tollgate.team_governance WHERE team_id = $1";
+const RECORD_EVENT =
+	"INSERT INTO tollgate.governance_event (event_key, team_id, event, detail) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING event_key";
+const READ_GOVERNANCE = `
+	SELECT greatest(coalesce(max(g.revision), 0), coalesce((SELECT max(b.revision) FROM tollgate.budget b WHERE coalesce(b.team_id, '@organization') = $1), 0)) AS revision,
+		coalesce(bool_or(g.is_frozen), false) AS is_frozen
+	FROM tollgate.team_governance g WHERE g.team_id = $1`;
+const READ_BUDGETS = `
+	SELECT dimension, dimension_value, unit, window_kind, time_zone, limit_amount, stop_amount, warn_basis_points
+	FROM tollgate.budget WHERE coalesce(team_id, '@organization') = $1 AND deleted_at IS NULL ORDER BY id`;
+/** The previous window is still reported while calls that were reserved in it may settle (maxCallMs plus a minute, and slack). */
+export const READ_TOTALS = "SELECT * FROM tollgate.team_totals($1, interval '20 minutes')";
+
+type BudgetRow = {
+	dimension: BudgetDefinition["dimension"];
+	dimension_value: string;
+	unit: BudgetDefinition["unit"];
+	window_kind: BudgetDefinition["windowKind"];
+	time_zone: string;
+	limit_amount: string;
+	stop_amount: string | null;
+	warn_basis_points: number;
+};
+
+/** A row of tollgate.team_totals; bigints arrive as decimal strings. */
+export type TotalsRow = Omit<BudgetRow, "time_zone" | "stop_amount"> & {
+	team_id: string;
+	budget_id: string;
+	window_id: string;
+	starts_at_ms: number;
+	ends_at_ms: number | null;
+	stop_amount: string;
+	granted: string;
+	posted: string;
+	pending: string;
+	overrun: string;
+	leases: string;
+	version: string;
+};
+
+/** The budgets of PostgreSQL over `connection`, which is not shared with the hot path. */
+export function createPostgresBudgetStore(connection: Connection): BudgetStore {
+	return {
+		async writeBudgets({ teamId, revision, requestedBy, set, remove }) {
+			const rows = await connection
+				.query<{ revision: string }>("apply_policy", APPLY_POLICY, [teamId, revision, requestedBy, JSON.stringify(set), JSON.stringify(remove)])
+				.catch((error: unknown) => {
+					throw isMissingTeam(error) ? new CostControlError("admin.not_found", `there is no team ${teamId}`, { cause: error }) : error;
+				});
+			return { heldRevision: Number(rows[0]?.revision) };
+		},
+		async setFrozen({ teamId, isFrozen, reason, revision, requestedBy }) {
+			const rows = await connection.query<{ revision: string }>("set_frozen", SET_FROZEN, [teamId, isFrozen, reason, revision, requestedBy]);
+			return { heldRevision: Number(rows[0]?.revision) };
+		},
+		readBudgets: ({ teamId }) => readBudgets(connection, teamId),
+		async recordEvent({ eventKey, teamId, event, detail }) {
+			return (await connection.query("record_event", RECORD_EVENT, [eventKey, teamId, event, JSON.stringify(detail)])).length > 0;
+		},
+		async heldRevision(teamId) {
+			const rows = await connection.query<{ revision: string }>("held_revision", HELD_REVISION, [teamId]);
+			return Number(rows[0]?.revision ?? 0);
+		},
+	};
+}
+
+/** Totals carry no refusals of their own; those are counted apart, when a team is told. */
+export function toWindowReport(row: TotalsRow, refusals: number): WindowReport {
+	return {
+		key: selectorKey({ dimension: row.dimension, dimensionValue: row.dimension_value, unit: row.unit, windowKind: row.window_kind }),
+		startsAtMs: row.starts_at_ms,
+		endsAtMs: row.ends_at_ms,
+		granted: row.granted,
+		posted: row.posted,
+		overrun: row.overrun,
+		leases: Number(row.leases),
+		refusals,
+		version: Number(row.version),
+	};
+}
+
+async function readBudgets(connection: Connection, teamId: string): Promise<HeldBudgets> {
+	const governance = await connection.query<{ revision: string; is_frozen: boolean }>("read_governance", READ_GOVERNANCE, [teamId]);
+	const budgets = await connection.query<BudgetRow>("read_budgets", READ_BUDGETS, [teamId]);
+	const totals = await connection.query<TotalsRow>("team_totals", READ_TOTALS, [teamId]);
+	return {
+		revision: Number(governance[0]?.revision ?? 0),
+		isFrozen: governance[0]?.is_frozen ?? false,
+		budgets: budgets.map((row) => ({
+			dimension: row.dimension,
+			dimensionValue: row.dimension_value,
+			unit: row.unit,
+			windowKind: row.window_kind,
+			timeZone: row.time_zone,
+			limitAmount: row.limit_amount,
+			stopAmount: row.stop_amount,
+			warnBasisPoints: row.warn_basis_points,
+		})),
+		windows: totals.map((row) => toWindowReport(row, 0)),
+	};
+}
+
+/** 23503: a budget of a team that does not exist. */
+function isMissingTeam(error: unknown): boolean {
+	return (error as { code?: unknown }).code === "23503";
+}

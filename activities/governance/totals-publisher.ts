@@ -1,0 +1,168 @@
+import { type AcceptedTotals, planPublications } from "#domain/budget/publication.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { PublisherObserver, TotalsSink } from "./port.ts";
+import type { TeamSnapshot, TotalsSource } from "./totals-source.ts";
+
+/**
+ * One publisher in the whole system (advisory lock) tells each team's workflow its absolute totals: at most once
+ * per team and second, 50 a second in all, crossings first (money-path §9). With Temporal away nothing is lost:
+ * what was not accepted is due again, and absolute totals catch up in one signal.
+ */
+export type TotalsPublisherOptions = {
+	readonly source: TotalsSource;
+	readonly sink: TotalsSink;
+	readonly observer: PublisherObserver;
+	/** Monotonic milliseconds. */
+	readonly now: () => number;
+	/** Default 250 ms: a crossing is told well within 2 s. */
+	readonly intervalMs?: number;
+};
+
+const SIGNALS_PER_SECOND = 50;
+const SIGNALS_IN_FLIGHT_MAX = 8;
+const OPENING_BALANCE_INTERVAL_MS = 5_000;
+/** Far below the 20 minutes for which an ended window is told anyway. */
+const RECORD_TOLD_INTERVAL_MS = 60_000;
+
+export class TotalsPublisher {
+	private readonly options: TotalsPublisherOptions;
+	private readonly accepted = new Map<string, AcceptedTotals>();
+	private readonly recordedAt = new Map<string, number>();
+	private readonly refusals = new Map<string, number>();
+	private readonly refusalSeenAt = new Map<string, number>();
+	private sentAt: number[] = [];
+	private isPublisher = false;
+	private isTemporalReachable = true;
+	private openingsRefreshedAt = Number.NEGATIVE_INFINITY;
+	private refusalsReadAt = Number.NEGATIVE_INFINITY;
+	private timer: NodeJS.Timeout | undefined;
+	private running: Promise<void> = Promise.resolve();
+	private isStopped = false;
+
+	constructor(options: TotalsPublisherOptions) {
+		this.options = options;
+	}
+
+	start(): void {
+		this.timer = setTimeout(() => {
+			this.running = this.cycle()
+				.catch((error: unknown) => this.options.observer.failed(error))
+				.finally(() => {
+					if (!this.isStopped) this.start();
+				});
+		}, this.options.intervalMs ?? 250);
+	}
+
+	/** Resolves when the cycle under way is over. */
+	async stop(): Promise<void> {
+		this.isStopped = true;
+		clearTimeout(this.timer);
+		await this.running;
+	}
+
+	/** One look at the totals and the signals that are due. An outage is told to the observer, anything else rejects. */
+	async cycle(): Promise<void> {
+		try {
+			if (!(await this.takeRole())) return;
+			await this.refreshOpenings();
+			const teams = await this.options.source.readTeams((windowId) => this.refusals.get(windowId) ?? 0);
+			this.forgetGone(teams);
+			await this.publish(await this.withRefusals(teams));
+		} catch (error) {
+			if (!(error instanceof CostControlError && error.isRetryable)) throw error;
+			this.changeRole(false, error);
+		}
+	}
+
+	private async takeRole(): Promise<boolean> {
+		// Asked every time: the session's lock is counted, and a connection that was lost and reopened has none.
+		const isHeld = await this.options.source.tryLock();
+		this.changeRole(isHeld, undefined);
+		return isHeld;
+	}
+
+	private changeRole(isPublisher: boolean, cause: unknown): void {
+		if (this.isPublisher === isPublisher) return;
+		this.isPublisher = isPublisher;
+		// Another publisher may have told more meanwhile; telling again what is already known does no harm.
+		this.accepted.clear();
+		this.options.observer.roleChanged(isPublisher, cause);
+	}
+
+	private async refreshOpenings(): Promise<void> {
+		if (this.options.now() - this.openingsRefreshedAt < OPENING_BALANCE_INTERVAL_MS) return;
+		this.openingsRefreshedAt = this.options.now();
+		await this.options.source.refreshOpeningBalances();
+	}
+
+	/** Recounts the refusals of teams that have new ones. */
+	private async withRefusals(teams: readonly TeamSnapshot[]): Promise<TeamSnapshot[]> {
+		// First look: whatever the open windows have refused. Later: an overlap of 10 s covers late commits.
+		const sinceSeconds = Number.isFinite(this.refusalsReadAt) ? (this.options.now() - this.refusalsReadAt) / 1000 + 10 : 86_400;
+		const refused = await this.options.source.teamsRefused(sinceSeconds);
+		this.refusalsReadAt = this.options.now();
+		const recounted: TeamSnapshot[] = [];
+		for (const team of teams) recounted.push(await this.recount(team, refused.get(team.teamId)));
+		return recounted;
+	}
+
+	private async recount(team: TeamSnapshot, newestAt: number | undefined): Promise<TeamSnapshot> {
+		const isRecent = this.options.now() - (this.accepted.get(team.teamId)?.atMs ?? Number.NEGATIVE_INFINITY) < 1_000;
+		if (newestAt === undefined || isRecent || this.refusalSeenAt.get(team.teamId) === newestAt) return team;
+		const counts = await this.options.source.countRefusals(team);
+		this.refusalSeenAt.set(team.teamId, newestAt);
+		for (const [windowId, count] of counts) this.refusals.set(windowId, count);
+		return { ...team, windows: team.windows.map((window) => ({ ...window, refusals: counts.get(window.windowId) ?? window.refusals })) };
+	}
+
+	private async publish(teams: readonly TeamSnapshot[]): Promise<void> {
+		const nowMs = this.options.now();
+		this.sentAt = this.sentAt.filter((sentAtMs) => nowMs - sentAtMs < 1_000);
+		const due = planPublications({ teams, accepted: this.accepted, nowMs, signalsMax: SIGNALS_PER_SECOND - this.sentAt.length });
+		const byId = new Map(teams.map((team) => [team.teamId, team]));
+		const waiting = due.flatMap((teamId) => byId.get(teamId) ?? []);
+		const lanes = Array.from({ length: Math.min(SIGNALS_IN_FLIGHT_MAX, waiting.length) }, async () => {
+			for (let team = waiting.shift(); team !== undefined; team = waiting.shift()) {
+				// One team that cannot be told (Temporal away) means none can: the rest waits for the next cycle.
+				if (!(await this.tell(team))) waiting.length = 0;
+			}
+		});
+		await Promise.all(lanes);
+	}
+
+	private async tell(team: TeamSnapshot): Promise<boolean> {
+		const report = await this.options.source.report(team);
+		this.sentAt.push(this.options.now());
+		try {
+			await this.options.sink.reportTotals(team.teamId, report);
+		} catch (error) {
+			const isAway = error instanceof CostControlError && error.code === "governance.unreachable";
+			if (isAway) this.changeReachability(false, error);
+			// What is wrong with one team must not silence the others.
+			else this.options.observer.failed(error);
+			return !isAway;
+		}
+		this.changeReachability(true, undefined);
+		await this.recordTold(team.teamId);
+		this.accepted.set(team.teamId, { atMs: this.options.now(), windows: new Map(team.windows.map((window) => [window.windowId, window])) });
+		return true;
+	}
+
+	private async recordTold(teamId: string): Promise<void> {
+		const nowMs = this.options.now();
+		if (nowMs - (this.recordedAt.get(teamId) ?? Number.NEGATIVE_INFINITY) < RECORD_TOLD_INTERVAL_MS) return;
+		await this.options.source.recordTold(teamId);
+		this.recordedAt.set(teamId, nowMs);
+	}
+
+	private changeReachability(isReachable: boolean, cause: unknown): void {
+		if (this.isTemporalReachable === isReachable) return;
+		this.isTemporalReachable = isReachable;
+		this.options.observer.reachabilityChanged(isReachable, cause);
+	}
+
+	private forgetGone(teams: readonly TeamSnapshot[]): void {
+		const live = new Set(teams.flatMap((team) => team.windows.map((window) => window.windowId)));
+		for (const windowId of this.refusals.keys()) if (!live.has(windowId)) this.refusals.delete(windowId);
+	}
+}

@@ -1,0 +1,99 @@
+import type { PublishedWindow, TeamTotals } from "#domain/budget/publication.ts";
+import type { RefusalNote, TotalsReport } from "#domain/budget/team-budget-state.ts";
+import { READ_TOTALS, type TotalsRow, toWindowReport } from "../budgets/postgres.ts";
+import type { Connection } from "../database/connection.ts";
+
+/**
+ * What the publisher reads. Refusals are counted from the ledger's rows, absolute per window and capped,
+ * because a denied team can be refused thousands of times a second.
+ */
+const TRY_LOCK = "SELECT pg_try_advisory_lock($1) AS is_held";
+/** Held by the session: whoever loses the connection loses the role. */
+const PUBLISHER_LOCK_ID = "718204010";
+const YOUNG_BUDGETS = "SELECT tollgate.refresh_opening_balances(interval '20 minutes')";
+const TEAMS_REFUSED_SINCE = "SELECT team_id, max(at) AS at FROM tollgate.refusal WHERE at > clock_timestamp() - make_interval(secs => $1) GROUP BY team_id";
+const REFUSALS_COUNTED_MAX = 10_000;
+const COUNT_REFUSALS = `
+	SELECT window_id, count(*) AS refusals FROM (
+		SELECT window_id FROM tollgate.refusal
+		WHERE team_id = $1 AND at >= (SELECT coalesce(min(starts_at), '-infinity') FROM tollgate.budget_window WHERE id = ANY ($2))
+			AND window_id = ANY ($2) AND code IN ('budget.exceeded', 'budget.overrun') LIMIT ${REFUSALS_COUNTED_MAX}
+	) counted GROUP BY window_id`;
+const LAST_REFUSALS = `
+	SELECT request_id, code, window_id, floor(extract(epoch FROM at) * 1000)::float8 AS at_ms
+	FROM tollgate.refusal WHERE team_id = $1 ORDER BY at DESC LIMIT 5`;
+
+const RECORD_TOLD = `
+	INSERT INTO tollgate.totals_told (team_id, told_at) VALUES ($1, clock_timestamp())
+	ON CONFLICT (team_id) DO UPDATE SET told_at = excluded.told_at`;
+
+export type TeamSnapshot = TeamTotals & { readonly rows: readonly TotalsRow[] };
+
+export class TotalsSource {
+	private readonly connection: Connection;
+
+	constructor(connection: Connection) {
+		this.connection = connection;
+	}
+
+	async tryLock(): Promise<boolean> {
+		return (await this.connection.query<{ is_held: boolean }>("publisher_lock", TRY_LOCK, [PUBLISHER_LOCK_ID]))[0]?.is_held === true;
+	}
+
+	/** Books what calls reserved before a budget existed have cost since; see the migration. */
+	async refreshOpeningBalances(): Promise<void> {
+		await this.connection.query("young_budgets", YOUNG_BUDGETS, []);
+	}
+
+	/** Every team's open and just-closed windows in one snapshot. `refusalsOf` gives the count last read per window id. */
+	async readTeams(refusalsOf: (windowId: string) => number): Promise<TeamSnapshot[]> {
+		const rows = await this.connection.query<TotalsRow>("team_totals", READ_TOTALS, [null]);
+		const teams = Map.groupBy(rows, (row) => row.team_id);
+		return [...teams].map(([teamId, teamRows]) => ({ teamId, rows: teamRows, windows: teamRows.map((row) => toPublished(row, refusalsOf(row.window_id))) }));
+	}
+
+	/** The team's workflow accepted its totals: what ended before now is told. */
+	async recordTold(teamId: string): Promise<void> {
+		await this.connection.query("record_told", RECORD_TOLD, [teamId]);
+	}
+
+	/** Teams that were refused within the last seconds, with the time of the newest refusal. */
+	async teamsRefused(withinSeconds: number): Promise<ReadonlyMap<string, number>> {
+		const rows = await this.connection.query<{ team_id: string; at: Date }>("teams_refused", TEAMS_REFUSED_SINCE, [withinSeconds]);
+		return new Map(rows.map((row) => [row.team_id, row.at.getTime()]));
+	}
+
+	/** Refused calls per window id of one team, at most 10,000 in all. */
+	async countRefusals(team: TeamSnapshot): Promise<ReadonlyMap<string, number>> {
+		const windowIds = team.rows.map((row) => row.window_id);
+		const rows = await this.connection.query<{ window_id: string; refusals: string }>("count_refusals", COUNT_REFUSALS, [team.teamId, windowIds]);
+		return new Map(rows.map((row) => [row.window_id, Number(row.refusals)]));
+	}
+
+	async report(team: TeamSnapshot): Promise<TotalsReport> {
+		const refusals = new Map(team.windows.map((window) => [window.windowId, window.refusals]));
+		const windows = team.rows.map((row) => toWindowReport(row, refusals.get(row.window_id) ?? 0));
+		if (windows.every((window) => window.refusals === 0)) return { windows, lastRefusals: [] };
+		const last = await this.connection.query<{ request_id: string; code: string; window_id: string | null; at_ms: number }>("last_refusals", LAST_REFUSALS, [
+			team.teamId,
+		]);
+		const keyOf = new Map(team.rows.map((row) => [row.window_id, toWindowReport(row, 0).key]));
+		const notes = last.map(
+			(row): RefusalNote => ({ atMs: row.at_ms, key: keyOf.get(row.window_id ?? "") ?? "", code: row.code, requestId: row.request_id.slice(0, 80) }),
+		);
+		return { windows, lastRefusals: notes.reverse() };
+	}
+}
+
+function toPublished(row: TotalsRow, refusals: number): PublishedWindow {
+	return {
+		windowId: row.window_id,
+		limitAmount: BigInt(row.limit_amount),
+		stopAmount: BigInt(row.stop_amount),
+		warnBasisPoints: row.warn_basis_points,
+		granted: BigInt(row.granted),
+		posted: BigInt(row.posted),
+		version: Number(row.version),
+		refusals,
+	};
+}

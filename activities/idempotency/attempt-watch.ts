@@ -1,0 +1,62 @@
+import type { MoneyEnd } from "#domain/idempotency/decide.ts";
+import type { CallAuthority } from "../request/pipeline.ts";
+import type { Admission, Attempt, Booked } from "../request/port.ts";
+
+/** Follows the attempts of one call: what its money says about whether it was sent. */
+export class AttemptWatch {
+	#end: MoneyEnd = "unsent";
+	#attemptId: string | null = null;
+
+	get end(): MoneyEnd {
+		return this.#end;
+	}
+
+	/** Of the newest attempt. */
+	get attemptId(): string | null {
+		return this.#attemptId;
+	}
+
+	get isBooked(): boolean {
+		return this.#end === "settled" || this.#end === "charged";
+	}
+
+	/** The authority for this one call. */
+	over(authority: CallAuthority): CallAuthority {
+		const watched = (admission: Admission): Admission =>
+			admission.kind === "admitted" ? { kind: "admitted", attempt: this.#follow(admission.attempt) } : admission;
+		return {
+			counters: authority.counters,
+			teamPolicy: (teamId) => authority.teamPolicy(teamId),
+			priceBook: () => authority.priceBook(),
+			ownsAnswer: (teamId, answerId) => authority.ownsAnswer(teamId, answerId),
+			admit(input) {
+				const asked = authority.admit(input);
+				return asked instanceof Promise ? asked.then(watched) : watched(asked);
+			},
+		};
+	}
+
+	/** An ending counts once it is booked; one that throws leaves the attempt open, which is spent. */
+	#follow(attempt: Attempt): Attempt {
+		this.#end = "open";
+		this.#attemptId = attempt.attemptId;
+		const ended = (end: MoneyEnd, booked: Booked): Booked => {
+			this.#end = end;
+			return booked;
+		};
+		const { attemptId, reservedNanoUsd, clampedOutputTokens, budgetLeftNanoUsd } = attempt;
+		return {
+			attemptId,
+			reservedNanoUsd,
+			clampedOutputTokens,
+			budgetLeftNanoUsd,
+			settle: (input) => ended("settled", attempt.settle(input)),
+			release: (reason) => {
+				attempt.release(reason);
+				this.#end = "unsent";
+			},
+			charge: (reason, detail) => ended("charged", attempt.charge(reason, detail)),
+			estimate: (input) => ended("charged", attempt.estimate(input)),
+		};
+	}
+}

@@ -1,0 +1,106 @@
+import type { Endpoint } from "#domain/bound/request.ts";
+import type { Protocol } from "#domain/pricing/price-book.ts";
+import type { Usage } from "#domain/usage/usage.ts";
+
+/**
+ * What the journal holds and the ledger writer flushes. Money is a decimal string of nano-USD
+ * because every record is one line of JSON in the journal; ids of windows are decimal strings too.
+ * Attempt id = `<gateway>-<epoch>-<n>`.
+ */
+export type ReservationRecord = {
+	readonly type: "reservation";
+	readonly n: number;
+	readonly attemptId: string;
+	readonly requestId: string;
+	/** Gateway wall clock, epoch milliseconds; informational (only PostgreSQL's clock counts). */
+	readonly reservedAtMs: number;
+	readonly teamId: string;
+	readonly keyId: string;
+	readonly feature: string | null;
+	readonly userId: string | null;
+	readonly environment: string | null;
+	readonly asserted: Readonly<Record<string, string>> | null;
+	readonly claimed: Readonly<Record<string, string>> | null;
+	readonly provider: string;
+	readonly deployment: string;
+	readonly protocol: Protocol;
+	readonly endpoint: Endpoint;
+	readonly model: string;
+	readonly priceVersion: number;
+	readonly reservedNanoUsd: string;
+	readonly reservedTokens: number;
+	readonly clampedOutputTokens: number | null;
+	/** Windows the reservation is held in; `unit` says which of the two amounts counts there. */
+	readonly windows: readonly { readonly id: string; readonly unit: "nano_usd" | "tokens" }[];
+};
+
+/** How an attempt ended. `released` leaves no ledger row; everything else is one entry. */
+export type OutcomeRecord = {
+	readonly type: "outcome";
+	readonly n: number;
+	readonly outcome: "settled" | "unresolved" | "estimated" | "released";
+	readonly reason: string | null;
+	readonly costNanoUsd: string;
+	readonly costTokens: number;
+	/** Part of the cost that no idle money of the lease covered (domain: overrun); per unit nano-USD. */
+	readonly overrunNanoUsd: string;
+	/** Window id → overrun there, in the unit of the window; a window it does not name has none. Absent: every money window has `overrunNanoUsd`. */
+	readonly windowOverruns?: Readonly<Record<string, string>>;
+	readonly usage: Usage | null;
+	readonly answeredModel: string | null;
+	readonly serviceTier: string | null;
+	readonly priceVersion: number;
+	readonly providerRequestId: string | null;
+	readonly httpStatus: number | null;
+	readonly durationMs: number | null;
+	/** Id of an answer the provider keeps (OpenAI responses): its team may continue it. */
+	readonly answerId?: string;
+};
+
+export type RefusalRecord = {
+	readonly type: "refusal";
+	readonly refusalId: string;
+	readonly requestId: string;
+	readonly refusedAtMs: number;
+	readonly teamId: string;
+	readonly keyId: string;
+	readonly code: string;
+	readonly budgetId: string | null;
+	readonly windowId: string | null;
+	readonly windowSeq: string | null;
+	readonly limitAmount: string | null;
+	readonly granted: string | null;
+	readonly idle: string | null;
+	readonly need: string | null;
+	readonly openReservations: string | null;
+	readonly waitedMs: number;
+	readonly isRemembered: boolean;
+};
+
+export type JournalRecord = ReservationRecord | OutcomeRecord | RefusalRecord;
+
+/** One ledger row to flush: a reservation joined with how it ended. */
+export type AttemptRow = { readonly reservation: ReservationRecord; readonly outcome: OutcomeRecord };
+
+/** Append-only local file; see money-path §5. Opened by activities/ledger/journal.ts. */
+export type Journal = {
+	/**
+	 * Synchronous append (one writeSync; 1–15 µs). Throws CostControlError "journal.unwritable" on a
+	 * short or failed write: the call must then not be sent.
+	 */
+	append(record: JournalRecord): void;
+	close(): void;
+};
+
+/** Flushes rows to PostgreSQL in chunks of ≤ 50 ms or 500 calls; activities/ledger/writer.ts. */
+export type LedgerWriter = {
+	/** Queues a row that is already journaled. Never blocks, never throws. */
+	enqueueAttempt(row: AttemptRow): void;
+	enqueueRefusal(record: RefusalRecord): void;
+	/** Resolves when everything enqueued before the call is committed, rejects when PostgreSQL stays away for `deadlineMs`. */
+	flush(deadlineMs: number): Promise<void>;
+	/** Rows enqueued and not yet committed. */
+	readonly pendingRows: number;
+	/** Stops the timer after a last flush attempt of at most `deadlineMs`. */
+	close(deadlineMs: number): Promise<void>;
+};

@@ -1,0 +1,86 @@
+import type { ProviderSettings, ProviderTable } from "#config/providers.ts";
+import type { Endpoint } from "#domain/bound/request.ts";
+import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
+import type { Deployment, DeploymentCatalog, ServedModel } from "./port.ts";
+
+/** Path of each endpoint below a provider's base URL, as the official SDKs build it. */
+const ENDPOINT_PATHS: Readonly<Record<Protocol, Readonly<Partial<Record<Endpoint, string>>>>> = {
+	openai: { "chat.completions": "/chat/completions", responses: "/responses", embeddings: "/embeddings" },
+	anthropic: { messages: "/v1/messages", count_tokens: "/v1/messages/count_tokens" },
+};
+
+type Target = { readonly model: string; readonly pricedAsModel: string; readonly kind: "chat" | "embeddings" | undefined };
+
+/** Builds the catalog; without an alias table it follows the price book from version to version. */
+export function createDeploymentCatalog(table: ProviderTable): DeploymentCatalog {
+	const configured = table.aliases === undefined ? undefined : fromAliasTable(table);
+	let version: number | undefined;
+	let current = configured ?? new Map<string, readonly Deployment[]>();
+	const at = (book: PriceBook): ReadonlyMap<string, readonly Deployment[]> => {
+		if (configured === undefined && version !== book.version) {
+			current = fromPriceBook(table.providers, book);
+			version = book.version;
+		}
+		return current;
+	};
+	return {
+		followsPriceBook: configured === undefined,
+		find: (alias, book) => at(book).get(alias) ?? [],
+		served: (book) =>
+			[...at(book)].flatMap(([alias, deployments]): ServedModel[] => {
+				const [first] = deployments;
+				return first === undefined ? [] : [{ alias, protocol: first.protocol, provider: first.pricedAs.provider }];
+			}),
+	};
+}
+
+function fromAliasTable(table: ProviderTable): Map<string, readonly Deployment[]> {
+	const providers = new Map(table.providers.map((provider) => [provider.name, provider]));
+	const served = new Map<string, readonly Deployment[]>();
+	for (const [alias, targets] of Object.entries(table.aliases ?? {})) {
+		const deployments = targets.flatMap((target) => {
+			const provider = providers.get(target.provider);
+			return provider === undefined ? [] : [toDeployment(provider, { ...target, kind: undefined })];
+		});
+		served.set(alias, deployments);
+	}
+	return served;
+}
+
+function fromPriceBook(providers: readonly ProviderSettings[], book: PriceBook): Map<string, readonly Deployment[]> {
+	const served = new Map<string, readonly Deployment[]>();
+	for (const provider of providers) {
+		for (const line of book.lines) {
+			if (line.provider !== provider.pricedAs || line.protocol !== provider.protocol) continue;
+			for (const model of [line.model, ...line.aliases]) {
+				if (!served.has(model)) served.set(model, [toDeployment(provider, { model, pricedAsModel: model, kind: line.kind })]);
+			}
+		}
+	}
+	return served;
+}
+
+function toDeployment(provider: ProviderSettings, target: Target): Deployment {
+	const base = new URL(provider.baseUrl.replaceAll("{model}", encodeURIComponent(target.model)));
+	const prefix = base.pathname === "/" ? "" : base.pathname;
+	const query = new URLSearchParams(provider.query).toString();
+	const paths: Partial<Record<Endpoint, string>> = {};
+	for (const [endpoint, path] of Object.entries(ENDPOINT_PATHS[provider.protocol]) as [Endpoint, string][]) {
+		if (target.kind !== undefined && (target.kind === "embeddings") !== (endpoint === "embeddings")) continue;
+		paths[endpoint] = query === "" ? `${prefix}${path}` : `${prefix}${path}?${query}`;
+	}
+	return {
+		name: `${provider.name}/${target.model}`,
+		provider: provider.name,
+		protocol: provider.protocol,
+		origin: base.origin,
+		model: target.model,
+		pricedAs: { provider: provider.pricedAs, model: target.pricedAsModel },
+		paths,
+		billedStatuses: provider.billedStatuses,
+		hasStreamUsage: provider.hasStreamUsage,
+		hasKnownEncoding: provider.hasKnownEncoding,
+		defaultTiers: provider.defaultTiers,
+		enforcedCapFields: provider.enforcedCapFields,
+	};
+}

@@ -1,0 +1,360 @@
+import type { Bound } from "#domain/bound/request.ts";
+import { type Amounts, amountIn, type LeaseBook, type MatchedBudget, type Reservation } from "#domain/budget/lease-book.ts";
+import { compareIds } from "#domain/budget/match.ts";
+import type { ErrorCode } from "#domain/errors/codes.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { Authority, GrantedItem, GrantReply } from "../authority/port.ts";
+import { RefusalMemory } from "./refusal-memory.ts";
+
+/**
+ * Calls that the lease in memory cannot serve at once (money-path §3). One grant in flight carries the needs of all
+ * waiting calls of a team; those that fit are served in order; one that does not fit never blocks a smaller one.
+ * Money that is held is waited for; a call is refused only with the numbers of the grant that refuses it.
+ */
+export type Ask = {
+	readonly teamId: string;
+	/** Ascending by budget id. */
+	readonly budgets: readonly MatchedBudget[];
+	readonly bound: Bound;
+	readonly waitMs: number;
+	readonly signal: AbortSignal;
+};
+
+/** Why a call is refused: the window that is short, as of the refusing grant. */
+export type Shortage = {
+	readonly code: ErrorCode;
+	readonly item: GrantedItem;
+	readonly unit: "nano_usd" | "tokens";
+	readonly idle: bigint;
+	readonly need: bigint;
+	readonly isRemembered: boolean;
+};
+
+export type Verdict =
+	| { readonly kind: "reserved"; readonly reservation: Reservation; readonly clampedOutputTokens: number | undefined }
+	| { readonly kind: "refused"; readonly shortage: Shortage; readonly waitedMs: number }
+	| { readonly kind: "unreachable"; readonly waitedMs: number }
+	| { readonly kind: "left" };
+
+type Waiter = {
+	readonly ask: Ask;
+	readonly startedAtMs: number;
+	readonly resolve: (verdict: Verdict) => void;
+	/** The bound as it stands, and the least the call can be admitted with. */
+	readonly full: Amounts;
+	readonly least: Amounts;
+	/** What is asked for now: the full bound, or what was free at the last grant. */
+	need: Amounts;
+	clampTokens: number | undefined;
+	isFinal: boolean;
+	nextAskAtMs: number;
+};
+
+export type AdmissionQueueDependencies = {
+	readonly authority: Authority;
+	readonly book: LeaseBook;
+	readonly nowMs: () => number;
+	/** Applies a reply (adopts rows, renews the lease, takes news); false when the gateway must stop. */
+	readonly onReply: (reply: GrantReply, units: ReadonlyMap<string, "nano_usd" | "tokens">, askedAtMs: number) => boolean;
+	readonly onFenced: () => void;
+	readonly onError: (error: unknown) => void;
+	readonly counters: { grants: number };
+};
+
+const MAX_CALLS_PER_GRANT = 64;
+const MAX_WAITERS = 10_000;
+const ASK_AGAIN_MS = 100;
+const RECALL_GRACE_MS = 1_500; // a gateway is unreachable after 1 s of silence, so every recall is answered or moot by then
+const MIN_AUTHORITY_WAIT_MS = 2_000;
+const ANSWERED_BY_HEARTBEAT_MS = 500; // who waits for two heartbeats gets what came idle since an earlier answer without asking anew
+
+export class AdmissionQueue {
+	private readonly dependencies: AdmissionQueueDependencies;
+	private waiters: Waiter[] = [];
+	private readonly refills = new Map<string, { budgets: readonly MatchedBudget[]; need: Amounts }>();
+	private readonly claimIds = new Map<string, bigint>();
+	private readonly memory = new RefusalMemory();
+	private inFlight: Promise<void> | undefined;
+	private timer: NodeJS.Timeout | undefined;
+
+	constructor(dependencies: AdmissionQueueDependencies) {
+		this.dependencies = dependencies;
+	}
+
+	get length(): number {
+		return this.waiters.length;
+	}
+
+	/** A refusal remembered for at most 1 s that holds for this call too, if any. */
+	remembered(budgets: readonly MatchedBudget[], least: Amounts): Shortage | undefined {
+		return this.memory.find(budgets, least, this.dependencies.nowMs());
+	}
+
+	forgetRefusals(windowId?: string): void {
+		this.memory.forget(windowId);
+	}
+
+	admit(ask: Ask): Promise<Verdict> {
+		if (this.waiters.length >= MAX_WAITERS) throw new CostControlError("gateway.overloaded", "too many calls are waiting for budget; try again shortly");
+		return new Promise((resolve) => {
+			const nowMs = this.dependencies.nowMs();
+			const full = amountsOf(ask.bound);
+			const waiter: Waiter = {
+				ask,
+				startedAtMs: nowMs,
+				resolve,
+				full,
+				least: leastAmounts(ask.bound),
+				need: full,
+				clampTokens: undefined,
+				isFinal: false,
+				nextAskAtMs: nowMs,
+			};
+			this.waiters.push(waiter);
+			ask.signal.addEventListener("abort", () => this.end(waiter, { kind: "left" }), { once: true });
+			this.pump();
+		});
+	}
+
+	/** Asks for lookahead in the background; never awaited by a call. */
+	refill(teamId: string, budgets: readonly MatchedBudget[], need: Amounts): void {
+		if (this.refills.has(teamId)) return;
+		this.refills.set(teamId, { budgets, need });
+		this.pump();
+	}
+
+	/** Money came free in memory (a settle, a release): serve those it fits, first come first served. */
+	onMoneyFreed(): void {
+		for (const waiter of [...this.waiters]) this.tryServe(waiter);
+	}
+
+	/** Limits or claims changed elsewhere: ask again now. */
+	wake(): void {
+		for (const waiter of this.waiters) waiter.nextAskAtMs = 0;
+		this.pump();
+	}
+
+	/** Resolves when no grant asked before this call is in flight: only then is idle money known. */
+	async settled(): Promise<void> {
+		await this.inFlight;
+	}
+
+	private tryServe(waiter: Waiter): boolean {
+		const { book, nowMs } = this.dependencies;
+		const full = book.tryReserve(waiter.ask.budgets, waiter.full, nowMs());
+		const reservation = full ?? (waiter.clampTokens === undefined ? undefined : book.tryReserve(waiter.ask.budgets, waiter.need, nowMs()));
+		if (!reservation) return false;
+		this.end(waiter, { kind: "reserved", reservation, clampedOutputTokens: full ? undefined : waiter.clampTokens });
+		return true;
+	}
+
+	private end(waiter: Waiter, verdict: Verdict): void {
+		const index = this.waiters.indexOf(waiter);
+		if (index < 0) return;
+		this.waiters.splice(index, 1);
+		waiter.resolve(verdict);
+	}
+
+	private pump(): void {
+		if (this.inFlight) return;
+		const nowMs = this.dependencies.nowMs();
+		const first = this.waiters.find((waiter) => waiter.nextAskAtMs <= nowMs);
+		const refill = this.refills.entries().next().value;
+		if (first) {
+			const batch = this.waiters.filter((waiter) => waiter.ask.teamId === first.ask.teamId && waiter.nextAskAtMs <= nowMs).slice(0, MAX_CALLS_PER_GRANT);
+			this.start(this.grantFor(first.ask.teamId, batch));
+		} else if (refill) {
+			this.refills.delete(refill[0]);
+			this.start(this.grantAhead(refill[0], refill[1].budgets, refill[1].need));
+		} else this.schedule();
+	}
+
+	private start(work: Promise<void>): void {
+		this.inFlight = work.catch(this.dependencies.onError).finally(() => {
+			this.inFlight = undefined;
+			this.pump();
+		});
+	}
+
+	private schedule(): void {
+		clearTimeout(this.timer);
+		if (this.waiters.length === 0) return;
+		const next = Math.min(...this.waiters.map((waiter) => waiter.nextAskAtMs));
+		this.timer = setTimeout(() => this.pump(), Math.max(1, next - this.dependencies.nowMs()));
+	}
+
+	private async grantFor(teamId: string, batch: readonly Waiter[]): Promise<void> {
+		const budgets = unionOf(batch.map((waiter) => waiter.ask.budgets));
+		const needs = batch.map((waiter) =>
+			budgets.map((budget) => (waiter.ask.budgets.some((own) => own.budgetId === budget.budgetId) ? amountIn(budget.unit, waiter.need) : 0n)),
+		);
+		const isFirstAsk = batch.some((waiter) => waiter.nextAskAtMs === waiter.startedAtMs);
+		const isNewAsk = batch.some((waiter) => waiter.nextAskAtMs === waiter.startedAtMs && waiter.ask.waitMs < ANSWERED_BY_HEARTBEAT_MS);
+		const reply = await this.ask(teamId, budgets, needs, { hasLookahead: isFirstAsk, isFinal: batch.some((waiter) => waiter.isFinal), isNewAsk });
+		if (!reply) return this.onUnreachable(batch);
+		const items = new Map(reply.items.map((item) => [item.budgetId, item]));
+		for (const waiter of batch) if (this.waiters.includes(waiter) && !this.tryServe(waiter)) this.judge(waiter, items);
+		if (reply.claimId > 0n && reply.items.some((item) => item.unanswered > 0)) this.dependencies.authority.announceClaim().catch(this.dependencies.onError);
+	}
+
+	private async grantAhead(teamId: string, budgets: readonly MatchedBudget[], need: Amounts): Promise<void> {
+		await this.ask(teamId, budgets, [budgets.map(() => 0n)], { hasLookahead: true, isFinal: false, isNewAsk: false, lookaheadFor: need });
+		this.onMoneyFreed();
+	}
+
+	private async ask(
+		teamId: string,
+		budgets: readonly MatchedBudget[],
+		needs: readonly (readonly bigint[])[],
+		options: { hasLookahead: boolean; isFinal: boolean; isNewAsk: boolean; lookaheadFor?: Amounts },
+	): Promise<GrantReply | undefined> {
+		const { authority, book, nowMs, counters, onReply, onFenced, onError } = this.dependencies;
+		const askedAtMs = nowMs();
+		const items = budgets.map(({ budgetId, unit }, index) => {
+			const lease = book.leaseOf(budgetId);
+			const known = lease && askedAtMs < lease.endsAtMs ? lease : undefined;
+			const largest = options.lookaheadFor ? amountIn(unit, options.lookaheadFor) : maximum(needs.map((row) => row[index] ?? 0n));
+			const mayLookAhead = options.hasLookahead && askedAtMs >= (known?.noLookaheadUntilMs ?? 0);
+			return {
+				budgetId,
+				windowId: known?.windowId,
+				leaseGranted: known?.granted ?? 0n,
+				idle: known?.idle ?? 0n,
+				lookahead: mayLookAhead ? lookaheadOf(largest, known?.takeBurn(askedAtMs) ?? 0n) : 0n,
+			};
+		});
+		counters.grants++;
+		try {
+			// A refill has no part in the claim of the calls that wait: it neither renews it nor ends it.
+			const claimId = options.lookaheadFor ? 0n : (this.claimIds.get(teamId) ?? 0n);
+			const reply = await authority.grant({ items, needs, claimId, wantsClaim: !options.lookaheadFor, isFinal: options.isFinal, isNewAsk: options.isNewAsk });
+			if ("isFenced" in reply) {
+				onFenced();
+				return undefined;
+			}
+			if (!options.lookaheadFor) this.claimIds.set(teamId, reply.claimId);
+			return onReply(reply, new Map(budgets.map(({ budgetId, unit }) => [budgetId, unit])), askedAtMs) ? reply : undefined;
+		} catch (error) {
+			onError(error);
+			return undefined;
+		}
+	}
+
+	private onUnreachable(batch: readonly Waiter[]): void {
+		const nowMs = this.dependencies.nowMs();
+		for (const waiter of batch) {
+			const waitedMs = nowMs - waiter.startedAtMs;
+			if (waitedMs >= Math.max(waiter.ask.waitMs, MIN_AUTHORITY_WAIT_MS)) this.end(waiter, { kind: "unreachable", waitedMs });
+			else waiter.nextAskAtMs = nowMs + ASK_AGAIN_MS;
+		}
+	}
+
+	/** A call the grant could not serve: refuse it, clamp it, or let it wait on. */
+	private judge(waiter: Waiter, items: ReadonlyMap<string, GrantedItem>): void {
+		const nowMs = this.dependencies.nowMs();
+		const waitedMs = nowMs - waiter.startedAtMs;
+		const blocked = this.shortageOf(waiter, items, waiter.full, (item) => item.isFrozen || this.isOverrun(item));
+		if (blocked) return this.refuse(waiter, { ...blocked, code: blocked.item.isFrozen ? "budget.frozen" : "budget.overrun" });
+
+		const { least } = waiter;
+		const hopeless = this.shortageOf(waiter, items, least, (item, need) => boundOf(item) - item.posted < need);
+		if (hopeless) {
+			this.memory.remember(hopeless, nowMs);
+			return this.refuse(waiter, hopeless);
+		}
+		const isFullHopeless = this.shortageOf(waiter, items, waiter.full, (item, need) => boundOf(item) - item.posted < need) !== undefined;
+		const isWaitOver = waitedMs >= waiter.ask.waitMs;
+		if (!isWaitOver && !isFullHopeless) return this.askAgain(waiter, ASK_AGAIN_MS);
+		if ([...items.values()].some((item) => item.unanswered > 0) && waitedMs < waiter.ask.waitMs + RECALL_GRACE_MS)
+			return this.askAgain(waiter, ASK_AGAIN_MS / 4);
+
+		const clampTokens = this.clampToFree(waiter, items);
+		if (clampTokens !== undefined && clampTokens !== waiter.clampTokens) {
+			waiter.clampTokens = clampTokens;
+			waiter.need = amountsOf(waiter.ask.bound.at(clampTokens));
+			return this.askAgain(waiter, 0);
+		}
+		const short = this.shortageOf(waiter, items, least, (item, need, idle) => boundOf(item) - item.granted + idle < need);
+		if (short && isWaitOver) return this.refuse(waiter, short);
+		if (waiter.isFinal && waitedMs >= waiter.ask.waitMs + MIN_AUTHORITY_WAIT_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
+		waiter.isFinal = isWaitOver; // enough is free, but kept for an earlier claim: the last ask takes it
+		this.askAgain(waiter, isWaitOver ? 0 : ASK_AGAIN_MS);
+	}
+
+	private isOverrun(item: GrantedItem): boolean {
+		return this.dependencies.book.leaseOf(item.budgetId)?.isOverrun ?? item.isOverrun;
+	}
+
+	private askAgain(waiter: Waiter, afterMs: number): void {
+		waiter.nextAskAtMs = this.dependencies.nowMs() + afterMs;
+	}
+
+	private refuse(waiter: Waiter, shortage: Shortage): void {
+		this.end(waiter, { kind: "refused", shortage, waitedMs: Math.round(this.dependencies.nowMs() - waiter.startedAtMs) });
+	}
+
+	private shortageOf(
+		waiter: Waiter,
+		items: ReadonlyMap<string, GrantedItem>,
+		amounts: Amounts,
+		isShort: (item: GrantedItem, need: bigint, idle: bigint) => boolean,
+	): Shortage | undefined {
+		for (const { budgetId, unit } of waiter.ask.budgets) {
+			const item = items.get(budgetId);
+			const idle = item ? this.idleAtCommit(item) : 0n;
+			const need = amountIn(unit, amounts);
+			if (item && isShort(item, need, idle)) return { code: "budget.exceeded", item, unit, idle, need, isRemembered: false };
+		}
+		return undefined;
+	}
+
+	/** Own idle money as the window's row knew it: what is on its way back is not in `granted − idle` of this reply yet. */
+	private idleAtCommit(item: GrantedItem): bigint {
+		const lease = this.dependencies.book.leaseOf(item.budgetId);
+		return lease ? lease.idle + lease.returned - item.leaseReturned : 0n;
+	}
+
+	/** The output cap whose reservation is free right now, never below the floor; undefined where no clamp is possible. */
+	private clampToFree(waiter: Waiter, items: ReadonlyMap<string, GrantedItem>): number | undefined {
+		if (waiter.ask.bound.clampFloorTokens === undefined) return undefined;
+		let nanoUsd: bigint | undefined;
+		let tokens: bigint | undefined;
+		for (const { budgetId, unit } of waiter.ask.budgets) {
+			const item = items.get(budgetId);
+			if (!item) return undefined;
+			const free = boundOf(item) - item.granted + (this.dependencies.book.leaseOf(budgetId)?.idle ?? 0n);
+			if (unit === "nano_usd") nanoUsd = nanoUsd === undefined || free < nanoUsd ? free : nanoUsd;
+			else tokens = tokens === undefined || free < tokens ? free : tokens;
+		}
+		return waiter.ask.bound.clampTo({ nanoUsd, tokens: tokens === undefined ? undefined : Number(tokens) });
+	}
+}
+
+/** The least a call can be admitted with: at the clamp's floor where a clamp is possible, else the bound itself. */
+export function leastAmounts(bound: Bound): Amounts {
+	return amountsOf(bound.clampFloorTokens === undefined ? bound : bound.at(bound.clampFloorTokens));
+}
+
+export function amountsOf({ nanoUsd, tokens }: { readonly nanoUsd: bigint; readonly tokens: number }): Amounts {
+	return { nanoUsd, tokens: BigInt(tokens) };
+}
+
+function boundOf(item: GrantedItem): bigint {
+	return item.stop < item.limit ? item.stop : item.limit;
+}
+
+/** Two seconds of burn, at least eight needs; the authority caps it by the room and the number of live gateways. */
+function lookaheadOf(need: bigint, burnPerSecond: bigint): bigint {
+	const twoSeconds = 2n * burnPerSecond;
+	return twoSeconds > 8n * need ? twoSeconds : 8n * need;
+}
+
+function maximum(amounts: readonly bigint[]): bigint {
+	return amounts.reduce((largest, amount) => (amount > largest ? amount : largest), 0n);
+}
+
+function unionOf(lists: readonly (readonly MatchedBudget[])[]): MatchedBudget[] {
+	const union = new Map<string, MatchedBudget>();
+	for (const list of lists) for (const budget of list) union.set(budget.budgetId, budget);
+	return [...union.values()].sort((left, right) => compareIds(left.budgetId, right.budgetId));
+}

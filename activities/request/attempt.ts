@@ -1,0 +1,179 @@
+import { assert } from "#domain/assert.ts";
+import type { Amounts, LeaseBook, Reservation } from "#domain/budget/lease-book.ts";
+import { MAX_ATTEMPT_NANO_USD, type NanoUsd } from "#domain/money/nano-usd.ts";
+import type { PriceBook, PriceLine } from "#domain/pricing/price-book.ts";
+import { priceUsage } from "#domain/pricing/price-usage.ts";
+import type { Usage } from "#domain/usage/usage.ts";
+import type { Journal, LedgerWriter, OutcomeRecord, ReservationRecord } from "../ledger/record.ts";
+import type { Attempt, AuthorityCounters, Booked, EstimateInput, SettleInput } from "./port.ts";
+import { priceAnswer } from "./price-answer.ts";
+
+/**
+ * A journaled reservation and its one ending. Every ending is journaled before it returns, so before the last byte
+ * of the answer leaves; the ledger row follows in a chunk. An ending the journal cannot take is not lost: the
+ * reservation stands in the journal, and replay charges it (unknown = spent).
+ */
+export type AttemptDependencies = {
+	readonly book: LeaseBook;
+	readonly journal: Journal;
+	readonly writer: LedgerWriter;
+	readonly counters: AuthorityCounters;
+	/** The book version frozen at the reservation. */
+	readonly priceBook: PriceBook;
+	readonly onMoneyFreed: () => void;
+	readonly onAlert: (alert: string, detail: Readonly<Record<string, string | number>>) => void;
+	readonly onEnd: () => void;
+	/** The caller's team receives an answer it may continue later. */
+	readonly onKeptAnswer: (teamId: string, answerId: string) => void;
+	readonly crashPoint: (name: string) => void;
+};
+
+export type AttemptState = {
+	readonly record: ReservationRecord;
+	readonly reservation: Reservation;
+	readonly line: PriceLine;
+	readonly budgetLeftNanoUsd: NanoUsd | undefined;
+};
+
+type Ending = Pick<OutcomeRecord, "outcome" | "reason"> &
+	Partial<Omit<OutcomeRecord, "type" | "n" | "costNanoUsd" | "costTokens" | "overrunNanoUsd" | "windowOverruns">>;
+
+const NOTHING: Amounts = { nanoUsd: 0n, tokens: 0n };
+
+export class OpenAttempt implements Attempt {
+	private readonly state: AttemptState;
+	private readonly dependencies: AttemptDependencies;
+	private isOpen = true;
+
+	constructor(state: AttemptState, dependencies: AttemptDependencies) {
+		this.state = state;
+		this.dependencies = dependencies;
+	}
+
+	get attemptId(): string {
+		return this.state.record.attemptId;
+	}
+
+	get reservedNanoUsd(): NanoUsd {
+		return this.state.reservation.amounts.nanoUsd;
+	}
+
+	get clampedOutputTokens(): number | undefined {
+		return this.state.record.clampedOutputTokens ?? undefined;
+	}
+
+	get budgetLeftNanoUsd(): NanoUsd | undefined {
+		return this.state.budgetLeftNanoUsd;
+	}
+
+	settle({ reported, ...detail }: SettleInput): Booked {
+		if (reported.kind === "unusable") return this.charge(`usage ${reported.reason}`, detail);
+		const answer = priceAnswer(reported, this.state, this.dependencies.priceBook);
+		if (answer.isIncomplete) return this.charge(answer.alert ?? "usage without a price", detail);
+		if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return this.charge("usage above the largest possible cost", detail);
+		if (answer.alert) this.dependencies.onAlert(answer.alert, { attemptId: this.attemptId, model: reported.model ?? "" });
+		this.dependencies.counters.settled++;
+		return this.end(
+			{ nanoUsd: answer.costNanoUsd, tokens: tokensOf(reported.usage) },
+			{ outcome: "settled", reason: answer.alert ?? null, usage: reported.usage, answeredModel: answer.pricedModel, serviceTier: answer.pricedTier, ...detail },
+		);
+	}
+
+	release(reason: string): void {
+		this.close();
+		const { book, counters } = this.dependencies;
+		book.release(this.state.reservation);
+		counters.released++;
+		this.journal(this.outcome(NOTHING, { outcome: "released", reason }));
+	}
+
+	charge(reason: string, detail: Omit<SettleInput, "reported">): Booked {
+		this.dependencies.counters.unresolved++;
+		return this.end(this.state.reservation.amounts, { outcome: "unresolved", reason, ...detail });
+	}
+
+	/** Priced at the dearest known tier, since a cut answer names none; never above the reservation. */
+	estimate({ usage, reason, ...detail }: EstimateInput): Booked {
+		const { reservation, line } = this.state;
+		const { costNanoUsd, unpricedTools } = priceUsage(usage, line, undefined);
+		if (unpricedTools.length > 0 || costNanoUsd > reservation.amounts.nanoUsd) return this.charge(reason, detail);
+		const tokens = tokensOf(usage);
+		return this.end(
+			{ nanoUsd: costNanoUsd, tokens: tokens < reservation.amounts.tokens ? tokens : reservation.amounts.tokens },
+			{ outcome: "estimated", reason, usage, ...detail },
+		);
+	}
+
+	private end(cost: Amounts, ending: Ending): Booked {
+		this.close();
+		const { book, writer } = this.dependencies;
+		const overruns = book.settle(this.state.reservation, cost);
+		const outcome = this.outcome(cost, ending, overruns);
+		if (overruns.size > 0) this.alertOverrun(outcome);
+		if (ending.answerId !== undefined) this.dependencies.onKeptAnswer(this.state.record.teamId, ending.answerId);
+		try {
+			this.journal(outcome);
+		} finally {
+			writer.enqueueAttempt({ reservation: this.state.record, outcome });
+		}
+		return { outcome: ending.outcome as Booked["outcome"], costNanoUsd: cost.nanoUsd };
+	}
+
+	private close(): void {
+		assert(this.isOpen, `attempt ${this.attemptId} ends once`);
+		this.isOpen = false;
+	}
+
+	private journal(outcome: OutcomeRecord): void {
+		const { counters, crashPoint, journal, onEnd, onMoneyFreed } = this.dependencies;
+		try {
+			journal.append(outcome);
+			crashPoint("after-settle");
+		} finally {
+			counters.openReservations--;
+			onEnd();
+			onMoneyFreed();
+		}
+	}
+
+	private outcome(cost: Amounts, ending: Ending, overruns?: ReadonlyMap<string, bigint>): OutcomeRecord {
+		const { n, priceVersion } = this.state.record;
+		return {
+			type: "outcome",
+			n,
+			costNanoUsd: cost.nanoUsd.toString(),
+			costTokens: Number(cost.tokens),
+			overrunNanoUsd: this.overrunNanoUsd(overruns).toString(),
+			...(overruns && overruns.size > 0 && { windowOverruns: Object.fromEntries([...overruns].map(([windowId, amount]) => [windowId, amount.toString()])) }),
+			priceVersion,
+			usage: null,
+			answeredModel: null,
+			serviceTier: null,
+			providerRequestId: null,
+			httpStatus: null,
+			durationMs: null,
+			...ending,
+		};
+	}
+
+	/** The largest overrun in money over the windows of this attempt. */
+	private overrunNanoUsd(overruns: ReadonlyMap<string, bigint> | undefined): bigint {
+		let largest = 0n;
+		for (const lease of this.state.reservation.leases) {
+			const overrun = lease.unit === "nano_usd" ? (overruns?.get(lease.windowId) ?? 0n) : 0n;
+			if (overrun > largest) largest = overrun;
+		}
+		return largest;
+	}
+
+	/** Cost that no idle money covered; its windows are stopped by the lease book. */
+	private alertOverrun(outcome: OutcomeRecord): void {
+		const { counters, onAlert } = this.dependencies;
+		counters.overruns++;
+		onAlert("overrun", { attemptId: this.attemptId, overrunNanoUsd: outcome.overrunNanoUsd });
+	}
+}
+
+function tokensOf(usage: Usage): bigint {
+	return BigInt(usage.inputTokens + usage.outputTokens);
+}

@@ -1,0 +1,29 @@
+import type { AnswerHeaders } from "#activities/providers/port.ts";
+import type { NanoUsd } from "#domain/money/nano-usd.ts";
+
+/** Facts that travel with an answer, as x-tollgate headers. */
+export type AnswerHead = {
+	readonly status: number;
+	readonly headers: AnswerHeaders;
+	/** Model the deployment served. */
+	readonly model: string;
+	readonly clampedOutputTokens: number | undefined;
+	readonly budgetLeftNanoUsd: NanoUsd | undefined;
+};
+
+/** The caller's side of a real-time call, as the request layer sees it; the gateway implements it over HTTP. */
+export type Caller = {
+	/** Aborted when the caller leaves. */
+	readonly signal: AbortSignal;
+	/** The answer is wanted to its end also after the caller left: it is kept for his return. Default false. */
+	readonly keepsAnswer?: boolean;
+	/** One complete answer; its cost is known. */
+	answer(head: AnswerHead, body: Buffer, costNanoUsd: NanoUsd): void;
+	beginStream(head: AnswerHead): void;
+	/** False when the caller's connection is full: wait for `whenWritable`. */
+	write(chunk: Buffer): boolean;
+	whenWritable(resume: () => void): void;
+	endStream(): void;
+	/** Breaks a stream that cannot be completed, so that the caller sees it is not whole. */
+	cutStream(): void;
+};

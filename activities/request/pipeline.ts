@@ -1,0 +1,202 @@
+import type { DeploymentCatalog, ModelTransport, PricedDeployment } from "#activities/providers/port.ts";
+import { type BoundOptions, boundRequest } from "#domain/bound/bound-request.ts";
+import type { FieldTable } from "#domain/bound/field-table.ts";
+import { inspectRequest } from "#domain/bound/inspect-request.ts";
+import type { Bound, Endpoint, InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
+import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
+import type { Caller } from "./caller.ts";
+import { checkReferences } from "./check-references.ts";
+import { chooseDeployments } from "./choose-deployments.ts";
+import type { ExactTokens } from "./exact-tokens.ts";
+import type { Admission, AdmissionInput, Attempt, KeyIdentity, Left, Refusal, RequestAuthority, TeamPolicy } from "./port.ts";
+import { prepareBody } from "./prepare-body.ts";
+import { canCountExactly, refineBound } from "./refine-bound.ts";
+import { type AttemptEnd, runAttempt } from "./run-attempt.ts";
+
+/** What one call asks of the authority. */
+export type CallAuthority = Pick<RequestAuthority, "teamPolicy" | "priceBook" | "ownsAnswer" | "admit" | "counters">;
+
+/**
+ * The order of a real-time call: scope → inspect → model and price → bound → admit → send → settle.
+ * Plain functions: the gateway calls them in-process, a durable agent from an activity.
+ */
+export type PipelineDependencies = {
+	readonly authority: CallAuthority;
+	readonly catalog: DeploymentCatalog;
+	readonly transport: ModelTransport;
+	readonly fieldTables: Readonly<Record<Endpoint, FieldTable>>;
+	/** Asked only for a call that would be refused or clamped. */
+	readonly exactTokens: Pick<ExactTokens, "countSaved">;
+	/** Largest answer that is held in memory, bytes. */
+	readonly answerBytesMax: number;
+	readonly observer: CallObserver;
+	/** Monotonic clock, milliseconds. */
+	nowMs(): number;
+	/** Named point at which tests kill the process. */
+	crashPoint(name: string): void;
+};
+
+export type CallObserver = {
+	/** Time from `receivedAtMs` to sending. */
+	observeOverhead(milliseconds: number): void;
+	observeUpstream(milliseconds: number): void;
+};
+
+export type ModelCallInput = {
+	readonly requestId: string;
+	readonly key: KeyIdentity;
+	readonly endpoint: Endpoint;
+	readonly protocol: Protocol;
+	readonly body: Buffer;
+	readonly asserted: { readonly user?: string; readonly feature?: string };
+	readonly forwardedHeaders: readonly string[];
+	/** Values of anthropic-beta. */
+	readonly betas: readonly string[];
+	/** On the clock of `nowMs`. */
+	readonly receivedAtMs: number;
+};
+
+export type CallEnd =
+	/** The caller has his answer, or has left. */
+	{ readonly kind: "answered" } | { readonly kind: "refused"; readonly refusal: Refusal } | { readonly kind: "rejected"; readonly problem: RequestProblem };
+
+const ANSWERED: CallEnd = { kind: "answered" };
+
+/** Serves one call. Throws only what nobody planned for: a broken invariant, an unwritable journal. */
+export async function serveCall(dependencies: PipelineDependencies, input: ModelCallInput, caller: Caller): Promise<CallEnd> {
+	const book = dependencies.authority.priceBook();
+	const policy = dependencies.authority.teamPolicy(input.key.teamId);
+	const prepared = prepare(dependencies, input, { book, policy });
+	if (prepared.kind === "rejected") return prepared;
+	const checked = checkReferences(prepared.request, { teamId: input.key.teamId, policy, authority: dependencies.authority });
+	const problem = checked instanceof Promise ? await checked : checked;
+	if (problem !== undefined) return { kind: "rejected", problem };
+	let last: CallEnd = ANSWERED;
+	for (const candidate of prepared.candidates) {
+		const tried = await tryDeployment({ dependencies, input, caller, policy, priceVersion: book.version, request: prepared.request }, candidate);
+		if (tried.kind !== "not_sent") return toCallEnd(tried);
+		if (tried.hasCallerLeft) return ANSWERED;
+		last = UNREACHABLE;
+	}
+	return last;
+}
+
+const UNREACHABLE: CallEnd = {
+	kind: "rejected",
+	problem: { code: "provider.unreachable", message: "No connection to the provider could be made. Nothing was sent and nothing is charged." },
+};
+
+type Rules = { readonly book: PriceBook; readonly policy: TeamPolicy };
+type Prepared =
+	| { readonly kind: "prepared"; readonly request: InspectedRequest; readonly candidates: readonly PricedDeployment[] }
+	| { readonly kind: "rejected"; readonly problem: RequestProblem };
+
+/** Everything that can be said no to before any money is touched. */
+function prepare(dependencies: PipelineDependencies, input: ModelCallInput, { book, policy }: Rules): Prepared {
+	const { key, endpoint } = input;
+	if (key.endpoints !== null && !key.endpoints.includes(endpoint)) return rejected("key.scope", `This key may not call ${endpoint}.`);
+	const inspection = inspectRequest(endpoint, input.body, dependencies.fieldTables[endpoint], {
+		unknownFields: policy.unknownFields,
+		anthropicBeta: input.betas,
+	});
+	if (inspection.kind === "rejected") return inspection;
+	const { request } = inspection;
+	if (key.models !== null && !key.models.includes(request.model))
+		return rejected("key.scope", `This key may not call the model ${request.model.slice(0, 200)}.`, "model");
+	const choice = chooseDeployments(dependencies.catalog, book, { model: request.model, endpoint });
+	return choice.kind === "rejected" ? choice : { kind: "prepared", request, candidates: choice.candidates };
+}
+
+function rejected(code: RequestProblem["code"], message: string, field?: string): Prepared {
+	return { kind: "rejected", problem: field === undefined ? { code, message } : { code, message, field } };
+}
+
+type CallScope = {
+	readonly dependencies: PipelineDependencies;
+	readonly input: ModelCallInput;
+	readonly caller: Caller;
+	readonly policy: TeamPolicy;
+	readonly priceVersion: number;
+	readonly request: InspectedRequest;
+};
+
+type Tried = AttemptEnd | { readonly kind: "refused"; readonly refusal: Refusal };
+
+/** One deployment: its own bound, reservation and attempt id (money-path §6). */
+async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Promise<Tried> {
+	const { dependencies, policy, request } = scope;
+	const bounded = boundRequest(request, candidate.line, boundOptions(policy, candidate));
+	if (bounded.kind === "unbounded") return { kind: "failed", problem: bounded.problem };
+	const asked = dependencies.authority.admit(toAdmission(scope, candidate, bounded.bound));
+	const admission: Admission = asked instanceof Promise ? await asked : asked;
+	if (admission.kind === "refused") return admission;
+	return send(scope, candidate, { attempt: admission.attempt, bound: bounded.bound });
+}
+
+function boundOptions(policy: TeamPolicy, { deployment }: PricedDeployment): BoundOptions {
+	const { clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap } = policy;
+	const { defaultTiers, enforcedCapFields } = deployment;
+	return { clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap, defaultTiers, ...(enforcedCapFields && { enforcedCapFields }) };
+}
+
+function toAdmission(scope: CallScope, candidate: PricedDeployment, bound: Bound): AdmissionInput {
+	const { input, request } = scope;
+	return {
+		requestId: input.requestId,
+		key: input.key,
+		asserted: input.asserted,
+		claimed: request.claimed,
+		endpoint: input.endpoint,
+		protocol: input.protocol,
+		model: request.model,
+		provider: candidate.line.provider,
+		deployment: candidate.deployment.name,
+		line: candidate.line,
+		priceVersion: scope.priceVersion,
+		bound,
+		...(canCountExactly(scope.request, candidate) && { refineBound: (left) => refine(scope, candidate, { bound, left }) }),
+		signal: scope.caller.signal,
+	};
+}
+
+function refine(
+	{ dependencies, policy, request }: CallScope,
+	candidate: PricedDeployment,
+	{ bound, left }: { bound: Bound; left: Left | undefined },
+): Promise<Bound | undefined> {
+	return refineBound({ request, line: candidate.line, options: boundOptions(policy, candidate), bound, left, exactTokens: dependencies.exactTokens });
+}
+
+async function send(
+	scope: CallScope,
+	candidate: PricedDeployment,
+	{ attempt, bound }: { readonly attempt: Attempt; readonly bound: Bound },
+): Promise<AttemptEnd> {
+	const { dependencies, input, caller, policy, request } = scope;
+	const { deployment, line } = candidate;
+	const sentAtMs = dependencies.nowMs();
+	const { body, hasAddedStreamUsage } = prepareBody(request, { deployment, line, clampedOutputTokens: attempt.clampedOutputTokens });
+	const plan = {
+		attempt,
+		request,
+		deployment,
+		body,
+		hasAddedStreamUsage,
+		forwardedHeaders: input.forwardedHeaders,
+		onDisconnect: policy.onDisconnect,
+		boundInputTokens: bound.inputTokens,
+		isReasoning: line.isReasoning,
+		maxCallMs: policy.maxCallMs,
+		answerBytesMax: dependencies.answerBytesMax,
+	};
+	const running = runAttempt(plan, { transport: dependencies.transport, caller, nowMs: dependencies.nowMs, crashPoint: dependencies.crashPoint });
+	dependencies.observer.observeOverhead(dependencies.nowMs() - input.receivedAtMs);
+	const end = await running;
+	dependencies.observer.observeUpstream(dependencies.nowMs() - sentAtMs);
+	return end;
+}
+
+function toCallEnd(tried: Exclude<Tried, { kind: "not_sent" }>): CallEnd {
+	if (tried.kind === "failed") return { kind: "rejected", problem: tried.problem };
+	return tried;
+}

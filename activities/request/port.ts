@@ -1,0 +1,167 @@
+import type { Bound, Endpoint } from "#domain/bound/request.ts";
+import type { ErrorCode } from "#domain/errors/codes.ts";
+import type { NanoUsd } from "#domain/money/nano-usd.ts";
+import type { PriceBook, PriceLine, Protocol } from "#domain/pricing/price-book.ts";
+import type { ReportedUsage, Usage } from "#domain/usage/usage.ts";
+
+/** Contract between the HTTP skin (gateway/) and the request layer: who, how much at most, reserve, settle | release | charge. */
+
+/** A virtual key as the gateway may see it: never the secret. */
+export type KeyIdentity = {
+	readonly keyId: string;
+	readonly teamId: string;
+	readonly feature: string | null;
+	readonly userId: string | null;
+	readonly environment: string | null;
+	/** null = all. */
+	readonly models: readonly string[] | null;
+	readonly endpoints: readonly string[] | null;
+	readonly mayAssert: readonly ("user" | "feature")[];
+};
+
+export type KeyResolution =
+	| { readonly kind: "known"; readonly key: KeyIdentity }
+	| { readonly kind: "refused"; readonly code: ErrorCode; readonly message: string };
+
+/** Team policy the skin needs; defaults in domain/budget/team-policy.ts. */
+export type TeamPolicy = {
+	/** How long a call waits for money that is held, not spent. Default 5,000 ms. */
+	readonly admissionWaitMs: number;
+	/** Lowest cap a clamp may set; default 256, 4,096 for reasoning models. */
+	readonly clampFloorTokens: number;
+	readonly clampFloorReasoningTokens: number;
+	/** Whether a clamp may lower the caller's own cap; default false. */
+	readonly mayLowerCallerCap: boolean;
+	readonly unknownFields: "refuse" | "pass";
+	readonly onDisconnect: "drain" | "cancel";
+	readonly maxCallMs: number;
+};
+
+/** An amount in the unit of its budget. */
+export type Left = { readonly unit: "nano_usd" | "tokens"; readonly amount: bigint };
+
+export type AdmissionInput = {
+	readonly requestId: string;
+	readonly key: KeyIdentity;
+	/** Attribution asserted by a key that may (x-tollgate-user / -feature); already checked against mayAssert. */
+	readonly asserted: { readonly user?: string; readonly feature?: string };
+	readonly claimed: Readonly<Record<string, string>>;
+	readonly endpoint: Endpoint;
+	readonly protocol: Protocol;
+	/** Model alias asked for, and the deployment chosen for it. */
+	readonly model: string;
+	readonly provider: string;
+	readonly deployment: string;
+	readonly line: PriceLine;
+	readonly priceVersion: number;
+	readonly bound: Bound;
+	/**
+	 * A lower bound of the same call that takes a moment to prove; asked for once, and only where `bound` would be
+	 * refused or clamped. Resolves to undefined where there is none. Absent: none can be proven. `left` is what the
+	 * budget that is short could have free at most; undefined for a clamp.
+	 */
+	readonly refineBound?: (left: Left | undefined) => Promise<Bound | undefined>;
+	/** Aborted when the caller leaves before sending. */
+	readonly signal: AbortSignal;
+};
+
+export type Refusal = {
+	readonly code: ErrorCode;
+	readonly message: string;
+	/** Human name of the budget, e.g. "team demo, day". */
+	readonly budget: string | null;
+	readonly unit: "nano_usd" | "tokens" | null;
+	readonly limitAmount: bigint | null;
+	readonly leftAmount: bigint | null;
+	/** ISO 8601; null for lifetime windows and budget.none. */
+	readonly resetsAt: string | null;
+	/** Money held by calls in flight or an unreachable gateway, and until when at the latest. */
+	readonly heldAmount: bigint | null;
+	readonly howToAsk: string;
+	/** Seconds, for 503s. */
+	readonly retryAfterSeconds: number | null;
+};
+
+export type SettleInput = {
+	readonly reported: ReportedUsage;
+	readonly providerRequestId: string | null;
+	readonly httpStatus: number | null;
+	readonly durationMs: number;
+	/** Id of an answer the provider keeps, for the endpoints where a later call may continue one. */
+	readonly answerId?: string;
+};
+
+/** What was received of a call we cut, plus the margin of its stated rule. */
+export type EstimateInput = {
+	readonly usage: Usage;
+	readonly reason: string;
+	readonly providerRequestId: string | null;
+	readonly httpStatus: number | null;
+	readonly durationMs: number;
+};
+
+/** What was booked for an attempt. */
+export type Booked = { readonly outcome: "settled" | "unresolved" | "estimated"; readonly costNanoUsd: NanoUsd };
+
+/**
+ * A reservation that is journaled and may be sent. Exactly one of the three endings is called, once;
+ * each journals synchronously before it returns (so: before the last byte of the answer leaves).
+ */
+export type Attempt = {
+	/** `gateway-epoch-n`; travels as x-client-request-id. */
+	readonly attemptId: string;
+	readonly reservedNanoUsd: NanoUsd;
+	/** Set when the call was clamped: the output cap the body must carry. */
+	readonly clampedOutputTokens: number | undefined;
+	/** Smallest money left over the matching budgets as of the last grant; undefined for an unlimited team. */
+	readonly budgetLeftNanoUsd: NanoUsd | undefined;
+	/** 2xx with an answer: settled when the usage is usable, else charged at the reservation, unresolved. */
+	settle(input: SettleInput): Booked;
+	/** Nothing was billed (no byte written, or a status that does not bill). */
+	release(reason: string): void;
+	/**
+	 * A call we cut because the caller left and policy says cancel: books the cost of this estimate, marked estimated,
+	 * never above the reservation. Where absent, such a call is charged.
+	 */
+	estimate(input: EstimateInput): Booked;
+	/** Anything else: it may have run, so it is spent (I5). */
+	charge(reason: string, detail: { readonly providerRequestId: string | null; readonly httpStatus: number | null; readonly durationMs: number }): Booked;
+};
+
+export type Admission = { readonly kind: "admitted"; readonly attempt: Attempt } | { readonly kind: "refused"; readonly refusal: Refusal };
+
+/** The request layer as the gateway uses it. Returns plain values on the hot path, promises only when it has to wait. */
+export type RequestAuthority = {
+	/** Key secret → identity. Synchronous for a known key. */
+	resolveKey(secret: string): KeyResolution | Promise<KeyResolution>;
+	teamPolicy(teamId: string): TeamPolicy;
+	/** Checks and counts an asserted value against the key's cap of distinct values. */
+	mayAssertValue(key: KeyIdentity, dimension: "user" | "feature", value: string): boolean | Promise<boolean>;
+	/** Whether the team received this answer earlier. Synchronous for the recent answers of this gateway. */
+	ownsAnswer(teamId: string, answerId: string): boolean | Promise<boolean>;
+	/** Current price book. */
+	priceBook(): PriceBook;
+	/** Reserve in every matching budget, journal, return the attempt; or refuse with evidence. */
+	admit(input: AdmissionInput): Admission | Promise<Admission>;
+	/** For /readyz: authority reachable, lease live, journal writable. */
+	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] };
+	/** Counters for tests and /metrics. */
+	readonly counters: AuthorityCounters;
+	/** Stops admitting, waits for open attempts up to `deadlineMs`, flushes, returns idle money, closes the epoch. */
+	drain(deadlineMs: number): Promise<void>;
+};
+
+export type AuthorityCounters = {
+	/** SQL statements awaited by a call before it was sent (0 on a live lease and a known key). */
+	sqlRoundTripsBeforeSend: number;
+	admitted: number;
+	refused: number;
+	clamped: number;
+	settled: number;
+	released: number;
+	unresolved: number;
+	overruns: number;
+	grants: number;
+	recallsAnswered: number;
+	openReservations: number;
+};

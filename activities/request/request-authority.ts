@@ -1,0 +1,184 @@
+import { LeaseBook } from "#domain/budget/lease-book.ts";
+import type { Authority, Claim, GrantReply } from "../authority/port.ts";
+import type { LedgerWriter } from "../ledger/record.ts";
+import type { CurrentPriceBook } from "../pricebooks/port.ts";
+import { AdmissionQueue } from "./admission-queue.ts";
+import { AnswerOwners } from "./answer-owners.ts";
+import { emptyCounters } from "./counters.ts";
+import { CurrentPrices } from "./current-prices.ts";
+import { Directory } from "./directory.ts";
+import { DrainSignal } from "./drain-signal.ts";
+import { LEASE_TTL_MS, LeaseKeeper } from "./lease-keeper.ts";
+import type { Admission, AdmissionInput, KeyIdentity, KeyResolution, RequestAuthority } from "./port.ts";
+import { type DurableJournal, Reserving } from "./reserving.ts";
+
+/** The request layer of one gateway epoch, put together. Composed by gateway/main.ts; tests pass their own parts. */
+export type RequestAuthorityDependencies = {
+	readonly gatewayId: string;
+	readonly epoch: bigint;
+	/** Newest change revision when the epoch was registered. */
+	readonly revision: bigint;
+	readonly authority: Authority;
+	readonly journal: DurableJournal;
+	/** Called once; `onNews` takes what rides on each flush's reply. */
+	readonly createWriter: (onNews: (news: { readonly revision: bigint; readonly claims: readonly Claim[] }) => void) => LedgerWriter;
+	readonly loadPriceBook: () => Promise<CurrentPriceBook>;
+	/** After the last flush of a drain: `isClean` when nothing is open or unflushed and the epoch can be closed. */
+	readonly onDrained: (isClean: boolean) => Promise<void>;
+	/** This epoch may not spend any more: a later one exists. The process should end. */
+	readonly onFenced: () => void;
+	readonly onAlert: (alert: string, detail: Readonly<Record<string, string | number>>) => void;
+	readonly onError: (error: unknown) => void;
+	readonly crashPoint?: (name: string) => void;
+};
+
+export async function createRequestAuthority(dependencies: RequestAuthorityDependencies): Promise<RequestAuthority> {
+	const authority = new GatewayAuthority(dependencies);
+	await authority.start();
+	return authority;
+}
+
+class GatewayAuthority implements RequestAuthority {
+	readonly counters = emptyCounters();
+	private readonly dependencies: RequestAuthorityDependencies;
+	private readonly book = new LeaseBook();
+	private readonly drained = new DrainSignal();
+	private readonly directory: Directory;
+	private readonly prices: CurrentPrices;
+	private readonly queue: AdmissionQueue;
+	private readonly writer: LedgerWriter;
+	private readonly keeper: LeaseKeeper;
+	private readonly reserving: Reserving;
+	private readonly answers: AnswerOwners;
+	private isFenced = false;
+	private isDrained = false;
+
+	constructor(dependencies: RequestAuthorityDependencies) {
+		const { authority, onError, revision } = dependencies;
+		const { book, counters } = this;
+		this.dependencies = dependencies;
+		this.directory = new Directory(authority, nowMs);
+		this.prices = new CurrentPrices(dependencies.loadPriceBook, onError);
+		const onFenced = (): void => this.fence();
+		this.queue = new AdmissionQueue({
+			authority,
+			book,
+			nowMs,
+			onReply: (reply, units, askedAtMs) => this.take(reply, units, askedAtMs),
+			onFenced,
+			onError,
+			counters,
+		});
+		this.writer = dependencies.createWriter((news) => this.keeper.takeNews(news));
+		const { directory, queue, writer } = this;
+		this.keeper = new LeaseKeeper(
+			{ authority, book, queue, directory, writer, nowMs, onFenced, onError, onPrices: () => this.prices.load(), counters },
+			revision,
+		);
+		this.answers = new AnswerOwners({ authority, counters, nowMs });
+		this.reserving = new Reserving({
+			...dependencies,
+			book,
+			queue,
+			directory,
+			writer,
+			counters,
+			nowMs,
+			wallClockMs: () => Date.now(),
+			priceBook: () => this.prices.book,
+			onAttemptEnd: () => this.drained.check(counters.openReservations),
+			onKeptAnswer: (teamId, answerId) => this.answers.remember(teamId, answerId),
+			crashPoint: dependencies.crashPoint ?? (() => undefined),
+		});
+	}
+
+	async start(): Promise<void> {
+		await this.prices.load();
+		await this.keeper.start();
+	}
+
+	resolveKey(secret: string): KeyResolution | Promise<KeyResolution> {
+		const resolution = this.directory.resolveKey(secret);
+		if (resolution instanceof Promise) this.counters.sqlRoundTripsBeforeSend++;
+		return resolution;
+	}
+
+	teamPolicy(teamId: string): ReturnType<Directory["policy"]> {
+		return this.directory.policy(teamId);
+	}
+
+	mayAssertValue(key: KeyIdentity, dimension: "user" | "feature", value: string): boolean | Promise<boolean> {
+		const isAdmitted = this.directory.mayAssertValue(key, dimension, value);
+		if (isAdmitted instanceof Promise) this.counters.sqlRoundTripsBeforeSend++;
+		return isAdmitted;
+	}
+
+	ownsAnswer(teamId: string, answerId: string): boolean | Promise<boolean> {
+		return this.answers.owns(teamId, answerId);
+	}
+
+	priceBook(): CurrentPrices["book"] {
+		return this.prices.book;
+	}
+
+	admit(input: AdmissionInput): Admission | Promise<Admission> {
+		return this.reserving.admit(input);
+	}
+
+	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] } {
+		const reasons = [this.isFenced && "fenced by a later epoch", !this.book.isLive(nowMs()) && "no live lease: PostgreSQL does not answer"].filter(
+			(reason) => reason !== false,
+		);
+		return { isReady: reasons.length === 0, reasons };
+	}
+
+	async drain(deadlineMs: number): Promise<void> {
+		const endsAtMs = nowMs() + deadlineMs;
+		await this.drained.wait(() => this.counters.openReservations, deadlineMs);
+		const isFlushed = await this.flushLast(Math.max(500, endsAtMs - nowMs()));
+		const isClean = isFlushed && this.counters.openReservations === 0;
+		if (isClean) await this.keeper.returnAll().catch(this.dependencies.onError);
+		this.keeper.stop();
+		this.prices.stop();
+		this.isDrained = true;
+		await this.dependencies.onDrained(isClean);
+		await this.dependencies.authority.close();
+	}
+
+	/** What is not flushed stays in the journal; the next start adopts it. */
+	private async flushLast(deadlineMs: number): Promise<boolean> {
+		try {
+			await this.writer.close(deadlineMs);
+		} catch (error) {
+			this.dependencies.onError(error);
+		}
+		return this.writer.pendingRows === 0;
+	}
+
+	private fence(): void {
+		if (this.isFenced || this.isDrained) return; // a heartbeat under way while the epoch is closed is told so
+		this.isFenced = true;
+		this.book.expireNow();
+		this.dependencies.onAlert("gateway.fenced", { gatewayId: this.dependencies.gatewayId, epoch: Number(this.dependencies.epoch) });
+		this.dependencies.onFenced();
+	}
+
+	/** Adopts the rows of a grant; false when one shows less than this gateway was granted (money-path §3). */
+	private take(reply: GrantReply, units: ReadonlyMap<string, "nano_usd" | "tokens">, askedAtMs: number): boolean {
+		for (const item of reply.items) {
+			// An end counts from before asking: never later than PostgreSQL's.
+			const endsAtMs = item.endsInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + item.endsInMs;
+			if (this.book.adopt(units.get(item.budgetId) ?? "nano_usd", item, endsAtMs)) continue;
+			this.dependencies.onAlert("authority lost commits", { windowId: item.windowId });
+			this.book.expireNow();
+			return false;
+		}
+		this.book.renew(askedAtMs, LEASE_TTL_MS);
+		this.keeper.takeNews(reply);
+		return true;
+	}
+}
+
+function nowMs(): number {
+	return performance.now();
+}

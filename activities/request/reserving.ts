@@ -1,0 +1,255 @@
+import type { Bound } from "#domain/bound/request.ts";
+import type { Amounts, LeaseBook, MatchedBudget, Reservation } from "#domain/budget/lease-book.ts";
+import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
+import type { NanoUsd } from "#domain/money/nano-usd.ts";
+import { formatUsd } from "#domain/money/wire.ts";
+import type { PriceBook, PriceLine } from "#domain/pricing/price-book.ts";
+import type { BudgetRule } from "../authority/port.ts";
+import type { Journal, LedgerWriter, ReservationRecord } from "../ledger/record.ts";
+import { type AdmissionQueue, amountsOf, leastAmounts, type Shortage, type Verdict } from "./admission-queue.ts";
+import { OpenAttempt } from "./attempt.ts";
+import type { Directory } from "./directory.ts";
+import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
+import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal } from "./port.ts";
+
+/**
+ * Reserve → settle | release | charge for one gateway epoch. The hot path is synchronous: match, reserve in memory,
+ * journal, return. Everything that waits is in the admission queue; everything that renews is in the lease keeper.
+ */
+export type DurableJournal = Journal & {
+	/** Resolves when what was appended is on the disk; undefined when there is nothing to wait for (fsync off). */
+	whenDurable(): Promise<void> | undefined;
+};
+
+export type ReservingDependencies = {
+	readonly gatewayId: string;
+	readonly epoch: bigint;
+	readonly book: LeaseBook;
+	readonly queue: AdmissionQueue;
+	readonly directory: Directory;
+	readonly journal: DurableJournal;
+	readonly writer: LedgerWriter;
+	readonly counters: AuthorityCounters;
+	readonly nowMs: () => number;
+	readonly wallClockMs: () => number;
+	readonly priceBook: () => PriceBook;
+	readonly onAlert: (alert: string, detail: Readonly<Record<string, string | number>>) => void;
+	readonly onAttemptEnd: () => void;
+	readonly onKeptAnswer: (teamId: string, answerId: string) => void;
+	/** Named points where a test may end the process; a no-op in production. */
+	readonly crashPoint: (name: string) => void;
+};
+
+const UNLIMITED: Reservation["leases"] = [];
+
+export class Reserving {
+	private readonly dependencies: ReservingDependencies;
+	private nextAttempt = 1;
+	private nextRefusal = 1;
+
+	constructor(dependencies: ReservingDependencies) {
+		this.dependencies = dependencies;
+	}
+
+	admit(input: AdmissionInput): Admission | Promise<Admission> {
+		const { book, directory, nowMs, queue } = this.dependencies;
+		const { budgets, isAdmissible } = directory.match(callDimensions(input));
+		if (!isAdmissible) return this.refuseWithoutBudget(input, budgets.length);
+		const amounts = amountsOf(input.bound);
+		const reservation = budgets.length === 0 ? this.reserveUnlimited(amounts) : book.tryReserve(budgets, amounts, nowMs());
+		if (reservation) {
+			this.refillWhenLow(input.key.teamId, budgets, reservation);
+			return this.open(input, reservation, undefined);
+		}
+		const remembered = budgets.length === 0 ? undefined : queue.remembered(budgets, leastAmounts(input.bound));
+		if (remembered && !input.refineBound) return { kind: "refused", refusal: this.refuse(input, remembered, 0) };
+		if (budgets.length === 0) return { kind: "refused", refusal: unreachable() };
+		return this.wait(input, budgets, remembered);
+	}
+
+	private async wait(input: AdmissionInput, budgets: readonly BudgetRule[], remembered: Shortage | undefined): Promise<Admission> {
+		const verdict: Verdict = remembered ? { kind: "refused", shortage: remembered, waitedMs: 0 } : await this.ask(input, budgets, 0);
+		const exact = canExactBoundHelp(verdict) ? await input.refineBound?.(leftAfter(verdict)) : undefined;
+		if (exact === undefined) return this.conclude(input, verdict);
+		return this.conclude({ ...input, bound: exact }, await this.askAgain({ ...input, bound: exact }, budgets, verdict));
+	}
+
+	/** The same call under its exact bound: a lower clamp or none in the money it holds, else one more try in what is left of the wait. */
+	private async askAgain(input: AdmissionInput, budgets: readonly BudgetRule[], verdict: Verdict): Promise<Verdict> {
+		if (verdict.kind === "reserved") return loosenClamp(input.bound, verdict);
+		const waitedMs = verdict.kind === "refused" ? verdict.waitedMs : 0;
+		const remembered = this.dependencies.queue.remembered(budgets, leastAmounts(input.bound));
+		if (remembered) return { kind: "refused", shortage: remembered, waitedMs };
+		return input.signal.aborted ? { kind: "left" } : this.ask(input, budgets, waitedMs);
+	}
+
+	private async ask(input: AdmissionInput, budgets: readonly BudgetRule[], waitedMs: number): Promise<Verdict> {
+		const { counters, directory, queue } = this.dependencies;
+		const before = counters.grants;
+		const waitMs = Math.max(0, directory.policy(input.key.teamId).admissionWaitMs - waitedMs);
+		const verdict = await queue.admit({ teamId: input.key.teamId, budgets, bound: input.bound, waitMs, signal: input.signal });
+		counters.sqlRoundTripsBeforeSend += counters.grants - before;
+		return verdict.kind === "refused" ? { ...verdict, waitedMs: verdict.waitedMs + waitedMs } : verdict;
+	}
+
+	private conclude(input: AdmissionInput, verdict: Verdict): Admission | Promise<Admission> {
+		switch (verdict.kind) {
+			case "reserved":
+				return this.open(input, verdict.reservation, verdict.clampedOutputTokens);
+			case "refused":
+				return { kind: "refused", refusal: this.refuse(input, verdict.shortage, verdict.waitedMs) };
+			case "unreachable":
+				return { kind: "refused", refusal: unreachable() };
+			case "left":
+				return { kind: "refused", refusal: { ...unreachable(), code: "request.invalid", message: "the caller left before the call was admitted" } };
+		}
+	}
+
+	/** A team declared unlimited is booked all the same, and only while the authority is known to be there. */
+	private reserveUnlimited(amounts: Amounts): Reservation | undefined {
+		return this.dependencies.book.isLive(this.dependencies.nowMs()) ? { leases: UNLIMITED, amounts } : undefined;
+	}
+
+	/** Journals the reservation; from here on the call may be sent. */
+	private open(input: AdmissionInput, reservation: Reservation, clampedOutputTokens: number | undefined): Admission | Promise<Admission> {
+		const { book, counters, crashPoint, gatewayId, epoch, journal, wallClockMs } = this.dependencies;
+		const n = this.nextAttempt++;
+		crashPoint("after-reserve");
+		const record: ReservationRecord = reservationRecord(input, reservation, {
+			n,
+			attemptId: `${gatewayId}-${epoch}-${n}`,
+			reservedAtMs: wallClockMs(),
+			clampedOutputTokens,
+		});
+		try {
+			journal.append(record);
+		} catch (error) {
+			book.release(reservation);
+			throw error;
+		}
+		crashPoint("after-journal");
+		counters.admitted++;
+		counters.openReservations++;
+		if (clampedOutputTokens !== undefined) counters.clamped++;
+		const attempt = this.attemptOf(record, reservation, input.line);
+		const durable = journal.whenDurable();
+		return durable ? durable.then(() => ({ kind: "admitted", attempt })) : { kind: "admitted", attempt };
+	}
+
+	private attemptOf(record: ReservationRecord, reservation: Reservation, line: PriceLine): Attempt {
+		const { priceBook, onAttemptEnd, ...shared } = this.dependencies;
+		return new OpenAttempt(
+			{ record, reservation, line, budgetLeftNanoUsd: leftNanoUsd(reservation) },
+			{ ...shared, priceBook: priceBook(), onMoneyFreed: () => this.onMoneyFreed(reservation), onEnd: onAttemptEnd },
+		);
+	}
+
+	private onMoneyFreed(reservation: Reservation): void {
+		const { queue } = this.dependencies;
+		for (const lease of reservation.leases) queue.forgetRefusals(lease.windowId);
+		if (queue.length > 0) queue.onMoneyFreed();
+	}
+
+	private refillWhenLow(teamId: string, budgets: readonly MatchedBudget[], reservation: Reservation): void {
+		const nowMs = this.dependencies.nowMs();
+		for (const lease of reservation.leases) {
+			if (lease.isLow(nowMs)) {
+				this.dependencies.queue.refill(teamId, budgets, reservation.amounts);
+				return;
+			}
+		}
+	}
+
+	private refuse(input: AdmissionInput, shortage: Shortage, waitedMs: number): Refusal {
+		const { counters, directory, epoch, gatewayId, journal, wallClockMs, writer } = this.dependencies;
+		counters.refused++;
+		const record = refusalRecord(input, shortage, { refusalId: `${gatewayId}-${epoch}-f-${this.nextRefusal++}`, refusedAtMs: wallClockMs(), waitedMs });
+		journal.append(record);
+		writer.enqueueRefusal(record);
+		const rule = directory.team(input.key.teamId)?.record.budgets.find((budget) => budget.budgetId === shortage.item.budgetId);
+		const budget = rule ? formatBudgetName(rule) : `budget ${shortage.item.budgetId}`;
+		const bound = shortage.item.stop < shortage.item.limit ? shortage.item.stop : shortage.item.limit;
+		const left = bound - shortage.item.granted + shortage.idle;
+		return {
+			code: shortage.code,
+			message: refusalMessage(shortage, { budget, left: left > 0n ? left : 0n, howToAsk: howToAsk(input.key.teamId, rule) }),
+			budget,
+			unit: shortage.unit,
+			limitAmount: shortage.item.limit,
+			leftAmount: left > 0n ? left : 0n,
+			resetsAt: shortage.item.endsAt,
+			heldAmount: shortage.item.granted - shortage.item.posted - shortage.idle,
+			howToAsk: howToAsk(input.key.teamId, rule),
+			retryAfterSeconds: null,
+		};
+	}
+
+	private refuseWithoutBudget(input: AdmissionInput, matched: number): Admission {
+		const { counters, epoch, gatewayId, journal, wallClockMs, writer } = this.dependencies;
+		counters.refused++;
+		const code = matched > 0 ? "budget.too_many_windows" : "budget.none";
+		const record = refusalRecord(input, { code }, { refusalId: `${gatewayId}-${epoch}-f-${this.nextRefusal++}`, refusedAtMs: wallClockMs(), waitedMs: 0 });
+		journal.append(record);
+		writer.enqueueRefusal(record);
+		const { teamId } = input.key;
+		const message =
+			code === "budget.none"
+				? `Team ${teamId} has no budget that covers this call, so it may not spend.`
+				: `This call meets ${matched} budgets; a call may meet at most 32.`;
+		return {
+			kind: "refused",
+			refusal: { ...unreachable(), code, message, howToAsk: howToAsk(teamId, undefined), retryAfterSeconds: null },
+		};
+	}
+}
+
+/** Only money that is short, or has cut the answer short. */
+function canExactBoundHelp(verdict: Verdict): boolean {
+	if (verdict.kind === "reserved") return verdict.clampedOutputTokens !== undefined;
+	return verdict.kind === "refused" && verdict.shortage.code === "budget.exceeded";
+}
+
+/** What the short budget could have free at most, once every call in flight has given back all it holds. */
+function leftAfter(verdict: Verdict): Left | undefined {
+	if (verdict.kind !== "refused") return undefined;
+	const { item, unit } = verdict.shortage;
+	return { unit, amount: (item.stop < item.limit ? item.stop : item.limit) - item.posted };
+}
+
+/** What is held stays held: input that takes less of it leaves more for the answer. */
+function loosenClamp(exact: Bound, verdict: Extract<Verdict, { kind: "reserved" }>): Verdict {
+	const { nanoUsd, tokens } = verdict.reservation.amounts;
+	const cap = Math.max(verdict.clampedOutputTokens ?? 0, exact.clampTo({ nanoUsd, tokens: Number(tokens) }) ?? 0);
+	return { ...verdict, clampedOutputTokens: cap < exact.outputTokens ? cap : undefined };
+}
+
+function unreachable(): Refusal {
+	return {
+		code: "authority.unreachable",
+		message: "The budget authority cannot be reached, so nothing may be spent. Money already leased was used first; try again shortly.",
+		budget: null,
+		unit: null,
+		limitAmount: null,
+		leftAmount: null,
+		resetsAt: null,
+		heldAmount: null,
+		howToAsk: "Try again; an operator sees the cause under /readyz.",
+		retryAfterSeconds: 2,
+	};
+}
+
+/** One message says it all: many clients show nothing but it. */
+function refusalMessage({ code, item, need, unit }: Shortage, words: { budget: string; left: bigint; howToAsk: string }): string {
+	const resets = item.endsAt === null ? "" : ` It resets at ${item.endsAt}.`;
+	if (code === "budget.frozen") return `The budget "${words.budget}" is frozen: nothing may be spent until a person unfreezes it.`;
+	if (code === "budget.overrun")
+		return `The budget "${words.budget}" was overrun by a call that cost more than it reserved: a person clears it by setting the budget again, else the next window does.${resets}`;
+	const amount = (value: bigint): string => (unit === "tokens" ? `${value} tokens` : `${formatUsd(value)} USD`);
+	return `The budget "${words.budget}" has ${amount(words.left)} left of ${amount(item.limit)}; this call can cost up to ${amount(need)}.${resets} ${words.howToAsk}`;
+}
+
+function leftNanoUsd(reservation: Reservation): NanoUsd | undefined {
+	let left: bigint | undefined;
+	for (const lease of reservation.leases) if (lease.unit === "nano_usd" && (left === undefined || lease.left < left)) left = lease.left;
+	return left;
+}

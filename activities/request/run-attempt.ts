@@ -1,0 +1,301 @@
+import type { AnswerHeaders, AnswerListener, CallFailure, Deployment, ModelTransport, OpenCall } from "#activities/providers/port.ts";
+import { type ReadAnswer, readAnswer } from "#activities/providers/reported-usage.ts";
+import { canStream, createStreamTap, type StreamTap } from "#activities/providers/stream-tap.ts";
+import { assert } from "#domain/assert.ts";
+import type { InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
+import type { NanoUsd } from "#domain/money/nano-usd.ts";
+import { NO_USAGE } from "#domain/usage/usage.ts";
+import type { AnswerHead, Caller } from "./caller.ts";
+import { decideAnswerOutcome } from "./decide-outcome.ts";
+import type { Attempt, Booked } from "./port.ts";
+
+export type AttemptPlan = {
+	readonly attempt: Attempt;
+	readonly request: InspectedRequest;
+	readonly deployment: Deployment;
+	/** The bytes to send: those received, or those the rules changed. */
+	readonly body: Buffer;
+	/** The body asks for stream usage the caller did not ask for. */
+	readonly hasAddedStreamUsage: boolean;
+	readonly forwardedHeaders: readonly string[];
+	readonly onDisconnect: "drain" | "cancel";
+	/** Input tokens of the bound, and whether the model generates what a stream does not show. */
+	readonly boundInputTokens: number;
+	readonly isReasoning: boolean;
+	readonly maxCallMs: number;
+	/** Largest answer that is held in memory. */
+	readonly answerBytesMax: number;
+};
+
+export type AttemptEnd =
+	| { readonly kind: "answered" }
+	/** Nothing was sent and nothing is booked: another deployment may be tried. */
+	| { readonly kind: "not_sent"; readonly hasCallerLeft: boolean }
+	| { readonly kind: "failed"; readonly problem: RequestProblem };
+
+export type AttemptContext = {
+	readonly transport: ModelTransport;
+	readonly caller: Caller;
+	nowMs(): number;
+	/** Named point at which tests kill the process. */
+	crashPoint(name: "after-send" | "after-answer"): void;
+};
+
+/** Sends one reserved attempt and books its end exactly once, before the last byte of the answer leaves. */
+export function runAttempt(plan: AttemptPlan, context: AttemptContext): Promise<AttemptEnd> {
+	return new Promise((resolve, reject) => {
+		new AttemptRun(plan, context, { resolve, reject }).start();
+	});
+}
+
+/** Tokens a provider may have generated between the last byte that arrived and our cut. */
+const CUT_MARGIN_TOKENS = 256;
+
+type Completion = { resolve(end: AttemptEnd): void; reject(error: unknown): void };
+
+class AttemptRun implements AnswerListener {
+	readonly #plan: AttemptPlan;
+	readonly #context: AttemptContext;
+	readonly #completion: Completion;
+	readonly #startedAtMs: number;
+	readonly #onLeave = () => this.#callerLeft();
+	#call: OpenCall | undefined;
+	#status = 0;
+	#headers: AnswerHeaders = {};
+	#booked: { readonly costNanoUsd: NanoUsd } | undefined;
+	#bookingError: { readonly error: unknown } | undefined;
+	/** Set in stream mode. */
+	#tap: StreamTap | undefined;
+	/** Set in one-piece mode. */
+	#chunks: Buffer[] = [];
+	#chunksBytes = 0;
+
+	constructor(plan: AttemptPlan, context: AttemptContext, completion: Completion) {
+		this.#plan = plan;
+		this.#context = context;
+		this.#completion = completion;
+		this.#startedAtMs = context.nowMs();
+	}
+
+	start(): void {
+		const { signal } = this.#context.caller;
+		const { attempt, deployment, request, body, forwardedHeaders, maxCallMs } = this.#plan;
+		if (signal.aborted) {
+			this.onFailure({ kind: "aborted", isSent: false, message: "the caller left" });
+			return;
+		}
+		signal.addEventListener("abort", this.#onLeave, { once: true });
+		const call = { deployment, endpoint: request.endpoint, body, attemptId: attempt.attemptId, forwardedHeaders, maxCallMs };
+		try {
+			this.#call = this.#context.transport.send(call, this);
+		} catch (error) {
+			this.#release("not_sendable");
+			this.#fail(error);
+		}
+	}
+
+	onSent(): void {
+		this.#context.crashPoint("after-send");
+	}
+
+	onStart(status: number, headers: AnswerHeaders): void {
+		this.#status = status;
+		this.#headers = headers;
+		const { endpoint } = this.#plan.request;
+		const isStream = status >= 200 && status < 300 && String(headers["content-type"]).startsWith("text/event-stream");
+		if (!isStream || !canStream(endpoint)) return;
+		this.#tap = createStreamTap(endpoint, { removesUsage: this.#plan.hasAddedStreamUsage, countsText: this.#plan.onDisconnect === "cancel" });
+		if (this.#isWanted) this.#context.caller.beginStream(this.#head());
+	}
+
+	onData(chunk: Buffer): void {
+		if (this.#tap === undefined) this.#collect(chunk);
+		else this.#passOn(chunk, this.#tap);
+	}
+
+	onEnd(): void {
+		try {
+			if (this.#tap === undefined) this.#endAnswer();
+			else this.#endStream(this.#tap);
+			this.#finish({ kind: "answered" });
+		} catch (error) {
+			this.#fail(error);
+		}
+	}
+
+	onFailure(failure: CallFailure): void {
+		if (this.#bookingError !== undefined) {
+			this.#fail(this.#bookingError.error);
+			return;
+		}
+		try {
+			this.#finish(failure.isSent ? this.#endBroken(failure) : this.#endUnsent(failure));
+		} catch (error) {
+			this.#fail(error);
+		}
+	}
+
+	get #hasCallerLeft(): boolean {
+		return this.#context.caller.signal.aborted;
+	}
+
+	/** Whether somebody takes the answer: the caller, or who keeps it for his return. */
+	get #isWanted(): boolean {
+		return !this.#hasCallerLeft || this.#context.caller.keepsAnswer === true;
+	}
+
+	#collect(chunk: Buffer): void {
+		this.#chunksBytes += chunk.length;
+		if (this.#chunksBytes > this.#plan.answerBytesMax) this.#call?.abort();
+		else this.#chunks.push(chunk);
+	}
+
+	/** The chunk with the last event leaves only after the outcome is journaled; the others at once. */
+	#passOn(chunk: Buffer, tap: StreamTap): void {
+		const bytes = tap.push(chunk);
+		if ((tap.isComplete || tap.isFailed) && this.#booked === undefined) this.#bookStream(tap);
+		if (bytes.length === 0 || !this.#isWanted) return;
+		if (this.#context.caller.write(bytes)) return;
+		this.#call?.pause();
+		this.#context.caller.whenWritable(() => this.#call?.resume());
+	}
+
+	#endStream(tap: StreamTap): void {
+		const rest = tap.end();
+		if (this.#booked === undefined) this.#bookStream(tap);
+		if (!this.#isWanted) return;
+		if (rest.length > 0) this.#context.caller.write(rest);
+		this.#context.caller.endStream();
+	}
+
+	#bookStream(tap: StreamTap): void {
+		this.#context.crashPoint("after-answer");
+		if (tap.isFailed) this.#charge("stream_error");
+		else this.#settle({ reported: tap.result(), answerId: tap.answerId });
+	}
+
+	#endAnswer(): void {
+		this.#context.crashPoint("after-answer");
+		const [first] = this.#chunks;
+		const body = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+		const outcome = decideAnswerOutcome(this.#status, this.#plan.deployment.billedStatuses);
+		if (outcome === "settle") this.#settle(readAnswer(this.#plan.request.endpoint, body));
+		else if (outcome === "charge") this.#charge(`status_${this.#status}`);
+		else this.#release(`status_${this.#status}`);
+		if (!this.#isWanted) return;
+		const shown = outcome === "settle" ? body : this.#context.transport.redact(this.#plan.deployment, body);
+		this.#context.caller.answer(this.#head(), shown, this.#booked?.costNanoUsd ?? 0n);
+	}
+
+	#endUnsent(failure: CallFailure): AttemptEnd {
+		this.#release(failure.kind === "aborted" ? "caller_left" : failure.kind);
+		return { kind: "not_sent", hasCallerLeft: this.#hasCallerLeft };
+	}
+
+	#endBroken(failure: CallFailure): AttemptEnd {
+		const hasBegunStream = this.#tap !== undefined;
+		if (this.#booked === undefined) this.#bookBroken(failure);
+		if (!hasBegunStream) return { kind: "failed", problem: toProblem(failure, this.#plan) };
+		if (!this.#isWanted) return { kind: "answered" };
+		if (this.#tap?.isComplete) this.#context.caller.endStream();
+		else this.#context.caller.cutStream();
+		return { kind: "answered" };
+	}
+
+	/** Cut by us for a caller who left: what arrived plus a margin. Hidden reasoning cannot be estimated. */
+	#bookBroken(failure: CallFailure): void {
+		const hasCut = failure.kind === "aborted" && this.#hasCallerLeft;
+		const { attempt, boundInputTokens, isReasoning } = this.#plan;
+		if (!hasCut || this.#tap === undefined || isReasoning) {
+			this.#charge(hasCut ? "caller_left" : failure.kind);
+			return;
+		}
+		const outputTokens = this.#tap.textBytes + CUT_MARGIN_TOKENS;
+		const estimate = { usage: { ...NO_USAGE, inputTokens: boundInputTokens, outputTokens }, reason: "caller_left", ...this.#detail() };
+		this.#book(() => attempt.estimate(estimate));
+	}
+
+	#settle({ reported, answerId }: ReadAnswer): void {
+		this.#book(() => this.#plan.attempt.settle({ reported, ...this.#detail(), ...(answerId !== undefined && { answerId }) }));
+	}
+
+	#charge(reason: string): void {
+		this.#book(() => this.#plan.attempt.charge(reason, this.#detail()));
+	}
+
+	#release(reason: string): void {
+		this.#book(() => {
+			this.#plan.attempt.release(reason);
+			return undefined;
+		});
+	}
+
+	/** One ending, tried once: when it fails, the journaled reservation stays spent and nothing else may be booked. */
+	#book(end: () => Booked | undefined): void {
+		try {
+			this.#booked = end() ?? { costNanoUsd: 0n };
+		} catch (error) {
+			this.#bookingError = { error };
+			throw error;
+		}
+	}
+
+	#detail() {
+		return {
+			providerRequestId: providerRequestId(this.#headers),
+			httpStatus: this.#status === 0 ? null : this.#status,
+			durationMs: Math.round(this.#context.nowMs() - this.#startedAtMs),
+		};
+	}
+
+	#head(): AnswerHead {
+		const { attempt, deployment } = this.#plan;
+		return {
+			status: this.#status,
+			headers: this.#headers,
+			model: deployment.model,
+			clampedOutputTokens: attempt.clampedOutputTokens,
+			budgetLeftNanoUsd: attempt.budgetLeftNanoUsd,
+		};
+	}
+
+	/** Unsent: nothing was spent. Sent: drained for the books, or cut where policy says so or nothing is left to learn. */
+	#callerLeft(): void {
+		if (this.#call === undefined) return;
+		this.#call.resume();
+		const isOver = this.#booked !== undefined;
+		const mayCut = isOver ? !this.#isWanted : this.#plan.onDisconnect === "cancel";
+		if (mayCut || !this.#call.isSent) this.#call.abort();
+	}
+
+	#finish(end: AttemptEnd): void {
+		assert(this.#booked !== undefined, "an attempt ended without being booked");
+		this.#context.caller.signal.removeEventListener("abort", this.#onLeave);
+		this.#completion.resolve(end);
+	}
+
+	/** A broken invariant or an unwritable journal: nothing more is sent, the reservation stays spent. */
+	#fail(error: unknown): void {
+		this.#context.caller.signal.removeEventListener("abort", this.#onLeave);
+		if (this.#tap !== undefined && this.#isWanted) this.#context.caller.cutStream();
+		this.#completion.reject(error);
+	}
+}
+
+function providerRequestId(headers: AnswerHeaders): string | null {
+	const id = headers["x-request-id"] ?? headers["request-id"];
+	return typeof id === "string" ? id : null;
+}
+
+function toProblem(failure: CallFailure, plan: AttemptPlan): RequestProblem {
+	if (failure.kind === "timeout") {
+		return {
+			code: "provider.timeout",
+			message: `The provider did not complete the answer within ${plan.maxCallMs} ms. The call may have been billed and is charged at its reservation.`,
+		};
+	}
+	return {
+		code: "provider.cut",
+		message: "The connection to the provider broke before the answer was complete. The call may have been billed and is charged at its reservation.",
+	};
+}

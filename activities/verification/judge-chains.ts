@@ -1,0 +1,88 @@
+import type { Findings } from "./report.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/**
+ * Recomputes the hash of every chunk from the rows as they stand (the text is documented at
+ * tollgate.seal_chunk in migrations/0004) and follows each chain from its first chunk to its anchors:
+ * an edit, an insertion, a gap, a swap or a cut tail shows.
+ */
+type ChunkRow = {
+	gateway_id: string;
+	epoch: string;
+	chunk_seq: string;
+	entry_count: number;
+	previous_hash: Buffer;
+	hash: Buffer;
+	rows: string;
+	recomputed: Buffer;
+	first_key: string | null;
+	last_key: string | null;
+	genesis: Buffer;
+};
+
+const CHUNKS = `
+	SELECT c.gateway_id, c.epoch, c.chunk_seq, c.entry_count, c.previous_hash, c.hash, x.rows, x.first_key, x.last_key,
+	       sha256(c.previous_hash || convert_to(coalesce(x.text, ''), 'UTF8')) AS recomputed,
+	       sha256(convert_to(c.gateway_id || '/' || c.epoch, 'UTF8')) AS genesis
+	FROM tollgate.chunk c
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS rows, min(e.entry_key COLLATE "C") AS first_key, max(e.entry_key COLLATE "C") AS last_key,
+		       string_agg(ROW(
+		         e.entry_key, (extract(epoch FROM e.at) * 1000000)::bigint, e.kind, e.attempt_id, e.gateway_id, e.epoch, e.chunk_seq,
+		         e.debit_account, e.credit_account, e.amount_nano_usd, e.price_version, e.detail,
+		         (extract(epoch FROM a.reserved_at) * 1000000)::bigint, a.request_id, a.team_id, a.key_id, a.feature, a.user_id, a.environment,
+		         a.asserted, a.claimed, a.provider, a.deployment, a.protocol, a.endpoint, a.model, a.answered_model, a.service_tier,
+		         a.outcome, a.reason, a.reserved_nano_usd, a.reserved_tokens, a.cost_nano_usd, a.cost_tokens, a.overrun_nano_usd,
+		         a.price_version, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
+		         a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
+		         (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id
+		       )::text, E'\\n' ORDER BY e.entry_key COLLATE "C") AS text
+		FROM tollgate.entry e
+		LEFT JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
+		WHERE e.gateway_id = c.gateway_id AND e.epoch = c.epoch AND e.chunk_seq = c.chunk_seq
+	) x
+	ORDER BY c.gateway_id, c.epoch, c.chunk_seq`;
+
+const ENTRIES_OUTSIDE_CHUNKS = `
+	SELECT e.entry_key, e.gateway_id, e.epoch, e.chunk_seq
+	FROM tollgate.entry e
+	LEFT JOIN tollgate.chunk c ON c.gateway_id = e.gateway_id AND c.epoch = e.epoch AND c.chunk_seq = e.chunk_seq
+	WHERE c.chunk_seq IS NULL
+	ORDER BY e.gateway_id, e.epoch, e.chunk_seq, e.entry_key`;
+
+const BROKEN_ANCHORS = `
+	SELECT n.gateway_id, n.epoch, n.chunk_seq, c.hash IS NULL AS is_cut
+	FROM tollgate.chain_anchor n
+	LEFT JOIN tollgate.chunk c USING (gateway_id, epoch, chunk_seq)
+	WHERE c.hash IS DISTINCT FROM n.hash
+	ORDER BY 1, 2, 3`;
+
+type Link = { readonly chain: string; readonly seq: bigint; readonly hash: Buffer };
+
+export async function judgeChains(snapshot: Snapshot, findings: Findings): Promise<void> {
+	let last: Link | undefined;
+	for await (const row of snapshot.rows<ChunkRow>(CHUNKS)) {
+		const chain = `${row.gateway_id}/${row.epoch}`;
+		const previous = last?.chain === chain ? last : undefined;
+		for (const problem of chunkProblems(row, previous)) findings.add("chain", `chunk ${chain}/${row.chunk_seq}`, problem);
+		last = { chain, seq: BigInt(row.chunk_seq), hash: row.hash };
+	}
+	for await (const row of snapshot.rows<{ entry_key: string; gateway_id: string; epoch: string; chunk_seq: string }>(ENTRIES_OUTSIDE_CHUNKS)) {
+		findings.add("chain", `entry ${row.entry_key}`, `belongs to chunk ${row.gateway_id}/${row.epoch}/${row.chunk_seq}, which does not exist`);
+	}
+	for await (const row of snapshot.rows<{ gateway_id: string; epoch: string; chunk_seq: string; is_cut: boolean }>(BROKEN_ANCHORS)) {
+		findings.add(
+			"chain",
+			`chain_anchor ${row.gateway_id}/${row.epoch}/${row.chunk_seq}`,
+			row.is_cut ? "anchors a chunk that is gone: the tail was cut" : "anchors another hash than the chunk has",
+		);
+	}
+}
+
+function* chunkProblems(row: ChunkRow, previous: Link | undefined): Generator<string> {
+	const [seq, expected] = [BigInt(row.chunk_seq), (previous?.seq ?? 0n) + 1n];
+	if (seq !== expected) yield `follows chunk ${expected - 1n}: a gap`;
+	if (seq === expected && !row.previous_hash.equals(previous?.hash ?? row.genesis)) yield "does not continue the chunk before it";
+	if (Number(row.rows) !== row.entry_count) yield `was written with ${row.entry_count} entries and has ${row.rows}`;
+	if (!row.recomputed.equals(row.hash)) yield `its rows (${row.first_key ?? "none"} to ${row.last_key ?? "none"}) are not what was written`;
+}

@@ -1,0 +1,167 @@
+import { PriceLines } from "./price-lines.ts";
+import { loadProviderLog, type ProviderLog } from "./provider-log.ts";
+import type { Findings } from "./report.ts";
+import { isTierKnown, type PricedCall, type RawUsage, reprice, type StoredPriceLine } from "./reprice.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/**
+ * Matches every billed call with what pays for it (money-path §10): one settled entry of equal cost,
+ * one unresolved or estimated charge that covers it, or the lump of its gateway and epoch.
+ */
+export type CallRow = {
+	line: number;
+	attempt_id: string | null;
+	gateway_id: string | null;
+	epoch: string | null;
+	at: Date;
+	protocol: string;
+	model: string;
+	service_tier: string | null;
+	usage: RawUsage;
+	is_late: boolean;
+	age_ms: string;
+	outcome: "settled" | "unresolved" | "estimated" | "quarantined" | null;
+	provider: string | null;
+	reserved_model: string | null;
+	/** Hosted calls as booked; only a settled attempt has them. */
+	tool_calls: Readonly<Record<string, number>> | null;
+	price_version: string | null;
+	reserved_at: Date | null;
+	charged: string | null;
+	is_epoch_open: boolean | null;
+	lump: string | null;
+};
+
+const NEWEST_VERSION = "9223372036854775807";
+
+/** Charges and their adjustments per attempt; lumps and theirs per gateway and epoch. */
+export const CALLS_WITH_CHARGES = `
+	WITH charged AS (
+		SELECT attempt_id, sum(amount_nano_usd) AS amount FROM tollgate.entry WHERE attempt_id IS NOT NULL GROUP BY attempt_id
+	), lump AS (
+		SELECT gateway_id, epoch, sum(amount_nano_usd) AS amount
+		FROM tollgate.entry WHERE attempt_id IS NULL AND kind IN ('lump', 'adjustment') GROUP BY gateway_id, epoch
+	), attempt AS (
+		SELECT DISTINCT ON (attempt_id) attempt_id, outcome, provider, model, tool_calls, price_version, reserved_at FROM tollgate.attempt ORDER BY attempt_id, at
+	)
+	SELECT g.line, g.attempt_id, g.gateway_id, g.epoch, g.at, g.protocol, g.model, g.service_tier, g.usage, g.is_late,
+	       extract(epoch FROM clock_timestamp() - g.at) * 1000 AS age_ms,
+	       a.outcome, a.provider, a.model AS reserved_model, a.tool_calls, a.price_version, a.reserved_at, c.amount AS charged,
+	       e.closed_at IS NULL AND e.gateway_id IS NOT NULL AS is_epoch_open, l.amount AS lump
+	FROM verification_log g
+	LEFT JOIN attempt a ON a.attempt_id = g.attempt_id
+	LEFT JOIN charged c ON c.attempt_id = g.attempt_id
+	LEFT JOIN tollgate.gateway_epoch e ON e.gateway_id = g.gateway_id AND e.epoch = g.epoch
+	LEFT JOIN lump l ON l.gateway_id = g.gateway_id AND l.epoch = g.epoch
+	ORDER BY g.line`;
+
+const SENT_TWICE = `
+	SELECT attempt_id, min(line) AS first_line, max(line) AS last_line, count(*) AS lines
+	FROM verification_log WHERE attempt_id IS NOT NULL GROUP BY attempt_id HAVING count(*) > 1 ORDER BY 2`;
+
+// Counting tokens is free: the provider bills, and logs, nothing.
+const SETTLED_WITHOUT_CALL = `
+	SELECT a.attempt_id FROM tollgate.attempt a
+	WHERE a.outcome = 'settled' AND NOT (a.endpoint = 'count_tokens' AND a.cost_nano_usd = 0)
+	  AND NOT EXISTS (SELECT 1 FROM verification_log g WHERE g.attempt_id = a.attempt_id)
+	ORDER BY a.attempt_id`;
+
+/** Returns the number of billed calls in the log. `graceMs`: longest call plus a minute. */
+export async function judgeProviderLog(snapshot: Snapshot, findings: Findings, options: { log: ProviderLog; graceMs: number }): Promise<number> {
+	const billedCalls = await loadProviderLog(snapshot, options.log, (line) =>
+		findings.note(`Line ${line} of the provider's log is torn; its call is not judged.`),
+	);
+	const prices = new PriceLines(snapshot);
+	const lumps = new Map<string, { left: bigint; claimed: bigint }>();
+	let open = 0;
+	for await (const call of snapshot.rows<CallRow>(CALLS_WITH_CHARGES)) {
+		if (call.outcome !== null) await judgeAgainstAttempt(call, prices, findings);
+		else if (call.lump !== null) await takeFromLump(call, { prices, findings, lumps });
+		else if (call.is_late || (call.is_epoch_open && Number(call.age_ms) <= options.graceMs)) open += 1;
+		else findings.add("lost", `provider log line ${call.line}, attempt ${call.attempt_id}`, lostBecause(call));
+	}
+	for (const twice of await snapshot.all<{ attempt_id: string; first_line: number; last_line: number; lines: string }>(`${SENT_TWICE} LIMIT 1000`)) {
+		findings.add(
+			"duplicated",
+			`attempt ${twice.attempt_id}`,
+			`the provider's log holds it ${twice.lines} times (lines ${twice.first_line} to ${twice.last_line})`,
+		);
+	}
+	for await (const row of snapshot.rows<{ attempt_id: string }>(SETTLED_WITHOUT_CALL)) {
+		findings.add("unbilled", `attempt ${row.attempt_id}`, "settled, but the provider's log holds no such call");
+	}
+	if (open > 0) findings.note(`${open} call(s) in the provider's log are still open in a gateway or its journal; they are judged once settled.`);
+	return billedCalls;
+}
+
+export type CallCost = { readonly nanoUsd: bigint } | { readonly problem: string; readonly isUnusable: boolean };
+
+/** What a logged call costs by the second implementation, or why it cannot be said. */
+export async function costOfCall(call: CallRow, prices: PriceLines): Promise<CallCost> {
+	const book = { version: call.price_version ?? NEWEST_VERSION, provider: call.provider, at: call.reserved_at ?? call.at };
+	const named = await prices.find({ ...book, model: call.model });
+	const logged = { protocol: call.protocol, serviceTier: call.service_tier, usage: call.usage, hostedCalls: call.tool_calls ?? undefined };
+	if (named && isTierKnown(logged)) return priceAt(logged, named);
+	// An answer that names an unpriced model or tier costs the dearest of what was reserved for.
+	const reserved = call.reserved_model === null ? undefined : await prices.find({ ...book, model: call.reserved_model });
+	const line = reserved ?? named;
+	return line
+		? priceAt({ ...logged, isAtDearest: true }, line)
+		: { problem: `no price line for ${call.model} at version ${call.price_version ?? "newest"}`, isUnusable: false };
+}
+
+function priceAt(call: PricedCall, line: StoredPriceLine): CallCost {
+	const priced = reprice(call, line);
+	return priced.kind === "priced" ? { nanoUsd: priced.nanoUsd } : { problem: priced.problem, isUnusable: priced.kind === "unusable" };
+}
+
+async function judgeAgainstAttempt(call: CallRow, prices: PriceLines, findings: Findings): Promise<void> {
+	const row = `attempt ${call.attempt_id}`;
+	if (call.charged === null) {
+		findings.add("lost", row, `provider log line ${call.line} is billed, the attempt is ${call.outcome}, but no entry pays for it`);
+		return;
+	}
+	const cost = await costOfCall(call, prices);
+	if ("problem" in cost) {
+		if (call.outcome === "settled") findings.add("cost", row, `settled at ${call.charged}, but the logged call cannot be priced: ${cost.problem}`);
+		return;
+	}
+	const charged = BigInt(call.charged);
+	if (call.outcome === "settled" && cost.nanoUsd !== charged)
+		findings.add("cost", row, `settled at ${charged} nano-USD, the provider's log (line ${call.line}) says ${cost.nanoUsd}`);
+	if (call.outcome !== "settled" && cost.nanoUsd > charged)
+		findings.add("cost", row, `${call.outcome} at ${charged} nano-USD does not cover the ${cost.nanoUsd} of provider log line ${call.line}`);
+}
+
+type LumpContext = { prices: PriceLines; findings: Findings; lumps: Map<string, { left: bigint; claimed: bigint }> };
+
+async function takeFromLump(call: CallRow, { prices, findings, lumps }: LumpContext): Promise<void> {
+	const name = `${call.gateway_id}/${call.epoch}`;
+	const lump = lumps.get(name) ?? { left: BigInt(call.lump ?? 0), claimed: 0n };
+	lumps.set(name, lump);
+	const cost = await costOfCall(call, prices);
+	if ("problem" in cost && cost.isUnusable) {
+		// Its reservation is in the lump, and what it cost nobody can say.
+		findings.note(`Line ${call.line} of the provider's log, in the lump of ${name}, is not compared by price: ${cost.problem}.`);
+		return;
+	}
+	if ("problem" in cost) {
+		findings.add("cost", `provider log line ${call.line}, attempt ${call.attempt_id}`, `in the lump of ${name}, but cannot be priced: ${cost.problem}`);
+		return;
+	}
+	lump.claimed += cost.nanoUsd;
+	if (lump.claimed > lump.left)
+		findings.add(
+			"lost",
+			`provider log line ${call.line}, attempt ${call.attempt_id}`,
+			`the lump of ${name} holds ${lump.left} nano-USD, its logged calls cost ${lump.claimed} so far`,
+		);
+}
+
+function lostBecause(call: CallRow): string {
+	if (call.attempt_id === null) return "billed without an attempt id: it did not come through a gateway";
+	if (call.gateway_id === null) return "billed under an id that no gateway gives";
+	if (call.is_epoch_open === null || !call.is_epoch_open)
+		return `billed, no entry pays for it, and gateway epoch ${call.gateway_id}/${call.epoch} is over or unknown`;
+	return `billed ${Math.round(Number(call.age_ms) / 1000)} s ago and still not in the ledger`;
+}

@@ -1,0 +1,95 @@
+import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
+import type { Findings } from "./report.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/**
+ * Recomputes every refusal from the window's own history at the refusing grant's commit:
+ * refused only when what is left plus the asker's idle money is below the need (money-path §3).
+ * The numbers on the row must be the window's: a gateway cannot talk a refusal right.
+ */
+type RefusalRow = {
+	refusal_id: string;
+	code: string;
+	window_id: string | null;
+	window_seq: string | null;
+	limit_amount: string | null;
+	granted: string | null;
+	idle: string | null;
+	need: string | null;
+	open_reservations: string | null;
+	waited_ms: number;
+	shortest_wait_ms: string;
+	event_granted: string | null;
+	event_limit: string | null;
+	event_stop: string | null;
+	event_frozen: boolean | null;
+	overrun: string | null;
+};
+
+const TIMER_TOLERANCE_MS = 20;
+
+/**
+ * `open_reservations` is everything granted and not yet posted, the asker's idle money included. The wait is
+ * judged by the shortest one the team ever had: the policy of the moment is not on the row.
+ */
+const REFUSALS = `
+	SELECT r.refusal_id, r.code, r.window_id, r.window_seq, r.limit_amount, r.granted, r.idle, r.need, r.open_reservations, r.waited_ms,
+	       least($1::bigint, (t.policy->>'admissionWaitMs')::bigint, p.shortest) AS shortest_wait_ms,
+	       e.granted_after AS event_granted, e.limit_amount AS event_limit, e.stop_amount AS event_stop, e.is_frozen AS event_frozen,
+	       (SELECT sum(l.overrun) FROM tollgate.lease l WHERE l.window_id = r.window_id) AS overrun
+	FROM tollgate.refusal r
+	LEFT JOIN tollgate.window_event e ON e.window_id = r.window_id AND e.seq = r.window_seq
+	LEFT JOIN tollgate.team t ON t.id = r.team_id
+	LEFT JOIN (
+		SELECT subject, min((detail->'policy'->>'admissionWaitMs')::bigint) AS shortest FROM tollgate.change WHERE kind = 'team' GROUP BY subject
+	) p ON p.subject = r.team_id
+	WHERE r.code IN ('budget.exceeded', 'budget.frozen', 'budget.overrun')
+	ORDER BY r.refusal_id`;
+
+/** A team that had a budget for a minute was not without one; the minute covers the gateway's clock. */
+const WRONGLY_WITHOUT_BUDGET = `
+	SELECT r.refusal_id, b.id AS budget_id
+	FROM tollgate.refusal r
+	JOIN LATERAL (
+		SELECT b.id FROM tollgate.budget b
+		WHERE b.team_id = r.team_id AND b.dimension = 'team'
+		  AND b.created_at < least(r.refused_at, r.at) - interval '1 minute' AND (b.deleted_at IS NULL OR b.deleted_at > r.at)
+		LIMIT 1) b ON true
+	WHERE r.code = 'budget.none'
+	ORDER BY r.refusal_id`;
+
+export async function judgeRefusals(snapshot: Snapshot, findings: Findings): Promise<void> {
+	for await (const row of snapshot.rows<RefusalRow>(REFUSALS, [DEFAULT_TEAM_POLICY.admissionWaitMs])) {
+		const problem = refusalProblem(row);
+		if (problem) findings.add("false_refusal", `refusal ${row.refusal_id}`, problem);
+	}
+	for await (const row of snapshot.rows<{ refusal_id: string; budget_id: string }>(WRONGLY_WITHOUT_BUDGET)) {
+		findings.add("false_refusal", `refusal ${row.refusal_id}`, `says there is no budget, but budget ${row.budget_id} was there`);
+	}
+}
+
+function refusalProblem(row: RefusalRow): string | undefined {
+	if (row.event_granted === null || row.event_limit === null || row.event_stop === null)
+		return `gives no evidence: window ${row.window_id} has no event ${row.window_seq}`;
+	if (row.code === "budget.frozen") return row.event_frozen ? undefined : "says frozen, but the window was not";
+	if (row.code === "budget.overrun") return BigInt(row.overrun ?? 0) > 0n ? undefined : "says overrun, but the window has none";
+	if (row.granted === null || row.limit_amount === null || row.need === null || row.idle === null) return "lacks the numbers it was decided on";
+	const [limit, stop, granted] = [BigInt(row.event_limit), BigInt(row.event_stop), BigInt(row.event_granted)];
+	const ceiling = limit < stop ? limit : stop;
+	const saidLimit = BigInt(row.limit_amount);
+	if (BigInt(row.granted) !== granted) return `says granted was ${row.granted}, the window's history says ${granted}`;
+	if (saidLimit !== ceiling && saidLimit !== limit) return `says the limit was ${saidLimit}, the window's history says ${limit}, threshold ${stop}`;
+	const free = ceiling - granted + BigInt(row.idle);
+	if (free >= BigInt(row.need)) return `needed ${row.need} while ${ceiling} - ${granted} + idle ${row.idle} = ${free} was free`;
+	return waitProblem(row, ceiling - granted);
+}
+
+/** Money that calls in flight held could still have come back: such a call waits before it is refused. */
+function waitProblem(row: RefusalRow, left: bigint): string | undefined {
+	const shortestWaitMs = Number(row.shortest_wait_ms);
+	if (row.open_reservations === null || row.waited_ms >= shortestWaitMs - TIMER_TOLERANCE_MS) return undefined;
+	const attainable = left + BigInt(row.open_reservations);
+	return attainable >= BigInt(row.need ?? 0)
+		? `needed ${row.need} and waited ${row.waited_ms} of ${shortestWaitMs} ms while ${row.open_reservations} was held by open calls`
+		: undefined;
+}

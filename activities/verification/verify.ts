@@ -1,0 +1,97 @@
+import pg from "pg";
+import { flushGateways } from "./flush-gateways.ts";
+import { judgeChains } from "./judge-chains.ts";
+import { judgeCounters } from "./judge-counters.ts";
+import { type EntryTally, judgeEntries } from "./judge-entries.ts";
+import { judgePending } from "./judge-pending.ts";
+import { judgeProviderLog } from "./judge-provider-log.ts";
+import { judgeRefusals } from "./judge-refusals.ts";
+import { judgeWindows } from "./judge-windows.ts";
+import { openProviderLog, type ProviderLog } from "./provider-log.ts";
+import { Findings, type Verification } from "./report.ts";
+import { planResolution, postResolution } from "./resolve.ts";
+import { type Snapshot, withSnapshot } from "./snapshot.ts";
+
+export type VerifyOptions = {
+	readonly databaseUrl: string;
+	/** The provider's call log, one JSON object per line. */
+	readonly providerLogPath?: string | undefined;
+	/** Posts adjustments for what was charged without knowing; needs the provider log. */
+	readonly shouldResolve?: boolean | undefined;
+	/** Stands beside every change this makes (the flush request, adjustments). Default "verify". */
+	readonly adminName?: string | undefined;
+	/** Longest call; default 900,000 ms, or the longest any team's policy allows. */
+	readonly maxCallMs?: number | undefined;
+};
+
+const DEFAULT_MAX_CALL_MS = 900_000;
+const MINUTE_MS = 60_000;
+
+/**
+ * Judges the whole ledger as money-path §10 says, in one snapshot, in bounded memory.
+ * @throws ProviderLogError when the log cannot be read; the driver's own error when the database cannot.
+ */
+export async function verifyLedger(options: VerifyOptions): Promise<Verification> {
+	const client = new pg.Client({ connectionString: options.databaseUrl, application_name: "tollgate verify", connectionTimeoutMillis: 5_000 });
+	const adminName = options.adminName ?? "verify";
+	await client.connect();
+	try {
+		const log = options.providerLogPath === undefined ? undefined : await openProviderLog(options.providerLogPath);
+		const unflushed = await flushGateways(client, adminName);
+		const resolution = log && options.shouldResolve ? await resolveAgainst(client, log, adminName) : undefined;
+		return await withSnapshot(client, async (snapshot) => {
+			const findings = new Findings();
+			if (unflushed.length > 0) findings.note(`Live but not flushed within 10 s: ${unflushed.join(", ")}; calls they hold in memory are judged next time.`);
+			if (resolution) findings.note(resolution);
+			return judge(snapshot, findings, { log, maxCallMs: options.maxCallMs });
+		});
+	} finally {
+		await client.end();
+	}
+}
+
+async function resolveAgainst(client: pg.Client, log: ProviderLog, adminName: string): Promise<string> {
+	const plan = await withSnapshot(client, (snapshot) => planResolution(snapshot, log));
+	const { adjusted, released } = await postResolution(client, plan, adminName);
+	return `Resolved: ${adjusted} brought to the logged cost, ${released} released.`;
+}
+
+async function judge(snapshot: Snapshot, findings: Findings, options: { log: ProviderLog | undefined; maxCallMs: number | undefined }): Promise<Verification> {
+	const graceMs = (options.maxCallMs ?? (await longestCallMs(snapshot))) + MINUTE_MS;
+	const entries = await judgeEntries(snapshot, findings);
+	await judgeChains(snapshot, findings);
+	await judgeCounters(snapshot, findings);
+	const { overspendNanoUsd } = await judgeWindows(snapshot, findings);
+	await judgeRefusals(snapshot, findings);
+	await judgePending(snapshot, findings, graceMs);
+	const calls = options.log ? await judgeProviderLog(snapshot, findings, { log: options.log, graceMs }) : entries.attempts;
+	return summarise(findings, { calls, entries, overspendNanoUsd });
+}
+
+async function longestCallMs(snapshot: Snapshot): Promise<number> {
+	const row = await snapshot.one<{ longest: string }>("SELECT greatest($1::bigint, max((policy->>'maxCallMs')::bigint)) AS longest FROM tollgate.team", [
+		DEFAULT_MAX_CALL_MS,
+	]);
+	return Number(row.longest);
+}
+
+function summarise(findings: Findings, totals: { calls: number; entries: EntryTally; overspendNanoUsd: bigint }): Verification {
+	return {
+		report: {
+			ok: findings.total === 0,
+			calls: totals.calls,
+			entries: totals.entries.entries,
+			overspendNanoUsd: totals.overspendNanoUsd.toString(),
+			overrunNanoUsd: totals.entries.overrunNanoUsd.toString(),
+			falseRefusals: findings.count("false_refusal"),
+			duplicated: findings.count("duplicated"),
+			lost: findings.count("lost"),
+			estimated: totals.entries.estimated,
+			unresolved: totals.entries.unresolved,
+			pendingPastTime: findings.count("pending_past_time"),
+		},
+		findings: findings.kept,
+		findingsOmitted: findings.total - findings.kept.length,
+		notes: findings.notes,
+	};
+}

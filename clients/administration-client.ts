@@ -1,0 +1,133 @@
+import type { z } from "zod";
+import * as contract from "./administration-contract.ts";
+import { errorOfAnswer, UnreachableError } from "./errors.ts";
+
+export type AdministrationClientOptions = {
+	/** Origin of the administration API, like http://127.0.0.1:4001. */
+	readonly adminUrl: string;
+	/** Admin key (tga-…). */
+	readonly adminKey: string;
+	/** Deadline of one request; default 30,000 ms. */
+	readonly timeoutMs?: number | undefined;
+};
+
+type Input<Schema extends z.ZodType> = z.input<Schema>;
+type Output<Schema extends z.ZodType> = z.output<Schema>;
+export type CreateKeyRequest = Input<typeof contract.CreateKeyRequest>;
+export type CheckPriceRequest = Input<typeof contract.CheckPriceRequest>;
+export type Team = Output<typeof contract.Team>;
+export type Budget = Output<typeof contract.Budget>;
+export type Key = Output<typeof contract.Key>;
+export type CreatedKey = Output<typeof contract.CreatedKey>;
+export type SpendReport = Output<typeof contract.SpendReport>;
+export type Lease = Output<typeof contract.Lease>;
+export type AdminKey = Output<typeof contract.AdminKey>;
+export type PriceCheck = Output<typeof contract.PriceCheck>;
+export type PriceList = Output<typeof contract.PriceList>;
+export type RequestExplanation = Output<typeof contract.RequestExplanation>;
+
+/**
+ * Administration through HTTP. A change resolves when PostgreSQL holds it and the live gateways act on it.
+ * Every method throws CostControlError (`admin.invalid` with `details.field`, `admin.not_found`, `admin.conflict`,
+ * `key.invalid`, `governance.unreachable`, `authority.unreachable`), or UnreachableError when nothing answers.
+ * Amounts are decimal strings of nano-USD (of tokens for budgets in tokens), times ISO 8601 in UTC.
+ */
+export class AdministrationClient {
+	readonly #options: AdministrationClientOptions;
+
+	constructor(options: AdministrationClientOptions) {
+		this.#options = options;
+	}
+
+	readonly teams = {
+		list: async (): Promise<Team[]> => (await this.#send("GET", "/teams", contract.TeamList)).teams,
+		read: (teamId: string): Promise<Team> => this.#send("GET", `/teams/${encodeURIComponent(teamId)}`, contract.Team),
+		/** Without a budget, and not declared unlimited, a team may not spend. */
+		create: (request: Input<typeof contract.CreateTeamRequest>): Promise<Output<typeof contract.CreatedTeam>> =>
+			this.#send("POST", "/teams", contract.CreatedTeam, request),
+		change: (teamId: string, change: Input<typeof contract.ChangeTeamRequest>): Promise<Team> =>
+			this.#send("PATCH", `/teams/${encodeURIComponent(teamId)}`, contract.Team, change),
+		delete: (teamId: string): Promise<unknown> => this.#send("DELETE", `/teams/${encodeURIComponent(teamId)}`, contract.Done),
+		freeze: (teamId: string, reason: string): Promise<Team> => this.#send("POST", `/teams/${encodeURIComponent(teamId)}/freeze`, contract.Team, { reason }),
+		unfreeze: (teamId: string): Promise<Team> => this.#send("POST", `/teams/${encodeURIComponent(teamId)}/unfreeze`, contract.Team, {}),
+	};
+
+	readonly keys = {
+		/** One page by id, 200 at most unless `limit` (up to 1,000) says otherwise. */
+		list: async (page: { teamId?: string | undefined; afterId?: string | undefined; limit?: number | undefined } = {}): Promise<Key[]> =>
+			(await this.#send("GET", `/keys${query(page)}`, contract.KeyList)).keys,
+		/** The secret is in this answer only. */
+		create: (request: CreateKeyRequest): Promise<CreatedKey> => this.#send("POST", "/keys", contract.CreatedKey, request),
+		/** `overlapMs`: how long the old key works on; default 24 h. */
+		rotate: (keyId: string, request: Input<typeof contract.RotateKeyRequest> = {}): Promise<CreatedKey> =>
+			this.#send("POST", `/keys/${encodeURIComponent(keyId)}/rotate`, contract.CreatedKey, request),
+		revoke: (keyId: string): Promise<unknown> => this.#send("POST", `/keys/${encodeURIComponent(keyId)}/revoke`, contract.Done, {}),
+	};
+
+	readonly budgets = {
+		/** Of one team, of "@organization", or of all. */
+		list: async (teamId?: string): Promise<Budget[]> => (await this.#send("GET", `/budgets${query({ teamId })}`, contract.BudgetList)).budgets,
+		set: (budget: Input<typeof contract.SetBudgetRequest>): Promise<Budget> => this.#send("PUT", "/budgets", contract.Budget, budget),
+		remove: (budget: Input<typeof contract.RemoveBudgetRequest>): Promise<unknown> => this.#send("DELETE", `/budgets${query(budget)}`, contract.Done),
+	};
+
+	readonly prices = {
+		list: (filter: { provider?: string | undefined; model?: string | undefined } = {}): Promise<PriceList> =>
+			this.#send("GET", `/prices${query(filter)}`, contract.PriceList),
+		set: (request: Input<typeof contract.SetPriceRequest>): Promise<unknown> => this.#send("PUT", "/prices", contract.PriceSet, request),
+		/** `usage`: inputTokens including cache reads and writes, outputTokens including reasoning. */
+		check: (request: CheckPriceRequest): Promise<PriceCheck> => this.#send("POST", "/prices/check", contract.PriceCheck, request),
+	};
+
+	readonly leases = {
+		list: async (filter: { isAll?: boolean } = {}): Promise<Lease[]> =>
+			(await this.#send("GET", `/leases${query({ all: filter.isAll ? "true" : undefined })}`, contract.LeaseList)).leases,
+		resolve: (request: Input<typeof contract.ResolveLeaseRequest>): Promise<Output<typeof contract.ResolvedLease>> =>
+			this.#send("POST", "/leases/resolve", contract.ResolvedLease, request),
+	};
+
+	readonly adminKeys = {
+		list: async (): Promise<AdminKey[]> => (await this.#send("GET", "/admin-keys", contract.AdminKeyList)).adminKeys,
+		/** The secret is in this answer only. */
+		create: (name: string): Promise<Output<typeof contract.CreatedAdminKey>> => this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name }),
+		revoke: (adminKeyId: string): Promise<unknown> => this.#send("POST", `/admin-keys/${encodeURIComponent(adminKeyId)}/revoke`, contract.Done, {}),
+	};
+
+	/** What was spent by one dimension; default this month, all teams. */
+	spend(question: { by: string; teamId?: string | undefined; from?: string | undefined; to?: string | undefined }): Promise<SpendReport> {
+		return this.#send("GET", `/spend${query(question)}`, contract.SpendReport);
+	}
+
+	/** By `x-tollgate-request-id` or attempt id. */
+	explain(requestId: string): Promise<RequestExplanation> {
+		return this.#send("GET", `/requests/${encodeURIComponent(requestId)}`, contract.RequestExplanation);
+	}
+
+	async #send<Schema extends z.ZodType>(method: string, path: string, schema: Schema, body?: unknown): Promise<Output<Schema>> {
+		const url = `${this.#options.adminUrl}${contract.ADMINISTRATION_PREFIX}${path}`;
+		const headers = { authorization: `Bearer ${this.#options.adminKey}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
+		const { status, json } = await exchange(url, {
+			method,
+			headers,
+			redirect: "error",
+			signal: AbortSignal.timeout(this.#options.timeoutMs ?? 30_000),
+			...(body === undefined ? {} : { body: JSON.stringify(body) }),
+		});
+		if (status >= 400) throw errorOfAnswer(status, json);
+		return schema.parse(json);
+	}
+}
+
+async function exchange(url: string, request: RequestInit): Promise<{ status: number; json: unknown }> {
+	try {
+		const answer = await fetch(url, request);
+		return { status: answer.status, json: await answer.json() };
+	} catch (error) {
+		throw new UnreachableError(new URL(url).origin, error);
+	}
+}
+
+function query(values: Readonly<Record<string, string | number | undefined>>): string {
+	const given = Object.entries(values).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
+	return given.length === 0 ? "" : `?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))}`;
+}

@@ -1,0 +1,190 @@
+import { z } from "zod";
+
+/**
+ * Requests and answers of the administration API, `/admin/v1`. The gateway side validates with these
+ * schemas and generates OpenAPI from them; the client side takes its types from them.
+ * Amounts are decimal strings (nano-USD, or tokens for budgets in tokens), times ISO 8601 in UTC.
+ */
+export const ADMINISTRATION_PREFIX = "/admin/v1";
+
+const amount = z
+	.string()
+	.regex(/^-?\d+$/)
+	.describe("decimal string in nano-USD, or in tokens for a budget in tokens");
+const nanoUsd = z
+	.string()
+	.regex(/^-?\d+$/)
+	.describe("decimal string of nano-USD (1 USD = 1000000000)");
+const usd = z.string().describe('dollars with at most nine decimals, like "0.25"');
+const time = z.string().describe("ISO 8601, UTC");
+const text = z.string().min(1).max(200);
+const attribution = z
+	.string()
+	.min(1)
+	.max(128)
+	.refine((value) => value.trim() === value && !/[\p{Cc}\p{Cs}]/u.test(value), "must be printable, without blanks around it");
+const teamId = z.string().min(1).max(64).describe('team name; "@organization" stands for the organisation where budgets are meant');
+const revision = z.string().describe("position in the change log");
+const durationMs = z.int().min(1).max(315_576_000_000);
+
+export const TeamPolicy = z
+	.record(z.string(), z.unknown())
+	.describe(
+		"admissionWaitMs, clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap (true|false), unknownFields (refuse|pass), onDisconnect (drain|cancel), maxCallMs; what is left out keeps its default",
+	);
+
+export const BudgetSelectorFields = z.strictObject({
+	dimension: z.string().optional().describe("team (default), feature, user, model, provider, key, environment, organization"),
+	dimensionValue: z.string().optional().describe("which feature, user, model …; absent for team and organization"),
+	unit: z.string().optional().describe("nano_usd (default) or tokens"),
+	windowKind: z.string().describe("hour, day, week, month, quarter or lifetime"),
+});
+export const BudgetFields = BudgetSelectorFields.extend({
+	timeZone: z.string().optional().describe("IANA name; default UTC"),
+	limitUsd: usd.optional(),
+	limitAmount: z.string().optional().describe("limit as decimal string in the unit of the budget; this or limitUsd"),
+	stopUsd: usd.optional().describe("stop below the limit, in dollars"),
+	stopAmount: z.string().optional(),
+	warnBasisPoints: z.int().optional().describe("where to warn, in hundredths of a percent; default 8000"),
+});
+export const SetBudgetRequest = BudgetFields.extend({ teamId });
+export const RemoveBudgetRequest = BudgetSelectorFields.extend({ teamId });
+
+export const Budget = z.object({
+	id: z.string(),
+	teamId,
+	dimension: z.string(),
+	dimensionValue: z.string(),
+	unit: z.string(),
+	windowKind: z.string(),
+	timeZone: z.string(),
+	limitAmount: amount,
+	stopAmount: amount.nullable(),
+	warnBasisPoints: z.int(),
+	isFrozen: z.boolean(),
+	postedAmount: amount.describe("spent for certain"),
+	pendingAmount: amount.describe("held by gateways"),
+	leftAmount: amount,
+	overrunAmount: amount,
+	windowStartsAt: time.nullable(),
+	resetsAt: time.nullable(),
+});
+export const BudgetList = z.object({ budgets: z.array(Budget) });
+
+export const Team = z.object({ id: z.string(), isUnlimited: z.boolean(), isFrozen: z.boolean(), policy: z.record(z.string(), z.unknown()), createdAt: time });
+export const TeamList = z.object({ teams: z.array(Team) });
+export const CreateTeamRequest = z.strictObject({
+	id: z.string(),
+	isUnlimited: z.boolean().optional(),
+	policy: TeamPolicy.optional(),
+	budget: BudgetFields.optional(),
+});
+export const CreatedTeam = z.object({ team: Team, budget: Budget.nullable() });
+export const ChangeTeamRequest = z.strictObject({ isUnlimited: z.boolean().optional(), policy: TeamPolicy.optional() });
+export const FreezeRequest = z.strictObject({ reason: text });
+
+export const CreateKeyRequest = z.strictObject({
+	teamId,
+	feature: attribution.optional(),
+	userId: attribution.optional(),
+	environment: attribution.optional(),
+	models: z.array(text).max(1_000).optional().describe("model aliases it may ask for; absent = all"),
+	endpoints: z
+		.array(z.enum(["chat.completions", "responses", "embeddings", "messages", "count_tokens"]))
+		.min(1)
+		.optional()
+		.describe("absent = all"),
+	mayAssert: z
+		.array(z.enum(["user", "feature"]))
+		.optional()
+		.describe("attribution the caller may name per call"),
+	maxAsserted: z.int().min(1).max(10_000_000).optional().describe("distinct asserted values per dimension; default 10000"),
+	expiresInMs: durationMs.optional().describe("absent = until revoked"),
+});
+export const CreatedKey = z.object({ id: z.string(), key: z.string().describe("the secret; shown this once"), revision });
+export const RotateKeyRequest = z.strictObject({
+	overlapMs: z.int().min(0).max(315_576_000_000).optional().describe("how long the old key works on; default 24 h"),
+	expiresInMs: durationMs.optional(),
+});
+export const Key = z.object({
+	id: z.string(),
+	teamId,
+	feature: z.string().nullable(),
+	userId: z.string().nullable(),
+	environment: z.string().nullable(),
+	models: z.array(z.string()).nullable(),
+	endpoints: z.array(z.string()).nullable(),
+	mayAssert: z.array(z.string()),
+	maxAsserted: z.int(),
+	rotatedFrom: z.string().nullable(),
+	createdAt: time,
+	createdBy: z.string(),
+	expiresAt: time.nullable(),
+	revokedAt: time.nullable(),
+});
+export const KeyList = z.object({ keys: z.array(Key) });
+
+export const SpendRow = z.object({
+	group: z.string().nullable(),
+	calls: z.int(),
+	inputTokens: amount,
+	outputTokens: amount,
+	costNanoUsd: nanoUsd,
+	unresolvedNanoUsd: nanoUsd,
+});
+export const SpendReport = z.object({ by: z.string(), rows: z.array(SpendRow), totalNanoUsd: nanoUsd });
+
+export const PriceLineJson = z.record(z.string(), z.unknown()).describe("a price line; amounts are decimal strings of nano-USD per million tokens");
+export const PriceList = z.object({ version: z.int(), lines: z.array(PriceLineJson) });
+export const SetPriceRequest = z.strictObject({ line: PriceLineJson, effectiveFrom: time.optional() });
+export const PriceSet = z.object({ version: z.int(), revision });
+export const CheckPriceRequest = z.strictObject({
+	model: text,
+	provider: text.optional(),
+	tier: z.enum(["standard", "batch", "flex", "priority"]).optional(),
+	usage: z.record(z.string(), z.unknown()),
+});
+export const PriceCheck = z.object({
+	costNanoUsd: nanoUsd,
+	lines: z.array(z.record(z.string(), z.unknown())),
+	provider: z.string(),
+	model: z.string(),
+	priceTier: z.string(),
+	priceVersion: z.int(),
+});
+
+export const Lease = z.object({
+	gatewayId: z.string(),
+	epoch: z.string(),
+	teamId,
+	budget: z.string(),
+	unit: z.string(),
+	grantedAmount: amount,
+	returnedAmount: amount,
+	postedAmount: amount,
+	pendingAmount: amount,
+	overrunAmount: amount,
+	silentMs: z.number().nullable(),
+	closedHow: z.string().nullable(),
+});
+export const LeaseList = z.object({ leases: z.array(Lease) });
+export const ResolveLeaseRequest = z.strictObject({ gatewayId: text, epoch: z.string().regex(/^\d{1,18}$/), spentUsd: usd });
+export const ResolvedLease = z.object({ gatewayId: z.string(), epoch: z.string(), lumps: z.array(z.object({ entryKey: z.string(), amountNanoUsd: nanoUsd })) });
+
+export const AdminKey = z.object({ id: z.string(), name: z.string(), createdAt: time, createdBy: z.string(), revokedAt: time.nullable() });
+export const AdminKeyList = z.object({ adminKeys: z.array(AdminKey) });
+export const CreateAdminKeyRequest = z.strictObject({ name: z.string() });
+export const CreatedAdminKey = z.object({ id: z.string(), key: z.string().describe("the secret; shown this once") });
+
+export const Change = z.object({ revision, at: time, kind: z.string(), subject: z.string(), adminName: z.string(), detail: z.record(z.string(), z.unknown()) });
+export const ChangeList = z.object({ changes: z.array(Change) });
+
+/** Attempts and refusals of one request; fields as in docs, open for more. */
+export const RequestExplanation = z.object({
+	requestId: z.string(),
+	attempts: z.array(z.record(z.string(), z.unknown())),
+	refusals: z.array(z.record(z.string(), z.unknown())),
+});
+
+export const Done = z.object({ done: z.literal(true) });
+export const Problem = z.object({ error: z.object({ code: z.string(), message: z.string(), field: z.string().nullable() }) });

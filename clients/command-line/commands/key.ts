@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import type { CreateKeyRequest } from "../../administration-client.ts";
+import { deriveKey } from "../../derive-key.ts";
+import { addCommand, addGroup } from "../command.ts";
+import { homeOf, readEndpoints } from "../find-system.ts";
+import { CommandFailure, cell, parseDuration, type Terminal, table } from "../output.ts";
+
+type KeyOptions = {
+	team?: string;
+	feature?: string;
+	user?: string;
+	environment?: string;
+	models?: string;
+	endpoints?: string;
+	mayAssert?: string;
+	maxAsserted?: string;
+	expires?: string;
+	overlap?: string;
+	ttl?: string;
+	keyFile?: string;
+};
+
+export function addKeyCommands(program: Command, terminal: Terminal): void {
+	const key = addGroup(program, "key", "virtual keys: create, rotate, revoke, list, derive");
+	addCreate(key, terminal);
+	addCommand<KeyOptions>(key, terminal, {
+		usage: "rotate <KEY_ID>",
+		summary: "a successor with the same rights; the old key works on for the overlap",
+		example: "tollgate key rotate key_0123456789abcdef --overlap 1h",
+		options: { "--overlap <DURATION>": "how long the old key works on; default 24h", "--expires <DURATION>": "life of the new key; default until revoked" },
+		run: async ({ system, print, options, arguments: [keyId = ""] }) => {
+			const overlapMs = options.overlap === undefined || options.overlap === "0" ? (options.overlap === "0" ? 0 : undefined) : parseDuration(options.overlap);
+			const { id, key: secret } = await system().keys.rotate(keyId, { overlapMs, expiresInMs: optionalDuration(options.expires) });
+			print({ id, key: secret }, `Key ${id} follows ${keyId}. It is shown this once:\n${secret}`);
+		},
+	});
+	addCommand(key, terminal, {
+		usage: "revoke <KEY_ID>",
+		summary: "refuse a key from now on, on every gateway",
+		example: "tollgate key revoke key_0123456789abcdef",
+		run: async ({ system, print, arguments: [keyId = ""] }) => {
+			await system().keys.revoke(keyId);
+			print({ id: keyId, revoked: true }, `Key ${keyId} is revoked.`);
+		},
+	});
+	addCommand<KeyOptions>(key, terminal, {
+		usage: "list",
+		summary: "virtual keys, without secrets",
+		example: "tollgate key list --team search",
+		options: { "--team <TEAM>": "of one team" },
+		run: async ({ system, print, options }) => {
+			const keys = await system().keys.list({ teamId: options.team, limit: 1_000 });
+			const rows = keys.map((found) => [
+				found.id,
+				found.teamId,
+				cell(found.feature),
+				cell(found.userId),
+				cell(found.environment),
+				found.revokedAt ? "revoked" : cell(found.expiresAt),
+				found.createdBy,
+			]);
+			print(keys, table(["KEY", "TEAM", "FEATURE", "USER", "ENVIRONMENT", "EXPIRES", "CREATED BY"], rows));
+		},
+	});
+	addDerive(key, terminal);
+}
+
+function addCreate(key: Command, terminal: Terminal): void {
+	addCommand<KeyOptions>(key, terminal, {
+		usage: "create",
+		summary: "create a virtual key; its secret is shown once",
+		example: "tollgate key create --team search --feature ranking --expires 30d",
+		options: {
+			"!--team <TEAM>": "team that pays",
+			"--feature <FEATURE>": "attribution",
+			"--user <USER>": "attribution",
+			"--environment <NAME>": "attribution, like prod",
+			"--models <A,B>": "model aliases it may ask for; default all",
+			"--endpoints <A,B>": "endpoints it may call; default all",
+			"--may-assert <user,feature>": "attribution the caller may name per call",
+			"--max-asserted <N>": "distinct asserted values; default 10000",
+			"--expires <DURATION>": "like 30d; default until revoked",
+		},
+		run: async ({ system, print, options }) => {
+			const { id, key: secret } = await system().keys.create({
+				teamId: options.team ?? "",
+				feature: options.feature,
+				userId: options.user,
+				environment: options.environment,
+				models: list(options.models),
+				endpoints: list(options.endpoints) as CreateKeyRequest["endpoints"],
+				mayAssert: list(options.mayAssert) as CreateKeyRequest["mayAssert"],
+				maxAsserted: options.maxAsserted === undefined ? undefined : Number(options.maxAsserted),
+				expiresInMs: optionalDuration(options.expires),
+			});
+			print({ id, key: secret }, `Key ${id}. It is shown this once:\n${secret}`);
+		},
+	});
+}
+
+function addDerive(key: Command, terminal: Terminal): void {
+	addCommand<KeyOptions>(key, terminal, {
+		usage: "derive",
+		summary: "derive a short-lived key from a virtual key, offline",
+		example: "TOLLGATE_KEY=tg-… tollgate key derive --user ann --ttl 1h",
+		options: {
+			"--user <USER>": "attribution of the derived key",
+			"--feature <FEATURE>": "attribution",
+			"--environment <NAME>": "attribution",
+			"!--ttl <DURATION>": "life, at most 24h",
+			"--key-file <FILE>": "file with the parent key; default the variable TOLLGATE_KEY, else the demo key of the running system",
+		},
+		run: ({ print, options }) => {
+			const parent = parentKey(options, terminal);
+			try {
+				const derived = deriveKey({
+					key: parent,
+					user: options.user,
+					feature: options.feature,
+					environment: options.environment,
+					ttlMs: parseDuration(options.ttl ?? ""),
+				});
+				print({ key: derived }, derived);
+			} catch (error) {
+				throw error instanceof RangeError ? new CommandFailure(2, error.message) : error;
+			}
+		},
+	});
+}
+
+/** Not an argument: arguments are seen by everybody on the machine. */
+function parentKey(options: KeyOptions & { home?: string | undefined }, terminal: Terminal): string {
+	if (options.keyFile !== undefined) return readFileSync(options.keyFile, "utf8").trim();
+	const fromEnvironment = terminal.environment["TOLLGATE_KEY"];
+	return fromEnvironment ? fromEnvironment : readEndpoints(homeOf(options, terminal.environment)).demoKey;
+}
+
+function optionalDuration(text: string | undefined): number | undefined {
+	return text === undefined ? undefined : parseDuration(text);
+}
+
+function list(text: string | undefined): string[] | undefined {
+	return text?.split(",").map((item) => item.trim());
+}

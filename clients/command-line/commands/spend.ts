@@ -1,0 +1,80 @@
+import type { Command } from "commander";
+import type { RequestExplanation } from "../../administration-client.ts";
+import { addCommand } from "../command.ts";
+import { amount, cell, type Terminal, table } from "../output.ts";
+
+type SpendOptions = { by?: string; team?: string; from?: string; to?: string };
+
+/** What was spent, and why. */
+export function addSpendCommands(program: Command, terminal: Terminal): void {
+	addCommand<SpendOptions>(program, terminal, {
+		usage: "spend",
+		summary: "what was spent, by one dimension",
+		example: "tollgate spend --by model --from 2026-11-01",
+		options: {
+			"!--by <DIMENSION>": "team, model, feature, user, key, environment, provider or day",
+			"--team <TEAM>": "of one team",
+			"--from <TIME>": "default start of this month, UTC",
+			"--to <TIME>": "default now",
+		},
+		run: async ({ system, print, options }) => {
+			const report = await system().spend({ by: options.by ?? "", teamId: options.team, from: options.from, to: options.to });
+			const rows = report.rows.map((row) => [
+				cell(row.group),
+				String(row.calls),
+				row.inputTokens,
+				row.outputTokens,
+				amount(row.costNanoUsd),
+				amount(row.unresolvedNanoUsd),
+			]);
+			print(
+				report,
+				`${table([report.by.toUpperCase(), "CALLS", "INPUT TOKENS", "OUTPUT TOKENS", "COST", "OF IT UNRESOLVED"], rows)}\ntotal ${amount(report.totalNanoUsd)}`,
+			);
+		},
+	});
+	addCommand(program, terminal, {
+		usage: "explain <REQUEST_ID>",
+		summary: "what one request cost and why, or why it was refused",
+		example: "tollgate explain req_0123456789",
+		run: async ({ system, print, arguments: [requestId = ""] }) => {
+			const explained = await system().explain(requestId);
+			print(explained, describeRequest(explained));
+		},
+	});
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function describeRequest(explained: RequestExplanation): string {
+	const blocks = [...explained.attempts.map(describeAttempt), ...explained.refusals.map(describeRefusal)];
+	return [`Request ${explained.requestId}`, ...blocks].join("\n\n");
+}
+
+function describeAttempt(attempt: Fields): string {
+	const field = (name: string) => cell(attempt[name] as string | number | null);
+	const price = attempt["price"] as { lines: Fields[]; priceVersion: number } | null;
+	const lines =
+		price?.lines.map(
+			(line) =>
+				`    ${cell((line["tokenClass"] ?? line["tool"]) as string)}: ${line["quantity"]} at ${line["nanoUsdPerMillion"] ?? line["nanoUsdPerCall"]} = ${line["nanoUsd"]} nano-USD`,
+		) ?? [];
+	return [
+		`Attempt ${field("attemptId")} at ${field("at")}: ${field("outcome")}${attempt["reason"] ? ` (${field("reason")})` : ""}, ${amount(field("costNanoUsd"))} of ${amount(field("reservedNanoUsd"))} reserved`,
+		`  ${field("model")} at ${field("provider")}, answered by ${field("answeredModel")}, tier ${field("serviceTier")}, status ${field("httpStatus")}, price version ${field("priceVersion")}`,
+		`  team ${field("teamId")}, feature ${field("feature")}, user ${field("userId")}, environment ${field("environment")}, key ${field("keyId")}`,
+		...(lines.length > 0 ? ["  how the cost was made:", ...lines] : []),
+		...(attempt["budgets"] as Fields[]).map((budget) => `  held in: ${budget["name"]} (from ${cell(budget["windowStartsAt"] as string | null)})`),
+		...(attempt["entries"] as Fields[]).map(
+			(entry) => `  entry ${entry["entryKey"]}: ${entry["kind"]} ${amount(String(entry["amountNanoUsd"]))} at ${entry["at"]}`,
+		),
+	].join("\n");
+}
+
+function describeRefusal(refusal: Fields): string {
+	const field = (name: string) => cell(refusal[name] as string | number | null);
+	return [
+		`Refused ${field("refusalId")} at ${field("at")}: ${field("code")} by ${field("budget")} after ${field("waitedMs")} ms`,
+		`  limit ${field("limitAmount")}, granted ${field("grantedAmount")}, own idle ${field("idleAmount")}, needed ${field("needAmount")}`,
+	].join("\n");
+}

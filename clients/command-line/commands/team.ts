@@ -1,0 +1,117 @@
+import type { Command } from "commander";
+import type { Team } from "../../administration-client.ts";
+import { addCommand, addGroup } from "../command.ts";
+import { amount, CommandFailure, type Terminal, table } from "../output.ts";
+
+type TeamOptions = { limit?: string; window?: string; timeZone?: string; unlimited?: boolean; policy?: string; admissionWaitMs?: string; reason?: string };
+
+export function addTeamCommands(program: Command, terminal: Terminal): void {
+	const team = addGroup(program, "team", "teams: create, show, change, freeze");
+	addCreate(team, terminal);
+	addCommand(team, terminal, {
+		usage: "list",
+		summary: "all teams",
+		example: "tollgate team list",
+		run: async ({ system, print }) => {
+			const teams = await system().teams.list();
+			print(teams, teamTable(teams));
+		},
+	});
+	addCommand(team, terminal, {
+		usage: "show <NAME>",
+		summary: "one team",
+		example: "tollgate team show search",
+		run: async ({ system, print, arguments: [name = ""] }) => {
+			const found = await system().teams.read(name);
+			print(found, teamTable([found]));
+		},
+	});
+	addCommand<TeamOptions>(team, terminal, {
+		usage: "set <NAME>",
+		summary: "change a team's policy",
+		example: "tollgate team set search --admission-wait-ms 0",
+		options: {
+			"--admission-wait-ms <N>": "how long a call waits for money that is held, not spent",
+			"--policy <JSON>": "policy fields as JSON",
+			"--unlimited": "may spend without a budget",
+			"--no-unlimited": "may not",
+		},
+		run: async ({ system, print, options, arguments: [name = ""] }) => {
+			const policy = { ...readPolicy(options.policy), ...(options.admissionWaitMs === undefined ? {} : { admissionWaitMs: Number(options.admissionWaitMs) }) };
+			const changed = await system().teams.change(name, { policy, ...(options.unlimited === undefined ? {} : { isUnlimited: options.unlimited }) });
+			print(changed, teamTable([changed]));
+		},
+	});
+	addCommand<TeamOptions>(team, terminal, {
+		usage: "freeze <NAME>",
+		summary: "stop all spending of a team at once",
+		example: 'tollgate team freeze search --reason "runaway agent"',
+		options: { "!--reason <TEXT>": "why, for the audit log" },
+		run: async ({ system, print, options, arguments: [name = ""] }) =>
+			print(await system().teams.freeze(name, options.reason ?? ""), `Team ${name} is frozen: every call is refused until: tollgate team unfreeze ${name}`),
+	});
+	addCommand(team, terminal, {
+		usage: "unfreeze <NAME>",
+		summary: "let a frozen team spend again",
+		example: "tollgate team unfreeze search",
+		run: async ({ system, print, arguments: [name = ""] }) => print(await system().teams.unfreeze(name), `Team ${name} may spend again.`),
+	});
+	addCommand(team, terminal, {
+		usage: "delete <NAME>",
+		summary: "end a team and its keys; its books stay",
+		example: "tollgate team delete search",
+		run: async ({ system, print, arguments: [name = ""] }) => print(await system().teams.delete(name), `Team ${name} is deleted.`),
+	});
+}
+
+function addCreate(team: Command, terminal: Terminal): void {
+	addCommand<TeamOptions>(team, terminal, {
+		usage: "create <NAME>",
+		summary: "create a team with its first budget",
+		example: "tollgate team create search --limit 100 --window day",
+		options: {
+			"--limit <USD>": "limit of its budget in dollars",
+			"--window <KIND>": "hour, day, week, month, quarter or lifetime",
+			"--time-zone <ZONE>": "IANA name; default UTC",
+			"--unlimited": "may spend without a budget",
+			"--policy <JSON>": "policy fields as JSON",
+		},
+		run: async ({ system, print, options, arguments: [name = ""] }) => {
+			if ((options.limit === undefined) !== (options.window === undefined)) throw new CommandFailure(2, "--limit and --window belong together");
+			const budget =
+				options.limit === undefined || options.window === undefined
+					? undefined
+					: { limitUsd: options.limit, windowKind: options.window, timeZone: options.timeZone };
+			const created = await system().teams.create({
+				id: name,
+				isUnlimited: options.unlimited,
+				policy: options.policy === undefined ? undefined : readPolicy(options.policy),
+				budget,
+			});
+			const may = created.budget
+				? `may spend ${amount(created.budget.limitAmount)} per ${created.budget.windowKind}`
+				: created.team.isUnlimited
+					? "is unlimited"
+					: "may not spend until it has a budget";
+			print(created, `Team ${name} ${may}. Give it a key with: tollgate key create --team ${name}`);
+		},
+	});
+}
+
+function readPolicy(json: string | undefined): Record<string, unknown> {
+	if (json === undefined) return {};
+	try {
+		const policy: unknown = JSON.parse(json);
+		if (typeof policy === "object" && policy !== null && !Array.isArray(policy)) return policy as Record<string, unknown>;
+	} catch (error) {
+		throw new CommandFailure(2, `--policy is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+	}
+	throw new CommandFailure(2, '--policy must be a JSON object like {"admissionWaitMs":0}');
+}
+
+function teamTable(teams: readonly Team[]): string {
+	return table(
+		["TEAM", "STATE", "UNLIMITED", "POLICY"],
+		teams.map((team) => [team.id, team.isFrozen ? "frozen" : "ok", team.isUnlimited ? "yes" : "no", JSON.stringify(team.policy)]),
+	);
+}

@@ -1,0 +1,53 @@
+import { formatUsd } from "#domain/money/wire.ts";
+
+/** Where a command writes and what it knows of the outside; tests pass their own. */
+export type Terminal = {
+	writeLine(line: string): void;
+	writeError(line: string): void;
+	readonly environment: Readonly<Record<string, string | undefined>>;
+};
+
+/** Columns as wide as their widest cell, two spaces between; empty lists say so. */
+export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+	if (rows.length === 0) return "(none)";
+	const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => row[column]?.length ?? 0)));
+	return [heads, ...rows]
+		.map((row) =>
+			row
+				.map((cell, column) => cell.padEnd(widths[column] ?? 0))
+				.join("  ")
+				.trimEnd(),
+		)
+		.join("\n");
+}
+
+/** "0.25 USD", or "1000 tokens" for a budget in tokens. */
+export function amount(value: string, unit = "nano_usd"): string {
+	return unit === "tokens" ? `${value} tokens` : `${formatUsd(BigInt(value))} USD`;
+}
+
+/** For optional cells. */
+export function cell(value: string | number | null | undefined): string {
+	return value === null || value === undefined || value === "" ? "-" : String(value);
+}
+
+/** Ends a command with a message and an exit code: 1 refused or not found, 2 usage, 3 not reachable. */
+export class CommandFailure extends Error {
+	override readonly name = "CommandFailure";
+	readonly exitCode: number;
+
+	constructor(exitCode: number, message: string) {
+		super(message);
+		this.exitCode = exitCode;
+	}
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** "30d", "1h", "90m" in milliseconds. @throws CommandFailure with exit code 2. */
+export function parseDuration(text: string): number {
+	const [, count, unit] = /^(\d{1,9})(ms|s|m|h|d|w)$/.exec(text) ?? [];
+	if (count === undefined || unit === undefined || count === "0")
+		throw new CommandFailure(2, `${JSON.stringify(text)} is no duration like 30d, 12h, 90m or 45s`);
+	return Number(count) * (UNIT_MS[unit] ?? 0);
+}

@@ -1,0 +1,58 @@
+import { Command, CommanderError } from "commander";
+import { ERROR_CODES } from "#domain/errors/codes.ts";
+import { CostControlError, UnreachableError } from "../errors.ts";
+import { addSystemOptions } from "./command.ts";
+import { addAdminKeyCommands } from "./commands/admin-key.ts";
+import { addBudgetCommands } from "./commands/budget.ts";
+import { addKeyCommands } from "./commands/key.ts";
+import { addLeaseCommands } from "./commands/lease.ts";
+import { addPriceCommands } from "./commands/price.ts";
+import { addSpendCommands } from "./commands/spend.ts";
+import { addTeamCommands } from "./commands/team.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
+import { CommandFailure, type Terminal } from "./output.ts";
+
+const REFUSED = 1;
+const USAGE = 2;
+const NOT_REACHABLE = 3;
+
+/** Runs one command line; resolves with the exit code: 0 done, 1 refused or not found, 2 usage, 3 not reachable (verify has its own). */
+export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
+	try {
+		await createProgram(terminal).parseAsync([...words], { from: "user" });
+		return 0;
+	} catch (error) {
+		const { exitCode, message } = failureOf(error);
+		if (message !== "") terminal.writeError(`tollgate: ${message}`);
+		return exitCode;
+	}
+}
+
+/** All commands, unparsed; also what docs/command-line.md is made from. */
+export function createProgram(terminal: Terminal): Command {
+	const program = new Command("tollgate").description("Durable cost control for AI spend: teams, keys, budgets, prices, books.");
+	// Inherited by every command made from here on.
+	program.exitOverride().configureOutput({ writeOut: (text) => terminal.writeLine(text.trimEnd()), writeErr: (text) => terminal.writeError(text.trimEnd()) });
+	program.showHelpAfterError("(add --help for what is possible)");
+	addSystemOptions(program);
+	program.addHelpText("after", "\nExample:\n  $ tollgate team create search --limit 100 --window day\n  $ tollgate key create --team search");
+	addTeamCommands(program, terminal);
+	addKeyCommands(program, terminal);
+	addBudgetCommands(program, terminal);
+	addSpendCommands(program, terminal);
+	addLeaseCommands(program, terminal);
+	addVerifyCommand(program, terminal);
+	addPriceCommands(program, terminal);
+	addAdminKeyCommands(program, terminal);
+	return program;
+}
+
+function failureOf(error: unknown): { readonly exitCode: number; readonly message: string } {
+	if (error instanceof CommandFailure) return error;
+	if (error instanceof CommanderError) return { exitCode: error.exitCode === 0 ? 0 : USAGE, message: "" };
+	if (error instanceof UnreachableError)
+		return { exitCode: NOT_REACHABLE, message: `${error.message}. Is the system running? Start it with npm start, or name its home with --home.` };
+	if (error instanceof CostControlError)
+		return { exitCode: ERROR_CODES[error.code].httpStatus === 503 ? NOT_REACHABLE : REFUSED, message: `${error.publicMessage} (${error.code})` };
+	throw error;
+}

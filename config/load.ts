@@ -1,0 +1,168 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import type { z } from "zod";
+import { ADMIN_KEY_PREFIX, CHILD_KEY_PREFIX, VIRTUAL_KEY_PREFIX } from "#domain/keys/virtual-key.ts";
+import { ANTHROPIC_BASE_URL, OPENAI_BASE_URL } from "./providers.ts";
+import { type EnvironmentVariable, environmentSchema, SECRET_VARIABLES } from "./schema.ts";
+import { Secret } from "./secret.ts";
+
+export type Settings = Readonly<{
+	/** Absolute. */
+	home: string;
+	/** Absolute. */
+	cache: string;
+	gatewayCount: number;
+	gatewayHost: string;
+	gatewayPort: number;
+	adminHost: string;
+	adminPort: number;
+	postgresPort: number;
+	temporalPort: number;
+	temporalUiPort: number;
+	providerPort: number;
+	/** Absolute. */
+	providerCallLog: string;
+	/** Null: real providers. */
+	simulatedProviderUrl: string | null;
+	demoLimitNanoUsd: bigint;
+	gatewayId: string;
+	journalFsync: "off" | "group";
+	/** Absolute. */
+	idempotencyKeyFile: string;
+	crashAt: string | null;
+	temporalBinary: string | null;
+	providersFile: string | null;
+	pricesFile: string | null;
+	openaiBaseUrl: string;
+	anthropicBaseUrl: string;
+	logLevel: "debug" | "info" | "warn" | "error" | "silent";
+	databaseUrl: Secret | null;
+	temporalAddress: string | null;
+	temporalNamespace: string;
+	temporalUiUrl: string | null;
+	openaiApiKey: Secret | null;
+	anthropicApiKey: Secret | null;
+}>;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Values = z.output<typeof environmentSchema>;
+
+const OUR_KEYS = new RegExp(`^(${VIRTUAL_KEY_PREFIX}|${ADMIN_KEY_PREFIX}|${CHILD_KEY_PREFIX})`);
+const PROJECT_FOLDER = path.join(import.meta.dirname, "..");
+
+/** All mistakes of a configuration at once; the message has one line for each. */
+export class ConfigurationError extends Error {
+	override readonly name = "ConfigurationError";
+	readonly mistakes: readonly string[];
+
+	constructor(mistakes: readonly string[]) {
+		super(
+			`The configuration is wrong in ${mistakes.length === 1 ? "one place" : `${mistakes.length} places`}:\n${mistakes.map((mistake) => `  ${mistake}`).join("\n")}`,
+		);
+		this.mistakes = mistakes;
+	}
+}
+
+/**
+ * Reads every setting from the environment, once per process. An empty variable counts as not set.
+ *
+ * @throws ConfigurationError with name, expected and got of every wrong or unknown variable.
+ */
+export function loadSettings(environment: Environment = process.env): Settings {
+	const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
+	const parsed = environmentSchema.safeParse(given);
+	const mistakes = [...findUnknown(given), ...(parsed.success ? [] : describeIssues(parsed.error, given))];
+	if (!parsed.success || mistakes.length > 0) throw new ConfigurationError(mistakes);
+	const keys = readKeys(parsed.data);
+	return Object.freeze({ ...toSettings(parsed.data), ...keys });
+}
+
+/** The database of a process that cannot work without one. @throws ConfigurationError when it is not set. */
+export function requireDatabaseUrl(settings: Settings): string {
+	if (settings.databaseUrl === null) throw new ConfigurationError(["DATABASE_URL: expected the postgres:// URL of the database, got nothing"]);
+	return settings.databaseUrl.reveal();
+}
+
+/** The Temporal server of a process that cannot work without one. @throws ConfigurationError when it is not set. */
+export function requireTemporalAddress(settings: Settings): string {
+	if (settings.temporalAddress === null) throw new ConfigurationError(["TEMPORAL_ADDRESS: expected host:port of a Temporal server, got nothing"]);
+	return settings.temporalAddress;
+}
+
+function findUnknown(given: Environment): string[] {
+	const known = Object.keys(environmentSchema.shape);
+	return Object.keys(given)
+		.filter((name) => name.startsWith("TOLLGATE_") && !name.startsWith("TOLLGATE_TEST_") && !known.includes(name))
+		.map((name) => `${name}: there is no such setting${suggest(name, known)}`);
+}
+
+function suggest(name: string, known: readonly string[]): string {
+	const letters = (word: string): string => [...word.replace("TOLLGATE_", "")].sort().join("");
+	const nearest = known.find((candidate) => candidate.startsWith(name) || name.startsWith(candidate) || letters(candidate) === letters(name));
+	return nearest === undefined ? "; the README lists all of them" : `; did you mean ${nearest}?`;
+}
+
+function describeIssues(error: z.ZodError, given: Environment): string[] {
+	const names = new Set(error.issues.map((issue) => String(issue.path[0])));
+	return [...names].map((name) => {
+		const expected = environmentSchema.shape[name as EnvironmentVariable].description ?? "";
+		const got = SECRET_VARIABLES.has(name) ? "a value that is not shown" : JSON.stringify(given[name]);
+		return `${name}: expected ${expected}; got ${got}`;
+	});
+}
+
+function toSettings(values: Values): Omit<Settings, "openaiApiKey" | "anthropicApiKey"> {
+	const home = values.TOLLGATE_HOME === undefined ? path.join(PROJECT_FOLDER, ".tollgate") : path.resolve(values.TOLLGATE_HOME);
+	return {
+		home,
+		cache: path.resolve(values.TOLLGATE_CACHE ?? path.join(homedir(), ".cache", "tollgate")),
+		gatewayCount: values.TOLLGATE_GATEWAYS,
+		gatewayHost: values.TOLLGATE_GATEWAY_HOST,
+		gatewayPort: values.TOLLGATE_GATEWAY_PORT,
+		adminHost: values.TOLLGATE_ADMIN_HOST,
+		adminPort: values.TOLLGATE_ADMIN_PORT,
+		postgresPort: values.TOLLGATE_POSTGRES_PORT,
+		temporalPort: values.TOLLGATE_TEMPORAL_PORT,
+		temporalUiPort: values.TOLLGATE_TEMPORAL_UI_PORT,
+		providerPort: values.TOLLGATE_PROVIDER_PORT,
+		providerCallLog: path.resolve(values.TOLLGATE_PROVIDER_CALL_LOG ?? path.join(home, "provider-calls.jsonl")),
+		simulatedProviderUrl: values.TOLLGATE_SIMULATED_PROVIDER_URL ?? null,
+		demoLimitNanoUsd: values.TOLLGATE_DEMO_LIMIT_USD,
+		gatewayId: values.TOLLGATE_GATEWAY_ID,
+		journalFsync: values.TOLLGATE_JOURNAL_FSYNC,
+		idempotencyKeyFile: path.resolve(values.TOLLGATE_IDEMPOTENCY_KEY_FILE ?? path.join(home, "idempotency-key")),
+		crashAt: values.TOLLGATE_CRASH_AT ?? null,
+		temporalBinary: values.TOLLGATE_TEMPORAL_BINARY ?? null,
+		providersFile: values.TOLLGATE_PROVIDERS_FILE ?? null,
+		pricesFile: values.TOLLGATE_PRICES_FILE ?? null,
+		openaiBaseUrl: values.TOLLGATE_OPENAI_BASE_URL ?? OPENAI_BASE_URL,
+		anthropicBaseUrl: values.TOLLGATE_ANTHROPIC_BASE_URL ?? ANTHROPIC_BASE_URL,
+		logLevel: values.TOLLGATE_LOG_LEVEL,
+		databaseUrl: values.DATABASE_URL === undefined ? null : new Secret(values.DATABASE_URL),
+		temporalAddress: values.TEMPORAL_ADDRESS ?? null,
+		temporalNamespace: values.TEMPORAL_NAMESPACE,
+		temporalUiUrl: values.TEMPORAL_UI_URL ?? null,
+	};
+}
+
+function readKeys(values: Values): Pick<Settings, "openaiApiKey" | "anthropicApiKey"> {
+	const mistakes: string[] = [];
+	const read = (name: "OPENAI_API_KEY" | "ANTHROPIC_API_KEY"): Secret | null => {
+		const [key, file] = [values[name], values[`${name}_FILE`]];
+		if (key !== undefined && file !== undefined) mistakes.push(`${name}: expected this or ${name}_FILE; got both`);
+		// The shell of somebody who tries the gateway out: as a provider's key it would only be refused, call by call.
+		if (key !== undefined && OUR_KEYS.test(key))
+			mistakes.push(`${name}: expected the provider's own key; got one of Tollgate's, which belongs to the application`);
+		if (file === undefined) return key === undefined ? null : new Secret(key);
+		try {
+			return new Secret(readFileSync(file, "utf8").trim());
+		} catch (error) {
+			mistakes.push(`${name}_FILE: expected a readable file; got ${error instanceof Error ? error.message : String(error)}`);
+			return null;
+		}
+	};
+	const keys = { openaiApiKey: read("OPENAI_API_KEY"), anthropicApiKey: read("ANTHROPIC_API_KEY") };
+	if (mistakes.length > 0) throw new ConfigurationError(mistakes);
+	return keys;
+}

@@ -1,0 +1,218 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import type { PriceTier, Protocol } from "#domain/pricing/price-book.ts";
+import { Secret } from "./secret.ts";
+
+/**
+ * Providers and model aliases. Without a file there are two providers, OpenAI and Anthropic, and every
+ * priced model is served under its own name. With TOLLGATE_PROVIDERS_FILE the file says everything.
+ */
+
+export type CredentialHeader = "authorization" | "x-api-key" | "api-key";
+
+export type ProviderSettings = {
+	/** Name in the file; without `pricedAs` also the provider whose prices apply. */
+	readonly name: string;
+	readonly protocol: Protocol;
+	/**
+	 * Everything before the endpoint's own path, without a trailing slash. OpenAI endpoints append
+	 * `/chat/completions`, Anthropic endpoints `/v1/messages`. `{model}` stands for the deployment's model (Azure).
+	 */
+	readonly baseUrl: string;
+	readonly query: Readonly<Record<string, string>>;
+	readonly credentialHeader: CredentialHeader;
+	readonly key: Secret | undefined;
+	/** Provider of the price book whose lines price this provider's models. */
+	readonly pricedAs: string;
+	/** Complete answers with these statuses are charged although they carry no usage. */
+	readonly billedStatuses: readonly number[];
+	/** False for OpenAI-compatible servers that refuse `stream_options`; their streams are charged at the reservation. */
+	readonly hasStreamUsage: boolean;
+	/** True where its models tokenize text with the encoding their price line names; false for what stands in for another provider. */
+	readonly hasKnownEncoding: boolean;
+	/** Price tiers the account may bill a request that names none (a project's default service tier). */
+	readonly defaultTiers: readonly PriceTier[];
+	/** Output cap fields this server obeys; undefined = those the price book names. */
+	readonly enforcedCapFields: readonly CapField[] | undefined;
+};
+
+export type CapField = (typeof CAP_FIELDS)[number];
+
+const CAP_FIELDS = ["max_tokens", "max_completion_tokens", "max_output_tokens"] as const;
+
+/** One place where an alias is served. */
+export type AliasTarget = {
+	readonly provider: string;
+	/** Model id sent to the provider; the alias itself when absent. */
+	readonly model: string;
+	/** Model of the price book that prices it; `model` when absent. */
+	readonly pricedAsModel: string;
+};
+
+export type ProviderTable = {
+	readonly providers: readonly ProviderSettings[];
+	/** undefined = every priced model of the providers under its own name. */
+	readonly aliases: Readonly<Record<string, readonly AliasTarget[]>> | undefined;
+};
+
+const providerSchema = z.strictObject({
+	protocol: z.enum(["openai", "anthropic"]),
+	baseUrl: z.url({ protocol: /^https?$/ }).refine((text) => !/[?#]/.test(text) && !text.endsWith("/") && !/\/\/[^/]*@/.test(text), {
+		message: "must have no query, fragment, credentials or trailing slash",
+	}),
+	query: z.record(z.string(), z.string()).default({}),
+	credentialHeader: z.enum(["authorization", "x-api-key", "api-key"]).optional(),
+	keyEnv: z.string().min(1).optional(),
+	keyFile: z.string().min(1).optional(),
+	pricedAs: z.string().min(1).optional(),
+	billedStatuses: z.array(z.int().min(300).max(599)).default([]),
+	hasStreamUsage: z.boolean().default(true),
+	hasKnownEncoding: z.boolean().default(true),
+	defaultTiers: z
+		.array(z.enum(["standard", "batch", "flex", "priority"]))
+		.min(1)
+		.default(["standard"]),
+	enforcedCapFields: z.array(z.enum(CAP_FIELDS)).optional(),
+});
+
+/** Model ids travel in a header. */
+const modelId = z.string().regex(/^[\x21-\x7e]{1,256}$/);
+
+const aliasTargetSchema = z.strictObject({
+	provider: z.string().min(1),
+	model: modelId.optional(),
+	pricedAsModel: modelId.optional(),
+});
+
+/** Shape of TOLLGATE_PROVIDERS_FILE; `docs/providers.md` shows an example of each provider. */
+export const providersFileSchema = z.strictObject({
+	providers: z.record(z.string().min(1), providerSchema),
+	models: z.record(modelId, z.array(aliasTargetSchema).min(1)).optional(),
+});
+
+export type DefaultProviderOptions = {
+	readonly openaiBaseUrl: string;
+	readonly openaiKey: Secret | undefined;
+	readonly anthropicBaseUrl: string;
+	readonly anthropicKey: Secret | undefined;
+};
+
+export const OPENAI_BASE_URL = "https://api.openai.com/v1";
+export const ANTHROPIC_BASE_URL = "https://api.anthropic.com";
+
+/** The table without a file. Base URLs default to the real providers; the simulated provider takes their place by URL. */
+export function defaultProviderTable(options: DefaultProviderOptions): ProviderTable {
+	const shared = {
+		query: {},
+		billedStatuses: [],
+		hasStreamUsage: true,
+		hasKnownEncoding: true,
+		defaultTiers: ["standard"],
+		enforcedCapFields: undefined,
+	} as const;
+	return {
+		providers: [
+			{
+				...shared,
+				name: "openai",
+				protocol: "openai",
+				baseUrl: options.openaiBaseUrl,
+				credentialHeader: "authorization",
+				key: options.openaiKey,
+				pricedAs: "openai",
+			},
+			{
+				...shared,
+				name: "anthropic",
+				protocol: "anthropic",
+				baseUrl: options.anthropicBaseUrl,
+				credentialHeader: "x-api-key",
+				key: options.anthropicKey,
+				pricedAs: "anthropic",
+			},
+		],
+		aliases: undefined,
+	};
+}
+
+/** The same table with the simulated provider in everyone's place; no key leaves for it. `origin` has no trailing slash. */
+export function withSimulatedProvider(table: ProviderTable, origin: string): ProviderTable {
+	return {
+		...table,
+		providers: table.providers.map((provider) => ({
+			...provider,
+			baseUrl: provider.protocol === "openai" ? `${origin}/v1` : origin,
+			query: {},
+			key: undefined,
+			// It counts tokens in its own simple way, which a real encoding does not bound.
+			hasKnownEncoding: false,
+		})),
+	};
+}
+
+/** Reads and checks the file. Throws one Error that lists every mistake with its path in the file. */
+export function loadProviderTable(path: string, environment: Readonly<Record<string, string | undefined>> = process.env): ProviderTable {
+	const parsed = providersFileSchema.safeParse(parseJson(path));
+	if (!parsed.success) throw new Error(`${path}: ${z.prettifyError(parsed.error)}`);
+	const mistakes: string[] = [];
+	const providers = Object.entries(parsed.data.providers).map(([name, entry]): ProviderSettings => {
+		return {
+			name,
+			protocol: entry.protocol,
+			baseUrl: entry.baseUrl,
+			query: entry.query,
+			credentialHeader: entry.credentialHeader ?? (entry.protocol === "openai" ? "authorization" : "x-api-key"),
+			key: readKey(name, entry, { environment, mistakes }),
+			pricedAs: entry.pricedAs ?? name,
+			billedStatuses: entry.billedStatuses,
+			hasStreamUsage: entry.hasStreamUsage,
+			hasKnownEncoding: entry.hasKnownEncoding,
+			defaultTiers: entry.defaultTiers,
+			enforcedCapFields: entry.enforcedCapFields,
+		};
+	});
+	const aliases = parsed.data.models && readAliases(parsed.data.models, new Set(Object.keys(parsed.data.providers)), mistakes);
+	if (mistakes.length > 0) throw new Error(`${path}: ${mistakes.join("; ")}`);
+	return { providers, aliases };
+}
+
+function parseJson(path: string): unknown {
+	const text = readFileSync(path, "utf8");
+	try {
+		return JSON.parse(text);
+	} catch (cause) {
+		throw new Error(`${path} is not JSON`, { cause });
+	}
+}
+
+type KeySource = { readonly environment: Readonly<Record<string, string | undefined>>; readonly mistakes: string[] };
+
+function readKey(name: string, entry: z.infer<typeof providerSchema>, source: KeySource): Secret | undefined {
+	if (entry.keyEnv !== undefined && entry.keyFile !== undefined) {
+		source.mistakes.push(`providers.${name}: give keyEnv or keyFile, not both`);
+		return undefined;
+	}
+	if (entry.keyFile !== undefined) return new Secret(readFileSync(entry.keyFile, "utf8").trim());
+	if (entry.keyEnv === undefined) return undefined;
+	const text = source.environment[entry.keyEnv];
+	if (text === undefined || text === "") source.mistakes.push(`providers.${name}: environment variable ${entry.keyEnv} is not set`);
+	return text ? new Secret(text) : undefined;
+}
+
+function readAliases(
+	models: NonNullable<z.infer<typeof providersFileSchema>["models"]>,
+	known: ReadonlySet<string>,
+	mistakes: string[],
+): Record<string, readonly AliasTarget[]> {
+	const aliases: Record<string, readonly AliasTarget[]> = {};
+	for (const [alias, targets] of Object.entries(models)) {
+		for (const target of targets) {
+			if (!known.has(target.provider)) mistakes.push(`models.${alias}: no provider named ${target.provider}`);
+		}
+		aliases[alias] = targets.map((target) => {
+			const model = target.model ?? alias;
+			return { provider: target.provider, model, pricedAsModel: target.pricedAsModel ?? model };
+		});
+	}
+	return aliases;
+}

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { parseUsd } from "#domain/money/wire.ts";
+
+/**
+ * Every deployment setting, by the environment variable it comes from. The description of each says what is expected: it is
+ * shown when the value is wrong, and by the table of settings in the README. `0` as a port takes a free one.
+ *
+ * Variables that start with TOLLGATE_TEST_ belong to the tests and are not settings; TOLLGATE_SIMULATOR_ ones are judged by
+ * the simulated provider itself, which imports nothing of ours.
+ */
+
+const HIGHEST_DEMO_LIMIT_NANO_USD = 1_000_000_000_000_000n;
+
+function port(defaultPort: number) {
+	return integer(0, 65_535, defaultPort);
+}
+
+function integer(lowest: number, highest: number, standard: number) {
+	return z
+		.string()
+		.regex(/^\d{1,9}$/)
+		.transform(Number)
+		.refine((value) => value >= lowest && value <= highest)
+		.default(standard);
+}
+
+const text = z.string().min(1).optional();
+const httpUrl = z.url({ protocol: /^https?$/ }).refine((value) => !value.endsWith("/"));
+const demoLimit = z
+	.string()
+	.transform((value): bigint => parseUsd(value) ?? -1n)
+	.refine((amount) => amount >= 0n && amount <= HIGHEST_DEMO_LIMIT_NANO_USD)
+	.default(250_000_000n);
+
+export const environmentSchema = z.object({
+	TOLLGATE_HOME: text.describe("folder of all data of this system; default .tollgate in the clone"),
+	TOLLGATE_CACHE: text.describe("folder of downloaded and built binaries, shared by all systems of a user; default ~/.cache/tollgate"),
+	TOLLGATE_GATEWAYS: integer(1, 64, 1).describe("number of gateway processes behind the gateway port, 1 to 64; default 1"),
+	TOLLGATE_GATEWAY_HOST: z.string().min(1).default("127.0.0.1").describe("address the gateway listens on; default 127.0.0.1"),
+	TOLLGATE_GATEWAY_PORT: port(4000).describe("port of the gateway, 0 to 65535; default 4000"),
+	TOLLGATE_ADMIN_HOST: z.string().min(1).default("127.0.0.1").describe("address the administration API listens on; default 127.0.0.1"),
+	TOLLGATE_ADMIN_PORT: port(4001).describe("port of the administration API, 0 to 65535; default 4001"),
+	TOLLGATE_POSTGRES_PORT: port(4002).describe("port of the embedded PostgreSQL, 0 to 65535; default 4002"),
+	TOLLGATE_TEMPORAL_PORT: port(4003).describe("port of the Temporal server that `npm start` runs, 0 to 65535; default 4003"),
+	TOLLGATE_TEMPORAL_UI_PORT: port(4004).describe("port of its web UI, 0 to 65535; default 4004"),
+	TOLLGATE_PROVIDER_PORT: port(4005).describe("port of the simulated provider, 0 to 65535; default 4005"),
+	TOLLGATE_PROVIDER_CALL_LOG: text.describe("file the simulated provider appends its calls to; default provider-calls.jsonl under the home"),
+	TOLLGATE_SIMULATOR_HOST: text.describe("address the simulated provider listens on; default 127.0.0.1"),
+	TOLLGATE_SIMULATOR_KEY: text.describe("key every call of the simulated provider must carry; default none"),
+	TOLLGATE_SIMULATOR_LATENCY_MS: text.describe("its time to the first token, 0 or more; default 20"),
+	TOLLGATE_SIMULATOR_TOKENS_PER_SECOND: text.describe("its speed of an answer, 0 for no limit; default 2000"),
+	TOLLGATE_SIMULATOR_FAULT_RATES: text.describe('its faults, as JSON of shares by fault or status like {"429":0.05}; default none'),
+	TOLLGATE_SIMULATOR_SEED: text.describe("seed of its dice, a whole number; default 1"),
+	TOLLGATE_SIMULATOR_MAXIMUM_BODY_BYTES: text.describe("its limit of a request body, 1 or more; default 67108864"),
+	TOLLGATE_SIMULATED_PROVIDER_URL: httpUrl
+		.optional()
+		.describe("origin of a simulated provider that stands in for all providers, like http://127.0.0.1:4005; default none"),
+	TOLLGATE_DEMO_LIMIT_USD: demoLimit.describe('daily limit of team "demo" in dollars with at most nine decimals, 0 to 1000000; default 0.25'),
+	TOLLGATE_GATEWAY_ID: z
+		.string()
+		.regex(/^[a-z0-9][a-z0-9_]{0,30}$/)
+		.default("g1")
+		.describe("identity of this gateway process, unique in the system: lower-case letters, digits and _, at most 31; default g1"),
+	TOLLGATE_JOURNAL_FSYNC: z
+		.enum(["off", "group"])
+		.default("off")
+		.describe("off or group: whether the journal survives a crash of the machine, not only of the process; default off"),
+	TOLLGATE_IDEMPOTENCY_KEY_FILE: text.describe(
+		"file with the secret that encrypts the answers stored for Idempotency-Key, the same for all gateways, made when missing; default idempotency-key under the home",
+	),
+	TOLLGATE_CRASH_AT: text.describe("named point at which a gateway kills itself, for tests; default none"),
+	TOLLGATE_TEMPORAL_BINARY: text.describe("path of a temporal command-line binary; default: found, downloaded or built"),
+	TOLLGATE_PROVIDERS_FILE: text.describe(
+		"file that names all providers and model aliases; default: OpenAI and Anthropic, every priced model under its own name",
+	),
+	TOLLGATE_PRICES_FILE: text.describe("file with price lines that go over the bundled ones; default none"),
+	TOLLGATE_OPENAI_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.openai.com/v1"),
+	TOLLGATE_ANTHROPIC_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.anthropic.com"),
+	TOLLGATE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("debug, info, warn, error or silent; default info"),
+	DATABASE_URL: z
+		.string()
+		.regex(/^postgres(ql)?:\/\/[^/]/)
+		.optional()
+		.describe("postgres:// URL of the database; default: `npm start` runs an embedded PostgreSQL"),
+	TEMPORAL_ADDRESS: z
+		.string()
+		.regex(/^[^\s/:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i)
+		.optional()
+		.describe("host:port of a Temporal server; default: `npm start` runs one"),
+	TEMPORAL_NAMESPACE: z.string().min(1).default("default").describe("Temporal namespace; default default"),
+	TEMPORAL_UI_URL: httpUrl.optional().describe("origin of the web UI that belongs to TEMPORAL_ADDRESS, shown to people; default none"),
+	OPENAI_API_KEY: text.describe("key of the real OpenAI; with a key of any provider, none is simulated"),
+	OPENAI_API_KEY_FILE: text.describe("file that holds the key of the real OpenAI"),
+	ANTHROPIC_API_KEY: text.describe("key of the real Anthropic; with a key of any provider, none is simulated"),
+	ANTHROPIC_API_KEY_FILE: text.describe("file that holds the key of the real Anthropic"),
+});
+
+export type EnvironmentVariable = keyof typeof environmentSchema.shape;
+
+/** Values of these are never printed, not even to say that they are wrong. */
+export const SECRET_VARIABLES: ReadonlySet<string> = new Set<EnvironmentVariable>(["DATABASE_URL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"]);
+
+/** One row per variable for documentation: name and what is expected. */
+export function describeSettings(): readonly { name: string; expected: string }[] {
+	return Object.entries(environmentSchema.shape).map(([name, schema]) => ({ name, expected: schema.description ?? "" }));
+}

@@ -1,0 +1,70 @@
+import type { ContextTier, NanoUsdPerMillion, PriceLine, PriceTier, TokenPrices } from "../pricing/price-book.ts";
+import type { RequestFacts } from "./request-facts.ts";
+
+export type DearestPrices = { readonly input: NanoUsdPerMillion; readonly output: NanoUsdPerMillion };
+
+/**
+ * Dearest price an input and an output token can reach: over the price tiers the request or the
+ * project's default can be billed at, and over the context tiers an input of at most `inputTokens`
+ * can fall in. Taking each maximum alone keeps the bound linear and never below any single tier.
+ */
+export function dearestPrices(
+	facts: RequestFacts,
+	line: PriceLine,
+	reach: { readonly inputTokens: number; readonly defaultTiers: readonly PriceTier[] },
+): DearestPrices {
+	let input = 0n;
+	let output = 0n;
+	for (const contextTier of reachableContextTiers(facts, line, reach)) {
+		const { prices } = contextTier;
+		input = maximum(input, dearestInput(facts, prices));
+		output = maximum(output, maximum(prices.output, prices.reasoning));
+	}
+	return { input, output };
+}
+
+/** The first tier, asked for or the project's default, that the line has no price for: an answer at it could not be bounded. */
+export function findUnpricedTier(
+	facts: RequestFacts,
+	line: PriceLine,
+	defaultTiers: readonly PriceTier[],
+): { readonly field: string; readonly tier: PriceTier; readonly isDefault: boolean } | undefined {
+	const asked = facts.askedTiers.find(({ tier }) => tier !== "project" && line.tiers[tier] === undefined);
+	if (asked !== undefined && asked.tier !== "project") return { field: asked.field, tier: asked.tier, isDefault: false };
+	const leftToProject = facts.askedTiers.length === 0 ? DEFAULT_TIER_FIELD : facts.askedTiers.find(({ tier }) => tier === "project")?.field;
+	const unpriced = leftToProject === undefined ? undefined : defaultTiers.find((tier) => line.tiers[tier] === undefined);
+	return unpriced === undefined ? undefined : { field: leftToProject ?? DEFAULT_TIER_FIELD, tier: unpriced, isDefault: true };
+}
+
+/** Where a caller says that he does not want the project's default, on both protocols. */
+const DEFAULT_TIER_FIELD = "service_tier";
+
+function* reachableContextTiers(
+	facts: RequestFacts,
+	line: PriceLine,
+	reach: { readonly inputTokens: number; readonly defaultTiers: readonly PriceTier[] },
+): Generator<ContextTier> {
+	for (const tier of reachablePriceTiers(facts, line, reach.defaultTiers)) {
+		for (const contextTier of line.tiers[tier] ?? []) {
+			if (facts.isDearest || contextTier.aboveInputTokens === 0 || contextTier.aboveInputTokens < reach.inputTokens) yield contextTier;
+		}
+	}
+}
+
+function reachablePriceTiers(facts: RequestFacts, line: PriceLine, defaultTiers: readonly PriceTier[]): ReadonlySet<PriceTier> {
+	if (facts.isDearest) return new Set(Object.keys(line.tiers) as PriceTier[]);
+	const asked = facts.askedTiers.length === 0 ? (["project"] as const) : facts.askedTiers.map(({ tier }) => tier);
+	// Any tier can be answered by the standard one.
+	return new Set<PriceTier>(["standard", ...asked.flatMap((tier) => (tier === "project" ? defaultTiers : [tier]))]);
+}
+
+function dearestInput(facts: RequestFacts, prices: TokenPrices): NanoUsdPerMillion {
+	let dearest = maximum(prices.input, prices.cachedInput);
+	if (facts.cacheWrites !== "none" || facts.isDearest) dearest = maximum(dearest, prices.cacheWrite5m);
+	if (facts.cacheWrites === "long" || facts.isDearest) dearest = maximum(dearest, prices.cacheWrite1h);
+	return dearest;
+}
+
+function maximum(left: bigint, right: bigint): bigint {
+	return left > right ? left : right;
+}

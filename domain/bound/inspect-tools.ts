@@ -1,0 +1,47 @@
+import { lookUp, type ToolRule } from "./field-table.ts";
+import type { RequestProblem } from "./request.ts";
+import { invalid, unbounded, unknownField } from "./request-facts.ts";
+import { isObject, type JsonObject, type Walk } from "./walk.ts";
+
+/** Tools: the caller's own are bounded by their bytes; those the provider runs by their capped calls, or not at all. */
+export function inspectTools(tools: unknown, path: string, walk: Walk): RequestProblem | undefined {
+	if (tools === undefined || tools === null) return undefined;
+	if (!Array.isArray(tools)) return invalid(path, "must be an array of tools");
+	if (tools.length > 0 && walk.facts.hiddenToolTokens === 0) walk.facts.hiddenToolTokens = walk.table.hiddenTokensWithTools;
+	for (const [index, tool] of tools.entries()) {
+		const found = inspectTool(tool, `${path}[${index}]`, walk);
+		if (found !== undefined) return found;
+	}
+	return undefined;
+}
+
+function inspectTool(tool: unknown, path: string, walk: Walk): RequestProblem | undefined {
+	if (!isObject(tool)) return invalid(path, "must be an object");
+	const type = tool["type"] ?? "default";
+	if (typeof type !== "string") return invalid(`${path}.type`, "must be a string");
+	const rule = lookUp(walk.table.tools, type);
+	if (rule === undefined) {
+		if (!walk.mayPassUnknown)
+			return unknownField(`${path}.type`, `the tool type ${JSON.stringify(type.slice(0, 80))} is not known, so what it costs is not known either`);
+		walk.facts.isDearest = true;
+		return undefined;
+	}
+	if (rule.rule === "unbounded") return unbounded(path, rule.note);
+	if (rule.rule === "group") return inspectTools(tool["tools"], `${path}.tools`, walk);
+	if (rule.rule === "hosted") return inspectHostedTool(tool, rule, path, walk);
+	walk.facts.hiddenToolTokens += rule.hiddenTokens ?? 0;
+	if (rule.rule === "reference") walk.facts.references.push({ field: path, id: undefined, kind: "open" });
+	return undefined;
+}
+
+function inspectHostedTool(tool: JsonObject, rule: ToolRule, path: string, walk: Walk): RequestProblem | undefined {
+	const isShared = rule.callsField === "max_tool_calls";
+	const capField = isShared ? "max_tool_calls" : `${path}.max_uses`;
+	const calls = isShared ? walk.body["max_tool_calls"] : tool["max_uses"];
+	if (calls === undefined || calls === null) return unbounded(path, `the provider runs this tool as often as it likes; set ${capField}`);
+	if (!Number.isSafeInteger(calls) || (calls as number) < 0) return invalid(capField, "must be a whole number of calls, 0 or more");
+	if (rule.owner !== undefined) walk.facts.references.push({ field: path, id: undefined, kind: rule.owner });
+	walk.facts.areHostedCallsShared = isShared;
+	walk.facts.hostedTools.push({ field: path, feeName: rule.feeName ?? null, calls: calls as number });
+	return undefined;
+}

@@ -1,0 +1,108 @@
+import { type LeaseFacts, type Unit, WindowLease } from "./window-lease.ts";
+
+/**
+ * Every lease one gateway holds, and the reserve / settle / release of calls inside them. Pure: time comes in as
+ * monotonic milliseconds. Reserving is all or none over the windows of a call; nothing here waits.
+ */
+export type MatchedBudget = { readonly budgetId: string; readonly unit: Unit };
+
+export type Amounts = { readonly nanoUsd: bigint; readonly tokens: bigint };
+
+export type Reservation = { readonly leases: readonly WindowLease[]; readonly amounts: Amounts };
+
+export function amountIn(unit: Unit, amounts: Amounts): bigint {
+	return unit === "nano_usd" ? amounts.nanoUsd : amounts.tokens;
+}
+
+export class LeaseBook {
+	private readonly current = new Map<string, WindowLease>();
+	private readonly byWindow = new Map<string, WindowLease>();
+	/** The lease of this epoch: renewed by every answer of PostgreSQL, counted from before asking. */
+	private liveUntilMs = 0;
+
+	renew(askedAtMs: number, leaseTtlMs: number): void {
+		this.liveUntilMs = Math.max(this.liveUntilMs, askedAtMs + leaseTtlMs);
+	}
+
+	/** No live lease (authority away for too long, or fenced): nothing may be spent. */
+	isLive(nowMs: number): boolean {
+		return nowMs < this.liveUntilMs;
+	}
+
+	expireNow(): void {
+		this.liveUntilMs = 0;
+	}
+
+	leaseOf(budgetId: string): WindowLease | undefined {
+		return this.current.get(budgetId);
+	}
+
+	leaseOfWindow(windowId: string): WindowLease | undefined {
+		return this.byWindow.get(windowId);
+	}
+
+	leases(): IterableIterator<WindowLease> {
+		return this.byWindow.values();
+	}
+
+	/** Adopts a grant's row; false when it shows less than this gateway knows (see WindowLease.adopt). */
+	adopt(unit: Unit, facts: LeaseFacts, endsAtMs: number): boolean {
+		let lease = this.byWindow.get(facts.windowId);
+		if (!lease) {
+			lease = new WindowLease(unit, facts, endsAtMs);
+			this.byWindow.set(facts.windowId, lease);
+		}
+		this.current.set(facts.budgetId, lease);
+		return lease.adopt(facts);
+	}
+
+	/** Reserves in every matching budget, or in none. */
+	tryReserve(budgets: readonly MatchedBudget[], amounts: Amounts, nowMs: number): Reservation | undefined {
+		if (!this.isLive(nowMs)) return undefined;
+		const leases: WindowLease[] = [];
+		for (const { budgetId, unit } of budgets) {
+			const lease = this.current.get(budgetId);
+			if (!lease?.isSpendable(nowMs) || lease.idle < amountIn(unit, amounts)) return undefined;
+			leases.push(lease);
+		}
+		for (const lease of leases) lease.reserve(amountIn(lease.unit, amounts), nowMs);
+		return { leases, amounts };
+	}
+
+	/**
+	 * Posts a cost, which may be above the reservation: in each window the excess is taken from idle money, and what
+	 * that does not cover is the window's overrun (money-path §2), in its own unit. Empty when all was covered.
+	 */
+	settle(reservation: Reservation, cost: Amounts): ReadonlyMap<string, bigint> {
+		const overruns = new Map<string, bigint>();
+		for (const lease of reservation.leases) {
+			const reserved = amountIn(lease.unit, reservation.amounts);
+			const wanted = amountIn(lease.unit, cost);
+			const covered = reserved + lease.idle;
+			const posted = covered < wanted ? covered : wanted;
+			lease.resolve(reserved, posted);
+			if (posted === wanted) continue;
+			lease.overrun += wanted - posted;
+			overruns.set(lease.windowId, wanted - posted);
+		}
+		return overruns;
+	}
+
+	release(reservation: Reservation): void {
+		for (const lease of reservation.leases) lease.resolve(amountIn(lease.unit, reservation.amounts), 0n);
+	}
+
+	/** Windows whose idle money should go back now: ended, or unused for `unusedMs`. */
+	returnable(nowMs: number, unusedMs: number): WindowLease[] {
+		return [...this.byWindow.values()].filter((lease) => lease.idle > 0n && (nowMs >= lease.endsAtMs || nowMs - lease.lastUsedMs > unusedMs || lease.isStale));
+	}
+
+	/** Forgets ended windows that hold nothing any more. */
+	forgetEnded(nowMs: number): void {
+		for (const [windowId, lease] of this.byWindow) {
+			if (nowMs < lease.endsAtMs + 60_000 || lease.reserved > 0n || lease.idle > 0n) continue;
+			this.byWindow.delete(windowId);
+			if (this.current.get(lease.budgetId) === lease) this.current.delete(lease.budgetId);
+		}
+	}
+}

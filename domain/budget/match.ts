@@ -1,0 +1,42 @@
+/**
+ * Which budgets a call meets: those whose selector equals one of its attributed values. Only attributed values
+ * count (from the key, or asserted by a key that may), never what the caller claims.
+ */
+export type CallDimensions = {
+	readonly teamId: string;
+	readonly feature: string | null;
+	readonly user: string | null;
+	readonly model: string;
+	readonly provider: string;
+	readonly key: string;
+	readonly environment: string | null;
+};
+
+export type BudgetSelector = {
+	readonly teamId: string | null;
+	readonly dimension: "organization" | "team" | "feature" | "user" | "model" | "provider" | "key" | "environment";
+	readonly dimensionValue: string;
+};
+
+/** A call meets at most this many windows (money-path §1). */
+export const MAX_MATCHED_BUDGETS = 32;
+
+export function matches(selector: BudgetSelector, call: CallDimensions): boolean {
+	if (selector.dimension === "organization") return true;
+	if (selector.teamId !== call.teamId) return false;
+	return selector.dimension === "team" || call[selector.dimension] === selector.dimensionValue;
+}
+
+/** Budgets of a call ascending by id (the lock order), and whether one of them is the team's own. */
+export function matchBudgets<Rule extends BudgetSelector & { readonly budgetId: string }>(
+	rules: readonly Rule[],
+	call: CallDimensions,
+): { readonly budgets: readonly Rule[]; readonly hasTeamBudget: boolean } {
+	const budgets = rules.filter((rule) => matches(rule, call)).sort((left, right) => compareIds(left.budgetId, right.budgetId));
+	return { budgets, hasTeamBudget: budgets.some((rule) => rule.dimension !== "organization") };
+}
+
+/** Order of decimal ids as numbers. */
+export function compareIds(left: string, right: string): number {
+	return left.length - right.length || (left < right ? -1 : left > right ? 1 : 0);
+}

@@ -1,0 +1,77 @@
+import { thresholdAmounts } from "./thresholds.ts";
+
+/**
+ * Which teams are told their totals now (money-path §9): a total moved 1 % of its limit or crossed a line,
+ * a window is new, calls were refused, or 30 s went by with anything unsaid. Crossings go first, then whoever
+ * has waited longest; never more than one signal per team and second, nor more than `signalsMax` at once.
+ */
+export type PublishedWindow = {
+	readonly windowId: string;
+	readonly limitAmount: bigint;
+	readonly stopAmount: bigint;
+	readonly warnBasisPoints: number;
+	readonly granted: bigint;
+	readonly posted: bigint;
+	readonly version: number;
+	readonly refusals: number;
+};
+
+export type TeamTotals = { readonly teamId: string; readonly windows: readonly PublishedWindow[] };
+
+/** What the team's workflow accepted last, and when (monotonic milliseconds). */
+export type AcceptedTotals = { readonly atMs: number; readonly windows: ReadonlyMap<string, PublishedWindow> };
+
+export type PublicationInput = {
+	readonly teams: readonly TeamTotals[];
+	readonly accepted: ReadonlyMap<string, AcceptedTotals>;
+	readonly nowMs: number;
+	readonly signalsMax: number;
+};
+
+export const TEAM_INTERVAL_MS = 1_000;
+export const QUIET_INTERVAL_MS = 30_000;
+
+type Urgency = "crossing" | "moved" | "stale" | "none";
+
+/** Team ids in the order in which they are to be signalled. */
+export function planPublications({ teams, accepted, nowMs, signalsMax }: PublicationInput): string[] {
+	const due = teams.flatMap(({ teamId, windows }) => {
+		const known = accepted.get(teamId);
+		const ageMs = known === undefined ? Number.POSITIVE_INFINITY : nowMs - known.atMs;
+		if (ageMs < TEAM_INTERVAL_MS) return [];
+		const urgency = urgencyOf(windows, known, ageMs);
+		return urgency === "none" ? [] : [{ teamId, isCrossing: urgency === "crossing", ageMs }];
+	});
+	due.sort((left, right) => Number(right.isCrossing) - Number(left.isCrossing) || (left.ageMs === right.ageMs ? 0 : right.ageMs > left.ageMs ? 1 : -1));
+	return due.slice(0, signalsMax).map(({ teamId }) => teamId);
+}
+
+function urgencyOf(windows: readonly PublishedWindow[], known: AcceptedTotals | undefined, ageMs: number): Urgency {
+	let urgency: Urgency = "none";
+	for (const window of windows) {
+		const before = known?.windows.get(window.windowId);
+		if (hasCrossed(window, before)) return "crossing";
+		if (hasMoved(window, before)) urgency = "moved";
+		else if (urgency === "none" && ageMs >= QUIET_INTERVAL_MS && window.version > (before?.version ?? 0)) urgency = "stale";
+	}
+	return urgency;
+}
+
+function hasCrossed(window: PublishedWindow, before: PublishedWindow | undefined): boolean {
+	const { warn, stop } = thresholdAmounts(window);
+	const postedBefore = before?.posted ?? 0n;
+	const crosses = (line: bigint): boolean => window.posted >= line && postedBefore < line;
+	return crosses(warn) || crosses(stop) || (window.refusals > 0 && (before?.refusals ?? 0) === 0);
+}
+
+function hasMoved(window: PublishedWindow, before: PublishedWindow | undefined): boolean {
+	if (before === undefined) return true;
+	if (window.refusals > before.refusals) return true;
+	if (window.version <= before.version) return false;
+	const onePercent = window.limitAmount / 100n;
+	return distance(window.posted, before.posted) > onePercent || distance(window.granted, before.granted) > onePercent;
+}
+
+function distance(left: bigint, right: bigint): bigint {
+	return left > right ? left - right : right - left;
+}

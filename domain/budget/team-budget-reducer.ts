@@ -1,0 +1,242 @@
+import { assert } from "../assert.ts";
+import type { BudgetDefinition } from "./scope.ts";
+import { selectorKey } from "./scope.ts";
+import {
+	type BudgetEffect,
+	type BudgetState,
+	emptyWindow,
+	type TeamBudgetState,
+	type TotalsReport,
+	type WindowReport,
+	type WindowState,
+} from "./team-budget-state.ts";
+import { decideThresholds, type ThresholdTransition } from "./thresholds.ts";
+import { windowInForce } from "./window.ts";
+
+/**
+ * Every decision of a team's workflow: `(state, event) → { state, effects }`. Effects are also appended to the
+ * state's outbox, which is where the workflow takes them from; nothing is done here. A lost, doubled or
+ * reordered report does no harm: totals are absolute and versioned, and each threshold fires once per line.
+ */
+export type TeamBudgetEvent =
+	| {
+			readonly kind: "loaded";
+			readonly revision: number;
+			readonly isFrozen: boolean;
+			readonly budgets: readonly BudgetDefinition[];
+			readonly windows: readonly WindowReport[];
+	  }
+	| {
+			readonly kind: "policyApplied";
+			readonly mode: "replace" | "patch";
+			readonly set: readonly BudgetDefinition[];
+			readonly removeKeys: readonly string[];
+			readonly requestedBy: string;
+	  }
+	| { readonly kind: "freezeChanged"; readonly isFrozen: boolean; readonly reason: string; readonly requestedBy: string }
+	| { readonly kind: "totalsReported"; readonly report: TotalsReport }
+	| { readonly kind: "timePassed"; readonly nowMs: number }
+	| { readonly kind: "effectDone"; readonly id: number; readonly heldRevision: number | null };
+
+export type Reduced = { readonly state: TeamBudgetState; readonly effects: readonly BudgetEffect[] };
+
+type NewEffect = BudgetEffect extends infer Effect ? (Effect extends BudgetEffect ? Omit<Effect, "id"> : never) : never;
+
+const LAST_REFUSALS_KEPT = 5;
+/** Late settles come within maxCallMs plus a minute; after this a closed window is forgotten, to keep the state small. */
+const PREVIOUS_WINDOW_KEPT_MS = 3_600_000;
+
+export function reduceTeamBudget(state: TeamBudgetState, event: TeamBudgetEvent): Reduced {
+	switch (event.kind) {
+		case "loaded":
+			return load(state, event);
+		case "policyApplied":
+			return applyPolicy(state, event);
+		case "freezeChanged":
+			return changeFreeze(state, event);
+		case "totalsReported":
+			return takeReport(state, event.report);
+		case "timePassed":
+			return passTime(state, event.nowMs);
+		case "effectDone":
+			return unchangedEffects({
+				...state,
+				outbox: state.outbox.filter(({ id }) => id !== event.id),
+				heldRevision: Math.max(state.heldRevision, event.heldRevision ?? 0),
+				// A fence that stood higher (another life of this workflow wrote it) is adopted; see revisionFenced.
+				revision: Math.max(state.revision, event.heldRevision ?? 0),
+			});
+	}
+}
+
+/** PostgreSQL refused a revision below its own: the same change goes out again under the next free one. */
+export function reviseEffect(state: TeamBudgetState, id: number, fenceRevision: number): TeamBudgetState {
+	const revision = Math.max(state.revision, fenceRevision) + 1;
+	const outbox = state.outbox.map((effect) => (effect.id === id && effect.kind !== "announce" ? { ...effect, revision } : effect));
+	return { ...state, revision, outbox };
+}
+
+/** Budgets an effect writes, as they are defined now; a budget removed meanwhile is left to its own effect. */
+export function definitionsOf(state: TeamBudgetState, keys: readonly string[]): BudgetDefinition[] {
+	return state.budgets.filter(({ key }) => keys.includes(key)).map(({ definition }) => definition);
+}
+
+/** When the next window ends, or null when none does: the one thing the workflow has a timer for. */
+export function nextWindowEndMs(state: TeamBudgetState): number | null {
+	const ends = state.budgets.flatMap(({ window }) => (window === null || window.endsAtMs === null ? [] : [window.endsAtMs]));
+	return ends.length === 0 ? null : Math.min(...ends);
+}
+
+function load(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "loaded" }>): Reduced {
+	assert(!state.isLoaded, "a team budget is loaded once");
+	const budgets = sorted(event.budgets.map((definition) => ({ key: selectorKey(definition), definition, window: null, previous: null })));
+	const loaded: TeamBudgetState = {
+		...state,
+		isLoaded: true,
+		revision: event.revision,
+		heldRevision: event.revision,
+		isFrozen: event.isFrozen,
+		freezeReason: event.isFrozen ? "frozen before this workflow began" : null,
+		budgets,
+	};
+	return takeReport(loaded, { windows: event.windows, lastRefusals: [] });
+}
+
+function applyPolicy(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "policyApplied" }>): Reduced {
+	const wanted = new Map(event.set.map((definition) => [selectorKey(definition), definition]));
+	const setKeys = [...wanted]
+		.filter(([key, definition]) => !isSameDefinition(state.budgets.find((budget) => budget.key === key)?.definition, definition))
+		.map(([key]) => key);
+	const removeKeys = state.budgets.map(({ key }) => key).filter((key) => !wanted.has(key) && (event.mode === "replace" || event.removeKeys.includes(key)));
+	// Asking for what already is changes nothing: a repeated update returns the same revision.
+	if (setKeys.length === 0 && removeKeys.length === 0) return unchangedEffects(state);
+	const kept = state.budgets.filter(({ key }) => !removeKeys.includes(key));
+	const changed = kept.map((budget) => ({ ...budget, definition: wanted.get(budget.key) ?? budget.definition }));
+	const added = [...wanted]
+		.filter(([key]) => !kept.some((budget) => budget.key === key))
+		.map(([key, definition]) => ({ key, definition, window: null, previous: null }));
+	const revision = state.revision + 1;
+	const written = withEffects({ ...state, revision, budgets: sorted([...changed, ...added]) }, [
+		{ kind: "writeBudgets", revision, requestedBy: event.requestedBy, setKeys, removeKeys },
+	]);
+	// A changed limit moves the lines under totals that are already known.
+	return setKeys.reduce<Reduced>((reduced, key) => append(reduced, (current) => judgeThresholds(current, key)), written);
+}
+
+function changeFreeze(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "freezeChanged" }>): Reduced {
+	if (state.isFrozen === event.isFrozen) return unchangedEffects(state);
+	const revision = state.revision + 1;
+	const changed = { ...state, revision, isFrozen: event.isFrozen, freezeReason: event.isFrozen ? event.reason : null };
+	return withEffects(changed, [{ kind: "setFrozen", revision, requestedBy: event.requestedBy, isFrozen: event.isFrozen, reason: event.reason }]);
+}
+
+function takeReport(state: TeamBudgetState, report: TotalsReport): Reduced {
+	const lastRefusals = report.lastRefusals.length > 0 ? report.lastRefusals.slice(-LAST_REFUSALS_KEPT) : state.lastRefusals;
+	const oldestFirst = [...report.windows].sort((left, right) => left.startsAtMs - right.startsAtMs);
+	return oldestFirst.reduce<Reduced>(
+		(reduced, window) =>
+			append(reduced, (current) =>
+				judgeThresholds(
+					replaceBudget(current, window.key, (budget) => placeReport(budget, window)),
+					window.key,
+				),
+			),
+		unchangedEffects({ ...state, lastRefusals }),
+	);
+}
+
+/** The report goes to the current window, to the previous one, or opens a new one; older windows are closed. */
+function placeReport(budget: BudgetState, report: WindowReport): BudgetState {
+	const { window, previous } = budget;
+	if (window === null || report.startsAtMs > window.startsAtMs) {
+		return { ...budget, previous: window ?? previous, window: mergeReport(emptyWindow(report.startsAtMs, report.endsAtMs), report) };
+	}
+	if (report.startsAtMs === window.startsAtMs) return { ...budget, window: mergeReport(window, report) };
+	if (previous === null || report.startsAtMs > previous.startsAtMs) {
+		return { ...budget, previous: mergeReport(emptyWindow(report.startsAtMs, report.endsAtMs), report) };
+	}
+	return report.startsAtMs === previous.startsAtMs ? { ...budget, previous: mergeReport(previous, report) } : budget;
+}
+
+function mergeReport(known: WindowState, report: WindowReport): WindowState {
+	const refusals = Math.max(known.refusals, report.refusals);
+	if (report.version < known.version) return { ...known, refusals };
+	const { granted, posted, overrun, leases, version, endsAtMs } = report;
+	return { ...known, endsAtMs, granted, posted, overrun, leases, version, refusals };
+}
+
+function passTime(state: TeamBudgetState, nowMs: number): Reduced {
+	const budgets = state.budgets.map((budget) => {
+		if (budget.window === null) return budget;
+		const inForce = windowInForce(budget.definition, budget.window, nowMs);
+		const isPreviousOver = (budget.previous?.endsAtMs ?? nowMs) + PREVIOUS_WINDOW_KEPT_MS <= nowMs;
+		if (inForce.startsAtMs === budget.window.startsAtMs) return isPreviousOver ? { ...budget, previous: null } : budget;
+		return { ...budget, previous: budget.window, window: emptyWindow(inForce.startsAtMs, inForce.endsAtMs) };
+	});
+	return unchangedEffects({ ...state, budgets });
+}
+
+/** Both windows are judged: a late settle may cross a line of the window it belongs to. */
+function judgeThresholds(state: TeamBudgetState, key: string): Reduced {
+	const announcements: NewEffect[] = [];
+	const judged = replaceBudget(state, key, (budget) => {
+		const judge = (window: WindowState | null): WindowState | null => {
+			if (window === null) return null;
+			const { thresholds, transitions } = decideThresholds(window.thresholds, {
+				limitAmount: BigInt(budget.definition.limitAmount),
+				stopAmount: budget.definition.stopAmount === null ? null : BigInt(budget.definition.stopAmount),
+				warnBasisPoints: budget.definition.warnBasisPoints,
+				postedAmount: BigInt(window.posted),
+				refusals: window.refusals,
+			});
+			announcements.push(...transitions.map((transition) => announcementOf(budget, window, transition)));
+			return { ...window, thresholds };
+		};
+		return { ...budget, previous: judge(budget.previous), window: judge(budget.window) };
+	});
+	return withEffects(judged, announcements);
+}
+
+function announcementOf(budget: BudgetState, window: WindowState, { kind, transition, amount }: ThresholdTransition): NewEffect {
+	return {
+		kind: "announce",
+		key: budget.key,
+		event: `threshold.${kind}.${transition}`,
+		windowStartsAtMs: window.startsAtMs,
+		amount,
+		posted: window.posted,
+		limitAmount: budget.definition.limitAmount,
+	};
+}
+
+function replaceBudget(state: TeamBudgetState, key: string, change: (budget: BudgetState) => BudgetState): TeamBudgetState {
+	return { ...state, budgets: state.budgets.map((budget) => (budget.key === key ? change(budget) : budget)) };
+}
+
+function withEffects(state: TeamBudgetState, newEffects: readonly NewEffect[]): Reduced {
+	const effects = newEffects.map((effect, index) => ({ ...effect, id: state.nextEffectId + index }) as BudgetEffect);
+	return { state: { ...state, outbox: [...state.outbox, ...effects], nextEffectId: state.nextEffectId + effects.length }, effects };
+}
+
+function append(reduced: Reduced, next: (state: TeamBudgetState) => Reduced): Reduced {
+	const following = next(reduced.state);
+	return { state: following.state, effects: [...reduced.effects, ...following.effects] };
+}
+
+function unchangedEffects(state: TeamBudgetState): Reduced {
+	return { state, effects: [] };
+}
+
+function sorted(budgets: readonly BudgetState[]): BudgetState[] {
+	return [...budgets].sort((left, right) => (left.key < right.key ? -1 : left.key > right.key ? 1 : 0));
+}
+
+function isSameDefinition(left: BudgetDefinition | undefined, right: BudgetDefinition): boolean {
+	return (
+		left !== undefined &&
+		left.limitAmount === right.limitAmount &&
+		left.stopAmount === right.stopAmount &&
+		left.timeZone === right.timeZone &&
+		left.warnBasisPoints === right.warnBasisPoints
+	);
+}

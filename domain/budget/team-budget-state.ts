@@ -1,0 +1,119 @@
+import type { BudgetDefinition } from "./scope.ts";
+import { NO_THRESHOLDS, type ThresholdKind, type WindowThresholds } from "./thresholds.ts";
+
+/**
+ * What a team's workflow remembers: plain JSON below 64 KiB, amounts as decimal strings.
+ * Totals are PostgreSQL's, absolute and versioned; nothing here is counted by the workflow itself.
+ */
+export type WindowState = {
+	readonly startsAtMs: number;
+	readonly endsAtMs: number | null;
+	readonly granted: string;
+	readonly posted: string;
+	readonly overrun: string;
+	/** Gateways that hold money of this window. */
+	readonly leases: number;
+	readonly refusals: number;
+	/** Sum of the lease rows' own counters; a report at or below it changes no amount. */
+	readonly version: number;
+	readonly thresholds: WindowThresholds;
+};
+
+export type BudgetState = {
+	readonly key: string;
+	readonly definition: BudgetDefinition;
+	/** null until a window is known (the budget is not yet in PostgreSQL). */
+	readonly window: WindowState | null;
+	readonly previous: WindowState | null;
+};
+
+/** What leaves the workflow. `id` makes the activity's idempotency key, so doing one twice is doing it once. */
+export type BudgetEffect =
+	| {
+			readonly id: number;
+			readonly kind: "writeBudgets";
+			readonly revision: number;
+			readonly requestedBy: string;
+			readonly setKeys: readonly string[];
+			readonly removeKeys: readonly string[];
+	  }
+	| {
+			readonly id: number;
+			readonly kind: "setFrozen";
+			readonly revision: number;
+			readonly requestedBy: string;
+			readonly isFrozen: boolean;
+			readonly reason: string;
+	  }
+	| {
+			readonly id: number;
+			readonly kind: "announce";
+			readonly key: string;
+			readonly event: `threshold.${ThresholdKind}.${"fired" | "withdrawn"}`;
+			readonly windowStartsAtMs: number;
+			readonly amount: string;
+			readonly posted: string;
+			readonly limitAmount: string;
+	  };
+
+export type RefusalNote = { readonly atMs: number; readonly key: string; readonly code: string; readonly requestId: string };
+
+export type TeamBudgetState = {
+	readonly schemaVersion: 1;
+	readonly teamId: string;
+	/** False until PostgreSQL's rows have been read once, in the first run of this workflow. */
+	readonly isLoaded: boolean;
+	/** Newest policy revision; the fence of every write. */
+	readonly revision: number;
+	/** Newest revision that PostgreSQL is known to hold. */
+	readonly heldRevision: number;
+	readonly isFrozen: boolean;
+	readonly freezeReason: string | null;
+	readonly budgets: readonly BudgetState[];
+	readonly lastRefusals: readonly RefusalNote[];
+	readonly outbox: readonly BudgetEffect[];
+	readonly nextEffectId: number;
+};
+
+/** One window of one budget as PostgreSQL holds it; amounts as decimal strings. */
+export type WindowReport = {
+	/** Selector key of the budget. */
+	readonly key: string;
+	readonly startsAtMs: number;
+	readonly endsAtMs: number | null;
+	readonly granted: string;
+	readonly posted: string;
+	readonly overrun: string;
+	readonly leases: number;
+	readonly refusals: number;
+	readonly version: number;
+};
+
+export type TotalsReport = { readonly windows: readonly WindowReport[]; readonly lastRefusals: readonly RefusalNote[] };
+
+export function emptyTeamBudget(teamId: string): TeamBudgetState {
+	return {
+		schemaVersion: 1,
+		teamId,
+		isLoaded: false,
+		revision: 0,
+		heldRevision: 0,
+		isFrozen: false,
+		freezeReason: null,
+		budgets: [],
+		lastRefusals: [],
+		outbox: [],
+		nextEffectId: 1,
+	};
+}
+
+export function emptyWindow(startsAtMs: number, endsAtMs: number | null): WindowState {
+	return { startsAtMs, endsAtMs, granted: "0", posted: "0", overrun: "0", leases: 0, refusals: 0, version: 0, thresholds: NO_THRESHOLDS };
+}
+
+/** What a person sees at a glance: the most severe thing that is true. */
+export function stateWord(state: TeamBudgetState): "frozen" | "stopped" | "warned" | "ok" {
+	if (state.isFrozen) return "frozen";
+	const standing = (kind: ThresholdKind): boolean => state.budgets.some(({ window }) => window?.thresholds[kind].isStanding === true);
+	return standing("stop") ? "stopped" : standing("warn") ? "warned" : "ok";
+}

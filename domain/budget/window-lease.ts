@@ -1,0 +1,129 @@
+import { assert } from "../assert.ts";
+
+/**
+ * The money (or tokens) one gateway holds in one budget window, in memory. Lease amounts are absolute and only
+ * grow, like the lease row they mirror; `reserved` is what calls in flight hold inside the lease. Idle money is
+ * what is left: granted − returned − spent − reserved. It is never negative, so no call can pass the lease, and the
+ * lease can never pass the limit (I1).
+ */
+export type Unit = "nano_usd" | "tokens";
+
+/** Facts of a window and its lease row as of the commit of a grant. */
+export type LeaseFacts = {
+	readonly budgetId: string;
+	readonly windowId: string;
+	/** window_event.seq at the commit: evidence for a refusal. */
+	readonly seq: string;
+	readonly limit: bigint;
+	readonly stop: bigint;
+	readonly granted: bigint;
+	readonly isFrozen: boolean;
+	readonly isOverrun: boolean;
+	readonly leaseGranted: bigint;
+	readonly leaseReturned: bigint;
+	readonly leasePosted: bigint;
+	readonly leaseOverrun: bigint;
+	/** ISO 8601, null for lifetime windows. */
+	readonly endsAt: string | null;
+};
+
+export class WindowLease {
+	readonly budgetId: string;
+	readonly windowId: string;
+	readonly unit: Unit;
+	/** On the gateway's monotonic clock; Infinity for lifetime windows. */
+	readonly endsAtMs: number;
+	/** Latest facts; `limit`, `granted` … are as of the last grant. */
+	facts: LeaseFacts;
+	granted = 0n;
+	returned = 0n;
+	/** The part of `returned` that the authority confirmed. */
+	returnedConfirmed = 0n;
+	/** Settled here, flushed or not. */
+	spent = 0n;
+	reserved = 0n;
+	/** Cost of calls here that no idle money covered, flushed or not. */
+	overrun = 0n;
+	/** No lookahead before this time: another gateway claims this window. */
+	noLookaheadUntilMs = 0;
+	/** A change was announced: spend nothing more from it until a grant confirmed it. */
+	isStale = false;
+	lastUsedMs = 0;
+	private idleAtGrant = 0n;
+	private burnMark: { spent: bigint; atMs: number } | undefined;
+
+	constructor(unit: Unit, facts: LeaseFacts, endsAtMs: number) {
+		this.budgetId = facts.budgetId;
+		this.windowId = facts.windowId;
+		this.unit = unit;
+		this.endsAtMs = endsAtMs;
+		this.facts = facts;
+	}
+
+	get idle(): bigint {
+		return this.granted - this.returned - this.spent - this.reserved;
+	}
+
+	/** Room under limit and threshold as of the last grant, and the idle money of this gateway. */
+	get left(): bigint {
+		const bound = this.facts.stop < this.facts.limit ? this.facts.stop : this.facts.limit;
+		const room = bound - this.facts.granted;
+		return (room > 0n ? room : 0n) + this.idle;
+	}
+
+	isSpendable(nowMs: number): boolean {
+		return !this.isStale && !this.facts.isFrozen && !this.isOverrun && nowMs < this.endsAtMs;
+	}
+
+	/** An overrun stops the window: one the authority knows and nobody cleared, or one it has not heard of yet. */
+	get isOverrun(): boolean {
+		return this.facts.isOverrun || this.overrun > this.facts.leaseOverrun;
+	}
+
+	/**
+	 * Adopts the row a grant replied with. Returns false when the row shows less than this gateway knows it was
+	 * granted (a failover lost commits): the caller must stop and present its own totals.
+	 */
+	adopt(facts: LeaseFacts): boolean {
+		if (facts.leaseGranted < this.granted || facts.leaseReturned > this.returned) return false;
+		this.facts = facts;
+		this.granted = facts.leaseGranted;
+		this.idleAtGrant = this.idle;
+		this.isStale = false;
+		return true;
+	}
+
+	reserve(amount: bigint, nowMs: number): void {
+		assert(amount >= 0n && amount <= this.idle, "a reservation fits the lease");
+		this.reserved += amount;
+		this.lastUsedMs = nowMs;
+	}
+
+	/** Ends a reservation; `posted` is what is spent, at most the reservation plus idle money. */
+	resolve(reserved: bigint, posted: bigint): void {
+		assert(reserved <= this.reserved, "a reservation ends once");
+		this.reserved -= reserved;
+		assert(posted >= 0n && posted <= this.idle, "a settle never passes the lease");
+		this.spent += posted;
+	}
+
+	/** Down to half of what the last grant left idle, while there may be more to have: time for a refill in the background. */
+	isLow(nowMs: number): boolean {
+		return this.idle * 2n < this.idleAtGrant && this.facts.granted < this.facts.limit && nowMs >= this.noLookaheadUntilMs;
+	}
+
+	/** What was spent per second since the last call of this method (0 the first time). */
+	takeBurn(nowMs: number): bigint {
+		const mark = this.burnMark;
+		const elapsedMs = mark ? Math.floor(nowMs - mark.atMs) : 0;
+		if (mark && elapsedMs < 1) return 0n;
+		this.burnMark = { spent: this.spent, atMs: nowMs };
+		return mark ? ((this.spent - mark.spent) * 1_000n) / BigInt(elapsedMs) : 0n;
+	}
+
+	/** Gives all idle money back: the absolute amount to return to. */
+	returnIdle(): bigint {
+		this.returned += this.idle;
+		return this.returned;
+	}
+}

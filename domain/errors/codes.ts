@@ -1,0 +1,45 @@
+/**
+ * Every error code, its HTTP status and whether trying again can help. A code is a wire name:
+ * never renamed, never reused. `howTo` in a message says what a person can do.
+ */
+export const ERROR_CODES = {
+	"budget.exceeded": { httpStatus: 402, isRetryable: false },
+	"budget.none": { httpStatus: 402, isRetryable: false },
+	"budget.frozen": { httpStatus: 402, isRetryable: false },
+	"budget.overrun": { httpStatus: 402, isRetryable: false },
+	"budget.too_many_windows": { httpStatus: 422, isRetryable: false },
+	"authority.unreachable": { httpStatus: 503, isRetryable: true },
+	"gateway.fenced": { httpStatus: 503, isRetryable: true },
+	"gateway.draining": { httpStatus: 503, isRetryable: true },
+	"gateway.overloaded": { httpStatus: 503, isRetryable: true },
+	"journal.unwritable": { httpStatus: 503, isRetryable: true },
+	"key.missing": { httpStatus: 401, isRetryable: false },
+	"key.invalid": { httpStatus: 401, isRetryable: false },
+	"key.expired": { httpStatus: 401, isRetryable: false },
+	"key.revoked": { httpStatus: 401, isRetryable: false },
+	"key.scope": { httpStatus: 403, isRetryable: false },
+	"key.assertion_refused": { httpStatus: 403, isRetryable: false },
+	"request.invalid": { httpStatus: 400, isRetryable: false },
+	"request.duplicate_field": { httpStatus: 400, isRetryable: false },
+	"request.too_large": { httpStatus: 413, isRetryable: false },
+	"request.unknown_field": { httpStatus: 422, isRetryable: false },
+	"request.unbounded": { httpStatus: 422, isRetryable: false },
+	"request.unknown_reference": { httpStatus: 422, isRetryable: false },
+	"request.not_found": { httpStatus: 404, isRetryable: false },
+	"request.unknown_model": { httpStatus: 404, isRetryable: false },
+	"idempotency.in_flight": { httpStatus: 409, isRetryable: true },
+	"idempotency.outcome_unknown": { httpStatus: 409, isRetryable: false },
+	"idempotency.mismatch": { httpStatus: 422, isRetryable: false },
+	"pricing.unknown_model": { httpStatus: 422, isRetryable: false },
+	"pricing.unknown_tier": { httpStatus: 422, isRetryable: false },
+	"provider.unreachable": { httpStatus: 502, isRetryable: true },
+	"provider.timeout": { httpStatus: 504, isRetryable: false },
+	"provider.cut": { httpStatus: 502, isRetryable: false },
+	"admin.invalid": { httpStatus: 422, isRetryable: false },
+	"admin.not_found": { httpStatus: 404, isRetryable: false },
+	"admin.conflict": { httpStatus: 409, isRetryable: false },
+	"governance.unreachable": { httpStatus: 503, isRetryable: true },
+	"internal.invariant": { httpStatus: 500, isRetryable: false },
+} as const satisfies Record<string, { httpStatus: number; isRetryable: boolean }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;

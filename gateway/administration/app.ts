@@ -1,0 +1,112 @@
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { z } from "zod";
+import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
+import type { BudgetGovernor } from "#activities/administration/port.ts";
+import type { Queryable } from "#activities/keys/port.ts";
+import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
+import { ADMINISTRATION_PREFIX } from "#clients/administration-contract.ts";
+import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { describeAdministrationApi } from "./openapi.ts";
+import type { Route } from "./route.ts";
+import { ADMINISTRATION_ROUTES } from "./routes.ts";
+
+export type AdministrationDependencies = {
+	/** A pool that is not shared with the hot path. */
+	readonly database: Queryable;
+	/** The teams' workflows. */
+	readonly governor: BudgetGovernor;
+	/** The price book in force now. */
+	readPrices(): Promise<CurrentPriceBook>;
+	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */
+	readonly onUnexpectedError?: (error: unknown, request: { readonly method: string; readonly url: string }) => void;
+};
+
+const BODY_BYTES_MAX = 1024 * 1024;
+
+/**
+ * The administration API on a server of its own. Every route but /healthz and the OpenAPI document needs an
+ * admin key, and its name stands beside every change.
+ */
+export function createAdministrationApp(dependencies: AdministrationDependencies): FastifyInstance {
+	const app = fastify({ bodyLimit: BODY_BYTES_MAX, exposeHeadRoutes: false, return503OnClosing: false });
+	const document = describeAdministrationApi(ADMINISTRATION_ROUTES);
+	app.get("/healthz", async () => ({ ok: true }));
+	app.get(`${ADMINISTRATION_PREFIX}/openapi.json`, async () => document);
+	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, dependencies);
+	app.setNotFoundHandler((_request, reply) =>
+		sendProblem(reply, {
+			code: "request.not_found",
+			message: "There is no such path or method. The routes are listed at /admin/v1/openapi.json.",
+			field: null,
+		}),
+	);
+	app.setErrorHandler((error: FastifyError, request, reply) => {
+		const problem = problemOf(error);
+		if (problem.code === "internal.invariant") dependencies.onUnexpectedError?.(error, { method: request.method, url: request.url });
+		return sendProblem(reply, problem);
+	});
+	return app;
+}
+
+function addRoute(app: FastifyInstance, route: Route, dependencies: AdministrationDependencies): void {
+	app.route({
+		method: route.method,
+		url: `${ADMINISTRATION_PREFIX}${route.path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
+		handler: async (request, reply) => {
+			const admin = await requireAdmin(request, dependencies.database);
+			const input = {
+				params: request.params as Record<string, string>,
+				query: parse(route.query, request.query, ""),
+				body: parse(route.body, request.body ?? {}, ""),
+			};
+			const { database, governor, readPrices } = dependencies;
+			const answer = await route.handle({ database, governor, readPrices, adminName: admin.name }, input);
+			return reply.code(route.status).send(answer);
+		},
+	});
+}
+
+async function requireAdmin(request: FastifyRequest, database: Queryable): Promise<{ readonly name: string }> {
+	const [scheme, secret, ...rest] = (request.headers.authorization ?? "").split(" ");
+	if (scheme?.toLowerCase() !== "bearer" || !secret || rest.length > 0)
+		throw new CostControlError("key.missing", "Send an admin key as Authorization: Bearer tga-…");
+	const admin = await authenticateAdmin(database, secret);
+	if (!admin) throw new CostControlError("key.invalid", "This admin key is unknown or revoked. Virtual keys (tg-…) cannot administer.");
+	return admin;
+}
+
+function parse(schema: z.ZodType | undefined, value: unknown, prefix: string): unknown {
+	if (!schema) return undefined;
+	const parsed = schema.safeParse(value);
+	if (parsed.success) return parsed.data;
+	const issues = parsed.error.issues.map((issue) => ({
+		field: `${prefix}${issue.path.join(".") || (issue.code === "unrecognized_keys" ? issue.keys.join(", ") : "body")}`,
+		message: issue.message,
+	}));
+	throw new CostControlError("admin.invalid", issues.map((issue) => `${issue.field}: ${issue.message}`).join("; "), {
+		details: { field: issues[0]?.field ?? null },
+	});
+}
+
+type AdministrationProblem = { readonly code: ErrorCode; readonly message: string; readonly field: string | null };
+
+function problemOf(error: FastifyError): AdministrationProblem {
+	if (error instanceof CostControlError)
+		return { code: error.code, message: error.publicMessage, field: typeof error.details["field"] === "string" ? error.details["field"] : null };
+	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return { code: "request.too_large", message: "The body is larger than 1 MiB.", field: null };
+	if (error.statusCode !== undefined && error.statusCode < 500) return { code: "request.invalid", message: error.message, field: null };
+	if (isDatabaseAway(error.code)) return { code: "authority.unreachable", message: "PostgreSQL does not answer; try again.", field: null };
+	return { code: "internal.invariant", message: "Tollgate failed to serve this request. Its log says why.", field: null };
+}
+
+/** Connection refused, reset, timed out; or PostgreSQL's classes 08 (connection), 53 (resources), 57 (shutdown, statement timeout). */
+function isDatabaseAway(code: string | undefined): boolean {
+	return /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|08...|53...|57...)/.test(code ?? "");
+}
+
+function sendProblem(reply: FastifyReply, problem: AdministrationProblem): FastifyReply {
+	const { httpStatus } = ERROR_CODES[problem.code];
+	if (httpStatus === 503) reply.header("retry-after", "1");
+	return reply.code(httpStatus).send({ error: problem });
+}

@@ -1,0 +1,55 @@
+import type { z } from "zod";
+import type { Administration } from "#activities/administration/port.ts";
+import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
+
+/** What a handler may use: the database, the teams' workflows, and who is asking. */
+export type RouteContext = Administration & { readPrices(): Promise<CurrentPriceBook> };
+
+/** One route of the administration API: everything the server and the OpenAPI document need to know. */
+export type Route = {
+	readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+	/** Below /admin/v1, parameters in braces. */
+	readonly path: string;
+	readonly operationId: string;
+	readonly summary: string;
+	readonly query: z.ZodObject | undefined;
+	readonly body: z.ZodType | undefined;
+	readonly answer: z.ZodType;
+	readonly status: 200 | 201;
+	handle(context: RouteContext, input: { params: Readonly<Record<string, string>>; query: unknown; body: unknown }): Promise<unknown>;
+};
+
+type Input<Query extends z.ZodObject | undefined, Body extends z.ZodType | undefined> = {
+	readonly params: Readonly<Record<string, string>>;
+	readonly query: Query extends z.ZodType ? z.output<Query> : undefined;
+	readonly body: Body extends z.ZodType ? z.output<Body> : undefined;
+};
+
+type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodType | undefined, Answer extends z.ZodType> = {
+	readonly query?: Query;
+	readonly body?: Body;
+	readonly answer: Answer;
+	readonly status?: 200 | 201;
+	readonly summary: string;
+	readonly operationId: string;
+	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer>>;
+};
+
+/** Ties the types of a handler to its schemas; the server validates before it calls. `at` is method and path, like "GET /teams". */
+export function defineRoute<Answer extends z.ZodType, Query extends z.ZodObject | undefined = undefined, Body extends z.ZodType | undefined = undefined>(
+	at: `${Route["method"]} /${string}`,
+	definition: RouteDefinition<Query, Body, Answer>,
+): Route {
+	const space = at.indexOf(" ");
+	return {
+		method: at.slice(0, space) as Route["method"],
+		path: at.slice(space + 1),
+		operationId: definition.operationId,
+		summary: definition.summary,
+		query: definition.query,
+		body: definition.body,
+		answer: definition.answer,
+		status: definition.status ?? 200,
+		handle: (context, input) => definition.handle(context, input as Input<Query, Body>),
+	};
+}

@@ -1,0 +1,280 @@
+import { z } from "zod";
+import { createAdminKey, listAdminKeys, revokeAdminKey } from "#activities/administration/admin-keys.ts";
+import { listBudgets, removeBudget, setBudget } from "#activities/administration/budgets.ts";
+import { listChanges } from "#activities/administration/changes.ts";
+import { explainRequest } from "#activities/administration/explain.ts";
+import { waitUntilInForce } from "#activities/administration/in-force.ts";
+import { listLeases, resolveLease } from "#activities/administration/leases.ts";
+import { listTeams, readTeam } from "#activities/administration/read-teams.ts";
+import { readSpend, SPEND_GROUPS } from "#activities/administration/spend.ts";
+import { changeTeam, createTeam, deleteTeam, freezeTeam } from "#activities/administration/teams.ts";
+import { createVirtualKey, listVirtualKeys, revokeVirtualKey, rotateVirtualKey } from "#activities/keys/postgres.ts";
+import { setPrice } from "#activities/pricebooks/postgres.ts";
+import * as contract from "#clients/administration-contract.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { checkPrice, type UsageQuestion } from "#domain/pricing/explain.ts";
+import { priceLineToJson } from "#domain/pricing/line-codec.ts";
+import { defineRoute, type Route, type RouteContext } from "./route.ts";
+
+const DONE = { done: true } as const;
+const ROTATION_OVERLAP_MS = 24 * 60 * 60 * 1000;
+const flag = z.enum(["true", "false"]).optional();
+const limit = z.coerce.number().int().min(1).max(1_000).default(200);
+
+/** A change to a key is answered when every live gateway acts on it. */
+async function inForce<Result>(context: RouteContext, change: Promise<Result>): Promise<Result> {
+	const result = await change;
+	await waitUntilInForce(context.database);
+	return result;
+}
+
+const teams: readonly Route[] = [
+	defineRoute("GET /teams", {
+		operationId: "listTeams",
+		summary: "All teams",
+		answer: contract.TeamList,
+		handle: async ({ database }) => ({ teams: await listTeams(database) }),
+	}),
+	defineRoute("POST /teams", {
+		operationId: "createTeam",
+		summary: "Create a team, with its first budget",
+		body: contract.CreateTeamRequest,
+		answer: contract.CreatedTeam,
+		status: 201,
+		handle: (context, { body }) => createTeam(context, body),
+	}),
+	defineRoute("GET /teams/{teamId}", {
+		operationId: "readTeam",
+		summary: "One team",
+		answer: contract.Team,
+		handle: ({ database }, { params }) => readTeam(database, params["teamId"] ?? ""),
+	}),
+	defineRoute("PATCH /teams/{teamId}", {
+		operationId: "changeTeam",
+		summary: "Change a team's policy, or declare it unlimited",
+		body: contract.ChangeTeamRequest,
+		answer: contract.Team,
+		handle: (context, { params, body }) => changeTeam(context, params["teamId"] ?? "", body),
+	}),
+	defineRoute("DELETE /teams/{teamId}", {
+		operationId: "deleteTeam",
+		summary: "End a team and its keys; its books stay",
+		answer: contract.Done,
+		handle: async (context, { params }) => {
+			await deleteTeam(context, params["teamId"] ?? "");
+			return DONE;
+		},
+	}),
+	defineRoute("POST /teams/{teamId}/freeze", {
+		operationId: "freezeTeam",
+		summary: "Stop all spending of a team at once",
+		body: contract.FreezeRequest,
+		answer: contract.Team,
+		handle: (context, { params, body }) => freezeTeam(context, params["teamId"] ?? "", { isFrozen: true, reason: body.reason }),
+	}),
+	defineRoute("POST /teams/{teamId}/unfreeze", {
+		operationId: "unfreezeTeam",
+		summary: "Let a frozen team spend again",
+		answer: contract.Team,
+		handle: (context, { params }) => freezeTeam(context, params["teamId"] ?? "", { isFrozen: false, reason: "" }),
+	}),
+];
+
+const keys: readonly Route[] = [
+	defineRoute("GET /keys", {
+		operationId: "listKeys",
+		summary: "Virtual keys, page by page, without secrets",
+		answer: contract.KeyList,
+		query: z.strictObject({ teamId: z.string().optional(), afterId: z.string().optional(), limit }),
+		handle: async ({ database }, { query }) => ({
+			keys: (await listVirtualKeys(database, query)).map((key) => ({
+				...key,
+				models: copy(key.models),
+				endpoints: copy(key.endpoints),
+				mayAssert: [...key.mayAssert],
+			})),
+		}),
+	}),
+	defineRoute("POST /keys", {
+		operationId: "createKey",
+		summary: "Create a virtual key; the secret is in this answer only",
+		body: contract.CreateKeyRequest,
+		answer: contract.CreatedKey,
+		status: 201,
+		handle: (context, { body }) => inForce(context, createVirtualKey(context.database, body, context.adminName)),
+	}),
+	defineRoute("POST /keys/{keyId}/rotate", {
+		operationId: "rotateKey",
+		summary: "A successor with the same rights; the old key works on for the overlap",
+		body: contract.RotateKeyRequest,
+		answer: contract.CreatedKey,
+		status: 201,
+		handle: (context, { params, body }) =>
+			inForce(
+				context,
+				rotateVirtualKey(
+					context.database,
+					{ keyId: params["keyId"] ?? "", overlapMs: body.overlapMs ?? ROTATION_OVERLAP_MS, expiresInMs: body.expiresInMs },
+					context.adminName,
+				),
+			),
+	}),
+	defineRoute("POST /keys/{keyId}/revoke", {
+		operationId: "revokeKey",
+		summary: "Refuse a key from now on, on every gateway",
+		answer: contract.Done,
+		handle: async (context, { params }) => {
+			await inForce(context, revokeVirtualKey(context.database, params["keyId"] ?? "", context.adminName));
+			return DONE;
+		},
+	}),
+];
+
+const budgets: readonly Route[] = [
+	defineRoute("GET /budgets", {
+		operationId: "listBudgets",
+		summary: "Budgets with their current windows",
+		answer: contract.BudgetList,
+		query: z.strictObject({ teamId: z.string().optional() }),
+		handle: async ({ database }, { query }) => ({ budgets: await listBudgets(database, query.teamId) }),
+	}),
+	defineRoute("PUT /budgets", {
+		operationId: "setBudget",
+		summary: "Set one budget; answered when it is in force",
+		body: contract.SetBudgetRequest,
+		answer: contract.Budget,
+		handle: (context, { body }) => setBudget(context, body),
+	}),
+	defineRoute("DELETE /budgets", {
+		operationId: "removeBudget",
+		summary: "End one budget; its books stay",
+		query: contract.RemoveBudgetRequest,
+		answer: contract.Done,
+		handle: async (context, { query }) => {
+			await removeBudget(context, query);
+			return DONE;
+		},
+	}),
+];
+
+const books: readonly Route[] = [
+	defineRoute("GET /spend", {
+		operationId: "readSpend",
+		summary: "What was spent, by one dimension",
+		answer: contract.SpendReport,
+		query: z.strictObject({ by: z.enum(SPEND_GROUPS).default("team"), teamId: z.string().optional(), from: z.string().optional(), to: z.string().optional() }),
+		handle: async ({ database }, { query }) => {
+			const rows = await readSpend(database, query);
+			return { by: query.by, rows, totalNanoUsd: rows.reduce((sum, row) => sum + BigInt(row.costNanoUsd), 0n).toString() };
+		},
+	}),
+	defineRoute("GET /requests/{requestId}", {
+		operationId: "explainRequest",
+		summary: "What one request cost and why, or why it was refused",
+		answer: contract.RequestExplanation,
+		handle: async ({ database }, { params }) => {
+			const explained = await explainRequest(database, params["requestId"] ?? "");
+			return { ...explained, attempts: [...explained.attempts], refusals: [...explained.refusals] };
+		},
+	}),
+	defineRoute("GET /leases", {
+		operationId: "listLeases",
+		summary: "Money that gateways hold",
+		answer: contract.LeaseList,
+		query: z.strictObject({ all: flag }),
+		handle: async ({ database }, { query }) => ({ leases: await listLeases(database, { isAll: query.all === "true" }) }),
+	}),
+	defineRoute("POST /leases/resolve", {
+		operationId: "resolveLease",
+		summary: "Settle what a gateway that never comes back has left open",
+		body: contract.ResolveLeaseRequest,
+		answer: contract.ResolvedLease,
+		handle: async (context, { body }) => {
+			const resolved = await resolveLease(context.database, body, context.adminName);
+			return { ...resolved, lumps: [...resolved.lumps] };
+		},
+	}),
+	defineRoute("GET /changes", {
+		operationId: "listChanges",
+		summary: "Who changed what, in order",
+		answer: contract.ChangeList,
+		query: z.strictObject({
+			afterRevision: z
+				.string()
+				.regex(/^\d{1,18}$/)
+				.default("0"),
+			limit,
+		}),
+		handle: async ({ database }, { query }) => ({ changes: await listChanges(database, query) }),
+	}),
+];
+
+const prices: readonly Route[] = [
+	defineRoute("GET /prices", {
+		operationId: "listPrices",
+		summary: "Price lines in force",
+		answer: contract.PriceList,
+		query: z.strictObject({ provider: z.string().optional(), model: z.string().optional() }),
+		handle: async ({ readPrices }, { query }) => {
+			const { book } = await readPrices();
+			const lines = book.lines.filter(
+				(line) =>
+					(query.provider ?? line.provider) === line.provider &&
+					(query.model === undefined || line.model === query.model || line.aliases.includes(query.model)),
+			);
+			return { version: book.version, lines: lines.map(priceLineToJson) };
+		},
+	}),
+	defineRoute("PUT /prices", {
+		operationId: "setPrice",
+		summary: "Set the price of one model",
+		body: contract.SetPriceRequest,
+		answer: contract.PriceSet,
+		handle: (context, { body }) => inForce(context, setPrice(context.database, body, context.adminName)),
+	}),
+	defineRoute("POST /prices/check", {
+		operationId: "checkPrice",
+		summary: "What a usage costs, and how that was made",
+		body: contract.CheckPriceRequest,
+		answer: contract.PriceCheck,
+		handle: async ({ readPrices }, { body }) => {
+			const checked = checkPrice({ ...body, book: (await readPrices()).book, usage: body.usage as UsageQuestion });
+			if (checked.kind === "problem") throw new CostControlError(checked.code, checked.message, { details: { field: checked.field } });
+			const { kind: _, ...answer } = checked;
+			return { ...answer, lines: [...answer.lines] };
+		},
+	}),
+];
+
+const administrators: readonly Route[] = [
+	defineRoute("GET /admin-keys", {
+		operationId: "listAdminKeys",
+		summary: "Admin keys, without secrets",
+		answer: contract.AdminKeyList,
+		handle: async ({ database }) => ({ adminKeys: await listAdminKeys(database) }),
+	}),
+	defineRoute("POST /admin-keys", {
+		operationId: "createAdminKey",
+		summary: "Create an admin key for a person; the secret is in this answer only",
+		body: contract.CreateAdminKeyRequest,
+		answer: contract.CreatedAdminKey,
+		status: 201,
+		handle: (context, { body }) => createAdminKey(context.database, body.name, context.adminName),
+	}),
+	defineRoute("POST /admin-keys/{adminKeyId}/revoke", {
+		operationId: "revokeAdminKey",
+		summary: "Revoke an admin key; the last one stays",
+		answer: contract.Done,
+		handle: async (context, { params }) => {
+			await revokeAdminKey(context.database, params["adminKeyId"] ?? "", context.adminName);
+			return DONE;
+		},
+	}),
+];
+
+function copy(values: readonly string[] | null): string[] | null {
+	return values === null ? null : [...values];
+}
+
+/** Every route that needs an admin key, in the order of the document. */
+export const ADMINISTRATION_ROUTES: readonly Route[] = [...teams, ...keys, ...budgets, ...books, ...prices, ...administrators];

@@ -1,0 +1,107 @@
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { KeyIdentity, KeyResolution } from "#activities/request/port.ts";
+import type { GatewayContext } from "./context.ts";
+import { readCredential } from "./credentials.ts";
+import { type Problem, problemOf, renderProblem } from "./problem.ts";
+import { protocolOf } from "./protocol.ts";
+import { createRequestIds } from "./request-id.ts";
+import { registerModelRoutes } from "./routes/model-calls.ts";
+import { registerModelListRoutes } from "./routes/models.ts";
+import { registerOperationRoutes } from "./routes/operations.ts";
+import { toFastifyOptions } from "./server-options.ts";
+
+declare module "fastify" {
+	interface FastifyRequest {
+		/** Set by the authentication of every /v1 route. */
+		virtualKey: KeyIdentity | undefined;
+	}
+}
+
+export type GatewayApp = {
+	readonly server: FastifyInstance;
+	/** From now on new calls are refused with 503 and their connections closed; open calls go on. */
+	beginDrain(): void;
+};
+
+/** Builds the HTTP skin. Nothing listens yet; `server.inject` works without a socket. */
+export function createApp(context: GatewayContext): GatewayApp {
+	const server = Fastify({ ...toFastifyOptions(context.limits), genReqId: createRequestIds() });
+	let isDraining = false;
+	server.server.maxHeadersCount = context.limits.headerCountMax;
+	server.server.maxConnections = context.limits.connectionsMax;
+	server.decorateRequest("virtualKey", undefined);
+	// One parser for everything: bodies stay bytes, and nothing but our own inspection ever parses them.
+	server.removeAllContentTypeParsers();
+	server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+	server.setNotFoundHandler((request, reply) =>
+		sendProblem(context, { request, reply }, { code: "request.not_found", message: `${request.method} ${shorten(request.url)} is not served here.` }),
+	);
+	server.setErrorHandler((error: FastifyError, request, reply) => sendProblem(context, { request, reply }, toProblem(context, error, request)));
+	registerOperationRoutes(server, context, () => isDraining);
+	server.register((v1, _options, done) => {
+		v1.addHook("onRequest", (request, reply, next) => {
+			if (isDraining) sendProblem(context, { request, reply: reply.header("connection", "close") }, DRAINING);
+			else authenticate(context, { request, reply }, next);
+		});
+		registerModelRoutes(v1, context);
+		registerModelListRoutes(v1, context);
+		done();
+	});
+	return {
+		server,
+		beginDrain() {
+			isDraining = true;
+		},
+	};
+}
+
+const DRAINING: Problem = { code: "gateway.draining", message: "This gateway is shutting down; try again." };
+
+type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
+
+/** Before the body is read: an unknown key cannot make us hold 32 MiB. Synchronous for a known key. */
+function authenticate(context: GatewayContext, exchange: Exchange, next: (error?: Error) => void): void {
+	const credential = readCredential(exchange.request.raw.rawHeaders);
+	if (credential.kind === "rejected") {
+		sendProblem(context, exchange, credential.problem);
+		return;
+	}
+	const accept = (resolution: KeyResolution): void => {
+		if (resolution.kind === "refused") {
+			sendProblem(context, exchange, resolution);
+			return;
+		}
+		exchange.request.virtualKey = resolution.key;
+		next();
+	};
+	const resolution = context.authority.resolveKey(credential.secret);
+	if (resolution instanceof Promise) resolution.then(accept).catch((error: unknown) => next(error instanceof Error ? error : new Error(String(error))));
+	else accept(resolution);
+}
+
+function sendProblem(context: GatewayContext, { request, reply }: Exchange, problem: Problem): void {
+	const rendered = renderProblem(problem, protocolOf(request), request.id);
+	for (let index = 0; index < rendered.headers.length; index += 2) reply.header(rendered.headers[index] ?? "", rendered.headers[index + 1]);
+	context.metrics.countRefusal(problem.code);
+	context.metrics.countRequest("other", rendered.status);
+	// Without this an unread body would keep the connection, and its bytes, coming.
+	if (rendered.status === 413) reply.header("connection", "close");
+	reply.code(rendered.status).send(rendered.body);
+}
+
+/** Fastify's own errors happen before any reservation; the rest is ours and says nothing more than its id. */
+function toProblem(context: GatewayContext, error: FastifyError, request: FastifyRequest): Problem {
+	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE")
+		return { code: "request.too_large", message: `The request body is larger than ${context.limits.bodyBytesMax} bytes.` };
+	if (typeof error.code === "string" && error.code.startsWith("FST_ERR_CTP"))
+		return { code: "request.invalid", message: "The request body could not be read." };
+	if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+		return { code: "request.invalid", message: "The request could not be read." };
+	context.log.error({ requestId: request.id, err: error }, "a request failed");
+	return problemOf(error);
+}
+
+function shorten(url: string): string {
+	const path = url.split("?", 1)[0] ?? "";
+	return path.length > 100 ? `${path.slice(0, 100)}…` : path;
+}

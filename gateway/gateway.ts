@@ -1,0 +1,98 @@
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import type { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";
+import type { DeploymentCatalog, ModelTransport } from "#activities/providers/port.ts";
+import { createExactTokens } from "#activities/request/exact-tokens.ts";
+import type { RequestAuthority } from "#activities/request/port.ts";
+import type { FieldTable } from "#domain/bound/field-table.ts";
+import type { Endpoint } from "#domain/bound/request.ts";
+import { createApp } from "./app.ts";
+import { createGatewayMetrics } from "./metrics.ts";
+import { createOpenCalls } from "./open-calls.ts";
+import type { ServerLimits } from "./server-options.ts";
+
+export type GatewayOptions = {
+	readonly authority: RequestAuthority;
+	readonly idempotentCalls: IdempotentCalls;
+	readonly catalog: DeploymentCatalog;
+	readonly transport: ModelTransport;
+	readonly fieldTables: Readonly<Record<Endpoint, FieldTable>>;
+	readonly log: Pick<Logger, "error" | "warn" | "info">;
+	readonly limits: ServerLimits;
+	readonly pendingLedgerRows: () => number;
+	/** Named point at which tests kill the process; default none. */
+	readonly crashPoint?: (name: string) => void;
+};
+
+export type Gateway = {
+	readonly server: FastifyInstance;
+	/**
+	 * Refuses new calls, waits for open ones (those whose caller left included) up to `deadlineMs`, then lets the
+	 * authority flush and give its money back. A second call joins the first. What is still open then is found by the replay of the journal.
+	 */
+	drain(deadlineMs: number): Promise<void>;
+};
+
+const IDLE_SWEEP_MS = 20;
+
+/** Wires the HTTP skin to the request layer. */
+export function createGateway(options: GatewayOptions): Gateway {
+	const openCalls = createOpenCalls();
+	const metrics = createGatewayMetrics({
+		counters: options.authority.counters,
+		pendingLedgerRows: options.pendingLedgerRows,
+		openCalls: () => openCalls.count,
+	});
+	const exactTokens = createExactTokens({ onProblem: (problem) => options.log.warn({ problem }, "a text could not be counted; its bytes are the bound") });
+	const pipeline = {
+		authority: options.authority,
+		catalog: options.catalog,
+		transport: options.transport,
+		fieldTables: options.fieldTables,
+		exactTokens,
+		answerBytesMax: options.limits.answerBytesMax,
+		observer: metrics,
+		nowMs: () => performance.now(),
+		crashPoint: options.crashPoint ?? (() => undefined),
+	};
+	const app = createApp({
+		authority: options.authority,
+		idempotentCalls: options.idempotentCalls,
+		pipeline,
+		metrics,
+		log: options.log,
+		limits: options.limits,
+		openCalls,
+	});
+	const drain = async (deadlineMs: number): Promise<void> => {
+		app.beginDrain();
+		const startedAtMs = performance.now();
+		const closed = app.server.close();
+		// A connection that was answering becomes idle later; nothing closes it unless asked again.
+		const sweep = setInterval(() => app.server.server.closeIdleConnections(), IDLE_SWEEP_MS);
+		await before(deadlineMs, Promise.all([openCalls.whenNone(), closed]));
+		clearInterval(sweep);
+		app.server.server.closeAllConnections();
+		await closed;
+		options.idempotentCalls.stop();
+		await options.authority.drain(Math.max(0, deadlineMs - (performance.now() - startedAtMs)));
+		await before(deadlineMs, Promise.all([options.transport.close(), exactTokens.close()]));
+	};
+	let draining: Promise<void> | undefined;
+	return {
+		server: app.server,
+		drain(deadlineMs) {
+			draining ??= drain(deadlineMs);
+			return draining;
+		},
+	};
+}
+
+async function before(deadlineMs: number, work: Promise<unknown>): Promise<void> {
+	let timer: NodeJS.Timeout | undefined;
+	const deadline = new Promise<void>((resolve) => {
+		timer = setTimeout(resolve, deadlineMs);
+	});
+	await Promise.race([work, deadline]);
+	clearTimeout(timer);
+}

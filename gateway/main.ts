@@ -1,0 +1,108 @@
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { type Logger, pino } from "pino";
+import { createCrashPoint } from "#activities/process/crash-point.ts";
+import { createModelTransport } from "#activities/providers/call-model.ts";
+import { createDeploymentCatalog } from "#activities/providers/deployments.ts";
+import { createProviderKeys } from "#activities/providers/provider-keys.ts";
+import { loadSettings, requireDatabaseUrl, type Settings } from "#config/load.ts";
+import { defaultProviderTable, loadProviderTable, type ProviderTable, withSimulatedProvider } from "#config/providers.ts";
+import { loadFieldTables } from "#config/request-fields/load.ts";
+import { createGateway, type Gateway } from "./gateway.ts";
+import { openRequestAuthority } from "./open-request-authority.ts";
+import { DEFAULT_SERVER_LIMITS } from "./server-options.ts";
+
+/**
+ * The gateway as a process. Prints one line on stdout when it listens: `{"event":"listening","url":"http://…"}`;
+ * logs go to stderr. SIGTERM or SIGINT drains: new calls get 503, open ones are finished and booked.
+ */
+
+/** Below the 9 s after which the supervisor ends a gateway, so that a whole system stops within 15 s. */
+const DRAIN_MS = 8_000;
+const CONNECTION_BACKLOG = 4_096;
+
+async function main(): Promise<void> {
+	const settings = loadSettings();
+	const log = pino({ level: settings.logLevel, base: { gateway: settings.gatewayId } }, pino.destination({ dest: 2, sync: true }));
+	const table = readProviders(settings);
+	const crashPoint = createCrashPoint(settings.crashAt ?? undefined);
+	const stopping = createStop(log);
+	const opened = await openRequestAuthority({
+		databaseUrl: requireDatabaseUrl(settings),
+		gatewayId: settings.gatewayId,
+		journalFolder: path.join(settings.home, "journal"),
+		idempotencyKeyFile: settings.idempotencyKeyFile,
+		fsyncMode: settings.journalFsync,
+		log,
+		crashPoint,
+		onFenced: () => stopping.stop(1),
+	});
+	const gateway = createGateway({
+		authority: opened.authority,
+		idempotentCalls: opened.idempotentCalls,
+		catalog: createDeploymentCatalog(table),
+		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
+		fieldTables: loadFieldTables(),
+		log,
+		limits: DEFAULT_SERVER_LIMITS,
+		pendingLedgerRows: () => opened.writer.pendingRows,
+		crashPoint,
+	});
+	stopping.arm(gateway);
+	await listen(gateway, settings);
+}
+
+function readProviders(settings: Settings): ProviderTable {
+	const table =
+		settings.providersFile === null
+			? defaultProviderTable({
+					openaiBaseUrl: settings.openaiBaseUrl,
+					openaiKey: settings.openaiApiKey ?? undefined,
+					anthropicBaseUrl: settings.anthropicBaseUrl,
+					anthropicKey: settings.anthropicApiKey ?? undefined,
+				})
+			: loadProviderTable(settings.providersFile);
+	return settings.simulatedProviderUrl === null ? table : withSimulatedProvider(table, settings.simulatedProviderUrl);
+}
+
+async function listen(gateway: Gateway, settings: Settings): Promise<void> {
+	// Several gateways share the port; a single one must notice that somebody else has it.
+	const address = { host: settings.gatewayHost, port: settings.gatewayPort, reusePort: settings.gatewayCount > 1, backlog: CONNECTION_BACKLOG };
+	await gateway.server.listen(address);
+	const { port } = gateway.server.server.address() as AddressInfo;
+	process.stdout.write(`${JSON.stringify({ event: "listening", url: `http://${settings.gatewayHost}:${port}` })}\n`);
+}
+
+type Stop = { stop(exitCode: number): void; arm(gateway: Gateway): void };
+
+/** One drain, whoever asks first; a second signal ends the process at once. */
+function createStop(log: Logger): Stop {
+	let gateway: Gateway | undefined;
+	let isStopping = false;
+	const stop = (exitCode: number): void => {
+		if (isStopping || gateway === undefined) process.exit(isStopping ? 1 : exitCode);
+		isStopping = true;
+		gateway.drain(DRAIN_MS).then(
+			() => process.exit(exitCode),
+			(error: unknown) => {
+				log.error({ err: error }, "the drain failed; the journal keeps what was not flushed");
+				process.exit(1);
+			},
+		);
+	};
+	process.on("SIGTERM", () => stop(0));
+	process.on("SIGINT", () => stop(0));
+	return {
+		stop,
+		arm(armed) {
+			gateway = armed;
+		},
+	};
+}
+
+try {
+	await main();
+} catch (error) {
+	process.stderr.write(`gateway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+	process.exit(1);
+}

@@ -1,0 +1,116 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { AuthorityCounters } from "#activities/request/port.ts";
+import type { ErrorCode } from "#domain/errors/codes.ts";
+
+/** What /metrics shows. No label names a user, key or team; every metric is listed in docs/metrics.md. */
+export type GatewayMetrics = {
+	readonly contentType: string;
+	/** `status` 0 = the caller left before an answer began. */
+	countRequest(endpoint: string, status: number): void;
+	countRefusal(code: ErrorCode): void;
+	/** Time of a call before it was sent to the provider. */
+	observeOverhead(milliseconds: number): void;
+	observeUpstream(milliseconds: number): void;
+	render(): Promise<string>;
+	/** Names as exposed, for the test that holds docs/metrics.md to them. */
+	readonly names: readonly string[];
+};
+
+export type MetricsSources = { readonly counters: AuthorityCounters; readonly pendingLedgerRows: () => number; readonly openCalls: () => number };
+
+const OVERHEAD_BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
+const UPSTREAM_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900];
+
+export function createGatewayMetrics(sources: MetricsSources): GatewayMetrics {
+	const registry = new Registry();
+	const requests = createTally(registry, {
+		name: "tollgate_requests_total",
+		help: "Calls answered, by endpoint and status class.",
+		labelNames: ["endpoint", "status_class"],
+	});
+	const refusals = createTally(registry, { name: "tollgate_refusals_total", help: "Calls refused by Tollgate itself, by error code.", labelNames: ["code"] });
+	const overhead = new Histogram({
+		name: "tollgate_overhead_seconds",
+		help: "Time of a call before it was sent to the provider.",
+		buckets: OVERHEAD_BUCKETS_SECONDS,
+		registers: [registry],
+	});
+	const upstream = new Histogram({
+		name: "tollgate_upstream_duration_seconds",
+		help: "Time from sending to the last byte of the provider's answer.",
+		buckets: UPSTREAM_BUCKETS_SECONDS,
+		registers: [registry],
+	});
+	registerAuthority(registry, sources);
+	return {
+		contentType: registry.contentType,
+		countRequest: (endpoint, status) => requests.add(`${endpoint} ${statusClass(status)}`),
+		countRefusal: (code) => refusals.add(code),
+		observeOverhead: (milliseconds) => overhead.observe(milliseconds / 1000),
+		observeUpstream: (milliseconds) => upstream.observe(milliseconds / 1000),
+		render: () => registry.metrics(),
+		names: registry.getMetricsAsArray().map((metric) => metric.name),
+	};
+}
+
+function statusClass(status: number): string {
+	return status === 0 ? "left" : `${Math.floor(status / 100)}xx`;
+}
+
+type TallyOptions = { readonly name: string; readonly help: string; readonly labelNames: readonly string[] };
+
+/** Counts in a plain map on the hot path and fills the Prometheus counter only when it is scraped. */
+function createTally(registry: Registry, options: TallyOptions): { add(labels: string): void } {
+	const counts = new Map<string, number>();
+	new Counter({
+		...options,
+		labelNames: [...options.labelNames],
+		registers: [registry],
+		collect() {
+			this.reset();
+			for (const [labels, count] of counts) this.inc(Object.fromEntries(labels.split(" ").map((value, index) => [options.labelNames[index], value])), count);
+		},
+	});
+	return { add: (labels) => counts.set(labels, (counts.get(labels) ?? 0) + 1) };
+}
+
+const AUTHORITY_COUNTERS: readonly (readonly [keyof AuthorityCounters, string, string])[] = [
+	["admitted", "tollgate_attempts_admitted_total", "Attempts reserved."],
+	["settled", "tollgate_attempts_settled_total", "Attempts booked with their real usage."],
+	["released", "tollgate_attempts_released_total", "Attempts that cost nothing."],
+	["unresolved", "tollgate_attempts_unresolved_total", "Attempts charged at their reservation because their end is unknown."],
+	["clamped", "tollgate_attempts_clamped_total", "Attempts admitted with a lowered output cap."],
+	["refused", "tollgate_budget_refusals_total", "Calls refused by a budget."],
+	["overruns", "tollgate_overruns_total", "Attempts that cost more than their reservation."],
+	["grants", "tollgate_grants_total", "Lease grants asked of PostgreSQL."],
+	["recallsAnswered", "tollgate_recalls_answered_total", "Claims of other gateways answered with idle money."],
+	["sqlRoundTripsBeforeSend", "tollgate_sql_round_trips_before_send_total", "SQL statements calls waited for before they were sent."],
+];
+
+function registerAuthority(registry: Registry, sources: MetricsSources): void {
+	for (const [counter, name, help] of AUTHORITY_COUNTERS) {
+		new Counter({
+			name,
+			help,
+			registers: [registry],
+			collect() {
+				this.reset();
+				this.inc(sources.counters[counter]);
+			},
+		});
+	}
+	registerGauge(registry, { name: "tollgate_open_reservations", help: "Reservations without an outcome.", read: () => sources.counters.openReservations });
+	registerGauge(registry, { name: "tollgate_open_calls", help: "Calls being served or accounted for.", read: sources.openCalls });
+	registerGauge(registry, { name: "tollgate_ledger_rows_pending", help: "Ledger rows journaled and not yet in PostgreSQL.", read: sources.pendingLedgerRows });
+}
+
+function registerGauge(registry: Registry, gauge: { readonly name: string; readonly help: string; read(): number }): void {
+	new Gauge({
+		name: gauge.name,
+		help: gauge.help,
+		registers: [registry],
+		collect() {
+			this.set(gauge.read());
+		},
+	});
+}

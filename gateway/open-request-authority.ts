@@ -1,0 +1,152 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import type { Logger } from "pino";
+import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
+import { Connection } from "#activities/database/connection.ts";
+import { createAnswerCipher, readOrCreateSecret } from "#activities/idempotency/answer-cipher.ts";
+import { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";
+import { createPostgresIdempotencyStore } from "#activities/idempotency/postgres.ts";
+import { createAdopter } from "#activities/ledger/adoption.ts";
+import { closeEpoch } from "#activities/ledger/end-epoch.ts";
+import { openJournal } from "#activities/ledger/journal.ts";
+import { type FsyncMode, gatewayFolder } from "#activities/ledger/journal-files.ts";
+import { acquireIdentityLock } from "#activities/ledger/lock-file.ts";
+import { readMachineBootId } from "#activities/ledger/machine-boot-id.ts";
+import type { LedgerWriter } from "#activities/ledger/record.ts";
+import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
+import { createLedgerWriter } from "#activities/ledger/writer.ts";
+import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
+import { readProcessStart } from "#activities/process/identity.ts";
+import type { RequestAuthority } from "#activities/request/port.ts";
+import { createRequestAuthority } from "#activities/request/request-authority.ts";
+
+export type OpenOptions = {
+	readonly databaseUrl: string;
+	readonly gatewayId: string;
+	readonly journalFolder: string;
+	/** Secret of the stored answers; made when it is missing. */
+	readonly idempotencyKeyFile: string;
+	readonly fsyncMode: FsyncMode;
+	readonly log: Pick<Logger, "error" | "warn" | "info">;
+	readonly crashPoint: (name: string) => void;
+	/** A later epoch of this gateway exists: this process must end. */
+	readonly onFenced: () => void;
+};
+
+export type OpenedAuthority = { readonly authority: RequestAuthority; readonly writer: LedgerWriter; readonly idempotentCalls: IdempotentCalls };
+
+/**
+ * One boot of a gateway: takes its identity (a second process with a live holder's identity is turned away), adopts
+ * the journals of dead ones, its own included, registers a new epoch, and puts the request layer together. Three
+ * connections: grants, heartbeats, ledger.
+ */
+export async function openRequestAuthority(options: OpenOptions): Promise<OpenedAuthority> {
+	const { databaseUrl, gatewayId, journalFolder, fsyncMode, log, crashPoint } = options;
+	const cipher = createAnswerCipher(readOrCreateSecret(options.idempotencyKeyFile));
+	const lock = await acquireIdentityLock(journalFolder, gatewayId);
+	const ledgerConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} ledger`, statementTimeoutMs: 5_000 });
+	const sql = withCrashPoints(ledgerConnection, crashPoint);
+	const adopter = createAdopter({
+		sql,
+		folder: journalFolder,
+		onAdopted: (adoption) =>
+			log.info(
+				{ gatewayId: adoption.gatewayId, epoch: adoption.epoch.toString(), closedHow: adoption.closedHow, replay: adoption.replay },
+				"adopted a journal",
+			),
+		onProblem: (journalOf, error) => log.warn({ gatewayId: journalOf, err: error }, "a journal could not be adopted yet"),
+		onQuarantine: (row) => log.error({ row }, "a ledger row stands in quarantine"),
+	});
+	await adopter.adoptNow();
+	const { epoch, revision, bootId } = await registerEpoch(sql, { gatewayId, journalFolder, fsyncMode });
+	const journal = await openJournal({ folder: journalFolder, gatewayId, epoch, bootId, fsyncMode });
+	adopter.start();
+
+	const asking = openAsking({ url: databaseUrl, gatewayId });
+	let writer: LedgerWriter | undefined;
+	const authority = await createRequestAuthority({
+		gatewayId,
+		epoch,
+		revision,
+		authority: createPostgresAuthority({ url: databaseUrl, gatewayId, epoch, asking }),
+		journal,
+		createWriter: (onNews) => {
+			writer = createLedgerWriter({
+				sql,
+				gatewayId,
+				epoch,
+				journal,
+				onReply: (reply) => onNews(reply),
+				onQuarantine: (row) => log.error({ row }, "a ledger row stands in quarantine"),
+				onRetry: (error, delayMs) => log.warn({ err: error, delayMs }, "the ledger does not take a chunk; trying again"),
+			});
+			return writer;
+		},
+		loadPriceBook: () => readCurrentPriceBook(ledgerConnection.unprepared),
+		onDrained: async (isClean) => {
+			await adopter.stop();
+			if (isClean) await closeEpoch(sql, { gatewayId, epoch }, "drained");
+			journal.close();
+			if (isClean) journal.remove();
+			await ledgerConnection.close();
+			lock.release();
+		},
+		onFenced: options.onFenced,
+		onAlert: (alert, detail) => log.error({ alert, ...detail }, `alert: ${alert}`),
+		onError: (error) => log.warn({ err: error }, "the budget authority did not answer"),
+		crashPoint,
+	});
+	if (!writer) throw new Error("the request layer made no ledger writer");
+	const idempotentCalls = new IdempotentCalls({
+		store: createPostgresIdempotencyStore({ asking, storing: sql }, { gatewayId, epoch }, cipher),
+		onError: (error) => log.warn({ err: error }, "the record of an idempotent call could not be ended; trying again"),
+	});
+	return { authority, writer, idempotentCalls };
+}
+
+/** A new epoch. The lock on the folder proves that the boot named in it is gone, however short ago it was heard of. */
+async function registerEpoch(
+	sql: SqlConnection,
+	{ gatewayId, journalFolder, fsyncMode }: Pick<OpenOptions, "gatewayId" | "journalFolder" | "fsyncMode">,
+): Promise<{ epoch: bigint; revision: bigint; bootId: string }> {
+	const bootFile = path.join(gatewayFolder(journalFolder, gatewayId), "boot");
+	const provenDead = readBoots(bootFile);
+	const bootId = `${readMachineBootId()}/${process.pid}/${await readProcessStart(process.pid)}`;
+	writeFileSync(bootFile, `${[...provenDead.slice(-9), bootId].join("\n")}\n`, { mode: 0o600 });
+	const rows = await sql.query<{ reply: { epoch?: number; revision?: number; live?: number } }>(
+		"register_gateway",
+		"SELECT tollgate.register_gateway($1, $2, $3, $4::text[]) AS reply",
+		[gatewayId, bootId, fsyncMode, provenDead],
+	);
+	const reply = rows[0]?.reply;
+	if (reply?.epoch === undefined) {
+		throw new Error(
+			`Another process with the gateway identity "${gatewayId}" was heard of ${reply?.live ?? 0} ms ago. Give each gateway its own TOLLGATE_GATEWAY_ID, or wait 3 s if that one has just ended on another machine.`,
+		);
+	}
+	return { epoch: BigInt(reply.epoch), revision: BigInt(reply.revision ?? 0), bootId };
+}
+
+function readBoots(file: string): string[] {
+	try {
+		return readFileSync(file, "utf8").split("\n").filter(Boolean);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+		throw error;
+	}
+}
+
+/** The ledger's statements pass the crash points around COMMIT. */
+function withCrashPoints(sql: SqlConnection, crashPoint: (name: string) => void): SqlConnection {
+	return {
+		async query(name, text, values) {
+			if (name !== "settle_chunk") return sql.query(name, text, values);
+			crashPoint("before-flush");
+			const answer = sql.query<never>(name, text, values);
+			crashPoint("before-commit");
+			const rows = await answer;
+			crashPoint("after-commit");
+			return rows;
+		},
+	};
+}

@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type CallEnd, type ModelCallInput, serveCall } from "#activities/request/pipeline.ts";
+import type { KeyIdentity } from "#activities/request/port.ts";
+import type { Endpoint } from "#domain/bound/request.ts";
+import type { Protocol } from "#domain/pricing/price-book.ts";
+import { readAssertions } from "../assertions.ts";
+import type { GatewayContext } from "../context.ts";
+import { readForwardedHeaders } from "../forwarded-headers.ts";
+import { HttpCaller } from "../http-caller.ts";
+import { IDEMPOTENCY_HEADER, readIdempotencyKey } from "../idempotency-key.ts";
+import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
+
+type ModelRoute = { readonly url: string; readonly endpoint: Endpoint; readonly protocol: Protocol };
+
+/** Every route that serves a model. All of them go through `serveCall`, which admits before it sends. */
+export const MODEL_ROUTES: readonly ModelRoute[] = [
+	{ url: "/v1/chat/completions", endpoint: "chat.completions", protocol: "openai" },
+	{ url: "/v1/responses", endpoint: "responses", protocol: "openai" },
+	{ url: "/v1/embeddings", endpoint: "embeddings", protocol: "openai" },
+	{ url: "/v1/messages", endpoint: "messages", protocol: "anthropic" },
+	{ url: "/v1/messages/count_tokens", endpoint: "count_tokens", protocol: "anthropic" },
+];
+
+export function registerModelRoutes(app: FastifyInstance, context: GatewayContext): void {
+	for (const route of MODEL_ROUTES) {
+		app.post(route.url, (request, reply) => {
+			reply.hijack();
+			void answerCall({ context, route, request, reply });
+		});
+	}
+}
+
+type Exchange = { readonly context: GatewayContext; readonly route: ModelRoute; readonly request: FastifyRequest; readonly reply: FastifyReply };
+
+async function answerCall(exchange: Exchange): Promise<void> {
+	const { context, route, request, reply } = exchange;
+	const receivedAtMs = performance.now();
+	const caller = new HttpCaller(reply.raw, request.id);
+	const release = context.openCalls.enter();
+	try {
+		const problem = await serve(exchange, caller, receivedAtMs);
+		if (problem !== undefined) refuse(exchange, caller, problem);
+	} catch (error) {
+		context.log.error({ requestId: request.id, endpoint: route.endpoint, err: error }, "a call failed");
+		refuse(exchange, caller, problemOf(error));
+	} finally {
+		release();
+		context.metrics.countRequest(route.endpoint, caller.sentStatus);
+	}
+}
+
+async function serve(exchange: Exchange, caller: HttpCaller, receivedAtMs: number): Promise<Problem | undefined> {
+	const { context, request } = exchange;
+	const key = request.virtualKey;
+	if (key === undefined) return { code: "key.missing", message: "No key." };
+	const mediaProblem = checkMedia(request);
+	if (mediaProblem !== undefined) return mediaProblem;
+	const assertions = readAssertions(request.headers, key, context.authority);
+	const asserted = assertions instanceof Promise ? await assertions : assertions;
+	if (asserted.kind === "rejected") return asserted.problem;
+	const input = { ...toCallInput(exchange, key, asserted.values), receivedAtMs };
+	if (request.headers[IDEMPOTENCY_HEADER] !== undefined) return serveOnce(exchange, caller, input);
+	return toProblem(await serveCall(context.pipeline, input, caller));
+}
+
+async function serveOnce({ context, request }: Exchange, caller: HttpCaller, input: ModelCallInput): Promise<Problem | undefined> {
+	const read = readIdempotencyKey(request.raw);
+	if (read.kind === "rejected") return read.problem;
+	const end = await context.idempotentCalls.serve({ dependencies: context.pipeline, input, key: read.key }, caller);
+	if (end.kind !== "replayed") return toProblem(end);
+	caller.replay(end.answer);
+	return undefined;
+}
+
+function toCallInput({ route, request }: Exchange, key: KeyIdentity, asserted: ModelCallInput["asserted"]): Omit<ModelCallInput, "receivedAtMs"> {
+	const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+	return { requestId: request.id, key, endpoint: route.endpoint, protocol: route.protocol, body, asserted, ...readForwardedHeaders(request.headers) };
+}
+
+/** The bytes are judged as UTF-8 JSON, so they must not arrive as anything else. */
+function checkMedia(request: FastifyRequest): Problem | undefined {
+	const type = request.headers["content-type"];
+	if (type !== undefined && !/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) {
+		return { code: "request.invalid", message: "The content type must be application/json in UTF-8.", field: "content-type" };
+	}
+	const encoding = request.headers["content-encoding"];
+	if (encoding !== undefined && encoding !== "identity")
+		return { code: "request.invalid", message: "A compressed body cannot be bounded; send it plain.", field: "content-encoding" };
+	if (Object.keys(request.query as object).some((name) => name !== "beta"))
+		return { code: "request.unknown_field", message: "Query parameters are not accepted.", field: "query" };
+	return undefined;
+}
+
+function toProblem(end: CallEnd): Problem | undefined {
+	if (end.kind === "answered") return undefined;
+	return end.kind === "refused" ? refusalProblem(end.refusal) : end.problem;
+}
+
+function refuse({ context, route, request }: Exchange, caller: HttpCaller, problem: Problem): void {
+	context.metrics.countRefusal(problem.code);
+	caller.reject(renderProblem(problem, route.protocol, request.id));
+}

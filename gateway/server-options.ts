@@ -1,0 +1,64 @@
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyHttpOptions } from "fastify";
+
+/** Limits of the HTTP server. Defaults below hold for every deployment that names nothing else. */
+export type ServerLimits = {
+	/** Largest request body. Default 32 MiB, Anthropic's own limit for Messages. */
+	readonly bodyBytesMax: number;
+	/** Largest answer held in memory. Default 64 MiB. */
+	readonly answerBytesMax: number;
+	/** All request headers together. Default 16 KiB. */
+	readonly headerBytesMax: number;
+	readonly headerCountMax: number;
+	/** Time to send the headers of a request. */
+	readonly headersTimeoutMs: number;
+	/** Time to send a whole request. */
+	readonly requestTimeoutMs: number;
+	readonly keepAliveTimeoutMs: number;
+	/** Connections beyond this are closed at once. */
+	readonly connectionsMax: number;
+};
+
+export const DEFAULT_SERVER_LIMITS: ServerLimits = {
+	bodyBytesMax: 32 * 1024 * 1024,
+	answerBytesMax: 64 * 1024 * 1024,
+	headerBytesMax: 16 * 1024,
+	headerCountMax: 100,
+	headersTimeoutMs: 10_000,
+	requestTimeoutMs: 60_000,
+	keepAliveTimeoutMs: 72_000,
+	connectionsMax: 10_000,
+};
+
+/** Fastify without its own logging, HEAD routes and closing answers: each has a protocol-shaped counterpart here. */
+export function toFastifyOptions(limits: ServerLimits): FastifyHttpOptions<Server> {
+	return {
+		logger: false,
+		bodyLimit: limits.bodyBytesMax,
+		requestTimeout: limits.requestTimeoutMs,
+		keepAliveTimeout: limits.keepAliveTimeoutMs,
+		exposeHeadRoutes: false,
+		return503OnClosing: false,
+		http: { maxHeaderSize: limits.headerBytesMax, headersTimeout: limits.headersTimeoutMs },
+		clientErrorHandler: answerMalformed,
+	};
+}
+
+/** What node:http could not parse never becomes a request; the protocol is unknown, so the answer has OpenAI's shape. */
+function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+	if (error.code === "ECONNRESET" || !socket.writable) {
+		socket.destroy();
+		return;
+	}
+	const [status, message] =
+		error.code === "HPE_HEADER_OVERFLOW"
+			? ["431 Request Header Fields Too Large", "The request headers are too large."]
+			: error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+				? ["408 Request Timeout", "The request was not complete in time."]
+				: ["400 Bad Request", "The request is not well-formed HTTP."];
+	const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: "request.invalid" } });
+	socket.end(
+		`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-should-retry: false\r\n\r\n${body}`,
+	);
+}

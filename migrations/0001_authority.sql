@@ -1,0 +1,180 @@
+-- The authority over money: budgets, windows, gateway epochs, leases, claims, keys, prices.
+-- Rules: money-path §1 and §3. Functions that change these rows are in 0002 (authority) and 0004 (ledger).
+-- Amounts are bigint: nano-USD for unit 'nano_usd', tokens for unit 'tokens'.
+
+CREATE SCHEMA IF NOT EXISTS tollgate;
+
+-- Every administrative change, in commit order: audit log and cache invalidation in one.
+-- `record_change` serialises writers, so that a reader of revision n has seen every revision below n.
+CREATE TABLE tollgate.change (
+  revision   bigint PRIMARY KEY,
+  at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'price' | 'policy' | 'admin_key' | 'flush'
+  subject    text NOT NULL,          -- key id, team id, budget id, provider/model
+  admin_name text NOT NULL,
+  detail     jsonb NOT NULL DEFAULT '{}'
+);
+INSERT INTO tollgate.change (revision, kind, subject, admin_name) VALUES (0, 'policy', 'installed', 'migration');
+
+CREATE TABLE tollgate.team (
+  id           text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+  is_unlimited boolean NOT NULL DEFAULT false,   -- a team without a budget may not spend unless declared unlimited
+  policy       jsonb NOT NULL DEFAULT '{}',      -- admissionWaitMs, clampFloorTokens, unknownFields, onDisconnect …
+  created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  deleted_at   timestamptz
+);
+
+CREATE TABLE tollgate.virtual_key (
+  id                text PRIMARY KEY,             -- 'key_' + 16 hex; shown everywhere, not secret
+  secret_hash       bytea NOT NULL UNIQUE,        -- SHA-256 of the secret; the secret itself is shown once
+  derive_public_key bytea NOT NULL,               -- Ed25519 public key of the pair seeded by the secret: verifies derived child keys
+  team_id           text NOT NULL REFERENCES tollgate.team (id),
+  feature           text,
+  user_id           text,
+  environment       text,
+  models            text[],                       -- null = all
+  endpoints         text[],                       -- null = all
+  may_assert        text[] NOT NULL DEFAULT '{}', -- subset of {user, feature}
+  max_asserted      integer NOT NULL DEFAULT 10000,
+  rotated_from      text REFERENCES tollgate.virtual_key (id),
+  created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+  created_by        text NOT NULL,
+  expires_at        timestamptz,
+  revoked_at        timestamptz
+);
+CREATE INDEX virtual_key_team ON tollgate.virtual_key (team_id);
+
+CREATE TABLE tollgate.asserted_value (             -- distinct asserted users / features per key, capped at max_asserted
+  key_id text NOT NULL REFERENCES tollgate.virtual_key (id),
+  dimension text NOT NULL,
+  value text NOT NULL,
+  PRIMARY KEY (key_id, dimension, value)
+);
+
+CREATE TABLE tollgate.admin_key (
+  id          text PRIMARY KEY,
+  name        text NOT NULL,
+  secret_hash bytea NOT NULL UNIQUE,
+  created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  created_by  text NOT NULL,
+  revoked_at  timestamptz
+);
+
+-- A budget selects calls by attributed values: a whole team, the organisation, or one dimension inside a team.
+CREATE TABLE tollgate.budget (
+  id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  team_id         text REFERENCES tollgate.team (id),   -- null = organisation
+  dimension       text NOT NULL CHECK (dimension IN ('organization', 'team', 'feature', 'user', 'model', 'provider', 'key', 'environment')),
+  dimension_value text NOT NULL DEFAULT '',             -- '' for organization and team
+  unit            text NOT NULL DEFAULT 'nano_usd' CHECK (unit IN ('nano_usd', 'tokens')),
+  window_kind     text NOT NULL CHECK (window_kind IN ('hour', 'day', 'week', 'month', 'quarter', 'lifetime')),
+  time_zone       text NOT NULL DEFAULT 'UTC',
+  limit_amount    bigint NOT NULL CHECK (limit_amount BETWEEN 0 AND 1000000000000000000),
+  stop_amount     bigint,                               -- a restricting threshold below the limit; null = the limit
+  warn_basis_points integer NOT NULL DEFAULT 8000 CHECK (warn_basis_points BETWEEN 1 AND 10000),
+  is_frozen       boolean NOT NULL DEFAULT false,
+  revision        bigint NOT NULL DEFAULT 0,            -- policy revision that wrote it last: the fence
+  created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+  deleted_at      timestamptz,
+  CHECK ((dimension = 'organization') = (team_id IS NULL))
+);
+CREATE UNIQUE INDEX budget_selector ON tollgate.budget (coalesce(team_id, ''), dimension, dimension_value, unit, window_kind) WHERE deleted_at IS NULL;
+CREATE INDEX budget_team ON tollgate.budget (team_id) WHERE deleted_at IS NULL;
+
+-- `granted` = posted + pending; changed only by grant and return (and by the opening balance of a new budget).
+CREATE TABLE tollgate.budget_window (
+  id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  budget_id       bigint NOT NULL REFERENCES tollgate.budget (id),
+  starts_at       timestamptz NOT NULL,
+  ends_at         timestamptz NOT NULL,                 -- 'infinity' for lifetime
+  limit_amount    bigint NOT NULL,
+  stop_amount     bigint NOT NULL,
+  granted         bigint NOT NULL DEFAULT 0 CHECK (granted >= 0),
+  overrun_cleared bigint NOT NULL DEFAULT 0,
+  is_frozen       boolean NOT NULL DEFAULT false,
+  revision        bigint NOT NULL DEFAULT 0,
+  event_seq       bigint NOT NULL DEFAULT 0,
+  UNIQUE (budget_id, starts_at),
+  CHECK (ends_at > starts_at)
+) WITH (fillfactor = 70);
+
+-- History of one window in commit order (seq is taken under the row lock): what `verify` replays.
+CREATE TABLE tollgate.window_event (
+  window_id     bigint NOT NULL REFERENCES tollgate.budget_window (id),
+  seq           bigint NOT NULL,
+  at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+  kind          text NOT NULL CHECK (kind IN ('opened', 'limit', 'grant', 'return', 'opening_balance')),
+  gateway_id    text,
+  epoch         bigint,
+  amount        bigint NOT NULL DEFAULT 0,              -- granted (+) or returned (+)
+  granted_after bigint NOT NULL,
+  limit_amount  bigint NOT NULL,                        -- in force after this event
+  stop_amount   bigint NOT NULL,
+  is_frozen     boolean NOT NULL,
+  revision      bigint NOT NULL,
+  PRIMARY KEY (window_id, seq)
+);
+
+-- One row per boot of a gateway. The lease of an epoch lives until last_seen_at + 60 s.
+CREATE TABLE tollgate.gateway_epoch (
+  gateway_id     text NOT NULL,
+  epoch          bigint NOT NULL,
+  boot_id        text NOT NULL,
+  fsync_mode     text NOT NULL,
+  started_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  last_seen_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  fenced_at      timestamptz,                           -- a later epoch exists: no more grants, settles go on
+  closed_at      timestamptz,                           -- drained or adopted: nothing is open any more
+  closed_how     text CHECK (closed_how IN ('drained', 'adopted', 'lump', 'resolved')),
+  answered_claim bigint NOT NULL DEFAULT 0,
+  flushed_request bigint NOT NULL DEFAULT 0,            -- newest 'flush' change this gateway has carried out
+  PRIMARY KEY (gateway_id, epoch)
+) WITH (fillfactor = 50);
+
+-- Absolute amounts that only grow. Written only by its gateway or the adopter of its journal.
+-- pending = granted - returned - posted. The opening balance of a new budget is the row ('opening', 0).
+CREATE TABLE tollgate.lease (
+  gateway_id text NOT NULL,
+  epoch      bigint NOT NULL,
+  window_id  bigint NOT NULL REFERENCES tollgate.budget_window (id),
+  granted    bigint NOT NULL DEFAULT 0,
+  returned   bigint NOT NULL DEFAULT 0,
+  posted     bigint NOT NULL DEFAULT 0,
+  overrun    bigint NOT NULL DEFAULT 0,                 -- cost above reservation that no idle money covered
+  version    bigint NOT NULL DEFAULT 0,                 -- +1 per change; the team's totals version is their sum
+  PRIMARY KEY (gateway_id, epoch, window_id),
+  CHECK (returned >= 0 AND posted >= 0 AND overrun >= 0),
+  CHECK (granted - returned - posted >= 0)
+) WITH (fillfactor = 50);
+CREATE INDEX lease_window ON tollgate.lease (window_id);
+
+-- A short grant leaves a claim that others answer by returning idle money.
+CREATE TABLE tollgate.claim (
+  id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  gateway_id text NOT NULL,
+  epoch      bigint NOT NULL,
+  window_ids bigint[] NOT NULL,
+  needs      bigint[] NOT NULL CHECK (0 <= ALL (needs)),
+  expires_at timestamptz NOT NULL
+);
+
+-- Effective-dated, versioned price lines. The book at version v: for each (provider, model) the line with the
+-- highest version <= v whose effective_from has come. `line` is domain/pricing/price-book.ts PriceLine, bigints as strings.
+CREATE TABLE tollgate.price_line (
+  version        bigint NOT NULL,
+  provider       text NOT NULL,
+  model          text NOT NULL,
+  effective_from timestamptz NOT NULL DEFAULT '-infinity',
+  line           jsonb NOT NULL,
+  source         text NOT NULL,
+  created_by     text NOT NULL,
+  created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (version, provider, model, effective_from)
+);
+CREATE TABLE tollgate.price_version (
+  version    bigint PRIMARY KEY,
+  source     text NOT NULL,
+  checksum   text NOT NULL,
+  created_by text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);

@@ -1,0 +1,344 @@
+-- What changes the authority's rows: one function call in one statement each, so that no lock is held
+-- across a round trip. Lock order everywhere: budget rows by id, window rows by id, lease rows by window id.
+
+ALTER TABLE tollgate.gateway_epoch ADD COLUMN seen_revision bigint NOT NULL DEFAULT 0; -- newest change it acts on
+CREATE INDEX gateway_epoch_open ON tollgate.gateway_epoch (last_seen_at) WHERE closed_at IS NULL;
+CREATE INDEX change_kind ON tollgate.change (kind, revision);
+
+-- Appends to the change log in commit order and wakes the gateways. Call it last: it serialises administrators.
+CREATE FUNCTION tollgate.record_change(p_kind text, p_subject text, p_admin text, p_detail jsonb) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_revision bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(718204001);
+  SELECT max(revision) + 1 INTO v_revision FROM tollgate.change;
+  INSERT INTO tollgate.change (revision, kind, subject, admin_name, detail)
+  VALUES (v_revision, p_kind, p_subject, p_admin, coalesce(p_detail, '{}'));
+  PERFORM pg_notify('tollgate_change', v_revision::text);
+  RETURN v_revision;
+END $$;
+
+-- Live gateways that do not act on a revision yet. A change is "in force" when this is 0 (money-path §3: within 1 s).
+CREATE FUNCTION tollgate.gateways_behind(p_revision bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT count(*) FROM tollgate.gateway_epoch
+  WHERE closed_at IS NULL AND fenced_at IS NULL
+    AND last_seen_at > clock_timestamp() - interval '1 second' AND seen_revision < p_revision
+$$;
+
+-- The first instant of a local day. Midnight may be skipped in spring (Cairo, Beirut): AT TIME ZONE then gives the instant
+-- of the change. It may happen twice in autumn (Havana): then AT TIME ZONE means the later, but the day began with the first.
+CREATE FUNCTION tollgate.start_of_local_day(p_day timestamp, p_zone text) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+  SELECT least(m.midnight, (
+    SELECT min(m.midnight - shift) FROM unnest(ARRAY[interval '30 minutes', interval '1 hour', interval '2 hours']) AS shift
+    WHERE (m.midnight - shift) AT TIME ZONE p_zone = p_day))
+  FROM (SELECT p_day AT TIME ZONE p_zone AS midnight) m
+$$;
+
+-- Calendar bounds of the window that contains p_at. Days, weeks, months and quarters follow the local calendar
+-- (23- and 25-hour days included); hours are UTC hours, which no daylight change repeats or skips.
+CREATE FUNCTION tollgate.window_bounds(p_kind text, p_zone text, p_at timestamptz, OUT starts_at timestamptz, OUT ends_at timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_local timestamp := p_at AT TIME ZONE p_zone;
+BEGIN
+  CASE p_kind
+    WHEN 'lifetime' THEN starts_at := '-infinity'; ends_at := 'infinity';
+    WHEN 'hour' THEN
+      starts_at := to_timestamp(floor(extract(epoch FROM p_at) / 3600) * 3600);
+      ends_at := starts_at + interval '1 hour';
+    ELSE
+      starts_at := tollgate.start_of_local_day(date_trunc(p_kind, v_local), p_zone);
+      ends_at := tollgate.start_of_local_day(date_trunc(p_kind, v_local) + CASE p_kind
+        WHEN 'day' THEN interval '1 day' WHEN 'week' THEN interval '1 week'
+        WHEN 'month' THEN interval '1 month' ELSE interval '3 months' END, p_zone);
+  END CASE;
+END $$;
+
+-- The current window of a budget, opened from its rule when it is due; domain/budget/window.ts says the same. A new window
+-- starts where its predecessor ended, so a clock that went back resets nothing. After a change of time zone it is
+-- stretched to the second boundary of the new zone: the change costs one reset and not a second one hours later.
+CREATE FUNCTION tollgate.open_window(p_budget_id bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_latest tollgate.budget_window;
+  v_budget tollgate.budget;
+  v_bounds record;
+  v_id bigint;
+BEGIN
+  SELECT * INTO v_latest FROM tollgate.budget_window WHERE budget_id = p_budget_id ORDER BY starts_at DESC LIMIT 1;
+  IF FOUND AND v_now < v_latest.ends_at THEN RETURN v_latest.id; END IF;
+
+  SELECT * INTO v_budget FROM tollgate.budget WHERE id = p_budget_id FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RAISE EXCEPTION 'budget % does not exist', p_budget_id USING ERRCODE = 'no_data_found'; END IF;
+  SELECT * INTO v_latest FROM tollgate.budget_window WHERE budget_id = p_budget_id ORDER BY starts_at DESC LIMIT 1;
+  IF FOUND AND v_now < v_latest.ends_at THEN RETURN v_latest.id; END IF;
+
+  SELECT * INTO v_bounds FROM tollgate.window_bounds(v_budget.window_kind, v_budget.time_zone, coalesce(v_latest.ends_at, v_now));
+  IF v_bounds.starts_at < v_latest.ends_at THEN
+    SELECT v_latest.ends_at AS starts_at, b.ends_at INTO v_bounds
+    FROM tollgate.window_bounds(v_budget.window_kind, v_budget.time_zone, v_bounds.ends_at) b;
+  END IF;
+  IF v_now >= v_bounds.ends_at THEN -- nobody was awake for whole windows: the calendar is regular again
+    SELECT * INTO v_bounds FROM tollgate.window_bounds(v_budget.window_kind, v_budget.time_zone, v_now);
+  END IF;
+  INSERT INTO tollgate.budget_window (budget_id, starts_at, ends_at, limit_amount, stop_amount, is_frozen, revision, event_seq)
+  VALUES (p_budget_id, v_bounds.starts_at, v_bounds.ends_at, v_budget.limit_amount,
+          least(coalesce(v_budget.stop_amount, v_budget.limit_amount), v_budget.limit_amount), v_budget.is_frozen, v_budget.revision, 1)
+  RETURNING id INTO v_id;
+  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision)
+  SELECT id, 1, 'opened', 0, limit_amount, stop_amount, is_frozen, revision FROM tollgate.budget_window WHERE id = v_id;
+  RETURN v_id;
+END $$;
+
+-- A boot of a gateway: a new epoch, the earlier ones fenced (they settle on, they are granted nothing more).
+-- Returns {"live": ageMs} instead when another boot of this identity was seen within 3 s and the caller has no
+-- proof (the lock of its journal folder) that this boot is gone.
+CREATE FUNCTION tollgate.register_gateway(p_gateway text, p_boot_id text, p_fsync_mode text, p_proven_dead text[]) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_other record;
+  v_epoch bigint;
+BEGIN
+  -- These two stand in the lease rows for postings that no gateway made.
+  IF p_gateway IN ('verify', 'opening') THEN RAISE EXCEPTION 'a gateway cannot be called %', p_gateway USING ERRCODE = 'invalid_parameter_value'; END IF;
+  PERFORM pg_advisory_xact_lock(718204002, hashtext(p_gateway));
+  SELECT boot_id, extract(epoch FROM clock_timestamp() - last_seen_at) * 1000 AS age_ms INTO v_other
+  FROM tollgate.gateway_epoch
+  WHERE gateway_id = p_gateway AND closed_at IS NULL AND fenced_at IS NULL AND boot_id <> p_boot_id
+    AND last_seen_at > clock_timestamp() - interval '3 seconds' AND NOT boot_id = ANY (p_proven_dead)
+  ORDER BY epoch DESC LIMIT 1;
+  IF FOUND THEN RETURN jsonb_build_object('live', floor(v_other.age_ms)); END IF;
+
+  SELECT coalesce(max(epoch), 0) + 1 INTO v_epoch FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway;
+  UPDATE tollgate.gateway_epoch SET fenced_at = clock_timestamp() WHERE gateway_id = p_gateway AND fenced_at IS NULL;
+  INSERT INTO tollgate.gateway_epoch (gateway_id, epoch, boot_id, fsync_mode) VALUES (p_gateway, v_epoch, p_boot_id, p_fsync_mode);
+  RETURN jsonb_build_object('epoch', v_epoch, 'revision', (SELECT max(revision) FROM tollgate.change));
+END $$;
+
+-- Open claims of other gateways: what to return idle money for.
+CREATE FUNCTION tollgate.open_claims(p_gateway text, p_epoch bigint) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(jsonb_agg(jsonb_build_object('id', id::text, 'windowIds', window_ids::text[]) ORDER BY id), '[]')
+  FROM tollgate.claim
+  WHERE expires_at > clock_timestamp() AND NOT (gateway_id = p_gateway AND epoch = p_epoch)
+$$;
+
+-- Grants lease money for the needs of waiting calls, in order, all or none per call, then lookahead.
+-- p_budgets ascending. Per item: the window the gateway knows (0 = none), the lease.granted it knows there,
+-- its idle money there, the lookahead it would like. p_needs is row-major (call 1 x items, call 2 x items, …).
+-- "Raise to": what the lease row holds beyond p_base_granted came from an earlier grant whose reply was lost and
+-- counts as already granted, so a repeated, late or unknown COMMIT changes nothing.
+-- p_claim_id (0 = none) is renewed while it is the same ask; with p_is_new_ask, in other windows or after it ran out, a new
+-- claim takes its place: an answer to the old one says nothing about money that came idle since.
+CREATE FUNCTION tollgate.grant_lease(
+  p_gateway text, p_epoch bigint, p_budgets bigint[], p_known_windows bigint[], p_base_granted bigint[],
+  p_idle bigint[], p_lookahead bigint[], p_needs bigint[], p_claim_id bigint, p_wants_claim boolean, p_is_final boolean,
+  p_is_new_ask boolean DEFAULT false
+) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  n int := cardinality(p_budgets);
+  v_calls int := cardinality(p_needs) / greatest(n, 1);
+  v_windows bigint[] := '{}';
+  v_live bigint;
+  v_free bigint[] := array_fill(0::bigint, ARRAY[n]);    -- room under limit and threshold
+  v_mine bigint[] := array_fill(0::bigint, ARRAY[n]);    -- idle + granted by a lost reply
+  v_lost bigint[] := array_fill(0::bigint, ARRAY[n]);
+  v_idle bigint[] := array_fill(0::bigint, ARRAY[n]);
+  v_blocked boolean[] := array_fill(false, ARRAY[n]);
+  v_claimed bigint[] := array_fill(0::bigint, ARRAY[n]);
+  v_used bigint[] := array_fill(0::bigint, ARRAY[n]);
+  v_served boolean[] := '{}';
+  v_short_windows bigint[] := '{}';
+  v_short_needs bigint[] := '{}';
+  v_claim bigint := p_claim_id;
+  v_items jsonb := '[]';
+  v_row record;
+  v_fits boolean;
+  v_need bigint;
+  v_raise bigint;
+  v_all_served boolean := true;
+  v_above bigint;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL) THEN
+    RETURN jsonb_build_object('fenced', true);
+  END IF;
+  FOR i IN 1..n LOOP
+    v_windows := v_windows || tollgate.open_window(p_budgets[i]);
+  END LOOP;
+  SELECT greatest(count(*), 1) INTO v_live FROM tollgate.gateway_epoch
+  WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second';
+
+  FOR v_row IN SELECT * FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE LOOP
+    FOR i IN 1..n LOOP
+      IF v_windows[i] = v_row.id THEN
+        v_free[i] := greatest(0, least(v_row.limit_amount, v_row.stop_amount) - v_row.granted);
+        v_blocked[i] := v_row.is_frozen OR coalesce((SELECT sum(overrun) FROM tollgate.lease WHERE window_id = v_row.id), 0) > v_row.overrun_cleared;
+      END IF;
+    END LOOP;
+  END LOOP;
+  FOR i IN 1..n LOOP
+    IF p_known_windows[i] = v_windows[i] THEN
+      v_idle[i] := p_idle[i];
+      v_lost[i] := coalesce((SELECT granted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i]), 0) - p_base_granted[i];
+    ELSE
+      v_lost[i] := coalesce((SELECT granted - returned - posted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i]), 0);
+    END IF;
+    v_mine[i] := v_idle[i] + greatest(0, v_lost[i]);
+    v_claimed[i] := (
+      SELECT coalesce(sum((c.needs)[array_position(c.window_ids, v_windows[i])]), 0) FROM tollgate.claim c
+      WHERE c.expires_at > clock_timestamp() AND NOT (c.gateway_id = p_gateway AND c.epoch = p_epoch)
+        AND v_windows[i] = ANY (c.window_ids) AND (p_claim_id = 0 OR c.id < p_claim_id));
+  END LOOP;
+
+  FOR c IN 1..v_calls LOOP
+    v_fits := true;
+    FOR i IN 1..n LOOP
+      v_need := p_needs[(c - 1) * n + i];
+      IF v_need > 0 AND (v_blocked[i] OR v_need > v_mine[i] + greatest(0, v_free[i] - CASE WHEN p_is_final THEN 0 ELSE v_claimed[i] END) - v_used[i]) THEN
+        v_fits := false;
+      END IF;
+    END LOOP;
+    v_served := v_served || v_fits;
+    IF v_fits THEN
+      FOR i IN 1..n LOOP v_used[i] := v_used[i] + p_needs[(c - 1) * n + i]; END LOOP;
+    ELSIF v_all_served THEN
+      v_all_served := false;
+      FOR i IN 1..n LOOP
+        v_need := p_needs[(c - 1) * n + i];
+        IF v_need > v_mine[i] + v_free[i] - v_used[i] THEN
+          v_short_windows := v_short_windows || v_windows[i];
+          v_short_needs := v_short_needs || (v_need - greatest(0, v_mine[i] - v_used[i]));
+        END IF;
+      END LOOP;
+    END IF;
+  END LOOP;
+
+  FOR v_row IN SELECT o.i FROM generate_series(1, n) AS o (i) ORDER BY v_windows[o.i] LOOP
+    v_raise := greatest(0, v_used[v_row.i] - v_mine[v_row.i]);
+    IF NOT v_blocked[v_row.i] AND v_claimed[v_row.i] = 0 THEN
+      v_raise := v_raise + greatest(0, least(p_lookahead[v_row.i],
+        (v_free[v_row.i] - v_raise) / (2 * v_live)));
+    END IF;
+    IF v_raise > 0 THEN
+      INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+      SELECT id, event_seq + 1, 'grant', p_gateway, p_epoch, v_raise, granted + v_raise, limit_amount, stop_amount, is_frozen, revision
+      FROM tollgate.budget_window WHERE id = v_windows[v_row.i];
+      UPDATE tollgate.budget_window SET granted = granted + v_raise, event_seq = event_seq + 1 WHERE id = v_windows[v_row.i]
+      RETURNING granted - least(limit_amount, stop_amount) INTO v_above;
+      -- The last guard of I1: whatever the arithmetic above, no grant leaves more granted than the limit. Fails closed.
+      IF v_above > 0 THEN RAISE EXCEPTION 'a grant would leave window % by % above its limit', v_windows[v_row.i], v_above USING ERRCODE = 'check_violation'; END IF;
+      INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, version) VALUES (p_gateway, p_epoch, v_windows[v_row.i], v_raise, 1)
+      ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, version = l.version + 1;
+    END IF;
+  END LOOP;
+
+  IF NOT v_all_served AND p_wants_claim AND cardinality(v_short_windows) > 0 THEN
+    UPDATE tollgate.claim SET expires_at = clock_timestamp() + interval '2 seconds', needs = v_short_needs
+    WHERE id = p_claim_id AND NOT p_is_new_ask AND window_ids = v_short_windows AND expires_at > clock_timestamp();
+    IF NOT FOUND THEN
+      DELETE FROM tollgate.claim WHERE id = p_claim_id;
+      PERFORM pg_advisory_xact_lock(718204003); -- claims appear in the order of their ids: who answers one has seen those below it
+      INSERT INTO tollgate.claim (gateway_id, epoch, window_ids, needs, expires_at)
+      VALUES (p_gateway, p_epoch, v_short_windows, v_short_needs, clock_timestamp() + interval '2 seconds') RETURNING id INTO v_claim;
+    END IF;
+  ELSIF p_claim_id > 0 THEN
+    DELETE FROM tollgate.claim WHERE id = p_claim_id;
+    v_claim := 0;
+  END IF;
+
+  SELECT jsonb_agg(jsonb_build_object(
+    'budgetId', w.budget_id::text, 'windowId', w.id::text, 'seq', w.event_seq::text,
+    'limit', w.limit_amount::text, 'stop', w.stop_amount::text, 'granted', w.granted::text,
+    'isFrozen', w.is_frozen, 'isOverrun', o.overrun > w.overrun_cleared,
+    'leaseGranted', coalesce(l.granted, 0)::text, 'leaseReturned', coalesce(l.returned, 0)::text, 'leasePosted', coalesce(l.posted, 0)::text, 'leaseOverrun', coalesce(l.overrun, 0)::text,
+    'endsAt', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END,
+    'endsInMs', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE extract(epoch FROM w.ends_at - clock_timestamp()) * 1000 END,
+    'posted', o.posted::text, 'heldElsewhere', o.held::text, 'heldUnreachable', o.unreachable::text, 'unanswered', o.unanswered
+  ) ORDER BY array_position(v_windows, w.id)) INTO v_items
+  FROM tollgate.budget_window w
+  LEFT JOIN tollgate.lease l ON l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = w.id
+  CROSS JOIN LATERAL (
+    SELECT coalesce(sum(x.posted), 0) AS posted, coalesce(sum(x.overrun), 0) AS overrun,
+      coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch)), 0) AS held,
+      coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND NOT g.is_reachable), 0) AS unreachable,
+      count(*) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND g.is_reachable AND x.granted - x.returned - x.posted > 0 AND g.answered_claim < v_claim) AS unanswered
+    FROM tollgate.lease x
+    LEFT JOIN LATERAL (
+      SELECT e.answered_claim, e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
+      FROM tollgate.gateway_epoch e WHERE e.gateway_id = x.gateway_id AND e.epoch = x.epoch
+    ) g ON true
+    WHERE x.window_id = w.id
+  ) o
+  WHERE w.id = ANY (v_windows);
+
+  RETURN jsonb_build_object('served', to_jsonb(v_served), 'claimId', v_claim::text, 'items', v_items,
+    'revision', (SELECT max(revision) FROM tollgate.change)::text, 'claims', tollgate.open_claims(p_gateway, p_epoch));
+END $$;
+
+-- Returns idle money ("return to": absolute amounts, safe to repeat), answers claims, renews the lease, and carries the news.
+CREATE FUNCTION tollgate.heartbeat(
+  p_gateway text, p_epoch bigint, p_windows bigint[], p_return_to bigint[], p_answered_claim bigint, p_seen_revision bigint, p_flushed_request bigint
+) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_row record;
+  v_delta bigint;
+BEGIN
+  FOR v_row IN
+    SELECT w.* FROM tollgate.budget_window w WHERE w.id = ANY (p_windows) ORDER BY w.id FOR NO KEY UPDATE
+  LOOP
+    UPDATE tollgate.lease l SET returned = x.return_to, version = l.version + 1
+    FROM (
+      SELECT returned AS before, least(p_return_to[array_position(p_windows, v_row.id)], granted - posted) AS return_to
+      FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_row.id FOR UPDATE
+    ) x
+    WHERE l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = v_row.id AND x.return_to > x.before
+    RETURNING l.returned - x.before INTO v_delta;
+    IF FOUND THEN
+      UPDATE tollgate.budget_window SET granted = granted - v_delta, event_seq = event_seq + 1 WHERE id = v_row.id;
+      INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+      VALUES (v_row.id, v_row.event_seq + 1, 'return', p_gateway, p_epoch, v_delta, v_row.granted - v_delta, v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision);
+    END IF;
+  END LOOP;
+  DELETE FROM tollgate.claim WHERE expires_at < clock_timestamp() - interval '1 minute' AND gateway_id = p_gateway;
+  UPDATE tollgate.gateway_epoch
+  SET last_seen_at = clock_timestamp(), answered_claim = greatest(answered_claim, p_answered_claim),
+      seen_revision = greatest(seen_revision, p_seen_revision), flushed_request = greatest(flushed_request, p_flushed_request)
+  WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL;
+  RETURN jsonb_build_object('fenced', NOT FOUND,
+    'revision', (SELECT max(revision) FROM tollgate.change)::text,
+    'flushRequest', coalesce((SELECT max(revision) FROM tollgate.change WHERE kind = 'flush'), 0)::text,
+    'claims', tollgate.open_claims(p_gateway, p_epoch));
+END $$;
+
+-- Team policy and every budget a call of this team can meet (its own and the organisation's), in one reply.
+CREATE FUNCTION tollgate.load_team(p_team text) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('teamId', t.id, 'isUnlimited', t.is_unlimited, 'policy', t.policy, 'isDeleted', t.deleted_at IS NOT NULL,
+    'revision', (SELECT max(revision) FROM tollgate.change)::text,
+    'budgets', coalesce((
+      SELECT jsonb_agg(jsonb_build_object('budgetId', b.id::text, 'teamId', b.team_id, 'dimension', b.dimension, 'dimensionValue', b.dimension_value,
+        'unit', b.unit, 'windowKind', b.window_kind) ORDER BY b.id)
+      FROM tollgate.budget b WHERE b.deleted_at IS NULL AND (b.team_id = t.id OR b.team_id IS NULL)), '[]'))
+  FROM tollgate.team t WHERE t.id = p_team
+$$;
+
+-- First sight of a key costs one round trip: the key by the hash of its secret (or by id, for a derived child key), and its team.
+-- Expiry is judged here, on PostgreSQL's clock.
+CREATE FUNCTION tollgate.resolve_key(p_secret_hash bytea, p_key_id text) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('keyId', k.id, 'teamId', k.team_id, 'feature', k.feature, 'userId', k.user_id, 'environment', k.environment,
+    'models', k.models, 'endpoints', k.endpoints, 'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted,
+    'derivePublicKey', encode(k.derive_public_key, 'base64'),
+    'isRevoked', k.revoked_at IS NOT NULL,
+    'expiresInMs', CASE WHEN k.expires_at IS NULL THEN NULL ELSE extract(epoch FROM k.expires_at - clock_timestamp()) * 1000 END,
+    'nowMs', extract(epoch FROM clock_timestamp()) * 1000,
+    'team', tollgate.load_team(k.team_id))
+  FROM tollgate.virtual_key k
+  WHERE k.secret_hash = p_secret_hash OR (p_secret_hash IS NULL AND k.id = p_key_id)
+$$;

@@ -1,0 +1,117 @@
+-- The ledger: append-only, double entry, one idempotency key per entry, hash-chained per flushed chunk.
+-- Rules: money-path §1, §5-§8. One attempt is one entry with two accounts.
+
+-- The idempotency key lives in one unpartitioned table: a unique key of a partitioned table holds only inside a partition.
+CREATE TABLE tollgate.entry_key (entry_key text PRIMARY KEY);
+
+CREATE TABLE tollgate.attempt (
+  attempt_id          text NOT NULL,             -- gateway-epoch-n
+  at                  timestamptz NOT NULL,      -- commit time on PostgreSQL's clock
+  reserved_at         timestamptz NOT NULL,      -- gateway's reading, informational
+  request_id          text NOT NULL,
+  gateway_id          text NOT NULL,
+  epoch               bigint NOT NULL,
+  team_id             text NOT NULL,
+  key_id              text NOT NULL,
+  feature             text,
+  user_id             text,
+  environment         text,
+  asserted            jsonb,                     -- which of the above were asserted by the key
+  claimed             jsonb,                     -- what the caller claimed; never attribution
+  provider            text NOT NULL,
+  deployment          text NOT NULL,
+  protocol            text NOT NULL,
+  endpoint            text NOT NULL,
+  model               text NOT NULL,             -- model reserved for
+  answered_model      text,
+  service_tier        text,                      -- price tier the cost was computed at
+  outcome             text NOT NULL CHECK (outcome IN ('settled', 'unresolved', 'estimated', 'quarantined')),
+  reason              text,                      -- why not settled
+  reserved_nano_usd   bigint NOT NULL,
+  reserved_tokens     bigint NOT NULL,
+  cost_nano_usd       bigint NOT NULL,
+  cost_tokens         bigint NOT NULL,
+  overrun_nano_usd    bigint NOT NULL DEFAULT 0,
+  price_version       bigint NOT NULL,
+  input_tokens        bigint, cached_input_tokens bigint, cache_write_5m_tokens bigint, cache_write_1h_tokens bigint,
+  output_tokens       bigint, reasoning_tokens bigint,
+  tool_calls          jsonb,
+  clamped_output_tokens bigint,
+  provider_request_id text,
+  http_status         integer,
+  duration_ms         double precision,
+  window_ids          bigint[] NOT NULL,
+  PRIMARY KEY (attempt_id, at),
+  CHECK (reserved_nano_usd >= 0 AND reserved_tokens >= 0 AND cost_tokens >= 0 AND overrun_nano_usd >= 0),
+  CHECK (cost_nano_usd BETWEEN 0 AND greatest(reserved_nano_usd, 1000000000000000))
+) PARTITION BY RANGE (at);
+CREATE TABLE tollgate.attempt_default PARTITION OF tollgate.attempt DEFAULT;
+CREATE INDEX attempt_team_at ON tollgate.attempt (team_id, at);
+CREATE INDEX attempt_request ON tollgate.attempt (request_id);
+
+CREATE TABLE tollgate.entry (
+  entry_key      text NOT NULL,                  -- attempt id for a charge; attempt id + '/adjust/n'; 'lump/gateway/epoch/team'
+  at             timestamptz NOT NULL,
+  kind           text NOT NULL CHECK (kind IN ('charge', 'unresolved', 'estimated', 'lump', 'adjustment')),
+  attempt_id     text,
+  gateway_id     text NOT NULL,
+  epoch          bigint NOT NULL,
+  chunk_seq      bigint NOT NULL,
+  debit_account  text NOT NULL,                  -- 'team/<id>'
+  credit_account text NOT NULL,                  -- 'provider/<id>'
+  amount_nano_usd bigint NOT NULL,               -- negative only for adjustments that give back
+  price_version  bigint NOT NULL,
+  detail         jsonb NOT NULL DEFAULT '{}',
+  PRIMARY KEY (entry_key, at)
+) PARTITION BY RANGE (at);
+CREATE TABLE tollgate.entry_default PARTITION OF tollgate.entry DEFAULT;
+CREATE INDEX entry_chunk ON tollgate.entry (gateway_id, epoch, chunk_seq);
+CREATE INDEX entry_attempt ON tollgate.entry (attempt_id);
+
+CREATE TABLE tollgate.chunk (
+  gateway_id  text NOT NULL,
+  epoch       bigint NOT NULL,
+  chunk_seq   bigint NOT NULL,                   -- 1, 2, 3 … without a gap
+  entry_count integer NOT NULL,
+  previous_hash bytea NOT NULL,
+  hash        bytea NOT NULL,
+  at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (gateway_id, epoch, chunk_seq)
+);
+CREATE TABLE tollgate.chain_anchor (
+  gateway_id text NOT NULL,
+  epoch      bigint NOT NULL,
+  chunk_seq  bigint NOT NULL,
+  hash       bytea NOT NULL,
+  at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (gateway_id, epoch, chunk_seq)
+);
+
+CREATE TABLE tollgate.refusal (
+  refusal_id   text PRIMARY KEY,                 -- gateway-epoch-f-n
+  at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+  refused_at   timestamptz NOT NULL,
+  request_id   text NOT NULL,
+  gateway_id   text NOT NULL,
+  epoch        bigint NOT NULL,
+  team_id      text NOT NULL,
+  key_id       text NOT NULL,
+  code         text NOT NULL,                    -- domain/errors/codes.ts
+  budget_id    bigint,                           -- null for budget.none
+  window_id    bigint,
+  window_seq   bigint,                           -- window_event.seq current at the refusing grant's commit
+  limit_amount bigint, granted bigint, idle bigint, need bigint,
+  open_reservations bigint,                      -- all of them, at the refusing grant
+  waited_ms    integer NOT NULL DEFAULT 0,
+  is_remembered boolean NOT NULL DEFAULT false
+);
+CREATE INDEX refusal_team_at ON tollgate.refusal (team_id, at);
+
+CREATE TABLE tollgate.quarantine (
+  attempt_id text PRIMARY KEY,
+  at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+  gateway_id text NOT NULL,
+  epoch      bigint NOT NULL,
+  problem    text NOT NULL,
+  row        jsonb NOT NULL
+);

@@ -1,0 +1,404 @@
+-- What writes the ledger: settle, adopt, lump, anchor, partitions. One function call in one statement each.
+-- Lock order: the chain of a gateway epoch (advisory), window rows by id, lease rows by window id, the epoch row last.
+-- Rules: money-path §1, §5, §7 and §8.
+
+-- One writer at a time per chain. Only functions of this file take it, always first.
+CREATE FUNCTION tollgate.lock_chain(p_gateway text, p_epoch bigint) RETURNS void
+LANGUAGE sql AS $$
+  SELECT pg_advisory_xact_lock(hashtextextended('tollgate.chain/' || p_gateway || '/' || p_epoch, 0))
+$$;
+
+CREATE FUNCTION tollgate.next_chunk_seq(p_gateway text, p_epoch bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce((SELECT chunk_seq FROM tollgate.chunk WHERE gateway_id = p_gateway AND epoch = p_epoch ORDER BY chunk_seq DESC LIMIT 1), 0) + 1
+$$;
+
+-- Closes a chunk: hash = sha256(previous hash || text), where the previous hash of chunk 1 is sha256('<gateway>/<epoch>')
+-- and the text is one line per entry, ordered by entry key in byte order, joined by a line feed. A line is the
+-- PostgreSQL text form of a row ("(a,b,…)": null is empty; a field that is empty or holds a quote, backslash,
+-- parenthesis, comma or white space stands in double quotes, with quotes and backslashes doubled) over the columns
+-- below: times as microseconds since 1970, duration in whole microseconds, jsonb and bigint[] in PostgreSQL's text
+-- form. The attempt's columns belong to the entry whose key is its attempt id; of any other entry they are null.
+-- The planner settings: a plan cached while the tables were empty must not scan them once they are large.
+CREATE FUNCTION tollgate.seal_chunk(p_gateway text, p_epoch bigint, p_seq bigint, p_at timestamptz) RETURNS bytea
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_previous bytea;
+  v_text text;
+  v_count integer;
+  v_hash bytea;
+BEGIN
+  SELECT count(*), string_agg(ROW(
+      e.entry_key, (extract(epoch FROM e.at) * 1000000)::bigint, e.kind, e.attempt_id, e.gateway_id, e.epoch, e.chunk_seq,
+      e.debit_account, e.credit_account, e.amount_nano_usd, e.price_version, e.detail,
+      (extract(epoch FROM a.reserved_at) * 1000000)::bigint, a.request_id, a.team_id, a.key_id, a.feature, a.user_id, a.environment,
+      a.asserted, a.claimed, a.provider, a.deployment, a.protocol, a.endpoint, a.model, a.answered_model, a.service_tier,
+      a.outcome, a.reason, a.reserved_nano_usd, a.reserved_tokens, a.cost_nano_usd, a.cost_tokens, a.overrun_nano_usd,
+      a.price_version, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
+      a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
+      (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id
+    )::text, E'\n' ORDER BY e.entry_key COLLATE "C")
+  INTO v_count, v_text
+  FROM tollgate.entry e
+  LEFT JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = p_at
+  WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch AND e.chunk_seq = p_seq AND e.at = p_at;
+
+  SELECT hash INTO v_previous FROM tollgate.chunk WHERE gateway_id = p_gateway AND epoch = p_epoch AND chunk_seq = p_seq - 1;
+  v_previous := coalesce(v_previous, sha256(convert_to(p_gateway || '/' || p_epoch, 'UTF8')));
+  v_hash := sha256(v_previous || convert_to(v_text, 'UTF8'));
+  INSERT INTO tollgate.chunk (gateway_id, epoch, chunk_seq, entry_count, previous_hash, hash, at)
+  VALUES (p_gateway, p_epoch, p_seq, v_count, v_previous, v_hash, p_at);
+  RETURN v_hash;
+END $$;
+
+-- A late settle of an epoch that ended as a lump is taken out of the lump, never added to it: one adjustment per lump,
+-- at most what the lump still holds. Returns, per window, the part of the amounts that the lump had already posted.
+-- The organisation's lump covers what the teams' lumps do not. An overrun was never in the lump, which holds what was
+-- left on the leases: taking it out there would leave too little for the calls that nobody can name.
+CREATE FUNCTION tollgate.move_out_of_lumps(p_gateway text, p_epoch bigint, p_seq bigint, p_at timestamptz, p_windows bigint[], p_amounts bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_lump record;
+  v_moved bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_windows)]);
+  v_detail jsonb;
+  v_due bigint;
+  v_taken bigint;
+  v_uncovered bigint;
+  v_key text;
+BEGIN
+  SELECT coalesce(sum(greatest(0, e.amount_nano_usd - a.overrun_nano_usd)), 0) INTO v_uncovered
+  FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = p_at
+  WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch AND e.chunk_seq = p_seq AND e.at = p_at;
+  FOR v_lump IN
+    SELECT coalesce(detail ->> 'lump', entry_key) AS lump_key, min(debit_account) AS account, sum(amount_nano_usd)::bigint AS rest
+    FROM tollgate.entry
+    WHERE gateway_id = p_gateway AND epoch = p_epoch AND attempt_id IS NULL AND kind IN ('lump', 'adjustment')
+    GROUP BY 1 ORDER BY min(debit_account) = 'organization', 1
+  LOOP
+    SELECT coalesce(sum(greatest(0, e.amount_nano_usd - a.overrun_nano_usd)), 0) INTO v_due
+    FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = p_at
+    WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch AND e.chunk_seq = p_seq AND e.at = p_at AND e.debit_account = v_lump.account;
+    v_taken := greatest(0, least(CASE WHEN v_lump.account = 'organization' THEN v_uncovered ELSE v_due END, v_lump.rest));
+    v_uncovered := v_uncovered - v_taken;
+
+    v_detail := '{}';
+    FOR i IN 1..cardinality(p_windows) LOOP
+      SELECT greatest(0, least(p_amounts[i] - v_moved[i], coalesce(sum((detail -> 'windows' ->> p_windows[i]::text)::bigint), 0))) INTO v_due
+      FROM tollgate.entry
+      WHERE gateway_id = p_gateway AND epoch = p_epoch AND attempt_id IS NULL AND kind IN ('lump', 'adjustment')
+        AND coalesce(detail ->> 'lump', entry_key) = v_lump.lump_key;
+      IF v_due > 0 THEN
+        v_moved[i] := v_moved[i] + v_due;
+        v_detail := v_detail || jsonb_build_object(p_windows[i]::text, (-v_due)::text);
+      END IF;
+    END LOOP;
+
+    IF v_taken > 0 OR v_detail <> '{}' THEN
+      v_key := v_lump.lump_key || '/adjust/' || p_seq;
+      INSERT INTO tollgate.entry_key (entry_key) VALUES (v_key);
+      INSERT INTO tollgate.entry (entry_key, at, kind, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version, detail)
+      VALUES (v_key, p_at, 'adjustment', p_gateway, p_epoch, p_seq, v_lump.account, 'provider/unknown', -v_taken, 0,
+              jsonb_build_object('lump', v_lump.lump_key, 'reason', 'late_settle', 'windows', v_detail));
+    END IF;
+  END LOOP;
+  RETURN v_moved;
+END $$;
+
+-- Moves the lease counters by the given amounts (arrays ascending by window). What the reservation and idle money do
+-- not cover goes to `overrun`, as does everything where a lost commit left no lease row: a settle is never refused.
+CREATE FUNCTION tollgate.post_to_leases(p_gateway text, p_epoch bigint, p_windows bigint[], p_amounts bigint[], p_overruns bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_rows integer;
+BEGIN
+  PERFORM 1 FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = ANY (p_windows) ORDER BY window_id FOR NO KEY UPDATE;
+  UPDATE tollgate.lease l
+  SET posted = l.posted + least(greatest(u.amount - u.overrun, 0), l.granted - l.returned - l.posted),
+      overrun = l.overrun + u.amount - least(greatest(u.amount - u.overrun, 0), l.granted - l.returned - l.posted),
+      version = l.version + 1
+  FROM unnest(p_windows, p_amounts, p_overruns) AS u (window_id, amount, overrun)
+  WHERE l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = u.window_id;
+  GET DIAGNOSTICS v_rows = ROW_COUNT;
+  IF v_rows < cardinality(p_windows) THEN
+    INSERT INTO tollgate.lease (gateway_id, epoch, window_id, overrun, version)
+    SELECT p_gateway, p_epoch, w.id, u.amount, 1
+    FROM unnest(p_windows, p_amounts) AS u (window_id, amount) JOIN tollgate.budget_window w ON w.id = u.window_id
+    ORDER BY w.id
+    ON CONFLICT DO NOTHING;
+  END IF;
+END $$;
+
+-- Idempotent on the refusal id. Returns how many were new.
+CREATE FUNCTION tollgate.record_refusals(p_gateway text, p_epoch bigint, p_refusals json) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_inserted integer;
+BEGIN
+  INSERT INTO tollgate.refusal (refusal_id, refused_at, request_id, gateway_id, epoch, team_id, key_id, code, budget_id, window_id, window_seq,
+    limit_amount, granted, idle, need, open_reservations, waited_ms, is_remembered)
+  SELECT refusal_id, to_timestamp(refused_at_ms / 1000.0), request_id, p_gateway, p_epoch, team_id, key_id, code, budget_id, window_id, window_seq,
+    limit_amount, granted, idle, need, open_reservations, waited_ms, is_remembered
+  FROM json_to_recordset(p_refusals) AS r (refusal_id text, refused_at_ms bigint, request_id text, team_id text, key_id text, code text,
+    budget_id bigint, window_id bigint, window_seq bigint, limit_amount bigint, granted bigint, idle bigint, need bigint,
+    open_reservations bigint, waited_ms integer, is_remembered boolean)
+  ORDER BY refusal_id
+  ON CONFLICT (refusal_id) DO NOTHING;
+  GET DIAGNOSTICS v_inserted = ROW_COUNT;
+  RETURN v_inserted;
+END $$;
+
+-- Flushes one chunk: attempts, entries, lease counters, hash chain, refusals, quarantine; renews the lease; carries the news.
+-- Counters move by the rows this statement really inserted, so a repeated, regrouped or overlapping chunk changes nothing.
+-- p_rows: JSON array of objects named as tollgate.attempt (reserved_at_ms for reserved_at), plus charges: [[windowId, amount, overrun], …]
+-- with amounts in the unit of the window. p_quarantined: [{attempt_id, problem, row}]. Never touches budget_window rows.
+CREATE FUNCTION tollgate.settle_chunk(p_gateway text, p_epoch bigint, p_rows json, p_refusals json, p_quarantined json) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_seq bigint;
+  v_inserted integer := 0;
+  v_refusals integer := 0;
+  v_hash bytea;
+  v_windows bigint[];
+  v_amounts bigint[];
+  v_overruns bigint[];
+  v_moved bigint[];
+  v_epoch tollgate.gateway_epoch;
+BEGIN
+  IF json_array_length(p_rows) > 0 THEN
+    PERFORM tollgate.lock_chain(p_gateway, p_epoch);
+    v_seq := tollgate.next_chunk_seq(p_gateway, p_epoch);
+    WITH given AS MATERIALIZED (
+      SELECT DISTINCT ON (attempt_id) * FROM json_to_recordset(p_rows) AS r (
+        attempt_id text, reserved_at_ms bigint, request_id text, team_id text, key_id text, feature text, user_id text, environment text,
+        asserted jsonb, claimed jsonb, provider text, deployment text, protocol text, endpoint text, model text, answered_model text,
+        service_tier text, outcome text, reason text, reserved_nano_usd bigint, reserved_tokens bigint, cost_nano_usd bigint,
+        cost_tokens bigint, overrun_nano_usd bigint, price_version bigint, input_tokens bigint, cached_input_tokens bigint,
+        cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, output_tokens bigint, reasoning_tokens bigint, tool_calls jsonb,
+        clamped_output_tokens bigint, provider_request_id text, http_status integer, duration_ms double precision, window_ids bigint[], answer_id text, charges json)
+    ), keys AS (
+      INSERT INTO tollgate.entry_key (entry_key) SELECT attempt_id FROM given ON CONFLICT DO NOTHING RETURNING entry_key
+    ), fresh AS MATERIALIZED (
+      SELECT given.* FROM given JOIN keys ON keys.entry_key = given.attempt_id
+    ), attempts AS (
+      INSERT INTO tollgate.attempt (attempt_id, at, reserved_at, request_id, gateway_id, epoch, team_id, key_id, feature, user_id, environment,
+        asserted, claimed, provider, deployment, protocol, endpoint, model, answered_model, service_tier, outcome, reason, reserved_nano_usd,
+        reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, input_tokens, cached_input_tokens, cache_write_5m_tokens,
+        cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id)
+      SELECT attempt_id, v_now, to_timestamp(reserved_at_ms / 1000.0), request_id, p_gateway, p_epoch, team_id, key_id, feature, user_id, environment,
+        asserted, claimed, provider, deployment, protocol, endpoint, model, answered_model, service_tier, outcome, reason, reserved_nano_usd,
+        reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, input_tokens, cached_input_tokens, cache_write_5m_tokens,
+        cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id
+      FROM fresh
+    ), entries AS (
+      INSERT INTO tollgate.entry (entry_key, at, kind, attempt_id, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version)
+      SELECT attempt_id, v_now, CASE outcome WHEN 'settled' THEN 'charge' WHEN 'estimated' THEN 'estimated' ELSE 'unresolved' END,
+        attempt_id, p_gateway, p_epoch, v_seq, 'team/' || team_id, 'provider/' || provider, cost_nano_usd, price_version
+      FROM fresh
+    ), moves AS (
+      SELECT (c ->> 0)::bigint AS window_id, sum((c ->> 1)::bigint)::bigint AS amount, sum((c ->> 2)::bigint)::bigint AS overrun
+      FROM fresh CROSS JOIN LATERAL json_array_elements(fresh.charges) AS c GROUP BY 1
+    )
+    SELECT (SELECT count(*) FROM fresh), (SELECT array_agg(window_id ORDER BY window_id) FROM moves),
+      (SELECT array_agg(amount ORDER BY window_id) FROM moves), (SELECT array_agg(overrun ORDER BY window_id) FROM moves)
+    INTO v_inserted, v_windows, v_amounts, v_overruns;
+
+    IF 0 > ANY (v_amounts) THEN RAISE EXCEPTION 'a charge is negative' USING ERRCODE = 'numeric_value_out_of_range'; END IF;
+    IF v_inserted > 0 THEN
+      IF EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND closed_how IN ('lump', 'resolved')) THEN
+        v_moved := tollgate.move_out_of_lumps(p_gateway, p_epoch, v_seq, v_now, coalesce(v_windows, '{}'),
+          ARRAY(SELECT greatest(0, a - v) FROM unnest(v_amounts, v_overruns) WITH ORDINALITY AS u (a, v, o) ORDER BY o));
+        SELECT array_agg(a - m ORDER BY o) INTO v_amounts FROM unnest(v_amounts, v_moved) WITH ORDINALITY AS u (a, m, o);
+      END IF;
+      v_hash := tollgate.seal_chunk(p_gateway, p_epoch, v_seq, v_now);
+      IF v_windows IS NOT NULL THEN PERFORM tollgate.post_to_leases(p_gateway, p_epoch, v_windows, v_amounts, v_overruns); END IF;
+    END IF;
+  END IF;
+
+  IF json_array_length(p_refusals) > 0 THEN v_refusals := tollgate.record_refusals(p_gateway, p_epoch, p_refusals); END IF;
+  IF json_array_length(p_quarantined) > 0 THEN
+    INSERT INTO tollgate.quarantine (attempt_id, gateway_id, epoch, problem, row)
+    SELECT attempt_id, p_gateway, p_epoch, problem, row FROM json_to_recordset(p_quarantined) AS r (attempt_id text, problem text, row jsonb)
+    ON CONFLICT (attempt_id) DO NOTHING;
+  END IF;
+
+  -- Whoever holds this row is renewing it too, and may be waiting for a lease row of ours: never wait here.
+  UPDATE tollgate.gateway_epoch SET last_seen_at = clock_timestamp()
+  WHERE (gateway_id, epoch) IN (
+    SELECT gateway_id, epoch FROM tollgate.gateway_epoch
+    WHERE gateway_id = p_gateway AND epoch = p_epoch AND closed_at IS NULL FOR NO KEY UPDATE SKIP LOCKED);
+  SELECT * INTO v_epoch FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch;
+  RETURN jsonb_build_object('inserted', v_inserted, 'refusals', v_refusals,
+    'chunkSeq', CASE WHEN v_hash IS NULL THEN NULL ELSE v_seq::text END, 'hash', encode(v_hash, 'hex'),
+    'fenced', v_epoch.epoch IS NULL OR v_epoch.fenced_at IS NOT NULL OR v_epoch.closed_at IS NOT NULL,
+    'revision', (SELECT max(revision) FROM tollgate.change)::text,
+    'flushRequest', coalesce((SELECT max(revision) FROM tollgate.change WHERE kind = 'flush'), 0)::text,
+    'claims', tollgate.open_claims(p_gateway, p_epoch));
+END $$;
+
+-- Anchors the head of a chain, so that a cut tail is found. Returns null for an empty chain.
+CREATE FUNCTION tollgate.anchor_chain(p_gateway text, p_epoch bigint) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_head record;
+BEGIN
+  SELECT chunk_seq, hash INTO v_head FROM tollgate.chunk WHERE gateway_id = p_gateway AND epoch = p_epoch ORDER BY chunk_seq DESC LIMIT 1;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  INSERT INTO tollgate.chain_anchor (gateway_id, epoch, chunk_seq, hash) VALUES (p_gateway, p_epoch, v_head.chunk_seq, v_head.hash) ON CONFLICT DO NOTHING;
+  RETURN jsonb_build_object('chunkSeq', v_head.chunk_seq::text, 'hash', encode(v_head.hash, 'hex'));
+END $$;
+
+-- Anchors every chain that can still grow, or grew within the last hour. Returns [{gatewayId, epoch, chunkSeq, hash}].
+CREATE FUNCTION tollgate.anchor_chains() RETURNS jsonb
+LANGUAGE sql AS $$
+  SELECT coalesce(jsonb_agg(jsonb_build_object('gatewayId', g.gateway_id, 'epoch', g.epoch::text) || a.head), '[]')
+  FROM tollgate.gateway_epoch g CROSS JOIN LATERAL (SELECT tollgate.anchor_chain(g.gateway_id, g.epoch) AS head) a
+  WHERE (g.closed_at IS NULL OR g.closed_at > clock_timestamp() - interval '1 hour') AND a.head IS NOT NULL
+$$;
+
+-- Ends an epoch whose attempts are all settled (drained, or adopted after replay): the idle rest goes back, the chain
+-- is anchored, nothing is granted any more. May be repeated; an epoch that ended as a lump is left alone.
+CREATE FUNCTION tollgate.adopt_epoch(p_gateway text, p_epoch bigint, p_how text DEFAULT 'adopted') RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_window record;
+  v_rest bigint;
+  v_returned jsonb := '[]';
+  v_closed_how text;
+BEGIN
+  PERFORM tollgate.lock_chain(p_gateway, p_epoch);
+  SELECT closed_how INTO v_closed_how FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch;
+  IF v_closed_how IN ('lump', 'resolved') THEN RETURN jsonb_build_object('returned', v_returned, 'closedHow', v_closed_how); END IF;
+
+  FOR v_window IN
+    SELECT w.* FROM tollgate.budget_window w
+    WHERE w.id IN (SELECT window_id FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND granted - returned - posted > 0)
+    ORDER BY w.id FOR NO KEY UPDATE
+  LOOP
+    SELECT granted - returned - posted INTO v_rest FROM tollgate.lease
+    WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_window.id FOR NO KEY UPDATE;
+    CONTINUE WHEN v_rest <= 0;
+    UPDATE tollgate.lease SET returned = returned + v_rest, version = version + 1
+    WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_window.id;
+    UPDATE tollgate.budget_window SET granted = granted - v_rest, event_seq = event_seq + 1 WHERE id = v_window.id;
+    INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+    VALUES (v_window.id, v_window.event_seq + 1, 'return', p_gateway, p_epoch, v_rest, v_window.granted - v_rest,
+            v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision);
+    v_returned := v_returned || jsonb_build_object('windowId', v_window.id::text, 'amount', v_rest::text);
+  END LOOP;
+
+  DELETE FROM tollgate.claim WHERE gateway_id = p_gateway AND epoch = p_epoch;
+  PERFORM tollgate.anchor_chain(p_gateway, p_epoch);
+  UPDATE tollgate.gateway_epoch
+  SET closed_at = coalesce(closed_at, clock_timestamp()), closed_how = coalesce(closed_how, p_how), fenced_at = coalesce(fenced_at, clock_timestamp())
+  WHERE gateway_id = p_gateway AND epoch = p_epoch RETURNING closed_how INTO v_closed_how;
+  RETURN jsonb_build_object('returned', v_returned, 'closedHow', v_closed_how);
+END $$;
+
+-- Ends an epoch that nobody can account for: everything left on its leases is posted, as one `lump` entry per team
+-- ('lump/<gateway>/<epoch>/<team>'; '/again/<chunk>' should money have been granted to it afterwards), detail.windows
+-- holding what was posted where. The entry's amount is the most its calls can have cost: every call of the team is held
+-- in its team-wide budgets, else in at least one of the others. The organisation's lump ('…/@organization', which no team can be called) covers what
+-- its own leases held beyond the teams'. With p_silent_ms nothing happens unless the gateway was silent for so long
+-- while PostgreSQL was up to hear it.
+CREATE FUNCTION tollgate.lump_epoch(p_gateway text, p_epoch bigint, p_reason text, p_silent_ms bigint DEFAULT NULL) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_epoch tollgate.gateway_epoch;
+  v_seq bigint;
+  v_lump record;
+  v_key text;
+  v_amount bigint;
+  v_of_teams bigint := 0;
+  v_lumps jsonb := '[]';
+BEGIN
+  PERFORM tollgate.lock_chain(p_gateway, p_epoch);
+  SELECT * INTO v_epoch FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch;
+  IF v_epoch.closed_how IN ('adopted', 'drained')
+    OR greatest(v_epoch.last_seen_at, pg_postmaster_start_time()) > v_now - p_silent_ms * interval '1 millisecond'
+  THEN RETURN jsonb_build_object('lumps', v_lumps, 'closedHow', v_epoch.closed_how); END IF;
+
+  v_seq := tollgate.next_chunk_seq(p_gateway, p_epoch);
+  PERFORM 1 FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch ORDER BY window_id FOR NO KEY UPDATE;
+  FOR v_lump IN
+    WITH pending AS (
+      SELECT b.team_id, b.id AS budget_id, b.unit, b.dimension, l.window_id, l.granted - l.returned - l.posted AS rest
+      FROM tollgate.lease l
+      JOIN tollgate.budget_window w ON w.id = l.window_id
+      JOIN tollgate.budget b ON b.id = w.budget_id
+      WHERE l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.granted - l.returned - l.posted > 0
+    ), per_budget AS (
+      SELECT team_id, dimension IN ('team', 'organization') AS is_wide, sum(rest) AS rest
+      FROM pending WHERE unit = 'nano_usd' GROUP BY team_id, budget_id, dimension
+    ), bounds AS (
+      SELECT team_id, CASE WHEN bool_or(is_wide) THEN max(rest) ELSE sum(rest) END::bigint AS bound FROM per_budget GROUP BY team_id
+    )
+    SELECT p.team_id, coalesce(min(b.bound), 0) AS bound, jsonb_object_agg(p.window_id::text, p.rest::text) AS windows
+    FROM pending p LEFT JOIN bounds b ON b.team_id IS NOT DISTINCT FROM p.team_id
+    GROUP BY p.team_id ORDER BY p.team_id NULLS LAST
+  LOOP
+    v_amount := CASE WHEN v_lump.team_id IS NULL THEN greatest(0, v_lump.bound - v_of_teams) ELSE v_lump.bound END;
+    v_of_teams := v_of_teams + v_amount;
+    v_key := 'lump/' || p_gateway || '/' || p_epoch || '/' || coalesce(v_lump.team_id, '@organization');
+    IF EXISTS (SELECT 1 FROM tollgate.entry_key WHERE entry_key = v_key) THEN v_key := v_key || '/again/' || v_seq; END IF;
+    INSERT INTO tollgate.entry_key (entry_key) VALUES (v_key);
+    INSERT INTO tollgate.entry (entry_key, at, kind, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version, detail)
+    VALUES (v_key, v_now, 'lump', p_gateway, p_epoch, v_seq, coalesce('team/' || v_lump.team_id, 'organization'), 'provider/unknown', v_amount, 0,
+            jsonb_build_object('reason', p_reason, 'windows', v_lump.windows));
+    v_lumps := v_lumps || jsonb_build_object('entryKey', v_key, 'teamId', v_lump.team_id, 'amountNanoUsd', v_amount::text, 'windows', v_lump.windows);
+  END LOOP;
+
+  IF v_lumps <> '[]' THEN
+    PERFORM tollgate.seal_chunk(p_gateway, p_epoch, v_seq, v_now);
+    UPDATE tollgate.lease SET posted = granted - returned, version = version + 1
+    WHERE gateway_id = p_gateway AND epoch = p_epoch AND granted - returned - posted > 0;
+  END IF;
+  DELETE FROM tollgate.claim WHERE gateway_id = p_gateway AND epoch = p_epoch;
+  PERFORM tollgate.anchor_chain(p_gateway, p_epoch);
+  UPDATE tollgate.gateway_epoch
+  SET closed_at = coalesce(closed_at, v_now), closed_how = coalesce(closed_how, 'lump'), fenced_at = coalesce(fenced_at, v_now)
+  WHERE gateway_id = p_gateway AND epoch = p_epoch RETURNING closed_how INTO v_epoch.closed_how;
+  RETURN jsonb_build_object('lumps', v_lumps, 'closedHow', v_epoch.closed_how);
+END $$;
+
+-- Epochs that hold pending money and were not heard of for 60 s: what a sweep waits for, ends, or returns. A closed epoch
+-- is looked at for another hour: a grant that was under way while it closed must not strand money.
+CREATE FUNCTION tollgate.silent_epochs() RETURNS TABLE (gateway_id text, epoch bigint, closed_how text, silent_ms bigint, pending_windows bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT g.gateway_id, g.epoch, g.closed_how,
+    (extract(epoch FROM clock_timestamp() - greatest(g.last_seen_at, pg_postmaster_start_time())) * 1000)::bigint, count(*)
+  FROM tollgate.gateway_epoch g
+  JOIN tollgate.lease l ON l.gateway_id = g.gateway_id AND l.epoch = g.epoch AND l.granted - l.returned - l.posted > 0
+  WHERE (g.closed_at IS NULL OR g.closed_at > clock_timestamp() - interval '1 hour')
+    AND greatest(g.last_seen_at, pg_postmaster_start_time()) < clock_timestamp() - interval '60 seconds'
+  GROUP BY g.gateway_id, g.epoch ORDER BY g.gateway_id, g.epoch
+$$;
+
+-- Monthly partitions (UTC) from the current month on. Rows that reached the default partition meanwhile move into theirs.
+CREATE FUNCTION tollgate.ensure_partitions(p_months_ahead integer) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_table text;
+  v_name text;
+  v_from timestamptz;
+  v_to timestamptz;
+  v_created integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.partitions', 0));
+  FOR i IN 0..p_months_ahead LOOP
+    v_from := (date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + i * interval '1 month') AT TIME ZONE 'UTC';
+    v_to := (date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + (i + 1) * interval '1 month') AT TIME ZONE 'UTC';
+    FOREACH v_table IN ARRAY ARRAY['attempt', 'entry'] LOOP
+      v_name := v_table || to_char(v_from AT TIME ZONE 'UTC', '_YYYY_MM');
+      CONTINUE WHEN to_regclass('tollgate.' || v_name) IS NOT NULL;
+      EXECUTE format('CREATE TABLE tollgate.%I (LIKE tollgate.%I INCLUDING ALL)', v_name, v_table);
+      EXECUTE format('WITH moved AS (DELETE FROM tollgate.%I WHERE at >= %L AND at < %L RETURNING *) INSERT INTO tollgate.%I SELECT * FROM moved',
+        v_table || '_default', v_from, v_to, v_name);
+      EXECUTE format('ALTER TABLE tollgate.%I ATTACH PARTITION tollgate.%I FOR VALUES FROM (%L) TO (%L)', v_table, v_name, v_from, v_to);
+      v_created := v_created + 1;
+    END LOOP;
+  END LOOP;
+  RETURN v_created;
+END $$;
+SELECT tollgate.ensure_partitions(3);

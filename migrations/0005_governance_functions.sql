@@ -1,0 +1,224 @@
+-- How the governing workflow writes limits: one function call in one statement, fenced by the policy revision.
+-- Lock order as in 0002: governance row, budget rows by id, window rows by id, lease rows; record_change last.
+
+-- Per team: the newest policy revision PostgreSQL holds completely (callers wait for it), and whether it is frozen.
+-- team_id '@organization' stands for the organisation.
+CREATE TABLE tollgate.team_governance (
+  team_id       text PRIMARY KEY,
+  revision      bigint NOT NULL DEFAULT 0,
+  is_frozen     boolean NOT NULL DEFAULT false,
+  freeze_reason text,
+  updated_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- What the workflows announced, once each: the key makes a repeated announcement a no-op.
+CREATE TABLE tollgate.governance_event (
+  event_key text PRIMARY KEY,
+  at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+  team_id   text NOT NULL,
+  event     text NOT NULL,
+  detail    jsonb NOT NULL DEFAULT '{}'
+);
+-- When a team's workflow last accepted its totals: windows that ended since then are told however long Temporal was away.
+CREATE TABLE tollgate.totals_told (
+  team_id text PRIMARY KEY,
+  told_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+CREATE INDEX governance_event_team_at ON tollgate.governance_event (team_id, at);
+CREATE INDEX refusal_at ON tollgate.refusal USING brin (at);
+
+-- What a budget's window has already booked: attempts that match its selector and were not reserved in it.
+CREATE FUNCTION tollgate.booked_outside(p_window_id bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(sum(CASE b.unit WHEN 'tokens' THEN a.cost_tokens ELSE a.cost_nano_usd END), 0)::bigint
+  FROM tollgate.budget_window w
+  JOIN tollgate.budget b ON b.id = w.budget_id
+  JOIN tollgate.attempt a ON a.at >= w.starts_at AND a.at < w.ends_at
+    AND (b.team_id IS NULL OR a.team_id = b.team_id)
+    AND CASE b.dimension
+      WHEN 'feature' THEN a.feature = b.dimension_value
+      WHEN 'user' THEN a.user_id = b.dimension_value
+      WHEN 'model' THEN a.model = b.dimension_value
+      WHEN 'provider' THEN a.provider = b.dimension_value
+      WHEN 'key' THEN a.key_id = b.dimension_value
+      WHEN 'environment' THEN a.environment = b.dimension_value
+      ELSE true END
+    AND NOT a.window_ids @> ARRAY[w.id]
+  WHERE w.id = p_window_id
+$$;
+
+-- Brings the opening balance up to what is booked: when a budget is made, and again while calls that were reserved
+-- before it existed come in. It only grows, and may pass the limit: that is an overhang, not overspend.
+-- Returns the amount added.
+CREATE FUNCTION tollgate.refresh_opening_balance(p_window_id bigint) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_window tollgate.budget_window;
+  v_booked bigint;
+  v_known bigint;
+BEGIN
+  SELECT * INTO v_window FROM tollgate.budget_window WHERE id = p_window_id FOR NO KEY UPDATE;
+  v_booked := tollgate.booked_outside(p_window_id);
+  SELECT coalesce(max(posted), 0) INTO v_known FROM tollgate.lease WHERE gateway_id = 'opening' AND epoch = 0 AND window_id = p_window_id;
+  IF v_booked <= v_known THEN RETURN 0; END IF;
+  UPDATE tollgate.budget_window SET granted = granted + v_booked - v_known, event_seq = event_seq + 1 WHERE id = p_window_id RETURNING * INTO v_window;
+  INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, posted, version) VALUES ('opening', 0, p_window_id, v_booked, v_booked, 1)
+  ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = excluded.granted, posted = excluded.posted, version = l.version + 1;
+  INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+  VALUES (p_window_id, v_window.event_seq, 'opening_balance', 'opening', 0, v_booked - v_known, v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision);
+  RETURN v_booked - v_known;
+END $$;
+
+-- Calls reserved before a budget existed settle later, at the latest after maxCallMs plus a minute: for that long a
+-- young budget is looked at again. Returns how many windows moved.
+CREATE FUNCTION tollgate.refresh_opening_balances(p_young interval) RETURNS bigint
+LANGUAGE sql AS $$
+  SELECT count(*) FILTER (WHERE moved > 0) FROM (
+    SELECT tollgate.refresh_opening_balance(w.id) AS moved
+    FROM (
+      SELECT w.id FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
+      WHERE b.deleted_at IS NULL AND b.created_at > clock_timestamp() - p_young AND w.ends_at > clock_timestamp() - p_young
+        AND tollgate.booked_outside(w.id) > coalesce((SELECT l.posted FROM tollgate.lease l WHERE l.gateway_id = 'opening' AND l.epoch = 0 AND l.window_id = w.id), 0)
+      ORDER BY w.id
+    ) w
+  ) refreshed
+$$;
+
+-- Puts a window under its budget's present limits; the caller holds no window lock with a higher id.
+CREATE FUNCTION tollgate.apply_limits(p_window_id bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_window tollgate.budget_window;
+  v_budget tollgate.budget;
+BEGIN
+  SELECT * INTO v_window FROM tollgate.budget_window WHERE id = p_window_id FOR NO KEY UPDATE;
+  SELECT * INTO v_budget FROM tollgate.budget WHERE id = v_window.budget_id;
+  IF v_window.revision >= v_budget.revision AND v_window.is_frozen = v_budget.is_frozen THEN RETURN; END IF;
+  UPDATE tollgate.budget_window SET limit_amount = v_budget.limit_amount,
+    stop_amount = least(coalesce(v_budget.stop_amount, v_budget.limit_amount), v_budget.limit_amount),
+    is_frozen = v_budget.is_frozen, revision = v_budget.revision, event_seq = event_seq + 1
+  WHERE id = p_window_id RETURNING * INTO v_window;
+  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision)
+  VALUES (v_window.id, v_window.event_seq, 'limit', v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision);
+END $$;
+
+-- Inserts or updates one budget and its current window. p_budget is domain/budget/scope.ts BudgetDefinition.
+-- A revision at or below the row's own changes nothing (the fence; also what makes a repeated call harmless).
+CREATE FUNCTION tollgate.write_budget(p_team text, p_revision bigint, p_admin text, p_budget jsonb) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_team text := nullif(p_team, '@organization');
+  v_id bigint;
+  v_revision bigint;
+  v_window bigint;
+  v_frozen boolean := coalesce((SELECT is_frozen FROM tollgate.team_governance WHERE team_id = p_team), false);
+  v_is_new boolean := false;
+BEGIN
+  SELECT id, revision INTO v_id, v_revision FROM tollgate.budget
+  WHERE coalesce(team_id, '') = coalesce(v_team, '') AND dimension = p_budget->>'dimension' AND dimension_value = p_budget->>'dimensionValue'
+    AND unit = p_budget->>'unit' AND window_kind = p_budget->>'windowKind' AND deleted_at IS NULL
+  FOR NO KEY UPDATE;
+  IF v_revision >= p_revision THEN RETURN v_id; END IF;
+  IF v_id IS NULL THEN
+    v_is_new := true;
+    INSERT INTO tollgate.budget (team_id, dimension, dimension_value, unit, window_kind, time_zone, limit_amount, stop_amount, warn_basis_points, is_frozen, revision)
+    VALUES (v_team, p_budget->>'dimension', p_budget->>'dimensionValue', p_budget->>'unit', p_budget->>'windowKind', p_budget->>'timeZone',
+      (p_budget->>'limitAmount')::bigint, (p_budget->>'stopAmount')::bigint, (p_budget->>'warnBasisPoints')::integer, v_frozen, p_revision)
+    RETURNING id INTO v_id;
+  ELSE
+    UPDATE tollgate.budget SET time_zone = p_budget->>'timeZone', limit_amount = (p_budget->>'limitAmount')::bigint,
+      stop_amount = (p_budget->>'stopAmount')::bigint, warn_basis_points = (p_budget->>'warnBasisPoints')::integer, revision = p_revision
+    WHERE id = v_id;
+  END IF;
+  v_window := tollgate.open_window(v_id);
+  PERFORM tollgate.apply_limits(v_window);
+  -- A person who sets a budget has seen its overrun: that much no longer stops its grants.
+  UPDATE tollgate.budget_window SET overrun_cleared = (SELECT coalesce(sum(overrun), 0) FROM tollgate.lease WHERE window_id = v_window) WHERE id = v_window;
+  IF v_is_new THEN PERFORM tollgate.refresh_opening_balance(v_window); END IF;
+  PERFORM tollgate.record_change('budget', v_id::text, p_admin, p_budget || jsonb_build_object('teamId', p_team, 'policyRevision', p_revision));
+  RETURN v_id;
+END $$;
+
+-- Ends one budget; its windows and leases stay in the books. Returns false when there was none, or a newer one.
+CREATE FUNCTION tollgate.remove_budget(p_team text, p_revision bigint, p_admin text, p_selector jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_id bigint;
+BEGIN
+  UPDATE tollgate.budget SET deleted_at = clock_timestamp(), revision = p_revision
+  WHERE coalesce(team_id, '') = coalesce(nullif(p_team, '@organization'), '') AND dimension = p_selector->>'dimension' AND dimension_value = p_selector->>'dimensionValue'
+    AND unit = p_selector->>'unit' AND window_kind = p_selector->>'windowKind' AND deleted_at IS NULL AND revision < p_revision
+  RETURNING id INTO v_id;
+  IF v_id IS NULL THEN RETURN false; END IF;
+  PERFORM tollgate.record_change('budget', v_id::text, p_admin, p_selector || jsonb_build_object('teamId', p_team, 'policyRevision', p_revision, 'isRemoved', true));
+  RETURN true;
+END $$;
+
+-- Freezes or unfreezes every budget of a team, present and future; returns the revision held afterwards, as apply_policy does.
+-- An emergency freeze may come straight from the administration API (p_revision null: no fence, nothing to wait for);
+-- the workflow repeats it under its own revision.
+CREATE FUNCTION tollgate.set_frozen(p_team text, p_is_frozen boolean, p_reason text, p_revision bigint, p_admin text) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_row tollgate.team_governance;
+  v_id bigint;
+BEGIN
+  INSERT INTO tollgate.team_governance (team_id) VALUES (p_team) ON CONFLICT DO NOTHING;
+  SELECT * INTO v_row FROM tollgate.team_governance WHERE team_id = p_team FOR NO KEY UPDATE;
+  IF p_revision <= v_row.revision THEN RETURN v_row.revision; END IF;
+  UPDATE tollgate.team_governance SET is_frozen = p_is_frozen, freeze_reason = CASE WHEN p_is_frozen THEN p_reason END,
+    revision = coalesce(p_revision, revision), updated_at = clock_timestamp() WHERE team_id = p_team;
+  IF v_row.is_frozen = p_is_frozen THEN RETURN coalesce(p_revision, v_row.revision); END IF;
+  PERFORM 1 FROM tollgate.budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+  UPDATE tollgate.budget SET is_frozen = p_is_frozen WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL;
+  FOR v_id IN
+    SELECT w.id FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
+    WHERE coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL AND w.ends_at > clock_timestamp() ORDER BY w.id
+  LOOP
+    PERFORM tollgate.apply_limits(v_id);
+  END LOOP;
+  PERFORM tollgate.record_change('budget', p_team, p_admin, jsonb_build_object('teamId', p_team, 'isFrozen', p_is_frozen, 'reason', p_reason));
+  RETURN coalesce(p_revision, v_row.revision);
+END $$;
+
+-- One policy revision as a whole: budgets to write, budgets to end. Returns the revision held afterwards: below or at
+-- p_revision it is applied, above it PostgreSQL holds a newer one and nothing was changed.
+CREATE FUNCTION tollgate.apply_policy(p_team text, p_revision bigint, p_admin text, p_set jsonb, p_remove jsonb) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_held bigint;
+BEGIN
+  INSERT INTO tollgate.team_governance (team_id) VALUES (p_team) ON CONFLICT DO NOTHING;
+  SELECT revision INTO v_held FROM tollgate.team_governance WHERE team_id = p_team FOR NO KEY UPDATE;
+  IF v_held >= p_revision THEN RETURN v_held; END IF;
+  PERFORM 1 FROM tollgate.budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+  PERFORM 1 FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
+  WHERE coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL AND w.ends_at > clock_timestamp() ORDER BY w.id FOR NO KEY UPDATE OF w;
+  PERFORM tollgate.remove_budget(p_team, p_revision, p_admin, selector) FROM jsonb_array_elements(p_remove) selector;
+  PERFORM tollgate.write_budget(p_team, p_revision, p_admin, budget) FROM jsonb_array_elements(p_set) budget;
+  UPDATE tollgate.team_governance SET revision = p_revision, updated_at = clock_timestamp() WHERE team_id = p_team;
+  RETURN p_revision;
+END $$;
+
+-- Totals of every window that is open or ended within p_grace, in one snapshot: the sum of its lease rows, its version the
+-- sum of their counters. p_team null = all. Epoch milliseconds; starts_at_ms 0 and ends_at_ms null stand for the infinities.
+CREATE FUNCTION tollgate.team_totals(p_team text, p_grace interval) RETURNS TABLE (
+  team_id text, budget_id bigint, dimension text, dimension_value text, unit text, window_kind text, warn_basis_points integer,
+  window_id bigint, starts_at_ms float8, ends_at_ms float8, limit_amount bigint, stop_amount bigint,
+  granted bigint, posted bigint, pending bigint, overrun bigint, leases bigint, version bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(b.team_id, '@organization'), b.id, b.dimension, b.dimension_value, b.unit, b.window_kind, b.warn_basis_points,
+    w.id, CASE WHEN isfinite(w.starts_at) THEN floor(extract(epoch FROM w.starts_at) * 1000)::float8 ELSE 0 END,
+    CASE WHEN isfinite(w.ends_at) THEN floor(extract(epoch FROM w.ends_at) * 1000)::float8 END,
+    w.limit_amount, w.stop_amount, w.granted, coalesce(l.posted, 0)::bigint, coalesce(l.pending, 0)::bigint, coalesce(l.overrun, 0)::bigint, l.leases, coalesce(l.version, 0)::bigint
+  FROM tollgate.budget b
+  JOIN tollgate.budget_window w ON w.budget_id = b.id
+  CROSS JOIN LATERAL (
+    SELECT sum(x.posted) AS posted, sum(x.granted - x.returned - x.posted) AS pending, sum(x.overrun) AS overrun,
+      count(*) FILTER (WHERE x.granted - x.returned - x.posted > 0) AS leases, sum(x.version) AS version
+    FROM tollgate.lease x WHERE x.window_id = w.id
+  ) l
+  LEFT JOIN tollgate.totals_told t ON t.team_id = coalesce(b.team_id, '@organization')
+  WHERE b.deleted_at IS NULL AND (p_team IS NULL OR coalesce(b.team_id, '@organization') = p_team)
+    AND w.ends_at > CASE WHEN p_team IS NULL THEN coalesce(t.told_at, '-infinity') ELSE clock_timestamp() END - p_grace
+$$;

@@ -1,0 +1,128 @@
+-- Adjustments after the fact: what `tollgate verify --resolve` and `tollgate lease resolve` post.
+-- An adjustment of an attempt is an entry of the pseudo gateway 'verify', epoch 1, with a hash chain of its own; its
+-- effect on the windows stands in the lease rows of ('verify', 1), so that no row of a live gateway moves under it.
+-- Lock order as in 0004: chain, window rows by id, lease rows by window id.
+
+-- Money given back makes the pseudo gateway's `granted` and `posted` negative; every other row only grows.
+ALTER TABLE tollgate.lease DROP CONSTRAINT lease_check;
+ALTER TABLE tollgate.lease ADD CONSTRAINT lease_amounts_check CHECK (returned >= 0 AND overrun >= 0 AND (posted >= 0 OR gateway_id = 'verify'));
+ALTER TABLE tollgate.window_event DROP CONSTRAINT window_event_kind_check;
+ALTER TABLE tollgate.window_event ADD CONSTRAINT window_event_kind_check CHECK (kind IN ('opened', 'limit', 'grant', 'return', 'opening_balance', 'adjustment'));
+
+-- Moves windows by signed amounts without asking a limit: a corrected price may leave an overhang, never an overspend.
+CREATE FUNCTION tollgate.adjust_windows(p_windows bigint[], p_amounts bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_row record;
+BEGIN
+  FOR v_row IN
+    SELECT w.*, u.amount FROM tollgate.budget_window w JOIN unnest(p_windows, p_amounts) AS u (id, amount) ON u.id = w.id
+    WHERE u.amount <> 0 ORDER BY w.id FOR NO KEY UPDATE OF w
+  LOOP
+    UPDATE tollgate.budget_window SET granted = granted + v_row.amount, event_seq = event_seq + 1 WHERE id = v_row.id;
+    INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+    VALUES (v_row.id, v_row.event_seq + 1, 'adjustment', 'verify', 1, v_row.amount, v_row.granted + v_row.amount,
+            v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision);
+    INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, posted, version) VALUES ('verify', 1, v_row.id, v_row.amount, v_row.amount, 1)
+    ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, posted = l.posted + excluded.posted, version = l.version + 1;
+  END LOOP;
+END $$;
+
+-- Brings an unresolved, estimated or quarantined attempt to what it really cost (0 releases it) and marks it resolved.
+-- p_cost_tokens null leaves budgets in tokens alone. Repeating it changes nothing. Returns the entry key, null when there is nothing to do.
+CREATE FUNCTION tollgate.adjust_attempt(p_attempt text, p_cost_nano_usd bigint, p_cost_tokens bigint, p_reason text, p_admin text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_attempt tollgate.attempt;
+  v_charged bigint;
+  v_tokens bigint;
+  v_earlier bigint;
+  v_delta bigint;
+  v_delta_tokens bigint;
+  v_windows bigint[];
+  v_amounts bigint[];
+  v_seq bigint;
+  v_key text;
+BEGIN
+  PERFORM tollgate.lock_chain('verify', 1);
+  v_now := clock_timestamp();
+  SELECT * INTO v_attempt FROM tollgate.attempt WHERE attempt_id = p_attempt ORDER BY at LIMIT 1;
+  IF NOT FOUND OR v_attempt.outcome = 'settled' THEN RETURN NULL; END IF;
+  SELECT sum(amount_nano_usd), count(*) FILTER (WHERE kind = 'adjustment'), sum(coalesce((detail ->> 'tokens')::bigint, 0)) + v_attempt.cost_tokens
+  INTO v_charged, v_earlier, v_tokens FROM tollgate.entry WHERE attempt_id = p_attempt;
+  v_delta := p_cost_nano_usd - v_charged;
+  v_delta_tokens := coalesce(p_cost_tokens - v_tokens, 0);
+  IF v_earlier > 0 AND v_delta = 0 AND v_delta_tokens = 0 THEN RETURN NULL; END IF;
+
+  SELECT array_agg(w.id ORDER BY w.id), array_agg(CASE b.unit WHEN 'tokens' THEN v_delta_tokens ELSE v_delta END ORDER BY w.id)
+  INTO v_windows, v_amounts
+  FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE w.id = ANY (v_attempt.window_ids);
+  PERFORM tollgate.adjust_windows(coalesce(v_windows, '{}'), coalesce(v_amounts, '{}'));
+
+  v_seq := tollgate.next_chunk_seq('verify', 1);
+  v_key := p_attempt || '/adjust/' || (v_earlier + 1);
+  INSERT INTO tollgate.entry_key (entry_key) VALUES (v_key);
+  INSERT INTO tollgate.entry (entry_key, at, kind, attempt_id, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version, detail)
+  VALUES (v_key, v_now, 'adjustment', p_attempt, 'verify', 1, v_seq, 'team/' || v_attempt.team_id, 'provider/' || v_attempt.provider, v_delta, v_attempt.price_version,
+          jsonb_build_object('resolves', p_attempt, 'reason', p_reason, 'admin', p_admin, 'tokens', v_delta_tokens::text,
+            'windows', coalesce((SELECT jsonb_object_agg(u.id::text, u.amount::text) FROM unnest(v_windows, v_amounts) AS u (id, amount) WHERE u.amount <> 0), '{}')));
+  PERFORM tollgate.seal_chunk('verify', 1, v_seq, v_now);
+  PERFORM tollgate.anchor_chain('verify', 1);
+  RETURN v_key;
+END $$;
+
+-- Brings a lump down to what is known to have been spent of it, at most what it still holds, and marks it resolved.
+-- The epoch is over, so its own lease rows give the money back. Budgets in tokens follow only when nothing was spent.
+-- Returns the entry key, null when there is no such lump or nothing left to do.
+CREATE FUNCTION tollgate.reduce_lump(p_lump text, p_spent_nano_usd bigint, p_reason text, p_admin text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_now timestamptz;
+  v_lump tollgate.entry;
+  v_rest bigint;
+  v_is_resolved boolean;
+  v_row record;
+  v_give bigint;
+  v_windows jsonb := '{}';
+  v_seq bigint;
+  v_key text;
+BEGIN
+  SELECT * INTO v_lump FROM tollgate.entry WHERE entry_key = p_lump AND kind = 'lump';
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  PERFORM tollgate.lock_chain(v_lump.gateway_id, v_lump.epoch);
+  v_now := clock_timestamp();
+  SELECT sum(amount_nano_usd), coalesce(bool_or(detail ->> 'resolves' = p_lump), false) INTO v_rest, v_is_resolved
+  FROM tollgate.entry WHERE gateway_id = v_lump.gateway_id AND epoch = v_lump.epoch AND attempt_id IS NULL AND coalesce(detail ->> 'lump', entry_key) = p_lump;
+  IF v_is_resolved AND v_rest <= p_spent_nano_usd THEN RETURN NULL; END IF;
+
+  FOR v_row IN
+    SELECT w.*, b.unit, x.held FROM (
+      SELECT d.key::bigint AS window_id, sum(d.value::bigint) AS held
+      FROM tollgate.entry e CROSS JOIN LATERAL jsonb_each_text(e.detail -> 'windows') AS d
+      WHERE e.gateway_id = v_lump.gateway_id AND e.epoch = v_lump.epoch AND e.attempt_id IS NULL AND coalesce(e.detail ->> 'lump', e.entry_key) = p_lump
+      GROUP BY 1
+    ) x JOIN tollgate.budget_window w ON w.id = x.window_id JOIN tollgate.budget b ON b.id = w.budget_id
+    ORDER BY w.id FOR NO KEY UPDATE OF w
+  LOOP
+    v_give := CASE WHEN v_row.unit = 'nano_usd' THEN greatest(0, v_row.held - p_spent_nano_usd) WHEN p_spent_nano_usd = 0 THEN v_row.held ELSE 0 END;
+    CONTINUE WHEN v_give <= 0;
+    UPDATE tollgate.lease SET posted = posted - v_give, returned = returned + v_give, version = version + 1
+    WHERE gateway_id = v_lump.gateway_id AND epoch = v_lump.epoch AND window_id = v_row.id;
+    UPDATE tollgate.budget_window SET granted = granted - v_give, event_seq = event_seq + 1 WHERE id = v_row.id;
+    INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+    VALUES (v_row.id, v_row.event_seq + 1, 'return', v_lump.gateway_id, v_lump.epoch, v_give, v_row.granted - v_give,
+            v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision);
+    v_windows := v_windows || jsonb_build_object(v_row.id::text, (-v_give)::text);
+  END LOOP;
+
+  v_seq := tollgate.next_chunk_seq(v_lump.gateway_id, v_lump.epoch);
+  v_key := p_lump || '/adjust/' || v_seq;
+  INSERT INTO tollgate.entry_key (entry_key) VALUES (v_key);
+  INSERT INTO tollgate.entry (entry_key, at, kind, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version, detail)
+  VALUES (v_key, v_now, 'adjustment', v_lump.gateway_id, v_lump.epoch, v_seq, v_lump.debit_account, v_lump.credit_account, -greatest(0, v_rest - p_spent_nano_usd), 0,
+          jsonb_build_object('lump', p_lump, 'resolves', p_lump, 'reason', p_reason, 'admin', p_admin, 'windows', v_windows));
+  PERFORM tollgate.seal_chunk(v_lump.gateway_id, v_lump.epoch, v_seq, v_now);
+  PERFORM tollgate.anchor_chain(v_lump.gateway_id, v_lump.epoch);
+  RETURN v_key;
+END $$;

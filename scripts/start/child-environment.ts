@@ -1,0 +1,83 @@
+import type { Plan } from "./plan.ts";
+
+/**
+ * Children get their configuration by environment only, and only what is theirs: provider keys reach the gateways alone,
+ * database and Temporal addresses the gateways and workers.
+ */
+
+const INHERITED = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TMP|TEMP|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|SystemRoot)$/;
+/** Replaced by what this start decided. */
+const OWN = /^(TOLLGATE_|TEMPORAL_|DATABASE_URL$|PG[A-Z]+$|npm_)/;
+
+type Variables = Record<string, string>;
+
+export function inheritedEnvironment(environment: NodeJS.ProcessEnv = process.env): Variables {
+	return pick(environment, (name) => INHERITED.test(name));
+}
+
+export function providerEnvironment(plan: Plan): Variables {
+	const simulated = pick(process.env, (name) => name.startsWith("TOLLGATE_SIMULATOR_"));
+	return {
+		...inheritedEnvironment(),
+		...simulated,
+		TOLLGATE_PROVIDER_PORT: String(plan.ports.provider),
+		TOLLGATE_PROVIDER_CALL_LOG: plan.settings.providerCallLog,
+	};
+}
+
+export type Addresses = { readonly databaseUrl: string; readonly temporalAddress: string; readonly simulatedProviderUrl: string | null };
+
+export function workerEnvironment(plan: Plan, addresses: Addresses, environment: NodeJS.ProcessEnv = process.env): Variables {
+	return {
+		...inheritedEnvironment(environment),
+		...shared(plan, addresses),
+		...given(environment, ["TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PROVIDERS_FILE", "TOLLGATE_PRICES_FILE", "TEMPORAL_UI_URL"]),
+		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,
+		TOLLGATE_ADMIN_PORT: String(plan.ports.admin),
+	};
+}
+
+export type GatewayLife = { readonly index: number; readonly life: number };
+
+export function gatewayEnvironment(plan: Plan, addresses: Addresses, gateway: GatewayLife, environment: NodeJS.ProcessEnv = process.env): Variables {
+	const simulated: Variables = addresses.simulatedProviderUrl === null ? {} : { TOLLGATE_SIMULATED_PROVIDER_URL: addresses.simulatedProviderUrl };
+	// A gateway that crashes on purpose does so once: its next life is what the test is about.
+	const crash: Variables = plan.settings.crashAt !== null && gateway.index === 0 && gateway.life === 1 ? { TOLLGATE_CRASH_AT: plan.settings.crashAt } : {};
+	return {
+		// All of it: a file of providers names the variables of its keys itself.
+		...pick(environment, (name) => !OWN.test(name)),
+		...shared(plan, addresses),
+		...given(environment, [
+			"TOLLGATE_PROVIDERS_FILE",
+			"TOLLGATE_PRICES_FILE",
+			"TOLLGATE_OPENAI_BASE_URL",
+			"TOLLGATE_ANTHROPIC_BASE_URL",
+			"TOLLGATE_IDEMPOTENCY_KEY_FILE",
+		]),
+		TOLLGATE_GATEWAYS: String(plan.gatewayIds.length),
+		TOLLGATE_GATEWAY_ID: plan.gatewayIds[gateway.index] ?? "",
+		TOLLGATE_GATEWAY_HOST: plan.settings.gatewayHost,
+		TOLLGATE_GATEWAY_PORT: String(plan.ports.gateway),
+		TOLLGATE_JOURNAL_FSYNC: plan.settings.journalFsync,
+		...simulated,
+		...crash,
+	};
+}
+
+function shared(plan: Plan, addresses: Addresses): Variables {
+	return {
+		TOLLGATE_HOME: plan.settings.home,
+		TOLLGATE_LOG_LEVEL: plan.settings.logLevel,
+		DATABASE_URL: addresses.databaseUrl,
+		TEMPORAL_ADDRESS: addresses.temporalAddress,
+		TEMPORAL_NAMESPACE: plan.settings.temporalNamespace,
+	};
+}
+
+function given(environment: NodeJS.ProcessEnv, names: readonly string[]): Variables {
+	return pick(environment, (name) => names.includes(name));
+}
+
+function pick(environment: NodeJS.ProcessEnv, isWanted: (name: string) => boolean): Variables {
+	return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && isWanted(entry[0])));
+}

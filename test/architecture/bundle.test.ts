@@ -1,0 +1,34 @@
+import { beforeAll, expect, test } from "vitest";
+import { buildWorkflowBundle } from "../../workers/bundle.ts";
+
+/** Temporal's own packages and their small dependencies. */
+const ALLOWED_PACKAGES = ["@temporalio/common", "@temporalio/workflow", "nexus-rpc", "long", "ms"];
+/** 1.89 MB when it was measured, of which 1.78 MB are Temporal's. */
+const BYTES_MAX = 2_200_000;
+
+let code: string;
+let modules: string[];
+
+beforeAll(async () => {
+	({ code } = await buildWorkflowBundle());
+	// The SDK's bundler runs webpack in development mode, which names every module in a banner.
+	modules = [...code.matchAll(/^\s*!\*\*\*\s+(\S+)/gm)].map((match) => match[1]!);
+});
+
+test("workflow code holds domain rules, workflows and Temporal, and nothing else", () => {
+	const own = modules.filter((module) => module.startsWith("./") && !module.includes("node_modules"));
+	expect(own.filter((module) => !/^\.\/(domain|workflows)\//.test(module))).toEqual([]);
+	expect(own).toContain("./workflows/team-budget/workflow.ts");
+	const packages = new Set(modules.filter((module) => module.includes("node_modules/")).map((module) => packageOf(module)));
+	expect([...packages].filter((name) => !ALLOWED_PACKAGES.includes(name))).toEqual([]);
+});
+
+test("the bundle stays small: every cached workflow pays for it", () => {
+	expect(code.length).toBeGreaterThan(100_000);
+	expect(code.length).toBeLessThan(BYTES_MAX);
+});
+
+function packageOf(module: string): string {
+	const [scopeOrName, name] = module.slice(module.lastIndexOf("node_modules/") + "node_modules/".length).split("/");
+	return scopeOrName!.startsWith("@") ? `${scopeOrName}/${name}` : scopeOrName!;
+}

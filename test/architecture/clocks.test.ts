@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
+
+/**
+ * Only PostgreSQL's clock counts for money (money-path §4): the process has a monotonic clock for how long something
+ * still holds, and its wall clock, which a person may set, only for what people read. Every use is listed with its reason.
+ */
+const MONEY = /^(activities\/(request|authority|ledger|keys|idempotency)|domain|gateway)\//;
+const WALL_CLOCK = /\bDate\.now\b|\bnew Date\(|\bDate\.parse\b|\bDate\(\)|process\.hrtime\(\)/;
+const ALLOWED: Readonly<Record<string, string>> = {
+	"activities/request/request-authority.ts: wallClockMs: () => Date.now(),":
+		"the time people read beside an attempt or a refusal; windows, leases and prices do not ask for it",
+};
+/** Where that one reading goes: two fields of records, nothing that is compared. */
+const READINGS = /\bwallClockMs\b/;
+const ALLOWED_READINGS = [
+	/^readonly wallClockMs: \(\) => number;$/,
+	/^wallClockMs: \(\) => Date\.now\(\),$/,
+	/^const \{[^}]*\bwallClockMs\b[^}]*\} = this\.dependencies;$/,
+	/\breservedAtMs: wallClockMs\(\)/,
+	/\brefusedAtMs: wallClockMs\(\)/,
+];
+
+function linesWith(pattern: RegExp, text: string): string[] {
+	return text
+		.split("\n")
+		.map((line) => line.trim())
+		.filter((line) => pattern.test(line));
+}
+
+const files = listProjectFiles([".ts"]).filter((file) => MONEY.test(file));
+const read = (file: string): string => readFileSync(path.join(PROJECT_FOLDER, file), "utf8");
+
+test("the wall clock is read where the list says, and nowhere else near money", () => {
+	expect(files.length).toBeGreaterThan(100);
+	expect(files.flatMap((file) => linesWith(WALL_CLOCK, read(file)).map((line) => `${file}: ${line}`)).sort()).toEqual(Object.keys(ALLOWED).sort());
+});
+
+test("its readings are only written down", () => {
+	const readings = files.flatMap((file) => linesWith(READINGS, read(file)));
+	expect(readings.length).toBeGreaterThan(3);
+	expect(readings.filter((line) => !ALLOWED_READINGS.some((allowed) => allowed.test(line)))).toEqual([]);
+});
+
+test("a reading that is compared would be seen", () => {
+	const text = "if (wallClockMs() > lease.endsAtMs) return;\nconst due = Date.now() + 5;\nconst day = new Date(at);";
+	expect(linesWith(WALL_CLOCK, text)).toHaveLength(2);
+	expect(linesWith(READINGS, text).some((line) => ALLOWED_READINGS.some((allowed) => allowed.test(line)))).toBe(false);
+});

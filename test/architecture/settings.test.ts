@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { describeSettings } from "#config/schema.ts";
+import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
+
+const known = new Set(describeSettings().map((row) => row.name));
+// Named in tests on purpose as what does not exist, or by clients of the gateway for a key of their own.
+const NOT_SETTINGS = /^TOLLGATE_(TEST_\w*|KEY|COLOUR|GATEWAY_PROT)?$/;
+
+function read(file: string): string {
+	return readFileSync(path.join(PROJECT_FOLDER, file), "utf8");
+}
+
+test("every TOLLGATE_ variable that is named anywhere is a setting", () => {
+	const files = [...listProjectFiles([".ts", ".mjs", ".md", ".yml"]), "Dockerfile"];
+	const unknown = files.flatMap((file) =>
+		[...new Set(read(file).match(/\bTOLLGATE_[A-Z0-9_]*[A-Z0-9]\b/g))]
+			.filter((name) => !known.has(name) && !NOT_SETTINGS.test(name))
+			.map((name) => `${file}: ${name}`),
+	);
+	expect(unknown).toEqual([]);
+});
+
+test("docs/settings.md lists every setting with what is expected", () => {
+	const table = [
+		"| variable | expected |",
+		"| --- | --- |",
+		...describeSettings().map((row) => `| \`${row.name}\` | ${row.expected.replaceAll("|", "\\|")} |`),
+	].join("\n");
+	expect(read("docs/settings.md")).toContain(table);
+});
+
+test("in docker-compose.yml only the gateway has a way out", () => {
+	const services = read("docker-compose.yml").split(/^networks:$/m)[0] ?? "";
+	const withExit = services.split(/^ {2}(?=[a-z-]+:$)/m).filter((service) => /^ {4}networks: .*\bproviders\b/m.test(service));
+	expect(withExit.map((service) => service.split(":")[0])).toEqual(["gateway"]);
+	expect(services.match(/^ {4}networks: /gm)).toHaveLength(7);
+});

@@ -1,0 +1,59 @@
+import { defaultPayloadConverter } from "@temporalio/common";
+import { expect, test } from "vitest";
+import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
+import { reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
+import { emptyTeamBudget, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
+
+/** The default converter throws on bigint and silently empties a Map or a Set: state must be plain JSON. */
+const day: BudgetDefinition = {
+	dimension: "team",
+	dimensionValue: "",
+	unit: "nano_usd",
+	windowKind: "day",
+	timeZone: "UTC",
+	limitAmount: "1000",
+	stopAmount: "900",
+	warnBasisPoints: 8000,
+};
+const lifetime: BudgetDefinition = { ...day, dimension: "user", dimensionValue: "ann", unit: "tokens", windowKind: "lifetime", stopAmount: null };
+const report = { granted: "950", posted: "950", overrun: "1", leases: 2, refusals: 3, version: 9 };
+
+const events: TeamBudgetEvent[] = [
+	{ kind: "loaded", revision: 4, isFrozen: false, budgets: [day], windows: [{ ...report, key: selectorKey(day), startsAtMs: 0, endsAtMs: 86_400_000 }] },
+	{ kind: "policyApplied", mode: "patch", set: [lifetime], removeKeys: [], requestedBy: "ann" },
+	{
+		kind: "totalsReported",
+		report: {
+			windows: [{ ...report, key: selectorKey(lifetime), startsAtMs: 0, endsAtMs: null }],
+			lastRefusals: [{ atMs: 1, key: selectorKey(day), code: "budget.exceeded", requestId: "r" }],
+		},
+	},
+	{ kind: "timePassed", nowMs: 86_400_001 },
+	{ kind: "freezeChanged", isFrozen: true, reason: "test", requestedBy: "ann" },
+	{ kind: "effectDone", id: 1, heldRevision: null },
+];
+
+function roundTrip<Value>(value: Value): Value {
+	return defaultPayloadConverter.fromPayload<Value>(defaultPayloadConverter.toPayload(value)!);
+}
+
+test("a team's state survives the default converter after every kind of event", () => {
+	let state: TeamBudgetState = emptyTeamBudget("demo");
+	expect(roundTrip(state)).toEqual(state);
+	for (const event of events) {
+		state = reduceTeamBudget(state, event).state;
+		expect(roundTrip(state)).toStrictEqual(state);
+	}
+	expect(state.outbox.length).toBeGreaterThan(2);
+	expect(state.budgets.every(({ window }) => window !== null)).toBe(true);
+});
+
+test("deciding on state that crossed the wire is deciding on the state itself", () => {
+	let direct: TeamBudgetState = emptyTeamBudget("demo");
+	let carried: TeamBudgetState = emptyTeamBudget("demo");
+	for (const event of events) {
+		direct = reduceTeamBudget(direct, event).state;
+		carried = reduceTeamBudget(roundTrip(carried), roundTrip(event)).state;
+	}
+	expect(carried).toStrictEqual(direct);
+});

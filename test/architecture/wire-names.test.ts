@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { createBudgetActivities } from "#activities/budgets/activities.ts";
+import { ERROR_CODES } from "#domain/errors/codes.ts";
+import * as messages from "#workflows/team-budget/messages.ts";
+import * as workflows from "../../workflows/index.ts";
+import { PATCHES } from "../../workflows/shared/patches.ts";
+
+/**
+ * Names that Temporal and callers keep: histories, running workflows and clients of older releases know them.
+ * Renaming one is a migration; a new one is added here.
+ */
+test("workflow types", () => {
+	expect(Object.keys(workflows)).toEqual(["teamBudgetWorkflow"]);
+	expect(messages.TEAM_BUDGET_WORKFLOW).toBe("teamBudgetWorkflow");
+	for (const workflow of Object.values(workflows)) expect(workflow).toBeTypeOf("function");
+});
+
+test("workflow ids, task queues, search attributes", () => {
+	expect(messages.teamBudgetWorkflowId("demo")).toBe("team-budget/demo");
+	expect(messages.teamBudgetWorkflowId("@organization")).toBe("team-budget/@organization");
+	expect(() => messages.teamBudgetWorkflowId("../demo")).toThrow(RangeError);
+	expect([messages.BUDGET_TASK_QUEUE, messages.TEAM_SEARCH_ATTRIBUTE, messages.STATE_SEARCH_ATTRIBUTE]).toEqual(["budget", "TollgateTeam", "TollgateState"]);
+});
+
+test("messages", () => {
+	const { applyPolicyUpdate, freezeUpdate, unfreezeUpdate, totalsReportedSignal, statusQuery } = messages;
+	expect([applyPolicyUpdate, freezeUpdate, unfreezeUpdate, totalsReportedSignal, statusQuery].map(({ type, name }) => `${type} ${name}`)).toEqual([
+		"update applyPolicy",
+		"update freeze",
+		"update unfreeze",
+		"signal totalsReported",
+		"query status",
+	]);
+});
+
+test("activities, whose capabilities share one name space", () => {
+	const never = (): never => {
+		throw new Error("not called");
+	};
+	const store = { writeBudgets: never, setFrozen: never, readBudgets: never, recordEvent: never, heldRevision: never };
+	expect(Object.keys(createBudgetActivities({ store, observer: { announced: never } }))).toEqual([
+		"writeBudgets",
+		"setFrozen",
+		"readBudgets",
+		"announceEvents",
+	]);
+});
+
+test("patch ids, none so far: a new one comes with a fresh history", () => {
+	expect(Object.keys(PATCHES)).toEqual([]);
+});
+
+test("error codes are area.problem and none has gone", () => {
+	const codes = Object.keys(ERROR_CODES);
+	for (const code of codes) expect(code).toMatch(/^[a-z]+\.[a-z_]+$/);
+	for (const code of [
+		"admin.invalid",
+		"admin.not_found",
+		"authority.unreachable",
+		"budget.exceeded",
+		"budget.frozen",
+		"budget.none",
+		"governance.unreachable",
+		"internal.invariant",
+		"key.invalid",
+		"pricing.unknown_model",
+	])
+		expect(codes).toContain(code);
+});

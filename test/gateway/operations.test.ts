@@ -1,0 +1,139 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { inspect } from "node:util";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createGatewayMetrics } from "#gateway/metrics.ts";
+import { createFakeAuthority, type FakeAuthority } from "#test/support/fake-authority.ts";
+import { testPriceBook } from "#test/support/gateway-price-book.ts";
+import { PROVIDER_KEY_CANARY, simulatedProviderTable, startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
+import { chatBody, rawCall } from "#test/support/raw-call.ts";
+import { type ReceivedCall, type ScriptedProvider, startScriptedProvider } from "#test/support/scripted-provider.ts";
+
+let provider: ScriptedProvider;
+let gateway: TestGateway;
+let authority: FakeAuthority;
+let answer: (call: ReceivedCall) => void;
+
+const PLAIN = '{"model":"gpt-4o","usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}';
+
+beforeAll(async () => {
+	provider = await startScriptedProvider((call) => answer(call));
+});
+afterAll(() => provider.close());
+beforeEach(async () => {
+	answer = (call) => call.response.end(PLAIN);
+	provider.received.length = 0;
+	authority = createFakeAuthority(testPriceBook());
+	gateway = await startTestGateway({ authority, providerUrl: provider.url });
+	return () => gateway.close();
+});
+
+function get(path: string) {
+	return rawCall(gateway.url, { method: "GET", path, headers: [] });
+}
+
+describe("metrics", () => {
+	const [gatewayPart = "", workerPart = ""] = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8").split("## The worker");
+	const documentedIn = (part: string) => [...part.matchAll(/^\| `(tollgate_\w+)` \| (\w+) \|/gm)].map((match) => match[1]).sort();
+
+	test("docs/metrics.md lists exactly what the gateway exposes", () => {
+		const { names } = createGatewayMetrics({ counters: authority.counters, pendingLedgerRows: () => 0, openCalls: () => 0 });
+		expect(documentedIn(gatewayPart)).toEqual([...names].sort());
+	});
+
+	test("docs/metrics.md lists exactly what the worker exposes", () => {
+		const folder = new URL("../../workers/", import.meta.url);
+		const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+		const exposed = sources.flatMap((name) => [...readFileSync(new URL(name, folder), "utf8").matchAll(/name: "(tollgate_\w+)"/g)].map((match) => match[1]));
+		expect(documentedIn(workerPart)).toEqual(exposed.sort());
+	});
+
+	test("count what happened, with no id in a label", async () => {
+		await rawCall(gateway.url, { body: chatBody({}) });
+		await rawCall(gateway.url, { body: "no json" });
+		authority.moneyNanoUsd = 0n;
+		await rawCall(gateway.url, { body: chatBody({}) });
+		const text = (await get("/metrics")).body.toString();
+		for (const line of [
+			'tollgate_requests_total{endpoint="chat.completions",status_class="2xx"} 1',
+			'tollgate_requests_total{endpoint="chat.completions",status_class="4xx"} 2',
+			'tollgate_refusals_total{code="request.invalid"} 1',
+			'tollgate_refusals_total{code="budget.exceeded"} 1',
+			"tollgate_attempts_settled_total 1",
+			"tollgate_open_reservations 0",
+			"tollgate_overhead_seconds_count 1",
+			"tollgate_upstream_duration_seconds_count 1",
+			"tollgate_sql_round_trips_before_send_total 0",
+		]) {
+			expect(text).toContain(line);
+		}
+		expect(text).not.toMatch(/demo|key1|tg_test/);
+	});
+});
+
+describe("health", () => {
+	test("/healthz lives, /readyz says why not", async () => {
+		expect((await get("/healthz")).status).toBe(200);
+		expect((await get("/readyz")).status).toBe(200);
+		authority.isReady = false;
+		const notReady = await get("/readyz");
+		expect(notReady.status).toBe(503);
+		expect(JSON.parse(notReady.body.toString()).reasons).toEqual(["the authority is not reachable"]);
+	});
+});
+
+describe("provider keys", () => {
+	test("never stand in an answer, an error, a log line, a metric or a printed setting", async () => {
+		answer = (call) => {
+			call.response.writeHead(401, { "content-type": "application/json", "set-cookie": PROVIDER_KEY_CANARY, "www-authenticate": PROVIDER_KEY_CANARY });
+			call.response.end(`{"error":{"message":"Incorrect API key provided: ${PROVIDER_KEY_CANARY}"}}`);
+		};
+		const refused = await rawCall(gateway.url, { body: chatBody({}) });
+		expect(refused.status).toBe(401);
+		expect(refused.body.toString()).toContain("[redacted]");
+		answer = (call) => call.response.destroy();
+		const cut = await rawCall(gateway.url, { body: chatBody({}) });
+		authority.admit = () => {
+			throw new Error("broken");
+		};
+		const broken = await rawCall(gateway.url, { body: chatBody({}) });
+		expect(broken.status).toBe(500);
+		const table = simulatedProviderTable(provider.url);
+		const shown = [refused, cut, broken].map((one) => `${one.body.toString()}${JSON.stringify(one.headers)}`);
+		const everything = [
+			...shown,
+			...gateway.log,
+			(await get("/metrics")).body.toString(),
+			JSON.stringify(table),
+			inspect(table, { depth: 9, showHidden: true }),
+		].join("\n");
+		expect(everything).not.toContain(PROVIDER_KEY_CANARY);
+		expect(gateway.log.join("")).toContain("broken");
+	});
+});
+
+describe("drain", () => {
+	test("open calls end, new ones are refused in shape, then the authority drains", async () => {
+		let held: ReceivedCall | undefined;
+		answer = (call) => {
+			held = call;
+		};
+		let isAuthorityDrained = false;
+		authority.drain = () => {
+			isAuthorityDrained = true;
+			return Promise.resolve();
+		};
+		const open = rawCall(gateway.url, { body: chatBody({}) });
+		await expect.poll(() => held !== undefined).toBe(true);
+		const drained = gateway.close();
+		await expect
+			.poll(async () => (await gateway.gateway.server.inject({ method: "GET", url: "/readyz" }).catch(() => ({ statusCode: 503 }))).statusCode)
+			.toBe(503);
+		expect(isAuthorityDrained).toBe(false);
+		held?.response.end(PLAIN);
+		expect((await open).status).toBe(200);
+		await drained;
+		expect(isAuthorityDrained).toBe(true);
+		expect(authority.attempts[0]?.outcome).toBe("settled");
+		await expect(rawCall(gateway.url, { body: chatBody({}) })).rejects.toThrow(/ECONNREFUSED/);
+	});
+});

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Endpoint } from "#domain/bound/request.ts";
+import { createFakeAuthority, type FakeAuthority } from "#test/support/fake-authority.ts";
+import { testPriceBook } from "#test/support/gateway-price-book.ts";
+import { startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
+import { JSON_HEADERS, rawCall } from "#test/support/raw-call.ts";
+import { type ScriptedProvider, startScriptedProvider } from "#test/support/scripted-provider.ts";
+
+/** The router's own table, not a list of ours: no route serves a model without a budget check. */
+
+let provider: ScriptedProvider;
+let gateway: TestGateway;
+let authority: FakeAuthority;
+let asked: Endpoint[];
+
+beforeAll(async () => {
+	provider = await startScriptedProvider((call) => call.response.end("{}"));
+});
+afterAll(() => provider.close());
+beforeEach(async () => {
+	authority = createFakeAuthority(testPriceBook());
+	asked = [];
+	const refusal = {
+		code: "budget.none",
+		message: "no budget",
+		budget: null,
+		unit: null,
+		limitAmount: null,
+		leftAmount: null,
+		resetsAt: null,
+		heldAmount: null,
+		howToAsk: "ask",
+		retryAfterSeconds: null,
+	} as const;
+	authority.admit = (input) => {
+		asked.push(input.endpoint);
+		return { kind: "refused", refusal };
+	};
+	gateway = await startTestGateway({ authority, providerUrl: provider.url });
+	return () => gateway.close();
+});
+
+type Route = { readonly method: string; readonly path: string };
+
+/** Reads the tree Fastify prints: four characters of indentation for each level. */
+function routerTable(): readonly Route[] {
+	const prefixes: string[] = [];
+	const routes: Route[] = [];
+	for (const line of gateway.gateway.server.printRoutes({ commonPrefix: false }).split("\n")) {
+		const match = /^([│ ]*)[├└]── (\S+)(?: \((.+)\))?$/.exec(line);
+		if (match === null) continue;
+		const depth = (match[1]?.length ?? 0) / 4;
+		prefixes[depth] = `${depth === 0 ? "" : prefixes[depth - 1]}${match[2]}`;
+		for (const method of match[3]?.split(", ") ?? []) routes.push({ method, path: prefixes[depth] ?? "" });
+	}
+	return routes;
+}
+
+const BODIES: Readonly<Record<string, string>> = {
+	"/v1/chat/completions": '{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}',
+	"/v1/responses": '{"model":"gpt-4o","input":"hi"}',
+	"/v1/embeddings": '{"model":"text-embedding-3-small","input":"hi"}',
+	"/v1/messages": '{"model":"claude-sonnet-5-5","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}',
+	"/v1/messages/count_tokens": '{"model":"claude-sonnet-5-5","messages":[{"role":"user","content":"hi"}]}',
+};
+const READING_ROUTES = ["/healthz", "/readyz", "/metrics", "/v1/models", "/v1/models*"];
+
+test("the router's table is what is documented, and no more", () => {
+	const table = routerTable().map(({ method, path }) => `${method} ${path}`);
+	expect(table.sort()).toEqual([...Object.keys(BODIES).map((path) => `POST ${path}`), ...READING_ROUTES.map((path) => `GET ${path}`)].sort());
+});
+
+test("every route of the table either asks for a reservation or never reaches a provider", async () => {
+	for (const { method, path } of routerTable()) {
+		const before = asked.length;
+		const answer = await rawCall(gateway.url, { method, path: path.replace("*", "/gpt-4o"), ...(method === "POST" ? { body: BODIES[path] ?? "{}" } : {}) });
+		expect([path, answer.status, asked.length - before]).toEqual([path, method === "POST" ? 402 : 200, method === "POST" ? 1 : 0]);
+	}
+	expect(provider.received).toHaveLength(0);
+});
+
+test.each([
+	["POST", "/v1/completions"],
+	["POST", "/v1/images/generations"],
+	["POST", "/v1/audio/speech"],
+	["POST", "/v1/batches"],
+	["POST", "/v1/messages/batches"],
+	["POST", "/v1/chat/completions/"],
+	["POST", "/V1/chat/completions"],
+	["POST", "//v1/chat/completions"],
+	["POST", "/v1/chat/completions%2f"],
+	["POST", "/v1/responses/compact"],
+	["GET", "/v1/responses/resp_1"],
+	["GET", "/v1/chat/completions"],
+	["PUT", "/v1/messages"],
+	["DELETE", "/v1/models/gpt-4o"],
+	["HEAD", "/v1/models"],
+	["GET", "/"],
+])("%s %s is refused and never passed on", async (method, path) => {
+	const answer = await rawCall(gateway.url, { method, path, body: '{"model":"gpt-4o"}' });
+	expect(answer.status).toBe(404);
+	if (method !== "HEAD") expect(JSON.parse(answer.body.toString()).error).toMatchObject({ code: "request.not_found" });
+	expect(asked).toHaveLength(0);
+	expect(provider.received).toHaveLength(0);
+});
+
+test("an unknown path answers an Anthropic client in its own shape", async () => {
+	const answer = await rawCall(gateway.url, { path: "/v1/complete", headers: [...JSON_HEADERS, "anthropic-version", "2023-06-01"], body: "{}" });
+	expect(JSON.parse(answer.body.toString())).toMatchObject({ type: "error", error: { type: "not_found_error" } });
+});

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { explainRequest } from "#activities/administration/explain.ts";
+import { listLeases, resolveLease } from "#activities/administration/leases.ts";
+import { readSpend } from "#activities/administration/spend.ts";
+import { verifyLedger } from "#activities/verification/verify.ts";
+import { TestLedger } from "#test/support/test-ledger.ts";
+
+let ledger: TestLedger;
+
+beforeAll(async () => {
+	ledger = await TestLedger.open();
+	await ledger.sql("INSERT INTO tollgate.price_version (version, source, checksum, created_by) VALUES (1, 'test', '', 'ada')");
+	await ledger.sql(
+		'UPDATE tollgate.price_line SET line = line || \'{"kind": "chat", "protocol": "openai", "hiddenTokensPerRequest": 0, "hiddenTokensPerMessage": 0, "isReasoning": false}\'',
+	);
+	await ledger.settle({ n: 1 }, { n: 2 });
+	await ledger.settle({ n: 3, outcome: "unresolved", reserved: 500n });
+	await ledger.refuse({ limit: 1_000_000_000n, granted: 900n, idle: 0n, need: 999_999_999n });
+	await ledger.settle({ n: 4, outcome: "unresolved", reserved: 700n });
+	await ledger.sql("SELECT tollgate.adjust_attempt('g1-1-4', 200, 150, 'test', 'ada')");
+});
+afterAll(() => ledger.close());
+
+describe("spend", () => {
+	test("is the sum of the entries, adjustments included, with what is unresolved", async () => {
+		expect(await readSpend(ledger.client, { by: "team" })).toEqual([
+			{ group: "demo", calls: 4, inputTokens: "400", outputTokens: "200", costNanoUsd: "1100", unresolvedNanoUsd: "500" },
+		]);
+	});
+
+	test.each(["model", "provider", "feature", "user", "key", "environment", "day"] as const)("by %s adds up to the same", async (by) => {
+		const rows = await readSpend(ledger.client, { by });
+		expect(rows.map((row) => row.costNanoUsd)).toEqual(["1100"]);
+	});
+
+	test("of a time without calls is empty", async () => {
+		expect(await readSpend(ledger.client, { by: "model", to: "2020-01-01" })).toEqual([]);
+		expect(await readSpend(ledger.client, { by: "model", teamId: "other" })).toEqual([]);
+	});
+
+	test("a time that is none is refused", async () => {
+		await expect(readSpend(ledger.client, { by: "model", from: "yesterday" })).rejects.toMatchObject({ code: "admin.invalid" });
+	});
+});
+
+describe("explain", () => {
+	test("says what a call cost and how that was made", async () => {
+		const { attempts } = await explainRequest(ledger.client, "r1");
+		expect(attempts).toMatchObject([
+			{
+				attemptId: "g1-1-1",
+				outcome: "settled",
+				costNanoUsd: "200",
+				usage: { inputTokens: 100, outputTokens: 50 },
+				price: { costNanoUsd: "200", priceVersion: 1 },
+				budgets: [{ name: "team, lifetime" }],
+				entries: [{ kind: "charge", amountNanoUsd: "200" }],
+			},
+		]);
+	});
+
+	test("shows what happened to a charge afterwards", async () => {
+		const { attempts } = await explainRequest(ledger.client, "r4");
+		expect(attempts[0]?.entries.map((entry) => [entry.kind, entry.amountNanoUsd])).toEqual([
+			["unresolved", "700"],
+			["adjustment", "-500"],
+		]);
+	});
+
+	test("shows the numbers of a refusal", async () => {
+		expect((await explainRequest(ledger.client, "r")).refusals).toMatchObject([
+			{ refusalId: "g1-1-f-1", code: "budget.exceeded", budget: "team, lifetime", needAmount: "999999999" },
+		]);
+	});
+
+	test("an unknown request is not found", async () => {
+		await expect(explainRequest(ledger.client, "nothing")).rejects.toMatchObject({ code: "admin.not_found" });
+	});
+});
+
+describe("leases", () => {
+	test("list what gateways hold", async () => {
+		await ledger.grant(5_000n);
+		expect(await listLeases(ledger.client, { isAll: false })).toMatchObject([
+			{ gatewayId: "g1", epoch: "1", teamId: "demo", budget: "team, lifetime", pendingAmount: "5000", closedHow: null },
+		]);
+		expect((await listLeases(ledger.client, { isAll: true })).map((lease) => lease.gatewayId)).toEqual(["g1", "verify"]);
+	});
+
+	test("of a living gateway cannot be resolved", async () => {
+		await expect(resolveLease(ledger.client, { gatewayId: "g1", epoch: "1", spentUsd: "0" }, "ada")).rejects.toMatchObject({ code: "admin.conflict" });
+		await expect(resolveLease(ledger.client, { gatewayId: "g9", epoch: "1", spentUsd: "0" }, "ada")).rejects.toMatchObject({ code: "admin.not_found" });
+		await expect(resolveLease(ledger.client, { gatewayId: "g1", epoch: "1", spentUsd: "-1" }, "ada")).rejects.toMatchObject({ code: "admin.invalid" });
+	});
+
+	test("of a gateway that never comes back go down to what was spent, and the books stay right", async () => {
+		await ledger.sql("UPDATE tollgate.gateway_epoch SET last_seen_at = clock_timestamp() - interval '2 minutes'");
+		const first = await resolveLease(ledger.client, { gatewayId: "g1", epoch: "1", spentUsd: "0.000001" }, "ada");
+		expect(first.lumps).toEqual([{ entryKey: "lump/g1/1/demo", amountNanoUsd: "1000" }]);
+		const again = await resolveLease(ledger.client, { gatewayId: "g1", epoch: "1", spentUsd: "0" }, "ada");
+		expect(again.lumps).toEqual([{ entryKey: "lump/g1/1/demo", amountNanoUsd: "0" }]);
+		expect((await ledger.sql("SELECT granted FROM tollgate.budget_window"))[0]).toEqual({ granted: "1100" });
+		expect((await ledger.sql("SELECT DISTINCT admin_name FROM tollgate.change WHERE kind = 'lease'"))[0]).toEqual({ admin_name: "ada" });
+		const { report, findings } = await verifyLedger({ databaseUrl: ledger.database.url });
+		expect(findings.filter((finding) => finding.kind !== "false_refusal")).toEqual([]);
+		expect(report).toMatchObject({ unresolved: 1, pendingPastTime: 0 });
+	});
+});

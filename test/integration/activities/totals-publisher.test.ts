@@ -1,0 +1,211 @@
+import pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
+import { Connection } from "#activities/database/connection.ts";
+import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
+import { TotalsSource } from "#activities/governance/totals-source.ts";
+import type { BudgetDefinition } from "#domain/budget/scope.ts";
+import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+
+const daily: BudgetDefinition = {
+	dimension: "team",
+	dimensionValue: "",
+	unit: "nano_usd",
+	windowKind: "day",
+	timeZone: "UTC",
+	limitAmount: "1000",
+	stopAmount: null,
+	warnBasisPoints: 8000,
+};
+
+let database: TestDatabase;
+let client: pg.Client;
+let connections: Connection[] = [];
+
+beforeAll(async () => {
+	database = await createTestDatabase();
+	client = new pg.Client({ connectionString: database.url });
+	await client.connect();
+});
+
+beforeEach(async () => {
+	await Promise.all(connections.map((connection) => connection.close()));
+	connections = [];
+	await client.query(
+		"TRUNCATE tollgate.team, tollgate.budget, tollgate.budget_window, tollgate.window_event, tollgate.lease, tollgate.team_governance, tollgate.totals_told, tollgate.refusal CASCADE",
+	);
+});
+
+afterAll(async () => {
+	await Promise.all(connections.map((connection) => connection.close()));
+	await client?.end();
+	await database?.close();
+});
+
+function connect(): Connection {
+	const connection = new Connection({ url: database.url, applicationName: "test" });
+	connections.push(connection);
+	return connection;
+}
+
+function newPublisher() {
+	const told: { teamId: string; report: TotalsReport }[] = [];
+	const changes: string[] = [];
+	const world = { nowMs: 0, isTemporalAway: false };
+	const publisher = new TotalsPublisher({
+		source: new TotalsSource(connect()),
+		sink: {
+			async reportTotals(teamId, report) {
+				if (world.isTemporalAway) throw new CostControlError("governance.unreachable", "away");
+				told.push({ teamId, report });
+			},
+		},
+		observer: {
+			reachabilityChanged: (isReachable) => changes.push(isReachable ? "reachable" : "unreachable"),
+			roleChanged: (isPublisher) => changes.push(isPublisher ? "publisher" : "standby"),
+			failed: (error) => {
+				throw error;
+			},
+		},
+		now: () => world.nowMs,
+	});
+	const cycle = async (afterMs: number): Promise<string[]> => {
+		const before = told.length;
+		world.nowMs += afterMs;
+		await publisher.cycle();
+		return told.slice(before).map(({ teamId }) => teamId);
+	};
+	return { cycle, told, changes, world };
+}
+
+async function newTeam(teamId: string): Promise<string> {
+	await client.query("INSERT INTO tollgate.team (id) VALUES ($1)", [teamId]);
+	await createPostgresBudgetStore(connect()).writeBudgets({ teamId, revision: 1, requestedBy: "ann", set: [daily], remove: [] });
+	const { rows } = await client.query<{ id: string }>(
+		"SELECT w.id FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id = $1",
+		[teamId],
+	);
+	return rows[0]!.id;
+}
+
+async function post(windowId: string, posted: number, gatewayId = "g1"): Promise<void> {
+	await client.query(
+		`INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, posted, version) VALUES ($1, 1, $2, $3, $3, 1)
+		 ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = excluded.granted, posted = excluded.posted, version = l.version + 1`,
+		[gatewayId, windowId, posted],
+	);
+}
+
+async function refuse(windowId: string, teamId: string, refusalId: string): Promise<void> {
+	await client.query(
+		`INSERT INTO tollgate.refusal (refusal_id, refused_at, request_id, gateway_id, epoch, team_id, key_id, code, window_id) VALUES ($1, now(), $1, 'g1', 1, $2, 'k', 'budget.exceeded', $3)`,
+		[refusalId, teamId, windowId],
+	);
+}
+
+describe("what is told", () => {
+	test("totals are the sum of a window's leases, their version the sum of the counters", async () => {
+		const windowId = await newTeam("alpha");
+		await post(windowId, 100, "g1");
+		await post(windowId, 200, "g1");
+		await post(windowId, 50, "g2");
+		const { cycle, told } = newPublisher();
+		expect(await cycle(0)).toEqual(["alpha"]);
+		expect(told[0]?.report.windows).toMatchObject([{ key: "team||nano_usd|day", posted: "250", version: 3, leases: 0 }]);
+	});
+
+	test("a move of more than 1 % is told after a second, a smaller one after 30 s, nothing when nothing moved", async () => {
+		const windowId = await newTeam("alpha");
+		const { cycle } = newPublisher();
+		expect(await cycle(0)).toEqual(["alpha"]);
+		await post(windowId, 11);
+		expect(await cycle(999)).toEqual([]);
+		expect(await cycle(1)).toEqual(["alpha"]);
+		await post(windowId, 12);
+		expect(await cycle(29_000)).toEqual([]);
+		expect(await cycle(1_000)).toEqual(["alpha"]);
+		expect(await cycle(60_000)).toEqual([]);
+	});
+
+	test("refusals ride along, absolute, with the last of them by request", async () => {
+		const windowId = await newTeam("alpha");
+		const { cycle, told } = newPublisher();
+		await cycle(0);
+		for (const id of ["r1", "r2", "r3"]) await refuse(windowId, "alpha", id);
+		expect(await cycle(1_000)).toEqual(["alpha"]);
+		expect(told.at(-1)?.report.windows[0]?.refusals).toBe(3);
+		expect(told.at(-1)?.report.lastRefusals.map(({ requestId, code }) => [requestId, code])).toEqual([
+			["r1", "budget.exceeded"],
+			["r2", "budget.exceeded"],
+			["r3", "budget.exceeded"],
+		]);
+		expect(await cycle(1_000)).toEqual([]);
+	});
+
+	test("crossings go first and no more than 50 signals leave in a second", async () => {
+		const windows = new Map<string, string>();
+		for (let index = 0; index < 60; index++) windows.set(`team-${index}`, await newTeam(`team-${index}`));
+		await post(windows.get("team-57")!, 900);
+		const { cycle } = newPublisher();
+		const first = await cycle(0);
+		expect(first).toHaveLength(50);
+		expect(first[0]).toBe("team-57");
+		expect(await cycle(500)).toEqual([]);
+		expect(await cycle(500)).toHaveLength(10);
+	});
+});
+
+describe("outages", () => {
+	test("with Temporal away nothing is lost: one signal with the present totals catches up", async () => {
+		const windowId = await newTeam("alpha");
+		const { cycle, told, changes, world } = newPublisher();
+		await cycle(0);
+		world.isTemporalAway = true;
+		for (const posted of [300, 850, 1000]) {
+			await post(windowId, posted);
+			expect(await cycle(1_000)).toEqual([]);
+		}
+		world.isTemporalAway = false;
+		expect(await cycle(1_000)).toEqual(["alpha"]);
+		expect(told.at(-1)?.report.windows[0]).toMatchObject({ posted: "1000", version: 3 });
+		expect(changes).toEqual(["publisher", "unreachable", "reachable"]);
+	});
+
+	test("a window that ended hours before Temporal came back is told with its last totals, also by a publisher that has just started", async () => {
+		const windowId = await newTeam("alpha");
+		const { cycle, world } = newPublisher();
+		await cycle(0);
+		world.isTemporalAway = true;
+		await post(windowId, 900);
+		expect(await cycle(1_000)).toEqual([]);
+		await client.query("UPDATE tollgate.totals_told SET told_at = told_at - interval '6 hours'");
+		await client.query(
+			"UPDATE tollgate.budget_window SET starts_at = starts_at - interval '1 day', ends_at = clock_timestamp() - interval '5 hours' WHERE id = $1",
+			[windowId],
+		);
+		await client.query("SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objid = 718204010");
+		const later = newPublisher();
+		await expect.poll(() => later.cycle(0)).toEqual(["alpha"]);
+		expect(later.told.at(-1)?.report.windows).toMatchObject([{ key: "team||nano_usd|day", posted: "900" }]);
+
+		await client.query("UPDATE tollgate.totals_told SET told_at = clock_timestamp()");
+		expect(await later.cycle(60_000)).toEqual([]);
+	});
+
+	test("of two publishers one speaks, and the other takes over when its session is gone", async () => {
+		await newTeam("alpha");
+		const first = newPublisher();
+		const second = newPublisher();
+		expect(await first.cycle(0)).toEqual(["alpha"]);
+		expect(await second.cycle(0)).toEqual([]);
+		const holders =
+			"FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objid = 718204010 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+		await client.query(`SELECT pg_terminate_backend(l.pid) ${holders}`);
+		await expect.poll(async () => (await client.query(`SELECT 1 ${holders}`)).rowCount).toBe(0); // a backend ends in its own time
+		expect(await second.cycle(1_000)).toEqual(["alpha"]);
+		expect(await first.cycle(5_000)).toEqual([]);
+		expect(first.changes.at(-1)).toBe("standby");
+	});
+});

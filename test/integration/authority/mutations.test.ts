@@ -1,0 +1,266 @@
+import type pg from "pg";
+import { describe, expect, it } from "vitest";
+import { readMigrations } from "#activities/database/migrate.ts";
+import { emptyTally, runAuthorityHistory } from "#test/support/authority-histories.ts";
+import { insertBudget, insertTeam, registerGateway, withClient } from "#test/support/authority-rows.ts";
+import { createTestDatabase } from "#test/support/postgres.ts";
+
+/**
+ * The checks of the authority can fail: each mutant takes one rule out of a SQL function, and the check that is named
+ * for it finds that out. The functions as they are pass all checks.
+ */
+const HISTORIES = 30;
+
+type Check = (url: string) => Promise<void>;
+type Mutant = { readonly rule: string; readonly within: string; readonly from: string; readonly to: string; readonly also?: string; readonly check: Check };
+
+/** Random histories against the pure model. */
+const compareHistories: Check = (url) =>
+	withClient(url, async (client) => {
+		for (let seed = 0; seed < HISTORIES; seed++) await runAuthorityHistory(client, seed, emptyTally());
+	});
+
+const grantOf = (
+	client: pg.Client,
+	gateway: { id: string; epoch: bigint },
+	ask: { budgetId: string; windowId: string; base: string; need: number; wantsClaim?: boolean; isFinal: boolean },
+) =>
+	client.query<{ reply: { served: boolean[]; items: { leaseGranted: string }[] } }>(
+		"SELECT tollgate.grant_lease($1, $2, ARRAY[$3::bigint], ARRAY[$4::bigint], ARRAY[$5::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[$6::bigint], 0, $7, $8) AS reply",
+		[gateway.id, gateway.epoch.toString(), ask.budgetId, ask.windowId, ask.base, ask.need, ask.wantsClaim ?? false, ask.isFinal],
+	);
+
+async function openBudget(client: pg.Client, limit: bigint): Promise<{ budgetId: string; windowId: string }> {
+	await insertTeam(client, "race");
+	const budgetId = await insertBudget(client, { teamId: "race", limit, windowKind: "lifetime" });
+	const { rows } = await client.query<{ id: string }>("SELECT tollgate.open_window($1)::text AS id", [budgetId]);
+	return { budgetId, windowId: rows[0]?.id ?? "" };
+}
+
+/** Eight gateways ask for more than there is at once: exactly what fits is served, and no statement fails. */
+const raceForMoney: Check = (url) =>
+	withClient(url, async (client) => {
+		const budget = await openBudget(client, 200n);
+		const served = await Promise.all(
+			Array.from({ length: 8 }, (_, index) =>
+				withClient(url, async (own) => {
+					const gateway = { id: `racer${index}`, epoch: await registerGateway(own, `racer${index}`) };
+					let base = "0";
+					let count = 0;
+					for (let round = 0; round < 6; round++) {
+						const { reply } = (await grantOf(own, gateway, { ...budget, base, need: 7, isFinal: true })).rows[0]!;
+						base = reply.items[0]?.leaseGranted ?? base;
+						if (reply.served[0]) count++;
+					}
+					return count;
+				}),
+			),
+		);
+		expect(served.reduce((sum, count) => sum + count, 0)).toBe(28);
+	});
+
+/** Money that came back for an earlier claim is left to it until the last ask. */
+const honourClaims: Check = (url) =>
+	withClient(url, async (client) => {
+		const budget = await openBudget(client, 100n);
+		const gateway = async (id: string) => ({ id, epoch: await registerGateway(client, id) });
+		const [holder, claimer, late] = [await gateway("holder"), await gateway("claimer"), await gateway("late")];
+		await grantOf(client, holder, { ...budget, base: "0", need: 90, isFinal: true });
+		await grantOf(client, claimer, { ...budget, base: "0", need: 50, wantsClaim: true, isFinal: false });
+		await client.query("SELECT tollgate.heartbeat($1, $2, ARRAY[$3::bigint], ARRAY[40::bigint], 0, 0, 0)", [
+			holder.id,
+			holder.epoch.toString(),
+			budget.windowId,
+		]);
+		const ask = async (isFinal: boolean) => (await grantOf(client, late, { ...budget, base: "0", need: 20, isFinal })).rows[0]?.reply.served;
+		expect(await ask(false)).toEqual([false]);
+		expect(await ask(true)).toEqual([true]);
+	});
+
+/** A claim is renewed by the same ask and replaced by a new one, so that an old answer does not pass for an answer to it. */
+const replaceClaims: Check = (url) =>
+	withClient(url, async (client) => {
+		const { budgetId } = await openBudget(client, 100n);
+		const epoch = (await registerGateway(client, "asker")).toString();
+		const ask = async (claimId: string, isNewAsk: boolean) => {
+			const { rows } = await client.query<{ reply: { claimId: string } }>(
+				"SELECT tollgate.grant_lease('asker', $1, ARRAY[$2::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[150::bigint], $3, true, false, $4) AS reply",
+				[epoch, budgetId, claimId, isNewAsk],
+			);
+			return rows[0]?.reply.claimId ?? "";
+		};
+		const first = await ask("0", true);
+		expect(await ask(first, false)).toBe(first);
+		expect(Number(await ask(first, true))).toBeGreaterThan(Number(first));
+		expect((await client.query("SELECT count(*)::int AS claims FROM tollgate.claim")).rows[0]).toEqual({ claims: 1 });
+	});
+
+/** Widens the gap between reading the room and taking it, as a slow disk would. */
+const SPLIT = {
+	from: "  FOR i IN 1..n LOOP\n    IF p_known_windows[i] = v_windows[i] THEN",
+	to: "  PERFORM pg_sleep(0.01);\n  FOR i IN 1..n LOOP\n    IF p_known_windows[i] = v_windows[i] THEN",
+};
+
+const MUTANTS: readonly Mutant[] = [
+	{
+		rule: "a grant locks its windows before it reads them",
+		within: "grant_lease",
+		from: "ORDER BY id FOR NO KEY UPDATE LOOP",
+		to: "ORDER BY id LOOP",
+		check: raceForMoney,
+	},
+	{
+		rule: "a fenced or closed epoch is granted nothing",
+		within: "grant_lease",
+		from: "IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
+		to: "IF false AND NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
+		check: compareHistories,
+	},
+	{
+		rule: "an attempt is booked once",
+		within: "settle_chunk",
+		from: "ON CONFLICT DO NOTHING RETURNING entry_key",
+		to: "RETURNING entry_key",
+		also: "ALTER TABLE tollgate.entry_key DROP CONSTRAINT entry_key_pkey",
+		check: compareHistories,
+	},
+	{
+		rule: "a grant leaves room for earlier claims",
+		within: "grant_lease",
+		from: "CASE WHEN p_is_final THEN 0 ELSE v_claimed[i] END",
+		to: "0",
+		check: honourClaims,
+	},
+	{ rule: "a new ask leaves a new claim", within: "grant_lease", from: "AND NOT p_is_new_ask AND", to: "AND", check: replaceClaims },
+	{
+		rule: "a claim counts idle money once",
+		within: "grant_lease",
+		from: "v_need - greatest(0, v_mine[i] - v_used[i])",
+		to: "v_need - v_mine[i]",
+		check: compareHistories,
+	},
+	{
+		rule: "a threshold below the limit restricts",
+		within: "grant_lease",
+		from: "least(v_row.limit_amount, v_row.stop_amount) - v_row.granted",
+		to: "v_row.limit_amount - v_row.granted",
+		check: compareHistories,
+	},
+	{
+		rule: "what a lost reply granted counts first",
+		within: "grant_lease",
+		from: "v_mine[i] := v_idle[i] + greatest(0, v_lost[i]);",
+		to: "v_mine[i] := v_idle[i];",
+		check: compareHistories,
+	},
+	{
+		rule: "an overrun stops the grants of its window",
+		within: "grant_lease",
+		from: "> v_row.overrun_cleared;",
+		to: "> v_row.overrun_cleared + 1000000;",
+		check: compareHistories,
+	},
+	{
+		rule: "a call is served in all its windows or in none",
+		within: "grant_lease",
+		from: "        v_fits := false;\n",
+		to: "        v_fits := i < n;\n",
+		check: compareHistories,
+	},
+	{
+		rule: "a return is absolute",
+		within: "heartbeat",
+		from: "least(p_return_to[array_position(p_windows, v_row.id)], granted - posted)",
+		to: "least(returned + p_return_to[array_position(p_windows, v_row.id)], granted - posted)",
+		check: compareHistories,
+	},
+	{
+		rule: "an overrun is not taken out of a lump",
+		within: "settle_chunk",
+		from: "ARRAY(SELECT greatest(0, a - v) FROM",
+		to: "ARRAY(SELECT a FROM",
+		check: bookLateOverrun,
+	},
+];
+
+/** A lump holds the reservations of two calls; one of them settles late and cost more than it had reserved. */
+async function bookLateOverrun(url: string): Promise<void> {
+	await withClient(url, async (client) => {
+		const budget = await openBudget(client, 100n);
+		const gateway = { id: "lost", epoch: await registerGateway(client, "lost") };
+		const epoch = gateway.epoch.toString();
+		await grantOf(client, gateway, { ...budget, base: "0", need: 50, isFinal: true });
+		await client.query("SELECT tollgate.lump_epoch('lost', $1, 'test')", [epoch]);
+		const row = {
+			attempt_id: `lost-${epoch}-1`,
+			reserved_at_ms: 0,
+			request_id: "request",
+			team_id: "race",
+			key_id: "key",
+			provider: "openai",
+			deployment: "openai",
+			protocol: "openai",
+			endpoint: "chat.completions",
+			model: "gpt-test",
+			outcome: "settled",
+			reserved_nano_usd: "20",
+			reserved_tokens: 20,
+			cost_nano_usd: "45",
+			cost_tokens: 45,
+			overrun_nano_usd: "25",
+			price_version: 1,
+			window_ids: [budget.windowId],
+			charges: [[budget.windowId, "45", "25"]],
+		};
+		await client.query("SELECT tollgate.settle_chunk('lost', $1, $2, '[]', '[]')", [epoch, JSON.stringify([row])]);
+		const { rows } = await client.query(
+			`SELECT (SELECT posted || ' ' || overrun FROM tollgate.lease WHERE gateway_id = 'lost') AS lease,
+			        (SELECT sum(amount_nano_usd)::text FROM tollgate.entry WHERE gateway_id = 'lost' AND attempt_id IS NULL) AS lump`,
+		);
+		expect(rows[0]).toEqual({ lease: "50 25", lump: "30" });
+	});
+}
+
+/** The source of one function, ready to take the place of the one in the database. */
+async function sourceOf(functionName: string): Promise<string> {
+	for (const { sql } of await readMigrations()) {
+		const start = sql.indexOf(`CREATE FUNCTION tollgate.${functionName}(`);
+		if (start >= 0) return sql.slice(start, sql.indexOf("END $$;", start) + 7).replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION");
+	}
+	throw new Error(`no migration makes tollgate.${functionName}`);
+}
+
+function replaceOnce(source: string, { from, to }: { readonly from: string; readonly to: string }): string {
+	if (source.split(from).length !== 2) throw new Error(`a mutant expects to find this once: ${from}`);
+	return source.replace(from, () => to);
+}
+
+async function onDatabase(statements: readonly string[], check: Check): Promise<void> {
+	const database = await createTestDatabase();
+	try {
+		await withClient(database.url, async (client) => {
+			for (const statement of statements) await client.query(statement);
+		});
+		await check(database.url);
+	} finally {
+		await database.close();
+	}
+}
+
+describe("the SQL functions as they are", () => {
+	it("agree with the model", () => onDatabase([], compareHistories));
+	it("honour claims", () => onDatabase([], honourClaims));
+	it("replace claims", () => onDatabase([], replaceClaims));
+	it("book a late overrun beside the lump", () => onDatabase([], bookLateOverrun));
+	it("serve exactly what fits, however slow", async () => onDatabase([replaceOnce(await sourceOf("grant_lease"), SPLIT)], raceForMoney));
+});
+
+describe("a mutant is caught", () => {
+	for (const mutant of MUTANTS) {
+		it(`without the rule that ${mutant.rule}`, async () => {
+			const source = await sourceOf(mutant.within);
+			const mutated = replaceOnce(mutant.check === raceForMoney ? replaceOnce(source, SPLIT) : source, mutant);
+			await onDatabase([mutated, ...(mutant.also === undefined ? [] : [mutant.also])], (url) => expect(mutant.check(url)).rejects.toThrow());
+		});
+	}
+});

@@ -1,0 +1,232 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { resolveVirtualKey } from "#activities/keys/resolve.ts";
+import { runCommandLine } from "#clients/command-line/run.ts";
+import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
+
+let administration: TestAdministration;
+let home: string;
+let output: string[];
+let errors: string[];
+
+beforeAll(async () => {
+	administration = await openTestAdministration();
+	const admin = await administration.app.listen({ host: "127.0.0.1", port: 0 });
+	home = await mkdtemp(path.join(tmpdir(), "tollgate-home-"));
+	const adminKeyFile = path.join(home, "admin-key");
+	await writeFile(adminKeyFile, `${administration.adminKey}\n`);
+	await writeFile(
+		path.join(home, "endpoints.json"),
+		JSON.stringify({ admin, adminKeyFile, demoKey: `tg-${"d".repeat(43)}`, databaseUrl: administration.databaseUrl }),
+	);
+	await run("team create search --limit 100 --window day");
+});
+afterAll(async () => {
+	await administration.close();
+	await rm(home, { recursive: true });
+});
+beforeEach(() => {
+	output = [];
+	errors = [];
+});
+
+/** Words are split at blanks; quoted arguments are given as a list. */
+async function run(line: string | string[], environment: Record<string, string> = { TOLLGATE_HOME: home }): Promise<number> {
+	output = [];
+	errors = [];
+	const words = typeof line === "string" ? line.split(" ") : line;
+	return runCommandLine(words, { writeLine: (text) => output.push(text), writeError: (text) => errors.push(text), environment });
+}
+
+async function runJson(line: string | string[]) {
+	const words = [...(typeof line === "string" ? line.split(" ") : line), "--json"];
+	expect(await run(words)).toBe(0);
+	expect(output).toHaveLength(1);
+	return JSON.parse(output[0] ?? "");
+}
+
+describe("what scripts rely on", () => {
+	test("team create, key create, budget set", async () => {
+		expect(await run("team create ranking --limit 0.25 --window day")).toBe(0);
+		const created = await runJson("key create --team ranking --feature f --user u --expires 30d");
+		expect(Object.keys(created).sort()).toEqual(["id", "key"]);
+		expect(await resolveVirtualKey(administration.pool, created.key)).toMatchObject({
+			kind: "known",
+			key: { keyId: created.id, teamId: "ranking", feature: "f", userId: "u" },
+		});
+		for (const scope of ["", " --feature f", " --user u", " --model gpt-test", ` --key ${created.id}`])
+			expect(await run(`budget set --team ranking${scope} --limit 0.50 --window day`)).toBe(0);
+		const budgets = await runJson("budget show --team ranking");
+		expect(budgets.map((budget: { dimension: string; limitAmount: string }) => [budget.dimension, budget.limitAmount])).toEqual(
+			["team", "feature", "key", "model", "user"].map((dimension) => [dimension, "500000000"]),
+		);
+	});
+
+	test("price check gives the cost and how it was made", async () => {
+		const checked = await runJson(["price", "check", "--model", "gpt-test", "--usage", '{"inputTokens":1000,"outputTokens":10}']);
+		expect(Object.keys(checked)).toEqual(["costNanoUsd", "lines"]);
+		expect(checked.costNanoUsd).toBe("2600000");
+	});
+
+	test("verify --json prints one line and exits 0", async () => {
+		const { code, stdout } = await spawnMain(["verify", "--json", "--home", home]);
+		expect(code).toBe(0);
+		expect(stdout.split("\n")).toHaveLength(2);
+		expect(Object.keys(JSON.parse(stdout))).toEqual([
+			"ok",
+			"calls",
+			"entries",
+			"overspendNanoUsd",
+			"overrunNanoUsd",
+			"falseRefusals",
+			"duplicated",
+			"lost",
+			"estimated",
+			"unresolved",
+			"pendingPastTime",
+		]);
+	});
+
+	test("verify exits 1 when the books are wrong, 2 when it cannot look", async () => {
+		await administration.pool.query("INSERT INTO tollgate.entry_key VALUES ('ghost')");
+		const wrong = await spawnMain(["verify", "--home", home]);
+		await administration.pool.query("DELETE FROM tollgate.entry_key WHERE entry_key = 'ghost'");
+		expect([wrong.code, wrong.stdout.includes("entry ghost")]).toEqual([1, true]);
+		expect((await spawnMain(["verify", "--home", home, "--provider-log", path.join(home, "none")])).code).toBe(2);
+		expect((await spawnMain(["verify", "--home", path.join(home, "none")])).code).toBe(2);
+	});
+});
+
+describe("exit codes", () => {
+	test.each([
+		[1, "team show nobody"],
+		[1, "key revoke key_none"],
+		[1, "explain req_none"],
+		[1, "budget set --team search --limit -1 --window day"],
+		[1, "budget set --team search --limit 0.0000000001 --window day"],
+		[1, "budget set --team nobody --limit 1 --window day"],
+		[1, "team create search --limit 1 --window day"],
+		[1, "price show --model none"],
+		[1, "budget show --team nobody"],
+		[2, ""],
+		[2, "bogus"],
+		[2, "key create"],
+		[2, "key create --team search --expires soon"],
+		[2, "budget set --team search --limit"],
+		[2, "budget set --team search --user a --model b --limit 1 --window day"],
+		[2, "team create x --limit 1"],
+		[2, "lease resolve g1 --spent 0"],
+		[2, "verify --resolve"],
+		[2, "key derive --user a --ttl 25h"],
+		[0, "--help"],
+		[0, "key --help"],
+	])("%i for: %s", async (code, line) => {
+		expect(await run(line === "" ? [] : line)).toBe(code);
+		expect(output.length + errors.length).toBeGreaterThan(0);
+	});
+
+	test("3 when no system is there, or nothing answers, or Temporal is away", async () => {
+		expect(await run("team list --home /nonexistent")).toBe(3);
+		expect(errors.join()).toContain("npm start");
+		expect(await run(`team list --admin-url http://127.0.0.1:1 --admin-key-file ${path.join(home, "admin-key")}`)).toBe(3);
+		administration.governor.isAway = true;
+		expect(await run("budget set --team search --limit 1 --window day")).toBe(3);
+		administration.governor.isAway = false;
+	});
+
+	test("a refused limit names its field", async () => {
+		await run("budget set --team search --limit -1 --window day");
+		expect(errors.join()).toContain("limit: must not be negative");
+	});
+});
+
+describe("finding the system", () => {
+	test("--home goes before TOLLGATE_HOME, before or after the command", async () => {
+		expect(await run(`team list --home ${home}`, { TOLLGATE_HOME: "/nonexistent" })).toBe(0);
+		expect(await run(`--home ${home} team list`, {})).toBe(0);
+	});
+});
+
+describe("keys", () => {
+	test("rotate, list, revoke", async () => {
+		const created = await runJson("key create --team search");
+		const successor = await runJson(`key rotate ${created.id} --overlap 1h`);
+		expect(await resolveVirtualKey(administration.pool, successor.key)).toMatchObject({ kind: "known" });
+		expect(await runJson(`key revoke ${created.id}`)).toMatchObject({ id: created.id });
+		expect(await resolveVirtualKey(administration.pool, created.key)).toMatchObject({ kind: "refused", code: "key.revoked" });
+		await run("key list --team search");
+		expect(output.join()).toContain(successor.id);
+		expect(output.join()).not.toContain(successor.key);
+	});
+
+	test("derive needs no system, only the parent", async () => {
+		const parent = await runJson("key create --team search");
+		expect(await run("key derive --user ann --ttl 1h --json", { TOLLGATE_KEY: parent.key })).toBe(0);
+		const { key } = JSON.parse(output[0] ?? "");
+		expect(await resolveVirtualKey(administration.pool, key)).toMatchObject({ kind: "known", key: { keyId: parent.id, userId: "ann" } });
+	});
+});
+
+test("tables are for people: amounts in dollars, states in words", async () => {
+	await run("budget show --team search");
+	expect(output[0]).toMatch(/^TEAM +BUDGET +WINDOW +LIMIT/);
+	expect(output[0]).toContain("100.00 USD");
+	await run("team freeze search --reason runaway");
+	await run("budget show --team search");
+	expect(output[0]).toContain("frozen");
+	expect(await run("team unfreeze search")).toBe(0);
+	for (const line of ["team list", "spend --by model", "lease list", "admin-key list", "price show"]) expect(await run(line)).toBe(0);
+});
+
+test("every command explains itself with an example", async () => {
+	for (const line of [
+		"team create",
+		"team list",
+		"team show",
+		"team set",
+		"team freeze",
+		"team unfreeze",
+		"team delete",
+		"key create",
+		"key rotate",
+		"key revoke",
+		"key list",
+		"key derive",
+		"budget set",
+		"budget show",
+		"budget remove",
+		"spend",
+		"explain",
+		"price show",
+		"price set",
+		"price check",
+		"lease list",
+		"lease resolve",
+		"verify",
+		"admin-key create",
+	]) {
+		expect(await run(`${line} --help`)).toBe(0);
+		expect(output.join("\n")).toContain(`tollgate ${line}`);
+	}
+});
+
+test("a price that is set by flags is in force", async () => {
+	expect(await run("price set --provider openai --model gpt-flag --input 2.50 --output 10 --context-window 1000 --max-output 100")).toBe(0);
+	expect((await runJson(["price", "check", "--model", "gpt-flag", "--usage", '{"inputTokens":1000000}'])).costNanoUsd).toBe("2500000000");
+});
+
+function spawnMain(words: readonly string[]): Promise<{ code: number | null; stdout: string }> {
+	const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TOLLGATE_") && name !== "DATABASE_URL"));
+	const child = spawn(process.execPath, [path.join(import.meta.dirname, "../../../../clients/command-line/main.ts"), ...words], {
+		env: environment,
+		stdio: ["ignore", "pipe", "ignore"],
+	});
+	let stdout = "";
+	child.stdout.on("data", (chunk) => {
+		stdout += chunk;
+	});
+	return new Promise((resolve) => child.once("close", (code) => resolve({ code, stdout })));
+}

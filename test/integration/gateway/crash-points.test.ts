@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CRASH_POINTS } from "#activities/process/crash-point.ts";
+import { withClient } from "#test/support/authority-rows.ts";
+import { chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
+
+let stand: GatewayStand;
+
+beforeAll(async () => {
+	stand = await openGatewayStand();
+});
+
+afterAll(() => stand.close());
+
+const pendingMoney = () =>
+	withClient(
+		stand.database.url,
+		async (client) =>
+			(
+				await client.query<{ pending: string }>(
+					"SELECT coalesce(sum(l.granted - l.returned - l.posted), 0)::text AS pending FROM tollgate.lease l JOIN tollgate.gateway_epoch e USING (gateway_id, epoch) WHERE e.closed_at IS NOT NULL",
+				)
+			).rows[0]?.pending,
+	);
+
+/** Calls one after another until the process is gone; the call it dies on breaks. */
+async function callUntilGone(gateway: GatewayProcess, key: string): Promise<void> {
+	while (gateway.child.signalCode === null && gateway.child.exitCode === null) {
+		await chat(gateway, key, { simulate: { latencyMs: 20 } }).catch(() => gateway.exited);
+	}
+}
+
+describe("kill -9 at each named crash point", () => {
+	for (const point of CRASH_POINTS) {
+		it(`${point}: after the next start the books balance with the provider's log`, async () => {
+			const gatewayId = `c_${point.replaceAll("-", "_")}`;
+			const { key } = await stand.team(100_000_000_000n);
+			const doomed = await stand.start(gatewayId, { TOLLGATE_CRASH_AT: `${point}:3` });
+			await Promise.all(Array.from({ length: 6 }, () => callUntilGone(doomed, key)));
+			expect(doomed.child.signalCode).toBe("SIGKILL");
+
+			const next = await stand.start(gatewayId);
+			expect((await chat(next, key)).status).toBe(200);
+			const { report, findings } = await stand.verify();
+			expect(findings).toEqual([]);
+			expect(report).toMatchObject({ ok: true, overspendNanoUsd: "0", falseRefusals: 0, duplicated: 0, lost: 0, pendingPastTime: 0 });
+			await next.end();
+			expect(await pendingMoney()).toBe("0");
+		}, 60_000);
+	}
+
+	it("a second process with a live holder's identity is turned away", async () => {
+		const first = await stand.start("twin");
+		await expect(stand.start("twin")).rejects.toThrow(/holder/);
+		await first.end();
+	}, 60_000);
+});

@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findFreePort } from "#activities/process/free-port.ts";
+import { GovernanceClient } from "#clients/governance-client.ts";
+import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestTemporal, type TestTemporal } from "../../support/temporal.ts";
+import { until } from "../../support/until.ts";
+
+/** The worker as `npm start` runs it, on a real PostgreSQL and a real Temporal. */
+const ENTRY = path.join(import.meta.dirname, "../../../workers/all.ts");
+
+let folder: string;
+let database: TestDatabase;
+let client: pg.Client;
+let temporal: TestTemporal;
+let worker: ChildProcess;
+let report: { admin: string; demoKeyFile: string; adminKeyFile: string };
+let stderr = "";
+
+beforeAll(async () => {
+	folder = await mkdtemp(path.join(tmpdir(), "tollgate-worker-"));
+	database = await createTestDatabase();
+	client = new pg.Client({ connectionString: database.url });
+	await client.connect();
+	const port = await findFreePort();
+	// Temporal comes up after the worker: the worker waits for it.
+	({ child: worker, listening: report } = await startWorkerProcess(port, async () => {
+		temporal = await startTestTemporal({ port, databaseFile: path.join(folder, "temporal.db") });
+	}));
+});
+
+afterAll(async () => {
+	if (worker?.exitCode === null) worker.kill("SIGKILL");
+	await temporal?.close();
+	await client?.end();
+	await database?.close();
+	await rm(folder, { recursive: true, force: true });
+});
+
+async function startWorkerProcess(temporalPort: number, meanwhile: () => Promise<void>) {
+	const environment = {
+		PATH: process.env["PATH"],
+		HOME: folder,
+		TOLLGATE_HOME: path.join(folder, "home"),
+		TOLLGATE_ADMIN_PORT: "0",
+		DATABASE_URL: database.url,
+		TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`,
+	};
+	const child = spawn(process.execPath, [ENTRY], { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+	child.stderr.on("data", (chunk: Buffer) => (stderr = `${stderr}${chunk}`.slice(-20_000)));
+	const firstLine = new Promise<string>((resolve, reject) => {
+		createInterface({ input: child.stdout }).once("line", resolve);
+		child.once("exit", (code) => reject(new Error(`the worker ended with ${code}: ${stderr}`)));
+	});
+	await meanwhile();
+	return { child, listening: JSON.parse(await firstLine) };
+}
+
+async function administer(method: string, route: string, body?: unknown): Promise<{ status: number; json: Record<string, unknown> }> {
+	const adminKey = (await readFile(report.adminKeyFile, "utf8")).trim();
+	const response = await fetch(`${report.admin}/admin/v1${route}`, {
+		method,
+		headers: { authorization: `Bearer ${adminKey}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+		...(body === undefined ? {} : { body: JSON.stringify(body) }),
+	});
+	return { status: response.status, json: (await response.json()) as Record<string, unknown> };
+}
+
+async function demoWindow(): Promise<{ id: string; limit_amount: string }> {
+	const { rows } = await client.query(
+		"SELECT w.id, w.limit_amount FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id = 'demo' ORDER BY w.id DESC LIMIT 1",
+	);
+	return rows[0];
+}
+
+async function post(amount: string): Promise<void> {
+	await client.query(
+		`INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, posted, version) VALUES ('g1', 1, $1, $2, $2, 1)
+		 ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = excluded.granted, posted = excluded.posted, version = l.version + 1`,
+		[(await demoWindow()).id, amount],
+	);
+}
+
+function governance(): GovernanceClient {
+	return new GovernanceClient({ connection: temporal.connection, client: temporal.client });
+}
+
+async function firedEvents(): Promise<string[]> {
+	const { rows } = await client.query<{ event: string }>("SELECT event FROM tollgate.governance_event WHERE team_id = 'demo' ORDER BY at");
+	return rows.map(({ event }) => event);
+}
+
+describe("the worker process", () => {
+	test("says it listens once the demo budget is in force, with its secrets in files of mode 0600", async () => {
+		expect((await demoWindow()).limit_amount).toBe("250000000");
+		for (const file of [report.adminKeyFile, report.demoKeyFile]) expect((await stat(file)).mode & 0o777).toBe(0o600);
+		expect(await (await fetch(`${report.admin}/healthz`)).json()).toEqual({ ok: true });
+		expect(Number((await client.query("SELECT count(*) AS lines FROM tollgate.price_line")).rows[0].lines)).toBeGreaterThan(50);
+	});
+
+	test("tells the team's workflow its totals as they move", async () => {
+		await post("100000000");
+		await until("posted totals in the workflow", async () => (await governance().status("demo")).budgets[0]?.window?.posted === "100000000");
+		expect(await firedEvents()).toEqual([]);
+	});
+
+	test("with Temporal away the limit stands; afterwards every threshold has come through exactly once", async () => {
+		const port = Number(temporal.address.split(":")[1]);
+		await temporal.stopServer();
+		for (const amount of ["210000000", "230000000", "250000000"]) await post(amount);
+		expect((await demoWindow()).limit_amount).toBe("250000000");
+		await until("the worker to notice", () => stderr.includes("budgets are enforced all the same"));
+		await temporal.close();
+		temporal = await startTestTemporal({ port, databaseFile: path.join(folder, "temporal.db") });
+		await until("both thresholds", async () => (await firedEvents()).length >= 2, 60_000);
+		await until("the final totals", async () => (await governance().status("demo")).budgets[0]?.window?.posted === "250000000");
+		expect(await firedEvents()).toEqual(["threshold.warn.fired", "threshold.stop.fired"]);
+		expect(await (await fetch(`${report.admin}/metrics`)).text()).toContain('tollgate_threshold_events_total{event="threshold.stop.fired"} 1');
+	});
+
+	test("with every connection to PostgreSQL lost it goes on, and a raised limit is in force when the call returns", async () => {
+		await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tollgate-worker%'");
+		const answer = await until("an answer after the loss", async () => {
+			const reply = await administer("PUT", "/budgets", { teamId: "demo", windowKind: "day", limitUsd: "1" });
+			return reply.status === 200 ? reply : undefined;
+		});
+		expect(answer.json).toMatchObject({ limitAmount: "1000000000" });
+		expect((await demoWindow()).limit_amount).toBe("1000000000");
+		await until("the withdrawal", async () => (await firedEvents()).includes("threshold.stop.withdrawn"));
+	});
+
+	test("ends on SIGTERM with exit code 0", async () => {
+		const ended = new Promise((resolve) => worker.once("exit", (code, signal) => resolve(code ?? signal)));
+		worker.kill("SIGTERM");
+		expect(await ended).toBe(0);
+	});
+});

@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
+import { DeterminismViolationError } from "@temporalio/workflow";
+import { beforeAll, describe, expect, test } from "vitest";
+import { buildWorkflowBundle } from "../../workers/bundle.ts";
+
+const FOLDER = path.join(import.meta.dirname, "histories/team-budget");
+const files = readdirSync(FOLDER).filter((file) => file.endsWith(".json"));
+let bundle: Awaited<ReturnType<typeof buildWorkflowBundle>>;
+
+type HistoryEvent = { readonly eventType: string; readonly activityTaskScheduledEventAttributes?: { activityType: { name: string } } };
+const read = (file: string): { events: HistoryEvent[] } => JSON.parse(readFileSync(path.join(FOLDER, file), "utf8"));
+
+beforeAll(async () => {
+	Runtime.install({ logger: new DefaultLogger("ERROR"), telemetryOptions: { logging: { forward: {}, filter: "OFF" } } });
+	bundle = await buildWorkflowBundle();
+});
+
+describe("recorded team workflows replay on the present code", () => {
+	test.each(files)("%s", async (file) => {
+		await Worker.runReplayHistory({ workflowBundle: bundle }, read(file), "team-budget/demo");
+	});
+
+	test("the recordings cover updates, signals, activities, a fired timer and continue-as-new", () => {
+		const seen = new Set(files.flatMap((file) => read(file).events.map(({ eventType }) => eventType.replace("EVENT_TYPE_", ""))));
+		for (const kind of [
+			"WORKFLOW_EXECUTION_UPDATE_ACCEPTED",
+			"WORKFLOW_EXECUTION_SIGNALED",
+			"ACTIVITY_TASK_COMPLETED",
+			"TIMER_FIRED",
+			"WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
+		])
+			expect(seen).toContain(kind);
+	});
+
+	test("a history the code would not have made is found out", async () => {
+		const history = read(files[0]!);
+		for (const event of history.events)
+			if (event.activityTaskScheduledEventAttributes) event.activityTaskScheduledEventAttributes.activityType.name = "renamedActivity";
+		await expect(Worker.runReplayHistory({ workflowBundle: bundle }, history, "team-budget/demo")).rejects.toBeInstanceOf(DeterminismViolationError);
+	});
+});

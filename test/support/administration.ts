@@ -1,0 +1,110 @@
+import type { FastifyInstance } from "fastify";
+import { createAdminKey } from "#activities/administration/admin-keys.ts";
+import type { BudgetGovernor } from "#activities/administration/port.ts";
+import type { Queryable } from "#activities/keys/port.ts";
+import { loadPriceFile, readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
+import { parsePriceFile } from "#activities/pricebooks/price-file.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { createAdministrationApp } from "#gateway/administration/app.ts";
+import { openTestPool, type TestPool } from "./pool.ts";
+import { createTestDatabase } from "./postgres.ts";
+
+/** Stands in for the team workflows: the next revision, written at once as the workflow's activity would. */
+export function createSqlGovernor(database: Queryable): BudgetGovernor & { isAway: boolean } {
+	const nextRevision = async (teamId: string) => {
+		if (governor.isAway) throw new CostControlError("governance.unreachable", "Temporal does not answer");
+		return Number(
+			(await database.query<{ next: string }>("SELECT coalesce(max(revision), 0) + 1 AS next FROM tollgate.team_governance WHERE team_id = $1", [teamId]))
+				.rows[0]?.next,
+		);
+	};
+	const governor = {
+		isAway: false,
+		async applyPolicy(teamId: string, input: Parameters<BudgetGovernor["applyPolicy"]>[1]) {
+			const revision = await nextRevision(teamId);
+			await database.query("SELECT tollgate.apply_policy($1, $2, $3, $4, $5)", [
+				teamId,
+				revision,
+				input.requestedBy,
+				JSON.stringify(input.set),
+				JSON.stringify(input.remove),
+			]);
+			return { revision };
+		},
+		async freeze(teamId: string, input: { reason: string; requestedBy: string }) {
+			const revision = await nextRevision(teamId);
+			await database.query("SELECT tollgate.set_frozen($1, true, $2, $3, $4)", [teamId, input.reason, revision, input.requestedBy]);
+			return { revision };
+		},
+		async unfreeze(teamId: string, input: { requestedBy: string }) {
+			const revision = await nextRevision(teamId);
+			await database.query("SELECT tollgate.set_frozen($1, false, null, $2, $3)", [teamId, revision, input.requestedBy]);
+			return { revision };
+		},
+	};
+	return governor;
+}
+
+const tokens = {
+	input: "2500000000",
+	cachedInput: "1250000000",
+	cacheWrite5m: "2500000000",
+	cacheWrite1h: "2500000000",
+	output: "10000000000",
+	reasoning: "10000000000",
+};
+export const TEST_PRICE_LINE = {
+	provider: "openai",
+	model: "gpt-test",
+	aliases: ["gpt-test-2026"],
+	kind: "chat",
+	protocol: "openai",
+	tiers: { standard: [{ aboveInputTokens: 0, prices: tokens }] },
+	perCall: {},
+	contextWindowTokens: 128_000,
+	maxOutputTokens: 16_384,
+	hiddenTokensPerRequest: 3,
+	hiddenTokensPerMessage: 4,
+	outputCapField: "max_tokens",
+	isReasoning: false,
+};
+
+export type TestAdministration = {
+	readonly databaseUrl: string;
+	readonly pool: TestPool["pool"];
+	readonly governor: ReturnType<typeof createSqlGovernor>;
+	readonly app: FastifyInstance;
+	/** Key of "ada". */
+	readonly adminKey: string;
+	readonly unexpected: unknown[];
+	close(): Promise<void>;
+};
+
+/** The administration API over a database of its own, with one priced model and one admin key. */
+export async function openTestAdministration(): Promise<TestAdministration> {
+	const database = await createTestDatabase();
+	const connections = openTestPool(database.url);
+	const governor = createSqlGovernor(connections.pool);
+	const unexpected: unknown[] = [];
+	const app = createAdministrationApp({
+		database: connections.pool,
+		governor,
+		readPrices: () => readCurrentPriceBook(connections.pool),
+		onUnexpectedError: (error) => unexpected.push(error),
+	});
+	await loadPriceFile(connections.pool, parsePriceFile(JSON.stringify({ source: "test", lines: [{ line: TEST_PRICE_LINE }] }), "test"), "seed", "test");
+	const { key } = await createAdminKey(connections.pool, "ada", "test");
+	return {
+		databaseUrl: database.url,
+		pool: connections.pool,
+		governor,
+		app,
+		adminKey: key,
+		unexpected,
+		async close() {
+			await app.close();
+			await connections.close();
+			await database.close();
+		},
+	};
+}

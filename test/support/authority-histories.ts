@@ -1,0 +1,409 @@
+import { deepStrictEqual, ok } from "node:assert/strict";
+import type pg from "pg";
+import { attemptItem } from "#activities/ledger/ledger-row.ts";
+import { type Flight, idleOf, type ModelStep, newModel, type ReservationModel, servedBy, stepModel } from "#domain/budget/reservation-model.ts";
+import { insertBudget, insertTeam } from "./authority-rows.ts";
+import { attemptRow } from "./ledger-records.ts";
+import { checkEnd, checkStep, type Random, randomFrom, randomStep } from "./model-histories.ts";
+
+/**
+ * One random history, applied step by step to PostgreSQL's functions and to the pure model; after every step the
+ * rows and the model must say the same. Throws with seed and step where they do not.
+ */
+type Flush = Extract<Flight, { kind: "flush" }>;
+type GrantStep = Extract<ModelStep, { kind: "grant" }>;
+type GatewayEpoch = { readonly gatewayId: string; readonly epoch: string; isFenced: boolean; claimId: string };
+
+const STEPS = 50;
+/** Steps of the gateway's memory and journal, which send nothing. */
+const IN_MEMORY: ReadonlySet<ModelStep["kind"]> = new Set(["reserve", "settle", "release", "expire", "return", "crash"]);
+const UNITS = ["nano_usd", "nano_usd", "tokens"] as const;
+const BUDGETS = [{ dimension: "team" }, { dimension: "model", value: "gpt-test" }, { dimension: "team", unit: "tokens" }] as const;
+
+/** How often each thing really happened: histories in which nothing happens prove nothing. */
+export type HistoryTally = Record<
+	"granted" | "refused" | "fenced" | "lookahead" | "claimed" | "booked" | "repeated" | "returned" | "adopted" | "lumped" | "late" | "limited" | "overrun",
+	number
+>;
+
+export function emptyTally(): HistoryTally {
+	return {
+		granted: 0,
+		refused: 0,
+		fenced: 0,
+		lookahead: 0,
+		claimed: 0,
+		booked: 0,
+		repeated: 0,
+		returned: 0,
+		adopted: 0,
+		lumped: 0,
+		late: 0,
+		limited: 0,
+		overrun: 0,
+	};
+}
+
+export async function runAuthorityHistory(client: pg.Client, seed: number, tally: HistoryTally): Promise<void> {
+	const random = randomFrom(seed);
+	const history = await AuthorityHistory.begin(client, { seed, random, tally });
+	for (let count = 0; count < STEPS; count++) await history.take(randomStep(history.model, random));
+	for (let step = closingStep(history.model); step; step = closingStep(history.model)) await history.take(step);
+	checkEnd(history.model);
+}
+
+/** What is still open comes to its end, one step at a time. */
+function closingStep(model: ReservationModel): ModelStep | undefined {
+	const reservation = model.reservations.findIndex(({ epoch, endings }) => endings.length === 0 && model.epochs[epoch]?.life === "alive");
+	if (reservation >= 0) return { kind: "expire", reservation };
+	if (model.flights.length > 0) return { kind: "deliver", flight: 0, isDuplicate: false };
+	const alive = model.epochs.findIndex(({ life }) => life === "alive");
+	if (alive >= 0) return { kind: "crash", epoch: alive, isJournalLost: false };
+	const crashed = model.epochs.findIndex(({ life }) => life === "crashed");
+	return crashed >= 0 ? { kind: "recover", epoch: crashed } : undefined;
+}
+
+class AuthorityHistory {
+	model: ReservationModel;
+	private readonly client: pg.Client;
+	private readonly seed: number;
+	private readonly random: Random;
+	private readonly tally: HistoryTally;
+	private readonly teamId: string;
+	private readonly budgetIds: string[] = [];
+	private readonly windowIds: string[] = [];
+	private readonly gateways: GatewayEpoch[] = [];
+
+	private constructor(client: pg.Client, options: { seed: number; random: Random; tally: HistoryTally }) {
+		this.client = client;
+		this.seed = options.seed;
+		this.random = options.random;
+		this.tally = options.tally;
+		this.teamId = `history${options.seed}`;
+		this.model = newModel(UNITS.slice(0, 2 + this.random(2)).map(() => BigInt(50 + this.random(250))));
+	}
+
+	static async begin(client: pg.Client, options: { seed: number; random: Random; tally: HistoryTally }): Promise<AuthorityHistory> {
+		const history = new AuthorityHistory(client, options);
+		await insertTeam(client, history.teamId);
+		for (const [index, { limit }] of history.model.windows.entries()) {
+			const budgetId = await insertBudget(client, { teamId: history.teamId, limit, windowKind: "lifetime", ...BUDGETS[index] });
+			history.budgetIds.push(budgetId);
+			history.windowIds.push((await history.sql<string>("SELECT tollgate.open_window($1)::text AS reply", [budgetId])) ?? "");
+		}
+		await history.take({ kind: "boot" });
+		return history;
+	}
+
+	async take(step: ModelStep): Promise<void> {
+		try {
+			const before = this.model;
+			this.model = await this.apply(step);
+			checkStep(before, this.model, step);
+			if (!IN_MEMORY.has(step.kind)) await this.compare();
+		} catch (error) {
+			throw new Error(`history ${this.seed} disagrees at ${JSON.stringify(step, (_, value) => (typeof value === "bigint" ? `${value}` : value))}`, {
+				cause: error,
+			});
+		}
+	}
+
+	private async apply(step: ModelStep): Promise<ReservationModel> {
+		switch (step.kind) {
+			case "boot":
+				return this.boot(step);
+			case "grant":
+				return this.grant(step);
+			case "deliver":
+				return this.deliver(step);
+			case "recover":
+				return this.recover(step);
+			case "setLimit":
+				return this.setLimit(step);
+			case "clearOverrun":
+				await this.sql(
+					"UPDATE tollgate.budget_window SET overrun_cleared = (SELECT coalesce(sum(overrun), 0) FROM tollgate.lease WHERE window_id = $1) WHERE id = $1",
+					[this.windowIds[step.window]],
+				);
+				return stepModel(this.model, step);
+			default:
+				return stepModel(this.model, step);
+		}
+	}
+
+	/** A new gateway, or a dead one again: then the earlier epoch is fenced. */
+	private async boot(step: ModelStep): Promise<ReservationModel> {
+		const dead = this.gateways.filter((_, index) => this.model.epochs[index]?.life !== "alive");
+		const isTaken = (gatewayId: string) => this.gateways.some((other, index) => other.gatewayId === gatewayId && this.model.epochs[index]?.life === "alive");
+		const again = dead[this.random(dead.length + 1)]?.gatewayId;
+		const gatewayId = again === undefined || isTaken(again) ? `h${this.seed}g${this.gateways.length}` : again;
+		const reply = await this.sql<{ epoch: number }>(
+			"SELECT tollgate.register_gateway($1, $2, 'off', ARRAY(SELECT boot_id FROM tollgate.gateway_epoch WHERE gateway_id = $1)) AS reply",
+			[gatewayId, `boot-${this.gateways.length}`],
+		);
+		for (const gateway of this.gateways) if (gateway.gatewayId === gatewayId) gateway.isFenced = true;
+		this.gateways.push({ gatewayId, epoch: String(reply?.epoch), isFenced: false, claimId: "0" });
+		return stepModel(this.model, step);
+	}
+
+	private async grant(step: GrantStep): Promise<ReservationModel> {
+		const epoch = this.model.epochs[step.epoch];
+		const gateway = this.gateways[step.epoch];
+		if (!epoch || !gateway) return this.model;
+		if (epoch.life !== "alive") {
+			if (gateway.isFenced || epoch.life === "closed") await this.expectFenced(step);
+			return stepModel(this.model, step);
+		}
+		const isFinal = this.random(3) > 0;
+		const claimed = isFinal ? [] : await this.claimedByOthers(gateway);
+		const reply = await this.askGrant(step, isFinal);
+		gateway.claimId = reply.claimId ?? "0";
+		// Claims live for 2 s; here they stand until they are served, so that no history depends on the clock.
+		await this.sql("UPDATE tollgate.claim SET expires_at = 'infinity' WHERE window_ids && $1::bigint[]", [this.windowIds]);
+		deepStrictEqual(reply.served, servedBy(this.model, step.epoch, step.needs, claimed), "served");
+		if (claimed.some((amount) => amount > 0n)) this.tally.claimed++;
+		for (const served of reply.served ?? []) this.tally[served ? "granted" : "refused"]++;
+		// Lookahead is best effort: the authority may add to the needs, within what was asked and half of what is left.
+		const bare = stepModel(this.model, { ...step, claimed, lookahead: [] });
+		const lookahead = bare.windows.map(({ limit, granted }, index) => {
+			const added = BigInt(reply.items?.[index]?.leaseGranted ?? 0) - bare.epochs[step.epoch]!.rows[index]!.granted;
+			const most = limit > granted ? (limit - granted) / 2n : 0n;
+			ok(
+				added >= 0n && added <= most && added <= step.lookahead[index]!,
+				`lookahead of ${added} where ${step.lookahead[index]} was asked and half the room is ${most}`,
+			);
+			if (added > 0n) this.tally.lookahead++;
+			return added;
+		});
+		return stepModel(this.model, { ...step, claimed, lookahead });
+	}
+
+	/** Room that a grant leaves for claims of others, those before its own claim where it has one. */
+	private async claimedByOthers({ gatewayId, epoch, claimId }: GatewayEpoch): Promise<bigint[]> {
+		const { rows } = await this.client.query<{ claimed: string; is_sound: boolean }>(
+			`SELECT coalesce(sum(c.needs[array_position(c.window_ids, w.id)]), 0)::text AS claimed, coalesce(bool_and(0 < ALL (c.needs)), true) AS is_sound
+			 FROM unnest($1::bigint[]) WITH ORDINALITY AS w (id, n)
+			 LEFT JOIN tollgate.claim c ON w.id = ANY (c.window_ids) AND (c.gateway_id, c.epoch) <> ($2, $3::bigint) AND ($4::bigint = 0 OR c.id < $4::bigint)
+			 GROUP BY w.n ORDER BY w.n`,
+			[this.windowIds, gatewayId, epoch, claimId],
+		);
+		ok(
+			rows.every((row) => row.is_sound),
+			"a claim asks for money",
+		);
+		return rows.map((row) => BigInt(row.claimed));
+	}
+
+	/** A grant that was under way when its process died comes late. */
+	private async expectFenced(step: GrantStep): Promise<void> {
+		deepStrictEqual(await this.askGrant(step, true), { fenced: true });
+		this.tally.fenced++;
+	}
+
+	private async askGrant(step: GrantStep, isFinal: boolean) {
+		const { gatewayId, epoch, claimId } = this.gateways[step.epoch]!;
+		const known = this.model.epochs[step.epoch]!.memory;
+		const reply = await this.sql<{ served?: boolean[]; fenced?: boolean; claimId?: string; items?: { leaseGranted: string }[] }>(
+			"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11) AS reply",
+			[
+				gatewayId,
+				epoch,
+				this.budgetIds,
+				// A gateway whose first reply was lost does not know the window yet.
+				this.windowIds.map((windowId, index) => (known[index]!.granted === 0n ? "0" : windowId)),
+				known.map(({ granted }) => granted.toString()),
+				known.map((_, index) => idleOf(this.model, step.epoch, index).toString()),
+				this.windowIds.map((_, index) => String(step.lookahead[index] ?? 0n)),
+				step.needs.flatMap((need) => this.windowIds.map(() => need.toString())),
+				claimId,
+				this.random(2) === 0,
+				isFinal,
+			],
+		);
+		ok(reply);
+		return reply;
+	}
+
+	/** A flush may carry other rows of its epoch, in any order, some of them a second time. */
+	private async deliver(step: Extract<ModelStep, { kind: "deliver" }>): Promise<ReservationModel> {
+		const flight = this.model.flights[step.flight];
+		if (!flight) return this.model;
+		if (flight.kind === "return") {
+			this.tally.returned++;
+			const { gatewayId, epoch } = this.gateways[flight.epoch]!;
+			await this.sql("SELECT tollgate.heartbeat($1, $2, $3::bigint[], $4::bigint[], 0, 0, 0) AS reply", [
+				gatewayId,
+				epoch,
+				this.windowIds,
+				flight.returnTo.map(String),
+			]);
+			return stepModel(this.model, step);
+		}
+		const others = this.model.flights.filter(
+			(other): other is Flush => other.kind === "flush" && other.epoch === flight.epoch && other !== flight && this.random(2) === 0,
+		);
+		const booked = [...this.model.journal.values()].filter((row) => row.epoch === flight.epoch && this.model.entries.has(row.key) && this.random(4) === 0);
+		await this.settle(flight.epoch, this.shuffled([flight, ...others, ...booked]));
+		let after = stepModel(this.model, step);
+		for (const other of others) after = stepModel(after, { kind: "deliver", flight: after.flights.indexOf(other), isDuplicate: false });
+		return after;
+	}
+
+	private async recover(step: Extract<ModelStep, { kind: "recover" }>): Promise<ReservationModel> {
+		const crashed = this.model.epochs[step.epoch];
+		const after = stepModel(this.model, step);
+		if (crashed?.life !== "crashed") return after;
+		const { gatewayId, epoch } = this.gateways[step.epoch]!;
+		if (crashed.isJournalLost) {
+			this.tally.lumped++;
+			await this.sql("SELECT tollgate.lump_epoch($1, $2, 'test') AS reply", [gatewayId, epoch]);
+		} else {
+			this.tally.adopted++;
+			await this.adopt(step.epoch, after);
+		}
+		if (this.random(2) === 0) await this.expectFenced({ kind: "grant", epoch: step.epoch, needs: [1n], lookahead: [], isReplyLost: true });
+		return after;
+	}
+
+	/** Replays the journal in two overlapping parts, then gives the rest back. */
+	private async adopt(epochIndex: number, after: ReservationModel): Promise<void> {
+		const { gatewayId, epoch } = this.gateways[epochIndex]!;
+		const rows = this.shuffled([...after.journal.values()].filter((row) => row.epoch === epochIndex));
+		const cut = this.random(rows.length + 1);
+		await this.settle(epochIndex, rows.slice(0, cut));
+		await this.settle(epochIndex, rows.slice(this.random(cut + 1)));
+		await this.sql("SELECT tollgate.adopt_epoch($1, $2) AS reply", [gatewayId, epoch]);
+	}
+
+	private async settle(epochIndex: number, rows: readonly Flush[]): Promise<void> {
+		if (rows.length === 0) return;
+		const { gatewayId, epoch } = this.gateways[epochIndex]!;
+		const reply = await this.sql<{ inserted: number }>("SELECT tollgate.settle_chunk($1, $2, $3, '[]', '[]') AS reply", [
+			gatewayId,
+			epoch,
+			`[${rows.map((row) => this.rowJson(row)).join()}]`,
+		]);
+		const fresh = rows.filter((row) => !this.model.entries.has(row.key)).length;
+		ok(reply);
+		this.tally.booked += reply.inserted;
+		this.tally.repeated += rows.length - reply.inserted;
+		this.tally.overrun += rows.filter((row) => row.overrun > 0n).length;
+		if (this.model.entries.has(`lump/${epochIndex}`)) this.tally.late += reply.inserted;
+		ok(reply.inserted <= fresh, `${reply.inserted} rows were new to the ledger, ${fresh} to the model`);
+	}
+
+	private rowJson({ key, epoch: epochIndex, posted, overrun }: Flush): string {
+		const { gatewayId, epoch } = this.gateways[epochIndex]!;
+		const n = Number(key.slice("attempt/".length));
+		const cost = posted + overrun;
+		const reservation = this.model.reservations[n]!;
+		const row = attemptRow(n, "", {
+			reservation: {
+				attemptId: `${gatewayId}-${epoch}-${n}`,
+				teamId: this.teamId,
+				reservedNanoUsd: reservation.amount.toString(),
+				reservedTokens: Number(reservation.amount),
+				windows: this.windowIds.map((id, index) => ({ id, unit: UNITS[index]! })),
+			},
+			outcome: {
+				outcome: reservation.endings[0] === "posted" ? "settled" : "unresolved",
+				costNanoUsd: cost.toString(),
+				costTokens: Number(cost),
+				overrunNanoUsd: overrun.toString(),
+				windowOverruns: Object.fromEntries(this.windowIds.map((id) => [id, overrun.toString()])),
+			},
+		});
+		return attemptItem(row).json;
+	}
+
+	private async setLimit(step: Extract<ModelStep, { kind: "setLimit" }>): Promise<ReservationModel> {
+		this.tally.limited++;
+		// The model knows the lower of limit and threshold; which of the two it is must not matter.
+		const isThreshold = this.random(2) === 0;
+		const limit = step.limit + BigInt(isThreshold ? this.random(100) : 0);
+		await this.sql("UPDATE tollgate.budget SET limit_amount = $2, stop_amount = $3, is_frozen = $4, revision = revision + 1 WHERE id = $1", [
+			this.budgetIds[step.window],
+			limit.toString(),
+			isThreshold ? step.limit.toString() : null,
+			step.isFrozen,
+		]);
+		await this.sql("SELECT tollgate.apply_limits($1)", [this.windowIds[step.window]]);
+		return stepModel(this.model, step);
+	}
+
+	private async compare(): Promise<void> {
+		const { rows } = await this.client.query<{ window_id: string; state: WindowState }>({ name: "state", text: STATE, values: [this.windowIds] });
+		const states = new Map(rows.map(({ window_id, state }) => [window_id, state]));
+		for (const [index, windowId] of this.windowIds.entries()) deepStrictEqual(states.get(windowId), this.expected(index), `window ${index}`);
+	}
+
+	/** The window as PostgreSQL should hold it. */
+	private expected(index: number): WindowState {
+		const { granted, limit, isFrozen } = this.model.windows[index]!;
+		const leases: Record<string, string> = {};
+		const lumps: Record<string, string> = {};
+		this.model.epochs.forEach(({ rows }, epochIndex) => {
+			const { granted: leased, returned, posted, overrun } = rows[index]!;
+			const { gatewayId, epoch } = this.gateways[epochIndex]!;
+			if (leased > 0n || overrun > 0n) leases[`${gatewayId}/${epoch}`] = `${leased} ${returned} ${posted} ${overrun}`;
+			const lump = this.model.entries.get(`lump/${epochIndex}`)?.posted[index] ?? 0n;
+			if (lump > 0n) lumps[`${gatewayId}/${epoch}`] = lump.toString();
+		});
+		const attempts = [...this.model.entries.keys()].filter((key) => key.startsWith("attempt/")).length;
+		return {
+			granted: granted.toString(),
+			events: granted.toString(),
+			lastEvent: granted.toString(),
+			isGapless: true,
+			limit: limit.toString(),
+			isFrozen,
+			leases,
+			lumps,
+			attempts,
+		};
+	}
+
+	private shuffled<Item>(items: readonly Item[]): Item[] {
+		return items
+			.map((item) => ({ item, key: this.random(1_000_000) }))
+			.sort((left, right) => left.key - right.key)
+			.map(({ item }) => item);
+	}
+
+	private async sql<Reply>(text: string, values: readonly unknown[]): Promise<Reply | undefined> {
+		return (await this.client.query<{ reply: Reply }>(text, [...values])).rows[0]?.reply;
+	}
+}
+
+type WindowState = {
+	granted: string;
+	/** The running sum of the window's events, and what the last of them says. */
+	events: string;
+	lastEvent: string;
+	isGapless: boolean;
+	limit: string;
+	isFrozen: boolean;
+	/** gateway/epoch → "granted returned posted overrun". */
+	leases: Record<string, string>;
+	/** gateway/epoch → what its lump still holds here. */
+	lumps: Record<string, string>;
+	attempts: number;
+};
+
+const STATE = `
+	SELECT w.id::text AS window_id, jsonb_build_object(
+		'granted', w.granted::text,
+		'events', coalesce((SELECT sum(CASE kind WHEN 'grant' THEN amount WHEN 'return' THEN -amount ELSE 0 END) FROM tollgate.window_event WHERE window_id = w.id), 0)::text,
+		'lastEvent', (SELECT granted_after::text FROM tollgate.window_event WHERE window_id = w.id AND seq = w.event_seq),
+		'isGapless', (SELECT count(*) = max(seq) AND max(seq) = w.event_seq AND bool_and(kind <> 'grant' OR (granted_after <= least(limit_amount, stop_amount) AND NOT is_frozen)) FROM tollgate.window_event WHERE window_id = w.id),
+		'limit', least(w.limit_amount, w.stop_amount)::text,
+		'isFrozen', w.is_frozen,
+		'leases', coalesce((SELECT jsonb_object_agg(gateway_id || '/' || epoch, granted || ' ' || returned || ' ' || posted || ' ' || overrun) FROM tollgate.lease WHERE window_id = w.id AND (granted, overrun) <> (0, 0)), '{}'),
+		'lumps', coalesce((SELECT jsonb_object_agg(gateway_id || '/' || epoch, held::text) FROM (
+			SELECT e.gateway_id, e.epoch, sum((e.detail -> 'windows' ->> w.id::text)::bigint) AS held
+			FROM tollgate.lease l CROSS JOIN LATERAL (
+				SELECT * FROM tollgate.entry WHERE gateway_id = l.gateway_id AND epoch = l.epoch AND attempt_id IS NULL OFFSET 0) e
+			WHERE l.window_id = w.id GROUP BY 1, 2) lump WHERE held > 0), '{}'),
+		'attempts', (SELECT count(*) FROM tollgate.attempt WHERE w.id = ANY (window_ids) AND team_id = (SELECT team_id FROM tollgate.budget WHERE id = w.budget_id))
+	) AS state
+	FROM tollgate.budget_window w WHERE w.id = ANY ($1::bigint[])`;

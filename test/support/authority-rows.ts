@@ -1,0 +1,51 @@
+import pg from "pg";
+
+/** Rows an authority test stands on: a team, budgets, gateway epochs; written straight into PostgreSQL. */
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+	const client = new pg.Client({ connectionString: url });
+	await client.connect();
+	try {
+		return await work(client);
+	} finally {
+		await client.end();
+	}
+}
+
+export type BudgetRow = {
+	readonly teamId: string;
+	readonly dimension?: string;
+	readonly value?: string;
+	readonly limit: bigint;
+	readonly unit?: string;
+	readonly windowKind?: string;
+	readonly timeZone?: string;
+};
+
+export async function insertTeam(client: pg.Client, teamId: string, policy: Record<string, unknown> = {}): Promise<void> {
+	await client.query("INSERT INTO tollgate.team (id, policy) VALUES ($1, $2)", [teamId, policy]);
+}
+
+export async function insertBudget(client: pg.Client, budget: BudgetRow): Promise<string> {
+	const { rows } = await client.query<{ id: string }>(
+		`INSERT INTO tollgate.budget (team_id, dimension, dimension_value, limit_amount, unit, window_kind, time_zone)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id::text`,
+		[
+			budget.dimension === "organization" ? null : budget.teamId,
+			budget.dimension ?? "team",
+			budget.value ?? "",
+			budget.limit.toString(),
+			budget.unit ?? "nano_usd",
+			budget.windowKind ?? "day",
+			budget.timeZone ?? "UTC",
+		],
+	);
+	return rows[0]?.id ?? "";
+}
+
+export async function registerGateway(client: pg.Client, gatewayId: string): Promise<bigint> {
+	const { rows } = await client.query<{ reply: { epoch: number } }>("SELECT tollgate.register_gateway($1, $2, 'off', '{}') AS reply", [
+		gatewayId,
+		`boot-${gatewayId}-${Math.random()}`,
+	]);
+	return BigInt(rows[0]?.reply.epoch ?? 0);
+}

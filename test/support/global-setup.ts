@@ -1,0 +1,29 @@
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { isolateEnvironment } from "./environment.ts";
+import { stopTestServer } from "./postgres-server.ts";
+
+/** Without scripts/test.ts (`vitest run FILE`) this makes the folder that workers share, and cleans up after them. */
+export default async function setUpRun(): Promise<(() => Promise<void>) | undefined> {
+	if (process.env["TOLLGATE_TEST_RUN_FOLDER"] !== undefined) return undefined;
+	const folder = await makeRunFolder();
+	const isolated = isolateEnvironment(process.env, folder);
+	for (const name of Object.keys(process.env)) if (!(name in isolated)) delete process.env[name];
+	Object.assign(process.env, isolated);
+	return () => removeRunFolder(folder);
+}
+
+/** A folder for all files of one run, `tmp` in it. */
+export async function makeRunFolder(): Promise<string> {
+	const folder = await mkdtemp(path.join(tmpdir(), "tollgate-test-"));
+	// The embedded PostgreSQL of root runs as another user, who has to pass.
+	await chmod(folder, 0o711);
+	await mkdir(path.join(folder, "tmp"), { mode: 0o711 });
+	return folder;
+}
+
+export async function removeRunFolder(folder: string): Promise<void> {
+	await stopTestServer(folder);
+	await rm(folder, { recursive: true, force: true });
+}

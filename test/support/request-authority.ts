@@ -1,0 +1,133 @@
+import { createPostgresAuthority } from "#activities/authority/postgres.ts";
+import { Connection } from "#activities/database/connection.ts";
+import type { AttemptRow, JournalRecord, LedgerWriter, RefusalRecord } from "#activities/ledger/record.ts";
+import type { AdmissionInput, KeyIdentity, RequestAuthority } from "#activities/request/port.ts";
+import { createRequestAuthority } from "#activities/request/request-authority.ts";
+import type { Bound } from "#domain/bound/request.ts";
+import { makePriceBook } from "#domain/pricing/make-price-book.ts";
+import type { PriceLine } from "#domain/pricing/price-book.ts";
+import { registerGateway, withClient } from "./authority-rows.ts";
+
+/**
+ * A gateway's request layer on real PostgreSQL with the journal in memory and a writer that posts to the lease rows
+ * at once: enough to prove admission. The real journal and writer have their own tests.
+ */
+export type TestGateway = {
+	readonly authority: RequestAuthority;
+	readonly records: JournalRecord[];
+	readonly refusals: RefusalRecord[];
+	readonly alerts: string[];
+	close(): Promise<void>;
+};
+
+const PRICES = { input: 1_000_000n, cachedInput: 1_000_000n, cacheWrite5m: 1_000_000n, cacheWrite1h: 1_000_000n, output: 1_000_000n, reasoning: 1_000_000n };
+
+/** One nano-dollar per token, so that costs can be read off the test. */
+export const TEST_LINE: PriceLine = {
+	provider: "test",
+	model: "test-model",
+	aliases: [],
+	kind: "chat",
+	protocol: "openai",
+	tiers: { standard: [{ aboveInputTokens: 0, prices: PRICES }] },
+	perCall: {},
+	contextWindowTokens: 1_000_000,
+	maxOutputTokens: 1_000_000,
+	maxTokensPerImage: undefined,
+	maxTokensPerPage: undefined,
+	maxTokensPerAudioSecond: undefined,
+	hiddenTokensPerRequest: 0,
+	hiddenTokensPerMessage: 0,
+	outputCapField: "max_tokens",
+	isReasoning: false,
+	encoding: undefined,
+};
+
+export async function startTestGateway(url: string, gatewayId: string): Promise<TestGateway> {
+	const epoch = await withClient(url, (client) => registerGateway(client, gatewayId));
+	const posting = new Connection({ url, applicationName: "test writer" });
+	const records: JournalRecord[] = [];
+	const refusals: RefusalRecord[] = [];
+	const alerts: string[] = [];
+	const pending = new Set<Promise<unknown>>();
+	const journal = { append: (record: JournalRecord) => void records.push(record), close: () => undefined, whenDurable: () => undefined };
+	const writer: LedgerWriter = {
+		enqueueAttempt: (row) => {
+			const work: Promise<unknown> = post(posting, gatewayId, epoch, row).finally(() => pending.delete(work));
+			pending.add(work);
+		},
+		enqueueRefusal: (record) => void refusals.push(record),
+		flush: async () => void (await Promise.all(pending)),
+		get pendingRows() {
+			return pending.size;
+		},
+		close: async () => void (await Promise.all(pending)),
+	};
+	const authority = await createRequestAuthority({
+		gatewayId,
+		epoch,
+		revision: 0n,
+		authority: createPostgresAuthority({ url, gatewayId, epoch }),
+		journal,
+		createWriter: () => writer,
+		loadPriceBook: async () => ({ book: makePriceBook(1, [TEST_LINE]), msUntilNextPrice: undefined }),
+		onDrained: async () => undefined,
+		onFenced: () => alerts.push("fenced"),
+		onAlert: (alert) => alerts.push(alert),
+		onError: (error) => alerts.push(String(error)),
+	});
+	return {
+		authority,
+		records,
+		refusals,
+		alerts,
+		close: async () => {
+			await authority.drain(0);
+			await posting.close();
+		},
+	};
+}
+
+async function post(connection: Connection, gatewayId: string, epoch: bigint, { reservation, outcome }: AttemptRow): Promise<void> {
+	const amount = BigInt(outcome.costNanoUsd) - BigInt(outcome.overrunNanoUsd);
+	await connection.query(
+		"post",
+		"UPDATE tollgate.lease SET posted = posted + $4, version = version + 1 WHERE gateway_id = $1 AND epoch = $2 AND window_id = ANY ($3::bigint[])",
+		[gatewayId, epoch.toString(), reservation.windows.map((window) => window.id), amount.toString()],
+	);
+}
+
+/** A bound of exactly `nanoUsd`; clampable down to `floor` when given (one token costs one nano-dollar). */
+export function testBound(nanoUsd: bigint, floor?: number): Bound {
+	const at = (outputTokens: number) => ({ nanoUsd: BigInt(outputTokens), tokens: outputTokens });
+	return {
+		inputTokens: 0,
+		outputTokens: Number(nanoUsd),
+		nanoUsd,
+		tokens: Number(nanoUsd),
+		clampFloorTokens: floor,
+		at,
+		clampTo: (available) => {
+			const most = available.nanoUsd === undefined ? Number(nanoUsd) : Number(available.nanoUsd < nanoUsd ? available.nanoUsd : nanoUsd);
+			return floor === undefined || most < floor ? undefined : most;
+		},
+	};
+}
+
+export function testCall(key: KeyIdentity, bound: Bound, signal: AbortSignal = new AbortController().signal): AdmissionInput {
+	return {
+		requestId: "req",
+		key,
+		asserted: {},
+		claimed: {},
+		endpoint: "chat.completions",
+		protocol: "openai",
+		model: "test-model",
+		provider: "test",
+		deployment: "test",
+		line: TEST_LINE,
+		priceVersion: 1,
+		bound,
+		signal,
+	};
+}

@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import { Client, Connection } from "@temporalio/client";
+import { DefaultLogger, NativeConnection, Runtime, type WorkflowBundle } from "@temporalio/worker";
+import { findFreePort } from "#activities/process/free-port.ts";
+import { loadSettings } from "#config/load.ts";
+import { acquireTemporalBinary } from "../../scripts/start/temporal-binary.ts";
+import { buildWorkflowBundle } from "../../workers/bundle.ts";
+
+export type TestTemporal = {
+	readonly address: string;
+	readonly connection: Connection;
+	readonly client: Client;
+	readonly nativeConnection: NativeConnection;
+	/** Ends the server alone, as an outage would. */
+	stopServer(): Promise<void>;
+	close(): Promise<void>;
+};
+
+const START_TIMEOUT_MS = 60_000;
+
+export type TestTemporalOptions = {
+	/** Registers TollgateTeam and TollgateState; default true. */
+	readonly hasSearchAttributes?: boolean;
+	/** Default: a free one. */
+	readonly port?: number;
+	/** Keeps the server's state over a restart; default: in memory. */
+	readonly databaseFile?: string;
+};
+
+/** A Temporal dev server of its own, ended by `close`. */
+export async function startTestTemporal({ hasSearchAttributes = true, port, databaseFile }: TestTemporalOptions = {}): Promise<TestTemporal> {
+	const { temporalBinary, cache } = loadSettings({
+		TOLLGATE_TEMPORAL_BINARY: process.env["TOLLGATE_TEMPORAL_BINARY"],
+		TOLLGATE_CACHE: process.env["TOLLGATE_CACHE"],
+	});
+	const binary = await acquireTemporalBinary({ named: temporalBinary, cache, onProgress: (line) => process.stderr.write(`${line}\n`) });
+	const chosenPort = port ?? (await findFreePort());
+	const attributes = hasSearchAttributes ? ["--search-attribute", "TollgateTeam=Keyword", "--search-attribute", "TollgateState=Keyword"] : [];
+	const args = [
+		"server",
+		"start-dev",
+		"--headless",
+		"--ip",
+		"127.0.0.1",
+		"--port",
+		String(chosenPort),
+		"--log-level",
+		"error",
+		...attributes,
+		...(databaseFile === undefined ? [] : ["--db-filename", databaseFile]),
+	];
+	const server = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] });
+	let stderr = "";
+	server.stderr.on("data", (chunk: Buffer) => (stderr = `${stderr}${chunk}`.slice(-4_000)));
+	const ended = new Promise<void>((resolve) => server.once("close", () => resolve()));
+	const kill = (): boolean => server.kill("SIGKILL");
+	process.once("exit", kill);
+	const stop = async (): Promise<void> => {
+		process.off("exit", kill);
+		if (server.exitCode === null) server.kill("SIGTERM");
+		await ended;
+	};
+	const address = `127.0.0.1:${chosenPort}`;
+	try {
+		installQuietRuntime();
+		const connection = await connectWithin(address, START_TIMEOUT_MS);
+		const nativeConnection = await NativeConnection.connect({ address });
+		const close = async (): Promise<void> => {
+			await connection.close();
+			await nativeConnection.close();
+			await stop();
+		};
+		return { address, connection, client: new Client({ connection }), nativeConnection, stopServer: stop, close };
+	} catch (error) {
+		await stop();
+		throw new Error(`the Temporal dev server did not start: ${stderr}`, { cause: error });
+	}
+}
+
+let bundle: Promise<WorkflowBundle> | undefined;
+
+/** The workflow bundle, built once per test process. */
+export function testWorkflowBundle(): Promise<WorkflowBundle> {
+	bundle ??= buildWorkflowBundle();
+	return bundle;
+}
+
+async function connectWithin(address: string, timeoutMs: number): Promise<Connection> {
+	const deadline = performance.now() + timeoutMs;
+	for (;;) {
+		try {
+			return await Connection.connect({ address, connectTimeout: 1_000 });
+		} catch (error) {
+			if (performance.now() > deadline) throw error;
+			await new Promise((resolve) => setTimeout(resolve, 100));
+		}
+	}
+}
+
+let isRuntimeInstalled = false;
+
+function installQuietRuntime(): void {
+	if (isRuntimeInstalled) return;
+	isRuntimeInstalled = true;
+	Runtime.install({ logger: new DefaultLogger("ERROR"), telemetryOptions: { logging: { forward: {}, filter: "OFF" } } });
+}

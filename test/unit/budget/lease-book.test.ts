@@ -1,0 +1,118 @@
+import { describe, expect, it } from "vitest";
+import { LeaseBook } from "#domain/budget/lease-book.ts";
+import type { LeaseFacts } from "#domain/budget/window-lease.ts";
+
+const facts = (more: Partial<LeaseFacts> = {}): LeaseFacts => ({
+	budgetId: "1",
+	windowId: "11",
+	seq: "1",
+	limit: 100n,
+	stop: 100n,
+	granted: 50n,
+	isFrozen: false,
+	isOverrun: false,
+	leaseGranted: 50n,
+	leaseReturned: 0n,
+	leasePosted: 0n,
+	leaseOverrun: 0n,
+	endsAt: null,
+	...more,
+});
+
+const money = (nanoUsd: bigint, tokens = 0n) => ({ nanoUsd, tokens });
+const TEAM = [{ budgetId: "1", unit: "nano_usd" as const }];
+
+function bookWith(...rows: readonly Partial<LeaseFacts>[]): LeaseBook {
+	const book = new LeaseBook();
+	book.renew(0, 60_000);
+	for (const row of rows) book.adopt("nano_usd", facts(row), Number.POSITIVE_INFINITY);
+	return book;
+}
+
+describe("LeaseBook", () => {
+	it("reserves until the idle money is gone, and gives back what a call did not cost", () => {
+		const book = bookWith({});
+		const first = book.tryReserve(TEAM, money(30n), 1);
+		expect(book.tryReserve(TEAM, money(21n), 1)).toBeUndefined();
+		expect(book.tryReserve(TEAM, money(20n), 1)).toBeDefined();
+		book.settle(first ?? expect.fail("reserved"), money(10n));
+		expect(book.leaseOf("1")?.idle).toBe(20n);
+	});
+
+	it("reserves in every window or in none", () => {
+		const book = bookWith({}, { budgetId: "2", windowId: "22", leaseGranted: 5n });
+		expect(book.tryReserve([...TEAM, { budgetId: "2", unit: "nano_usd" }], money(6n), 1)).toBeUndefined();
+		expect(book.leaseOf("1")?.reserved).toBe(0n);
+	});
+
+	it("spends nothing once the lease has expired, whatever money it holds", () => {
+		const book = bookWith({});
+		expect(book.tryReserve(TEAM, money(1n), 59_999)).toBeDefined();
+		expect(book.tryReserve(TEAM, money(1n), 60_000)).toBeUndefined();
+	});
+
+	it("spends nothing from an ended, frozen, overrun or changed window", () => {
+		for (const row of [{ isFrozen: true }, { isOverrun: true }]) expect(bookWith(row).tryReserve(TEAM, money(1n), 1)).toBeUndefined();
+		const book = new LeaseBook();
+		book.renew(0, 60_000);
+		book.adopt("nano_usd", facts(), 10);
+		expect(book.tryReserve(TEAM, money(1n), 10)).toBeUndefined();
+		expect(book.tryReserve(TEAM, money(1n), 9)).toBeDefined();
+		for (const lease of book.leases()) lease.isStale = true;
+		expect(book.tryReserve(TEAM, money(1n), 9)).toBeUndefined();
+	});
+
+	it("takes a cost above the reservation from idle money first and calls only the rest overrun", () => {
+		const book = bookWith({});
+		const reservation = book.tryReserve(TEAM, money(10n), 1) ?? expect.fail("reserved");
+		expect(book.settle(reservation, money(35n)).size).toBe(0);
+		const second = book.tryReserve(TEAM, money(15n), 1) ?? expect.fail("reserved");
+		expect([...book.settle(second, money(18n))]).toEqual([["11", 3n]]);
+		expect(book.leaseOf("1")).toMatchObject({ idle: 0n, spent: 50n });
+	});
+
+	it("spends nothing more from an overrun window, also before the authority has heard of it, until it is cleared", () => {
+		const book = bookWith({});
+		const reservation = book.tryReserve(TEAM, money(10n), 1) ?? expect.fail("reserved");
+		book.settle(reservation, money(60n));
+		book.adopt("nano_usd", facts({ leaseGranted: 70n }), Number.POSITIVE_INFINITY); // granted before the flush arrived
+		expect(book.tryReserve(TEAM, money(1n), 1)).toBeUndefined();
+		book.adopt("nano_usd", facts({ leaseGranted: 70n, leaseOverrun: 10n, isOverrun: true }), Number.POSITIVE_INFINITY);
+		expect(book.tryReserve(TEAM, money(1n), 1)).toBeUndefined();
+		book.adopt("nano_usd", facts({ leaseGranted: 70n, leaseOverrun: 10n, isOverrun: false }), Number.POSITIVE_INFINITY);
+		expect(book.tryReserve(TEAM, money(1n), 1)).toBeDefined();
+	});
+
+	it("finds the overrun of each window by its own idle money", () => {
+		const book = bookWith({}, { budgetId: "2", windowId: "22", leaseGranted: 10n });
+		const both = [...TEAM, { budgetId: "2", unit: "nano_usd" as const }];
+		const reservation = book.tryReserve(both, money(10n), 1) ?? expect.fail("reserved");
+		expect([...book.settle(reservation, money(12n))]).toEqual([["22", 2n]]);
+		expect(book.leaseOf("1")?.spent).toBe(12n);
+		expect(book.leaseOf("2")?.spent).toBe(10n);
+	});
+
+	it("returns idle money as an absolute amount", () => {
+		const book = bookWith({});
+		book.tryReserve(TEAM, money(20n), 1);
+		const lease = book.leaseOf("1") ?? expect.fail("leased");
+		expect(lease.returnIdle()).toBe(30n);
+		expect(lease.returnIdle()).toBe(30n);
+		expect(lease.idle).toBe(0n);
+	});
+
+	it("does not adopt a row that shows less than it was granted: commits were lost", () => {
+		const book = bookWith({});
+		expect(book.adopt("nano_usd", facts({ leaseGranted: 40n }), Number.POSITIVE_INFINITY)).toBe(false);
+		expect(book.leaseOf("1")?.granted).toBe(50n);
+	});
+
+	it("keeps token budgets in tokens and money in money", () => {
+		const book = new LeaseBook();
+		book.renew(0, 60_000);
+		book.adopt("tokens", facts({ budgetId: "3", windowId: "33", leaseGranted: 100n }), Number.POSITIVE_INFINITY);
+		const reservation = book.tryReserve([{ budgetId: "3", unit: "tokens" }], money(1_000_000n, 80n), 1) ?? expect.fail("reserved");
+		expect(book.settle(reservation, money(2_000_000n, 30n)).size).toBe(0);
+		expect(book.leaseOf("3")?.idle).toBe(70n);
+	});
+});

@@ -1,0 +1,44 @@
+import { describe, expect, test } from "vitest";
+import { type AcceptedTotals, type PublishedWindow, planPublications } from "#domain/budget/publication.ts";
+
+function window(overrides: Partial<PublishedWindow> = {}): PublishedWindow {
+	return { windowId: "1", limitAmount: 1000n, stopAmount: 1000n, warnBasisPoints: 8000, granted: 0n, posted: 0n, version: 0, refusals: 0, ...overrides };
+}
+
+function accepted(atMs: number, ...windows: PublishedWindow[]): AcceptedTotals {
+	return { atMs, windows: new Map(windows.map((entry) => [entry.windowId, entry])) };
+}
+
+function plan(now: PublishedWindow, known: AcceptedTotals | undefined, nowMs: number, signalsMax = 50): boolean {
+	const map = new Map(known === undefined ? [] : [["demo", known]]);
+	return planPublications({ teams: [{ teamId: "demo", windows: [now] }], accepted: map, nowMs, signalsMax }).length === 1;
+}
+
+describe("a team is told", () => {
+	test("what it never heard", () => expect(plan(window(), undefined, 0)).toBe(true));
+	test("nothing while nothing changed, for ever", () => expect(plan(window(), accepted(0, window()), 3_600_000)).toBe(false));
+	test("a move above 1 % of the limit, spent or granted", () => {
+		expect(plan(window({ posted: 11n, version: 1 }), accepted(0, window()), 1_000)).toBe(true);
+		expect(plan(window({ granted: 11n, version: 1 }), accepted(0, window()), 1_000)).toBe(true);
+		expect(plan(window({ posted: 10n, version: 1 }), accepted(0, window()), 1_000)).toBe(false);
+	});
+	test("a crossing, however small the step", () =>
+		expect(plan(window({ posted: 800n, version: 2 }), accepted(0, window({ posted: 799n, version: 1 })), 1_000)).toBe(true));
+	test("never twice within a second, not even a crossing", () => expect(plan(window({ posted: 1000n, version: 2 }), accepted(0, window()), 999)).toBe(false));
+	test("anything unsaid after 30 s", () => expect(plan(window({ posted: 1n, version: 1 }), accepted(0, window()), 30_000)).toBe(true));
+	test("new refusals", () => expect(plan(window({ refusals: 2 }), accepted(0, window({ refusals: 1 })), 1_000)).toBe(true));
+	test("nothing when the second's signals are used up", () => expect(plan(window({ posted: 1000n }), undefined, 0, 0)).toBe(false));
+});
+
+test("crossings go first, then whoever has waited longest", () => {
+	const teams = ["moved-late", "moved-early", "crossed"].map((teamId) => ({
+		teamId,
+		windows: [window(teamId === "crossed" ? { posted: 900n, version: 1 } : { posted: 500n, version: 1 })],
+	}));
+	const known = new Map([
+		["moved-late", accepted(5_000, window())],
+		["moved-early", accepted(1_000, window())],
+		["crossed", accepted(8_000, window())],
+	]);
+	expect(planPublications({ teams, accepted: known, nowMs: 10_000, signalsMax: 50 })).toEqual(["crossed", "moved-early", "moved-late"]);
+});

@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import type { TeamPolicy } from "#activities/request/port.ts";
+import { DEFAULT_TEAM_POLICY, readTeamPolicy } from "#domain/budget/team-policy.ts";
+
+test("the defaults are a whole policy of the request layer", () => {
+	const policy: TeamPolicy = readTeamPolicy({}).policy;
+	expect(policy).toEqual({
+		admissionWaitMs: 5_000,
+		clampFloorTokens: 256,
+		clampFloorReasoningTokens: 4_096,
+		mayLowerCallerCap: false,
+		unknownFields: "refuse",
+		onDisconnect: "drain",
+		maxCallMs: 900_000,
+	});
+});
+
+test("stored values go over the defaults", () => {
+	expect(readTeamPolicy({ admissionWaitMs: 0, unknownFields: "pass" })).toEqual({
+		policy: { ...DEFAULT_TEAM_POLICY, admissionWaitMs: 0, unknownFields: "pass" },
+		problems: [],
+	});
+});
+
+test.each([
+	["admissionWaitMs", -1],
+	["admissionWaitMs", 60_001],
+	["clampFloorTokens", 0],
+	["maxCallMs", 1.5],
+	["unknownFields", "ignore"],
+	["onDisconnect", true],
+	["mayLowerCallerCap", "yes"],
+	["typo", 1],
+])("%s = %j is a problem of that field, and the default stays", (field, value) => {
+	const { policy, problems } = readTeamPolicy({ [field]: value });
+	expect(problems.map((problem) => problem.field)).toEqual([field]);
+	expect(policy).toEqual(DEFAULT_TEAM_POLICY);
+});

@@ -1,0 +1,113 @@
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import pg from "pg";
+import { type Logger, pino } from "pino";
+import { Registry } from "prom-client";
+import { bootstrapSystem } from "#activities/administration/bootstrap.ts";
+import { Connection } from "#activities/database/connection.ts";
+import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
+import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
+import { createAdministrationApp } from "#gateway/administration/app.ts";
+import { startBudgetRole } from "./budget.ts";
+import { loadPrices } from "./seed-prices.ts";
+import { retryOutages } from "./shared/retry-outages.ts";
+import { routeTemporalLog } from "./shared/temporal-log.ts";
+import { startUpkeep } from "./upkeep.ts";
+
+/**
+ * Every role of the worker in one process: team workflows, totals publisher, ledger upkeep, prices, administration API.
+ * Prints one line on stdout when the worker polls and the demo budget is in force; logs go to stderr.
+ * Survives PostgreSQL and Temporal being away. SIGTERM or SIGINT stops it.
+ */
+const ADMINISTRATION_CONNECTIONS = 4;
+
+async function main(): Promise<void> {
+	const settings = loadSettings();
+	const databaseUrl = requireDatabaseUrl(settings);
+	const log = pino({ level: settings.logLevel, base: { process: "worker" } }, pino.destination({ dest: 2, sync: true }));
+	routeTemporalLog(log);
+	const metrics = new Registry();
+	const stopping = new StopList(log);
+	const database = openPool(databaseUrl, log);
+	stopping.add(() => database.end());
+	const upkeepConnection = new Connection({ url: databaseUrl, applicationName: "tollgate-worker-upkeep", statementTimeoutMs: 10_000 });
+	stopping.add(() => upkeepConnection.close());
+	stopping.add(startUpkeep(upkeepConnection, { log, metrics }));
+	const budgetRole = await startBudgetRole({
+		databaseUrl,
+		temporalAddress: requireTemporalAddress(settings),
+		temporalNamespace: settings.temporalNamespace,
+		log,
+		metrics,
+	});
+	stopping.add(() => budgetRole.stop());
+	await retryOutages("prices", () => loadPrices(database, settings.pricesFile, log), log);
+	const app = createAdministrationApp({
+		database,
+		governor: budgetRole.governance,
+		readPrices: () => readCurrentPriceBook(database),
+		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
+	});
+	app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+	stopping.add(() => app.close());
+	await app.listen({ host: settings.adminHost, port: settings.adminPort });
+	await budgetRole.polls;
+	const { home, demoLimitNanoUsd } = settings;
+	const files = await retryOutages("bootstrap", () => bootstrapSystem({ database, governor: budgetRole.governance, home, demoLimitNanoUsd }), log);
+	process.stdout.write(`${JSON.stringify({ event: "listening", admin: `http://${settings.adminHost}:${portOf(app)}`, ...files })}\n`);
+}
+
+function openPool(connectionString: string, log: Logger): pg.Pool {
+	const pool = new pg.Pool({
+		connectionString,
+		application_name: "tollgate-worker-administration",
+		max: ADMINISTRATION_CONNECTIONS,
+		connectionTimeoutMillis: 2_000,
+		query_timeout: 30_000,
+		options: "-c lock_timeout=2000 -c statement_timeout=29000 -c idle_in_transaction_session_timeout=1000",
+	});
+	// An idle connection that PostgreSQL closed; the next query opens another.
+	pool.on("error", (err) => log.warn({ err }, "PostgreSQL closed an idle connection"));
+	return pool;
+}
+
+function portOf(app: FastifyInstance): number {
+	return (app.server.address() as AddressInfo).port;
+}
+
+/** Stops what was started, last first, once. A second signal ends the process at once. */
+class StopList {
+	private readonly log: Logger;
+	private readonly stops: (() => Promise<unknown>)[] = [];
+	private isStopping = false;
+
+	constructor(log: Logger) {
+		this.log = log;
+		for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => this.stop());
+	}
+
+	add(stop: () => Promise<unknown>): void {
+		this.stops.unshift(stop);
+	}
+
+	private stop(): void {
+		if (this.isStopping) process.exit(1);
+		this.isStopping = true;
+		this.stopAll().then(
+			() => process.exit(0),
+			(err: unknown) => {
+				this.log.error({ err }, "stopping the worker failed");
+				process.exit(1);
+			},
+		);
+	}
+
+	private async stopAll(): Promise<void> {
+		for (const stop of this.stops) await stop();
+	}
+}
+
+main().catch((error: unknown) => {
+	process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+	process.exit(1);
+});

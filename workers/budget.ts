@@ -1,0 +1,95 @@
+import { Client, Connection as TemporalConnection } from "@temporalio/client";
+import type { Logger } from "pino";
+import { Counter, type Registry } from "prom-client";
+import { createBudgetActivities } from "#activities/budgets/activities.ts";
+import type { BudgetStore, GovernanceEvent } from "#activities/budgets/port.ts";
+import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
+import { Connection } from "#activities/database/connection.ts";
+import type { PublisherObserver } from "#activities/governance/port.ts";
+import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
+import { TotalsSource } from "#activities/governance/totals-source.ts";
+import { GovernanceClient } from "#clients/governance-client.ts";
+import { BUDGET_TASK_QUEUE } from "../workflows/team-budget/messages.ts";
+import { buildWorkflowBundle } from "./bundle.ts";
+import { startWorker } from "./shared/start-worker.ts";
+
+export type BudgetRoleOptions = {
+	readonly databaseUrl: string;
+	readonly temporalAddress: string;
+	readonly temporalNamespace: string;
+	readonly log: Pick<Logger, "info" | "warn" | "error">;
+	readonly metrics: Registry;
+};
+
+export type BudgetRole = {
+	readonly store: BudgetStore;
+	readonly governance: GovernanceClient;
+	/** Resolves when the worker polls the task queue "budget". */
+	readonly polls: Promise<void>;
+	stop(): Promise<void>;
+};
+
+/** Opening balances sum a window's attempts; everything else here is far below this. */
+const STATEMENT_TIMEOUT_MS = 8_000;
+/** Left alone, gRPC waits up to two minutes between attempts to connect: a crossing has to be told soon after Temporal is back. */
+const RECONNECT_QUICKLY = { "grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 2_000 };
+
+/** The task queue "budget" (team workflows and their activities) and the totals publisher. */
+export async function startBudgetRole(options: BudgetRoleOptions): Promise<BudgetRole> {
+	const { databaseUrl: url, log } = options;
+	const limits = new Connection({ url, applicationName: "tollgate-worker-budgets", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+	const totals = new Connection({ url, applicationName: "tollgate-worker-totals", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+	const connection = TemporalConnection.lazy({ address: options.temporalAddress, connectTimeout: 2_000, channelArgs: RECONNECT_QUICKLY });
+	const governance = new GovernanceClient({ connection, client: new Client({ connection, namespace: options.temporalNamespace }) });
+	const store = createPostgresBudgetStore(limits);
+	const publisher = new TotalsPublisher({ source: new TotalsSource(totals), sink: governance, observer: observePublisher(log), now: () => performance.now() });
+	const worker = startWorker({
+		address: options.temporalAddress,
+		namespace: options.temporalNamespace,
+		taskQueue: BUDGET_TASK_QUEUE,
+		workflowBundle: await buildWorkflowBundle(),
+		activities: createBudgetActivities({ store, observer: { announced: countAnnouncements(options) } }),
+		log,
+	});
+	publisher.start();
+	return {
+		store,
+		governance,
+		polls: worker.polls,
+		async stop() {
+			await publisher.stop();
+			await worker.stop();
+			await Promise.all([connection.close(), limits.close(), totals.close()]);
+		},
+	};
+}
+
+function countAnnouncements({ log, metrics }: BudgetRoleOptions): (event: GovernanceEvent) => void {
+	const counter = new Counter({
+		name: "tollgate_threshold_events_total",
+		help: "Thresholds of budgets that fired or were withdrawn, each once per window, by event.",
+		labelNames: ["event"],
+		registers: [metrics],
+	});
+	return ({ event, teamId, detail }) => {
+		counter.inc({ event });
+		const level = event.endsWith(".fired") ? "warn" : "info";
+		log[level]({ event, teamId, ...detail }, `${event} of team ${teamId}`);
+	};
+}
+
+function observePublisher(log: BudgetRoleOptions["log"]): PublisherObserver {
+	return {
+		reachabilityChanged(isReachable, err) {
+			if (isReachable) log.info("Temporal answers again; totals catch up");
+			else log.warn({ err }, "Temporal does not answer; budgets are enforced all the same, totals wait");
+		},
+		roleChanged(isPublisher, err) {
+			if (isPublisher) log.info("this worker publishes the totals");
+			else log.warn({ err }, "this worker does not publish the totals at the moment");
+		},
+		failed(err) {
+			log.error({ err }, "publishing totals failed");
+		},
+	};
+}

@@ -1,0 +1,1 @@
+export { teamBudgetWorkflow } from "./team-budget/workflow.ts";

@@ -1,0 +1,12 @@
+import type { ActivityOptions } from "@temporalio/workflow";
+
+/**
+ * Timeout and retry classes. `sql`: one statement of at most 2 s; after a minute without success the activity
+ * fails and the workflow decides (it keeps the work in its outbox), so that PostgreSQL being away for hours
+ * neither grows the history by retries nor blocks continue-as-new.
+ */
+export const SQL_ACTIVITY = {
+	startToCloseTimeout: "10 seconds",
+	scheduleToCloseTimeout: "60 seconds",
+	retry: { initialInterval: "200 milliseconds", backoffCoefficient: 2, maximumInterval: "5 seconds" },
+} as const satisfies ActivityOptions;

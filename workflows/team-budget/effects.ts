@@ -1,0 +1,34 @@
+import type { GovernanceEvent } from "#activities/budgets/port.ts";
+import type { BudgetSelector } from "#domain/budget/scope.ts";
+import { type BudgetDimension, type BudgetUnit, selectorKey, type WindowKind } from "#domain/budget/scope.ts";
+import type { BudgetEffect, TeamBudgetState } from "#domain/budget/team-budget-state.ts";
+
+/** Announcements with keys that stay the same however often they are sent. */
+export function toGovernanceEvents(teamId: string, effects: readonly BudgetEffect[]): GovernanceEvent[] {
+	return effects.flatMap((effect) => {
+		if (effect.kind !== "announce") return [];
+		const { key, event, windowStartsAtMs, amount, posted, limitAmount } = effect;
+		// A withdrawal may repeat in one window, so it counts by effect; a line fires once per window and amount.
+		const once = event.endsWith(".withdrawn") ? `${amount}|${effect.id}` : amount;
+		return [
+			{
+				eventKey: `${teamId}|${key}|${windowStartsAtMs}|${event}|${once}`,
+				teamId,
+				event,
+				detail: { budget: key, windowStartsAtMs, amount, posted, limitAmount },
+			},
+		];
+	});
+}
+
+/** Selectors to end, except those that a later change set again. */
+export function removedSelectors(state: TeamBudgetState, keys: readonly string[]): BudgetSelector[] {
+	const present = new Set(state.budgets.map(({ definition }) => selectorKey(definition)));
+	return keys.filter((key) => !present.has(key)).map(selectorFromKey);
+}
+
+/** Values hold no "|" (domain/budget/scope.ts), so the key splits back exactly. */
+function selectorFromKey(key: string): BudgetSelector {
+	const [dimension, dimensionValue, unit, windowKind] = key.split("|");
+	return { dimension: dimension as BudgetDimension, dimensionValue: dimensionValue ?? "", unit: unit as BudgetUnit, windowKind: windowKind as WindowKind };
+}

@@ -1,0 +1,111 @@
+import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
+import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
+import { definitionsOf, nextWindowEndMs, reduceTeamBudget, reviseEffect, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
+import { type BudgetEffect, stateWord, type TeamBudgetState, type TotalsReport } from "#domain/budget/team-budget-state.ts";
+import { announceEvents, setFrozen, writeBudgets } from "../shared/activity-proxies.ts";
+import { guardHandler } from "../shared/handler-errors.ts";
+import { renderDetails } from "./details.ts";
+import { removedSelectors, toGovernanceEvents } from "./effects.ts";
+import { type RevisionResult, STATE_SEARCH_ATTRIBUTE, type TeamBudgetInput, type TeamBudgetStatus } from "./messages.ts";
+import { initialState } from "./state.ts";
+
+const ANNOUNCEMENTS_PER_ACTIVITY = 50;
+/** A window's end is PostgreSQL's to decide; this workflow shows the next one a little later. */
+const WINDOW_END_SLACK_MS = 1_000;
+const stateAttribute = defineSearchAttributeKey(STATE_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD);
+
+/**
+ * Holds the state of one run between messages. Every change goes through the pure reducer; every change is shown.
+ * It never waits except for the first load, and never acts on the world except in `carryOut`.
+ */
+export class TeamBudgetGovernor {
+	state: TeamBudgetState;
+	messagesHandled = 0;
+	private readonly hasSearchAttributes: boolean;
+	private shownWord: string | undefined;
+	private earlyReport: TotalsReport | undefined;
+
+	constructor(input: TeamBudgetInput) {
+		this.state = initialState(input);
+		this.hasSearchAttributes = input.hasSearchAttributes;
+		// Search attributes and the memo come along with continue-as-new.
+		this.shownWord = input.state === undefined ? undefined : stateWord(this.state);
+		this.show();
+	}
+
+	apply(event: TeamBudgetEvent): void {
+		this.state = reduceTeamBudget(this.state, event).state;
+		if (event.kind === "loaded" && this.earlyReport !== undefined)
+			this.state = reduceTeamBudget(this.state, { kind: "totalsReported", report: this.earlyReport }).state;
+		this.show();
+	}
+
+	/** A person's decision: one synchronous step, except in the very first moments, when PostgreSQL's revision is not known yet. */
+	async decide(makeEvent: () => TeamBudgetEvent): Promise<RevisionResult> {
+		this.messagesHandled++;
+		if (!this.state.isLoaded) await condition(() => this.state.isLoaded);
+		return guardHandler(() => {
+			this.apply(makeEvent());
+			return { revision: this.state.revision };
+		})();
+	}
+
+	takeReport(report: TotalsReport): void {
+		this.messagesHandled++;
+		if (this.state.isLoaded) this.apply({ kind: "totalsReported", report });
+		else this.earlyReport = report;
+	}
+
+	passTime(): void {
+		this.apply({ kind: "timePassed", nowMs: Date.now() - WINDOW_END_SLACK_MS });
+	}
+
+	/** When time alone asks for attention; null = never. */
+	nextEndMs(): number | null {
+		const endMs = nextWindowEndMs(this.state);
+		return endMs === null ? null : endMs + WINDOW_END_SLACK_MS;
+	}
+
+	status(): TeamBudgetStatus {
+		const { outbox, nextEffectId: _, ...rest } = this.state;
+		return { ...rest, waitingEffects: outbox.length, messagesHandled: this.messagesHandled };
+	}
+
+	memo(): Record<string, unknown> {
+		return { team: this.state.teamId, state: stateWord(this.state), policyRevision: this.state.revision };
+	}
+
+	/** Carries out the oldest effect (announcements in groups). Throws ActivityFailure and keeps it when the world is away. */
+	async carryOut(effect: BudgetEffect): Promise<void> {
+		if (effect.kind === "announce") return this.announce();
+		const { teamId } = this.state;
+		const { revision, requestedBy } = effect;
+		const { heldRevision } =
+			effect.kind === "writeBudgets"
+				? await writeBudgets({
+						teamId,
+						revision,
+						requestedBy,
+						set: definitionsOf(this.state, effect.setKeys),
+						remove: removedSelectors(this.state, effect.removeKeys),
+					})
+				: await setFrozen({ teamId, revision, requestedBy, isFrozen: effect.isFrozen, reason: effect.reason });
+		if (heldRevision > revision) this.state = reviseEffect(this.state, effect.id, heldRevision);
+		else this.apply({ kind: "effectDone", id: effect.id, heldRevision });
+	}
+
+	private async announce(): Promise<void> {
+		const batch = this.state.outbox.filter(({ kind }) => kind === "announce").slice(0, ANNOUNCEMENTS_PER_ACTIVITY);
+		await announceEvents({ events: toGovernanceEvents(this.state.teamId, batch) });
+		for (const { id } of batch) this.apply({ kind: "effectDone", id, heldRevision: null });
+	}
+
+	private show(): void {
+		setCurrentDetails(renderDetails(this.state));
+		const word = stateWord(this.state);
+		if (word === this.shownWord) return;
+		this.shownWord = word;
+		upsertMemo(this.memo());
+		if (this.hasSearchAttributes) upsertSearchAttributes([{ key: stateAttribute, value: word }]);
+	}
+}

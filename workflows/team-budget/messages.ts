@@ -1,0 +1,63 @@
+import { defineQuery, defineSignal, defineUpdate } from "@temporalio/workflow";
+import type { BudgetDefinition, BudgetSelector } from "#domain/budget/scope.ts";
+import { ORGANIZATION_ID, TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
+import type { TeamBudgetState, TotalsReport } from "#domain/budget/team-budget-state.ts";
+
+/**
+ * The wire contract of a team's workflow. Names here are persisted by Temporal: never renamed, never reused.
+ * At most 4 updates in flight per workflow (the server takes 10 and collapses well above that); what a fleet
+ * asks for at every request has no place here, it is PostgreSQL's.
+ */
+export const TEAM_BUDGET_WORKFLOW = "teamBudgetWorkflow";
+export const BUDGET_TASK_QUEUE = "budget";
+export const UPDATES_IN_FLIGHT_MAX = 4;
+
+/** Search attributes, used only where the server has them registered (Keyword both). */
+export const TEAM_SEARCH_ATTRIBUTE = "TollgateTeam";
+export const STATE_SEARCH_ATTRIBUTE = "TollgateState";
+
+export type TeamBudgetInput = {
+	readonly teamId: string;
+	/** Whether TollgateTeam and TollgateState are registered: upserting an unknown attribute would wedge the workflow. */
+	readonly hasSearchAttributes: boolean;
+	/** Messages after which a new run begins; default 500, low in tests. */
+	readonly messagesPerRun?: number;
+	/** Carried over by continue-as-new; absent at the first start. */
+	readonly state?: TeamBudgetState;
+};
+
+export type ApplyPolicyInput = {
+	/** "replace" ends every budget of the team that is not in `set`; "patch" touches only what is named. */
+	readonly mode: "replace" | "patch";
+	readonly set: readonly BudgetDefinition[];
+	readonly remove: readonly BudgetSelector[];
+	/** Name of the person, for the audit log. */
+	readonly requestedBy: string;
+};
+
+export type FreezeInput = { readonly reason: string; readonly requestedBy: string };
+export type UnfreezeInput = { readonly requestedBy: string };
+
+/** The policy revision that holds the change. It is in force once PostgreSQL holds this revision or a later one. */
+export type RevisionResult = { readonly revision: number };
+
+export type TeamBudgetStatus = Omit<TeamBudgetState, "outbox" | "nextEffectId"> & {
+	/** Effects that wait to be carried out (PostgreSQL or the worker away). */
+	readonly waitingEffects: number;
+	/** Runs are chained by continue-as-new; this one's messages. */
+	readonly messagesHandled: number;
+};
+
+/** Same content as already in force: the same revision is returned, nothing changes. */
+export const applyPolicyUpdate = defineUpdate<RevisionResult, [ApplyPolicyInput]>("applyPolicy");
+export const freezeUpdate = defineUpdate<RevisionResult, [FreezeInput]>("freeze");
+export const unfreezeUpdate = defineUpdate<RevisionResult, [UnfreezeInput]>("unfreeze");
+/** Absolute totals with a version per window: lost, doubled or reordered reports do no harm. */
+export const totalsReportedSignal = defineSignal<[TotalsReport]>("totalsReported");
+export const statusQuery = defineQuery<TeamBudgetStatus>("status");
+
+/** `team-budget/<teamId>`; the organisation is `team-budget/@organization`. */
+export function teamBudgetWorkflowId(teamId: string): string {
+	if (teamId !== ORGANIZATION_ID && !TEAM_ID_PATTERN.test(teamId)) throw new RangeError(`not a team id: ${JSON.stringify(teamId)}`);
+	return `team-budget/${teamId}`;
+}
