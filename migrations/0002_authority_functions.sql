@@ -153,15 +153,15 @@ DECLARE
   v_claimed bigint[] := array_fill(0::bigint, ARRAY[n]);
   v_used bigint[] := array_fill(0::bigint, ARRAY[n]);
   v_served boolean[] := '{}';
+  v_short bigint[] := array_fill(0::bigint, ARRAY[n]);   -- what the first call that is short there lacks: a claim covers every short window
   v_short_windows bigint[] := '{}';
   v_short_needs bigint[] := '{}';
-  v_claim bigint := p_claim_id;
+  v_claim bigint := 0; -- p_claim_id while it is open: one that ran out gives no place before younger claims
   v_items jsonb := '[]';
   v_row record;
   v_fits boolean;
   v_need bigint;
   v_raise bigint;
-  v_all_served boolean := true;
   v_above bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL) THEN
@@ -170,6 +170,7 @@ BEGIN
   FOR i IN 1..n LOOP
     v_windows := v_windows || tollgate.open_window(p_budgets[i]);
   END LOOP;
+  SELECT coalesce(max(id), 0) INTO v_claim FROM tollgate.claim WHERE id = p_claim_id AND gateway_id = p_gateway AND epoch = p_epoch AND expires_at > clock_timestamp();
   SELECT greatest(count(*), 1) INTO v_live FROM tollgate.gateway_epoch
   WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second';
 
@@ -192,7 +193,7 @@ BEGIN
     v_claimed[i] := (
       SELECT coalesce(sum((c.needs)[array_position(c.window_ids, v_windows[i])]), 0) FROM tollgate.claim c
       WHERE c.expires_at > clock_timestamp() AND NOT (c.gateway_id = p_gateway AND c.epoch = p_epoch)
-        AND v_windows[i] = ANY (c.window_ids) AND (p_claim_id = 0 OR c.id < p_claim_id));
+        AND v_windows[i] = ANY (c.window_ids) AND (v_claim = 0 OR c.id < v_claim));
   END LOOP;
 
   FOR c IN 1..v_calls LOOP
@@ -206,15 +207,19 @@ BEGIN
     v_served := v_served || v_fits;
     IF v_fits THEN
       FOR i IN 1..n LOOP v_used[i] := v_used[i] + p_needs[(c - 1) * n + i]; END LOOP;
-    ELSIF v_all_served THEN
-      v_all_served := false;
+    ELSE
       FOR i IN 1..n LOOP
         v_need := p_needs[(c - 1) * n + i];
-        IF v_need > v_mine[i] + v_free[i] - v_used[i] THEN
-          v_short_windows := v_short_windows || v_windows[i];
-          v_short_needs := v_short_needs || (v_need - greatest(0, v_mine[i] - v_used[i]));
+        IF v_short[i] = 0 AND v_need > v_mine[i] + v_free[i] - v_used[i] THEN
+          v_short[i] := v_need - greatest(0, v_mine[i] - v_used[i]);
         END IF;
       END LOOP;
+    END IF;
+  END LOOP;
+  FOR i IN 1..n LOOP
+    IF v_short[i] > 0 THEN
+      v_short_windows := v_short_windows || v_windows[i];
+      v_short_needs := v_short_needs || v_short[i];
     END IF;
   END LOOP;
 
@@ -237,9 +242,9 @@ BEGIN
     END IF;
   END LOOP;
 
-  IF NOT v_all_served AND p_wants_claim AND cardinality(v_short_windows) > 0 THEN
+  IF p_wants_claim AND cardinality(v_short_windows) > 0 THEN
     UPDATE tollgate.claim SET expires_at = clock_timestamp() + interval '2 seconds', needs = v_short_needs
-    WHERE id = p_claim_id AND NOT p_is_new_ask AND window_ids = v_short_windows AND expires_at > clock_timestamp();
+    WHERE id = v_claim AND NOT p_is_new_ask AND window_ids = v_short_windows;
     IF NOT FOUND THEN
       DELETE FROM tollgate.claim WHERE id = p_claim_id;
       PERFORM pg_advisory_xact_lock(718204003); -- claims appear in the order of their ids: who answers one has seen those below it
@@ -280,10 +285,8 @@ BEGIN
     'revision', (SELECT max(revision) FROM tollgate.change)::text, 'claims', tollgate.open_claims(p_gateway, p_epoch));
 END $$;
 
--- Returns idle money ("return to": absolute amounts, safe to repeat), answers claims, renews the lease, and carries the news.
-CREATE FUNCTION tollgate.heartbeat(
-  p_gateway text, p_epoch bigint, p_windows bigint[], p_return_to bigint[], p_answered_claim bigint, p_seen_revision bigint, p_flushed_request bigint
-) RETURNS jsonb
+-- Takes back idle money of the named windows, up to what is neither posted nor returned yet.
+CREATE FUNCTION tollgate.return_idle(p_gateway text, p_epoch bigint, p_windows bigint[], p_return_to bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   v_row record;
@@ -305,12 +308,31 @@ BEGIN
       VALUES (v_row.id, v_row.event_seq + 1, 'return', p_gateway, p_epoch, v_delta, v_row.granted - v_delta, v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision);
     END IF;
   END LOOP;
+END $$;
+
+-- Returns idle money ("return to": absolute amounts, safe to repeat), answers claims, renews the lease, and carries the news.
+-- A window whose row is locked for too long keeps the money until the next heartbeat, and the claims stay unanswered
+-- ('returned' is false): a contended row must not silence a gateway.
+CREATE FUNCTION tollgate.heartbeat(
+  p_gateway text, p_epoch bigint, p_windows bigint[], p_return_to bigint[], p_answered_claim bigint, p_seen_revision bigint, p_flushed_request bigint
+) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_returned boolean := true;
+BEGIN
+  IF cardinality(p_windows) > 0 THEN
+    BEGIN
+      PERFORM tollgate.return_idle(p_gateway, p_epoch, p_windows, p_return_to);
+    EXCEPTION WHEN lock_not_available THEN
+      v_returned := false;
+    END;
+  END IF;
   DELETE FROM tollgate.claim WHERE expires_at < clock_timestamp() - interval '1 minute' AND gateway_id = p_gateway;
   UPDATE tollgate.gateway_epoch
-  SET last_seen_at = clock_timestamp(), answered_claim = greatest(answered_claim, p_answered_claim),
+  SET last_seen_at = clock_timestamp(), answered_claim = CASE WHEN v_returned THEN greatest(answered_claim, p_answered_claim) ELSE answered_claim END,
       seen_revision = greatest(seen_revision, p_seen_revision), flushed_request = greatest(flushed_request, p_flushed_request)
   WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL;
-  RETURN jsonb_build_object('fenced', NOT FOUND,
+  RETURN jsonb_build_object('fenced', NOT FOUND, 'returned', v_returned,
     'revision', (SELECT max(revision) FROM tollgate.change)::text,
     'flushRequest', coalesce((SELECT max(revision) FROM tollgate.change WHERE kind = 'flush'), 0)::text,
     'claims', tollgate.open_claims(p_gateway, p_epoch));

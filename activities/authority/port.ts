@@ -90,7 +90,13 @@ export type HeartbeatRequest = {
 	readonly flushedRequest: bigint;
 };
 
-export type HeartbeatReply = { readonly revision: bigint; readonly flushRequest: bigint; readonly claims: readonly Claim[] };
+export type HeartbeatReply = {
+	readonly revision: bigint;
+	readonly flushRequest: bigint;
+	readonly claims: readonly Claim[];
+	/** False when a window's row was locked for too long: no money went back and no claim was answered. */
+	readonly isReturned: boolean;
+};
 
 /** One administrative change. `teamId` null: it may concern every team. */
 export type Change = { readonly revision: bigint; readonly kind: string; readonly subject: string; readonly teamId: string | null };

@@ -144,9 +144,11 @@ function parseGrant(reply: GrantWire): GrantReply | Fenced {
 	};
 }
 
-function parseHeartbeat(reply: Wire<Omit<HeartbeatReply, "claims">> & { claims: readonly Wire<Claim>[]; fenced: boolean }): HeartbeatReply | Fenced {
+type HeartbeatWire = Wire<Omit<HeartbeatReply, "claims" | "isReturned">> & { claims: readonly Wire<Claim>[]; fenced: boolean; returned: boolean };
+
+function parseHeartbeat(reply: HeartbeatWire): HeartbeatReply | Fenced {
 	if (reply.fenced) return { isFenced: true };
-	return { revision: BigInt(reply.revision), flushRequest: BigInt(reply.flushRequest), claims: parseClaims(reply.claims) };
+	return { revision: BigInt(reply.revision), flushRequest: BigInt(reply.flushRequest), claims: parseClaims(reply.claims), isReturned: reply.returned };
 }
 
 function parseTeam(reply: Wire<TeamRecord>): TeamRecord {

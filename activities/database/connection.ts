@@ -50,7 +50,7 @@ export class Connection {
 			return (await client.query<Row>({ ...(name !== undefined && { name }), text, values: [...values] })).rows;
 		} catch (error) {
 			if (isDatabaseAnswer(error)) throw error;
-			this.drop(client);
+			if (!isLimit(error)) this.drop(client);
 			throw unreachable(error);
 		}
 	}
@@ -99,7 +99,12 @@ export class Connection {
 function isDatabaseAnswer(error: unknown): boolean {
 	const state = (error as { code?: unknown }).code;
 	if (typeof state !== "string" || !/^[0-9A-Z]{5}$/.test(state)) return false;
-	return !["08", "53", "57", "58"].includes(state.slice(0, 2)) && state !== "55P03" && state !== "25P03";
+	return !["08", "53", "57", "58"].includes(state.slice(0, 2)) && state !== "25P03" && !isLimit(error);
+}
+
+/** The server gave up a lock (55P03) or the statement (57014) in time, as asked: the connection is as good as before. */
+function isLimit(error: unknown): boolean {
+	return ["55P03", "57014"].includes((error as { code?: string }).code ?? "");
 }
 
 function unreachable(cause: unknown): CostControlError {

@@ -56,6 +56,8 @@ export type AdmissionQueueDependencies = {
 	readonly nowMs: () => number;
 	/** Applies a reply (adopts rows, renews the lease, takes news); false when the gateway must stop. */
 	readonly onReply: (reply: GrantReply, units: ReadonlyMap<string, "nano_usd" | "tokens">, askedAtMs: number) => boolean;
+	/** Whether PostgreSQL was heard without a gap lately: only then does another gateway's silence mean that it is gone. */
+	readonly isHearing: () => boolean;
 	readonly onFenced: () => void;
 	readonly onError: (error: unknown) => void;
 	readonly counters: { grants: number };
@@ -64,7 +66,7 @@ export type AdmissionQueueDependencies = {
 const MAX_CALLS_PER_GRANT = 64;
 const MAX_WAITERS = 10_000;
 const ASK_AGAIN_MS = 100;
-const RECALL_GRACE_MS = 1_500; // a gateway is unreachable after 1 s of silence, so every recall is answered or moot by then
+const RECALL_GRACE_MS = 3_000; // a gateway answers with its second heartbeat or is unreachable after 1 s: well over both
 const MIN_AUTHORITY_WAIT_MS = 2_000;
 const ANSWERED_BY_HEARTBEAT_MS = 500; // who waits for two heartbeats gets what came idle since an earlier answer without asking anew
 
@@ -75,6 +77,7 @@ export class AdmissionQueue {
 	private readonly claimIds = new Map<string, bigint>();
 	private readonly memory = new RefusalMemory();
 	private inFlight: Promise<void> | undefined;
+	private readonly quietJobs = new Set<() => void>();
 	private timer: NodeJS.Timeout | undefined;
 
 	constructor(dependencies: AdmissionQueueDependencies) {
@@ -134,9 +137,27 @@ export class AdmissionQueue {
 		this.pump();
 	}
 
-	/** Resolves when no grant asked before this call is in flight: only then is idle money known. */
-	async settled(): Promise<void> {
-		await this.inFlight;
+	/**
+	 * Runs `work` between two grants; false when none ended within `waitMs`. A grant in flight counts on the idle
+	 * money here and may bring more, so only between grants is idle money known and may be given away.
+	 */
+	async whenQuiet(work: () => void, waitMs: number): Promise<boolean> {
+		if (!this.inFlight) {
+			work();
+			return true;
+		}
+		const { promise, resolve } = Promise.withResolvers<boolean>();
+		const job = (): void => {
+			clearTimeout(timer);
+			work();
+			resolve(true);
+		};
+		const timer = setTimeout(() => {
+			this.quietJobs.delete(job);
+			resolve(false);
+		}, waitMs);
+		this.quietJobs.add(job);
+		return promise;
 	}
 
 	private tryServe(waiter: Waiter): boolean {
@@ -172,6 +193,8 @@ export class AdmissionQueue {
 	private start(work: Promise<void>): void {
 		this.inFlight = work.catch(this.dependencies.onError).finally(() => {
 			this.inFlight = undefined;
+			for (const job of this.quietJobs) job();
+			this.quietJobs.clear();
 			this.pump();
 		});
 	}
@@ -265,8 +288,10 @@ export class AdmissionQueue {
 		const isFullHopeless = this.shortageOf(waiter, items, waiter.full, (item, need) => boundOf(item) - item.posted < need) !== undefined;
 		const isWaitOver = waitedMs >= waiter.ask.waitMs;
 		if (!isWaitOver && !isFullHopeless) return this.askAgain(waiter, ASK_AGAIN_MS);
-		if ([...items.values()].some((item) => item.unanswered > 0) && waitedMs < waiter.ask.waitMs + RECALL_GRACE_MS)
+		if (this.mayOthersHaveIdle(waiter, items)) {
+			if (waitedMs >= waiter.ask.waitMs + RECALL_GRACE_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
 			return this.askAgain(waiter, ASK_AGAIN_MS / 4);
+		}
 
 		const clampTokens = this.clampToFree(waiter, items);
 		if (clampTokens !== undefined && clampTokens !== waiter.clampTokens) {
@@ -279,6 +304,14 @@ export class AdmissionQueue {
 		if (waiter.isFinal && waitedMs >= waiter.ask.waitMs + MIN_AUTHORITY_WAIT_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
 		waiter.isFinal = isWaitOver; // enough is free, but kept for an earlier claim: the last ask takes it
 		this.askAgain(waiter, isWaitOver ? 0 : ASK_AGAIN_MS);
+	}
+
+	/** Not every reachable gateway has answered the claim, or nobody knows who is reachable: no time for a refusal. */
+	private mayOthersHaveIdle(waiter: Waiter, items: ReadonlyMap<string, GrantedItem>): boolean {
+		return waiter.ask.budgets.some(({ budgetId }) => {
+			const item = items.get(budgetId);
+			return item !== undefined && (item.unanswered > 0 || (item.heldUnreachable > 0n && !this.dependencies.isHearing()));
+		});
 	}
 
 	private isOverrun(item: GrantedItem): boolean {

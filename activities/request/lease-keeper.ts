@@ -1,5 +1,5 @@
 import type { LeaseBook } from "#domain/budget/lease-book.ts";
-import type { Authority, Claim, GrantReply } from "../authority/port.ts";
+import type { Authority, Claim, GrantReply, HeartbeatRequest } from "../authority/port.ts";
 import type { LedgerWriter } from "../ledger/record.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import type { Directory } from "./directory.ts";
@@ -13,8 +13,15 @@ export const HEARTBEAT_MS = 250;
 export const LEASE_TTL_MS = 60_000;
 const UNUSED_MS = 30_000;
 const CLAIM_TTL_MS = 2_000;
+/** How long a heartbeat waits for the grant in flight before it goes out without returning or answering anything. */
+const QUIET_WAIT_MS = 100;
+const QUIET_WAIT_AT_DRAIN_MS = 3_000;
+/** A longer gap between two answers means that PostgreSQL, or this process, was stalled, and the other gateways with it. */
+const HEARING_GAP_MS = 2 * HEARTBEAT_MS;
 /** Changes after which a lease must be confirmed by a grant before it is spent from. */
 const GOVERNING: ReadonlySet<string> = new Set(["team", "budget", "policy"]);
+
+type Return = HeartbeatRequest["returns"][number];
 
 export type LeaseKeeperDependencies = {
 	readonly authority: Authority;
@@ -41,6 +48,8 @@ export class LeaseKeeper {
 	private beatAgain = false;
 	private timer: NodeJS.Timeout | undefined;
 	private isStopped = false;
+	private heardAtMs = Number.NEGATIVE_INFINITY;
+	private hearingSinceMs = Number.POSITIVE_INFINITY;
 
 	constructor(dependencies: LeaseKeeperDependencies, revision: bigint) {
 		this.dependencies = dependencies;
@@ -56,6 +65,11 @@ export class LeaseKeeper {
 	stop(): void {
 		this.isStopped = true;
 		clearTimeout(this.timer);
+	}
+
+	/** Whether heartbeats were answered without a gap for long enough that every living gateway was heard as well. */
+	isHearing(nowMs: number): boolean {
+		return nowMs - this.heardAtMs <= HEARING_GAP_MS && nowMs - this.hearingSinceMs >= HEARING_GAP_MS;
 	}
 
 	/** News that rode on a grant or a flush: the same as a heartbeat's. */
@@ -74,7 +88,7 @@ export class LeaseKeeper {
 	/** Returns every idle amount now; used when the gateway drains. */
 	async returnAll(): Promise<void> {
 		for (const lease of this.dependencies.book.leases()) lease.isStale = true;
-		await this.exchange();
+		await this.exchange(QUIET_WAIT_AT_DRAIN_MS);
 	}
 
 	private async beat(): Promise<void> {
@@ -84,7 +98,7 @@ export class LeaseKeeper {
 		try {
 			do {
 				this.beatAgain = false;
-				await this.exchange();
+				await this.exchange(QUIET_WAIT_MS);
 				await this.followChanges();
 				await this.flushWhenAsked();
 			} while (this.beatAgain || this.hasWork());
@@ -100,22 +114,18 @@ export class LeaseKeeper {
 		return this.knownRevision > this.seenRevision || this.openClaims.some((claim) => claim.id > this.answeredClaim) || this.flushRequest > this.flushedRequest;
 	}
 
-	/** One heartbeat. A grant asked before a claim was seen may still bring idle money: wait for it before answering. */
-	private async exchange(): Promise<void> {
+	/** One heartbeat. Claims are answered between two grants, where what is idle is known. */
+	private async exchange(quietWaitMs: number): Promise<void> {
 		const { authority, book, nowMs, queue, onFenced } = this.dependencies;
 		const answering = this.openClaims;
-		if (answering.some((claim) => claim.id > this.answeredClaim)) await queue.settled();
+		const isIdleKnown = await queue.whenQuiet(() => this.returnIdle(answering, nowMs()), quietWaitMs);
 		const askedAtMs = nowMs();
-		const answered = answering.reduce((newest, claim) => (claim.id > newest ? claim.id : newest), this.answeredClaim);
-		const returns = this.takeReturns(answering, askedAtMs);
+		const answered = isIdleKnown ? answering.reduce((newest, claim) => (claim.id > newest ? claim.id : newest), this.answeredClaim) : this.answeredClaim;
+		const returns = this.unconfirmedReturns();
 		const reply = await authority.heartbeat({ returns, answeredClaim: answered, seenRevision: this.seenRevision, flushedRequest: this.flushedRequest });
 		if ("isFenced" in reply) return onFenced();
-		if (answered > this.answeredClaim) this.dependencies.counters.recallsAnswered++;
-		this.answeredClaim = answered;
-		for (const { windowId, returnTo } of returns) {
-			const lease = book.leaseOfWindow(windowId);
-			if (lease && lease.returnedConfirmed < returnTo) lease.returnedConfirmed = returnTo;
-		}
+		this.noteHeard(nowMs());
+		if (reply.isReturned) this.confirm(returns, answered);
 		book.renew(askedAtMs, LEASE_TTL_MS);
 		if (reply.revision > this.knownRevision) this.knownRevision = reply.revision;
 		this.flushRequest = reply.flushRequest;
@@ -123,13 +133,31 @@ export class LeaseKeeper {
 		book.forgetEnded(nowMs());
 	}
 
-	/** Idle money of claimed, ended, changed and unused windows, as absolute amounts that are safe to send again. */
-	private takeReturns(claims: readonly Claim[], atMs: number): { windowId: string; returnTo: bigint }[] {
+	private noteHeard(atMs: number): void {
+		if (atMs - this.heardAtMs > HEARING_GAP_MS) this.hearingSinceMs = atMs;
+		this.heardAtMs = atMs;
+	}
+
+	private confirm(returns: readonly Return[], answeredClaim: bigint): void {
+		if (answeredClaim > this.answeredClaim) this.dependencies.counters.recallsAnswered++;
+		this.answeredClaim = answeredClaim;
+		for (const { windowId, returnTo } of returns) {
+			const lease = this.dependencies.book.leaseOfWindow(windowId);
+			if (lease && lease.returnedConfirmed < returnTo) lease.returnedConfirmed = returnTo;
+		}
+	}
+
+	/** Gives up the idle money of claimed, ended, changed and unused windows. */
+	private returnIdle(claims: readonly Claim[], atMs: number): void {
 		const { book } = this.dependencies;
 		const claimed = claims.flatMap((claim) => claim.windowIds.map((windowId) => book.leaseOfWindow(windowId)));
 		const leases = new Set([...book.returnable(atMs, UNUSED_MS), ...claimed.filter((lease) => lease !== undefined)]);
 		for (const lease of leases) lease.returnIdle();
-		return [...book.leases()]
+	}
+
+	/** As absolute amounts that are safe to send again. */
+	private unconfirmedReturns(): Return[] {
+		return [...this.dependencies.book.leases()]
 			.filter((lease) => lease.returned > lease.returnedConfirmed)
 			.map((lease) => ({ windowId: lease.windowId, returnTo: lease.returned }));
 	}

@@ -65,6 +65,7 @@ class GatewayAuthority implements RequestAuthority {
 			book,
 			nowMs,
 			onReply: (reply, units, askedAtMs) => this.take(reply, units, askedAtMs),
+			isHearing: () => this.keeper.isHearing(nowMs()),
 			onFenced,
 			onError,
 			counters,

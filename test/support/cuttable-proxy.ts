@@ -3,12 +3,14 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 
 /**
  * A TCP proxy on loopback that can be cut: open connections are reset, new ones refused, until it is restored. Stalled, it
- * accepts and passes nothing on, as a stopped process would, until it is cut.
+ * accepts and passes nothing on, as a stopped process would, until it goes on or is cut.
  */
-export type CuttableProxy = { readonly port: number; stall(): void; cut(): Promise<void>; restore(): Promise<void>; close(): Promise<void> };
+export type CuttableProxy = { readonly port: number; stall(): void; goOn(): void; cut(): Promise<void>; restore(): Promise<void>; close(): Promise<void> };
 
 export async function openCuttableProxy(targetPort: number): Promise<CuttableProxy> {
 	const sockets = new Set<Socket>();
+	const pairs = new Map<Socket, Socket>();
+	const held = new Set<Socket>();
 	let isStalled = false;
 	const track = (socket: Socket): void => {
 		sockets.add(socket);
@@ -18,13 +20,18 @@ export async function openCuttableProxy(targetPort: number): Promise<CuttablePro
 	const forward = (incoming: Socket): void => {
 		if (isStalled) {
 			track(incoming);
+			held.add(incoming);
 			return;
 		}
 		const outgoing = connect(targetPort, "127.0.0.1");
 		track(incoming);
 		track(outgoing);
 		incoming.pipe(outgoing).pipe(incoming);
-		incoming.on("close", () => outgoing.destroy());
+		pairs.set(incoming, outgoing);
+		incoming.on("close", () => {
+			pairs.delete(incoming);
+			outgoing.destroy();
+		});
 		outgoing.on("close", () => incoming.destroy());
 	};
 	let server = await listen(forward, 0);
@@ -40,9 +47,16 @@ export async function openCuttableProxy(targetPort: number): Promise<CuttablePro
 			isStalled = true;
 			for (const socket of sockets) socket.unpipe().pause();
 		},
+		goOn() {
+			isStalled = false;
+			for (const [incoming, outgoing] of pairs) incoming.pipe(outgoing).pipe(incoming);
+			for (const incoming of held) forward(incoming);
+			held.clear();
+		},
 		cut,
 		async restore() {
 			isStalled = false;
+			held.clear();
 			server = await listen(forward, port);
 		},
 		close: cut,

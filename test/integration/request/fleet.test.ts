@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
 import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { type CuttableProxy, openCuttableProxy } from "#test/support/cuttable-proxy.ts";
 import { type FleetAnswer, type FleetCall, FleetProcess } from "#test/support/fleet.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { TEST_LINE } from "#test/support/request-authority.ts";
@@ -19,6 +20,7 @@ const PROCESSES = 4;
 const GATEWAYS_EACH = 16;
 
 let database: TestDatabase;
+let proxy: CuttableProxy;
 let folder: string;
 let fleet: FleetProcess[] = [];
 let number = 0;
@@ -26,6 +28,9 @@ let number = 0;
 beforeAll(async () => {
 	database = await createTestDatabase();
 	folder = await mkdtemp(path.join(tmpdir(), "fleet-"));
+	const url = new URL(database.url);
+	proxy = await openCuttableProxy(Number(url.port));
+	url.port = String(proxy.port);
 	await withClient(database.url, async (client) => {
 		await client.query("INSERT INTO tollgate.price_version (version, source, checksum, created_by) VALUES (1, 'test', 'test', 'test')");
 		await client.query("INSERT INTO tollgate.price_line (version, provider, model, line, source, created_by) VALUES (1, $1, $2, $3, 'test', 'test')", [
@@ -35,12 +40,13 @@ beforeAll(async () => {
 		]);
 	});
 	fleet = await Promise.all(
-		Array.from({ length: PROCESSES }, (_, index) => FleetProcess.start(`fleet${index}-`, { gateways: GATEWAYS_EACH, databaseUrl: database.url, folder })),
+		Array.from({ length: PROCESSES }, (_, index) => FleetProcess.start(`fleet${index}-`, { gateways: GATEWAYS_EACH, databaseUrl: url.href, folder })),
 	);
 });
 
 afterAll(async () => {
 	await Promise.all(fleet.map((one) => one.end()));
+	await proxy.close();
 	await database.close();
 	await rm(folder, { recursive: true, force: true });
 });
@@ -91,6 +97,14 @@ const windowOf = (team: Team) =>
 		return rows[0];
 	});
 
+const isEverySilent = () =>
+	withClient(database.url, async (client) => {
+		const { rows } = await client.query<{ yes: boolean }>(
+			"SELECT max(last_seen_at) < clock_timestamp() - interval '1100 milliseconds' AS yes FROM tollgate.gateway_epoch",
+		);
+		return rows[0]?.yes === true;
+	});
+
 async function expectRightBooks(): Promise<void> {
 	expect(await verifyLedger({ databaseUrl: database.url })).toMatchObject({
 		report: { ok: true, overspendNanoUsd: "0", falseRefusals: 0, duplicated: 0, lost: 0 },
@@ -118,6 +132,19 @@ describe("64 gateways in four processes, one team", () => {
 		for (const answer of answers) if (answer.kind === "refused") expect(answer.code).toBe("budget.exceeded");
 		await expectRightBooks();
 		expect(await windowOf(team)).toEqual({ granted: "6400", posted: "6400", highest: "6400" });
+	});
+
+	it("refuse nobody because PostgreSQL stalled for longer than a gateway may be silent", async () => {
+		for (let round = 0; round < 2; round++) {
+			const team = await createTeam(64n * 100n, { admissionWaitMs: 200 });
+			const calls = everyGateway((gateway) => [callOf(team, gateway, 100), callOf(team, gateway, 100)]);
+			await until("the first grants", async () => Number((await windowOf(team))?.granted ?? 0) > 1_000);
+			proxy.stall();
+			await until("every gateway to be silent for more than a second", isEverySilent);
+			proxy.goOn();
+			expect((await calls).filter((answer) => answer.kind === "served").length).toBe(64);
+			await expectRightBooks();
+		}
 	});
 
 	it("go on when one process is stopped with idle money in hand, and get it back when it wakes", async () => {

@@ -43,7 +43,10 @@ async function openAuthority(changes: Partial<World> = {}) {
 			answer((): GrantReply | { isFenced: true } =>
 				world.isFenced ? { isFenced: true } : { served: [true], claimId: 0n, items: [item()], revision: 0n, claims: [] },
 			),
-		heartbeat: () => answer((): HeartbeatReply | { isFenced: true } => (world.isFenced ? { isFenced: true } : { revision: 0n, flushRequest: 0n, claims: [] })),
+		heartbeat: () =>
+			answer((): HeartbeatReply | { isFenced: true } =>
+				world.isFenced ? { isFenced: true } : { revision: 0n, isReturned: true, flushRequest: 0n, claims: [] },
+			),
 		resolveKey: async () => ({ resolution: { kind: "known", key: KEY }, expiresInMs: null, maxAsserted: 0, team }),
 		listen: async (callback: (channel: "tollgate_claim") => void) => {
 			onNews = callback;

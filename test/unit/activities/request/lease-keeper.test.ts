@@ -39,7 +39,7 @@ function openGateway() {
 			}),
 		heartbeat: async (request: HeartbeatRequest): Promise<HeartbeatReply> => {
 			beats.push(request);
-			return { revision: 0n, flushRequest: 0n, claims: [{ id: 7n, windowIds: ["11"] }] };
+			return { revision: 0n, isReturned: true, flushRequest: 0n, claims: [{ id: 7n, windowIds: ["11"] }] };
 		},
 		listen: async () => undefined,
 		announceClaim: async () => undefined,
@@ -50,7 +50,16 @@ function openGateway() {
 	const nowMs = () => performance.now();
 	const onReply = (reply: GrantReply): boolean => reply.items.every((item) => book.adopt("nano_usd", item, Number.POSITIVE_INFINITY));
 	const fail = (error: unknown): never => expect.fail(String(error));
-	const queue = new AdmissionQueue({ authority, book, nowMs, onReply, onFenced: () => fail("fenced"), onError: fail, counters: { grants: 0 } });
+	const queue = new AdmissionQueue({
+		authority,
+		book,
+		nowMs,
+		onReply,
+		isHearing: () => true,
+		onFenced: () => fail("fenced"),
+		onError: fail,
+		counters: { grants: 0 },
+	});
 	const writer = { enqueueAttempt: fail, enqueueRefusal: fail, flush: async () => undefined, pendingRows: 0, close: async () => undefined };
 	keeper = new LeaseKeeper(
 		{

@@ -1,0 +1,68 @@
+import { expect, it, vi } from "vitest";
+import type { Authority, GrantedItem, GrantReply } from "#activities/authority/port.ts";
+import { AdmissionQueue } from "#activities/request/admission-queue.ts";
+import { LeaseBook } from "#domain/budget/lease-book.ts";
+import { testBound } from "#test/support/request-authority.ts";
+
+/** A gateway without money, on an authority and a clock that the test plays: 60 of 100 are held by another gateway. */
+function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean) {
+	const clock = { nowMs: 0 };
+	let asked = 0;
+	const item: GrantedItem = {
+		...{ budgetId: "1", windowId: "11", seq: "1", limit: 100n, stop: 100n, granted: 60n, isFrozen: false, isOverrun: false },
+		...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
+		...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, unanswered: 0 },
+		...changes,
+	};
+	const grant = async (): Promise<GrantReply> => {
+		asked++;
+		return { served: [false], claimId: 1n, items: [item], revision: 0n, claims: [] };
+	};
+	const queue = new AdmissionQueue({
+		authority: { grant, announceClaim: async () => undefined } as Partial<Authority> as Authority,
+		book: new LeaseBook(),
+		nowMs: () => clock.nowMs,
+		onReply: () => true,
+		isHearing,
+		onFenced: () => expect.fail("fenced"),
+		onError: (error) => expect.fail(String(error)),
+		counters: { grants: 0 },
+	});
+	const verdict = queue.admit({
+		teamId: "team",
+		budgets: [{ budgetId: "1", unit: "nano_usd" }],
+		bound: testBound(50n),
+		waitMs: 0,
+		signal: new AbortController().signal,
+	});
+	const askedOnce = async (): Promise<void> => {
+		const before = asked;
+		await vi.waitFor(() => {
+			clock.nowMs += 25;
+			expect(asked).toBeGreaterThan(before);
+		});
+	};
+	return { clock, item, verdict, askedOnce };
+}
+
+it("refuses when every reachable gateway has answered the claim", async () => {
+	expect(await openQueue({}, () => true).verdict).toMatchObject({ kind: "refused", shortage: { code: "budget.exceeded" } });
+});
+
+it("never refuses while a reachable gateway has not answered the claim: in the end the authority counts as unreachable", async () => {
+	const { clock, verdict, askedOnce } = openQueue({ unanswered: 1 }, () => true);
+	await askedOnce();
+	clock.nowMs = 2_500;
+	await askedOnce();
+	clock.nowMs = 3_000;
+	expect(await verdict).toMatchObject({ kind: "unreachable" });
+});
+
+it("takes another gateway's silence for its own only when PostgreSQL was heard all the time", async () => {
+	let isHearing = false;
+	const { verdict, askedOnce } = openQueue({ heldUnreachable: 60n }, () => isHearing);
+	await askedOnce();
+	await askedOnce();
+	isHearing = true;
+	expect(await verdict).toMatchObject({ kind: "refused", shortage: { code: "budget.exceeded" } });
+});
