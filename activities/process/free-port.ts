@@ -1,16 +1,18 @@
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-/** A loopback port that was free a moment ago. */
+/** Below every system's range of ports for outgoing connections, so that none of those takes the port before it is listened on. */
+const LOWEST = 20_000;
+const HIGHEST = 32_000;
+const ATTEMPTS = 1_000;
+
+/** A loopback port that was free a moment ago. @throws Error when nearly all of the range is taken. */
 export async function findFreePort(): Promise<number> {
-	const server = createServer();
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", reject);
-		server.listen(0, "127.0.0.1", resolve);
-	});
-	const address = server.address();
-	await new Promise((resolve) => server.close(resolve));
-	if (address === null || typeof address === "string") throw new Error("a TCP listener has no port");
-	return address.port;
+	for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+		const port = randomInt(LOWEST, HIGHEST);
+		if (await isPortFree(port)) return port;
+	}
+	throw new Error(`no free port between ${LOWEST} and ${HIGHEST}`);
 }
 
 /** True when nothing listens on this loopback port, at this moment. */
