@@ -94,6 +94,7 @@ CREATE TABLE tollgate.budget_window (
   is_frozen       boolean NOT NULL DEFAULT false,
   revision        bigint NOT NULL DEFAULT 0,
   event_seq       bigint NOT NULL DEFAULT 0,
+  is_ahead        boolean NOT NULL DEFAULT false,       -- opened in its predecessor's last minute and not yet found due
   UNIQUE (budget_id, starts_at),
   CHECK (ends_at > starts_at)
 ) WITH (fillfactor = 70);

@@ -57,9 +57,35 @@ BEGIN
   END CASE;
 END $$;
 
--- The current window of a budget, opened from its rule when it is due; domain/budget/window.ts says the same. A new window
--- starts where its predecessor ended, so a clock that went back resets nothing. After a change of time zone it is
--- stretched to the second boundary of the new zone: the change costs one reset and not a second one hours later.
+-- Bounds of the window that follows one which ends at p_after. A new window starts where its predecessor ended, so a clock
+-- that went back resets nothing. After a change of time zone it is stretched to the second boundary of the new zone: the
+-- change costs one reset and not a second one hours later.
+CREATE FUNCTION tollgate.bounds_after(p_budget tollgate.budget, p_after timestamptz, OUT starts_at timestamptz, OUT ends_at timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  SELECT b.starts_at, b.ends_at INTO starts_at, ends_at FROM tollgate.window_bounds(p_budget.window_kind, p_budget.time_zone, p_after) b;
+  IF starts_at < p_after THEN
+    starts_at := p_after;
+    SELECT b.ends_at INTO ends_at FROM tollgate.window_bounds(p_budget.window_kind, p_budget.time_zone, ends_at) b;
+  END IF;
+END $$;
+
+CREATE FUNCTION tollgate.insert_window(p_budget tollgate.budget, p_starts_at timestamptz, p_ends_at timestamptz, p_is_ahead boolean) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_id bigint;
+BEGIN
+  INSERT INTO tollgate.budget_window (budget_id, starts_at, ends_at, limit_amount, stop_amount, is_frozen, revision, event_seq, is_ahead)
+  VALUES (p_budget.id, p_starts_at, p_ends_at, p_budget.limit_amount,
+          least(coalesce(p_budget.stop_amount, p_budget.limit_amount), p_budget.limit_amount), p_budget.is_frozen, p_budget.revision, 1, p_is_ahead)
+  RETURNING id INTO v_id;
+  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision)
+  SELECT id, 1, 'opened', 0, limit_amount, stop_amount, is_frozen, revision FROM tollgate.budget_window WHERE id = v_id;
+  RETURN v_id;
+END $$;
+
+-- The current window of a budget, opened from its rule when it is due (domain/budget/window.ts says the same), or found
+-- opened ahead.
 CREATE FUNCTION tollgate.open_window(p_budget_id bigint) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -67,31 +93,21 @@ DECLARE
   v_latest tollgate.budget_window;
   v_budget tollgate.budget;
   v_bounds record;
-  v_id bigint;
 BEGIN
-  SELECT * INTO v_latest FROM tollgate.budget_window WHERE budget_id = p_budget_id ORDER BY starts_at DESC LIMIT 1;
+  SELECT * INTO v_latest FROM tollgate.budget_window WHERE budget_id = p_budget_id AND NOT is_ahead ORDER BY starts_at DESC LIMIT 1;
   IF FOUND AND v_now < v_latest.ends_at THEN RETURN v_latest.id; END IF;
 
   SELECT * INTO v_budget FROM tollgate.budget WHERE id = p_budget_id FOR NO KEY UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'budget % does not exist', p_budget_id USING ERRCODE = 'no_data_found'; END IF;
-  SELECT * INTO v_latest FROM tollgate.budget_window WHERE budget_id = p_budget_id ORDER BY starts_at DESC LIMIT 1;
+  UPDATE tollgate.budget_window SET is_ahead = false WHERE budget_id = p_budget_id AND is_ahead AND starts_at <= v_now;
+  SELECT * INTO v_latest FROM tollgate.budget_window WHERE budget_id = p_budget_id AND NOT is_ahead ORDER BY starts_at DESC LIMIT 1;
   IF FOUND AND v_now < v_latest.ends_at THEN RETURN v_latest.id; END IF;
 
-  SELECT * INTO v_bounds FROM tollgate.window_bounds(v_budget.window_kind, v_budget.time_zone, coalesce(v_latest.ends_at, v_now));
-  IF v_bounds.starts_at < v_latest.ends_at THEN
-    SELECT v_latest.ends_at AS starts_at, b.ends_at INTO v_bounds
-    FROM tollgate.window_bounds(v_budget.window_kind, v_budget.time_zone, v_bounds.ends_at) b;
-  END IF;
-  IF v_now >= v_bounds.ends_at THEN -- nobody was awake for whole windows: the calendar is regular again
+  SELECT * INTO v_bounds FROM tollgate.bounds_after(v_budget, v_latest.ends_at);
+  IF v_bounds.ends_at IS NULL OR v_now >= v_bounds.ends_at THEN -- the first window, or nobody was awake for whole windows: the calendar is regular
     SELECT * INTO v_bounds FROM tollgate.window_bounds(v_budget.window_kind, v_budget.time_zone, v_now);
   END IF;
-  INSERT INTO tollgate.budget_window (budget_id, starts_at, ends_at, limit_amount, stop_amount, is_frozen, revision, event_seq)
-  VALUES (p_budget_id, v_bounds.starts_at, v_bounds.ends_at, v_budget.limit_amount,
-          least(coalesce(v_budget.stop_amount, v_budget.limit_amount), v_budget.limit_amount), v_budget.is_frozen, v_budget.revision, 1)
-  RETURNING id INTO v_id;
-  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision)
-  SELECT id, 1, 'opened', 0, limit_amount, stop_amount, is_frozen, revision FROM tollgate.budget_window WHERE id = v_id;
-  RETURN v_id;
+  RETURN tollgate.insert_window(v_budget, v_bounds.starts_at, v_bounds.ends_at, false);
 END $$;
 
 -- A boot of a gateway: a new epoch, the earlier ones fenced (they settle on, they are granted nothing more).
@@ -127,6 +143,54 @@ LANGUAGE sql STABLE AS $$
   WHERE expires_at > clock_timestamp() AND NOT (gateway_id = p_gateway AND epoch = p_epoch)
 $$;
 
+-- Adds to the lease of a gateway in a window whose row the caller has locked.
+CREATE FUNCTION tollgate.raise_lease(p_gateway text, p_epoch bigint, p_window bigint, p_amount bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_window tollgate.budget_window;
+BEGIN
+  UPDATE tollgate.budget_window SET granted = granted + p_amount, event_seq = event_seq + 1 WHERE id = p_window RETURNING * INTO v_window;
+  -- The last guard of I1: whatever the arithmetic of the caller, no grant leaves more granted than the limit. Fails closed.
+  IF v_window.granted > least(v_window.limit_amount, v_window.stop_amount) THEN
+    RAISE EXCEPTION 'a grant would leave window % by % above its limit', p_window, v_window.granted - least(v_window.limit_amount, v_window.stop_amount)
+      USING ERRCODE = 'check_violation';
+  END IF;
+  INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+  VALUES (p_window, v_window.event_seq, 'grant', p_gateway, p_epoch, p_amount, v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision);
+  INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, version) VALUES (p_gateway, p_epoch, p_window, p_amount, 1)
+  ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, version = l.version + 1;
+END $$;
+
+-- Windows and the asker's lease rows there, in the order asked; 'unanswered' as to the claim p_claim.
+CREATE FUNCTION tollgate.lease_items(p_gateway text, p_epoch bigint, p_windows bigint[], p_claim bigint) RETURNS jsonb
+LANGUAGE sql VOLATILE AS $$
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'budgetId', w.budget_id::text, 'windowId', w.id::text, 'seq', w.event_seq::text,
+    'limit', w.limit_amount::text, 'stop', w.stop_amount::text, 'granted', w.granted::text,
+    'isFrozen', w.is_frozen, 'isOverrun', o.overrun > w.overrun_cleared,
+    'leaseGranted', coalesce(l.granted, 0)::text, 'leaseReturned', coalesce(l.returned, 0)::text, 'leasePosted', coalesce(l.posted, 0)::text, 'leaseOverrun', coalesce(l.overrun, 0)::text,
+    'endsAt', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END,
+    'endsInMs', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE extract(epoch FROM w.ends_at - clock_timestamp()) * 1000 END,
+    'startsInMs', CASE WHEN w.starts_at = '-infinity' THEN NULL ELSE extract(epoch FROM w.starts_at - clock_timestamp()) * 1000 END,
+    'posted', o.posted::text, 'heldElsewhere', o.held::text, 'heldUnreachable', o.unreachable::text, 'unanswered', o.unanswered
+  ) ORDER BY array_position(p_windows, w.id)), '[]')
+  FROM tollgate.budget_window w
+  LEFT JOIN tollgate.lease l ON l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = w.id
+  CROSS JOIN LATERAL (
+    SELECT coalesce(sum(x.posted), 0) AS posted, coalesce(sum(x.overrun), 0) AS overrun,
+      coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch)), 0) AS held,
+      coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND NOT g.is_reachable), 0) AS unreachable,
+      count(*) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND g.is_reachable AND x.granted - x.returned - x.posted > 0 AND g.answered_claim < p_claim) AS unanswered
+    FROM tollgate.lease x
+    LEFT JOIN LATERAL (
+      SELECT e.answered_claim, e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
+      FROM tollgate.gateway_epoch e WHERE e.gateway_id = x.gateway_id AND e.epoch = x.epoch
+    ) g ON true
+    WHERE x.window_id = w.id
+  ) o
+  WHERE w.id = ANY (p_windows)
+$$;
+
 -- Grants lease money for the needs of waiting calls, in order, all or none per call, then lookahead.
 -- p_budgets ascending. Per item: the window the gateway knows (0 = none), the lease.granted it knows there,
 -- its idle money there, the lookahead it would like. p_needs is row-major (call 1 x items, call 2 x items, …).
@@ -157,12 +221,10 @@ DECLARE
   v_short_windows bigint[] := '{}';
   v_short_needs bigint[] := '{}';
   v_claim bigint := 0; -- p_claim_id while it is open: one that ran out gives no place before younger claims
-  v_items jsonb := '[]';
   v_row record;
   v_fits boolean;
   v_need bigint;
   v_raise bigint;
-  v_above bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL) THEN
     RETURN jsonb_build_object('fenced', true);
@@ -229,17 +291,7 @@ BEGIN
       v_raise := v_raise + greatest(0, least(p_lookahead[v_row.i],
         (v_free[v_row.i] - v_raise) / (2 * v_live)));
     END IF;
-    IF v_raise > 0 THEN
-      INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
-      SELECT id, event_seq + 1, 'grant', p_gateway, p_epoch, v_raise, granted + v_raise, limit_amount, stop_amount, is_frozen, revision
-      FROM tollgate.budget_window WHERE id = v_windows[v_row.i];
-      UPDATE tollgate.budget_window SET granted = granted + v_raise, event_seq = event_seq + 1 WHERE id = v_windows[v_row.i]
-      RETURNING granted - least(limit_amount, stop_amount) INTO v_above;
-      -- The last guard of I1: whatever the arithmetic above, no grant leaves more granted than the limit. Fails closed.
-      IF v_above > 0 THEN RAISE EXCEPTION 'a grant would leave window % by % above its limit', v_windows[v_row.i], v_above USING ERRCODE = 'check_violation'; END IF;
-      INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, version) VALUES (p_gateway, p_epoch, v_windows[v_row.i], v_raise, 1)
-      ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, version = l.version + 1;
-    END IF;
+    IF v_raise > 0 THEN PERFORM tollgate.raise_lease(p_gateway, p_epoch, v_windows[v_row.i], v_raise); END IF;
   END LOOP;
 
   IF p_wants_claim AND cardinality(v_short_windows) > 0 THEN
@@ -256,32 +308,7 @@ BEGIN
     v_claim := 0;
   END IF;
 
-  SELECT jsonb_agg(jsonb_build_object(
-    'budgetId', w.budget_id::text, 'windowId', w.id::text, 'seq', w.event_seq::text,
-    'limit', w.limit_amount::text, 'stop', w.stop_amount::text, 'granted', w.granted::text,
-    'isFrozen', w.is_frozen, 'isOverrun', o.overrun > w.overrun_cleared,
-    'leaseGranted', coalesce(l.granted, 0)::text, 'leaseReturned', coalesce(l.returned, 0)::text, 'leasePosted', coalesce(l.posted, 0)::text, 'leaseOverrun', coalesce(l.overrun, 0)::text,
-    'endsAt', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END,
-    'endsInMs', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE extract(epoch FROM w.ends_at - clock_timestamp()) * 1000 END,
-    'posted', o.posted::text, 'heldElsewhere', o.held::text, 'heldUnreachable', o.unreachable::text, 'unanswered', o.unanswered
-  ) ORDER BY array_position(v_windows, w.id)) INTO v_items
-  FROM tollgate.budget_window w
-  LEFT JOIN tollgate.lease l ON l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = w.id
-  CROSS JOIN LATERAL (
-    SELECT coalesce(sum(x.posted), 0) AS posted, coalesce(sum(x.overrun), 0) AS overrun,
-      coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch)), 0) AS held,
-      coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND NOT g.is_reachable), 0) AS unreachable,
-      count(*) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND g.is_reachable AND x.granted - x.returned - x.posted > 0 AND g.answered_claim < v_claim) AS unanswered
-    FROM tollgate.lease x
-    LEFT JOIN LATERAL (
-      SELECT e.answered_claim, e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
-      FROM tollgate.gateway_epoch e WHERE e.gateway_id = x.gateway_id AND e.epoch = x.epoch
-    ) g ON true
-    WHERE x.window_id = w.id
-  ) o
-  WHERE w.id = ANY (v_windows);
-
-  RETURN jsonb_build_object('served', to_jsonb(v_served), 'claimId', v_claim::text, 'items', v_items,
+  RETURN jsonb_build_object('served', to_jsonb(v_served), 'claimId', v_claim::text, 'items', tollgate.lease_items(p_gateway, p_epoch, v_windows, v_claim),
     'revision', (SELECT max(revision) FROM tollgate.change)::text, 'claims', tollgate.open_claims(p_gateway, p_epoch));
 END $$;
 

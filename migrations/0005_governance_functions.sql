@@ -132,6 +132,7 @@ BEGIN
   END IF;
   v_window := tollgate.open_window(v_id);
   PERFORM tollgate.apply_limits(v_window);
+  PERFORM tollgate.apply_limits(w.id) FROM tollgate.budget_window w WHERE w.budget_id = v_id AND w.is_ahead;
   -- A person who sets a budget has seen its overrun: that much no longer stops its grants.
   UPDATE tollgate.budget_window SET overrun_cleared = (SELECT coalesce(sum(overrun), 0) FROM tollgate.lease WHERE window_id = v_window) WHERE id = v_window;
   IF v_is_new THEN PERFORM tollgate.refresh_opening_balance(v_window); END IF;
@@ -220,5 +221,6 @@ LANGUAGE sql STABLE AS $$
   ) l
   LEFT JOIN tollgate.totals_told t ON t.team_id = coalesce(b.team_id, '@organization')
   WHERE b.deleted_at IS NULL AND (p_team IS NULL OR coalesce(b.team_id, '@organization') = p_team)
+    AND NOT (w.is_ahead AND w.starts_at > clock_timestamp())
     AND w.ends_at > CASE WHEN p_team IS NULL THEN coalesce(t.told_at, '-infinity') ELSE clock_timestamp() END - p_grace
 $$;

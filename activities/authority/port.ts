@@ -74,6 +74,14 @@ export type GrantedItem = LeaseFacts & {
 	readonly unanswered: number;
 };
 
+export type AheadRequest = {
+	/** Ascending by budget id; `want` is what the lease of the next window should hold. */
+	readonly items: readonly { readonly budgetId: string; readonly want: bigint }[];
+};
+
+/** The next window and the lease there, as of the commit. Budgets whose next window cannot be leased yet are left out. */
+export type AheadReply = { readonly items: readonly (GrantedItem & { readonly startsInMs: number })[] };
+
 export type GrantReply = {
 	readonly served: readonly boolean[];
 	readonly claimId: bigint;
@@ -106,6 +114,8 @@ export type Fenced = { readonly isFenced: true };
 
 export type Authority = {
 	grant(request: GrantRequest): Promise<GrantReply | Fenced>;
+	/** Leases of the next windows, in the last minute of the present ones. May be repeated: "raise to". */
+	grantAhead(request: AheadRequest): Promise<AheadReply | Fenced>;
 	heartbeat(request: HeartbeatRequest): Promise<HeartbeatReply | Fenced>;
 	/** One round trip at most; life is judged on PostgreSQL's clock. */
 	resolveKey(secret: string): Promise<ResolvedKey>;

@@ -7,6 +7,7 @@ type Wire<T> = { [K in keyof T]: T[K] extends bigint ? string : T[K] };
 
 const GRANT =
 	"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11, $12) AS reply";
+const GRANT_AHEAD = "SELECT tollgate.grant_ahead($1, $2, $3::bigint[], $4::bigint[]) AS reply";
 const HEARTBEAT = "SELECT tollgate.heartbeat($1, $2, $3::bigint[], $4::bigint[], $5, $6, $7) AS reply";
 const LOAD_TEAM = "SELECT tollgate.load_team($1) AS reply";
 const CHANGES = `SELECT revision::text, kind, subject, nullif(coalesce(detail ->> 'teamId', CASE kind WHEN 'team' THEN subject END), '@organization') AS "teamId"
@@ -41,6 +42,12 @@ export function createPostgresAuthority(input: { url: string; gatewayId: string;
 		async grant(request) {
 			const reply = await ask(asking, "grant", GRANT, [...identity, ...grantParameters(request)]);
 			return parseGrant(reply ?? unexpected("grant_lease"));
+		},
+		async grantAhead({ items }) {
+			const values = [...identity, items.map((item) => item.budgetId), items.map((item) => item.want.toString())];
+			const reply: AheadWire = (await ask(asking, "grant_ahead", GRANT_AHEAD, values)) ?? unexpected("grant_ahead");
+			if (reply.fenced) return { isFenced: true };
+			return { items: reply.items.map((item) => ({ ...parseItem(item), startsInMs: item.startsInMs })) };
 		},
 		async heartbeat(request) {
 			const reply = await ask(listening, "heartbeat", HEARTBEAT, [...identity, ...heartbeatParameters(request)]);
@@ -128,19 +135,25 @@ function parseGrant(reply: GrantWire): GrantReply | Fenced {
 		claimId: BigInt(reply.claimId ?? 0),
 		revision: BigInt(reply.revision),
 		claims: parseClaims(reply.claims),
-		items: reply.items.map((item) => ({
-			...item,
-			limit: BigInt(item.limit),
-			stop: BigInt(item.stop),
-			granted: BigInt(item.granted),
-			leaseGranted: BigInt(item.leaseGranted),
-			leaseReturned: BigInt(item.leaseReturned),
-			leasePosted: BigInt(item.leasePosted),
-			leaseOverrun: BigInt(item.leaseOverrun),
-			posted: BigInt(item.posted),
-			heldElsewhere: BigInt(item.heldElsewhere),
-			heldUnreachable: BigInt(item.heldUnreachable),
-		})),
+		items: reply.items.map(parseItem),
+	};
+}
+
+type AheadWire = { readonly items: readonly (Wire<GrantedItem> & { readonly startsInMs: number })[]; readonly fenced?: boolean };
+
+function parseItem(item: Wire<GrantedItem>): GrantedItem {
+	return {
+		...item,
+		limit: BigInt(item.limit),
+		stop: BigInt(item.stop),
+		granted: BigInt(item.granted),
+		leaseGranted: BigInt(item.leaseGranted),
+		leaseReturned: BigInt(item.leaseReturned),
+		leasePosted: BigInt(item.leasePosted),
+		leaseOverrun: BigInt(item.leaseOverrun),
+		posted: BigInt(item.posted),
+		heldElsewhere: BigInt(item.heldElsewhere),
+		heldUnreachable: BigInt(item.heldUnreachable),
 	};
 }
 

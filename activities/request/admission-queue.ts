@@ -1,9 +1,10 @@
 import type { Bound } from "#domain/bound/request.ts";
 import { type Amounts, amountIn, type LeaseBook, type MatchedBudget, type Reservation } from "#domain/budget/lease-book.ts";
-import { compareIds } from "#domain/budget/match.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import type { Authority, GrantedItem, GrantReply } from "../authority/port.ts";
+import type { AheadReply, Authority, GrantedItem, GrantReply } from "../authority/port.ts";
+import { amountsOf, boundOf, leastAmounts, lookaheadOf, maximum, unionOf } from "./amounts.ts";
+import type { NextWindow } from "./next-windows.ts";
 import { RefusalMemory } from "./refusal-memory.ts";
 
 /**
@@ -19,6 +20,9 @@ export type Ask = {
 	readonly waitMs: number;
 	readonly signal: AbortSignal;
 };
+
+/** Unit per budget id. */
+export type Units = ReadonlyMap<string, MatchedBudget["unit"]>;
 
 /** Why a call is refused: the window that is short, as of the refusing grant. */
 export type Shortage = {
@@ -55,7 +59,9 @@ export type AdmissionQueueDependencies = {
 	readonly book: LeaseBook;
 	readonly nowMs: () => number;
 	/** Applies a reply (adopts rows, renews the lease, takes news); false when the gateway must stop. */
-	readonly onReply: (reply: GrantReply, units: ReadonlyMap<string, "nano_usd" | "tokens">, askedAtMs: number) => boolean;
+	readonly onReply: (reply: GrantReply, units: Units, askedAtMs: number) => boolean;
+	/** Adopts leases of next windows. */
+	readonly onAhead: (reply: AheadReply, units: Units, askedAtMs: number) => void;
 	/** Whether PostgreSQL was heard without a gap lately: only then does another gateway's silence mean that it is gone. */
 	readonly isHearing: () => boolean;
 	readonly onFenced: () => void;
@@ -74,6 +80,7 @@ export class AdmissionQueue {
 	private readonly dependencies: AdmissionQueueDependencies;
 	private waiters: Waiter[] = [];
 	private readonly refills = new Map<string, { budgets: readonly MatchedBudget[]; need: Amounts }>();
+	private ahead: readonly NextWindow[] = [];
 	private readonly claimIds = new Map<string, bigint>();
 	private readonly memory = new RefusalMemory();
 	private inFlight: Promise<void> | undefined;
@@ -123,6 +130,12 @@ export class AdmissionQueue {
 	refill(teamId: string, budgets: readonly MatchedBudget[], need: Amounts): void {
 		if (this.refills.has(teamId)) return;
 		this.refills.set(teamId, { budgets, need });
+		this.pump();
+	}
+
+	/** Asks for leases of the next windows in the background, when nothing else is to be asked; ascending by budget id. */
+	askAhead(ahead: readonly NextWindow[]): void {
+		this.ahead = ahead;
 		this.pump();
 	}
 
@@ -187,6 +200,10 @@ export class AdmissionQueue {
 		} else if (refill) {
 			this.refills.delete(refill[0]);
 			this.start(this.grantAhead(refill[0], refill[1].budgets, refill[1].need));
+		} else if (this.ahead.length > 0) {
+			const ahead = this.ahead;
+			this.ahead = [];
+			this.start(this.grantNextWindows(ahead));
 		} else this.schedule();
 	}
 
@@ -225,6 +242,14 @@ export class AdmissionQueue {
 		this.onMoneyFreed();
 	}
 
+	private async grantNextWindows(ahead: readonly NextWindow[]): Promise<void> {
+		const { authority, nowMs, onAhead, onFenced } = this.dependencies;
+		const askedAtMs = nowMs();
+		const reply = await authority.grantAhead({ items: ahead });
+		if ("isFenced" in reply) return onFenced();
+		onAhead(reply, new Map(ahead.map(({ budgetId, unit }) => [budgetId, unit])), askedAtMs);
+	}
+
 	private async ask(
 		teamId: string,
 		budgets: readonly MatchedBudget[],
@@ -234,7 +259,7 @@ export class AdmissionQueue {
 		const { authority, book, nowMs, counters, onReply, onFenced, onError } = this.dependencies;
 		const askedAtMs = nowMs();
 		const items = budgets.map(({ budgetId, unit }, index) => {
-			const lease = book.leaseOf(budgetId);
+			const lease = book.leaseOf(budgetId, askedAtMs);
 			const known = lease && askedAtMs < lease.endsAtMs ? lease : undefined;
 			const largest = options.lookaheadFor ? amountIn(unit, options.lookaheadFor) : maximum(needs.map((row) => row[index] ?? 0n));
 			const mayLookAhead = options.hasLookahead && askedAtMs >= (known?.noLookaheadUntilMs ?? 0);
@@ -315,7 +340,7 @@ export class AdmissionQueue {
 	}
 
 	private isOverrun(item: GrantedItem): boolean {
-		return this.dependencies.book.leaseOf(item.budgetId)?.isOverrun ?? item.isOverrun;
+		return this.dependencies.book.leaseOfWindow(item.windowId)?.isOverrun ?? item.isOverrun;
 	}
 
 	private askAgain(waiter: Waiter, afterMs: number): void {
@@ -343,7 +368,7 @@ export class AdmissionQueue {
 
 	/** Own idle money as the window's row knew it: what is on its way back is not in `granted − idle` of this reply yet. */
 	private idleAtCommit(item: GrantedItem): bigint {
-		const lease = this.dependencies.book.leaseOf(item.budgetId);
+		const lease = this.dependencies.book.leaseOfWindow(item.windowId);
 		return lease ? lease.idle + lease.returned - item.leaseReturned : 0n;
 	}
 
@@ -355,39 +380,10 @@ export class AdmissionQueue {
 		for (const { budgetId, unit } of waiter.ask.budgets) {
 			const item = items.get(budgetId);
 			if (!item) return undefined;
-			const free = boundOf(item) - item.granted + (this.dependencies.book.leaseOf(budgetId)?.idle ?? 0n);
+			const free = boundOf(item) - item.granted + (this.dependencies.book.leaseOfWindow(item.windowId)?.idle ?? 0n);
 			if (unit === "nano_usd") nanoUsd = nanoUsd === undefined || free < nanoUsd ? free : nanoUsd;
 			else tokens = tokens === undefined || free < tokens ? free : tokens;
 		}
 		return waiter.ask.bound.clampTo({ nanoUsd, tokens: tokens === undefined ? undefined : Number(tokens) });
 	}
-}
-
-/** The least a call can be admitted with: at the clamp's floor where a clamp is possible, else the bound itself. */
-export function leastAmounts(bound: Bound): Amounts {
-	return amountsOf(bound.clampFloorTokens === undefined ? bound : bound.at(bound.clampFloorTokens));
-}
-
-export function amountsOf({ nanoUsd, tokens }: { readonly nanoUsd: bigint; readonly tokens: number }): Amounts {
-	return { nanoUsd, tokens: BigInt(tokens) };
-}
-
-function boundOf(item: GrantedItem): bigint {
-	return item.stop < item.limit ? item.stop : item.limit;
-}
-
-/** Two seconds of burn, at least eight needs; the authority caps it by the room and the number of live gateways. */
-function lookaheadOf(need: bigint, burnPerSecond: bigint): bigint {
-	const twoSeconds = 2n * burnPerSecond;
-	return twoSeconds > 8n * need ? twoSeconds : 8n * need;
-}
-
-function maximum(amounts: readonly bigint[]): bigint {
-	return amounts.reduce((largest, amount) => (amount > largest ? amount : largest), 0n);
-}
-
-function unionOf(lists: readonly (readonly MatchedBudget[])[]): MatchedBudget[] {
-	const union = new Map<string, MatchedBudget>();
-	for (const list of lists) for (const budget of list) union.set(budget.budgetId, budget);
-	return [...union.values()].sort((left, right) => compareIds(left.budgetId, right.budgetId));
 }

@@ -3,6 +3,7 @@ import type { Authority, Claim, GrantReply, HeartbeatRequest } from "../authorit
 import type { LedgerWriter } from "../ledger/record.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import type { Directory } from "./directory.ts";
+import { nextWindowsDue } from "./next-windows.ts";
 
 /**
  * Keeps this gateway's leases alive and honest: a heartbeat every 250 ms renews them, returns idle money that
@@ -101,6 +102,7 @@ export class LeaseKeeper {
 				await this.exchange(QUIET_WAIT_MS);
 				await this.followChanges();
 				await this.flushWhenAsked();
+				this.askAhead();
 			} while (this.beatAgain || this.hasWork());
 		} catch (error) {
 			this.dependencies.onError(error);
@@ -190,6 +192,12 @@ export class LeaseKeeper {
 		this.seenRevision = changes.at(-1)?.revision ?? this.knownRevision;
 		this.beatAgain = true;
 		queue.wake();
+	}
+
+	private askAhead(): void {
+		const { book, nowMs, queue } = this.dependencies;
+		const due = nextWindowsDue(book, nowMs());
+		if (due.length > 0) queue.askAhead(due);
 	}
 
 	private async flushWhenAsked(): Promise<void> {

@@ -1,8 +1,8 @@
 import { LeaseBook } from "#domain/budget/lease-book.ts";
-import type { Authority, Claim, GrantReply } from "../authority/port.ts";
+import type { AheadReply, Authority, Claim, GrantReply } from "../authority/port.ts";
 import type { LedgerWriter } from "../ledger/record.ts";
 import type { CurrentPriceBook } from "../pricebooks/port.ts";
-import { AdmissionQueue } from "./admission-queue.ts";
+import { AdmissionQueue, type Units } from "./admission-queue.ts";
 import { AnswerOwners } from "./answer-owners.ts";
 import { emptyCounters } from "./counters.ts";
 import { CurrentPrices } from "./current-prices.ts";
@@ -65,6 +65,7 @@ class GatewayAuthority implements RequestAuthority {
 			book,
 			nowMs,
 			onReply: (reply, units, askedAtMs) => this.take(reply, units, askedAtMs),
+			onAhead: (reply, units, askedAtMs) => this.takeAhead(reply, units, askedAtMs),
 			isHearing: () => this.keeper.isHearing(nowMs()),
 			onFenced,
 			onError,
@@ -165,18 +166,33 @@ class GatewayAuthority implements RequestAuthority {
 	}
 
 	/** Adopts the rows of a grant; false when one shows less than this gateway was granted (money-path §3). */
-	private take(reply: GrantReply, units: ReadonlyMap<string, "nano_usd" | "tokens">, askedAtMs: number): boolean {
+	private take(reply: GrantReply, units: Units, askedAtMs: number): boolean {
 		for (const item of reply.items) {
 			// An end counts from before asking: never later than PostgreSQL's.
 			const endsAtMs = item.endsInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + item.endsInMs;
-			if (this.book.adopt(units.get(item.budgetId) ?? "nano_usd", item, endsAtMs)) continue;
-			this.dependencies.onAlert("authority lost commits", { windowId: item.windowId });
-			this.book.expireNow();
-			return false;
+			if (!this.book.adopt(units.get(item.budgetId) ?? "nano_usd", item, endsAtMs)) return this.closeForLostCommits(item.windowId);
 		}
 		this.book.renew(askedAtMs, LEASE_TTL_MS);
 		this.keeper.takeNews(reply);
 		return true;
+	}
+
+	/** A start counts from after the answer: never earlier than PostgreSQL's. */
+	private takeAhead(reply: AheadReply, units: Units, askedAtMs: number): void {
+		const answeredAtMs = nowMs();
+		for (const item of reply.items) {
+			const times = {
+				startsAtMs: answeredAtMs + item.startsInMs,
+				endsAtMs: item.endsInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + item.endsInMs,
+			};
+			if (!this.book.adoptAhead(units.get(item.budgetId) ?? "nano_usd", item, times)) this.closeForLostCommits(item.windowId);
+		}
+	}
+
+	private closeForLostCommits(windowId: string): false {
+		this.dependencies.onAlert("authority lost commits", { windowId });
+		this.book.expireNow();
+		return false;
 	}
 }
 

@@ -16,6 +16,8 @@ export function amountIn(unit: Unit, amounts: Amounts): bigint {
 
 export class LeaseBook {
 	private readonly current = new Map<string, WindowLease>();
+	/** Leases of windows that have not begun, by budget. */
+	private readonly next = new Map<string, WindowLease>();
 	private readonly byWindow = new Map<string, WindowLease>();
 	/** The lease of this epoch: renewed by every answer of PostgreSQL, counted from before asking. */
 	private liveUntilMs = 0;
@@ -33,8 +35,20 @@ export class LeaseBook {
 		this.liveUntilMs = 0;
 	}
 
-	leaseOf(budgetId: string): WindowLease | undefined {
-		return this.current.get(budgetId);
+	/** The lease of the budget's current window; one that was granted ahead takes its place when its time has come. */
+	leaseOf(budgetId: string, nowMs: number): WindowLease | undefined {
+		const lease = this.current.get(budgetId);
+		if (lease && nowMs < lease.endsAtMs) return lease;
+		const next = this.next.get(budgetId);
+		if (!next || nowMs < next.startsAtMs) return lease;
+		this.current.set(budgetId, next);
+		this.next.delete(budgetId);
+		return next;
+	}
+
+	/** The lease granted ahead in the budget's next window. */
+	nextLeaseOf(budgetId: string): WindowLease | undefined {
+		return this.next.get(budgetId);
 	}
 
 	leaseOfWindow(windowId: string): WindowLease | undefined {
@@ -45,15 +59,35 @@ export class LeaseBook {
 		return this.byWindow.values();
 	}
 
-	/** Adopts a grant's row; false when it shows less than this gateway knows (see WindowLease.adopt). */
+	currentLeases(): IterableIterator<WindowLease> {
+		return this.current.values();
+	}
+
+	/** Adopts a grant's row in the current window; false when it shows less than this gateway knows (see WindowLease.adopt). */
 	adopt(unit: Unit, facts: LeaseFacts, endsAtMs: number): boolean {
+		const lease = this.leaseFor(unit, facts, { startsAtMs: Number.NEGATIVE_INFINITY, endsAtMs });
+		lease.startsAtMs = Number.NEGATIVE_INFINITY; // granted ahead or not: PostgreSQL says that it has begun
+		const present = this.current.get(facts.budgetId);
+		// A reply that crossed the boundary speaks of a window whose successor is spent from already.
+		if (!present || lease.endsAtMs >= present.endsAtMs) this.current.set(facts.budgetId, lease);
+		if (this.next.get(facts.budgetId) === lease) this.next.delete(facts.budgetId);
+		return lease.adopt(facts);
+	}
+
+	/** Adopts a row granted ahead: spent from once its window has begun. */
+	adoptAhead(unit: Unit, facts: LeaseFacts, times: { readonly startsAtMs: number; readonly endsAtMs: number }): boolean {
+		const lease = this.leaseFor(unit, facts, times);
+		if (this.current.get(facts.budgetId) !== lease) this.next.set(facts.budgetId, lease);
+		return lease.adopt(facts);
+	}
+
+	private leaseFor(unit: Unit, facts: LeaseFacts, times: { readonly startsAtMs: number; readonly endsAtMs: number }): WindowLease {
 		let lease = this.byWindow.get(facts.windowId);
 		if (!lease) {
-			lease = new WindowLease(unit, facts, endsAtMs);
+			lease = new WindowLease(unit, facts, times);
 			this.byWindow.set(facts.windowId, lease);
 		}
-		this.current.set(facts.budgetId, lease);
-		return lease.adopt(facts);
+		return lease;
 	}
 
 	/** Reserves in every matching budget, or in none. */
@@ -61,7 +95,7 @@ export class LeaseBook {
 		if (!this.isLive(nowMs)) return undefined;
 		const leases: WindowLease[] = [];
 		for (const { budgetId, unit } of budgets) {
-			const lease = this.current.get(budgetId);
+			const lease = this.leaseOf(budgetId, nowMs);
 			if (!lease?.isSpendable(nowMs) || lease.idle < amountIn(unit, amounts)) return undefined;
 			leases.push(lease);
 		}
@@ -102,7 +136,7 @@ export class LeaseBook {
 		for (const [windowId, lease] of this.byWindow) {
 			if (nowMs < lease.endsAtMs + 60_000 || lease.reserved > 0n || lease.idle > 0n) continue;
 			this.byWindow.delete(windowId);
-			if (this.current.get(lease.budgetId) === lease) this.current.delete(lease.budgetId);
+			for (const place of [this.current, this.next]) if (place.get(lease.budgetId) === lease) place.delete(lease.budgetId);
 		}
 	}
 }

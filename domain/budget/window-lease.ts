@@ -31,7 +31,9 @@ export class WindowLease {
 	readonly budgetId: string;
 	readonly windowId: string;
 	readonly unit: Unit;
-	/** On the gateway's monotonic clock; Infinity for lifetime windows. */
+	/** On the gateway's monotonic clock; -Infinity when it had begun at the grant. */
+	startsAtMs: number;
+	/** The same; Infinity for lifetime windows. */
 	readonly endsAtMs: number;
 	/** Latest facts; `limit`, `granted` … are as of the last grant. */
 	facts: LeaseFacts;
@@ -48,15 +50,21 @@ export class WindowLease {
 	noLookaheadUntilMs = 0;
 	/** A change was announced: spend nothing more from it until a grant confirmed it. */
 	isStale = false;
-	lastUsedMs = 0;
+	lastUsedMs: number;
+	/** The newest reservation: what calls here need. */
+	lastNeed = 0n;
+	/** When to ask for the lease of the next window; undefined until its last minute. */
+	askNextAtMs: number | undefined;
 	private idleAtGrant = 0n;
 	private burnMark: { spent: bigint; atMs: number } | undefined;
 
-	constructor(unit: Unit, facts: LeaseFacts, endsAtMs: number) {
+	constructor(unit: Unit, facts: LeaseFacts, { startsAtMs, endsAtMs }: { readonly startsAtMs: number; readonly endsAtMs: number }) {
 		this.budgetId = facts.budgetId;
 		this.windowId = facts.windowId;
 		this.unit = unit;
+		this.startsAtMs = startsAtMs;
 		this.endsAtMs = endsAtMs;
+		this.lastUsedMs = Math.max(0, startsAtMs); // unused since it began, at the earliest
 		this.facts = facts;
 	}
 
@@ -96,6 +104,7 @@ export class WindowLease {
 	reserve(amount: bigint, nowMs: number): void {
 		assert(amount >= 0n && amount <= this.idle, "a reservation fits the lease");
 		this.reserved += amount;
+		this.lastNeed = amount;
 		this.lastUsedMs = nowMs;
 	}
 
@@ -112,13 +121,16 @@ export class WindowLease {
 		return this.idle * 2n < this.idleAtGrant && this.facts.granted < this.facts.limit && nowMs >= this.noLookaheadUntilMs;
 	}
 
-	/** What was spent per second since the last call of this method (0 the first time). */
+	/** What was spent per second since the last call of `takeBurn` (0 before the first). */
+	burn(nowMs: number): bigint {
+		const elapsedMs = this.burnMark ? Math.floor(nowMs - this.burnMark.atMs) : 0;
+		return this.burnMark && elapsedMs >= 1 ? ((this.spent - this.burnMark.spent) * 1_000n) / BigInt(elapsedMs) : 0n;
+	}
+
 	takeBurn(nowMs: number): bigint {
-		const mark = this.burnMark;
-		const elapsedMs = mark ? Math.floor(nowMs - mark.atMs) : 0;
-		if (mark && elapsedMs < 1) return 0n;
-		this.burnMark = { spent: this.spent, atMs: nowMs };
-		return mark ? ((this.spent - mark.spent) * 1_000n) / BigInt(elapsedMs) : 0n;
+		const burn = this.burn(nowMs);
+		if (!this.burnMark || nowMs - this.burnMark.atMs >= 1) this.burnMark = { spent: this.spent, atMs: nowMs };
+		return burn;
 	}
 
 	/** Gives all idle money back: the absolute amount to return to. */

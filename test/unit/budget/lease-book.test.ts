@@ -36,13 +36,13 @@ describe("LeaseBook", () => {
 		expect(book.tryReserve(TEAM, money(21n), 1)).toBeUndefined();
 		expect(book.tryReserve(TEAM, money(20n), 1)).toBeDefined();
 		book.settle(first ?? expect.fail("reserved"), money(10n));
-		expect(book.leaseOf("1")?.idle).toBe(20n);
+		expect(book.leaseOf("1", 0)?.idle).toBe(20n);
 	});
 
 	it("reserves in every window or in none", () => {
 		const book = bookWith({}, { budgetId: "2", windowId: "22", leaseGranted: 5n });
 		expect(book.tryReserve([...TEAM, { budgetId: "2", unit: "nano_usd" }], money(6n), 1)).toBeUndefined();
-		expect(book.leaseOf("1")?.reserved).toBe(0n);
+		expect(book.leaseOf("1", 0)?.reserved).toBe(0n);
 	});
 
 	it("spends nothing once the lease has expired, whatever money it holds", () => {
@@ -68,7 +68,7 @@ describe("LeaseBook", () => {
 		expect(book.settle(reservation, money(35n)).size).toBe(0);
 		const second = book.tryReserve(TEAM, money(15n), 1) ?? expect.fail("reserved");
 		expect([...book.settle(second, money(18n))]).toEqual([["11", 3n]]);
-		expect(book.leaseOf("1")).toMatchObject({ idle: 0n, spent: 50n });
+		expect(book.leaseOf("1", 0)).toMatchObject({ idle: 0n, spent: 50n });
 	});
 
 	it("spends nothing more from an overrun window, also before the authority has heard of it, until it is cleared", () => {
@@ -88,14 +88,14 @@ describe("LeaseBook", () => {
 		const both = [...TEAM, { budgetId: "2", unit: "nano_usd" as const }];
 		const reservation = book.tryReserve(both, money(10n), 1) ?? expect.fail("reserved");
 		expect([...book.settle(reservation, money(12n))]).toEqual([["22", 2n]]);
-		expect(book.leaseOf("1")?.spent).toBe(12n);
-		expect(book.leaseOf("2")?.spent).toBe(10n);
+		expect(book.leaseOf("1", 0)?.spent).toBe(12n);
+		expect(book.leaseOf("2", 0)?.spent).toBe(10n);
 	});
 
 	it("returns idle money as an absolute amount", () => {
 		const book = bookWith({});
 		book.tryReserve(TEAM, money(20n), 1);
-		const lease = book.leaseOf("1") ?? expect.fail("leased");
+		const lease = book.leaseOf("1", 0) ?? expect.fail("leased");
 		expect(lease.returnIdle()).toBe(30n);
 		expect(lease.returnIdle()).toBe(30n);
 		expect(lease.idle).toBe(0n);
@@ -104,7 +104,7 @@ describe("LeaseBook", () => {
 	it("does not adopt a row that shows less than it was granted: commits were lost", () => {
 		const book = bookWith({});
 		expect(book.adopt("nano_usd", facts({ leaseGranted: 40n }), Number.POSITIVE_INFINITY)).toBe(false);
-		expect(book.leaseOf("1")?.granted).toBe(50n);
+		expect(book.leaseOf("1", 0)?.granted).toBe(50n);
 	});
 
 	it("keeps token budgets in tokens and money in money", () => {
@@ -113,6 +113,58 @@ describe("LeaseBook", () => {
 		book.adopt("tokens", facts({ budgetId: "3", windowId: "33", leaseGranted: 100n }), Number.POSITIVE_INFINITY);
 		const reservation = book.tryReserve([{ budgetId: "3", unit: "tokens" }], money(1_000_000n, 80n), 1) ?? expect.fail("reserved");
 		expect(book.settle(reservation, money(2_000_000n, 30n)).size).toBe(0);
-		expect(book.leaseOf("3")?.idle).toBe(70n);
+		expect(book.leaseOf("3", 0)?.idle).toBe(70n);
+	});
+});
+
+describe("a lease granted ahead", () => {
+	const AHEAD = { startsAtMs: 1_000, endsAtMs: 2_000 };
+	function bookAtBoundary(): LeaseBook {
+		const book = new LeaseBook();
+		book.renew(0, 60_000);
+		book.adopt("nano_usd", facts(), 990);
+		book.adoptAhead("nano_usd", facts({ windowId: "12", leaseGranted: 40n }), AHEAD);
+		return book;
+	}
+	const windowsOf = (reservation: ReturnType<LeaseBook["tryReserve"]>) => reservation?.leases.map((lease) => lease.windowId);
+
+	it("is spent from once its window has begun, and not in the gap before", () => {
+		const book = bookAtBoundary();
+		expect(windowsOf(book.tryReserve(TEAM, money(10n), 989))).toEqual(["11"]);
+		expect(book.tryReserve(TEAM, money(10n), 995)).toBeUndefined();
+		expect(windowsOf(book.tryReserve(TEAM, money(40n), 1_000))).toEqual(["12"]);
+		expect(book.tryReserve(TEAM, money(1n), 1_000)).toBeUndefined();
+	});
+
+	it("settles a call of the old window there", () => {
+		const book = bookAtBoundary();
+		const old = book.tryReserve(TEAM, money(10n), 900) ?? expect.fail("reserved");
+		book.tryReserve(TEAM, money(10n), 1_000);
+		book.settle(old, money(4n));
+		expect(book.leaseOfWindow("11")?.spent).toBe(4n);
+		expect(book.leaseOfWindow("12")?.spent).toBe(0n);
+	});
+
+	it("is current at once when PostgreSQL says that it has begun", () => {
+		const book = bookAtBoundary();
+		book.adopt("nano_usd", facts({ windowId: "12", leaseGranted: 40n }), 2_000);
+		expect(windowsOf(book.tryReserve(TEAM, money(10n), 992))).toEqual(["12"]);
+		expect(book.nextLeaseOf("1")).toBeUndefined();
+	});
+
+	it("stays current when a late reply speaks of the old window", () => {
+		const book = bookAtBoundary();
+		book.tryReserve(TEAM, money(10n), 1_000);
+		book.adopt("nano_usd", facts({ leaseGranted: 60n }), 990);
+		expect(windowsOf(book.tryReserve(TEAM, money(10n), 1_001))).toEqual(["12"]);
+	});
+
+	it("is not returned as unused before its time, and is once a change made it stale", () => {
+		const book = bookAtBoundary();
+		expect(book.returnable(900, 500).map((lease) => lease.windowId)).toEqual(["11"]);
+		expect(book.returnable(1_501, 500).map((lease) => lease.windowId)).toEqual(["11", "12"]);
+		const next = book.nextLeaseOf("1") ?? expect.fail("a lease");
+		next.isStale = true;
+		expect(book.returnable(900, 5_000)).toEqual([next]);
 	});
 });

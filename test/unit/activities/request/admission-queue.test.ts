@@ -23,6 +23,7 @@ function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean) {
 		book: new LeaseBook(),
 		nowMs: () => clock.nowMs,
 		onReply: () => true,
+		onAhead: () => undefined,
 		isHearing,
 		onFenced: () => expect.fail("fenced"),
 		onError: (error) => expect.fail(String(error)),

@@ -55,6 +55,7 @@ function openGateway() {
 		book,
 		nowMs,
 		onReply,
+		onAhead: () => undefined,
 		isHearing: () => true,
 		onFenced: () => fail("fenced"),
 		onError: fail,
@@ -91,12 +92,12 @@ it("answers a claim only after a grant that was already asked: its idle money be
 	answerGrant({ served: [true], claimId: 0n, items: [item], revision: 0n, claims: [] });
 	await vi.waitFor(() => expect(beats.at(-1)?.answeredClaim).toBe(7n));
 	expect(beats.find((beat) => beat.answeredClaim === 7n)?.returns).toEqual([{ windowId: "11", returnTo: 90n }]);
-	expect(book.leaseOf("1")?.idle).toBe(0n);
+	expect(book.leaseOf("1", 0)?.idle).toBe(0n);
 });
 
 it("asks for no lookahead in a window that another gateway claims", async () => {
 	const { beats, book, keeper: running } = openGateway();
 	void running.start();
 	await vi.waitFor(() => expect(beats.at(-1)?.answeredClaim).toBe(7n));
-	expect(book.leaseOf("1")?.noLookaheadUntilMs).toBeGreaterThan(performance.now());
+	expect(book.leaseOf("1", 0)?.noLookaheadUntilMs).toBeGreaterThan(performance.now());
 });

@@ -1,0 +1,34 @@
+import type { Bound } from "#domain/bound/request.ts";
+import type { Amounts, MatchedBudget } from "#domain/budget/lease-book.ts";
+import { compareIds } from "#domain/budget/match.ts";
+import type { LeaseFacts } from "#domain/budget/window-lease.ts";
+
+/** The least a call can be admitted with: at the clamp's floor where a clamp is possible, else the bound itself. */
+export function leastAmounts(bound: Bound): Amounts {
+	return amountsOf(bound.clampFloorTokens === undefined ? bound : bound.at(bound.clampFloorTokens));
+}
+
+export function amountsOf({ nanoUsd, tokens }: { readonly nanoUsd: bigint; readonly tokens: number }): Amounts {
+	return { nanoUsd, tokens: BigInt(tokens) };
+}
+
+/** What may be granted in a window: the limit, or a restricting threshold below it. */
+export function boundOf(item: Pick<LeaseFacts, "limit" | "stop">): bigint {
+	return item.stop < item.limit ? item.stop : item.limit;
+}
+
+/** Two seconds of burn, at least eight needs; the authority caps it by the room and the number of live gateways. */
+export function lookaheadOf(need: bigint, burnPerSecond: bigint): bigint {
+	const twoSeconds = 2n * burnPerSecond;
+	return twoSeconds > 8n * need ? twoSeconds : 8n * need;
+}
+
+export function maximum(amounts: readonly bigint[]): bigint {
+	return amounts.reduce((largest, amount) => (amount > largest ? amount : largest), 0n);
+}
+
+export function unionOf(lists: readonly (readonly MatchedBudget[])[]): MatchedBudget[] {
+	const union = new Map<string, MatchedBudget>();
+	for (const list of lists) for (const budget of list) union.set(budget.budgetId, budget);
+	return [...union.values()].sort((left, right) => compareIds(left.budgetId, right.budgetId));
+}
