@@ -62,7 +62,7 @@ async function spendAll(team: string): Promise<void> {
 const sql = async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> => (await database.query<Row>(text, values)).rows;
 const windowsOf = (team: string) =>
 	sql<{ id: string; is_over: boolean }>(
-		"SELECT w.id, w.ends_at < clock_timestamp() AS is_over FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id = $1 ORDER BY w.starts_at",
+		"SELECT w.id, w.ends_at < clock_timestamp() AS is_over FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id = $1 AND NOT w.is_ahead ORDER BY w.starts_at",
 		[team],
 	);
 const eventsOf = async (team: string) =>
