@@ -22,7 +22,8 @@ CREATE TABLE tollgate.attempt (
   deployment          text NOT NULL,
   protocol            text NOT NULL,
   endpoint            text NOT NULL,
-  model               text NOT NULL,             -- model reserved for
+  model               text NOT NULL,             -- model reserved for, as the caller named it
+  priced_model        text NOT NULL,             -- model of the price line it was reserved at; another than `model` for a configured alias
   answered_model      text,
   service_tier        text,                      -- price tier the cost was computed at
   outcome             text NOT NULL CHECK (outcome IN ('settled', 'unresolved', 'estimated', 'quarantined')),

@@ -26,6 +26,8 @@ export type ReservationRecord = {
 	readonly protocol: Protocol;
 	readonly endpoint: Endpoint;
 	readonly model: string;
+	/** Model of the price line that was reserved at; another than `model` where that is a configured alias. */
+	readonly pricedModel: string;
 	readonly priceVersion: number;
 	readonly reservedNanoUsd: string;
 	readonly reservedTokens: number;

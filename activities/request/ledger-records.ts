@@ -42,6 +42,7 @@ export function reservationRecord(
 		protocol: input.protocol,
 		endpoint: input.endpoint,
 		model: input.model,
+		pricedModel: input.line.model,
 		priceVersion: input.priceVersion,
 		reservedNanoUsd: reservation.amounts.nanoUsd.toString(),
 		reservedTokens: Number(reservation.amounts.tokens),

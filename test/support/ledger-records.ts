@@ -20,6 +20,7 @@ export function reservationRecord(n: number, fields: Partial<ReservationRecord> 
 		protocol: "openai",
 		endpoint: "chat.completions",
 		model: "gpt-test",
+		pricedModel: "gpt-test",
 		priceVersion: 1,
 		reservedNanoUsd: "1000",
 		reservedTokens: 150,

@@ -19,6 +19,8 @@ export type TestAttempt = {
 	cost?: bigint;
 	epoch?: number;
 	priceVersion?: number;
+	/** As the caller named it: "gpt-test", or a configured alias of it. */
+	model?: string;
 	toolCalls?: object;
 };
 export type TestCall = { n: number; epoch?: number; usage?: object | null; attemptId?: string | null; at?: string; model?: string };
@@ -181,7 +183,8 @@ export class TestLedger {
 			deployment: "openai",
 			protocol: "openai",
 			endpoint: "chat.completions",
-			model: "gpt-test",
+			model: attempt.model ?? "gpt-test",
+			priced_model: "gpt-test",
 			answered_model: "gpt-test",
 			service_tier: "standard",
 			outcome: attempt.outcome ?? "settled",

@@ -164,6 +164,7 @@ async function bookLateOverrun(url: string): Promise<void> {
 			protocol: "openai",
 			endpoint: "chat.completions",
 			model: "gpt-test",
+			priced_model: "gpt-test",
 			outcome: "settled",
 			reserved_nano_usd: "20",
 			reserved_tokens: 20,

@@ -59,6 +59,18 @@ describe("matching", () => {
 		expect((await verify(both)).report).toMatchObject({ ok: true, calls: 4 });
 	});
 
+	test("a configured alias is priced at the line it was reserved at when the answer names a model without a price", async () => {
+		await ledger.settle({ n: 3, model: "house-model" });
+		const log = await ledger.providerLog({ n: 1 }, { n: 2 }, { n: 3, model: "nobody-knows" });
+		expect((await verify(log)).report).toMatchObject({ ok: true, calls: 3 });
+		await ledger.settle({ n: 4, model: "house-model", reserved: 300n, cost: 201n });
+		await expectFinding(
+			"cost",
+			"attempt g1-1-4",
+			await ledger.providerLog({ n: 1 }, { n: 2 }, { n: 3, model: "nobody-knows" }, { n: 4, model: "nobody-knows" }),
+		);
+	});
+
 	test("hosted calls that only the answer showed are priced from the booked attempt", async () => {
 		await ledger.sql(`UPDATE tollgate.price_line SET line = line || '{"perCall": {"web_search": "7"}}'`);
 		await ledger.settle({ n: 3, reserved: 300n, cost: 214n, toolCalls: { web_search: 2 } });
