@@ -30,7 +30,7 @@ const durationMs = z.int().min(1).max(315_576_000_000);
 export const TeamPolicy = z
 	.record(z.string(), z.unknown())
 	.describe(
-		"admissionWaitMs, clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap (true|false), unknownFields (refuse|pass), onDisconnect (drain|cancel), maxCallMs; what is left out keeps its default",
+		"admissionWaitMs, clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap (true|false), unknownFields (refuse|pass), onDisconnect (drain|cancel), maxCallMs, outageAllowanceNanoUsd and outageAllowanceTokens (kept by each gateway in every budget for an outage of PostgreSQL); what is left out keeps its default",
 	);
 
 export const BudgetSelectorFields = z.strictObject({

@@ -76,6 +76,7 @@ function createTally(registry: Registry, options: TallyOptions): { add(labels: s
 
 const AUTHORITY_COUNTERS: readonly (readonly [keyof AuthorityCounters, string, string])[] = [
 	["admitted", "tollgate_attempts_admitted_total", "Attempts reserved."],
+	["admittedOnAllowance", "tollgate_attempts_on_outage_allowance_total", "Attempts that took from the money kept for an outage."],
 	["settled", "tollgate_attempts_settled_total", "Attempts booked with their real usage."],
 	["released", "tollgate_attempts_released_total", "Attempts that cost nothing."],
 	["unresolved", "tollgate_attempts_unresolved_total", "Attempts charged at their reservation because their end is unknown."],

@@ -1,9 +1,10 @@
 import type { Bound } from "#domain/bound/request.ts";
 import { type Amounts, amountIn, type LeaseBook, type MatchedBudget, type Reservation } from "#domain/budget/lease-book.ts";
-import type { ErrorCode } from "#domain/errors/codes.ts";
+import type { WindowLease } from "#domain/budget/window-lease.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { AheadReply, Authority, GrantedItem, GrantReply } from "../authority/port.ts";
-import { amountsOf, boundOf, leastAmounts, lookaheadOf, maximum, unionOf } from "./amounts.ts";
+import { amountsOf, leastAmounts, lookaheadOf, maximum, unionOf } from "./amounts.ts";
+import { GrantEvidence, type Shortage } from "./grant-evidence.ts";
 import type { NextWindow } from "./next-windows.ts";
 import { RefusalMemory } from "./refusal-memory.ts";
 
@@ -17,22 +18,17 @@ export type Ask = {
 	/** Ascending by budget id. */
 	readonly budgets: readonly MatchedBudget[];
 	readonly bound: Bound;
+	/** What the team wants kept for an outage in each of its budgets. */
+	readonly allowance: Amounts;
 	readonly waitMs: number;
 	readonly signal: AbortSignal;
 };
 
+/** Lookahead for more calls that need as much, asked for in the background. */
+export type Refill = Pick<Ask, "teamId" | "budgets" | "allowance"> & { readonly need: Amounts };
+
 /** Unit per budget id. */
 export type Units = ReadonlyMap<string, MatchedBudget["unit"]>;
-
-/** Why a call is refused: the window that is short, as of the refusing grant. */
-export type Shortage = {
-	readonly code: ErrorCode;
-	readonly item: GrantedItem;
-	readonly unit: "nano_usd" | "tokens";
-	readonly idle: bigint;
-	readonly need: bigint;
-	readonly isRemembered: boolean;
-};
 
 export type Verdict =
 	| { readonly kind: "reserved"; readonly reservation: Reservation; readonly clampedOutputTokens: number | undefined }
@@ -54,6 +50,16 @@ type Waiter = {
 	nextAskAtMs: number;
 };
 
+type AskOptions = {
+	readonly hasLookahead: boolean;
+	/** What is kept for an outage is not counted as money for these calls. */
+	readonly keepsAllowance: boolean;
+	readonly isFinal: boolean;
+	readonly isNewAsk: boolean;
+	readonly allowance: Amounts;
+	readonly lookaheadFor?: Amounts;
+};
+
 export type AdmissionQueueDependencies = {
 	readonly authority: Authority;
 	readonly book: LeaseBook;
@@ -69,6 +75,7 @@ export type AdmissionQueueDependencies = {
 	readonly counters: { grants: number };
 };
 
+const NOTHING: Amounts = { nanoUsd: 0n, tokens: 0n };
 const MAX_CALLS_PER_GRANT = 64;
 const MAX_WAITERS = 10_000;
 const ASK_AGAIN_MS = 100;
@@ -79,7 +86,7 @@ const ANSWERED_BY_HEARTBEAT_MS = 500; // who waits for two heartbeats gets what 
 export class AdmissionQueue {
 	private readonly dependencies: AdmissionQueueDependencies;
 	private waiters: Waiter[] = [];
-	private readonly refills = new Map<string, { budgets: readonly MatchedBudget[]; need: Amounts }>();
+	private readonly refills = new Map<string, Refill>();
 	private ahead: readonly NextWindow[] = [];
 	private readonly claimIds = new Map<string, bigint>();
 	private readonly memory = new RefusalMemory();
@@ -127,9 +134,9 @@ export class AdmissionQueue {
 	}
 
 	/** Asks for lookahead in the background; never awaited by a call. */
-	refill(teamId: string, budgets: readonly MatchedBudget[], need: Amounts): void {
-		if (this.refills.has(teamId)) return;
-		this.refills.set(teamId, { budgets, need });
+	refill(refill: Refill): void {
+		if (this.refills.has(refill.teamId)) return;
+		this.refills.set(refill.teamId, refill);
 		this.pump();
 	}
 
@@ -173,10 +180,13 @@ export class AdmissionQueue {
 		return promise;
 	}
 
-	private tryServe(waiter: Waiter): boolean {
+	/** With what is kept for an outage only after a grant could not serve the call: before it is refused, that is given up. */
+	private tryServe(waiter: Waiter, { withAllowance = false } = {}): boolean {
 		const { book, nowMs } = this.dependencies;
-		const full = book.tryReserve(waiter.ask.budgets, waiter.full, nowMs());
-		const reservation = full ?? (waiter.clampTokens === undefined ? undefined : book.tryReserve(waiter.ask.budgets, waiter.need, nowMs()));
+		const tryReserve = (amounts: Amounts) =>
+			withAllowance ? book.tryReserveWithAllowance(waiter.ask.budgets, amounts, nowMs()) : book.tryReserve(waiter.ask.budgets, amounts, nowMs());
+		const full = tryReserve(waiter.full);
+		const reservation = full ?? (waiter.clampTokens === undefined ? undefined : tryReserve(waiter.need));
 		if (!reservation) return false;
 		this.end(waiter, { kind: "reserved", reservation, clampedOutputTokens: full ? undefined : waiter.clampTokens });
 		return true;
@@ -193,13 +203,13 @@ export class AdmissionQueue {
 		if (this.inFlight) return;
 		const nowMs = this.dependencies.nowMs();
 		const first = this.waiters.find((waiter) => waiter.nextAskAtMs <= nowMs);
-		const refill = this.refills.entries().next().value;
+		const refill = this.refills.values().next().value;
 		if (first) {
 			const batch = this.waiters.filter((waiter) => waiter.ask.teamId === first.ask.teamId && waiter.nextAskAtMs <= nowMs).slice(0, MAX_CALLS_PER_GRANT);
 			this.start(this.grantFor(first.ask.teamId, batch));
 		} else if (refill) {
-			this.refills.delete(refill[0]);
-			this.start(this.grantAhead(refill[0], refill[1].budgets, refill[1].need));
+			this.refills.delete(refill.teamId);
+			this.start(this.grantLookahead(refill));
 		} else if (this.ahead.length > 0) {
 			const ahead = this.ahead;
 			this.ahead = [];
@@ -228,33 +238,60 @@ export class AdmissionQueue {
 		const needs = batch.map((waiter) =>
 			budgets.map((budget) => (waiter.ask.budgets.some((own) => own.budgetId === budget.budgetId) ? amountIn(budget.unit, waiter.need) : 0n)),
 		);
-		const isFirstAsk = batch.some((waiter) => waiter.nextAskAtMs === waiter.startedAtMs);
-		const isNewAsk = batch.some((waiter) => waiter.nextAskAtMs === waiter.startedAtMs && waiter.ask.waitMs < ANSWERED_BY_HEARTBEAT_MS);
-		const reply = await this.ask(teamId, budgets, needs, { hasLookahead: isFirstAsk, isFinal: batch.some((waiter) => waiter.isFinal), isNewAsk });
+		const allowance = batch[0]?.ask.allowance ?? NOTHING;
+		const isFirst = (waiter: Waiter) => waiter.nextAskAtMs === waiter.startedAtMs;
+		const isNewAsk = batch.some((waiter) => isFirst(waiter) && waiter.ask.waitMs < ANSWERED_BY_HEARTBEAT_MS);
+		const reply = await this.ask(teamId, budgets, needs, {
+			hasLookahead: batch.some(isFirst),
+			keepsAllowance: batch.every(isFirst), // who asks again could not be served beside it
+			isFinal: batch.some((waiter) => waiter.isFinal),
+			isNewAsk,
+			allowance,
+		});
 		if (!reply) return this.onUnreachable(batch);
 		const items = new Map(reply.items.map((item) => [item.budgetId, item]));
-		for (const waiter of batch) if (this.waiters.includes(waiter) && !this.tryServe(waiter)) this.judge(waiter, items);
+		for (const waiter of batch) {
+			if (this.waiters.includes(waiter) && !this.tryServe(waiter) && !this.tryServe(waiter, { withAllowance: true })) this.judge(waiter, items);
+		}
+		this.keepAllowance(budgets, allowance);
 		if (reply.claimId > 0n && reply.items.some((item) => item.unanswered > 0)) this.dependencies.authority.announceClaim().catch(this.dependencies.onError);
 	}
 
-	private async grantAhead(teamId: string, budgets: readonly MatchedBudget[], need: Amounts): Promise<void> {
-		await this.ask(teamId, budgets, [budgets.map(() => 0n)], { hasLookahead: true, isFinal: false, isNewAsk: false, lookaheadFor: need });
+	private async grantLookahead({ teamId, budgets, need, allowance }: Refill): Promise<void> {
+		await this.ask(teamId, budgets, [budgets.map(() => 0n)], {
+			hasLookahead: true,
+			keepsAllowance: true,
+			isFinal: false,
+			isNewAsk: false,
+			allowance,
+			lookaheadFor: need,
+		});
 		this.onMoneyFreed();
+		this.keepAllowance(budgets, allowance);
+	}
+
+	private keepAllowance(budgets: readonly MatchedBudget[], allowance: Amounts): void {
+		const { book, nowMs } = this.dependencies;
+		for (const { budgetId, unit } of budgets) {
+			const lease = book.leaseOf(budgetId, nowMs());
+			lease?.keepAllowance(amountIn(unit, allowance), lookaheadOf(lease.lastNeed, 0n));
+		}
 	}
 
 	private async grantNextWindows(ahead: readonly NextWindow[]): Promise<void> {
 		const { authority, nowMs, onAhead, onFenced } = this.dependencies;
 		const askedAtMs = nowMs();
-		const reply = await authority.grantAhead({ items: ahead });
+		const reply = await authority.grantAhead({ items: ahead.map(({ budgetId, lookahead, allowance }) => ({ budgetId, want: lookahead + allowance })) });
 		if ("isFenced" in reply) return onFenced();
 		onAhead(reply, new Map(ahead.map(({ budgetId, unit }) => [budgetId, unit])), askedAtMs);
+		for (const { budgetId, lookahead, allowance } of ahead) this.dependencies.book.nextLeaseOf(budgetId)?.keepAllowance(allowance, lookahead);
 	}
 
 	private async ask(
 		teamId: string,
 		budgets: readonly MatchedBudget[],
 		needs: readonly (readonly bigint[])[],
-		options: { hasLookahead: boolean; isFinal: boolean; isNewAsk: boolean; lookaheadFor?: Amounts },
+		options: AskOptions,
 	): Promise<GrantReply | undefined> {
 		const { authority, book, nowMs, counters, onReply, onFenced, onError } = this.dependencies;
 		const askedAtMs = nowMs();
@@ -267,8 +304,8 @@ export class AdmissionQueue {
 				budgetId,
 				windowId: known?.windowId,
 				leaseGranted: known?.granted ?? 0n,
-				idle: known?.idle ?? 0n,
-				lookahead: mayLookAhead ? lookaheadOf(largest, known?.takeBurn(askedAtMs) ?? 0n) : 0n,
+				idle: (options.keepsAllowance ? known?.free : known?.idle) ?? 0n,
+				lookahead: mayLookAhead ? lookaheadOf(largest, known?.takeBurn(askedAtMs) ?? 0n) + missing(amountIn(unit, options.allowance), known) : 0n,
 			};
 		});
 		counters.grants++;
@@ -291,6 +328,7 @@ export class AdmissionQueue {
 	private onUnreachable(batch: readonly Waiter[]): void {
 		const nowMs = this.dependencies.nowMs();
 		for (const waiter of batch) {
+			if (!this.waiters.includes(waiter) || this.tryServe(waiter, { withAllowance: true })) continue;
 			const waitedMs = nowMs - waiter.startedAtMs;
 			if (waitedMs >= Math.max(waiter.ask.waitMs, MIN_AUTHORITY_WAIT_MS)) this.end(waiter, { kind: "unreachable", waitedMs });
 			else waiter.nextAskAtMs = nowMs + ASK_AGAIN_MS;
@@ -301,46 +339,35 @@ export class AdmissionQueue {
 	private judge(waiter: Waiter, items: ReadonlyMap<string, GrantedItem>): void {
 		const nowMs = this.dependencies.nowMs();
 		const waitedMs = nowMs - waiter.startedAtMs;
-		const blocked = this.shortageOf(waiter, items, waiter.full, (item) => item.isFrozen || this.isOverrun(item));
-		if (blocked) return this.refuse(waiter, { ...blocked, code: blocked.item.isFrozen ? "budget.frozen" : "budget.overrun" });
+		const evidence = new GrantEvidence(waiter.ask.budgets, items, this.dependencies.book);
+		const blocked = evidence.blocked(waiter.full);
+		if (blocked) return this.refuse(waiter, blocked);
 
 		const { least } = waiter;
-		const hopeless = this.shortageOf(waiter, items, least, (item, need) => boundOf(item) - item.posted < need);
+		const hopeless = evidence.hopeless(least);
 		if (hopeless) {
 			this.memory.remember(hopeless, nowMs);
 			return this.refuse(waiter, hopeless);
 		}
-		const isFullHopeless = this.shortageOf(waiter, items, waiter.full, (item, need) => boundOf(item) - item.posted < need) !== undefined;
+		const isFullHopeless = evidence.hopeless(waiter.full) !== undefined;
 		const isWaitOver = waitedMs >= waiter.ask.waitMs;
 		if (!isWaitOver && !isFullHopeless) return this.askAgain(waiter, ASK_AGAIN_MS);
-		if (this.mayOthersHaveIdle(waiter, items)) {
+		if (evidence.mayOthersHaveIdle(this.dependencies.isHearing)) {
 			if (waitedMs >= waiter.ask.waitMs + RECALL_GRACE_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
 			return this.askAgain(waiter, ASK_AGAIN_MS / 4);
 		}
 
-		const clampTokens = this.clampToFree(waiter, items);
+		const clampTokens = evidence.clampToFree(waiter.ask.bound);
 		if (clampTokens !== undefined && clampTokens !== waiter.clampTokens) {
 			waiter.clampTokens = clampTokens;
 			waiter.need = amountsOf(waiter.ask.bound.at(clampTokens));
 			return this.askAgain(waiter, 0);
 		}
-		const short = this.shortageOf(waiter, items, least, (item, need, idle) => boundOf(item) - item.granted + idle < need);
+		const short = evidence.short(least);
 		if (short && isWaitOver) return this.refuse(waiter, short);
 		if (waiter.isFinal && waitedMs >= waiter.ask.waitMs + MIN_AUTHORITY_WAIT_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
 		waiter.isFinal = isWaitOver; // enough is free, but kept for an earlier claim: the last ask takes it
 		this.askAgain(waiter, isWaitOver ? 0 : ASK_AGAIN_MS);
-	}
-
-	/** Not every reachable gateway has answered the claim, or nobody knows who is reachable: no time for a refusal. */
-	private mayOthersHaveIdle(waiter: Waiter, items: ReadonlyMap<string, GrantedItem>): boolean {
-		return waiter.ask.budgets.some(({ budgetId }) => {
-			const item = items.get(budgetId);
-			return item !== undefined && (item.unanswered > 0 || (item.heldUnreachable > 0n && !this.dependencies.isHearing()));
-		});
-	}
-
-	private isOverrun(item: GrantedItem): boolean {
-		return this.dependencies.book.leaseOfWindow(item.windowId)?.isOverrun ?? item.isOverrun;
 	}
 
 	private askAgain(waiter: Waiter, afterMs: number): void {
@@ -350,40 +377,9 @@ export class AdmissionQueue {
 	private refuse(waiter: Waiter, shortage: Shortage): void {
 		this.end(waiter, { kind: "refused", shortage, waitedMs: Math.round(this.dependencies.nowMs() - waiter.startedAtMs) });
 	}
+}
 
-	private shortageOf(
-		waiter: Waiter,
-		items: ReadonlyMap<string, GrantedItem>,
-		amounts: Amounts,
-		isShort: (item: GrantedItem, need: bigint, idle: bigint) => boolean,
-	): Shortage | undefined {
-		for (const { budgetId, unit } of waiter.ask.budgets) {
-			const item = items.get(budgetId);
-			const idle = item ? this.idleAtCommit(item) : 0n;
-			const need = amountIn(unit, amounts);
-			if (item && isShort(item, need, idle)) return { code: "budget.exceeded", item, unit, idle, need, isRemembered: false };
-		}
-		return undefined;
-	}
-
-	/** Own idle money as the window's row knew it: what is on its way back is not in `granted − idle` of this reply yet. */
-	private idleAtCommit(item: GrantedItem): bigint {
-		const lease = this.dependencies.book.leaseOfWindow(item.windowId);
-		return lease ? lease.idle + lease.returned - item.leaseReturned : 0n;
-	}
-
-	/** The output cap whose reservation is free right now, never below the floor; undefined where no clamp is possible. */
-	private clampToFree(waiter: Waiter, items: ReadonlyMap<string, GrantedItem>): number | undefined {
-		if (waiter.ask.bound.clampFloorTokens === undefined) return undefined;
-		let nanoUsd: bigint | undefined;
-		let tokens: bigint | undefined;
-		for (const { budgetId, unit } of waiter.ask.budgets) {
-			const item = items.get(budgetId);
-			if (!item) return undefined;
-			const free = boundOf(item) - item.granted + (this.dependencies.book.leaseOfWindow(item.windowId)?.idle ?? 0n);
-			if (unit === "nano_usd") nanoUsd = nanoUsd === undefined || free < nanoUsd ? free : nanoUsd;
-			else tokens = tokens === undefined || free < tokens ? free : tokens;
-		}
-		return waiter.ask.bound.clampTo({ nanoUsd, tokens: tokens === undefined ? undefined : Number(tokens) });
-	}
+function missing(allowanceWanted: bigint, lease: WindowLease | undefined): bigint {
+	const kept = lease?.allowance ?? 0n;
+	return allowanceWanted > kept ? allowanceWanted - kept : 0n;
 }

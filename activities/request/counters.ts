@@ -5,6 +5,7 @@ export function emptyCounters(): AuthorityCounters {
 	return {
 		sqlRoundTripsBeforeSend: 0,
 		admitted: 0,
+		admittedOnAllowance: 0,
 		refused: 0,
 		clamped: 0,
 		settled: 0,

@@ -19,6 +19,7 @@ const QUIET_WAIT_MS = 100;
 const QUIET_WAIT_AT_DRAIN_MS = 3_000;
 /** A longer gap between two answers means that PostgreSQL, or this process, was stalled, and the other gateways with it. */
 const HEARING_GAP_MS = 2 * HEARTBEAT_MS;
+const AWAY_MS = 1_000;
 /** Changes after which a lease must be confirmed by a grant before it is spent from. */
 const GOVERNING: ReadonlySet<string> = new Set(["team", "budget", "policy"]);
 
@@ -66,6 +67,11 @@ export class LeaseKeeper {
 	stop(): void {
 		this.isStopped = true;
 		clearTimeout(this.timer);
+	}
+
+	/** PostgreSQL has not been heard for so long that other gateways would take this one for gone. */
+	isAway(nowMs: number): boolean {
+		return nowMs - this.heardAtMs > AWAY_MS;
 	}
 
 	/** Whether heartbeats were answered without a gap for long enough that every living gateway was heard as well. */
@@ -152,9 +158,8 @@ export class LeaseKeeper {
 	/** Gives up the idle money of claimed, ended, changed and unused windows. */
 	private returnIdle(claims: readonly Claim[], atMs: number): void {
 		const { book } = this.dependencies;
-		const claimed = claims.flatMap((claim) => claim.windowIds.map((windowId) => book.leaseOfWindow(windowId)));
-		const leases = new Set([...book.returnable(atMs, UNUSED_MS), ...claimed.filter((lease) => lease !== undefined)]);
-		for (const lease of leases) lease.returnIdle();
+		book.returnUnneeded(atMs, UNUSED_MS);
+		for (const claim of claims) for (const windowId of claim.windowIds) book.leaseOfWindow(windowId)?.returnIdle();
 	}
 
 	/** As absolute amounts that are safe to send again. */

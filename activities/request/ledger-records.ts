@@ -2,7 +2,7 @@ import type { Reservation } from "#domain/budget/lease-book.ts";
 import type { CallDimensions } from "#domain/budget/match.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { RefusalRecord, ReservationRecord } from "../ledger/record.ts";
-import type { Shortage } from "./admission-queue.ts";
+import type { Shortage } from "./grant-evidence.ts";
 import type { AdmissionInput } from "./port.ts";
 
 /** What a call is attributed to: the key, or what a key that may asserts. Claims never count. */

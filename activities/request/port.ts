@@ -34,6 +34,9 @@ export type TeamPolicy = {
 	readonly mayLowerCallerCap: boolean;
 	readonly unknownFields: "refuse" | "pass";
 	readonly onDisconnect: "drain" | "cancel";
+	/** Kept per gateway and budget for an outage of the authority; default 0, 0. */
+	readonly outageAllowanceNanoUsd: number;
+	readonly outageAllowanceTokens: number;
 	readonly maxCallMs: number;
 };
 
@@ -155,6 +158,8 @@ export type AuthorityCounters = {
 	/** SQL statements awaited by a call before it was sent (0 on a live lease and a known key). */
 	sqlRoundTripsBeforeSend: number;
 	admitted: number;
+	/** Of those, the ones that took from the money kept for an outage. */
+	admittedOnAllowance: number;
 	refused: number;
 	clamped: number;
 	settled: number;

@@ -1,5 +1,5 @@
 import { type Amounts, amountIn, type MatchedBudget } from "#domain/budget/lease-book.ts";
-import type { Shortage } from "./admission-queue.ts";
+import type { Shortage } from "./grant-evidence.ts";
 
 /**
  * Refusals that no open reservation could have averted, kept for at most 1 s so that a refused caller who tries

@@ -86,6 +86,7 @@ class GatewayAuthority implements RequestAuthority {
 			writer,
 			counters,
 			nowMs,
+			isAway: () => this.keeper.isAway(nowMs()),
 			wallClockMs: () => Date.now(),
 			priceBook: () => this.prices.book,
 			onAttemptEnd: () => this.drained.check(counters.openReservations),
@@ -128,9 +129,8 @@ class GatewayAuthority implements RequestAuthority {
 	}
 
 	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] } {
-		const reasons = [this.isFenced && "fenced by a later epoch", !this.book.isLive(nowMs()) && "no live lease: PostgreSQL does not answer"].filter(
-			(reason) => reason !== false,
-		);
+		const canSpend = this.book.isLive(nowMs()) || this.book.hasAllowance(nowMs());
+		const reasons = [this.isFenced && "fenced by a later epoch", !canSpend && "no live lease: PostgreSQL does not answer"].filter((reason) => reason !== false);
 		return { isReady: reasons.length === 0, reasons };
 	}
 

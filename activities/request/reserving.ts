@@ -6,10 +6,11 @@ import { formatUsd } from "#domain/money/wire.ts";
 import type { PriceBook, PriceLine } from "#domain/pricing/price-book.ts";
 import type { BudgetRule } from "../authority/port.ts";
 import type { Journal, LedgerWriter, ReservationRecord } from "../ledger/record.ts";
-import type { AdmissionQueue, Shortage, Verdict } from "./admission-queue.ts";
+import type { AdmissionQueue, Verdict } from "./admission-queue.ts";
 import { amountsOf, leastAmounts } from "./amounts.ts";
 import { OpenAttempt } from "./attempt.ts";
 import type { Directory } from "./directory.ts";
+import type { Shortage } from "./grant-evidence.ts";
 import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
 import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal } from "./port.ts";
 
@@ -32,6 +33,8 @@ export type ReservingDependencies = {
 	readonly writer: LedgerWriter;
 	readonly counters: AuthorityCounters;
 	readonly nowMs: () => number;
+	/** The authority does not answer. */
+	readonly isAway: () => boolean;
 	readonly wallClockMs: () => number;
 	readonly priceBook: () => PriceBook;
 	readonly onAlert: (alert: string, detail: Readonly<Record<string, string | number>>) => void;
@@ -53,11 +56,10 @@ export class Reserving {
 	}
 
 	admit(input: AdmissionInput): Admission | Promise<Admission> {
-		const { book, directory, nowMs, queue } = this.dependencies;
+		const { directory, queue } = this.dependencies;
 		const { budgets, isAdmissible } = directory.match(callDimensions(input));
 		if (!isAdmissible) return this.refuseWithoutBudget(input, budgets.length);
-		const amounts = amountsOf(input.bound);
-		const reservation = budgets.length === 0 ? this.reserveUnlimited(amounts) : book.tryReserve(budgets, amounts, nowMs());
+		const reservation = this.reserveInMemory(budgets, amountsOf(input.bound));
 		if (reservation) {
 			this.refillWhenLow(input.key.teamId, budgets, reservation);
 			return this.open(input, reservation, undefined);
@@ -66,6 +68,13 @@ export class Reserving {
 		if (remembered && !input.refineBound) return { kind: "refused", refusal: this.refuse(input, remembered, 0) };
 		if (budgets.length === 0) return { kind: "refused", refusal: unreachable() };
 		return this.wait(input, budgets, remembered);
+	}
+
+	private reserveInMemory(budgets: readonly BudgetRule[], amounts: Amounts): Reservation | undefined {
+		const { book, isAway, nowMs } = this.dependencies;
+		if (budgets.length === 0) return this.reserveUnlimited(amounts);
+		const reservation = book.tryReserve(budgets, amounts, nowMs());
+		return !reservation && isAway() ? book.tryReserveWithAllowance(budgets, amounts, nowMs()) : reservation;
 	}
 
 	private async wait(input: AdmissionInput, budgets: readonly BudgetRule[], remembered: Shortage | undefined): Promise<Admission> {
@@ -86,11 +95,17 @@ export class Reserving {
 
 	private async ask(input: AdmissionInput, budgets: readonly BudgetRule[], waitedMs: number): Promise<Verdict> {
 		const { counters, directory, queue } = this.dependencies;
+		const { teamId } = input.key;
 		const before = counters.grants;
-		const waitMs = Math.max(0, directory.policy(input.key.teamId).admissionWaitMs - waitedMs);
-		const verdict = await queue.admit({ teamId: input.key.teamId, budgets, bound: input.bound, waitMs, signal: input.signal });
+		const waitMs = Math.max(0, directory.policy(teamId).admissionWaitMs - waitedMs);
+		const verdict = await queue.admit({ teamId, budgets, bound: input.bound, allowance: this.allowanceOf(teamId), waitMs, signal: input.signal });
 		counters.sqlRoundTripsBeforeSend += counters.grants - before;
 		return verdict.kind === "refused" ? { ...verdict, waitedMs: verdict.waitedMs + waitedMs } : verdict;
+	}
+
+	private allowanceOf(teamId: string): Amounts {
+		const { outageAllowanceNanoUsd, outageAllowanceTokens } = this.dependencies.directory.policy(teamId);
+		return { nanoUsd: BigInt(outageAllowanceNanoUsd), tokens: BigInt(outageAllowanceTokens) };
 	}
 
 	private conclude(input: AdmissionInput, verdict: Verdict): Admission | Promise<Admission> {
@@ -108,7 +123,7 @@ export class Reserving {
 
 	/** A team declared unlimited is booked all the same, and only while the authority is known to be there. */
 	private reserveUnlimited(amounts: Amounts): Reservation | undefined {
-		return this.dependencies.book.isLive(this.dependencies.nowMs()) ? { leases: UNLIMITED, amounts } : undefined;
+		return this.dependencies.book.isLive(this.dependencies.nowMs()) ? { leases: UNLIMITED, amounts, isOfAllowance: false } : undefined;
 	}
 
 	/** Journals the reservation; from here on the call may be sent. */
@@ -130,6 +145,7 @@ export class Reserving {
 		}
 		crashPoint("after-journal");
 		counters.admitted++;
+		if (reservation.isOfAllowance) counters.admittedOnAllowance++;
 		counters.openReservations++;
 		if (clampedOutputTokens !== undefined) counters.clamped++;
 		const attempt = this.attemptOf(record, reservation, input.line);
@@ -155,7 +171,7 @@ export class Reserving {
 		const nowMs = this.dependencies.nowMs();
 		for (const lease of reservation.leases) {
 			if (lease.isLow(nowMs)) {
-				this.dependencies.queue.refill(teamId, budgets, reservation.amounts);
+				this.dependencies.queue.refill({ teamId, budgets, need: reservation.amounts, allowance: this.allowanceOf(teamId) });
 				return;
 			}
 		}

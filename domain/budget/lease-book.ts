@@ -8,7 +8,12 @@ export type MatchedBudget = { readonly budgetId: string; readonly unit: Unit };
 
 export type Amounts = { readonly nanoUsd: bigint; readonly tokens: bigint };
 
-export type Reservation = { readonly leases: readonly WindowLease[]; readonly amounts: Amounts };
+export type Reservation = {
+	readonly leases: readonly WindowLease[];
+	readonly amounts: Amounts;
+	/** Some of it came out of the money kept for an outage. */
+	readonly isOfAllowance: boolean;
+};
 
 export function amountIn(unit: Unit, amounts: Amounts): bigint {
 	return unit === "nano_usd" ? amounts.nanoUsd : amounts.tokens;
@@ -21,9 +26,12 @@ export class LeaseBook {
 	private readonly byWindow = new Map<string, WindowLease>();
 	/** The lease of this epoch: renewed by every answer of PostgreSQL, counted from before asking. */
 	private liveUntilMs = 0;
+	/** Fenced, or the authority forgot commits: not even an allowance may be spent. */
+	private isClosed = false;
 
 	renew(askedAtMs: number, leaseTtlMs: number): void {
 		this.liveUntilMs = Math.max(this.liveUntilMs, askedAtMs + leaseTtlMs);
+		this.isClosed = false;
 	}
 
 	/** No live lease (authority away for too long, or fenced): nothing may be spent. */
@@ -33,6 +41,7 @@ export class LeaseBook {
 
 	expireNow(): void {
 		this.liveUntilMs = 0;
+		this.isClosed = true;
 	}
 
 	/** The lease of the budget's current window; one that was granted ahead takes its place when its time has come. */
@@ -96,11 +105,37 @@ export class LeaseBook {
 		const leases: WindowLease[] = [];
 		for (const { budgetId, unit } of budgets) {
 			const lease = this.leaseOf(budgetId, nowMs);
-			if (!lease?.isSpendable(nowMs) || lease.idle < amountIn(unit, amounts)) return undefined;
+			if (!lease?.isSpendable(nowMs) || lease.free < amountIn(unit, amounts)) return undefined;
 			leases.push(lease);
 		}
 		for (const lease of leases) lease.reserve(amountIn(lease.unit, amounts), nowMs);
-		return { leases, amounts };
+		return { leases, amounts, isOfAllowance: false };
+	}
+
+	/**
+	 * The same with the money kept for an outage: beside what is free while the lease lives, alone once it has ended.
+	 * For calls the authority does not answer for, or has no more money for.
+	 */
+	tryReserveWithAllowance(budgets: readonly MatchedBudget[], amounts: Amounts, nowMs: number): Reservation | undefined {
+		if (this.isClosed) return undefined;
+		const isLive = this.isLive(nowMs);
+		const leases: WindowLease[] = [];
+		for (const { budgetId, unit } of budgets) {
+			const lease = this.leaseOf(budgetId, nowMs);
+			if (!lease?.isSpendable(nowMs) || (isLive ? lease.idle : lease.allowance) < amountIn(unit, amounts)) return undefined;
+			leases.push(lease);
+		}
+		for (const lease of leases) {
+			const amount = amountIn(lease.unit, amounts);
+			lease.useAllowance(isLive ? amount - lease.free : amount);
+			lease.reserve(amount, nowMs);
+		}
+		return { leases, amounts, isOfAllowance: true };
+	}
+
+	/** Whether calls of some budget can still be served once the lease has ended. */
+	hasAllowance(nowMs: number): boolean {
+		return !this.isClosed && [...this.current.values()].some((lease) => lease.allowance > 0n && lease.isSpendable(nowMs));
 	}
 
 	/**
@@ -115,6 +150,7 @@ export class LeaseBook {
 			const covered = reserved + lease.idle;
 			const posted = covered < wanted ? covered : wanted;
 			lease.resolve(reserved, posted);
+			if (reservation.isOfAllowance) lease.restoreAllowance(reserved - posted);
 			if (posted === wanted) continue;
 			lease.overrun += wanted - posted;
 			overruns.set(lease.windowId, wanted - posted);
@@ -123,12 +159,19 @@ export class LeaseBook {
 	}
 
 	release(reservation: Reservation): void {
-		for (const lease of reservation.leases) lease.resolve(amountIn(lease.unit, reservation.amounts), 0n);
+		for (const lease of reservation.leases) {
+			const reserved = amountIn(lease.unit, reservation.amounts);
+			lease.resolve(reserved, 0n);
+			if (reservation.isOfAllowance) lease.restoreAllowance(reserved);
+		}
 	}
 
-	/** Windows whose idle money should go back now: ended, or unused for `unusedMs`. */
-	returnable(nowMs: number, unusedMs: number): WindowLease[] {
-		return [...this.byWindow.values()].filter((lease) => lease.idle > 0n && (nowMs >= lease.endsAtMs || nowMs - lease.lastUsedMs > unusedMs || lease.isStale));
+	/** Gives back the idle money of windows that ended or changed, and what is free where nothing was used for `unusedMs`. */
+	returnUnneeded(nowMs: number, unusedMs: number): void {
+		for (const lease of this.byWindow.values()) {
+			if (nowMs >= lease.endsAtMs || lease.isStale) lease.returnIdle();
+			else if (nowMs - lease.lastUsedMs > unusedMs) lease.returnFree();
+		}
 	}
 
 	/** Forgets ended windows that hold nothing any more. */

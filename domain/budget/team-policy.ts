@@ -12,6 +12,12 @@ export const DEFAULT_TEAM_POLICY = {
 	mayLowerCallerCap: false as boolean,
 	unknownFields: "refuse" as "refuse" | "pass",
 	onDisconnect: "drain" as "drain" | "cancel",
+	/**
+	 * Money, and tokens, that each gateway keeps of its lease in every budget of the team for an outage of PostgreSQL: spent when the
+	 * authority does not answer, also after the lease has ended. It is granted beforehand, out of the same limit.
+	 */
+	outageAllowanceNanoUsd: 0,
+	outageAllowanceTokens: 0,
 	/** Longest life of one call; a reservation without outcome is pending no longer than this plus a minute. */
 	maxCallMs: 900_000,
 } as const;
@@ -20,10 +26,14 @@ export type TeamPolicyValues = {
 	readonly [Name in keyof typeof DEFAULT_TEAM_POLICY]: (typeof DEFAULT_TEAM_POLICY)[Name] extends number ? number : (typeof DEFAULT_TEAM_POLICY)[Name];
 };
 
-const MAX_VALUE: Readonly<Record<"admissionWaitMs" | "clampFloorTokens" | "clampFloorReasoningTokens" | "maxCallMs", number>> = {
+type NumberField = "admissionWaitMs" | "clampFloorTokens" | "clampFloorReasoningTokens" | "outageAllowanceNanoUsd" | "outageAllowanceTokens" | "maxCallMs";
+const MAY_BE_ZERO: ReadonlySet<string> = new Set(["admissionWaitMs", "outageAllowanceNanoUsd", "outageAllowanceTokens"] satisfies NumberField[]);
+const MAX_VALUE: Readonly<Record<NumberField, number>> = {
 	admissionWaitMs: 60_000,
 	clampFloorTokens: 1_000_000,
 	clampFloorReasoningTokens: 1_000_000,
+	outageAllowanceNanoUsd: 1_000_000_000_000_000, // a million USD, exact in JSON
+	outageAllowanceTokens: 1_000_000_000_000,
 	maxCallMs: 3_600_000,
 };
 
@@ -47,7 +57,7 @@ function problemOf(field: string, value: unknown): string | undefined {
 	if (field === "onDisconnect") return value === "drain" || value === "cancel" ? undefined : "must be drain or cancel";
 	if (field === "mayLowerCallerCap") return typeof value === "boolean" ? undefined : "must be true or false";
 	if (!Object.hasOwn(MAX_VALUE, field)) return "is not a policy field";
-	const max = MAX_VALUE[field as keyof typeof MAX_VALUE];
-	const min = field === "admissionWaitMs" ? 0 : 1;
+	const max = MAX_VALUE[field as NumberField];
+	const min = MAY_BE_ZERO.has(field) ? 0 : 1;
 	return Number.isInteger(value) && (value as number) >= min && (value as number) <= max ? undefined : `must be a whole number from ${min} to ${max}`;
 }

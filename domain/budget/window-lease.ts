@@ -53,9 +53,12 @@ export class WindowLease {
 	lastUsedMs: number;
 	/** The newest reservation: what calls here need. */
 	lastNeed = 0n;
+	/** Part of the idle money that is kept for an outage of the authority (money-path §7), and what should be kept. */
+	allowance = 0n;
+	allowanceWanted = 0n;
 	/** When to ask for the lease of the next window; undefined until its last minute. */
 	askNextAtMs: number | undefined;
-	private idleAtGrant = 0n;
+	private freeAtGrant = 0n;
 	private burnMark: { spent: bigint; atMs: number } | undefined;
 
 	constructor(unit: Unit, facts: LeaseFacts, { startsAtMs, endsAtMs }: { readonly startsAtMs: number; readonly endsAtMs: number }) {
@@ -70,6 +73,11 @@ export class WindowLease {
 
 	get idle(): bigint {
 		return this.granted - this.returned - this.spent - this.reserved;
+	}
+
+	/** Idle money for ordinary calls. */
+	get free(): bigint {
+		return this.idle - this.allowance;
 	}
 
 	/** Room under limit and threshold as of the last grant, and the idle money of this gateway. */
@@ -96,7 +104,7 @@ export class WindowLease {
 		if (facts.leaseGranted < this.granted || facts.leaseReturned > this.returned) return false;
 		this.facts = facts;
 		this.granted = facts.leaseGranted;
-		this.idleAtGrant = this.idle;
+		this.freeAtGrant = this.free;
 		this.isStale = false;
 		return true;
 	}
@@ -108,17 +116,37 @@ export class WindowLease {
 		this.lastUsedMs = nowMs;
 	}
 
+	/** Keeps what is idle beyond a lookahead for an outage, up to `wanted`; what is kept already stays kept. */
+	keepAllowance(wanted: bigint, lookahead: bigint): void {
+		const beyond = least(wanted, this.idle - lookahead);
+		this.allowanceWanted = wanted;
+		this.allowance = least(wanted, beyond > this.allowance ? beyond : this.allowance);
+		this.freeAtGrant = this.free;
+	}
+
+	/** What a call is about to take, beyond `free` or all of it, comes out of the allowance. */
+	useAllowance(amount: bigint): void {
+		assert(amount <= this.allowance, "an allowance is never overdrawn");
+		if (amount > 0n) this.allowance -= amount;
+	}
+
+	/** What a call that took from the allowance did not cost. */
+	restoreAllowance(amount: bigint): void {
+		if (amount > 0n) this.allowance = least(least(this.allowanceWanted, this.allowance + amount), this.idle);
+	}
+
 	/** Ends a reservation; `posted` is what is spent, at most the reservation plus idle money. */
 	resolve(reserved: bigint, posted: bigint): void {
 		assert(reserved <= this.reserved, "a reservation ends once");
 		this.reserved -= reserved;
 		assert(posted >= 0n && posted <= this.idle, "a settle never passes the lease");
 		this.spent += posted;
+		this.allowance = least(this.allowance, this.idle);
 	}
 
-	/** Down to half of what the last grant left idle, while there may be more to have: time for a refill in the background. */
+	/** Down to half of what the last grant left free, while there may be more to have: time for a refill in the background. */
 	isLow(nowMs: number): boolean {
-		return this.idle * 2n < this.idleAtGrant && this.facts.granted < this.facts.limit && nowMs >= this.noLookaheadUntilMs;
+		return this.free * 2n < this.freeAtGrant && this.facts.granted < this.facts.limit && nowMs >= this.noLookaheadUntilMs;
 	}
 
 	/** What was spent per second since the last call of `takeBurn` (0 before the first). */
@@ -133,9 +161,18 @@ export class WindowLease {
 		return burn;
 	}
 
-	/** Gives all idle money back: the absolute amount to return to. */
-	returnIdle(): bigint {
+	/** Gives all idle money back, the allowance with it. */
+	returnIdle(): void {
 		this.returned += this.idle;
-		return this.returned;
+		this.allowance = 0n;
 	}
+
+	/** Gives back what is free, and keeps the allowance. */
+	returnFree(): void {
+		this.returned += this.free;
+	}
+}
+
+function least(left: bigint, right: bigint): bigint {
+	return left < right ? left : right;
 }

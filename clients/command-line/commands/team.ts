@@ -32,7 +32,7 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 		example: "tollgate team set search --admission-wait-ms 0",
 		options: {
 			"--admission-wait-ms <N>": "how long a call waits for money that is held, not spent",
-			"--policy <JSON>": "policy fields as JSON",
+			"--policy <JSON>": "policy fields as JSON (docs/policy.md)",
 			"--unlimited": "may spend without a budget",
 			"--no-unlimited": "may not",
 		},
@@ -74,7 +74,7 @@ function addCreate(team: Command, terminal: Terminal): void {
 			"--window <KIND>": "hour, day, week, month, quarter or lifetime",
 			"--time-zone <ZONE>": "IANA name; default UTC",
 			"--unlimited": "may spend without a budget",
-			"--policy <JSON>": "policy fields as JSON",
+			"--policy <JSON>": "policy fields as JSON (docs/policy.md)",
 		},
 		run: async ({ system, print, options, arguments: [name = ""] }) => {
 			if ((options.limit === undefined) !== (options.window === undefined)) throw new CommandFailure(2, "--limit and --window belong together");

@@ -96,8 +96,8 @@ describe("LeaseBook", () => {
 		const book = bookWith({});
 		book.tryReserve(TEAM, money(20n), 1);
 		const lease = book.leaseOf("1", 0) ?? expect.fail("leased");
-		expect(lease.returnIdle()).toBe(30n);
-		expect(lease.returnIdle()).toBe(30n);
+		for (let round = 0; round < 2; round++) lease.returnIdle();
+		expect(lease.returned).toBe(30n);
 		expect(lease.idle).toBe(0n);
 	});
 
@@ -161,10 +161,76 @@ describe("a lease granted ahead", () => {
 
 	it("is not returned as unused before its time, and is once a change made it stale", () => {
 		const book = bookAtBoundary();
-		expect(book.returnable(900, 500).map((lease) => lease.windowId)).toEqual(["11"]);
-		expect(book.returnable(1_501, 500).map((lease) => lease.windowId)).toEqual(["11", "12"]);
+		const idle = () => [book.leaseOfWindow("11")?.idle, book.leaseOfWindow("12")?.idle];
+		book.returnUnneeded(900, 500);
+		expect(idle()).toEqual([0n, 40n]);
 		const next = book.nextLeaseOf("1") ?? expect.fail("a lease");
 		next.isStale = true;
-		expect(book.returnable(900, 5_000)).toEqual([next]);
+		book.returnUnneeded(900, 500);
+		expect(idle()).toEqual([0n, 0n]);
+	});
+});
+
+describe("money kept for an outage", () => {
+	/** 50 idle, 20 of it kept. */
+	function bookWithAllowance(): LeaseBook {
+		const book = bookWith({});
+		book.leaseOf("1", 0)?.keepAllowance(20n, 30n);
+		return book;
+	}
+
+	it("is not for ordinary calls", () => {
+		const book = bookWithAllowance();
+		expect(book.tryReserve(TEAM, money(31n), 1)).toBeUndefined();
+		expect(book.tryReserve(TEAM, money(30n), 1)).toBeDefined();
+		expect(book.tryReserve(TEAM, money(1n), 1)).toBeUndefined();
+	});
+
+	it("is spent beside what is free while the lease lives, and alone once it has ended", () => {
+		expect(bookWithAllowance().tryReserveWithAllowance(TEAM, money(50n), 59_999)).toBeDefined();
+		const ended = bookWithAllowance();
+		expect(ended.tryReserve(TEAM, money(1n), 60_000)).toBeUndefined();
+		expect(ended.tryReserveWithAllowance(TEAM, money(21n), 60_000)).toBeUndefined();
+		expect(ended.tryReserveWithAllowance(TEAM, money(20n), 60_000)).toBeDefined();
+		expect(ended.tryReserveWithAllowance(TEAM, money(1n), 60_000)).toBeUndefined();
+	});
+
+	it("takes back what a call did not cost", () => {
+		const book = bookWithAllowance();
+		const call = book.tryReserveWithAllowance(TEAM, money(20n), 60_000) ?? expect.fail("reserved");
+		book.settle(call, money(5n));
+		expect(book.tryReserveWithAllowance(TEAM, money(16n), 60_000)).toBeUndefined();
+		const rest = book.tryReserveWithAllowance(TEAM, money(15n), 60_000) ?? expect.fail("reserved");
+		book.release(rest);
+		expect(book.leaseOf("1", 0)?.allowance).toBe(15n);
+	});
+
+	it("covers an overrun like other idle money", () => {
+		const book = bookWithAllowance();
+		const call = book.tryReserve(TEAM, money(30n), 1) ?? expect.fail("reserved");
+		expect(book.settle(call, money(45n))).toEqual(new Map());
+		expect(book.leaseOf("1", 0)).toMatchObject({ idle: 5n, allowance: 5n, free: 0n });
+	});
+
+	it("stays when the rest goes back unused, and goes back with it when others claim it or its window is over", () => {
+		const book = bookWithAllowance();
+		book.returnUnneeded(40_000, 30_000);
+		expect(book.leaseOf("1", 0)).toMatchObject({ idle: 20n, allowance: 20n });
+		book.leaseOf("1", 0)?.returnIdle();
+		expect(book.leaseOf("1", 0)).toMatchObject({ idle: 0n, allowance: 0n, returned: 50n });
+	});
+
+	it("is never more than what a lookahead leaves, and not spent from a closed, changed or frozen window", () => {
+		const book = bookWith({});
+		book.leaseOf("1", 0)?.keepAllowance(100n, 45n);
+		expect(book.leaseOf("1", 0)?.allowance).toBe(5n);
+		expect(book.hasAllowance(60_000)).toBe(true);
+		const lease = book.leaseOf("1", 0) ?? expect.fail("a lease");
+		lease.isStale = true;
+		expect(book.tryReserveWithAllowance(TEAM, money(1n), 1)).toBeUndefined();
+		lease.isStale = false;
+		book.expireNow();
+		expect(book.tryReserveWithAllowance(TEAM, money(1n), 1)).toBeUndefined();
+		expect(book.hasAllowance(60_000)).toBe(false);
 	});
 });

@@ -33,6 +33,7 @@ function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean) {
 		teamId: "team",
 		budgets: [{ budgetId: "1", unit: "nano_usd" }],
 		bound: testBound(50n),
+		allowance: { nanoUsd: 0n, tokens: 0n },
 		waitMs: 0,
 		signal: new AbortController().signal,
 	});

@@ -82,7 +82,7 @@ function openGateway() {
 
 it("answers a claim only after a grant that was already asked: its idle money belongs to the answer", async () => {
 	const { beats, book, queue, answerGrant, keeper: running } = openGateway();
-	queue.refill("team", TEAM, { nanoUsd: 10n, tokens: 0n });
+	queue.refill({ teamId: "team", budgets: TEAM, need: { nanoUsd: 10n, tokens: 0n }, allowance: { nanoUsd: 0n, tokens: 0n } });
 	void running.start();
 	await vi.waitFor(() => expect(beats.length).toBeGreaterThan(0));
 	await new Promise((resolve) => setImmediate(resolve));

@@ -27,8 +27,8 @@ it("asks in the last minute, at a moment of its own, ascending by budget, for ei
 	expect(due(book, 45_000, 0.5)).toEqual([]); // chosen now: half of the 50 s there are
 	expect(due(book, 69_000, 0)).toEqual([]);
 	expect(nextWindowsDue(book, 70_000)).toEqual([
-		{ budgetId: "9", unit: "nano_usd", want: 56n },
-		{ budgetId: "10", unit: "nano_usd", want: 56n },
+		{ budgetId: "9", unit: "nano_usd", lookahead: 56n, allowance: 0n },
+		{ budgetId: "10", unit: "nano_usd", lookahead: 56n, allowance: 0n },
 	]);
 });
 
