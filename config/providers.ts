@@ -32,6 +32,8 @@ export type ProviderSettings = {
 	readonly hasKnownEncoding: boolean;
 	/** Price tiers the account may bill a request that names none (a project's default service tier). */
 	readonly defaultTiers: readonly PriceTier[];
+	/** Where the account serves a request that does not say where, when that has a price of its own (Anthropic's `us`); else global. */
+	readonly defaultGeography: "global" | "us";
 	/** Output cap fields this server obeys; undefined = those the price book names. */
 	readonly enforcedCapFields: readonly CapField[] | undefined;
 };
@@ -72,6 +74,7 @@ const providerSchema = z.strictObject({
 		.array(z.enum(["standard", "batch", "flex", "priority"]))
 		.min(1)
 		.default(["standard"]),
+	defaultGeography: z.enum(["global", "us"]).default("global"),
 	enforcedCapFields: z.array(z.enum(CAP_FIELDS)).optional(),
 });
 
@@ -108,6 +111,7 @@ export function defaultProviderTable(options: DefaultProviderOptions): ProviderT
 		hasStreamUsage: true,
 		hasKnownEncoding: true,
 		defaultTiers: ["standard"],
+		defaultGeography: "global",
 		enforcedCapFields: undefined,
 	} as const;
 	return {
@@ -168,6 +172,7 @@ export function loadProviderTable(path: string, environment: Readonly<Record<str
 			hasStreamUsage: entry.hasStreamUsage,
 			hasKnownEncoding: entry.hasKnownEncoding,
 			defaultTiers: entry.defaultTiers,
+			defaultGeography: entry.defaultGeography,
 			enforcedCapFields: entry.enforcedCapFields,
 		};
 	});

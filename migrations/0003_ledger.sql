@@ -24,6 +24,7 @@ CREATE TABLE tollgate.attempt (
   endpoint            text NOT NULL,
   model               text NOT NULL,             -- model reserved for, as the caller named it
   priced_model        text NOT NULL,             -- model of the price line it was reserved at; another than `model` for a configured alias
+  priced_tiers        text[] NOT NULL,           -- price tiers the reservation covers
   answered_model      text,
   service_tier        text,                      -- price tier the cost was computed at
   outcome             text NOT NULL CHECK (outcome IN ('settled', 'unresolved', 'estimated', 'quarantined')),

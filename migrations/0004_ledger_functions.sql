@@ -32,7 +32,7 @@ BEGIN
       e.entry_key, (extract(epoch FROM e.at) * 1000000)::bigint, e.kind, e.attempt_id, e.gateway_id, e.epoch, e.chunk_seq,
       e.debit_account, e.credit_account, e.amount_nano_usd, e.price_version, e.detail,
       (extract(epoch FROM a.reserved_at) * 1000000)::bigint, a.request_id, a.team_id, a.key_id, a.feature, a.user_id, a.environment,
-      a.asserted, a.claimed, a.provider, a.deployment, a.protocol, a.endpoint, a.model, a.priced_model, a.answered_model, a.service_tier,
+      a.asserted, a.claimed, a.provider, a.deployment, a.protocol, a.endpoint, a.model, a.priced_model, a.priced_tiers, a.answered_model, a.service_tier,
       a.outcome, a.reason, a.reserved_nano_usd, a.reserved_tokens, a.cost_nano_usd, a.cost_tokens, a.overrun_nano_usd,
       a.price_version, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
       a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
@@ -171,7 +171,7 @@ BEGIN
     WITH given AS MATERIALIZED (
       SELECT DISTINCT ON (attempt_id) * FROM json_to_recordset(p_rows) AS r (
         attempt_id text, reserved_at_ms bigint, request_id text, team_id text, key_id text, feature text, user_id text, environment text,
-        asserted jsonb, claimed jsonb, provider text, deployment text, protocol text, endpoint text, model text, priced_model text, answered_model text,
+        asserted jsonb, claimed jsonb, provider text, deployment text, protocol text, endpoint text, model text, priced_model text, priced_tiers text[], answered_model text,
         service_tier text, outcome text, reason text, reserved_nano_usd bigint, reserved_tokens bigint, cost_nano_usd bigint,
         cost_tokens bigint, overrun_nano_usd bigint, price_version bigint, input_tokens bigint, cached_input_tokens bigint,
         cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, output_tokens bigint, reasoning_tokens bigint, tool_calls jsonb,
@@ -182,11 +182,11 @@ BEGIN
       SELECT given.* FROM given JOIN keys ON keys.entry_key = given.attempt_id
     ), attempts AS (
       INSERT INTO tollgate.attempt (attempt_id, at, reserved_at, request_id, gateway_id, epoch, team_id, key_id, feature, user_id, environment,
-        asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, answered_model, service_tier, outcome, reason, reserved_nano_usd,
+        asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers, answered_model, service_tier, outcome, reason, reserved_nano_usd,
         reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, input_tokens, cached_input_tokens, cache_write_5m_tokens,
         cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id)
       SELECT attempt_id, v_now, to_timestamp(reserved_at_ms / 1000.0), request_id, p_gateway, p_epoch, team_id, key_id, feature, user_id, environment,
-        asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, answered_model, service_tier, outcome, reason, reserved_nano_usd,
+        asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers, answered_model, service_tier, outcome, reason, reserved_nano_usd,
         reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, input_tokens, cached_input_tokens, cache_write_5m_tokens,
         cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id
       FROM fresh

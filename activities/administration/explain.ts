@@ -1,8 +1,10 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import { readPriceBookAt } from "#activities/pricebooks/postgres.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import { checkPrice, type PriceExplanation } from "#domain/pricing/explain.ts";
+import { explainPriced, type PriceExplanation } from "#domain/pricing/explain.ts";
+import { priceAnswer } from "#domain/pricing/price-answer.ts";
 import type { PriceTier } from "#domain/pricing/price-book.ts";
+import { NO_USAGE, type Usage } from "#domain/usage/usage.ts";
 
 /** Everything the books know about one request: each attempt, what it cost and why, and each refusal. */
 export type RequestExplanation = {
@@ -71,7 +73,7 @@ const TIME = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM
 
 const ATTEMPTS = `
 	SELECT a.attempt_id AS "attemptId", ${TIME("a.at")} AS at, a.team_id AS "teamId", a.key_id AS "keyId", a.feature, a.user_id AS "userId", a.environment, a.asserted, a.claimed,
-	       a.provider, a.model, a.answered_model AS "answeredModel", a.service_tier AS "serviceTier", a.endpoint, a.outcome, a.reason,
+	       a.provider, a.model, a.answered_model AS "answeredModel", a.service_tier AS "serviceTier", a.deployment, a.priced_model AS "pricedModel", a.priced_tiers AS "pricedTiers", a.endpoint, a.outcome, a.reason,
 	       a.reserved_nano_usd AS "reservedNanoUsd", a.cost_nano_usd AS "costNanoUsd", a.overrun_nano_usd AS "overrunNanoUsd",
 	       jsonb_strip_nulls(jsonb_build_object('inputTokens', a.input_tokens, 'cachedInputTokens', a.cached_input_tokens, 'cacheWrite5mTokens', a.cache_write_5m_tokens,
 	         'cacheWrite1hTokens', a.cache_write_1h_tokens, 'outputTokens', a.output_tokens, 'reasoningTokens', a.reasoning_tokens, 'toolCalls', a.tool_calls)) AS usage,
@@ -93,7 +95,12 @@ const REFUSALS = `
 	WHERE r.request_id = $1 OR r.refusal_id = $1
 	ORDER BY r.at`;
 
-type AttemptRow = Omit<AttemptExplanation, "price"> & { readonly reservedAt: string };
+type AttemptRow = Omit<AttemptExplanation, "price"> & {
+	readonly reservedAt: string;
+	readonly deployment: string;
+	readonly pricedModel: string;
+	readonly pricedTiers: readonly PriceTier[];
+};
 
 /** By request id (`x-tollgate-request-id`) or attempt id. @throws CostControlError "admin.not_found"; a call is in the books within a second. */
 export async function explainRequest(database: Queryable, requestId: string): Promise<RequestExplanation> {
@@ -104,14 +111,13 @@ export async function explainRequest(database: Queryable, requestId: string): Pr
 	return { requestId, attempts: await Promise.all(attempts.map((row) => withPrice(database, row))), refusals };
 }
 
-async function withPrice(database: Queryable, { reservedAt, ...row }: AttemptRow): Promise<AttemptExplanation> {
+/** Priced again, by the rule it was booked by. */
+async function withPrice(database: Queryable, { reservedAt, deployment, pricedModel, pricedTiers, ...row }: AttemptRow): Promise<AttemptExplanation> {
 	if (row.usage["inputTokens"] === undefined) return { ...row, price: null };
 	const book = await readPriceBookAt(database, row.priceVersion, reservedAt);
-	const model = book.find(row.provider, row.answeredModel ?? row.model) ? (row.answeredModel ?? row.model) : row.model;
-	const price = checkPrice({ book, provider: row.provider, model, usage: row.usage, tier: priceTier(row.serviceTier) });
-	return { ...row, price: price.kind === "priced" ? price : null };
-}
-
-function priceTier(serviceTier: string | null): PriceTier {
-	return serviceTier === "batch" || serviceTier === "flex" || serviceTier === "priority" ? serviceTier : "standard";
+	const line = book.find(row.provider, pricedModel);
+	if (line === undefined) return { ...row, price: null };
+	const usage: Usage = { ...NO_USAGE, ...row.usage };
+	const reported = { kind: "usable", usage, model: row.answeredModel ?? undefined, serviceTier: row.serviceTier ?? undefined } as const;
+	return { ...row, price: explainPriced(priceAnswer(reported, { line, reach: { tiers: pricedTiers }, deployment }, book), row.priceVersion) };
 }

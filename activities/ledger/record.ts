@@ -28,6 +28,8 @@ export type ReservationRecord = {
 	readonly model: string;
 	/** Model of the price line that was reserved at; another than `model` where that is a configured alias. */
 	readonly pricedModel: string;
+	/** Price tiers it was reserved for: what an answer that names no known model or tier is priced at, at the dearest. */
+	readonly pricedTiers: readonly string[];
 	readonly priceVersion: number;
 	readonly reservedNanoUsd: string;
 	readonly reservedTokens: number;

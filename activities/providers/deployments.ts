@@ -1,6 +1,7 @@
 import type { ProviderSettings, ProviderTable } from "#config/providers.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
+import { GEOGRAPHY_MARK, geographyPermilleOf } from "#domain/pricing/price-tier.ts";
 import type { Deployment, DeploymentCatalog, ServedModel } from "./port.ts";
 
 /** Path of each endpoint below a provider's base URL, as the official SDKs build it. */
@@ -81,6 +82,7 @@ function toDeployment(provider: ProviderSettings, target: Target): Deployment {
 		hasStreamUsage: provider.hasStreamUsage,
 		hasKnownEncoding: provider.hasKnownEncoding,
 		defaultTiers: provider.defaultTiers,
+		tokenPermille: geographyPermilleOf(`${GEOGRAPHY_MARK}${provider.defaultGeography}`),
 		enforcedCapFields: provider.enforcedCapFields,
 	};
 }

@@ -22,6 +22,8 @@ export type Deployment = {
 	readonly hasKnownEncoding: boolean;
 	/** Price tiers the provider account may bill a request that names none. */
 	readonly defaultTiers: readonly PriceTier[];
+	/** What the geography the account serves from by default does to token prices, in thousandths. */
+	readonly tokenPermille: number;
 	/** Output cap fields the deployment obeys; undefined = those the price line names. */
 	readonly enforcedCapFields: readonly string[] | undefined;
 };

@@ -1,3 +1,4 @@
+import { GEOGRAPHY_MARK } from "#domain/pricing/price-tier.ts";
 import type { ReportedUsage, Usage } from "#domain/usage/usage.ts";
 import { asObject, asText, type JsonObject } from "./json.ts";
 import { optionalCount, optionalDetails, reportUsage, requiredCount, UnusableCount, unusable } from "./token-counts.ts";
@@ -91,7 +92,7 @@ function readToolCalls(usage: JsonObject): Record<string, number> | undefined {
 	return calls.length > 0 ? Object.fromEntries(calls) : undefined;
 }
 
-/** Geographies that leave the list price alone; any other (us: 1.1 times) makes the tier unknown, so dearest and alerted. */
+/** Geographies that leave the list price alone; any other is named beside the tier, for the price it has. */
 const NEUTRAL_GEOGRAPHIES: ReadonlySet<string> = new Set(["global", "not_available"]);
 
 /** Fast mode is a price of its own and wins over the tier's name. */
@@ -99,5 +100,5 @@ function readTier(usage: JsonObject): string | undefined {
 	const speed = asText(usage["speed"]);
 	const tier = speed !== undefined && speed !== "standard" ? speed : asText(usage["service_tier"]);
 	const geography = asText(usage["inference_geo"]);
-	return geography === undefined || NEUTRAL_GEOGRAPHIES.has(geography) ? tier : `${tier ?? "standard"}+geo:${geography}`;
+	return geography === undefined || NEUTRAL_GEOGRAPHIES.has(geography) ? tier : `${tier ?? "standard"}${GEOGRAPHY_MARK}${geography}`;
 }

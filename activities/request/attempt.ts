@@ -1,12 +1,13 @@
 import { assert } from "#domain/assert.ts";
+import type { PriceReach } from "#domain/bound/request.ts";
 import type { Amounts, LeaseBook, Reservation } from "#domain/budget/lease-book.ts";
 import { MAX_ATTEMPT_NANO_USD, type NanoUsd } from "#domain/money/nano-usd.ts";
+import { priceAnswer } from "#domain/pricing/price-answer.ts";
 import type { PriceBook, PriceLine } from "#domain/pricing/price-book.ts";
 import { priceUsage } from "#domain/pricing/price-usage.ts";
 import type { Usage } from "#domain/usage/usage.ts";
 import type { Journal, LedgerWriter, OutcomeRecord, ReservationRecord } from "../ledger/record.ts";
 import type { Attempt, AuthorityCounters, Booked, EstimateInput, SettleInput } from "./port.ts";
-import { priceAnswer } from "./price-answer.ts";
 
 /**
  * A journaled reservation and its one ending. Every ending is journaled before it returns, so before the last byte
@@ -32,6 +33,7 @@ export type AttemptState = {
 	readonly record: ReservationRecord;
 	readonly reservation: Reservation;
 	readonly line: PriceLine;
+	readonly reach: PriceReach;
 	readonly budgetLeftNanoUsd: NanoUsd | undefined;
 };
 
@@ -68,14 +70,22 @@ export class OpenAttempt implements Attempt {
 
 	settle({ reported, ...detail }: SettleInput): Booked {
 		if (reported.kind === "unusable") return this.charge(`usage ${reported.reason}`, detail);
-		const answer = priceAnswer(reported, this.state, this.dependencies.priceBook);
+		const { line, reach, record } = this.state;
+		const answer = priceAnswer(reported, { line, reach, deployment: record.deployment }, this.dependencies.priceBook);
 		if (answer.isIncomplete) return this.charge(answer.alert ?? "usage without a price", detail);
 		if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return this.charge("usage above the largest possible cost", detail);
 		if (answer.alert) this.dependencies.onAlert(answer.alert, { attemptId: this.attemptId, model: reported.model ?? "" });
 		this.dependencies.counters.settled++;
 		return this.end(
 			{ nanoUsd: answer.costNanoUsd, tokens: tokensOf(reported.usage) },
-			{ outcome: "settled", reason: answer.alert ?? null, usage: reported.usage, answeredModel: answer.pricedModel, serviceTier: answer.pricedTier, ...detail },
+			{
+				outcome: "settled",
+				reason: answer.alert ?? null,
+				usage: reported.usage,
+				answeredModel: reported.model ?? answer.line.model,
+				serviceTier: reported.serviceTier ?? null,
+				...detail,
+			},
 		);
 	}
 
@@ -92,10 +102,10 @@ export class OpenAttempt implements Attempt {
 		return this.end(this.state.reservation.amounts, { outcome: "unresolved", reason, ...detail });
 	}
 
-	/** Priced at the dearest known tier, since a cut answer names none; never above the reservation. */
+	/** Priced at the dearest tier reserved for, since a cut answer names none; never above the reservation. */
 	estimate({ usage, reason, ...detail }: EstimateInput): Booked {
-		const { reservation, line } = this.state;
-		const { costNanoUsd, unpricedTools } = priceUsage(usage, line, undefined);
+		const { reservation, line, reach } = this.state;
+		const { costNanoUsd, unpricedTools } = priceUsage(usage, line, undefined, { reachableTiers: reach.tiers, tokenPermille: reach.tokenPermille });
 		if (unpricedTools.length > 0 || costNanoUsd > reservation.amounts.nanoUsd) return this.charge(reason, detail);
 		const tokens = tokensOf(usage);
 		return this.end(

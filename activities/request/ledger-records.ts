@@ -43,6 +43,7 @@ export function reservationRecord(
 		endpoint: input.endpoint,
 		model: input.model,
 		pricedModel: input.line.model,
+		pricedTiers: input.bound.reach.tiers,
 		priceVersion: input.priceVersion,
 		reservedNanoUsd: reservation.amounts.nanoUsd.toString(),
 		reservedTokens: Number(reservation.amounts.tokens),

@@ -135,8 +135,8 @@ async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Pro
 
 function boundOptions(policy: TeamPolicy, { deployment }: PricedDeployment): BoundOptions {
 	const { clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap } = policy;
-	const { defaultTiers, enforcedCapFields } = deployment;
-	return { clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap, defaultTiers, ...(enforcedCapFields && { enforcedCapFields }) };
+	const { defaultTiers, tokenPermille, enforcedCapFields } = deployment;
+	return { clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap, defaultTiers, tokenPermille, ...(enforcedCapFields && { enforcedCapFields }) };
 }
 
 function toAdmission(scope: CallScope, candidate: PricedDeployment, bound: Bound): AdmissionInput {

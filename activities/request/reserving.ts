@@ -3,7 +3,7 @@ import type { Amounts, LeaseBook, MatchedBudget, Reservation } from "#domain/bud
 import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import { formatUsd } from "#domain/money/wire.ts";
-import type { PriceBook, PriceLine } from "#domain/pricing/price-book.ts";
+import type { PriceBook } from "#domain/pricing/price-book.ts";
 import type { BudgetRule } from "../authority/port.ts";
 import type { Journal, LedgerWriter, ReservationRecord } from "../ledger/record.ts";
 import type { AdmissionQueue, Verdict } from "./admission-queue.ts";
@@ -148,15 +148,15 @@ export class Reserving {
 		if (reservation.isOfAllowance) counters.admittedOnAllowance++;
 		counters.openReservations++;
 		if (clampedOutputTokens !== undefined) counters.clamped++;
-		const attempt = this.attemptOf(record, reservation, input.line);
+		const attempt = this.attemptOf(record, reservation, input);
 		const durable = journal.whenDurable();
 		return durable ? durable.then(() => ({ kind: "admitted", attempt })) : { kind: "admitted", attempt };
 	}
 
-	private attemptOf(record: ReservationRecord, reservation: Reservation, line: PriceLine): Attempt {
+	private attemptOf(record: ReservationRecord, reservation: Reservation, { line, bound }: AdmissionInput): Attempt {
 		const { priceBook, onAttemptEnd, ...shared } = this.dependencies;
 		return new OpenAttempt(
-			{ record, reservation, line, budgetLeftNanoUsd: leftNanoUsd(reservation) },
+			{ record, reservation, line, reach: bound.reach, budgetLeftNanoUsd: leftNanoUsd(reservation) },
 			{ ...shared, priceBook: priceBook(), onMoneyFreed: () => this.onMoneyFreed(reservation), onEnd: onAttemptEnd },
 		);
 	}

@@ -1,7 +1,7 @@
 import { PriceLines } from "./price-lines.ts";
 import { loadProviderLog, type ProviderLog } from "./provider-log.ts";
 import type { Findings } from "./report.ts";
-import { isTierKnown, type PricedCall, type RawUsage, reprice, type StoredPriceLine } from "./reprice.ts";
+import { hasPriceOf, type PricedCall, type RawUsage, reprice, type StoredPriceLine } from "./reprice.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /**
@@ -22,7 +22,9 @@ export type CallRow = {
 	age_ms: string;
 	outcome: "settled" | "unresolved" | "estimated" | "quarantined" | null;
 	provider: string | null;
+	deployment: string | null;
 	priced_model: string | null;
+	priced_tiers: readonly string[] | null;
 	/** Hosted calls as booked; only a settled attempt has them. */
 	tool_calls: Readonly<Record<string, number>> | null;
 	price_version: string | null;
@@ -42,11 +44,11 @@ export const CALLS_WITH_CHARGES = `
 		SELECT gateway_id, epoch, sum(amount_nano_usd) AS amount
 		FROM tollgate.entry WHERE attempt_id IS NULL AND kind IN ('lump', 'adjustment') GROUP BY gateway_id, epoch
 	), attempt AS (
-		SELECT DISTINCT ON (attempt_id) attempt_id, outcome, provider, priced_model, tool_calls, price_version, reserved_at FROM tollgate.attempt ORDER BY attempt_id, at
+		SELECT DISTINCT ON (attempt_id) attempt_id, outcome, provider, deployment, priced_model, priced_tiers, tool_calls, price_version, reserved_at FROM tollgate.attempt ORDER BY attempt_id, at
 	)
 	SELECT g.line, g.attempt_id, g.gateway_id, g.epoch, g.at, g.protocol, g.model, g.service_tier, g.usage, g.is_late,
 	       extract(epoch FROM clock_timestamp() - g.at) * 1000 AS age_ms,
-	       a.outcome, a.provider, a.priced_model, a.tool_calls, a.price_version, a.reserved_at, c.amount AS charged,
+	       a.outcome, a.provider, a.deployment, a.priced_model, a.priced_tiers, a.tool_calls, a.price_version, a.reserved_at, c.amount AS charged,
 	       e.closed_at IS NULL AND e.gateway_id IS NOT NULL AS is_epoch_open, l.amount AS lump
 	FROM verification_log g
 	LEFT JOIN attempt a ON a.attempt_id = g.attempt_id
@@ -99,14 +101,15 @@ export type CallCost = { readonly nanoUsd: bigint } | { readonly problem: string
 /** What a logged call costs by the second implementation, or why it cannot be said. */
 export async function costOfCall(call: CallRow, prices: PriceLines): Promise<CallCost> {
 	const book = { version: call.price_version ?? NEWEST_VERSION, provider: call.provider, at: call.reserved_at ?? call.at };
-	const named = await prices.find({ ...book, model: call.model });
-	const logged = { protocol: call.protocol, serviceTier: call.service_tier, usage: call.usage, hostedCalls: call.tool_calls ?? undefined };
-	if (named && isTierKnown(logged)) return priceAt(logged, named);
-	// An answer that names an unpriced model or tier costs the dearest of what was reserved for.
 	const reserved = call.priced_model === null ? undefined : await prices.find({ ...book, model: call.priced_model });
+	// An answer may repeat the name that only the deployment knows.
+	const named = (await prices.find({ ...book, model: call.model })) ?? (call.deployment?.endsWith(`/${call.model}`) ? reserved : undefined);
+	const logged = { protocol: call.protocol, serviceTier: call.service_tier, usage: call.usage, hostedCalls: call.tool_calls ?? undefined };
+	if (named && hasPriceOf(logged, named)) return priceAt(logged, named);
+	// An answer that names an unpriced model or tier costs the dearest of what was reserved for.
 	const line = reserved ?? named;
 	return line
-		? priceAt({ ...logged, isAtDearest: true }, line)
+		? priceAt({ ...logged, dearestOf: call.priced_tiers ?? Object.keys(line.tiers) }, line)
 		: { problem: `no price line for ${call.model} at version ${call.price_version ?? "newest"}`, isUnusable: false };
 }
 

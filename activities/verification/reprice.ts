@@ -44,8 +44,8 @@ export type PricedCall = {
 	readonly usage: RawUsage;
 	/** Hosted calls that the usage itself does not count (OpenAI's stand in the answer), by fee name. */
 	readonly hostedCalls?: Readonly<Record<string, number>> | undefined;
-	/** The dearest price of every class, whatever tier it names. */
-	readonly isAtDearest?: boolean;
+	/** The dearest price of every class over these tiers, whatever tier it names. */
+	readonly dearestOf?: readonly string[];
 };
 
 /** Prices one logged call. */
@@ -53,7 +53,7 @@ export function reprice(call: PricedCall, line: StoredPriceLine): Repricing {
 	const billed = call.protocol === "anthropic" ? billedByAnthropic(call.usage) : billedByOpenAi(call.usage, call.hostedCalls);
 	if (typeof billed === "string") return { kind: "unusable", problem: billed };
 	const inputTokens = billed.plainInput + billed.cached + billed.write5m + billed.write1h;
-	const prices = pricesOf(line, call.isAtDearest ? undefined : tierName(call), inputTokens);
+	const prices = pricesOf(line, call, inputTokens);
 	if (!prices) return { kind: "unpriceable", problem: `price line of ${line.model} has no prices for ${inputTokens} input tokens` };
 	let millionths =
 		billed.plainInput * BigInt(prices.input) +
@@ -97,19 +97,31 @@ const TIER_NAMES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 	anthropic: { auto: "standard", standard: "standard", standard_only: "standard", priority: "standard", batch: "batch" },
 };
 
-/** Whether the call names a tier that has a price of its own; any other costs the dearest of what was reserved for. */
-export function isTierKnown(call: PricedCall): boolean {
-	return tierName(call) !== undefined;
+/** Whether the call names a tier the line has a price of its own for; any other costs the dearest of what was reserved for. */
+export function hasPriceOf(call: PricedCall, line: StoredPriceLine): boolean {
+	const tier = tierName(call);
+	return tier !== undefined && Object.hasOwn(line.tiers, tier);
 }
 
-/** Geographies at list price; any other (us costs 1.1 times) is a tier without a known price. */
-const LIST_PRICE_GEOGRAPHIES: readonly string[] = ["", "global", "not_available"];
+/** Per cent of the list price by geography of an Anthropic answer; one that is not here is unknown and costs the dearest. */
+const PERCENT_BY_GEOGRAPHY: Readonly<Record<string, bigint>> = { "": 100n, global: 100n, not_available: 100n, us: 110n };
+const DEAREST_PERCENT = 110n;
+
+function geographyPercent({ protocol, usage }: PricedCall): bigint {
+	const geography = usage["inference_geo"];
+	if (protocol !== "anthropic" || typeof geography !== "string") return 100n;
+	return isGeographyKnown(geography) ? (PERCENT_BY_GEOGRAPHY[geography.toLowerCase()] ?? DEAREST_PERCENT) : DEAREST_PERCENT;
+}
+
+function isGeographyKnown(geography: string): boolean {
+	return Object.hasOwn(PERCENT_BY_GEOGRAPHY, geography.toLowerCase());
+}
 
 /** undefined: the provider named a tier nobody knows. */
 function tierName(call: PricedCall): string | undefined {
 	if (call.protocol === "anthropic") {
 		const { speed, inference_geo: geography } = call.usage;
-		if (typeof geography === "string" && !LIST_PRICE_GEOGRAPHIES.includes(geography)) return undefined;
+		if (typeof geography === "string" && !isGeographyKnown(geography)) return undefined;
 		if (typeof speed === "string" && speed !== "" && speed !== "standard") return speed.toLowerCase() === "fast" ? "priority" : undefined;
 	}
 	if (call.serviceTier === null || call.serviceTier === "") return "standard";
@@ -117,19 +129,17 @@ function tierName(call: PricedCall): string | undefined {
 	return Object.hasOwn(names, call.serviceTier.toLowerCase()) ? names[call.serviceTier.toLowerCase()] : undefined;
 }
 
-/** An unknown tier, or one the line does not price, costs the dearest known price of every class. */
-function pricesOf(line: StoredPriceLine, tier: string | undefined, inputTokens: bigint): StoredPrices | undefined {
-	const known = tier === undefined ? undefined : line.tiers[tier];
-	if (known) return pricesAt(known, inputTokens);
-	const all = Object.values(line.tiers)
-		.map((contexts) => pricesAt(contexts, inputTokens))
-		.filter((prices) => prices !== undefined);
-	const dearest = (name: keyof StoredPrices) =>
-		all
-			.map((prices) => BigInt(prices[name]))
-			.reduce((most, price) => (price > most ? price : most), 0n)
-			.toString();
+/** At the tier it names, or the dearest of the given tiers; an unknown tier without any given costs the dearest the line has. */
+function pricesOf(line: StoredPriceLine, call: PricedCall, inputTokens: bigint): StoredPrices | undefined {
+	const tier = tierName(call);
+	const named = call.dearestOf ?? (tier !== undefined && Object.hasOwn(line.tiers, tier) ? [tier] : Object.keys(line.tiers));
+	const all = named.map((name) => pricesAt(line.tiers[name] ?? [], inputTokens)).filter((prices) => prices !== undefined);
 	if (all.length === 0) return undefined;
+	const percent = geographyPercent(call);
+	const dearest = (name: keyof StoredPrices) => {
+		const list = all.map((prices) => BigInt(prices[name])).reduce((most, price) => (price > most ? price : most), 0n);
+		return ((list * percent + 99n) / 100n).toString();
+	};
 	return {
 		input: dearest("input"),
 		cachedInput: dearest("cachedInput"),

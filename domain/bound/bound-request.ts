@@ -1,9 +1,10 @@
 import { divideRoundingUp, MAX_ATTEMPT_NANO_USD, type NanoUsd } from "../money/nano-usd.ts";
 import type { PriceLine, PriceTier } from "../pricing/price-book.ts";
+import { LIST_PRICE_PERMILLE } from "../pricing/select-prices.ts";
 import { type BoundedInput, boundInput } from "./bound-input.ts";
-import { dearestPrices, findUnpricedTier } from "./dearest-prices.ts";
+import { dearestPrices, findUnpricedTier, reachablePriceTiers, STANDARD_ONLY } from "./dearest-prices.ts";
 import { THINKING_BUDGET_TOKENS_MIN } from "./inspect-limits.ts";
-import type { Bound, BoundResult, InspectedRequest, RequestProblem } from "./request.ts";
+import type { Bound, BoundResult, InspectedRequest, PriceReach, RequestProblem } from "./request.ts";
 import { factsOf, type RequestFacts, unbounded, unknownTier } from "./request-facts.ts";
 
 export type BoundOptions = {
@@ -13,6 +14,8 @@ export type BoundOptions = {
 	readonly clampFloorReasoningTokens: number;
 	/** Tiers the provider account's default may bill a request that names none (default standard only). */
 	readonly defaultTiers?: readonly PriceTier[];
+	/** What the dearest geography the provider account may serve from does to token prices, in thousandths (default 1,000). */
+	readonly tokenPermille?: number;
 	/** Policy: a clamp may lower the caller's own cap (default false). */
 	readonly mayLowerCallerCap?: boolean;
 	/** Cap fields the deployment is known to enforce; default: every cap field of the endpoint where the line names one. */
@@ -40,11 +43,12 @@ export function boundRequest(request: InspectedRequest, line: PriceLine, options
 	if (input.kind === "unbounded") return input;
 	const outputTokens = boundOutput(request, facts, line, options);
 	if (typeof outputTokens !== "number") return { kind: "unbounded", problem: outputTokens };
-	const bound = new LinearBound(
-		costLine(request, facts, line, { input, defaultTiers }),
+	const reach = { tiers: reachablePriceTiers(facts, line, defaultTiers), tokenPermille: options.tokenPermille ?? LIST_PRICE_PERMILLE };
+	const bound = new LinearBound(costLine(request, facts, line, { input, reach }), {
 		outputTokens,
-		clampFloor(request, facts, line, { outputTokens, options }),
-	);
+		reach,
+		clampFloorTokens: clampFloor(request, facts, line, { outputTokens, options }),
+	});
 	if (bound.nanoUsd > MAX_ATTEMPT_NANO_USD) return { kind: "unbounded", problem: tooLarge(request, line) };
 	return { kind: "bounded", bound };
 }
@@ -53,8 +57,6 @@ export function boundRequest(request: InspectedRequest, line: PriceLine, options
 function defaultTiersOf(request: InspectedRequest, options: BoundOptions): readonly PriceTier[] {
 	return request.endpoint === "embeddings" ? STANDARD_ONLY : (options.defaultTiers ?? STANDARD_ONLY);
 }
-
-const STANDARD_ONLY: readonly PriceTier[] = ["standard"];
 
 function unpricedTier({ field, tier, isDefault }: { field: string; tier: PriceTier; isDefault: boolean }, line: PriceLine): RequestProblem {
 	const lacks = `the price book has no ${tier} price for ${line.model}`;
@@ -73,13 +75,8 @@ type CostLine = {
 	readonly fees: NanoUsd;
 };
 
-function costLine(
-	request: InspectedRequest,
-	facts: RequestFacts,
-	line: PriceLine,
-	{ input, defaultTiers }: { input: BoundedInput; defaultTiers: readonly PriceTier[] },
-): CostLine {
-	const prices = dearestPrices(facts, line, { inputTokens: input.tokens, defaultTiers });
+function costLine(request: InspectedRequest, facts: RequestFacts, line: PriceLine, { input, reach }: { input: BoundedInput; reach: PriceReach }): CostLine {
+	const prices = dearestPrices(facts, line, { inputTokens: input.tokens, reach });
 	const choices = BigInt(request.choices);
 	const predictedTokens = facts.predictionBytes;
 	return {
@@ -97,11 +94,13 @@ class LinearBound implements Bound {
 	readonly outputTokens: number;
 	readonly nanoUsd: NanoUsd;
 	readonly tokens: number;
+	readonly reach: PriceReach;
 	readonly clampFloorTokens: number | undefined;
 	readonly #cost: CostLine;
 
-	constructor(cost: CostLine, outputTokens: number, clampFloorTokens: number | undefined) {
+	constructor(cost: CostLine, { outputTokens, reach, clampFloorTokens }: Pick<Bound, "outputTokens" | "reach" | "clampFloorTokens">) {
 		this.#cost = cost;
+		this.reach = reach;
 		this.inputTokens = cost.inputTokens;
 		this.outputTokens = outputTokens;
 		this.clampFloorTokens = clampFloorTokens;
@@ -199,6 +198,7 @@ const FREE: Bound = {
 	outputTokens: 0,
 	nanoUsd: 0n,
 	tokens: 0,
+	reach: { tiers: STANDARD_ONLY, tokenPermille: LIST_PRICE_PERMILLE },
 	clampFloorTokens: undefined,
 	at: () => ({ nanoUsd: 0n, tokens: 0 }),
 	clampTo: () => 0,

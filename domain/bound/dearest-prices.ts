@@ -1,4 +1,6 @@
-import type { ContextTier, NanoUsdPerMillion, PriceLine, PriceTier, TokenPrices } from "../pricing/price-book.ts";
+import type { NanoUsdPerMillion, PriceLine, PriceTier, TokenPrices } from "../pricing/price-book.ts";
+import { LIST_PRICE_PERMILLE, pricedTiers, scalePrice } from "../pricing/select-prices.ts";
+import type { PriceReach } from "./request.ts";
 import type { RequestFacts } from "./request-facts.ts";
 
 export type DearestPrices = { readonly input: NanoUsdPerMillion; readonly output: NanoUsdPerMillion };
@@ -8,19 +10,18 @@ export type DearestPrices = { readonly input: NanoUsdPerMillion; readonly output
  * project's default can be billed at, and over the context tiers an input of at most `inputTokens`
  * can fall in. Taking each maximum alone keeps the bound linear and never below any single tier.
  */
-export function dearestPrices(
-	facts: RequestFacts,
-	line: PriceLine,
-	reach: { readonly inputTokens: number; readonly defaultTiers: readonly PriceTier[] },
-): DearestPrices {
+export function dearestPrices(facts: RequestFacts, line: PriceLine, { inputTokens, reach }: { inputTokens: number; reach: PriceReach }): DearestPrices {
 	let input = 0n;
 	let output = 0n;
-	for (const contextTier of reachableContextTiers(facts, line, reach)) {
-		const { prices } = contextTier;
-		input = maximum(input, dearestInput(facts, prices));
-		output = maximum(output, maximum(prices.output, prices.reasoning));
+	for (const tier of reach.tiers) {
+		for (const { aboveInputTokens, prices } of line.tiers[tier] ?? []) {
+			if (!facts.isDearest && aboveInputTokens !== 0 && aboveInputTokens >= inputTokens) continue;
+			input = maximum(input, dearestInput(facts, prices));
+			output = maximum(output, maximum(prices.output, prices.reasoning));
+		}
 	}
-	return { input, output };
+	if (reach.tokenPermille === LIST_PRICE_PERMILLE) return { input, output };
+	return { input: scalePrice(input, reach.tokenPermille), output: scalePrice(output, reach.tokenPermille) };
 }
 
 /** The first tier, asked for or the project's default, that the line has no price for: an answer at it could not be bounded. */
@@ -39,24 +40,16 @@ export function findUnpricedTier(
 /** Where a caller says that he does not want the project's default, on both protocols. */
 const DEFAULT_TIER_FIELD = "service_tier";
 
-function* reachableContextTiers(
-	facts: RequestFacts,
-	line: PriceLine,
-	reach: { readonly inputTokens: number; readonly defaultTiers: readonly PriceTier[] },
-): Generator<ContextTier> {
-	for (const tier of reachablePriceTiers(facts, line, reach.defaultTiers)) {
-		for (const contextTier of line.tiers[tier] ?? []) {
-			if (facts.isDearest || contextTier.aboveInputTokens === 0 || contextTier.aboveInputTokens < reach.inputTokens) yield contextTier;
-		}
-	}
-}
-
-function reachablePriceTiers(facts: RequestFacts, line: PriceLine, defaultTiers: readonly PriceTier[]): ReadonlySet<PriceTier> {
-	if (facts.isDearest) return new Set(Object.keys(line.tiers) as PriceTier[]);
+/** Price tiers the request, or the project's default, can be billed at. */
+export function reachablePriceTiers(facts: RequestFacts, line: PriceLine, defaultTiers: readonly PriceTier[]): readonly PriceTier[] {
+	if (facts.isDearest) return pricedTiers(line);
+	if (facts.askedTiers.length === 0 && defaultTiers === STANDARD_ONLY) return STANDARD_ONLY;
 	const asked = facts.askedTiers.length === 0 ? (["project"] as const) : facts.askedTiers.map(({ tier }) => tier);
 	// Any tier can be answered by the standard one.
-	return new Set<PriceTier>(["standard", ...asked.flatMap((tier) => (tier === "project" ? defaultTiers : [tier]))]);
+	return [...new Set<PriceTier>(["standard", ...asked.flatMap((tier) => (tier === "project" ? defaultTiers : [tier]))])];
 }
+
+export const STANDARD_ONLY: readonly PriceTier[] = ["standard"];
 
 function dearestInput(facts: RequestFacts, prices: TokenPrices): NanoUsdPerMillion {
 	let dearest = maximum(prices.input, prices.cachedInput);

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../errors/codes.ts";
 import type { NanoUsd } from "../money/nano-usd.ts";
-import type { Protocol } from "../pricing/price-book.ts";
+import type { PriceTier, Protocol } from "../pricing/price-book.ts";
 
 /** Contract between the request inspection (domain/bound), the request layer and the gateway. */
 
@@ -45,6 +45,8 @@ export type Bound = {
 	readonly nanoUsd: NanoUsd;
 	/** Tokens reserved if the body is sent untouched (input + output × choices). */
 	readonly tokens: number;
+	/** What the reservation covers beside its amounts: the price tiers the call can be billed at, and the geography's multiplier. */
+	readonly reach: PriceReach;
 	/** Lowest output cap a clamp may set; undefined where no clamp is possible (caller's own cap, no cap field, embeddings). */
 	readonly clampFloorTokens: number | undefined;
 	/** Money and tokens reserved at a given output cap (≤ outputTokens). */
@@ -52,5 +54,8 @@ export type Bound = {
 	/** Highest output cap whose reservation is ≤ the money and tokens given (undefined = no such limit); undefined when even the floor does not fit. */
 	clampTo(available: { readonly nanoUsd: NanoUsd | undefined; readonly tokens: number | undefined }): number | undefined;
 };
+
+/** `tokenPermille`: what the dearest geography reserved for does to token prices, in thousandths. */
+export type PriceReach = { readonly tiers: readonly PriceTier[]; readonly tokenPermille: number };
 
 export type BoundResult = { readonly kind: "bounded"; readonly bound: Bound } | { readonly kind: "unbounded"; readonly problem: RequestProblem };

@@ -3,6 +3,7 @@ import { toWire } from "../money/wire.ts";
 import type { Usage } from "../usage/usage.ts";
 import { NO_USAGE } from "../usage/usage.ts";
 import { findUsageProblem } from "../usage/validate-usage.ts";
+import type { PricedAnswer } from "./price-answer.ts";
 import type { PriceBook, PriceLine, PriceTier } from "./price-book.ts";
 import { type CostLine, priceUsage } from "./price-usage.ts";
 
@@ -17,7 +18,8 @@ export type PriceExplanation = {
 	readonly provider: string;
 	/** Model id of the price line (the question may have used an alias). */
 	readonly model: string;
-	readonly priceTier: PriceTier;
+	/** "dearest reserved": where an answer named no tier or model of the book. */
+	readonly priceTier: PriceTier | "dearest reserved";
 	readonly priceVersion: number;
 };
 
@@ -49,14 +51,22 @@ export function checkPrice(question: {
 	const priced = priceUsage(usage, line, tier);
 	if (priced.unpricedTools.length > 0)
 		return problem("pricing.unknown_model", "usage.toolCalls", `${line.model} has no fee for ${priced.unpricedTools.join(", ")}`);
+	return explainPriced({ costNanoUsd: priced.costNanoUsd, addends: priced.lines, line, tier }, question.book.version);
+}
+
+/** How a cost was made, as people and scripts read it. */
+export function explainPriced(
+	{ costNanoUsd, addends, line, tier }: Pick<PricedAnswer, "costNanoUsd" | "addends" | "line" | "tier">,
+	priceVersion: number,
+): PriceExplanation {
 	return {
 		kind: "priced",
-		costNanoUsd: toWire(priced.costNanoUsd),
-		lines: priced.lines.map(explainLine),
+		costNanoUsd: toWire(costNanoUsd),
+		lines: addends.map(explainLine),
 		provider: line.provider,
 		model: line.model,
-		priceTier: tier,
-		priceVersion: question.book.version,
+		priceTier: tier ?? "dearest reserved",
+		priceVersion,
 	};
 }
 

@@ -1,4 +1,5 @@
 import type { PriceTier, Protocol } from "./price-book.ts";
+import { LIST_PRICE_PERMILLE } from "./select-prices.ts";
 
 /**
  * Service tier names on the wire → the tier that prices them. A `Map`, so that no inherited
@@ -31,11 +32,31 @@ const TIERS: Readonly<Record<Protocol, ReadonlyMap<string, PriceTier>>> = {
 	]),
 };
 
+/** Between the tier and the geography of an answer that names one with a price of its own: `standard+geo:us`. */
+export const GEOGRAPHY_MARK = "+geo:";
+
+/**
+ * What a geography does to every token price, in thousandths. Anthropic bills inference held in the
+ * United States at 1.1 times the list price (`inference_geo`, pricing page, "Data residency pricing").
+ */
+const GEOGRAPHY_PERMILLE: ReadonlyMap<string, number> = new Map([
+	["global", LIST_PRICE_PERMILLE],
+	["us", 1_100],
+]);
+
 /**
  * Price tier of a requested or answered service tier. No name at all (undefined or "") is `standard`;
- * a name we do not know is undefined, and the caller prices the dearest known tier and alerts.
+ * a tier or a geography we do not know is undefined, and the caller prices the dearest reserved tier and alerts.
  */
 export function priceTierOf(protocol: Protocol, serviceTier: string | undefined): PriceTier | undefined {
 	if (serviceTier === undefined || serviceTier === "") return "standard";
-	return TIERS[protocol].get(serviceTier.toLowerCase());
+	const [tier = "", geography] = serviceTier.toLowerCase().split(GEOGRAPHY_MARK);
+	if (geography !== undefined && !GEOGRAPHY_PERMILLE.has(geography)) return undefined;
+	return TIERS[protocol].get(tier);
+}
+
+/** What the geography of an answer does to its token prices, in thousandths; an unknown one costs the dearest known. */
+export function geographyPermilleOf(serviceTier: string | undefined): number {
+	const [, geography] = (serviceTier ?? "").toLowerCase().split(GEOGRAPHY_MARK);
+	return geography === undefined ? LIST_PRICE_PERMILLE : (GEOGRAPHY_PERMILLE.get(geography) ?? Math.max(...GEOGRAPHY_PERMILLE.values()));
 }

@@ -3,7 +3,7 @@ import { divideRoundingUp, type NanoUsd } from "../money/nano-usd.ts";
 import type { Usage } from "../usage/usage.ts";
 import { findUsageProblem } from "../usage/validate-usage.ts";
 import type { NanoUsdPerMillion, PriceLine, PriceTier, TokenPrices } from "./price-book.ts";
-import { selectPrices } from "./select-prices.ts";
+import { type PriceOptions, selectPrices } from "./select-prices.ts";
 
 /**
  * usage × price = cost. One token at p nano-USD per million costs exactly p femto-USD (10⁻¹⁵ USD),
@@ -34,13 +34,13 @@ export type PricedUsage = {
 };
 
 /**
- * Prices usage with one line of the book. `tier` undefined (unknown) or not priced by the line means the dearest known.
+ * Prices usage with one line of the book. `tier` undefined (unknown) or not priced by the line means the dearest reachable.
  * @throws InvariantViolation when the usage breaks `findUsageProblem`: callers check what providers send.
  */
-export function priceUsage(usage: Usage, line: PriceLine, tier: PriceTier | undefined): PricedUsage {
+export function priceUsage(usage: Usage, line: PriceLine, tier: PriceTier | undefined, options?: PriceOptions): PricedUsage {
 	const problem = findUsageProblem(usage);
 	assert(problem === undefined, `usage that cannot be priced: ${problem}`);
-	const prices = selectPrices(line, tier, usage.inputTokens);
+	const prices = selectPrices(line, tier, usage.inputTokens, options);
 	const lines = [...tokenLines(usage, prices), ...callLines(usage, line)];
 	const femtoUsd = lines.reduce((sum, addend) => sum + addend.femtoUsd, 0n);
 	const unpricedTools = Object.entries(usage.toolCalls ?? {})

@@ -1,14 +1,31 @@
+import { divideRoundingUp } from "../money/nano-usd.ts";
 import type { ContextTier, PriceLine, PriceTier, TokenPrices } from "./price-book.ts";
+
+export type PriceOptions = {
+	/** Tiers an unknown one may have been; default: all the line prices. */
+	readonly reachableTiers?: readonly PriceTier[];
+	/** What the geography does to every token price, in thousandths; default 1,000: the list price. */
+	readonly tokenPermille?: number;
+};
 
 /**
  * Chooses the prices of a request: service tier first, then the context tier by its total input
  * tokens (cache reads and writes included), which holds for the whole request, output too.
  * A tier that is undefined (the provider named one we do not know) or that the line does not
- * price is answered with the dearest known price of every class: never the cheap guess.
+ * price is answered with the dearest reachable price of every class: never the cheap guess.
  */
-export function selectPrices(line: PriceLine, tier: PriceTier | undefined, inputTokens: number): TokenPrices {
+export function selectPrices(line: PriceLine, tier: PriceTier | undefined, inputTokens: number, options: PriceOptions = {}): TokenPrices {
+	const { reachableTiers, tokenPermille = LIST_PRICE_PERMILLE } = options;
 	const contexts = tier === undefined ? undefined : line.tiers[tier];
-	return contexts ? pricesAt(contexts, inputTokens) : dearestPrices(line, inputTokens);
+	const prices = contexts ? pricesAt(contexts, inputTokens) : dearestPrices(line, inputTokens, reachableTiers);
+	return tokenPermille === LIST_PRICE_PERMILLE ? prices : mapPrices((name) => scalePrice(prices[name], tokenPermille));
+}
+
+export const LIST_PRICE_PERMILLE = 1_000;
+
+/** A price per million units after a multiplier: a whole number again, rounded up. */
+export function scalePrice(price: bigint, permille: number): bigint {
+	return divideRoundingUp(price * BigInt(permille), 1_000n);
 }
 
 /** Per token class, the dearest price at this input length over the given service tiers (default: all the line prices). */
@@ -36,13 +53,16 @@ function pricesAt(contexts: readonly ContextTier[], inputTokens: number): TokenP
 }
 
 function dearerOf(left: TokenPrices, right: TokenPrices): TokenPrices {
-	const dearer = (name: keyof TokenPrices): bigint => (left[name] > right[name] ? left[name] : right[name]);
+	return mapPrices((name) => (left[name] > right[name] ? left[name] : right[name]));
+}
+
+function mapPrices(price: (name: keyof TokenPrices) => bigint): TokenPrices {
 	return {
-		input: dearer("input"),
-		cachedInput: dearer("cachedInput"),
-		cacheWrite5m: dearer("cacheWrite5m"),
-		cacheWrite1h: dearer("cacheWrite1h"),
-		output: dearer("output"),
-		reasoning: dearer("reasoning"),
+		input: price("input"),
+		cachedInput: price("cachedInput"),
+		cacheWrite5m: price("cacheWrite5m"),
+		cacheWrite1h: price("cacheWrite1h"),
+		output: price("output"),
+		reasoning: price("reasoning"),
 	};
 }

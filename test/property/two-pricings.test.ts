@@ -3,17 +3,22 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readSeedFiles } from "#activities/pricebooks/price-file.ts";
 import { usageOfAnswer } from "#activities/providers/reported-usage.ts";
-import { reprice, type StoredPriceLine } from "#activities/verification/reprice.ts";
+import { hasPriceOf, reprice, type StoredPriceLine } from "#activities/verification/reprice.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
-import type { PriceLine } from "#domain/pricing/price-book.ts";
-import { priceTierOf } from "#domain/pricing/price-tier.ts";
-import { priceUsage } from "#domain/pricing/price-usage.ts";
+import { priceAnswer } from "#domain/pricing/price-answer.ts";
+import type { PriceBook, PriceLine, PriceTier } from "#domain/pricing/price-book.ts";
 
 /** The money path and the checker each read raw usage and price it on their own; on the seed they must agree to the nano-dollar. */
 const lines = readSeedFiles(path.join(import.meta.dirname, "../../config/prices")).flatMap((file) => file.lines.map(({ line }) => line));
 const lineOf = (protocol: PriceLine["protocol"]): fc.Arbitrary<PriceLine> =>
 	fc.constantFrom(...lines.filter((line) => line.protocol === protocol && line.kind === "chat"));
+const reservedFor = (protocol: PriceLine["protocol"]): fc.Arbitrary<Pick<Call, "line" | "reached" | "isModelKnown">> =>
+	fc.record({
+		line: lineOf(protocol),
+		reached: fc.constantFrom<readonly PriceTier[]>(["standard"], ["standard", "priority"], ["standard", "flex"]),
+		isModelKnown: fc.boolean(),
+	});
 
 const tokens = fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.integer({ min: 0, max: 400_000 }));
 const parts = fc.record({
@@ -64,28 +69,32 @@ type Call = {
 	readonly usage: Record<string, unknown>;
 	/** `output` and `tools` of a response: hosted calls are counted there, not in the usage. */
 	readonly answer?: Record<string, unknown>;
+	/** Tiers reserved for, and whether the book knows the model the answer names; default standard, and it does. */
+	readonly reached?: readonly PriceTier[];
+	readonly isModelKnown?: boolean;
 };
 
 /** What the money path books: a cost, or nothing where it charges the reservation instead. */
-function bookedCost({ endpoint, line, tier, usage, answer = {} }: Call): {
+function bookedCost({ endpoint, line, tier, usage, answer = {}, reached = ["standard"], isModelKnown = true }: Call): {
 	readonly cost: bigint | "unresolved";
 	readonly hosted: Readonly<Record<string, number>> | undefined;
 } {
 	const reported = usageOfAnswer(endpoint, endpoint === "messages" ? { usage: { ...usage, service_tier: tier } } : { ...answer, usage, service_tier: tier });
 	if (reported.kind === "unusable") return { cost: "unresolved", hosted: undefined };
-	const { costNanoUsd, unpricedTools } = priceUsage(reported.usage, line, priceTierOf(line.protocol, reported.serviceTier));
-	return { cost: unpricedTools.length > 0 ? "unresolved" : costNanoUsd, hosted: reported.usage.toolCalls };
+	const book: PriceBook = { version: 1, lines: [line], find: (_provider, model) => (model === line.model ? line : undefined) };
+	const reserved = { line, reach: { tiers: reached }, deployment: `house/${line.model}` };
+	const { costNanoUsd, isIncomplete } = priceAnswer({ ...reported, model: isModelKnown ? line.model : "nobody-knows" }, reserved, book);
+	return { cost: isIncomplete ? "unresolved" : costNanoUsd, hosted: reported.usage.toolCalls };
 }
 
 /** The checker reads the logged usage; hosted calls of responses it takes from the booked attempt and prices them itself. */
 function expectAgreement(call: Call): bigint | "unresolved" {
-	const { line, tier, usage } = call;
+	const { line, tier, usage, reached = ["standard"], isModelKnown = true } = call;
 	const booked = bookedCost(call);
 	const hostedCalls = line.protocol === "openai" ? booked.hosted : undefined;
-	const checked = reprice(
-		{ protocol: line.protocol, serviceTier: tier, usage, hostedCalls },
-		JSON.parse(JSON.stringify(priceLineToJson(line))) as StoredPriceLine,
-	);
+	const stored = JSON.parse(JSON.stringify(priceLineToJson(line))) as StoredPriceLine;
+	const logged = { protocol: line.protocol, serviceTier: tier, usage, hostedCalls };
+	const checked = reprice(isModelKnown && hasPriceOf(logged, stored) ? logged : { ...logged, dearestOf: reached }, stored);
 	expect(checked).toEqual(booked.cost === "unresolved" ? { kind: "unusable", problem: expect.any(String) } : { kind: "priced", nanoUsd: booked.cost });
 	return booked.cost;
 }
@@ -98,8 +107,8 @@ describe("money path and checker", () => {
 			["responses", responsesUsage],
 		);
 		fc.assert(
-			fc.property(lineOf("openai"), parts, tier, shape, (line, counts, serviceTier, [endpoint, usageOf]) => {
-				expect(expectAgreement({ endpoint, line, tier: serviceTier, usage: usageOf(counts) })).not.toBe("unresolved");
+			fc.property(reservedFor("openai"), parts, tier, shape, (reserved, counts, serviceTier, [endpoint, usageOf]) => {
+				expect(expectAgreement({ ...reserved, endpoint, tier: serviceTier, usage: usageOf(counts) })).not.toBe("unresolved");
 			}),
 			{ numRuns: 1000 },
 		);
@@ -163,12 +172,12 @@ describe("money path and checker", () => {
 		const seen = new Set<string>();
 		fc.assert(
 			fc.property(
-				lineOf("anthropic"),
+				reservedFor("anthropic"),
 				parts,
 				tier,
 				fc.record({ speed, inference_geo: geography, server_tool_use: calls }),
-				(line, counts, serviceTier, more) => {
-					seen.add(typeof expectAgreement({ endpoint: "messages", line, tier: serviceTier, usage: { ...messagesUsage(counts), ...more } }));
+				(reserved, counts, serviceTier, more) => {
+					seen.add(typeof expectAgreement({ ...reserved, endpoint: "messages", tier: serviceTier, usage: { ...messagesUsage(counts), ...more } }));
 				},
 			),
 			{ numRuns: 2000 },

@@ -24,6 +24,7 @@ const COLUMNS = [
 		"a.endpoint",
 		"a.model",
 		"a.priced_model",
+		"a.priced_tiers",
 		"a.answered_model",
 		"a.service_tier",
 	],

@@ -21,6 +21,7 @@ export function reservationRecord(n: number, fields: Partial<ReservationRecord> 
 		endpoint: "chat.completions",
 		model: "gpt-test",
 		pricedModel: "gpt-test",
+		pricedTiers: ["standard"],
 		priceVersion: 1,
 		reservedNanoUsd: "1000",
 		reservedTokens: 150,

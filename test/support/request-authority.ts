@@ -105,6 +105,7 @@ export function testBound(nanoUsd: bigint, floor?: number): Bound {
 		outputTokens: Number(nanoUsd),
 		nanoUsd,
 		tokens: Number(nanoUsd),
+		reach: { tiers: ["standard"], tokenPermille: 1_000 },
 		clampFloorTokens: floor,
 		at,
 		clampTo: (available) => {

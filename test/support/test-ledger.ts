@@ -21,6 +21,7 @@ export type TestAttempt = {
 	priceVersion?: number;
 	/** As the caller named it: "gpt-test", or a configured alias of it. */
 	model?: string;
+	pricedTiers?: readonly string[];
 	toolCalls?: object;
 };
 export type TestCall = { n: number; epoch?: number; usage?: object | null; attemptId?: string | null; at?: string; model?: string };
@@ -185,6 +186,7 @@ export class TestLedger {
 			endpoint: "chat.completions",
 			model: attempt.model ?? "gpt-test",
 			priced_model: "gpt-test",
+			priced_tiers: attempt.pricedTiers ?? ["standard"],
 			answered_model: "gpt-test",
 			service_tier: "standard",
 			outcome: attempt.outcome ?? "settled",

@@ -165,6 +165,7 @@ async function bookLateOverrun(url: string): Promise<void> {
 			endpoint: "chat.completions",
 			model: "gpt-test",
 			priced_model: "gpt-test",
+			priced_tiers: ["standard"],
 			outcome: "settled",
 			reserved_nano_usd: "20",
 			reserved_tokens: 20,

@@ -30,6 +30,7 @@ beforeEach(() => {
 function boundOf(inputTokens: number, outputTokens: number, floor?: number): Bound {
 	const at = (output: number) => ({ nanoUsd: BigInt(inputTokens + output), tokens: inputTokens + output });
 	return {
+		reach: { tiers: ["standard"], tokenPermille: 1_000 },
 		inputTokens,
 		outputTokens,
 		...at(outputTokens),

@@ -180,6 +180,18 @@ describe("dearest prices", () => {
 		expect(inputPrice({ body: chat({ turbo: 1 }), line, inspect: { unknownFields: "pass" } })).toBe(8n * USD);
 	});
 
+	it("takes the geography the provider account may serve from, on every token price, and says what it covers", () => {
+		const line = openai({ tiers: { standard: [{ aboveInputTokens: 0, prices: prices(2n * USD, 10n * USD) }] } });
+		const [list, held] = [bound({ body: chat(), line }), bound({ body: chat(), line, options: { tokenPermille: 1_100 } })];
+		expect(held.nanoUsd * 10n).toBe(list.nanoUsd * 11n);
+		expect([list.reach, held.reach]).toEqual([
+			{ tiers: ["standard"], tokenPermille: 1_000 },
+			{ tiers: ["standard"], tokenPermille: 1_100 },
+		]);
+		const tiered = { ...line, tiers: { ...line.tiers, priority: line.tiers.standard } };
+		expect(bound({ body: chat({ service_tier: "fast" }), line: tiered }).reach.tiers).toEqual(["standard", "priority"]);
+	});
+
 	it("refuses a tier the line does not price, asked for or the project's default", () => {
 		expect(problem({ body: chat({ service_tier: "priority" }) })).toMatchObject({ code: "pricing.unknown_tier", field: "service_tier" });
 		expect(problem({ body: chat({ service_tier: "flex" }) })).toMatchObject({ code: "pricing.unknown_tier", field: "service_tier" });

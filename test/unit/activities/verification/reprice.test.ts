@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { billedTokens, isTierKnown, type PricedCall, type RawUsage, reprice, type StoredPriceLine } from "#activities/verification/reprice.ts";
+import { billedTokens, hasPriceOf, type PricedCall, type RawUsage, reprice, type StoredPriceLine } from "#activities/verification/reprice.ts";
 
 const prices = (scale: bigint) => {
 	const price = (perMillion: bigint) => (perMillion * scale).toString();
@@ -160,15 +160,25 @@ test("hosted calls that stand outside the usage are added at their fee", () => {
 
 test("a line that names neither model nor tier costs the dearest, whatever tier it says", () => {
 	const call = { protocol: "anthropic", serviceTier: "standard", usage: { input_tokens: 1, speed: "standard" } };
-	expect([reprice(call, line), reprice({ ...call, isAtDearest: true }, line)]).toEqual([
+	expect([
+		reprice(call, line),
+		reprice({ ...call, dearestOf: ["standard", "flex"] }, line),
+		reprice({ ...call, dearestOf: ["flex", "priority"] }, line),
+	]).toEqual([
+		{ kind: "priced", nanoUsd: 2_500n },
 		{ kind: "priced", nanoUsd: 2_500n },
 		{ kind: "priced", nanoUsd: 7_500n },
 	]);
-	expect([isTierKnown(call), isTierKnown({ ...call, serviceTier: "ultrafast" }), isTierKnown({ ...call, usage: { inference_geo: "us" } })]).toEqual([
-		true,
-		false,
-		false,
-	]);
+	const asked = [call, { ...call, serviceTier: "ultrafast" }, { ...call, serviceTier: "batch" }, { ...call, usage: { inference_geo: "us" } }];
+	expect(asked.map((each) => hasPriceOf(each, line))).toEqual([true, false, false, true]);
+	expect(hasPriceOf({ ...call, usage: { inference_geo: "moon" } }, line)).toBe(false);
+});
+
+test("a geography with a price of its own multiplies every token price, an unknown one costs the dearest", () => {
+	const used = (inference_geo: string) => cost({ input_tokens: 1_000, output_tokens: 0, inference_geo }, { protocol: "anthropic", dearestOf: ["standard"] });
+	expect(["global", "us", "US", "moon"].map(used)).toEqual([2_500_000n, 2_750_000n, 2_750_000n, 2_750_000n]);
+	const searched = { input_tokens: 0, inference_geo: "us", server_tool_use: { web_search_requests: 1 } };
+	expect(cost(searched, { protocol: "anthropic" })).toBe(10_000_000n);
 });
 
 test.each([

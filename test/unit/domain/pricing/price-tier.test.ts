@@ -21,7 +21,9 @@ describe("price tier of a service tier", () => {
 		["anthropic", "batch", "batch"],
 		["anthropic", "fast", "priority"],
 		["anthropic", "flex", undefined],
-		["anthropic", "standard+geo:us", undefined],
+		["anthropic", "standard+geo:us", "standard"],
+		["anthropic", "fast+geo:us", "priority"],
+		["anthropic", "standard+geo:moon", undefined],
 	])("%s %s is %s", (protocol, serviceTier, tier) => {
 		expect(priceTierOf(protocol, serviceTier)).toBe(tier);
 	});
