@@ -155,7 +155,7 @@ class AttemptRun implements AnswerListener {
 		const bytes = tap.push(chunk);
 		if ((tap.isComplete || tap.isFailed) && this.#booked === undefined) this.#bookStream(tap);
 		if (bytes.length === 0 || !this.#isWanted) return;
-		if (this.#context.caller.write(bytes)) return;
+		if (this.#context.caller.write(this.#redact(bytes))) return;
 		this.#call?.pause();
 		this.#context.caller.whenWritable(() => this.#call?.resume());
 	}
@@ -164,8 +164,13 @@ class AttemptRun implements AnswerListener {
 		const rest = tap.end();
 		if (this.#booked === undefined) this.#bookStream(tap);
 		if (!this.#isWanted) return;
-		if (rest.length > 0) this.#context.caller.write(rest);
+		if (rest.length > 0) this.#context.caller.write(this.#redact(rest));
 		this.#context.caller.endStream();
+	}
+
+	/** Whatever a provider says, in an error above all, the key it was called with stays here. */
+	#redact(bytes: Buffer): Buffer {
+		return this.#context.transport.redact(this.#plan.deployment, bytes);
 	}
 
 	#bookStream(tap: StreamTap): void {
@@ -183,8 +188,7 @@ class AttemptRun implements AnswerListener {
 		else if (outcome === "charge") this.#charge(`status_${this.#status}`);
 		else this.#release(`status_${this.#status}`);
 		if (!this.#isWanted) return;
-		const shown = outcome === "settle" ? body : this.#context.transport.redact(this.#plan.deployment, body);
-		this.#context.caller.answer(this.#head(), shown, this.#booked?.costNanoUsd ?? 0n);
+		this.#context.caller.answer(this.#head(), this.#redact(body), this.#booked?.costNanoUsd ?? 0n);
 	}
 
 	#endUnsent(failure: CallFailure): AttemptEnd {

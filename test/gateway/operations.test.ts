@@ -90,6 +90,17 @@ describe("provider keys", () => {
 		const refused = await rawCall(gateway.url, { body: chatBody({}) });
 		expect(refused.status).toBe(401);
 		expect(refused.body.toString()).toContain("[redacted]");
+		answer = (call) => {
+			call.response.writeHead(200, { "content-type": "application/json" });
+			call.response.end(`{"choices":[],"note":"called with Bearer ${PROVIDER_KEY_CANARY}"}`);
+		};
+		const told = await rawCall(gateway.url, { body: chatBody({}) });
+		answer = (call) => {
+			call.response.writeHead(200, { "content-type": "text/event-stream" });
+			call.response.end(`data: {"error":{"message":"bad key ${PROVIDER_KEY_CANARY}"}}\n\n`);
+		};
+		const failed = await rawCall(gateway.url, { body: chatBody({ stream: true }) });
+		for (const { body } of [told, failed]) expect(body.toString()).toContain("[redacted]");
 		answer = (call) => call.response.destroy();
 		const cut = await rawCall(gateway.url, { body: chatBody({}) });
 		authority.admit = () => {
@@ -98,7 +109,7 @@ describe("provider keys", () => {
 		const broken = await rawCall(gateway.url, { body: chatBody({}) });
 		expect(broken.status).toBe(500);
 		const table = simulatedProviderTable(provider.url);
-		const shown = [refused, cut, broken].map((one) => `${one.body.toString()}${JSON.stringify(one.headers)}`);
+		const shown = [refused, told, failed, cut, broken].map((one) => `${one.body.toString()}${JSON.stringify(one.headers)}`);
 		const everything = [
 			...shown,
 			...gateway.log,
