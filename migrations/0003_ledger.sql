@@ -35,6 +35,7 @@ CREATE TABLE tollgate.attempt (
   cost_tokens         bigint NOT NULL,
   overrun_nano_usd    bigint NOT NULL DEFAULT 0,
   price_version       bigint NOT NULL,
+  prices_as_of        timestamptz NOT NULL,      -- when that version was read, on PostgreSQL's clock: which of its dated prices held
   input_tokens        bigint, cached_input_tokens bigint, cache_write_5m_tokens bigint, cache_write_1h_tokens bigint,
   output_tokens       bigint, reasoning_tokens bigint,
   tool_calls          jsonb,

@@ -34,7 +34,7 @@ BEGIN
       (extract(epoch FROM a.reserved_at) * 1000000)::bigint, a.request_id, a.team_id, a.key_id, a.feature, a.user_id, a.environment,
       a.asserted, a.claimed, a.provider, a.deployment, a.protocol, a.endpoint, a.model, a.priced_model, a.priced_tiers, a.answered_model, a.service_tier,
       a.outcome, a.reason, a.reserved_nano_usd, a.reserved_tokens, a.cost_nano_usd, a.cost_tokens, a.overrun_nano_usd,
-      a.price_version, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
+      a.price_version, (extract(epoch FROM a.prices_as_of) * 1000000)::bigint, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
       a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
       (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id
     )::text, E'\n' ORDER BY e.entry_key COLLATE "C")
@@ -173,7 +173,7 @@ BEGIN
         attempt_id text, reserved_at_ms bigint, request_id text, team_id text, key_id text, feature text, user_id text, environment text,
         asserted jsonb, claimed jsonb, provider text, deployment text, protocol text, endpoint text, model text, priced_model text, priced_tiers text[], answered_model text,
         service_tier text, outcome text, reason text, reserved_nano_usd bigint, reserved_tokens bigint, cost_nano_usd bigint,
-        cost_tokens bigint, overrun_nano_usd bigint, price_version bigint, input_tokens bigint, cached_input_tokens bigint,
+        cost_tokens bigint, overrun_nano_usd bigint, price_version bigint, prices_as_of_ms bigint, input_tokens bigint, cached_input_tokens bigint,
         cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, output_tokens bigint, reasoning_tokens bigint, tool_calls jsonb,
         clamped_output_tokens bigint, provider_request_id text, http_status integer, duration_ms double precision, window_ids bigint[], answer_id text, charges json)
     ), keys AS (
@@ -183,11 +183,11 @@ BEGIN
     ), attempts AS (
       INSERT INTO tollgate.attempt (attempt_id, at, reserved_at, request_id, gateway_id, epoch, team_id, key_id, feature, user_id, environment,
         asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers, answered_model, service_tier, outcome, reason, reserved_nano_usd,
-        reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, input_tokens, cached_input_tokens, cache_write_5m_tokens,
+        reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, prices_as_of, input_tokens, cached_input_tokens, cache_write_5m_tokens,
         cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id)
       SELECT attempt_id, v_now, to_timestamp(reserved_at_ms / 1000.0), request_id, p_gateway, p_epoch, team_id, key_id, feature, user_id, environment,
         asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers, answered_model, service_tier, outcome, reason, reserved_nano_usd,
-        reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, input_tokens, cached_input_tokens, cache_write_5m_tokens,
+        reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, to_timestamp(prices_as_of_ms / 1000.0), input_tokens, cached_input_tokens, cache_write_5m_tokens,
         cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id
       FROM fresh
     ), entries AS (

@@ -77,7 +77,7 @@ const ATTEMPTS = `
 	       a.reserved_nano_usd AS "reservedNanoUsd", a.cost_nano_usd AS "costNanoUsd", a.overrun_nano_usd AS "overrunNanoUsd",
 	       jsonb_strip_nulls(jsonb_build_object('inputTokens', a.input_tokens, 'cachedInputTokens', a.cached_input_tokens, 'cacheWrite5mTokens', a.cache_write_5m_tokens,
 	         'cacheWrite1hTokens', a.cache_write_1h_tokens, 'outputTokens', a.output_tokens, 'reasoningTokens', a.reasoning_tokens, 'toolCalls', a.tool_calls)) AS usage,
-	       a.price_version::int AS "priceVersion", ${TIME("a.reserved_at")} AS "reservedAt", a.clamped_output_tokens::int AS "clampedOutputTokens",
+	       a.price_version::int AS "priceVersion", ${TIME("a.prices_as_of")} AS "pricesAsOf", a.clamped_output_tokens::int AS "clampedOutputTokens",
 	       a.provider_request_id AS "providerRequestId", a.http_status AS "httpStatus", a.duration_ms AS "durationMs",
 	       (SELECT coalesce(jsonb_agg(jsonb_build_object('entryKey', e.entry_key, 'kind', e.kind, 'amountNanoUsd', e.amount_nano_usd::text, 'at', ${TIME("e.at")}, 'reason', e.detail->>'reason') ORDER BY e.at), '[]')
 	        FROM tollgate.entry e WHERE e.attempt_id = a.attempt_id) AS entries,
@@ -96,7 +96,7 @@ const REFUSALS = `
 	ORDER BY r.at`;
 
 type AttemptRow = Omit<AttemptExplanation, "price"> & {
-	readonly reservedAt: string;
+	readonly pricesAsOf: string;
 	readonly deployment: string;
 	readonly pricedModel: string;
 	readonly pricedTiers: readonly PriceTier[];
@@ -112,9 +112,9 @@ export async function explainRequest(database: Queryable, requestId: string): Pr
 }
 
 /** Priced again, by the rule it was booked by. */
-async function withPrice(database: Queryable, { reservedAt, deployment, pricedModel, pricedTiers, ...row }: AttemptRow): Promise<AttemptExplanation> {
+async function withPrice(database: Queryable, { pricesAsOf, deployment, pricedModel, pricedTiers, ...row }: AttemptRow): Promise<AttemptExplanation> {
 	if (row.usage["inputTokens"] === undefined) return { ...row, price: null };
-	const book = await readPriceBookAt(database, row.priceVersion, reservedAt);
+	const book = await readPriceBookAt(database, row.priceVersion, pricesAsOf);
 	const line = book.find(row.provider, pricedModel);
 	if (line === undefined) return { ...row, price: null };
 	const usage: Usage = { ...NO_USAGE, ...row.usage };

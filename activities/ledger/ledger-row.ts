@@ -55,6 +55,7 @@ function reservationOnly(row: LedgerRow): Partial<LedgerRow> {
 		cost_tokens: Number(amount(String(row.reserved_tokens))),
 		overrun_nano_usd: "0",
 		price_version: Number(amount(String(row.price_version))),
+		prices_as_of_ms: Number(amount(String(row.prices_as_of_ms))),
 		window_ids: charges.map(([windowId]) => windowId),
 		charges,
 	};
@@ -95,6 +96,7 @@ function attemptFields(reservation: ReservationRecord, outcome: OutcomeRecord) {
 		cost_tokens: outcome.costTokens,
 		overrun_nano_usd: outcome.overrunNanoUsd,
 		price_version: outcome.priceVersion,
+		prices_as_of_ms: reservation.pricesAsOfMs,
 		input_tokens: usage?.inputTokens,
 		cached_input_tokens: usage?.cachedInputTokens,
 		cache_write_5m_tokens: usage?.cacheWrite5mTokens,

@@ -31,6 +31,8 @@ export type ReservationRecord = {
 	/** Price tiers it was reserved for: what an answer that names no known model or tier is priced at, at the dearest. */
 	readonly pricedTiers: readonly string[];
 	readonly priceVersion: number;
+	/** When that version was read, on PostgreSQL's clock: which of its dated prices held. */
+	readonly pricesAsOfMs: number;
 	readonly reservedNanoUsd: string;
 	readonly reservedTokens: number;
 	readonly clampedOutputTokens: number | null;

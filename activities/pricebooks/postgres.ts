@@ -15,7 +15,7 @@ import { checksumOf, readEffectiveFrom, readLine, refuseClaimedTwice } from "./p
 // `effective_from` is asked against the server's clock in the same statement that reads the version.
 const READ_CURRENT = `
 	WITH newest AS (SELECT coalesce(max(version), 0) AS version FROM tollgate.price_version)
-	SELECT n.version::text AS version,
+	SELECT n.version::text AS version, floor(extract(epoch FROM statement_timestamp()) * 1000)::float8 AS "asOfMs",
 	       (SELECT ceil(extract(epoch FROM min(l.effective_from) - statement_timestamp()) * 1000)::float8
 	        FROM tollgate.price_line l WHERE l.version <= n.version AND l.effective_from > statement_timestamp()) AS "msUntilNextPrice",
 	       (SELECT coalesce(jsonb_agg(c.line ORDER BY c.provider, c.model), '[]') FROM (
@@ -27,10 +27,10 @@ const READ_CURRENT = `
 
 /** The book in force now. Without any loaded price it is version 0 and empty. */
 export async function readCurrentPriceBook(database: Queryable): Promise<CurrentPriceBook> {
-	const { rows } = await database.query<{ version: string; msUntilNextPrice: number | null; lines: unknown[] }>(READ_CURRENT);
+	const { rows } = await database.query<{ version: string; asOfMs: number; msUntilNextPrice: number | null; lines: unknown[] }>(READ_CURRENT);
 	const row = rows[0];
 	assert(row, "the current price book is one row");
-	return { book: makePriceBook(Number(row.version), row.lines.map(decodeStored)), msUntilNextPrice: row.msUntilNextPrice ?? undefined };
+	return { book: makePriceBook(Number(row.version), row.lines.map(decodeStored), row.asOfMs), msUntilNextPrice: row.msUntilNextPrice ?? undefined };
 }
 
 const READ_AT = `
@@ -42,7 +42,7 @@ const READ_AT = `
 	          ORDER BY l.provider, l.model, l.version DESC, l.effective_from DESC) c) AS lines`;
 
 /**
- * The book at the version frozen in a reservation. `at` is the time of the reservation (ISO 8601);
+ * The book at the version frozen in a reservation. `at` is the `asOfMs` frozen beside it, as ISO 8601;
  * undefined = now, which differs only where a later date of that version has come since.
  * @throws CostControlError "admin.not_found" for a version that was never loaded.
  */

@@ -73,7 +73,7 @@ export async function serveCall(dependencies: PipelineDependencies, input: Model
 	if (problem !== undefined) return { kind: "rejected", problem };
 	let last: CallEnd = ANSWERED;
 	for (const candidate of prepared.candidates) {
-		const tried = await tryDeployment({ dependencies, input, caller, policy, priceVersion: book.version, request: prepared.request }, candidate);
+		const tried = await tryDeployment({ dependencies, input, caller, policy, book, request: prepared.request }, candidate);
 		if (tried.kind !== "not_sent") return toCallEnd(tried);
 		if (tried.hasCallerLeft) return ANSWERED;
 		last = UNREACHABLE;
@@ -116,7 +116,7 @@ type CallScope = {
 	readonly input: ModelCallInput;
 	readonly caller: Caller;
 	readonly policy: TeamPolicy;
-	readonly priceVersion: number;
+	readonly book: PriceBook;
 	readonly request: InspectedRequest;
 };
 
@@ -152,7 +152,7 @@ function toAdmission(scope: CallScope, candidate: PricedDeployment, bound: Bound
 		provider: candidate.line.provider,
 		deployment: candidate.deployment.name,
 		line: candidate.line,
-		priceVersion: scope.priceVersion,
+		book: scope.book,
 		bound,
 		...(canCountExactly(scope.request, candidate) && { refineBound: (left) => refine(scope, candidate, { bound, left }) }),
 		signal: scope.caller.signal,

@@ -56,7 +56,8 @@ export type AdmissionInput = {
 	readonly provider: string;
 	readonly deployment: string;
 	readonly line: PriceLine;
-	readonly priceVersion: number;
+	/** The book it is bounded with, and will be settled with. */
+	readonly book: PriceBook;
 	readonly bound: Bound;
 	/**
 	 * A lower bound of the same call that takes a moment to prove; asked for once, and only where `bound` would be

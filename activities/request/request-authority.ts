@@ -88,7 +88,6 @@ class GatewayAuthority implements RequestAuthority {
 			nowMs,
 			isAway: () => this.keeper.isAway(nowMs()),
 			wallClockMs: () => Date.now(),
-			priceBook: () => this.prices.book,
 			onAttemptEnd: () => this.drained.check(counters.openReservations),
 			onKeptAnswer: (teamId, answerId) => this.answers.remember(teamId, answerId),
 			crashPoint: dependencies.crashPoint ?? (() => undefined),

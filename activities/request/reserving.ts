@@ -3,7 +3,6 @@ import type { Amounts, LeaseBook, MatchedBudget, Reservation } from "#domain/bud
 import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import { formatUsd } from "#domain/money/wire.ts";
-import type { PriceBook } from "#domain/pricing/price-book.ts";
 import type { BudgetRule } from "../authority/port.ts";
 import type { Journal, LedgerWriter, ReservationRecord } from "../ledger/record.ts";
 import type { AdmissionQueue, Verdict } from "./admission-queue.ts";
@@ -36,7 +35,6 @@ export type ReservingDependencies = {
 	/** The authority does not answer. */
 	readonly isAway: () => boolean;
 	readonly wallClockMs: () => number;
-	readonly priceBook: () => PriceBook;
 	readonly onAlert: (alert: string, detail: Readonly<Record<string, string | number>>) => void;
 	readonly onAttemptEnd: () => void;
 	readonly onKeptAnswer: (teamId: string, answerId: string) => void;
@@ -153,11 +151,11 @@ export class Reserving {
 		return durable ? durable.then(() => ({ kind: "admitted", attempt })) : { kind: "admitted", attempt };
 	}
 
-	private attemptOf(record: ReservationRecord, reservation: Reservation, { line, bound }: AdmissionInput): Attempt {
-		const { priceBook, onAttemptEnd, ...shared } = this.dependencies;
+	private attemptOf(record: ReservationRecord, reservation: Reservation, { book, line, bound }: AdmissionInput): Attempt {
+		const { onAttemptEnd, ...shared } = this.dependencies;
 		return new OpenAttempt(
 			{ record, reservation, line, reach: bound.reach, budgetLeftNanoUsd: leftNanoUsd(reservation) },
-			{ ...shared, priceBook: priceBook(), onMoneyFreed: () => this.onMoneyFreed(reservation), onEnd: onAttemptEnd },
+			{ ...shared, priceBook: book, onMoneyFreed: () => this.onMoneyFreed(reservation), onEnd: onAttemptEnd },
 		);
 	}
 

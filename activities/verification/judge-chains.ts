@@ -33,7 +33,7 @@ const CHUNKS = `
 		         (extract(epoch FROM a.reserved_at) * 1000000)::bigint, a.request_id, a.team_id, a.key_id, a.feature, a.user_id, a.environment,
 		         a.asserted, a.claimed, a.provider, a.deployment, a.protocol, a.endpoint, a.model, a.priced_model, a.priced_tiers, a.answered_model, a.service_tier,
 		         a.outcome, a.reason, a.reserved_nano_usd, a.reserved_tokens, a.cost_nano_usd, a.cost_tokens, a.overrun_nano_usd,
-		         a.price_version, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
+		         a.price_version, (extract(epoch FROM a.prices_as_of) * 1000000)::bigint, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
 		         a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
 		         (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id
 		       )::text, E'\\n' ORDER BY e.entry_key COLLATE "C") AS text

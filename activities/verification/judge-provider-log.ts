@@ -28,7 +28,7 @@ export type CallRow = {
 	/** Hosted calls as booked; only a settled attempt has them. */
 	tool_calls: Readonly<Record<string, number>> | null;
 	price_version: string | null;
-	reserved_at: Date | null;
+	prices_as_of: Date | null;
 	charged: string | null;
 	is_epoch_open: boolean | null;
 	lump: string | null;
@@ -44,11 +44,11 @@ export const CALLS_WITH_CHARGES = `
 		SELECT gateway_id, epoch, sum(amount_nano_usd) AS amount
 		FROM tollgate.entry WHERE attempt_id IS NULL AND kind IN ('lump', 'adjustment') GROUP BY gateway_id, epoch
 	), attempt AS (
-		SELECT DISTINCT ON (attempt_id) attempt_id, outcome, provider, deployment, priced_model, priced_tiers, tool_calls, price_version, reserved_at FROM tollgate.attempt ORDER BY attempt_id, at
+		SELECT DISTINCT ON (attempt_id) attempt_id, outcome, provider, deployment, priced_model, priced_tiers, tool_calls, price_version, prices_as_of FROM tollgate.attempt ORDER BY attempt_id, at
 	)
 	SELECT g.line, g.attempt_id, g.gateway_id, g.epoch, g.at, g.protocol, g.model, g.service_tier, g.usage, g.is_late,
 	       extract(epoch FROM clock_timestamp() - g.at) * 1000 AS age_ms,
-	       a.outcome, a.provider, a.deployment, a.priced_model, a.priced_tiers, a.tool_calls, a.price_version, a.reserved_at, c.amount AS charged,
+	       a.outcome, a.provider, a.deployment, a.priced_model, a.priced_tiers, a.tool_calls, a.price_version, a.prices_as_of, c.amount AS charged,
 	       e.closed_at IS NULL AND e.gateway_id IS NOT NULL AS is_epoch_open, l.amount AS lump
 	FROM verification_log g
 	LEFT JOIN attempt a ON a.attempt_id = g.attempt_id
@@ -100,7 +100,7 @@ export type CallCost = { readonly nanoUsd: bigint } | { readonly problem: string
 
 /** What a logged call costs by the second implementation, or why it cannot be said. */
 export async function costOfCall(call: CallRow, prices: PriceLines): Promise<CallCost> {
-	const book = { version: call.price_version ?? NEWEST_VERSION, provider: call.provider, at: call.reserved_at ?? call.at };
+	const book = { version: call.price_version ?? NEWEST_VERSION, provider: call.provider, at: call.prices_as_of ?? call.at };
 	const reserved = call.priced_model === null ? undefined : await prices.find({ ...book, model: call.priced_model });
 	// An answer may repeat the name that only the deployment knows.
 	const named = (await prices.find({ ...book, model: call.model })) ?? (call.deployment?.endsWith(`/${call.model}`) ? reserved : undefined);

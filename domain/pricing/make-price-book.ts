@@ -18,10 +18,10 @@ export class PriceBookConflict extends Error {
 
 /**
  * A book over the given lines with exact lookup: model ids and aliases only, never prefixes
- * (a prefix once priced a new model at the rates of its predecessor).
+ * (a prefix once priced a new model at the rates of its predecessor). `asOfMs` is PostgreSQL's clock; 0 for a book without dates.
  * @throws PriceBookConflict when two lines of a provider share a model id or alias.
  */
-export function makePriceBook(version: number, lines: readonly PriceLine[]): PriceBook {
+export function makePriceBook(version: number, lines: readonly PriceLine[], asOfMs = 0): PriceBook {
 	const byProvider = new Map<string, Map<string, PriceLine>>();
 	for (const line of lines) {
 		const byId = byProvider.get(line.provider) ?? new Map<string, PriceLine>();
@@ -32,5 +32,5 @@ export function makePriceBook(version: number, lines: readonly PriceLine[]): Pri
 			byId.set(id, line);
 		}
 	}
-	return { version, lines, find: (provider, model) => byProvider.get(provider)?.get(model) };
+	return { version, asOfMs, lines, find: (provider, model) => byProvider.get(provider)?.get(model) };
 }

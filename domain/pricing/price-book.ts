@@ -56,6 +56,8 @@ export type PriceLine = {
 /** One consistent version of the book. `version` is frozen into every reservation. */
 export type PriceBook = {
 	readonly version: number;
+	/** When it was read, on PostgreSQL's clock (epoch milliseconds): dated prices up to then are in it. Frozen into every reservation too. */
+	readonly asOfMs: number;
 	/** Lookup by exact id or alias; undefined means unpriced, which is refused for everyone. */
 	find(provider: string, model: string): PriceLine | undefined;
 	readonly lines: readonly PriceLine[];

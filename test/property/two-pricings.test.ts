@@ -81,7 +81,7 @@ function bookedCost({ endpoint, line, tier, usage, answer = {}, reached = ["stan
 } {
 	const reported = usageOfAnswer(endpoint, endpoint === "messages" ? { usage: { ...usage, service_tier: tier } } : { ...answer, usage, service_tier: tier });
 	if (reported.kind === "unusable") return { cost: "unresolved", hosted: undefined };
-	const book: PriceBook = { version: 1, lines: [line], find: (_provider, model) => (model === line.model ? line : undefined) };
+	const book: PriceBook = { version: 1, asOfMs: 0, lines: [line], find: (_provider, model) => (model === line.model ? line : undefined) };
 	const reserved = { line, reach: { tiers: reached }, deployment: `house/${line.model}` };
 	const { costNanoUsd, isIncomplete } = priceAnswer({ ...reported, model: isModelKnown ? line.model : "nobody-knows" }, reserved, book);
 	return { cost: isIncomplete ? "unresolved" : costNanoUsd, hosted: reported.usage.toolCalls };

@@ -28,7 +28,17 @@ const COLUMNS = [
 		"a.answered_model",
 		"a.service_tier",
 	],
-	...["a.outcome", "a.reason", "a.reserved_nano_usd", "a.reserved_tokens", "a.cost_nano_usd", "a.cost_tokens", "a.overrun_nano_usd", "a.price_version"],
+	...[
+		"a.outcome",
+		"a.reason",
+		"a.reserved_nano_usd",
+		"a.reserved_tokens",
+		"a.cost_nano_usd",
+		"a.cost_tokens",
+		"a.overrun_nano_usd",
+		"a.price_version",
+		micros("a.prices_as_of"),
+	],
 	...["a.input_tokens", "a.cached_input_tokens", "a.cache_write_5m_tokens", "a.cache_write_1h_tokens", "a.output_tokens", "a.reasoning_tokens", "a.tool_calls"],
 	...["a.clamped_output_tokens", "a.provider_request_id", "a.http_status", "(a.duration_ms * 1000)::bigint", "a.window_ids", "a.answer_id"],
 ];

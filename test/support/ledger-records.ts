@@ -23,6 +23,7 @@ export function reservationRecord(n: number, fields: Partial<ReservationRecord> 
 		pricedModel: "gpt-test",
 		pricedTiers: ["standard"],
 		priceVersion: 1,
+		pricesAsOfMs: 1_790_000_000_000,
 		reservedNanoUsd: "1000",
 		reservedTokens: 150,
 		clampedOutputTokens: null,

@@ -70,7 +70,7 @@ export async function startTestGateway(url: string, gatewayId: string): Promise<
 		authority: createPostgresAuthority({ url, gatewayId, epoch }),
 		journal,
 		createWriter: () => writer,
-		loadPriceBook: async () => ({ book: makePriceBook(1, [TEST_LINE]), msUntilNextPrice: undefined }),
+		loadPriceBook: async () => ({ book: TEST_BOOK, msUntilNextPrice: undefined }),
 		onDrained: async () => undefined,
 		onFenced: () => alerts.push("fenced"),
 		onAlert: (alert) => alerts.push(alert),
@@ -115,6 +115,8 @@ export function testBound(nanoUsd: bigint, floor?: number): Bound {
 	};
 }
 
+const TEST_BOOK = makePriceBook(1, [TEST_LINE]);
+
 export function testCall(key: KeyIdentity, bound: Bound, signal: AbortSignal = new AbortController().signal): AdmissionInput {
 	return {
 		requestId: "req",
@@ -127,7 +129,7 @@ export function testCall(key: KeyIdentity, bound: Bound, signal: AbortSignal = n
 		provider: "test",
 		deployment: "test",
 		line: TEST_LINE,
-		priceVersion: 1,
+		book: TEST_BOOK,
 		bound,
 		signal,
 	};

@@ -22,6 +22,9 @@ export type TestAttempt = {
 	/** As the caller named it: "gpt-test", or a configured alias of it. */
 	model?: string;
 	pricedTiers?: readonly string[];
+	/** The gateway's own clock. */
+	reservedAtMs?: number;
+	pricesAsOfMs?: number;
 	toolCalls?: object;
 };
 export type TestCall = { n: number; epoch?: number; usage?: object | null; attemptId?: string | null; at?: string; model?: string };
@@ -176,7 +179,7 @@ export class TestLedger {
 		const cost = (attempt.cost ?? (attempt.outcome && attempt.outcome !== "settled" ? BigInt(reserved) : COST_NANO_USD)).toString();
 		return {
 			attempt_id: this.attemptId(attempt.n, attempt.epoch),
-			reserved_at_ms: Date.now(),
+			reserved_at_ms: attempt.reservedAtMs ?? Date.now(),
 			request_id: `r${attempt.n}`,
 			team_id: "demo",
 			key_id: "key_0",
@@ -196,6 +199,7 @@ export class TestLedger {
 			cost_tokens: 150,
 			overrun_nano_usd: "0",
 			price_version: attempt.priceVersion ?? 1,
+			prices_as_of_ms: attempt.pricesAsOfMs ?? Date.now(),
 			tool_calls: attempt.toolCalls,
 			input_tokens: 100,
 			output_tokens: 50,

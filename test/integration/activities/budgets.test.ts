@@ -48,8 +48,8 @@ type BookedAttempt = { readonly windowIds?: readonly string[]; readonly userId?:
 async function insertAttempt(teamId: string, attemptId: string, costNanoUsd: string, { windowIds = [], userId }: BookedAttempt = {}): Promise<void> {
 	await client.query(
 		`INSERT INTO tollgate.attempt (attempt_id, at, reserved_at, request_id, gateway_id, epoch, team_id, key_id, user_id, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers,
-			outcome, reserved_nano_usd, reserved_tokens, cost_nano_usd, cost_tokens, price_version, window_ids)
-		 VALUES ($1, clock_timestamp(), clock_timestamp(), 'r', 'g1', 1, $2, 'key_1', $5, 'openai', 'd', 'openai', 'chat', 'gpt-4o', 'gpt-4o', '{standard}', 'settled', $3, 7, $3, 7, 1, $4)`,
+			outcome, reserved_nano_usd, reserved_tokens, cost_nano_usd, cost_tokens, price_version, prices_as_of, window_ids)
+		 VALUES ($1, clock_timestamp(), clock_timestamp(), 'r', 'g1', 1, $2, 'key_1', $5, 'openai', 'd', 'openai', 'chat', 'gpt-4o', 'gpt-4o', '{standard}', 'settled', $3, 7, $3, 7, 1, clock_timestamp(), $4)`,
 		[attemptId, teamId, costNanoUsd, windowIds, userId ?? null],
 	);
 }

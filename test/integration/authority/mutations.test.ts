@@ -166,6 +166,7 @@ async function bookLateOverrun(url: string): Promise<void> {
 			model: "gpt-test",
 			priced_model: "gpt-test",
 			priced_tiers: ["standard"],
+			prices_as_of_ms: 1_790_000_000_000,
 			outcome: "settled",
 			reserved_nano_usd: "20",
 			reserved_tokens: 20,

@@ -71,6 +71,17 @@ describe("matching", () => {
 		);
 	});
 
+	test("a dated price holds from PostgreSQL's reading of the book, whatever the gateway's clock says", async () => {
+		await ledger.sql(
+			`INSERT INTO tollgate.price_line (version, provider, model, effective_from, line, source, created_by)
+			 SELECT 1, provider, model, clock_timestamp() + interval '30 minutes', line || jsonb_build_object('tiers', replace((line->'tiers')::text, '"1000000"', '"3000000"')::jsonb), source, created_by
+			 FROM tollgate.price_line`,
+		);
+		await ledger.settle({ n: 3, reservedAtMs: Date.now() + 3_600_000 });
+		await ledger.settle({ n: 4, pricesAsOfMs: Date.now() + 3_600_000, reserved: 400n, cost: 400n });
+		expect((await verify(await ledger.providerLog({ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }))).report).toMatchObject({ ok: true, calls: 4 });
+	});
+
 	test("hosted calls that only the answer showed are priced from the booked attempt", async () => {
 		await ledger.sql(`UPDATE tollgate.price_line SET line = line || '{"perCall": {"web_search": "7"}}'`);
 		await ledger.settle({ n: 3, reserved: 300n, cost: 214n, toolCalls: { web_search: 2 } });

@@ -11,6 +11,7 @@ const DEARER = {
 } as typeof LINE;
 const book: PriceBook = {
 	version: 1,
+	asOfMs: 0,
 	lines: [LINE, DEARER],
 	find: (_provider, model) => [LINE, DEARER].find((line) => line.model === model || line.aliases.includes(model)),
 };
