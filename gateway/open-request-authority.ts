@@ -44,7 +44,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	const { databaseUrl, gatewayId, journalFolder, fsyncMode, log, crashPoint } = options;
 	const cipher = createAnswerCipher(readOrCreateSecret(options.idempotencyKeyFile));
 	const lock = await acquireIdentityLock(journalFolder, gatewayId);
-	const ledgerConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} ledger`, statementTimeoutMs: 5_000 });
+	const ledgerConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} ledger` });
 	const sql = withCrashPoints(ledgerConnection, crashPoint);
 	const adopter = createAdopter({
 		sql,

@@ -88,6 +88,7 @@ function refusalFields(refusal: Refusal | undefined): Readonly<Record<string, st
 		leftNanoUsd: isMoney ? left : null,
 		...(isMoney ? {} : { limitTokens: limit, leftTokens: left }),
 		...(refusal.heldAmount === null ? {} : { held: refusal.heldAmount.toString() }),
+		...(refusal.heldUntil === null ? {} : { heldUntil: refusal.heldUntil }),
 		resetsAt: refusal.resetsAt,
 		howToAsk: refusal.howToAsk,
 	};

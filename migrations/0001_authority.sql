@@ -104,7 +104,7 @@ CREATE TABLE tollgate.window_event (
   window_id     bigint NOT NULL REFERENCES tollgate.budget_window (id),
   seq           bigint NOT NULL,
   at            timestamptz NOT NULL DEFAULT clock_timestamp(),
-  kind          text NOT NULL CHECK (kind IN ('opened', 'limit', 'grant', 'return', 'opening_balance')),
+  kind          text NOT NULL CHECK (kind IN ('opened', 'limit', 'grant', 'return', 'opening_balance', 'presented')),
   gateway_id    text,
   epoch         bigint,
   amount        bigint NOT NULL DEFAULT 0,              -- granted (+) or returned (+)
@@ -149,15 +149,21 @@ CREATE TABLE tollgate.lease (
 ) WITH (fillfactor = 50);
 CREATE INDEX lease_window ON tollgate.lease (window_id);
 
--- A short grant leaves a claim that others answer by returning idle money.
+-- A short grant leaves a claim in each window that is short; others answer it by returning idle money there. `id` is what
+-- they answer: a new ask takes a new one, since an older answer says nothing of it. `place` is its first id, and its
+-- place before the younger claims of other gateways.
+CREATE SEQUENCE tollgate.claim_id;
 CREATE TABLE tollgate.claim (
-  id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   gateway_id text NOT NULL,
   epoch      bigint NOT NULL,
-  window_ids bigint[] NOT NULL,
-  needs      bigint[] NOT NULL CHECK (0 <= ALL (needs)),
-  expires_at timestamptz NOT NULL
+  window_id  bigint NOT NULL REFERENCES tollgate.budget_window (id),
+  id         bigint NOT NULL UNIQUE,
+  place      bigint NOT NULL,
+  need       bigint NOT NULL CHECK (need > 0),
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (gateway_id, epoch, window_id)
 );
+CREATE INDEX claim_window ON tollgate.claim (window_id);
 
 -- Effective-dated, versioned price lines. The book at version v: for each (provider, model) the line with the
 -- highest version <= v whose effective_from has come. `line` is domain/pricing/price-book.ts PriceLine, bigints as strings.

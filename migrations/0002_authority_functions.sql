@@ -138,7 +138,7 @@ END $$;
 -- Open claims of other gateways: what to return idle money for.
 CREATE FUNCTION tollgate.open_claims(p_gateway text, p_epoch bigint) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-  SELECT coalesce(jsonb_agg(jsonb_build_object('id', id::text, 'windowIds', window_ids::text[]) ORDER BY id), '[]')
+  SELECT coalesce(jsonb_agg(jsonb_build_object('id', id::text, 'windowIds', ARRAY[window_id::text]) ORDER BY id), '[]')
   FROM tollgate.claim
   WHERE expires_at > clock_timestamp() AND NOT (gateway_id = p_gateway AND epoch = p_epoch)
 $$;
@@ -161,8 +161,9 @@ BEGIN
   ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, version = l.version + 1;
 END $$;
 
--- Windows and the asker's lease rows there, in the order asked; 'unanswered' as to the claim p_claim.
-CREATE FUNCTION tollgate.lease_items(p_gateway text, p_epoch bigint, p_windows bigint[], p_claim bigint) RETURNS jsonb
+-- Windows and the asker's lease rows there, in the order asked; 'claimId' is his open claim there (0 = none), 'leastAnswered'
+-- the newest claim that every reachable gateway with pending money there has answered (null: there is no such gateway).
+CREATE FUNCTION tollgate.lease_items(p_gateway text, p_epoch bigint, p_windows bigint[]) RETURNS jsonb
 LANGUAGE sql VOLATILE AS $$
   SELECT coalesce(jsonb_agg(jsonb_build_object(
     'budgetId', w.budget_id::text, 'windowId', w.id::text, 'seq', w.event_seq::text,
@@ -172,15 +173,17 @@ LANGUAGE sql VOLATILE AS $$
     'endsAt', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END,
     'endsInMs', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE extract(epoch FROM w.ends_at - clock_timestamp()) * 1000 END,
     'startsInMs', CASE WHEN w.starts_at = '-infinity' THEN NULL ELSE extract(epoch FROM w.starts_at - clock_timestamp()) * 1000 END,
-    'posted', o.posted::text, 'heldElsewhere', o.held::text, 'heldUnreachable', o.unreachable::text, 'unanswered', o.unanswered
+    'posted', o.posted::text, 'heldElsewhere', o.held::text, 'heldUnreachable', o.unreachable::text,
+    'claimId', coalesce(c.id, 0)::text, 'leastAnswered', o.least_answered::text
   ) ORDER BY array_position(p_windows, w.id)), '[]')
   FROM tollgate.budget_window w
   LEFT JOIN tollgate.lease l ON l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = w.id
+  LEFT JOIN tollgate.claim c ON c.gateway_id = p_gateway AND c.epoch = p_epoch AND c.window_id = w.id AND c.expires_at > clock_timestamp()
   CROSS JOIN LATERAL (
     SELECT coalesce(sum(x.posted), 0) AS posted, coalesce(sum(x.overrun), 0) AS overrun,
       coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch)), 0) AS held,
       coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND NOT g.is_reachable), 0) AS unreachable,
-      count(*) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND g.is_reachable AND x.granted - x.returned - x.posted > 0 AND g.answered_claim < p_claim) AS unanswered
+      min(g.answered_claim) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND g.is_reachable AND x.granted - x.returned - x.posted > 0) AS least_answered
     FROM tollgate.lease x
     LEFT JOIN LATERAL (
       SELECT e.answered_claim, e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
@@ -196,12 +199,13 @@ $$;
 -- its idle money there, the lookahead it would like. p_needs is row-major (call 1 x items, call 2 x items, …).
 -- "Raise to": what the lease row holds beyond p_base_granted came from an earlier grant whose reply was lost and
 -- counts as already granted, so a repeated, late or unknown COMMIT changes nothing.
--- p_claim_id (0 = none) is renewed while it is the same ask; with p_is_new_ask, in other windows or after it ran out, a new
--- claim takes its place: an answer to the old one says nothing about money that came idle since.
+-- A call that does not fit leaves claims in the windows where it is short, or renews those of its gateway; with p_is_new_ask, or
+-- after they ran out, they get new ids: an answer to the old ones says nothing about money that came idle since. With
+-- p_drops_claims no other call of this gateway waits there, so that claims in windows that are short no more end.
 CREATE FUNCTION tollgate.grant_lease(
   p_gateway text, p_epoch bigint, p_budgets bigint[], p_known_windows bigint[], p_base_granted bigint[],
-  p_idle bigint[], p_lookahead bigint[], p_needs bigint[], p_claim_id bigint, p_wants_claim boolean, p_is_final boolean,
-  p_is_new_ask boolean DEFAULT false
+  p_idle bigint[], p_lookahead bigint[], p_needs bigint[], p_wants_claim boolean, p_is_final boolean,
+  p_is_new_ask boolean DEFAULT false, p_drops_claims boolean DEFAULT false
 ) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -218,9 +222,8 @@ DECLARE
   v_used bigint[] := array_fill(0::bigint, ARRAY[n]);
   v_served boolean[] := '{}';
   v_short bigint[] := array_fill(0::bigint, ARRAY[n]);   -- what the first call that is short there lacks: a claim covers every short window
-  v_short_windows bigint[] := '{}';
-  v_short_needs bigint[] := '{}';
-  v_claim bigint := 0; -- p_claim_id while it is open: one that ran out gives no place before younger claims
+  v_place bigint;
+  v_claim bigint;
   v_row record;
   v_fits boolean;
   v_need bigint;
@@ -232,7 +235,6 @@ BEGIN
   FOR i IN 1..n LOOP
     v_windows := v_windows || tollgate.open_window(p_budgets[i]);
   END LOOP;
-  SELECT coalesce(max(id), 0) INTO v_claim FROM tollgate.claim WHERE id = p_claim_id AND gateway_id = p_gateway AND epoch = p_epoch AND expires_at > clock_timestamp();
   SELECT greatest(count(*), 1) INTO v_live FROM tollgate.gateway_epoch
   WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second';
 
@@ -252,10 +254,13 @@ BEGIN
       v_lost[i] := coalesce((SELECT granted - returned - posted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i]), 0);
     END IF;
     v_mine[i] := v_idle[i] + greatest(0, v_lost[i]);
+    -- A claim that ran out gives no place before younger ones.
+    SELECT place INTO v_place FROM tollgate.claim
+    WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i] AND expires_at > clock_timestamp();
     v_claimed[i] := (
-      SELECT coalesce(sum((c.needs)[array_position(c.window_ids, v_windows[i])]), 0) FROM tollgate.claim c
-      WHERE c.expires_at > clock_timestamp() AND NOT (c.gateway_id = p_gateway AND c.epoch = p_epoch)
-        AND v_windows[i] = ANY (c.window_ids) AND (v_claim = 0 OR c.id < v_claim));
+      SELECT coalesce(sum(c.need), 0) FROM tollgate.claim c
+      WHERE c.window_id = v_windows[i] AND c.expires_at > clock_timestamp() AND NOT (c.gateway_id = p_gateway AND c.epoch = p_epoch)
+        AND (v_place IS NULL OR c.place < v_place));
   END LOOP;
 
   FOR c IN 1..v_calls LOOP
@@ -278,13 +283,6 @@ BEGIN
       END LOOP;
     END IF;
   END LOOP;
-  FOR i IN 1..n LOOP
-    IF v_short[i] > 0 THEN
-      v_short_windows := v_short_windows || v_windows[i];
-      v_short_needs := v_short_needs || v_short[i];
-    END IF;
-  END LOOP;
-
   FOR v_row IN SELECT o.i FROM generate_series(1, n) AS o (i) ORDER BY v_windows[o.i] LOOP
     v_raise := greatest(0, v_used[v_row.i] - v_mine[v_row.i]);
     IF NOT v_blocked[v_row.i] AND v_claimed[v_row.i] = 0 THEN
@@ -294,21 +292,24 @@ BEGIN
     IF v_raise > 0 THEN PERFORM tollgate.raise_lease(p_gateway, p_epoch, v_windows[v_row.i], v_raise); END IF;
   END LOOP;
 
-  IF p_wants_claim AND cardinality(v_short_windows) > 0 THEN
-    UPDATE tollgate.claim SET expires_at = clock_timestamp() + interval '2 seconds', needs = v_short_needs
-    WHERE id = v_claim AND NOT p_is_new_ask AND window_ids = v_short_windows;
-    IF NOT FOUND THEN
-      DELETE FROM tollgate.claim WHERE id = p_claim_id;
+  FOR i IN 1..n LOOP
+    IF v_short[i] > 0 THEN
+      CONTINUE WHEN NOT p_wants_claim;
+      UPDATE tollgate.claim SET expires_at = clock_timestamp() + interval '2 seconds', need = v_short[i]
+      WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i] AND expires_at > clock_timestamp() AND NOT p_is_new_ask;
+      CONTINUE WHEN FOUND;
       PERFORM pg_advisory_xact_lock(718204003); -- claims appear in the order of their ids: who answers one has seen those below it
-      INSERT INTO tollgate.claim (gateway_id, epoch, window_ids, needs, expires_at)
-      VALUES (p_gateway, p_epoch, v_short_windows, v_short_needs, clock_timestamp() + interval '2 seconds') RETURNING id INTO v_claim;
+      v_claim := nextval('tollgate.claim_id');
+      INSERT INTO tollgate.claim AS c (gateway_id, epoch, window_id, id, place, need, expires_at)
+      VALUES (p_gateway, p_epoch, v_windows[i], v_claim, v_claim, v_short[i], clock_timestamp() + interval '2 seconds')
+      ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE
+      SET id = excluded.id, place = CASE WHEN c.expires_at > clock_timestamp() THEN c.place ELSE excluded.id END, need = excluded.need, expires_at = excluded.expires_at;
+    ELSIF p_drops_claims THEN
+      DELETE FROM tollgate.claim WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i];
     END IF;
-  ELSIF p_claim_id > 0 THEN
-    DELETE FROM tollgate.claim WHERE id = p_claim_id;
-    v_claim := 0;
-  END IF;
+  END LOOP;
 
-  RETURN jsonb_build_object('served', to_jsonb(v_served), 'claimId', v_claim::text, 'items', tollgate.lease_items(p_gateway, p_epoch, v_windows, v_claim),
+  RETURN jsonb_build_object('served', to_jsonb(v_served), 'items', tollgate.lease_items(p_gateway, p_epoch, v_windows),
     'revision', (SELECT max(revision) FROM tollgate.change)::text, 'claims', tollgate.open_claims(p_gateway, p_epoch));
 END $$;
 
@@ -334,6 +335,33 @@ BEGIN
       INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
       VALUES (v_row.id, v_row.event_seq + 1, 'return', p_gateway, p_epoch, v_delta, v_row.granted - v_delta, v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision);
     END IF;
+  END LOOP;
+END $$;
+
+-- A gateway whose lease rows show less than it was granted (a failover that lost commits) presents its own amounts: its leases
+-- are raised to them, and so is what is granted, limit or not, because that money is spent or held. No grant: an overhang.
+CREATE FUNCTION tollgate.present_leases(p_gateway text, p_epoch bigint, p_windows bigint[], p_granted bigint[], p_returned bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_row record;
+  v_lease tollgate.lease;
+  v_granted bigint;
+  v_returned bigint;
+BEGIN
+  FOR v_row IN
+    SELECT w.*, p.granted AS p_granted, p.returned AS p_returned FROM tollgate.budget_window w
+    JOIN unnest(p_windows, p_granted, p_returned) AS p (id, granted, returned) ON p.id = w.id ORDER BY w.id FOR NO KEY UPDATE OF w
+  LOOP
+    INSERT INTO tollgate.lease (gateway_id, epoch, window_id) VALUES (p_gateway, p_epoch, v_row.id) ON CONFLICT DO NOTHING;
+    SELECT * INTO v_lease FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_row.id FOR UPDATE;
+    v_granted := greatest(0, v_row.p_granted - v_lease.granted);
+    v_returned := greatest(0, v_row.p_returned - v_lease.returned);
+    UPDATE tollgate.lease SET granted = granted + v_granted, returned = returned + v_returned, version = version + 1
+    WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_row.id;
+    UPDATE tollgate.budget_window SET granted = granted + v_granted - v_returned, event_seq = event_seq + 2 WHERE id = v_row.id;
+    INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+    VALUES (v_row.id, v_row.event_seq + 1, 'presented', p_gateway, p_epoch, v_granted, v_row.granted + v_granted, v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision),
+           (v_row.id, v_row.event_seq + 2, 'return', p_gateway, p_epoch, v_returned, v_row.granted + v_granted - v_returned, v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision);
   END LOOP;
 END $$;
 

@@ -7,7 +7,7 @@
 ALTER TABLE tollgate.lease DROP CONSTRAINT lease_check;
 ALTER TABLE tollgate.lease ADD CONSTRAINT lease_amounts_check CHECK (returned >= 0 AND overrun >= 0 AND (posted >= 0 OR gateway_id = 'verify'));
 ALTER TABLE tollgate.window_event DROP CONSTRAINT window_event_kind_check;
-ALTER TABLE tollgate.window_event ADD CONSTRAINT window_event_kind_check CHECK (kind IN ('opened', 'limit', 'grant', 'return', 'opening_balance', 'adjustment'));
+ALTER TABLE tollgate.window_event ADD CONSTRAINT window_event_kind_check CHECK (kind IN ('opened', 'limit', 'grant', 'return', 'opening_balance', 'adjustment', 'presented'));
 
 -- Moves windows by signed amounts without asking a limit: a corrected price may leave an overhang, never an overspend.
 CREATE FUNCTION tollgate.adjust_windows(p_windows bigint[], p_amounts bigint[]) RETURNS void

@@ -41,12 +41,12 @@ BEGIN
   SELECT greatest(count(*), 1) INTO v_live FROM tollgate.gateway_epoch
   WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second';
   FOR v_row IN SELECT * FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE LOOP
-    CONTINUE WHEN v_row.is_frozen OR EXISTS (SELECT 1 FROM tollgate.claim c WHERE c.expires_at > clock_timestamp() AND v_row.id = ANY (c.window_ids));
+    CONTINUE WHEN v_row.is_frozen OR EXISTS (SELECT 1 FROM tollgate.claim c WHERE c.expires_at > clock_timestamp() AND c.window_id = v_row.id);
     v_held := coalesce((SELECT granted - returned - posted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_row.id), 0);
     v_raise := least(p_wants[array_position(p_budgets, v_row.budget_id)],
       (least(v_row.limit_amount, v_row.stop_amount) - v_row.granted + v_held) / (2 * v_live)) - v_held;
     IF v_raise > 0 THEN PERFORM tollgate.raise_lease(p_gateway, p_epoch, v_row.id, v_raise); END IF;
     v_granted := v_granted || v_row.id;
   END LOOP;
-  RETURN jsonb_build_object('items', tollgate.lease_items(p_gateway, p_epoch, v_granted, 0));
+  RETURN jsonb_build_object('items', tollgate.lease_items(p_gateway, p_epoch, v_granted));
 END $$;

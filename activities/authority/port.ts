@@ -53,13 +53,13 @@ export type GrantRequest = {
 	readonly items: readonly GrantItem[];
 	/** Per waiting call, in order: need per item (0 where the call does not meet it). */
 	readonly needs: readonly (readonly bigint[])[];
-	/** 0 = none yet. */
-	readonly claimId: bigint;
 	readonly wantsClaim: boolean;
 	/** Last attempt before refusing: leaves no room for other gateways' claims. */
 	readonly isFinal: boolean;
-	/** A call is asked for that no gateway can have answered yet: the claim, if it needs one, is a new one. Default false. */
+	/** A call is asked for that no gateway can have answered yet: the claims it needs get new ids. Default false. */
 	readonly isNewAsk?: boolean;
+	/** No other call of this gateway waits in these budgets: claims in windows that are short no more end. Default false. */
+	readonly dropsClaims?: boolean;
 };
 
 /** The budget window and this gateway's lease row, as of the commit of the grant. */
@@ -70,8 +70,10 @@ export type GrantedItem = LeaseFacts & {
 	/** Pending money of other gateways; the part of it whose gateway is silent for 1 s. */
 	readonly heldElsewhere: bigint;
 	readonly heldUnreachable: bigint;
-	/** Reachable gateways with pending money here that have not answered the claim yet. */
-	readonly unanswered: number;
+	/** This gateway's open claim here; 0 = none. */
+	readonly claimId: bigint;
+	/** The newest claim that every reachable gateway with pending money here has answered; null: there is no such gateway. */
+	readonly leastAnswered: bigint | null;
 };
 
 export type AheadRequest = {
@@ -84,7 +86,6 @@ export type AheadReply = { readonly items: readonly (GrantedItem & { readonly st
 
 export type GrantReply = {
 	readonly served: readonly boolean[];
-	readonly claimId: bigint;
 	readonly items: readonly GrantedItem[];
 	readonly revision: bigint;
 	readonly claims: readonly Claim[];
@@ -119,7 +120,12 @@ export type Authority = {
 	heartbeat(request: HeartbeatRequest): Promise<HeartbeatReply | Fenced>;
 	/** One round trip at most; life is judged on PostgreSQL's clock. */
 	resolveKey(secret: string): Promise<ResolvedKey>;
-	loadTeam(teamId: string): Promise<TeamRecord | undefined>;
+	/** In one round trip; those that do not exist are left out. */
+	loadTeams(teamIds: readonly string[]): Promise<readonly TeamRecord[]>;
+	/** Neither revoked nor expired, on PostgreSQL's clock. */
+	isKeyInForce(keyId: string): Promise<boolean>;
+	/** What this gateway knows it was granted and gave back, where its rows show less (a failover lost commits). */
+	present(leases: readonly { readonly windowId: string; readonly granted: bigint; readonly returned: bigint }[]): Promise<void>;
 	changesSince(revision: bigint): Promise<readonly Change[]>;
 	/** True when the value is known or was added under the key's cap of distinct values. */
 	assertValue(input: { readonly keyId: string; readonly dimension: string; readonly value: string; readonly maxAsserted: number }): Promise<boolean>;

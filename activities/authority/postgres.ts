@@ -9,7 +9,11 @@ const GRANT =
 	"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11, $12) AS reply";
 const GRANT_AHEAD = "SELECT tollgate.grant_ahead($1, $2, $3::bigint[], $4::bigint[]) AS reply";
 const HEARTBEAT = "SELECT tollgate.heartbeat($1, $2, $3::bigint[], $4::bigint[], $5, $6, $7) AS reply";
-const LOAD_TEAM = "SELECT tollgate.load_team($1) AS reply";
+const LOAD_TEAMS =
+	"SELECT coalesce(jsonb_agg(reply), '[]') AS reply FROM unnest($1::text[]) AS id CROSS JOIN LATERAL tollgate.load_team(id) AS reply WHERE reply IS NOT NULL";
+const IS_KEY_IN_FORCE =
+	"SELECT EXISTS (SELECT 1 FROM tollgate.virtual_key WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())) AS reply";
+const PRESENT = "SELECT tollgate.present_leases($1, $2, $3::bigint[], $4::bigint[], $5::bigint[]) AS reply";
 const CHANGES = `SELECT revision::text, kind, subject, nullif(coalesce(detail ->> 'teamId', CASE kind WHEN 'team' THEN subject END), '@organization') AS "teamId"
   FROM tollgate.change WHERE revision > $1 ORDER BY revision LIMIT 1000`;
 const ASSERT_VALUE = `WITH known AS (SELECT 1 FROM tollgate.asserted_value WHERE key_id = $1 AND dimension = $2 AND value = $3),
@@ -57,9 +61,16 @@ export function createPostgresAuthority(input: { url: string; gatewayId: string;
 			const { expiresInMs, maxAsserted, team, ...resolution } = await resolveVirtualKey(asking.unprepared, secret);
 			return { resolution, expiresInMs, maxAsserted, team: team ? parseTeam(team as Wire<TeamRecord>) : undefined };
 		},
-		async loadTeam(teamId) {
-			const reply = await ask(asking, "load_team", LOAD_TEAM, [teamId]);
-			return reply ? parseTeam(reply) : undefined;
+		async loadTeams(teamIds) {
+			const reply: readonly Wire<TeamRecord>[] = (await ask(asking, "load_teams", LOAD_TEAMS, [teamIds])) ?? [];
+			return reply.map(parseTeam);
+		},
+		async isKeyInForce(keyId) {
+			return (await ask(asking, "is_key_in_force", IS_KEY_IN_FORCE, [keyId])) === true;
+		},
+		async present(leases) {
+			const texts = [leases.map((lease) => lease.windowId), leases.map((lease) => lease.granted.toString()), leases.map((lease) => lease.returned.toString())];
+			await ask(listening, "present", PRESENT, [...identity, ...texts]);
 		},
 		async changesSince(revision) {
 			const rows = await listening.query<Wire<Change>>("changes", CHANGES, [revision.toString()]);
@@ -96,7 +107,7 @@ function unexpected(functionName: string): never {
 	throw new Error(`tollgate.${functionName} returned no row`);
 }
 
-function grantParameters({ items, needs, claimId, wantsClaim, isFinal, isNewAsk = false }: GrantRequest): unknown[] {
+function grantParameters({ items, needs, wantsClaim, isFinal, isNewAsk = false, dropsClaims = false }: GrantRequest): unknown[] {
 	const texts = (pick: (item: GrantRequest["items"][number]) => bigint | string) => items.map((item) => pick(item).toString());
 	return [
 		texts((item) => item.budgetId),
@@ -105,10 +116,10 @@ function grantParameters({ items, needs, claimId, wantsClaim, isFinal, isNewAsk 
 		texts((item) => item.idle),
 		texts((item) => item.lookahead),
 		needs.flat().map(String),
-		claimId.toString(),
 		wantsClaim,
 		isFinal,
 		isNewAsk,
+		dropsClaims,
 	];
 }
 
@@ -132,7 +143,6 @@ function parseGrant(reply: GrantWire): GrantReply | Fenced {
 	if (reply.fenced) return { isFenced: true };
 	return {
 		served: reply.served,
-		claimId: BigInt(reply.claimId ?? 0),
 		revision: BigInt(reply.revision),
 		claims: parseClaims(reply.claims),
 		items: reply.items.map(parseItem),
@@ -154,6 +164,8 @@ function parseItem(item: Wire<GrantedItem>): GrantedItem {
 		posted: BigInt(item.posted),
 		heldElsewhere: BigInt(item.heldElsewhere),
 		heldUnreachable: BigInt(item.heldUnreachable),
+		claimId: BigInt(item.claimId),
+		leastAnswered: item.leastAnswered === null ? null : BigInt(item.leastAnswered),
 	};
 }
 

@@ -1,54 +1,21 @@
-import type { Bound } from "#domain/bound/request.ts";
-import { type Amounts, amountIn, type LeaseBook, type MatchedBudget, type Reservation } from "#domain/budget/lease-book.ts";
+import { type Amounts, amountIn, type LeaseBook, type MatchedBudget } from "#domain/budget/lease-book.ts";
 import type { WindowLease } from "#domain/budget/window-lease.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { AheadReply, Authority, GrantedItem, GrantReply } from "../authority/port.ts";
-import { amountsOf, leastAmounts, lookaheadOf, maximum, unionOf } from "./amounts.ts";
+import { amountsOf, largestOf, lookaheadOf, maximum, unionOf } from "./amounts.ts";
 import { GrantEvidence, type Shortage } from "./grant-evidence.ts";
 import type { NextWindow } from "./next-windows.ts";
 import { RefusalMemory } from "./refusal-memory.ts";
-
-/**
- * Calls that the lease in memory cannot serve at once (money-path §3). One grant in flight carries the needs of all
- * waiting calls of a team; those that fit are served in order; one that does not fit never blocks a smaller one.
- * Money that is held is waited for; a call is refused only with the numbers of the grant that refuses it.
- */
-export type Ask = {
-	readonly teamId: string;
-	/** Ascending by budget id. */
-	readonly budgets: readonly MatchedBudget[];
-	readonly bound: Bound;
-	/** What the team wants kept for an outage in each of its budgets. */
-	readonly allowance: Amounts;
-	readonly waitMs: number;
-	readonly signal: AbortSignal;
-};
+import { type Ask, createWaiter, noteClaims, type Standing, type Verdict, type Waiter } from "./waiting-call.ts";
 
 /** Lookahead for more calls that need as much, asked for in the background. */
-export type Refill = Pick<Ask, "teamId" | "budgets" | "allowance"> & { readonly need: Amounts };
+export type Refill = Omit<Standing, "waitMs"> & { readonly teamId: string; readonly need: Amounts };
 
 /** Unit per budget id. */
 export type Units = ReadonlyMap<string, MatchedBudget["unit"]>;
 
-export type Verdict =
-	| { readonly kind: "reserved"; readonly reservation: Reservation; readonly clampedOutputTokens: number | undefined }
-	| { readonly kind: "refused"; readonly shortage: Shortage; readonly waitedMs: number }
-	| { readonly kind: "unreachable"; readonly waitedMs: number }
-	| { readonly kind: "left" };
-
-type Waiter = {
-	readonly ask: Ask;
-	readonly startedAtMs: number;
-	readonly resolve: (verdict: Verdict) => void;
-	/** The bound as it stands, and the least the call can be admitted with. */
-	readonly full: Amounts;
-	readonly least: Amounts;
-	/** What is asked for now: the full bound, or what was free at the last grant. */
-	need: Amounts;
-	clampTokens: number | undefined;
-	isFinal: boolean;
-	nextAskAtMs: number;
-};
+/** What one grant said of one call. */
+type Answer = { readonly items: ReadonlyMap<string, GrantedItem>; readonly askedAtMs: number; readonly wasServed: boolean };
 
 type AskOptions = {
 	readonly hasLookahead: boolean;
@@ -56,6 +23,7 @@ type AskOptions = {
 	readonly keepsAllowance: boolean;
 	readonly isFinal: boolean;
 	readonly isNewAsk: boolean;
+	readonly dropsClaims: boolean;
 	readonly allowance: Amounts;
 	readonly lookaheadFor?: Amounts;
 };
@@ -68,6 +36,8 @@ export type AdmissionQueueDependencies = {
 	readonly onReply: (reply: GrantReply, units: Units, askedAtMs: number) => boolean;
 	/** Adopts leases of next windows. */
 	readonly onAhead: (reply: AheadReply, units: Units, askedAtMs: number) => void;
+	/** PostgreSQL does not answer: what is kept for that may be spent. */
+	readonly isAway: () => boolean;
 	/** Whether PostgreSQL was heard without a gap lately: only then does another gateway's silence mean that it is gone. */
 	readonly isHearing: () => boolean;
 	readonly onFenced: () => void;
@@ -75,7 +45,6 @@ export type AdmissionQueueDependencies = {
 	readonly counters: { grants: number };
 };
 
-const NOTHING: Amounts = { nanoUsd: 0n, tokens: 0n };
 const MAX_CALLS_PER_GRANT = 64;
 const MAX_WAITERS = 10_000;
 const ASK_AGAIN_MS = 100;
@@ -83,12 +52,18 @@ const RECALL_GRACE_MS = 3_000; // a gateway answers with its second heartbeat or
 const MIN_AUTHORITY_WAIT_MS = 2_000;
 const ANSWERED_BY_HEARTBEAT_MS = 500; // who waits for two heartbeats gets what came idle since an earlier answer without asking anew
 
+/**
+ * Calls that the lease in memory cannot serve at once (money-path §3). One grant in flight carries the needs of all
+ * waiting calls of a team; those that fit are served in order; one that does not fit never blocks a smaller one.
+ * Money that is held is waited for; a call is refused only with the numbers of the grant that refuses it.
+ */
 export class AdmissionQueue {
 	private readonly dependencies: AdmissionQueueDependencies;
 	private waiters: Waiter[] = [];
 	private readonly refills = new Map<string, Refill>();
 	private ahead: readonly NextWindow[] = [];
-	private readonly claimIds = new Map<string, bigint>();
+	/** When each waiting team was last asked for: the longest ago goes first, so that no team holds up another. */
+	private readonly askedAtMs = new Map<string, number>();
 	private readonly memory = new RefusalMemory();
 	private inFlight: Promise<void> | undefined;
 	private readonly quietJobs = new Set<() => void>();
@@ -113,20 +88,10 @@ export class AdmissionQueue {
 
 	admit(ask: Ask): Promise<Verdict> {
 		if (this.waiters.length >= MAX_WAITERS) throw new CostControlError("gateway.overloaded", "too many calls are waiting for budget; try again shortly");
+		const standing = ask.current();
+		if (standing === undefined) return Promise.resolve({ kind: "inadmissible" });
 		return new Promise((resolve) => {
-			const nowMs = this.dependencies.nowMs();
-			const full = amountsOf(ask.bound);
-			const waiter: Waiter = {
-				ask,
-				startedAtMs: nowMs,
-				resolve,
-				full,
-				least: leastAmounts(ask.bound),
-				need: full,
-				clampTokens: undefined,
-				isFinal: false,
-				nextAskAtMs: nowMs,
-			};
+			const waiter = createWaiter(ask, { standing, resolve, nowMs: this.dependencies.nowMs() });
 			this.waiters.push(waiter);
 			ask.signal.addEventListener("abort", () => this.end(waiter, { kind: "left" }), { once: true });
 			this.pump();
@@ -151,10 +116,24 @@ export class AdmissionQueue {
 		for (const waiter of [...this.waiters]) this.tryServe(waiter);
 	}
 
-	/** Limits or claims changed elsewhere: ask again now. */
+	/** Limits, budgets or policies changed: what holds now holds for the calls that wait already, and they ask again now. */
 	wake(): void {
-		for (const waiter of this.waiters) waiter.nextAskAtMs = 0;
+		for (const waiter of [...this.waiters]) {
+			const standing = waiter.ask.current();
+			if (standing === undefined) this.end(waiter, { kind: "inadmissible" });
+			else Object.assign(waiter, { standing, nextAskAtMs: 0 });
+		}
+		this.onMoneyFreed();
 		this.pump();
+	}
+
+	hasCallsOf(keyId: string): boolean {
+		return this.waiters.some(({ ask }) => ask.keyId === keyId);
+	}
+
+	/** The key was revoked: its calls wait no longer. */
+	endCallsOf(keyId: string): void {
+		for (const waiter of [...this.waiters]) if (waiter.ask.keyId === keyId) this.end(waiter, { kind: "revoked" });
 	}
 
 	/**
@@ -183,8 +162,9 @@ export class AdmissionQueue {
 	/** With what is kept for an outage only after a grant could not serve the call: before it is refused, that is given up. */
 	private tryServe(waiter: Waiter, { withAllowance = false } = {}): boolean {
 		const { book, nowMs } = this.dependencies;
+		const { budgets } = waiter.standing;
 		const tryReserve = (amounts: Amounts) =>
-			withAllowance ? book.tryReserveWithAllowance(waiter.ask.budgets, amounts, nowMs()) : book.tryReserve(waiter.ask.budgets, amounts, nowMs());
+			withAllowance ? book.tryReserveWithAllowance(budgets, amounts, nowMs()) : book.tryReserve(budgets, amounts, nowMs());
 		const full = tryReserve(waiter.full);
 		const reservation = full ?? (waiter.clampTokens === undefined ? undefined : tryReserve(waiter.need));
 		if (!reservation) return false;
@@ -202,11 +182,12 @@ export class AdmissionQueue {
 	private pump(): void {
 		if (this.inFlight) return;
 		const nowMs = this.dependencies.nowMs();
-		const first = this.waiters.find((waiter) => waiter.nextAskAtMs <= nowMs);
+		const teamId = this.nextTeam(nowMs);
 		const refill = this.refills.values().next().value;
-		if (first) {
-			const batch = this.waiters.filter((waiter) => waiter.ask.teamId === first.ask.teamId && waiter.nextAskAtMs <= nowMs).slice(0, MAX_CALLS_PER_GRANT);
-			this.start(this.grantFor(first.ask.teamId, batch));
+		if (teamId !== undefined) {
+			const batch = this.waiters.filter((waiter) => waiter.ask.teamId === teamId && waiter.nextAskAtMs <= nowMs).slice(0, MAX_CALLS_PER_GRANT);
+			this.askedAtMs.set(teamId, nowMs);
+			this.start(this.grantFor(batch));
 		} else if (refill) {
 			this.refills.delete(refill.teamId);
 			this.start(this.grantLookahead(refill));
@@ -215,6 +196,15 @@ export class AdmissionQueue {
 			this.ahead = [];
 			this.start(this.grantNextWindows(ahead));
 		} else this.schedule();
+	}
+
+	private nextTeam(nowMs: number): string | undefined {
+		let next: string | undefined;
+		for (const { ask, nextAskAtMs } of this.waiters) {
+			if (nextAskAtMs > nowMs || ask.teamId === next) continue;
+			if (next === undefined || (this.askedAtMs.get(ask.teamId) ?? 0) < (this.askedAtMs.get(next) ?? 0)) next = ask.teamId;
+		}
+		return next;
 	}
 
 	private start(work: Promise<void>): void {
@@ -228,41 +218,53 @@ export class AdmissionQueue {
 
 	private schedule(): void {
 		clearTimeout(this.timer);
-		if (this.waiters.length === 0) return;
+		if (this.waiters.length === 0) return this.askedAtMs.clear();
 		const next = Math.min(...this.waiters.map((waiter) => waiter.nextAskAtMs));
 		this.timer = setTimeout(() => this.pump(), Math.max(1, next - this.dependencies.nowMs()));
 	}
 
-	private async grantFor(teamId: string, batch: readonly Waiter[]): Promise<void> {
-		const budgets = unionOf(batch.map((waiter) => waiter.ask.budgets));
-		const needs = batch.map((waiter) =>
-			budgets.map((budget) => (waiter.ask.budgets.some((own) => own.budgetId === budget.budgetId) ? amountIn(budget.unit, waiter.need) : 0n)),
+	private async grantFor(batch: readonly Waiter[]): Promise<void> {
+		const budgets = unionOf(batch.map((waiter) => waiter.standing.budgets));
+		const needs = batch.map(({ standing, need }) =>
+			budgets.map((budget) => (standing.budgets.some((own) => own.budgetId === budget.budgetId) ? amountIn(budget.unit, need) : 0n)),
 		);
-		const allowance = batch[0]?.ask.allowance ?? NOTHING;
 		const isFirst = (waiter: Waiter) => waiter.nextAskAtMs === waiter.startedAtMs;
-		const isNewAsk = batch.some((waiter) => isFirst(waiter) && waiter.ask.waitMs < ANSWERED_BY_HEARTBEAT_MS);
-		const reply = await this.ask(teamId, budgets, needs, {
+		const allowance = largestOf(batch.map(({ standing }) => standing.allowance));
+		const askedAtMs = this.dependencies.nowMs();
+		const reply = await this.ask(budgets, needs, {
 			hasLookahead: batch.some(isFirst),
 			keepsAllowance: batch.every(isFirst), // who asks again could not be served beside it
 			isFinal: batch.some((waiter) => waiter.isFinal),
-			isNewAsk,
+			isNewAsk: batch.some(({ claims, standing }) => claims.size === 0 && standing.waitMs < ANSWERED_BY_HEARTBEAT_MS),
+			dropsClaims: !this.isMetByOthers(budgets, batch),
 			allowance,
 		});
 		if (!reply) return this.onUnreachable(batch);
 		const items = new Map(reply.items.map((item) => [item.budgetId, item]));
-		for (const waiter of batch) {
-			if (this.waiters.includes(waiter) && !this.tryServe(waiter) && !this.tryServe(waiter, { withAllowance: true })) this.judge(waiter, items);
+		for (const [index, waiter] of batch.entries()) {
+			if (!this.waiters.includes(waiter)) continue;
+			noteClaims(waiter, items);
+			if (this.tryServe(waiter) || this.tryServe(waiter, { withAllowance: true })) continue;
+			this.judge(waiter, { items, askedAtMs, wasServed: reply.served[index] === true });
 		}
 		this.keepAllowance(budgets, allowance);
-		if (reply.claimId > 0n && reply.items.some((item) => item.unanswered > 0)) this.dependencies.authority.announceClaim().catch(this.dependencies.onError);
+		const isUnanswered = reply.items.some(({ claimId, leastAnswered }) => claimId > 0n && leastAnswered !== null && leastAnswered < claimId);
+		if (isUnanswered) this.dependencies.authority.announceClaim().catch(this.dependencies.onError);
 	}
 
-	private async grantLookahead({ teamId, budgets, need, allowance }: Refill): Promise<void> {
-		await this.ask(teamId, budgets, [budgets.map(() => 0n)], {
+	/** Whether a call that waits beside these meets one of the budgets: a claim there may stand for it. */
+	private isMetByOthers(budgets: readonly MatchedBudget[], batch: readonly Waiter[]): boolean {
+		const ids = new Set(budgets.map(({ budgetId }) => budgetId));
+		return this.waiters.some((waiter) => !batch.includes(waiter) && waiter.standing.budgets.some(({ budgetId }) => ids.has(budgetId)));
+	}
+
+	private async grantLookahead({ budgets, need, allowance }: Refill): Promise<void> {
+		await this.ask(budgets, [budgets.map(() => 0n)], {
 			hasLookahead: true,
 			keepsAllowance: true,
 			isFinal: false,
 			isNewAsk: false,
+			dropsClaims: false,
 			allowance,
 			lookaheadFor: need,
 		});
@@ -287,12 +289,7 @@ export class AdmissionQueue {
 		for (const { budgetId, lookahead, allowance } of ahead) this.dependencies.book.nextLeaseOf(budgetId)?.keepAllowance(allowance, lookahead);
 	}
 
-	private async ask(
-		teamId: string,
-		budgets: readonly MatchedBudget[],
-		needs: readonly (readonly bigint[])[],
-		options: AskOptions,
-	): Promise<GrantReply | undefined> {
+	private async ask(budgets: readonly MatchedBudget[], needs: readonly (readonly bigint[])[], options: AskOptions): Promise<GrantReply | undefined> {
 		const { authority, book, nowMs, counters, onReply, onFenced, onError } = this.dependencies;
 		const askedAtMs = nowMs();
 		const items = budgets.map(({ budgetId, unit }, index) => {
@@ -310,14 +307,13 @@ export class AdmissionQueue {
 		});
 		counters.grants++;
 		try {
-			// A refill has no part in the claim of the calls that wait: it neither renews it nor ends it.
-			const claimId = options.lookaheadFor ? 0n : (this.claimIds.get(teamId) ?? 0n);
-			const reply = await authority.grant({ items, needs, claimId, wantsClaim: !options.lookaheadFor, isFinal: options.isFinal, isNewAsk: options.isNewAsk });
+			const { isFinal, isNewAsk, dropsClaims, lookaheadFor } = options;
+			// A refill has no part in the claims of the calls that wait.
+			const reply = await authority.grant({ items, needs, wantsClaim: !lookaheadFor, isFinal, isNewAsk, dropsClaims });
 			if ("isFenced" in reply) {
 				onFenced();
 				return undefined;
 			}
-			if (!options.lookaheadFor) this.claimIds.set(teamId, reply.claimId);
 			return onReply(reply, new Map(budgets.map(({ budgetId, unit }) => [budgetId, unit])), askedAtMs) ? reply : undefined;
 		} catch (error) {
 			onError(error);
@@ -328,18 +324,21 @@ export class AdmissionQueue {
 	private onUnreachable(batch: readonly Waiter[]): void {
 		const nowMs = this.dependencies.nowMs();
 		for (const waiter of batch) {
-			if (!this.waiters.includes(waiter) || this.tryServe(waiter, { withAllowance: true })) continue;
+			if (!this.waiters.includes(waiter)) continue;
+			// One lock that was not free is no outage.
+			if (this.dependencies.isAway() && this.tryServe(waiter, { withAllowance: true })) continue;
 			const waitedMs = nowMs - waiter.startedAtMs;
-			if (waitedMs >= Math.max(waiter.ask.waitMs, MIN_AUTHORITY_WAIT_MS)) this.end(waiter, { kind: "unreachable", waitedMs });
+			if (waitedMs >= Math.max(waiter.standing.waitMs, MIN_AUTHORITY_WAIT_MS)) this.end(waiter, { kind: "unreachable", waitedMs });
 			else waiter.nextAskAtMs = nowMs + ASK_AGAIN_MS;
 		}
 	}
 
 	/** A call the grant could not serve: refuse it, clamp it, or let it wait on. */
-	private judge(waiter: Waiter, items: ReadonlyMap<string, GrantedItem>): void {
+	private judge(waiter: Waiter, { items, askedAtMs, wasServed }: Answer): void {
 		const nowMs = this.dependencies.nowMs();
 		const waitedMs = nowMs - waiter.startedAtMs;
-		const evidence = new GrantEvidence(waiter.ask.budgets, items, this.dependencies.book);
+		const { budgets, waitMs } = waiter.standing;
+		const evidence = new GrantEvidence({ budgets, items, askedAtMs, book: this.dependencies.book, claims: waiter.claims });
 		const blocked = evidence.blocked(waiter.full);
 		if (blocked) return this.refuse(waiter, blocked);
 
@@ -350,11 +349,13 @@ export class AdmissionQueue {
 			return this.refuse(waiter, hopeless);
 		}
 		const isFullHopeless = evidence.hopeless(waiter.full) !== undefined;
-		const isWaitOver = waitedMs >= waiter.ask.waitMs;
-		if (!isWaitOver && !isFullHopeless) return this.askAgain(waiter, ASK_AGAIN_MS);
-		if (evidence.mayOthersHaveIdle(this.dependencies.isHearing)) {
-			if (waitedMs >= waiter.ask.waitMs + RECALL_GRACE_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
-			return this.askAgain(waiter, ASK_AGAIN_MS / 4);
+		const isWaitOver = waitedMs >= waitMs;
+		if (!isWaitOver && !isFullHopeless) return this.askAgain(waiter, wasServed ? 0 : ASK_AGAIN_MS);
+		const mayOthersHaveIdle = evidence.mayOthersHaveIdle(this.dependencies.isHearing);
+		if (wasServed || mayOthersHaveIdle) {
+			if (waitedMs >= waitMs + RECALL_GRACE_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
+			// Served: the money was there at the grant's commit, and a call from memory took it meanwhile. Nobody was asked for more yet.
+			return this.askAgain(waiter, wasServed ? 0 : ASK_AGAIN_MS / 4);
 		}
 
 		const clampTokens = evidence.clampToFree(waiter.ask.bound);
@@ -365,7 +366,7 @@ export class AdmissionQueue {
 		}
 		const short = evidence.short(least);
 		if (short && isWaitOver) return this.refuse(waiter, short);
-		if (waiter.isFinal && waitedMs >= waiter.ask.waitMs + MIN_AUTHORITY_WAIT_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
+		if (waiter.isFinal && waitedMs >= waitMs + MIN_AUTHORITY_WAIT_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
 		waiter.isFinal = isWaitOver; // enough is free, but kept for an earlier claim: the last ask takes it
 		this.askAgain(waiter, isWaitOver ? 0 : ASK_AGAIN_MS);
 	}

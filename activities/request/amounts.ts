@@ -32,3 +32,7 @@ export function unionOf(lists: readonly (readonly MatchedBudget[])[]): MatchedBu
 	for (const list of lists) for (const budget of list) union.set(budget.budgetId, budget);
 	return [...union.values()].sort((left, right) => compareIds(left.budgetId, right.budgetId));
 }
+
+export function largestOf(list: readonly Amounts[]): Amounts {
+	return { nanoUsd: maximum(list.map(({ nanoUsd }) => nanoUsd)), tokens: maximum(list.map(({ tokens }) => tokens)) };
+}

@@ -17,6 +17,8 @@ type KnownKey = { readonly resolution: KeyResolution; readonly expiresAtMs: numb
 
 const MAX_CACHED_KEYS = 200_000;
 const MAX_CACHED_MATCHES = 50_000;
+/** Teams read again in one round trip: the connection is shared with the grants. */
+const TEAMS_PER_RELOAD = 200;
 
 export class Directory {
 	private readonly authority: Authority;
@@ -24,6 +26,8 @@ export class Directory {
 	private readonly keys = new Map<string, KnownKey>();
 	private readonly teams = new Map<string, Team>();
 	private readonly asserted = new Set<string>();
+	/** Goes up with every change that is followed: a look-up that was under way may have seen the time before. */
+	private generation = 0;
 
 	constructor(authority: Authority, nowMs: () => number) {
 		this.authority = authority;
@@ -77,20 +81,27 @@ export class Directory {
 
 	/** A key changed: forget it, and every unknown one (it may exist now). */
 	forgetKey(keyId: string): void {
+		this.generation++;
 		for (const [digest, known] of this.keys) if (known.keyId === undefined || known.keyId === keyId) this.keys.delete(digest);
 	}
 
-	/** Reads teams again whose budgets or policy changed; null = every team this gateway knows. Returns the budgets they had and have. */
-	async reload(changed: ReadonlySet<string> | null): Promise<ReadonlySet<string>> {
-		const touched = new Set<string>();
-		for (const teamId of [...this.teams.keys()]) {
-			if (changed !== null && !changed.has(teamId)) continue;
-			const record = await this.authority.loadTeam(teamId);
-			for (const budget of [...(this.teams.get(teamId)?.record.budgets ?? []), ...(record?.budgets ?? [])]) touched.add(budget.budgetId);
-			if (record) this.remember(record);
-			else this.teams.delete(teamId);
+	/** Budgets of the named teams as they were known last; null = of every team. */
+	budgetIdsOf(teamIds: ReadonlySet<string> | null): ReadonlySet<string> {
+		const teams = [...this.teams].filter(([teamId]) => teamIds === null || teamIds.has(teamId));
+		return new Set(teams.flatMap(([, { record }]) => record.budgets.map(({ budgetId }) => budgetId)));
+	}
+
+	/** Reads teams again whose budgets or policy changed; null = every team this gateway knows. */
+	async reload(changed: ReadonlySet<string> | null): Promise<void> {
+		this.generation++;
+		const teamIds = [...this.teams.keys()].filter((teamId) => changed === null || changed.has(teamId));
+		for (let from = 0; from < teamIds.length; from += TEAMS_PER_RELOAD) {
+			const asked = teamIds.slice(from, from + TEAMS_PER_RELOAD);
+			const records = await this.authority.loadTeams(asked);
+			for (const record of records) this.remember(record);
+			const found = new Set(records.map(({ teamId }) => teamId));
+			for (const teamId of asked) if (!found.has(teamId)) this.teams.delete(teamId);
 		}
-		return touched;
 	}
 
 	private teamIsKnown(known: KnownKey): boolean {
@@ -98,10 +109,13 @@ export class Directory {
 	}
 
 	private async lookUp(secret: string, digest: string): Promise<KeyResolution> {
+		const { generation } = this;
+		const askedAtMs = this.nowMs(); // an end counts from before asking: never later than PostgreSQL's
 		const { resolution, expiresInMs, maxAsserted, team } = await this.authority.resolveKey(secret);
+		if (generation !== this.generation) return this.lookUp(secret, digest);
 		if (team) this.remember(team);
 		if (this.keys.size >= MAX_CACHED_KEYS) this.keys.clear();
-		const expiresAtMs = expiresInMs === null ? Number.POSITIVE_INFINITY : this.nowMs() + expiresInMs;
+		const expiresAtMs = expiresInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + expiresInMs;
 		this.keys.set(digest, { resolution, expiresAtMs, keyId: resolution.kind === "known" ? resolution.key.keyId : undefined, maxAsserted });
 		return resolution;
 	}

@@ -11,25 +11,32 @@ export type Shortage = {
 	readonly unit: MatchedBudget["unit"];
 	readonly idle: bigint;
 	readonly need: bigint;
+	/** The end of its window on the gateway's clock, counted from before asking; Infinity for lifetime windows. */
+	readonly endsAtMs: number;
 	readonly isRemembered: boolean;
+};
+
+export type GrantEvidenceInput = {
+	readonly budgets: readonly MatchedBudget[];
+	/** By budget id. */
+	readonly items: ReadonlyMap<string, GrantedItem>;
+	readonly book: LeaseBook;
+	readonly askedAtMs: number;
+	/** By window id: the claim that stands for the call there. */
+	readonly claims: ReadonlyMap<string, bigint>;
 };
 
 /** What one grant's reply says about one call (money-path §3): the grounds for refusing it, clamping it or letting it wait. */
 export class GrantEvidence {
-	private readonly budgets: readonly MatchedBudget[];
-	private readonly items: ReadonlyMap<string, GrantedItem>;
-	private readonly book: LeaseBook;
+	private readonly input: GrantEvidenceInput;
 
-	/** `items` by budget id. */
-	constructor(budgets: readonly MatchedBudget[], items: ReadonlyMap<string, GrantedItem>, book: LeaseBook) {
-		this.budgets = budgets;
-		this.items = items;
-		this.book = book;
+	constructor(input: GrantEvidenceInput) {
+		this.input = input;
 	}
 
 	/** A frozen or overrun window, whatever is needed. */
 	blocked(need: Amounts): Shortage | undefined {
-		const blocked = this.shortage(need, (item) => item.isFrozen || (this.book.leaseOfWindow(item.windowId)?.isOverrun ?? item.isOverrun));
+		const blocked = this.shortage(need, (item) => item.isFrozen || (this.input.book.leaseOfWindow(item.windowId)?.isOverrun ?? item.isOverrun));
 		return blocked && { ...blocked, code: blocked.item.isFrozen ? "budget.frozen" : "budget.overrun" };
 	}
 
@@ -38,16 +45,18 @@ export class GrantEvidence {
 		return this.shortage(need, (item, amount) => boundOf(item) - item.posted < amount);
 	}
 
-	/** Too little as things stand. */
+	/** Too little as things stand, in a window where the others were asked for their idle money. */
 	short(need: Amounts): Shortage | undefined {
-		return this.shortage(need, (item, amount, idle) => boundOf(item) - item.granted + idle < amount);
+		return this.shortage(need, (item, amount, idle) => this.input.claims.has(item.windowId) && boundOf(item) - item.granted + idle < amount);
 	}
 
-	/** Not every reachable gateway has answered the claim, or nobody knows who is reachable: no time for a refusal. */
+	/** Not every reachable gateway has answered the claims, or nobody knows who is reachable: no time for a refusal. */
 	mayOthersHaveIdle(isHearing: () => boolean): boolean {
-		return this.budgets.some(({ budgetId }) => {
-			const item = this.items.get(budgetId);
-			return item !== undefined && (item.unanswered > 0 || (item.heldUnreachable > 0n && !isHearing()));
+		return this.input.budgets.some(({ budgetId }) => {
+			const item = this.input.items.get(budgetId);
+			if (item === undefined) return false;
+			const isUnanswered = item.leastAnswered !== null && item.leastAnswered < (this.input.claims.get(item.windowId) ?? 0n);
+			return isUnanswered || (item.heldUnreachable > 0n && !isHearing());
 		});
 	}
 
@@ -56,10 +65,10 @@ export class GrantEvidence {
 		if (bound.clampFloorTokens === undefined) return undefined;
 		let nanoUsd: bigint | undefined;
 		let tokens: bigint | undefined;
-		for (const { budgetId, unit } of this.budgets) {
-			const item = this.items.get(budgetId);
+		for (const { budgetId, unit } of this.input.budgets) {
+			const item = this.input.items.get(budgetId);
 			if (!item) return undefined;
-			const free = boundOf(item) - item.granted + (this.book.leaseOfWindow(item.windowId)?.idle ?? 0n);
+			const free = boundOf(item) - item.granted + (this.input.book.leaseOfWindow(item.windowId)?.idle ?? 0n);
 			if (unit === "nano_usd") nanoUsd = nanoUsd === undefined || free < nanoUsd ? free : nanoUsd;
 			else tokens = tokens === undefined || free < tokens ? free : tokens;
 		}
@@ -67,18 +76,20 @@ export class GrantEvidence {
 	}
 
 	private shortage(need: Amounts, isShort: (item: GrantedItem, amount: bigint, idle: bigint) => boolean): Shortage | undefined {
-		for (const { budgetId, unit } of this.budgets) {
-			const item = this.items.get(budgetId);
+		for (const { budgetId, unit } of this.input.budgets) {
+			const item = this.input.items.get(budgetId);
 			const idle = item ? this.idleAtCommit(item) : 0n;
 			const amount = amountIn(unit, need);
-			if (item && isShort(item, amount, idle)) return { code: "budget.exceeded", item, unit, idle, need: amount, isRemembered: false };
+			if (!item || !isShort(item, amount, idle)) continue;
+			const endsAtMs = item.endsInMs === null ? Number.POSITIVE_INFINITY : this.input.askedAtMs + item.endsInMs;
+			return { code: "budget.exceeded", item, unit, idle, need: amount, endsAtMs, isRemembered: false };
 		}
 		return undefined;
 	}
 
 	/** Own idle money as the window's row knew it: what is on its way back is not in `granted − idle` of this reply yet. */
 	private idleAtCommit(item: GrantedItem): bigint {
-		const lease = this.book.leaseOfWindow(item.windowId);
+		const lease = this.input.book.leaseOfWindow(item.windowId);
 		return lease ? lease.idle + lease.returned - item.leaseReturned : 0n;
 	}
 }

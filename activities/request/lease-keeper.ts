@@ -46,6 +46,8 @@ export class LeaseKeeper {
 	private knownRevision: bigint;
 	private flushedRequest = 0n;
 	private flushRequest = 0n;
+	/** The work on changes and on a flush that is under way: it never holds up a heartbeat. */
+	private followed: Promise<void> | undefined;
 	private isBeating = false;
 	private beatAgain = false;
 	private timer: NodeJS.Timeout | undefined;
@@ -62,6 +64,7 @@ export class LeaseKeeper {
 	async start(): Promise<void> {
 		await this.dependencies.authority.listen(() => this.wake());
 		await this.beat();
+		await this.followed;
 	}
 
 	stop(): void {
@@ -94,7 +97,7 @@ export class LeaseKeeper {
 
 	/** Returns every idle amount now; used when the gateway drains. */
 	async returnAll(): Promise<void> {
-		for (const lease of this.dependencies.book.leases()) lease.isStale = true;
+		for (const lease of this.dependencies.book.leases()) lease.markStale();
 		await this.exchange(QUIET_WAIT_AT_DRAIN_MS);
 	}
 
@@ -105,11 +108,11 @@ export class LeaseKeeper {
 		try {
 			do {
 				this.beatAgain = false;
+				await this.presentForgotten();
 				await this.exchange(QUIET_WAIT_MS);
-				await this.followChanges();
-				await this.flushWhenAsked();
+				this.follow();
 				this.askAhead();
-			} while (this.beatAgain || this.hasWork());
+			} while (this.beatAgain || this.hasNewClaims());
 		} catch (error) {
 			this.dependencies.onError(error);
 		} finally {
@@ -119,7 +122,41 @@ export class LeaseKeeper {
 	}
 
 	private hasWork(): boolean {
-		return this.knownRevision > this.seenRevision || this.openClaims.some((claim) => claim.id > this.answeredClaim) || this.flushRequest > this.flushedRequest;
+		const hasChanges = this.knownRevision > this.seenRevision || this.flushRequest > this.flushedRequest;
+		return this.hasNewClaims() || (hasChanges && !this.followed);
+	}
+
+	private hasNewClaims(): boolean {
+		return this.openClaims.some((claim) => claim.id > this.answeredClaim);
+	}
+
+	/** One at a time; says in a heartbeat of its own what it has done, and begins again while there is more. */
+	private follow(): void {
+		if (this.followed || !this.hasWork()) return;
+		const work = async (): Promise<void> => {
+			await this.followChanges();
+			await this.flushWhenAsked();
+		};
+		let hasFailed = false;
+		this.followed = work()
+			.catch((error: unknown) => {
+				hasFailed = true; // tried again at the next heartbeat
+				this.dependencies.onError(error);
+			})
+			.finally(() => {
+				this.followed = undefined;
+				if (!hasFailed && !this.isStopped) this.wake();
+			});
+	}
+
+	/** A lease that PostgreSQL knows less of than this gateway: what is idle is given up, and the rest is said to be granted. */
+	private async presentForgotten(): Promise<void> {
+		const { authority, book } = this.dependencies;
+		const forgotten = [...book.leases()].filter((lease) => lease.isForgotten);
+		if (forgotten.length === 0) return;
+		for (const lease of forgotten) lease.returnIdle();
+		await authority.present(forgotten.map(({ windowId, granted, returned }) => ({ windowId, granted, returned })));
+		for (const lease of forgotten) lease.wasPresented();
 	}
 
 	/** One heartbeat. Claims are answered between two grants, where what is idle is known. */
@@ -183,20 +220,35 @@ export class LeaseKeeper {
 	/** Applies every change up to the newest revision, then the next heartbeat says so. */
 	private async followChanges(): Promise<void> {
 		if (this.knownRevision <= this.seenRevision) return;
-		const { authority, book, directory, queue, onPrices } = this.dependencies;
+		const { authority, directory, queue, onPrices } = this.dependencies;
+		const known = this.knownRevision;
 		const changes = await authority.changesSince(this.seenRevision);
-		for (const change of changes) if (change.kind === "key") directory.forgetKey(change.subject);
-		const governing = changes.filter((change) => GOVERNING.has(change.kind));
-		if (governing.length > 0) {
-			const teams = governing.map((change) => change.teamId);
-			const touched = await directory.reload(teams.includes(null) ? null : new Set(teams.filter((teamId) => teamId !== null)));
-			for (const lease of book.leases()) if (touched.has(lease.budgetId)) lease.isStale = true;
+		await this.followKeys(changes.filter((change) => change.kind === "key").map((change) => change.subject));
+		const teams = changes.filter((change) => GOVERNING.has(change.kind)).map((change) => change.teamId);
+		if (teams.length > 0) {
+			const teamIds = teams.includes(null) ? null : new Set(teams.filter((teamId) => teamId !== null));
+			// At once: reading many teams again takes a while, and nothing may be spent by the old rules meanwhile.
+			this.markStale(directory.budgetIdsOf(teamIds));
+			await directory.reload(teamIds);
+			this.markStale(directory.budgetIdsOf(teamIds));
 		}
 		if (changes.some((change) => change.kind === "price")) await onPrices();
 		queue.forgetRefusals();
-		this.seenRevision = changes.at(-1)?.revision ?? this.knownRevision;
-		this.beatAgain = true;
+		this.seenRevision = changes.at(-1)?.revision ?? known;
 		queue.wake();
+	}
+
+	/** Calls that wait are judged by their key as it is now. */
+	private async followKeys(keyIds: readonly string[]): Promise<void> {
+		const { authority, directory, queue } = this.dependencies;
+		for (const keyId of keyIds) {
+			directory.forgetKey(keyId);
+			if (queue.hasCallsOf(keyId) && !(await authority.isKeyInForce(keyId))) queue.endCallsOf(keyId);
+		}
+	}
+
+	private markStale(budgetIds: ReadonlySet<string>): void {
+		for (const lease of this.dependencies.book.leases()) if (budgetIds.has(lease.budgetId)) lease.markStale();
 	}
 
 	private askAhead(): void {
@@ -210,6 +262,5 @@ export class LeaseKeeper {
 		const asked = this.flushRequest;
 		await this.dependencies.writer.flush(2_000);
 		this.flushedRequest = asked;
-		this.beatAgain = true;
 	}
 }

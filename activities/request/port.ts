@@ -81,6 +81,8 @@ export type Refusal = {
 	readonly resetsAt: string | null;
 	/** Money held by calls in flight or an unreachable gateway, and until when at the latest. */
 	readonly heldAmount: bigint | null;
+	/** By when what an unreachable gateway holds is booked or free again at the latest, ISO 8601; null where none does. */
+	readonly heldUntil: string | null;
 	readonly howToAsk: string;
 	/** Seconds, for 503s. */
 	readonly retryAfterSeconds: number | null;

@@ -5,6 +5,8 @@ import type { Shortage } from "./grant-evidence.ts";
  * Refusals that no open reservation could have averted, kept for at most 1 s so that a refused caller who tries
  * again in a tight loop costs no SQL. Holds only for calls that need at least as much (money-path §3).
  */
+const MAX_AGE_MS = 1_000;
+
 export class RefusalMemory {
 	private readonly byBudget = new Map<string, { shortage: Shortage; atMs: number }>();
 
@@ -18,8 +20,7 @@ export class RefusalMemory {
 			const entry = this.byBudget.get(budgetId);
 			if (!entry) continue;
 			const ageMs = nowMs - entry.atMs;
-			const hasEnded = entry.shortage.item.endsInMs !== null && ageMs >= entry.shortage.item.endsInMs;
-			if (ageMs > 1_000 || hasEnded) this.byBudget.delete(budgetId);
+			if (ageMs > MAX_AGE_MS || nowMs >= entry.shortage.endsAtMs) this.byBudget.delete(budgetId);
 			else if (amountIn(unit, least) >= entry.shortage.need) return { ...entry.shortage, need: amountIn(unit, least) };
 		}
 		return undefined;

@@ -66,6 +66,7 @@ class GatewayAuthority implements RequestAuthority {
 			nowMs,
 			onReply: (reply, units, askedAtMs) => this.take(reply, units, askedAtMs),
 			onAhead: (reply, units, askedAtMs) => this.takeAhead(reply, units, askedAtMs),
+			isAway: () => this.keeper.isAway(nowMs()),
 			isHearing: () => this.keeper.isHearing(nowMs()),
 			onFenced,
 			onError,
@@ -159,7 +160,7 @@ class GatewayAuthority implements RequestAuthority {
 	private fence(): void {
 		if (this.isFenced || this.isDrained) return; // a heartbeat under way while the epoch is closed is told so
 		this.isFenced = true;
-		this.book.expireNow();
+		this.book.close();
 		this.dependencies.onAlert("gateway.fenced", { gatewayId: this.dependencies.gatewayId, epoch: Number(this.dependencies.epoch) });
 		this.dependencies.onFenced();
 	}
@@ -169,7 +170,7 @@ class GatewayAuthority implements RequestAuthority {
 		for (const item of reply.items) {
 			// An end counts from before asking: never later than PostgreSQL's.
 			const endsAtMs = item.endsInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + item.endsInMs;
-			if (!this.book.adopt(units.get(item.budgetId) ?? "nano_usd", item, endsAtMs)) return this.closeForLostCommits(item.windowId);
+			if (!this.book.adopt(units.get(item.budgetId) ?? "nano_usd", item, endsAtMs)) return this.alertLostCommits(item.windowId);
 		}
 		this.book.renew(askedAtMs, LEASE_TTL_MS);
 		this.keeper.takeNews(reply);
@@ -184,13 +185,13 @@ class GatewayAuthority implements RequestAuthority {
 				startsAtMs: answeredAtMs + item.startsInMs,
 				endsAtMs: item.endsInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + item.endsInMs,
 			};
-			if (!this.book.adoptAhead(units.get(item.budgetId) ?? "nano_usd", item, times)) this.closeForLostCommits(item.windowId);
+			if (!this.book.adoptAhead(units.get(item.budgetId) ?? "nano_usd", item, times)) this.alertLostCommits(item.windowId);
 		}
 	}
 
-	private closeForLostCommits(windowId: string): false {
+	private alertLostCommits(windowId: string): false {
 		this.dependencies.onAlert("authority lost commits", { windowId });
-		this.book.expireNow();
+		this.keeper.wake();
 		return false;
 	}
 }

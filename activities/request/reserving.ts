@@ -1,17 +1,19 @@
 import type { Bound } from "#domain/bound/request.ts";
 import type { Amounts, LeaseBook, MatchedBudget, Reservation } from "#domain/budget/lease-book.ts";
+import { MAX_MATCHED_BUDGETS } from "#domain/budget/match.ts";
 import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import { formatUsd } from "#domain/money/wire.ts";
 import type { BudgetRule } from "../authority/port.ts";
 import type { Journal, LedgerWriter, ReservationRecord } from "../ledger/record.ts";
-import type { AdmissionQueue, Verdict } from "./admission-queue.ts";
+import type { AdmissionQueue } from "./admission-queue.ts";
 import { amountsOf, leastAmounts } from "./amounts.ts";
 import { OpenAttempt } from "./attempt.ts";
 import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
 import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal } from "./port.ts";
+import type { Standing, Verdict } from "./waiting-call.ts";
 
 /**
  * Reserve → settle | release | charge for one gateway epoch. The hot path is synchronous: match, reserve in memory,
@@ -43,6 +45,8 @@ export type ReservingDependencies = {
 };
 
 const UNLIMITED: Reservation["leases"] = [];
+/** A lease nobody adopts is booked this long after its longest call (money-path §8). */
+const LUMP_GRACE_MS = 60_000;
 
 export class Reserving {
 	private readonly dependencies: ReservingDependencies;
@@ -56,7 +60,7 @@ export class Reserving {
 	admit(input: AdmissionInput): Admission | Promise<Admission> {
 		const { directory, queue } = this.dependencies;
 		const { budgets, isAdmissible } = directory.match(callDimensions(input));
-		if (!isAdmissible) return this.refuseWithoutBudget(input, budgets.length);
+		if (!isAdmissible) return this.refuseWithoutBudget(input);
 		const reservation = this.reserveInMemory(budgets, amountsOf(input.bound));
 		if (reservation) {
 			this.refillWhenLow(input.key.teamId, budgets, reservation);
@@ -76,7 +80,7 @@ export class Reserving {
 	}
 
 	private async wait(input: AdmissionInput, budgets: readonly BudgetRule[], remembered: Shortage | undefined): Promise<Admission> {
-		const verdict: Verdict = remembered ? { kind: "refused", shortage: remembered, waitedMs: 0 } : await this.ask(input, budgets, 0);
+		const verdict: Verdict = remembered ? { kind: "refused", shortage: remembered, waitedMs: 0 } : await this.ask(input, 0);
 		const exact = canExactBoundHelp(verdict) ? await input.refineBound?.(leftAfter(verdict)) : undefined;
 		if (exact === undefined) return this.conclude(input, verdict);
 		return this.conclude({ ...input, bound: exact }, await this.askAgain({ ...input, bound: exact }, budgets, verdict));
@@ -88,17 +92,25 @@ export class Reserving {
 		const waitedMs = verdict.kind === "refused" ? verdict.waitedMs : 0;
 		const remembered = this.dependencies.queue.remembered(budgets, leastAmounts(input.bound));
 		if (remembered) return { kind: "refused", shortage: remembered, waitedMs };
-		return input.signal.aborted ? { kind: "left" } : this.ask(input, budgets, waitedMs);
+		return input.signal.aborted ? { kind: "left" } : this.ask(input, waitedMs);
 	}
 
-	private async ask(input: AdmissionInput, budgets: readonly BudgetRule[], waitedMs: number): Promise<Verdict> {
-		const { counters, directory, queue } = this.dependencies;
-		const { teamId } = input.key;
+	private async ask(input: AdmissionInput, waitedMs: number): Promise<Verdict> {
+		const { counters, queue } = this.dependencies;
+		const { teamId, keyId } = input.key;
 		const before = counters.grants;
-		const waitMs = Math.max(0, directory.policy(teamId).admissionWaitMs - waitedMs);
-		const verdict = await queue.admit({ teamId, budgets, bound: input.bound, allowance: this.allowanceOf(teamId), waitMs, signal: input.signal });
+		const current = () => this.standingOf(input, waitedMs);
+		const verdict = await queue.admit({ teamId, keyId, bound: input.bound, current, signal: input.signal });
 		counters.sqlRoundTripsBeforeSend += counters.grants - before;
 		return verdict.kind === "refused" ? { ...verdict, waitedMs: verdict.waitedMs + waitedMs } : verdict;
+	}
+
+	private standingOf(input: AdmissionInput, waitedMs: number): Standing | undefined {
+		const { directory } = this.dependencies;
+		const { teamId } = input.key;
+		const { budgets, isAdmissible } = directory.match(callDimensions(input));
+		const waitMs = Math.max(0, directory.policy(teamId).admissionWaitMs - waitedMs);
+		return isAdmissible ? { budgets, allowance: this.allowanceOf(teamId), waitMs } : undefined;
 	}
 
 	private allowanceOf(teamId: string): Amounts {
@@ -114,6 +126,13 @@ export class Reserving {
 				return { kind: "refused", refusal: this.refuse(input, verdict.shortage, verdict.waitedMs) };
 			case "unreachable":
 				return { kind: "refused", refusal: unreachable() };
+			case "inadmissible":
+				return this.refuseWithoutBudget(input);
+			case "revoked":
+				return {
+					kind: "refused",
+					refusal: { ...unreachable(), code: "key.revoked", message: "This key was revoked while the call waited.", howToAsk: "", retryAfterSeconds: null },
+				};
 			case "left":
 				return { kind: "refused", refusal: { ...unreachable(), code: "request.invalid", message: "the caller left before the call was admitted" } };
 		}
@@ -194,15 +213,18 @@ export class Reserving {
 			leftAmount: left > 0n ? left : 0n,
 			resetsAt: shortage.item.endsAt,
 			heldAmount: shortage.item.granted - shortage.item.posted - shortage.idle,
+			heldUntil:
+				shortage.item.heldUnreachable > 0n ? new Date(wallClockMs() + directory.policy(input.key.teamId).maxCallMs + LUMP_GRACE_MS).toISOString() : null,
 			howToAsk: howToAsk(input.key.teamId, rule),
 			retryAfterSeconds: null,
 		};
 	}
 
-	private refuseWithoutBudget(input: AdmissionInput, matched: number): Admission {
-		const { counters, epoch, gatewayId, journal, wallClockMs, writer } = this.dependencies;
+	private refuseWithoutBudget(input: AdmissionInput): Admission {
+		const { counters, directory, epoch, gatewayId, journal, wallClockMs, writer } = this.dependencies;
 		counters.refused++;
-		const code = matched > 0 ? "budget.too_many_windows" : "budget.none";
+		const matched = directory.match(callDimensions(input)).budgets.length;
+		const code = matched > MAX_MATCHED_BUDGETS ? "budget.too_many_windows" : "budget.none";
 		const record = refusalRecord(input, { code }, { refusalId: `${gatewayId}-${epoch}-f-${this.nextRefusal++}`, refusedAtMs: wallClockMs(), waitedMs: 0 });
 		journal.append(record);
 		writer.enqueueRefusal(record);
@@ -248,6 +270,7 @@ function unreachable(): Refusal {
 		leftAmount: null,
 		resetsAt: null,
 		heldAmount: null,
+		heldUntil: null,
 		howToAsk: "Try again; an operator sees the cause under /readyz.",
 		retryAfterSeconds: 2,
 	};

@@ -41,10 +41,10 @@ const WINDOWS_AGAINST_LAST_EVENT = `
 const LEASES_AGAINST_EVENTS = `
 	WITH events AS (
 		SELECT window_id, gateway_id, epoch,
-		       coalesce(sum(amount) FILTER (WHERE kind IN ('grant', 'opening_balance', 'adjustment')), 0) AS granted,
+		       coalesce(sum(amount) FILTER (WHERE kind IN ('grant', 'opening_balance', 'adjustment', 'presented')), 0) AS granted,
 		       coalesce(sum(amount) FILTER (WHERE kind = 'return'), 0) AS returned
 		FROM tollgate.window_event
-		WHERE kind IN ('grant', 'return', 'opening_balance', 'adjustment')
+		WHERE kind IN ('grant', 'return', 'opening_balance', 'adjustment', 'presented')
 		GROUP BY window_id, gateway_id, epoch
 	)
 	SELECT coalesce(l.gateway_id, e.gateway_id) AS gateway_id, coalesce(l.epoch, e.epoch) AS epoch, coalesce(l.window_id, e.window_id) AS window_id,

@@ -19,6 +19,9 @@ export function amountIn(unit: Unit, amounts: Amounts): bigint {
 	return unit === "nano_usd" ? amounts.nanoUsd : amounts.tokens;
 }
 
+/** How long beyond the end of the lease money kept for an outage may be spent. */
+export const ALLOWANCE_TTL_MS = 900_000;
+
 export class LeaseBook {
 	private readonly current = new Map<string, WindowLease>();
 	/** Leases of windows that have not begun, by budget. */
@@ -26,21 +29,20 @@ export class LeaseBook {
 	private readonly byWindow = new Map<string, WindowLease>();
 	/** The lease of this epoch: renewed by every answer of PostgreSQL, counted from before asking. */
 	private liveUntilMs = 0;
-	/** Fenced, or the authority forgot commits: not even an allowance may be spent. */
+	/** Fenced: nothing may be spent any more, not even an allowance. */
 	private isClosed = false;
 
 	renew(askedAtMs: number, leaseTtlMs: number): void {
 		this.liveUntilMs = Math.max(this.liveUntilMs, askedAtMs + leaseTtlMs);
-		this.isClosed = false;
 	}
 
 	/** No live lease (authority away for too long, or fenced): nothing may be spent. */
 	isLive(nowMs: number): boolean {
-		return nowMs < this.liveUntilMs;
+		return !this.isClosed && nowMs < this.liveUntilMs;
 	}
 
-	expireNow(): void {
-		this.liveUntilMs = 0;
+	/** For ever: a later epoch of this gateway exists. */
+	close(): void {
 		this.isClosed = true;
 	}
 
@@ -76,6 +78,7 @@ export class LeaseBook {
 	adopt(unit: Unit, facts: LeaseFacts, endsAtMs: number): boolean {
 		const lease = this.leaseFor(unit, facts, { startsAtMs: Number.NEGATIVE_INFINITY, endsAtMs });
 		lease.startsAtMs = Number.NEGATIVE_INFINITY; // granted ahead or not: PostgreSQL says that it has begun
+		lease.endsAtMs = endsAtMs; // and, by its clock now, when it ends
 		const present = this.current.get(facts.budgetId);
 		// A reply that crossed the boundary speaks of a window whose successor is spent from already.
 		if (!present || lease.endsAtMs >= present.endsAtMs) this.current.set(facts.budgetId, lease);
@@ -117,7 +120,7 @@ export class LeaseBook {
 	 * For calls the authority does not answer for, or has no more money for.
 	 */
 	tryReserveWithAllowance(budgets: readonly MatchedBudget[], amounts: Amounts, nowMs: number): Reservation | undefined {
-		if (this.isClosed) return undefined;
+		if (!this.isAllowanceLive(nowMs)) return undefined;
 		const isLive = this.isLive(nowMs);
 		const leases: WindowLease[] = [];
 		for (const { budgetId, unit } of budgets) {
@@ -133,9 +136,14 @@ export class LeaseBook {
 		return { leases, amounts, isOfAllowance: true };
 	}
 
+	/** It has a life of its own beyond the lease's: as long as nobody can say that a key or a limit still stands, it cannot be spent for ever. */
+	private isAllowanceLive(nowMs: number): boolean {
+		return !this.isClosed && nowMs < this.liveUntilMs + ALLOWANCE_TTL_MS;
+	}
+
 	/** Whether calls of some budget can still be served once the lease has ended. */
 	hasAllowance(nowMs: number): boolean {
-		return !this.isClosed && [...this.current.values()].some((lease) => lease.allowance > 0n && lease.isSpendable(nowMs));
+		return this.isAllowanceLive(nowMs) && [...this.current.values()].some((lease) => lease.allowance > 0n && lease.isSpendable(nowMs));
 	}
 
 	/**

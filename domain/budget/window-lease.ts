@@ -33,8 +33,8 @@ export class WindowLease {
 	readonly unit: Unit;
 	/** On the gateway's monotonic clock; -Infinity when it had begun at the grant. */
 	startsAtMs: number;
-	/** The same; Infinity for lifetime windows. */
-	readonly endsAtMs: number;
+	/** The same, as of the latest answer; Infinity for lifetime windows. */
+	endsAtMs: number;
 	/** Latest facts; `limit`, `granted` … are as of the last grant. */
 	facts: LeaseFacts;
 	granted = 0n;
@@ -50,6 +50,8 @@ export class WindowLease {
 	noLookaheadUntilMs = 0;
 	/** A change was announced: spend nothing more from it until a grant confirmed it. */
 	isStale = false;
+	/** The authority's row shows less than was granted here: spend nothing until it shows as much again. */
+	isForgotten = false;
 	lastUsedMs: number;
 	/** The newest reservation: what calls here need. */
 	lastNeed = 0n;
@@ -88,7 +90,7 @@ export class WindowLease {
 	}
 
 	isSpendable(nowMs: number): boolean {
-		return !this.isStale && !this.facts.isFrozen && !this.isOverrun && nowMs < this.endsAtMs;
+		return !this.isStale && !this.isForgotten && !this.facts.isFrozen && !this.isOverrun && nowMs < this.endsAtMs;
 	}
 
 	/** An overrun stops the window: one the authority knows and nobody cleared, or one it has not heard of yet. */
@@ -98,15 +100,29 @@ export class WindowLease {
 
 	/**
 	 * Adopts the row a grant replied with. Returns false when the row shows less than this gateway knows it was
-	 * granted (a failover lost commits): the caller must stop and present its own totals.
+	 * granted (a failover lost commits): nothing is spent here until its own amounts are presented and confirmed.
 	 */
 	adopt(facts: LeaseFacts): boolean {
-		if (facts.leaseGranted < this.granted || facts.leaseReturned > this.returned) return false;
+		this.isForgotten = facts.leaseGranted < this.granted || facts.leaseReturned > this.returned;
+		if (this.isForgotten) return false;
 		this.facts = facts;
 		this.granted = facts.leaseGranted;
 		this.freeAtGrant = this.free;
 		this.isStale = false;
 		return true;
+	}
+
+	/** What was presented is confirmed by the next grant; until then the window is as good as changed. */
+	wasPresented(): void {
+		this.isForgotten = false;
+		this.returnedConfirmed = this.returned;
+		this.markStale();
+	}
+
+	/** A rule changed: who keeps how much for an outage is said anew. */
+	markStale(): void {
+		this.isStale = true;
+		this.allowanceWanted = 0n;
 	}
 
 	reserve(amount: bigint, nowMs: number): void {
@@ -116,11 +132,14 @@ export class WindowLease {
 		this.lastUsedMs = nowMs;
 	}
 
-	/** Keeps what is idle beyond a lookahead for an outage, up to `wanted`; what is kept already stays kept. */
+	/**
+	 * Keeps what is idle beyond a lookahead for an outage, up to `wanted`; what is kept already stays kept. In a budget that
+	 * teams share the largest wish holds.
+	 */
 	keepAllowance(wanted: bigint, lookahead: bigint): void {
-		const beyond = least(wanted, this.idle - lookahead);
-		this.allowanceWanted = wanted;
-		this.allowance = least(wanted, beyond > this.allowance ? beyond : this.allowance);
+		if (wanted > this.allowanceWanted) this.allowanceWanted = wanted;
+		const beyond = least(this.allowanceWanted, this.idle - lookahead);
+		this.allowance = least(this.allowanceWanted, beyond > this.allowance ? beyond : this.allowance);
 		this.freeAtGrant = this.free;
 	}
 

@@ -29,6 +29,7 @@ beforeEach(async () => {
 		leftAmount: null,
 		resetsAt: null,
 		heldAmount: null,
+		heldUntil: null,
 		howToAsk: "ask",
 		retryAfterSeconds: null,
 	} as const;

@@ -8,11 +8,11 @@ export type Check = (url: string) => Promise<void>;
 export const grantOf = (
 	client: pg.Client,
 	gateway: { id: string; epoch: bigint },
-	ask: { budgetId: string; windowId: string; base: string; need: number; wantsClaim?: boolean; isFinal: boolean; claimId?: string },
+	ask: { budgetId: string; windowId: string; base: string; need: number; wantsClaim?: boolean; isFinal: boolean },
 ) =>
-	client.query<{ reply: { served: boolean[]; claimId: string; items: { leaseGranted: string }[] } }>(
-		"SELECT tollgate.grant_lease($1, $2, ARRAY[$3::bigint], ARRAY[$4::bigint], ARRAY[$5::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[$6::bigint], $9, $7, $8) AS reply",
-		[gateway.id, gateway.epoch.toString(), ask.budgetId, ask.windowId, ask.base, ask.need, ask.wantsClaim ?? false, ask.isFinal, ask.claimId ?? "0"],
+	client.query<{ reply: { served: boolean[]; items: { leaseGranted: string; claimId: string }[] } }>(
+		"SELECT tollgate.grant_lease($1, $2, ARRAY[$3::bigint], ARRAY[$4::bigint], ARRAY[$5::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[$6::bigint], $7, $8) AS reply",
+		[gateway.id, gateway.epoch.toString(), ask.budgetId, ask.windowId, ask.base, ask.need, ask.wantsClaim ?? false, ask.isFinal],
 	);
 
 export async function openBudget(client: pg.Client, limit: bigint): Promise<{ budgetId: string; windowId: string }> {
@@ -40,25 +40,41 @@ export const honourClaims: Check = (url) =>
 		expect(await ask(true)).toEqual([true]);
 	});
 
-/** A claim is renewed by the same ask and replaced by a new one, so that an old answer does not pass for an answer to it. */
+/** A claim is renewed by the same ask; a new one gets a new id, so that an old answer does not pass for an answer to it, and keeps the place. */
 export const replaceClaims: Check = (url) =>
 	withClient(url, async (client) => {
 		const { budgetId } = await openBudget(client, 100n);
 		const epoch = (await registerGateway(client, "asker")).toString();
-		const ask = async (claimId: string, isNewAsk: boolean) => {
-			const { rows } = await client.query<{ reply: { claimId: string } }>(
-				"SELECT tollgate.grant_lease('asker', $1, ARRAY[$2::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[150::bigint], $3, true, false, $4) AS reply",
-				[epoch, budgetId, claimId, isNewAsk],
+		const ask = async (isNewAsk: boolean) => {
+			await client.query(
+				"SELECT tollgate.grant_lease('asker', $1, ARRAY[$2::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[150::bigint], true, false, $3)",
+				[epoch, budgetId, isNewAsk],
 			);
-			return rows[0]?.reply.claimId ?? "";
+			return (await client.query<{ id: number; place: number }>("SELECT id::int, place::int FROM tollgate.claim")).rows;
 		};
-		const first = await ask("0", true);
-		expect(await ask(first, false)).toBe(first);
-		expect(Number(await ask(first, true))).toBeGreaterThan(Number(first));
-		expect((await client.query("SELECT count(*)::int AS claims FROM tollgate.claim")).rows[0]).toEqual({ claims: 1 });
+		const [first] = await ask(true);
+		expect(await ask(false)).toEqual([first]);
+		const renewed = await ask(true);
+		expect(renewed).toEqual([{ id: expect.any(Number), place: first?.place }]);
+		expect(renewed[0]?.id).toBeGreaterThan(first?.id ?? 0);
 	});
 
-/** One claim covers every window in which a call of the batch is short, with what that call lacks beside the idle money others leave it. */
+/** What is short for another call of the gateway stays claimed; a claim ends when no other call waits there and nothing is short any more. */
+export const dropClaims: Check = (url) =>
+	withClient(url, async (client) => {
+		const { budgetId } = await openBudget(client, 100n);
+		const epoch = (await registerGateway(client, "asker")).toString();
+		const ask = async (need: number, dropsClaims: boolean) => {
+			await client.query(
+				"SELECT tollgate.grant_lease('asker', $1, ARRAY[$2::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[$3::bigint], true, false, false, $4)",
+				[epoch, budgetId, need, dropsClaims],
+			);
+			return (await client.query<{ claims: number }>("SELECT count(*)::int AS claims FROM tollgate.claim")).rows[0]?.claims;
+		};
+		expect([await ask(150, true), await ask(1, false), await ask(1, true)]).toEqual([1, 1, 0]);
+	});
+
+/** Every window in which a call of the batch is short is claimed, with what that call lacks beside the idle money others leave it. */
 export const claimWhatIsShort: Check = (url) =>
 	withClient(url, async (client) => {
 		await insertTeam(client, "claims");
@@ -70,7 +86,7 @@ export const claimWhatIsShort: Check = (url) =>
 		await registerGateway(client, "other");
 		const ask = async (known: readonly string[], base: readonly number[], idle: readonly number[], needs: readonly number[]) => {
 			const { rows } = await client.query<{ reply: { served: boolean[]; items: { windowId: string }[] } }>(
-				"SELECT tollgate.grant_lease('asker', $1, $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], ARRAY[0, 0]::bigint[], $6::bigint[], 0, true, false) AS reply",
+				"SELECT tollgate.grant_lease('asker', $1, $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], ARRAY[0, 0]::bigint[], $6::bigint[], true, false) AS reply",
 				[epoch, budgets, known, base, idle, needs],
 			);
 			return rows[0]!.reply;
@@ -78,8 +94,11 @@ export const claimWhatIsShort: Check = (url) =>
 		const windows = (await ask(["0", "0"], [0, 0], [0, 0], [50, 0])).items.map((item) => item.windowId);
 		// Of 50 idle the first takes 40 and leaves 20 with what is free; the second lacks 35 there, the third 5 in the other window.
 		expect((await ask(windows, [50, 0], [50, 0], [40, 0, 45, 0, 5, 15])).served).toEqual([true, false, false]);
-		const { rows } = await client.query("SELECT window_ids::text[] AS windows, needs::text[] AS needs FROM tollgate.claim");
-		expect(rows).toEqual([{ windows, needs: ["35", "15"] }]);
+		const { rows } = await client.query("SELECT window_id::text AS window, need::text AS need FROM tollgate.claim ORDER BY window_id");
+		expect(rows).toEqual([
+			{ window: windows[0], need: "35" },
+			{ window: windows[1], need: "15" },
+		]);
 	});
 
 /** A claim that ran out gives its gateway no place before the younger claims of others. */
@@ -89,8 +108,8 @@ export const forgetStaleClaims: Check = (url) =>
 		const gateway = async (id: string) => ({ id, epoch: await registerGateway(client, id) });
 		const [early, late] = [await gateway("early"), await gateway("late")];
 		const short = { budgetId, windowId, base: "0", need: 150, wantsClaim: true, isFinal: false };
-		const claimId = (await grantOf(client, early, short)).rows[0]?.reply.claimId ?? "";
+		await grantOf(client, early, short);
 		await client.query("UPDATE tollgate.claim SET expires_at = clock_timestamp() - interval '1 second'");
 		await grantOf(client, late, short);
-		expect((await grantOf(client, early, { ...short, need: 20, claimId })).rows[0]?.reply.served).toEqual([false]);
+		expect((await grantOf(client, early, { ...short, need: 20 })).rows[0]?.reply.served).toEqual([false]);
 	});

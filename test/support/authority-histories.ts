@@ -12,7 +12,7 @@ import { checkEnd, checkStep, type Random, randomFrom, randomStep } from "./mode
  */
 type Flush = Extract<Flight, { kind: "flush" }>;
 type GrantStep = Extract<ModelStep, { kind: "grant" }>;
-type GatewayEpoch = { readonly gatewayId: string; readonly epoch: string; isFenced: boolean; claimId: string };
+type GatewayEpoch = { readonly gatewayId: string; readonly epoch: string; isFenced: boolean };
 
 const STEPS = 50;
 /** Steps of the gateway's memory and journal, which send nothing. */
@@ -142,7 +142,7 @@ class AuthorityHistory {
 			[gatewayId, `boot-${this.gateways.length}`],
 		);
 		for (const gateway of this.gateways) if (gateway.gatewayId === gatewayId) gateway.isFenced = true;
-		this.gateways.push({ gatewayId, epoch: String(reply?.epoch), isFenced: false, claimId: "0" });
+		this.gateways.push({ gatewayId, epoch: String(reply?.epoch), isFenced: false });
 		return stepModel(this.model, step);
 	}
 
@@ -157,9 +157,8 @@ class AuthorityHistory {
 		const isFinal = this.random(3) > 0;
 		const claimed = isFinal ? [] : await this.claimedByOthers(gateway);
 		const reply = await this.askGrant(step, isFinal);
-		gateway.claimId = reply.claimId ?? "0";
 		// Claims live for 2 s; here they stand until they are served, so that no history depends on the clock.
-		await this.sql("UPDATE tollgate.claim SET expires_at = 'infinity' WHERE window_ids && $1::bigint[]", [this.windowIds]);
+		await this.sql("UPDATE tollgate.claim SET expires_at = 'infinity' WHERE window_id = ANY ($1::bigint[])", [this.windowIds]);
 		deepStrictEqual(reply.served, servedBy(this.model, step.epoch, step.needs, claimed), "served");
 		if (claimed.some((amount) => amount > 0n)) this.tally.claimed++;
 		for (const served of reply.served ?? []) this.tally[served ? "granted" : "refused"]++;
@@ -179,13 +178,14 @@ class AuthorityHistory {
 	}
 
 	/** Room that a grant leaves for claims of others, those before its own claim where it has one. */
-	private async claimedByOthers({ gatewayId, epoch, claimId }: GatewayEpoch): Promise<bigint[]> {
+	private async claimedByOthers({ gatewayId, epoch }: GatewayEpoch): Promise<bigint[]> {
 		const { rows } = await this.client.query<{ claimed: string; is_sound: boolean }>(
-			`SELECT coalesce(sum(c.needs[array_position(c.window_ids, w.id)]), 0)::text AS claimed, coalesce(bool_and(0 < ALL (c.needs)), true) AS is_sound
+			`SELECT coalesce(sum(c.need), 0)::text AS claimed, coalesce(bool_and(c.need > 0), true) AS is_sound
 			 FROM unnest($1::bigint[]) WITH ORDINALITY AS w (id, n)
-			 LEFT JOIN tollgate.claim c ON w.id = ANY (c.window_ids) AND (c.gateway_id, c.epoch) <> ($2, $3::bigint) AND ($4::bigint = 0 OR c.id < $4::bigint)
+			 LEFT JOIN tollgate.claim own ON own.window_id = w.id AND (own.gateway_id, own.epoch) = ($2, $3::bigint)
+			 LEFT JOIN tollgate.claim c ON c.window_id = w.id AND (c.gateway_id, c.epoch) <> ($2, $3::bigint) AND (own.place IS NULL OR c.place < own.place)
 			 GROUP BY w.n ORDER BY w.n`,
-			[this.windowIds, gatewayId, epoch, claimId],
+			[this.windowIds, gatewayId, epoch],
 		);
 		ok(
 			rows.every((row) => row.is_sound),
@@ -201,10 +201,10 @@ class AuthorityHistory {
 	}
 
 	private async askGrant(step: GrantStep, isFinal: boolean) {
-		const { gatewayId, epoch, claimId } = this.gateways[step.epoch]!;
+		const { gatewayId, epoch } = this.gateways[step.epoch]!;
 		const known = this.model.epochs[step.epoch]!.memory;
-		const reply = await this.sql<{ served?: boolean[]; fenced?: boolean; claimId?: string; items?: { leaseGranted: string }[] }>(
-			"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11) AS reply",
+		const reply = await this.sql<{ served?: boolean[]; fenced?: boolean; items?: { leaseGranted: string }[] }>(
+			"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11, $12) AS reply",
 			[
 				gatewayId,
 				epoch,
@@ -215,9 +215,10 @@ class AuthorityHistory {
 				known.map((_, index) => idleOf(this.model, step.epoch, index).toString()),
 				this.windowIds.map((_, index) => String(step.lookahead[index] ?? 0n)),
 				step.needs.flatMap((need) => this.windowIds.map(() => need.toString())),
-				claimId,
 				this.random(2) === 0,
 				isFinal,
+				this.random(2) === 0,
+				this.random(2) === 0,
 			],
 		);
 		ok(reply);

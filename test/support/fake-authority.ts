@@ -103,6 +103,7 @@ function toRefusal(authority: FakeAuthority, leftAmount: NanoUsd): Refusal {
 		leftAmount,
 		resetsAt: "2026-11-24T00:00:00.000Z",
 		heldAmount: null,
+		heldUntil: null,
 		howToAsk: "Ask an administrator for more.",
 		retryAfterSeconds: null,
 		...authority.refusal,

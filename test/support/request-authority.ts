@@ -1,3 +1,4 @@
+import type { Authority } from "#activities/authority/port.ts";
 import { createPostgresAuthority } from "#activities/authority/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import type { AttemptRow, JournalRecord, LedgerWriter, RefusalRecord } from "#activities/ledger/record.ts";
@@ -43,7 +44,8 @@ export const TEST_LINE: PriceLine = {
 	encoding: undefined,
 };
 
-export async function startTestGateway(url: string, gatewayId: string): Promise<TestGateway> {
+/** `through` may stand between the gateway and its authority. */
+export async function startTestGateway(url: string, gatewayId: string, through = (authority: Authority): Authority => authority): Promise<TestGateway> {
 	const epoch = await withClient(url, (client) => registerGateway(client, gatewayId));
 	const posting = new Connection({ url, applicationName: "test writer" });
 	const records: JournalRecord[] = [];
@@ -67,7 +69,7 @@ export async function startTestGateway(url: string, gatewayId: string): Promise<
 		gatewayId,
 		epoch,
 		revision: 0n,
-		authority: createPostgresAuthority({ url, gatewayId, epoch }),
+		authority: through(createPostgresAuthority({ url, gatewayId, epoch })),
 		journal,
 		createWriter: () => writer,
 		loadPriceBook: async () => ({ book: TEST_BOOK, msUntilNextPrice: undefined }),

@@ -35,7 +35,6 @@ function need(
 	return {
 		items: [{ budgetId, windowId, leaseGranted, idle, lookahead }],
 		needs: amounts.map((amount) => [amount]),
-		claimId: 0n,
 		wantsClaim: true,
 		isFinal: false,
 		...rest,
@@ -91,7 +90,7 @@ describe("grant_lease", () => {
 		const small = await withClient(database.url, (client) => insertBudget(client, { teamId: team, dimension: "model", value: "m", limit: 5n }));
 		const [a] = gateways as [Authority];
 		const items = [budgetId, small].map((id) => ({ budgetId: id, windowId: undefined, leaseGranted: 0n, idle: 0n, lookahead: 0n }));
-		const reply = await grant(a, { items, needs: [[10n, 10n]], claimId: 0n, wantsClaim: false, isFinal: false });
+		const reply = await grant(a, { items, needs: [[10n, 10n]], wantsClaim: false, isFinal: false });
 		expect(reply.served).toEqual([false]);
 		expect(reply.items.map((item) => item.granted)).toEqual([0n, 0n]);
 	});
@@ -105,14 +104,15 @@ describe("grant_lease", () => {
 		expect(lookahead).toBeLessThanOrEqual(450n);
 		const short = await grant(b, need(budgetId, [900n]));
 		expect(short.served).toEqual([false]);
-		expect(short.claimId).toBeGreaterThan(0n);
-		expect(short.items[0]?.unanswered).toBe(1);
+		const claimId = short.items[0]?.claimId ?? 0n;
+		expect(claimId).toBeGreaterThan(0n);
+		expect(short.items[0]?.leastAnswered).toBe(0n);
 		const during = await grant(
 			a,
 			need(budgetId, [0n], { lookahead: 500n, windowId: first.items[0]?.windowId ?? "", leaseGranted: 100n + lookahead, idle: lookahead }),
 		);
 		expect(during.items[0]?.leaseGranted).toBe(100n + lookahead);
-		expect(during.claims.map((claim) => claim.id)).toContain(short.claimId);
+		expect(during.claims.map((claim) => claim.id)).toContain(claimId);
 	});
 
 	it("gives returned idle money to the claimer, and counts the answer", async () => {
@@ -121,13 +121,13 @@ describe("grant_lease", () => {
 		const held = await grant(a, need(budgetId, [100n]));
 		const windowId = held.items[0]?.windowId ?? "";
 		const short = await grant(b, need(budgetId, [30n]));
-		expect(short.items[0]).toMatchObject({ unanswered: 1, heldElsewhere: 100n, heldUnreachable: 0n });
-		const beat = { returns: [{ windowId, returnTo: 40n }], answeredClaim: short.claimId, seenRevision: 0n, flushedRequest: 0n };
+		expect(short.items[0]).toMatchObject({ leastAnswered: 0n, heldElsewhere: 100n, heldUnreachable: 0n });
+		const beat = { returns: [{ windowId, returnTo: 40n }], answeredClaim: short.items[0]?.claimId ?? 0n, seenRevision: 0n, flushedRequest: 0n };
 		await a.heartbeat(beat);
 		await a.heartbeat(beat); // "return to" is absolute: a repeat changes nothing
-		const served = await grant(b, need(budgetId, [30n], { claimId: short.claimId }));
+		const served = await grant(b, need(budgetId, [30n]));
 		expect(served.served).toEqual([true]);
-		expect(served.items[0]).toMatchObject({ granted: 90n });
+		expect(served.items[0]).toMatchObject({ granted: 90n, leastAnswered: short.items[0]?.claimId });
 	});
 
 	it("leaves room for an earlier claim until the last ask", async () => {
@@ -137,7 +137,7 @@ describe("grant_lease", () => {
 		const claim = await grant(b, need(budgetId, [50n]));
 		await a.heartbeat({
 			returns: [{ windowId: held.items[0]?.windowId ?? "", returnTo: 40n }],
-			answeredClaim: claim.claimId,
+			answeredClaim: claim.items[0]?.claimId ?? 0n,
 			seenRevision: 0n,
 			flushedRequest: 0n,
 		});
@@ -153,9 +153,9 @@ describe("grant_lease", () => {
 		const short = await grant(a, need(budgetId, [30n, 30n, 20n], { windowId, leaseGranted: 90n, idle: 50n }));
 		expect(short.served).toEqual([true, true, false]);
 		const { rows } = await withClient(database.url, (client) =>
-			client.query("SELECT needs::text[] FROM tollgate.claim WHERE id = $1", [short.claimId.toString()]),
+			client.query("SELECT need::text FROM tollgate.claim WHERE id = $1", [short.items[0]?.claimId.toString()]),
 		);
-		expect(rows[0]).toEqual({ needs: ["20"] });
+		expect(rows[0]).toEqual({ need: "20" });
 		expect((await grant(b, need(budgetId, [20n]))).served).toEqual([false]);
 	});
 

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { readMigrations } from "#activities/database/migrate.ts";
-import { type Check, claimWhatIsShort, forgetStaleClaims, grantOf, honourClaims, openBudget, replaceClaims } from "#test/support/authority-claims.ts";
+import {
+	type Check,
+	claimWhatIsShort,
+	dropClaims,
+	forgetStaleClaims,
+	grantOf,
+	honourClaims,
+	openBudget,
+	replaceClaims,
+} from "#test/support/authority-claims.ts";
 import { emptyTally, runAuthorityHistory } from "#test/support/authority-histories.ts";
 import { registerGateway, withClient } from "#test/support/authority-rows.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
@@ -79,7 +88,15 @@ const MUTANTS: readonly Mutant[] = [
 		to: "0",
 		check: honourClaims,
 	},
-	{ rule: "a new ask leaves a new claim", within: "grant_lease", from: "AND NOT p_is_new_ask AND", to: "AND", check: replaceClaims },
+	{ rule: "a new ask leaves a new claim", within: "grant_lease", from: " AND NOT p_is_new_ask;", to: ";", check: replaceClaims },
+	{
+		rule: "a new claim keeps the place of the old one",
+		within: "grant_lease",
+		from: "CASE WHEN c.expires_at > clock_timestamp() THEN c.place ELSE excluded.id END",
+		to: "excluded.id",
+		check: replaceClaims,
+	},
+	{ rule: "a claim that stands for another call stays", within: "grant_lease", from: "ELSIF p_drops_claims THEN", to: "ELSE", check: dropClaims },
 	{
 		rule: "a claim counts idle money once",
 		within: "grant_lease",
@@ -97,8 +114,8 @@ const MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a claim that ran out gives no place",
 		within: "grant_lease",
-		from: "epoch = p_epoch AND expires_at > clock_timestamp();",
-		to: "epoch = p_epoch;",
+		from: "AND window_id = v_windows[i] AND expires_at > clock_timestamp();",
+		to: "AND window_id = v_windows[i];",
 		check: forgetStaleClaims,
 	},
 	{
@@ -216,6 +233,7 @@ describe("the SQL functions as they are", () => {
 	it("agree with the model", () => onDatabase([], compareHistories));
 	it("honour claims", () => onDatabase([], honourClaims));
 	it("replace claims", () => onDatabase([], replaceClaims));
+	it("drop claims", () => onDatabase([], dropClaims));
 	it("claim what is short", () => onDatabase([], claimWhatIsShort));
 	it("forget stale claims", () => onDatabase([], forgetStaleClaims));
 	it("book a late overrun beside the lump", () => onDatabase([], bookLateOverrun));

@@ -108,7 +108,6 @@ describe("a lease of the next window", () => {
 		const reply = await a.grant({
 			items: [{ budgetId, windowId: undefined, leaseGranted: 0n, idle: 0n, lookahead: 0n }],
 			needs: [[30n]],
-			claimId: 0n,
 			wantsClaim: true,
 			isFinal: false,
 		});

@@ -229,7 +229,7 @@ describe("money kept for an outage", () => {
 		lease.isStale = true;
 		expect(book.tryReserveWithAllowance(TEAM, money(1n), 1)).toBeUndefined();
 		lease.isStale = false;
-		book.expireNow();
+		book.close();
 		expect(book.tryReserveWithAllowance(TEAM, money(1n), 1)).toBeUndefined();
 		expect(book.hasAllowance(60_000)).toBe(false);
 	});

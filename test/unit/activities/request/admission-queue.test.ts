@@ -5,18 +5,19 @@ import { LeaseBook } from "#domain/budget/lease-book.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
 /** A gateway without money, on an authority and a clock that the test plays: 60 of 100 are held by another gateway. */
-function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean) {
+function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean, isServed = false) {
 	const clock = { nowMs: 0 };
 	let asked = 0;
 	const item: GrantedItem = {
 		...{ budgetId: "1", windowId: "11", seq: "1", limit: 100n, stop: 100n, granted: 60n, isFrozen: false, isOverrun: false },
 		...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
-		...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, unanswered: 0 },
+		...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, claimId: 5n, leastAnswered: 5n },
 		...changes,
 	};
 	const grant = async (): Promise<GrantReply> => {
 		asked++;
-		return { served: [false], claimId: 1n, items: [item], revision: 0n, claims: [] };
+		await new Promise((resolve) => setImmediate(resolve)); // a round trip lets the rest go on
+		return { served: [isServed], items: [item], revision: 0n, claims: [] };
 	};
 	const queue = new AdmissionQueue({
 		authority: { grant, announceClaim: async () => undefined } as Partial<Authority> as Authority,
@@ -24,6 +25,7 @@ function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean) {
 		nowMs: () => clock.nowMs,
 		onReply: () => true,
 		onAhead: () => undefined,
+		isAway: () => false,
 		isHearing,
 		onFenced: () => expect.fail("fenced"),
 		onError: (error) => expect.fail(String(error)),
@@ -31,10 +33,9 @@ function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean) {
 	});
 	const verdict = queue.admit({
 		teamId: "team",
-		budgets: [{ budgetId: "1", unit: "nano_usd" }],
+		keyId: "key_test",
+		current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: { nanoUsd: 0n, tokens: 0n }, waitMs: 0 }),
 		bound: testBound(50n),
-		allowance: { nanoUsd: 0n, tokens: 0n },
-		waitMs: 0,
 		signal: new AbortController().signal,
 	});
 	const askedOnce = async (): Promise<void> => {
@@ -52,7 +53,7 @@ it("refuses when every reachable gateway has answered the claim", async () => {
 });
 
 it("never refuses while a reachable gateway has not answered the claim: in the end the authority counts as unreachable", async () => {
-	const { clock, verdict, askedOnce } = openQueue({ unanswered: 1 }, () => true);
+	const { clock, verdict, askedOnce } = openQueue({ leastAnswered: 4n }, () => true);
 	await askedOnce();
 	clock.nowMs = 2_500;
 	await askedOnce();
@@ -67,4 +68,15 @@ it("takes another gateway's silence for its own only when PostgreSQL was heard a
 	await askedOnce();
 	isHearing = true;
 	expect(await verdict).toMatchObject({ kind: "refused", shortage: { code: "budget.exceeded" } });
+});
+
+it("never refuses for want of money that the grant had and that was taken meanwhile: nobody was asked for more", async () => {
+	const { clock, item, verdict, askedOnce } = openQueue({ claimId: 0n }, () => true, true);
+	await askedOnce();
+	await askedOnce();
+	Object.assign(item, { granted: 0n });
+	clock.nowMs = 2_900;
+	await askedOnce();
+	clock.nowMs = 3_000;
+	expect(await verdict).toMatchObject({ kind: "unreachable" });
 });

@@ -36,13 +36,11 @@ async function openAuthority(changes: Partial<World> = {}) {
 	const item = () => ({
 		...{ budgetId: "1", windowId: "11", seq: "1", limit: 1_000n, stop: 1_000n, granted: world.leaseGranted, isFrozen: false, isOverrun: false },
 		...{ leaseGranted: world.leaseGranted, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
-		...{ posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, unanswered: 0 },
+		...{ posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, claimId: 0n, leastAnswered: null },
 	});
 	const fake = {
 		grant: () =>
-			answer((): GrantReply | { isFenced: true } =>
-				world.isFenced ? { isFenced: true } : { served: [true], claimId: 0n, items: [item()], revision: 0n, claims: [] },
-			),
+			answer((): GrantReply | { isFenced: true } => (world.isFenced ? { isFenced: true } : { served: [true], items: [item()], revision: 0n, claims: [] })),
 		heartbeat: () =>
 			answer((): HeartbeatReply | { isFenced: true } =>
 				world.isFenced ? { isFenced: true } : { revision: 0n, isReturned: true, flushRequest: 0n, claims: [] },

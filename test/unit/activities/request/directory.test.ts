@@ -1,0 +1,59 @@
+import { expect, it } from "vitest";
+import type { Authority, ResolvedKey, TeamRecord } from "#activities/authority/port.ts";
+import { Directory } from "#activities/request/directory.ts";
+
+const KEY = { keyId: "key_test", teamId: "team", feature: null, userId: null, environment: null, models: null, endpoints: null, mayAssert: [] };
+const TEAM: TeamRecord = { teamId: "team", isUnlimited: false, isDeleted: false, policy: {}, budgets: [], revision: 1n };
+const KNOWN: ResolvedKey = { resolution: { kind: "known", key: KEY }, expiresInMs: null, maxAsserted: 0, team: TEAM };
+
+/** An authority whose look-ups are answered when the test says so. */
+function openDirectory(nowMs = () => 0) {
+	const answers: ((key: ResolvedKey) => void)[] = [];
+	const loaded: (readonly string[])[] = [];
+	const authority = {
+		resolveKey: () => new Promise<ResolvedKey>((resolve) => answers.push(resolve)),
+		loadTeams: async (teamIds: readonly string[]) => {
+			loaded.push(teamIds);
+			return teamIds.filter((teamId) => teamId !== "gone").map((teamId) => ({ ...TEAM, teamId, revision: 2n }));
+		},
+	} as Partial<Authority> as Authority;
+	return { directory: new Directory(authority, nowMs), answers, loaded };
+}
+
+it.each(["key", "team"])("an answer that crosses a change of its %s is not kept: it is asked for again", async (changed) => {
+	const { directory, answers } = openDirectory();
+	const resolution = directory.resolveKey("tg-secret");
+	if (changed === "key") directory.forgetKey(KEY.keyId);
+	else await directory.reload(new Set(["team"]));
+	answers[0]?.(KNOWN);
+	await new Promise((resolve) => setImmediate(resolve));
+	expect(answers).toHaveLength(2);
+	answers[1]?.({ ...KNOWN, resolution: { kind: "refused", code: "key.revoked", message: "revoked" } });
+	expect(await resolution).toMatchObject({ kind: "refused", code: "key.revoked" });
+});
+
+it("a key's end counts from before it was asked for, never later than PostgreSQL's", async () => {
+	let nowMs = 0;
+	const { directory, answers } = openDirectory(() => nowMs);
+	const resolution = directory.resolveKey("tg-secret");
+	nowMs = 400;
+	answers[0]?.({ ...KNOWN, expiresInMs: 500 });
+	await resolution;
+	nowMs = 499;
+	expect(directory.resolveKey("tg-secret")).toMatchObject({ kind: "known" });
+	nowMs = 500;
+	expect(directory.resolveKey("tg-secret")).toBeInstanceOf(Promise);
+});
+
+it("reads many teams again in few round trips, and forgets those that are gone", async () => {
+	const { directory, answers, loaded } = openDirectory();
+	const teamIds = [...Array.from({ length: 449 }, (_, index) => `team${index}`), "gone"];
+	for (const [index, teamId] of teamIds.entries()) {
+		const resolution = directory.resolveKey(`tg-${teamId}`);
+		answers[index]?.({ ...KNOWN, team: { ...TEAM, teamId } });
+		await resolution;
+	}
+	await directory.reload(null);
+	expect(loaded.map((asked) => asked.length)).toEqual([200, 200, 50]);
+	expect([directory.team("gone"), directory.team("team7")?.record.revision]).toEqual([undefined, 2n]);
+});
