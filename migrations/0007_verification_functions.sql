@@ -3,29 +3,46 @@
 -- effect on the windows stands in the lease rows of ('verify', 1), so that no row of a live gateway moves under it.
 -- Lock order as in 0004: chain, window rows by id, lease rows by window id.
 
--- Money given back makes the pseudo gateway's `granted` and `posted` negative; every other row only grows.
+-- Money given back makes the pseudo gateway's `granted`, `posted` and `overrun` negative; every other row only grows.
 ALTER TABLE tollgate.lease DROP CONSTRAINT lease_check;
-ALTER TABLE tollgate.lease ADD CONSTRAINT lease_amounts_check CHECK (returned >= 0 AND overrun >= 0 AND (posted >= 0 OR gateway_id = 'verify'));
+ALTER TABLE tollgate.lease ADD CONSTRAINT lease_amounts_check CHECK (returned >= 0 AND (posted >= 0 AND overrun >= 0 OR gateway_id = 'verify'));
 ALTER TABLE tollgate.window_event DROP CONSTRAINT window_event_kind_check;
 ALTER TABLE tollgate.window_event ADD CONSTRAINT window_event_kind_check CHECK (kind IN ('opened', 'limit', 'grant', 'return', 'opening_balance', 'adjustment', 'presented'));
 
 -- Moves windows by signed amounts without asking a limit: a corrected price may leave an overhang, never an overspend.
-CREATE FUNCTION tollgate.adjust_windows(p_windows bigint[], p_amounts bigint[]) RETURNS void
+-- What is given back lowers the window's overrun first: an overrun was never in `granted`, so that taking it out of there
+-- would free money that other calls have spent. Returns what each window's overrun went down by (window id -> amount).
+CREATE FUNCTION tollgate.adjust_windows(p_windows bigint[], p_amounts bigint[]) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
   v_row record;
+  v_overrun bigint;
+  v_taken bigint;
+  v_overruns jsonb := '{}';
 BEGIN
   FOR v_row IN
     SELECT w.*, u.amount FROM tollgate.budget_window w JOIN unnest(p_windows, p_amounts) AS u (id, amount) ON u.id = w.id
     WHERE u.amount <> 0 ORDER BY w.id FOR NO KEY UPDATE OF w
   LOOP
-    UPDATE tollgate.budget_window SET granted = granted + v_row.amount, event_seq = event_seq + 1 WHERE id = v_row.id;
+    -- Flushes only add to an overrun, and who lowers one holds the chain of 'verify': it cannot be less than this.
+    SELECT coalesce(sum(overrun), 0) INTO v_overrun FROM tollgate.lease WHERE window_id = v_row.id;
+    v_taken := greatest(0, least(-v_row.amount, v_overrun));
+    INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, posted, overrun, version)
+    VALUES ('verify', 1, v_row.id, v_row.amount + v_taken, v_row.amount + v_taken, -v_taken, 1)
+    ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE
+    SET granted = l.granted + excluded.granted, posted = l.posted + excluded.posted, overrun = l.overrun + excluded.overrun, version = l.version + 1;
+    IF v_taken > 0 THEN
+      -- What a person cleared is gone with it; a later overrun has to stop the window again.
+      UPDATE tollgate.budget_window SET overrun_cleared = least(overrun_cleared, v_overrun - v_taken) WHERE id = v_row.id;
+      v_overruns := v_overruns || jsonb_build_object(v_row.id::text, v_taken::text);
+    END IF;
+    CONTINUE WHEN v_row.amount + v_taken = 0;
+    UPDATE tollgate.budget_window SET granted = granted + v_row.amount + v_taken, event_seq = event_seq + 1 WHERE id = v_row.id;
     INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
-    VALUES (v_row.id, v_row.event_seq + 1, 'adjustment', 'verify', 1, v_row.amount, v_row.granted + v_row.amount,
+    VALUES (v_row.id, v_row.event_seq + 1, 'adjustment', 'verify', 1, v_row.amount + v_taken, v_row.granted + v_row.amount + v_taken,
             v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision);
-    INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, posted, version) VALUES ('verify', 1, v_row.id, v_row.amount, v_row.amount, 1)
-    ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, posted = l.posted + excluded.posted, version = l.version + 1;
   END LOOP;
+  RETURN v_overruns;
 END $$;
 
 -- Brings an unresolved, estimated or quarantined attempt to what it really cost (0 releases it) and marks it resolved.
@@ -42,6 +59,7 @@ DECLARE
   v_delta_tokens bigint;
   v_windows bigint[];
   v_amounts bigint[];
+  v_overruns jsonb;
   v_seq bigint;
   v_key text;
 BEGIN
@@ -58,7 +76,7 @@ BEGIN
   SELECT array_agg(w.id ORDER BY w.id), array_agg(CASE b.unit WHEN 'tokens' THEN v_delta_tokens ELSE v_delta END ORDER BY w.id)
   INTO v_windows, v_amounts
   FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE w.id = ANY (v_attempt.window_ids);
-  PERFORM tollgate.adjust_windows(coalesce(v_windows, '{}'), coalesce(v_amounts, '{}'));
+  v_overruns := tollgate.adjust_windows(coalesce(v_windows, '{}'), coalesce(v_amounts, '{}'));
 
   v_seq := tollgate.next_chunk_seq('verify', 1);
   v_key := p_attempt || '/adjust/' || (v_earlier + 1);
@@ -66,7 +84,7 @@ BEGIN
   INSERT INTO tollgate.entry (entry_key, at, kind, attempt_id, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version, detail)
   VALUES (v_key, v_now, 'adjustment', p_attempt, 'verify', 1, v_seq, 'team/' || v_attempt.team_id, 'provider/' || v_attempt.provider, v_delta, v_attempt.price_version,
           jsonb_build_object('resolves', p_attempt, 'reason', p_reason, 'admin', p_admin, 'tokens', v_delta_tokens::text,
-            'windows', coalesce((SELECT jsonb_object_agg(u.id::text, u.amount::text) FROM unnest(v_windows, v_amounts) AS u (id, amount) WHERE u.amount <> 0), '{}')));
+            'windows', coalesce((SELECT jsonb_object_agg(u.id::text, u.amount::text) FROM unnest(v_windows, v_amounts) AS u (id, amount) WHERE u.amount <> 0), '{}'), 'overruns', v_overruns));
   PERFORM tollgate.seal_chunk('verify', 1, v_seq, v_now);
   PERFORM tollgate.anchor_chain('verify', 1);
   RETURN v_key;

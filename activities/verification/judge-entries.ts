@@ -5,6 +5,7 @@ import type { Snapshot } from "./snapshot.ts";
 export type EntryTally = {
 	readonly attempts: number;
 	readonly entries: number;
+	/** As the leases show it; see `OVERRUN`. */
 	readonly overrunNanoUsd: bigint;
 	readonly estimated: number;
 	readonly unresolved: number;
@@ -41,11 +42,22 @@ const ODD_ENTRIES = `
 	   OR credit_account NOT LIKE 'provider/_%' OR (amount_nano_usd < 0 AND kind <> 'adjustment')
 	ORDER BY entry_key`;
 
+/**
+ * What calls cost beyond what was ever granted for them. A call stands in each of its team's windows: the
+ * greatest sum over a team's budgets of one kind (all its users by the day, say) counts each of its calls once.
+ */
+const OVERRUN = `
+	WITH kinds AS (
+		SELECT b.team_id, greatest(0, sum(l.overrun)) AS overrun
+		FROM tollgate.lease l JOIN tollgate.budget_window w ON w.id = l.window_id JOIN tollgate.budget b ON b.id = w.budget_id
+		WHERE b.unit = 'nano_usd' GROUP BY b.team_id, b.dimension, b.window_kind
+	), teams AS (SELECT team_id, max(overrun) AS overrun FROM kinds GROUP BY team_id)
+	SELECT greatest(coalesce(sum(overrun) FILTER (WHERE team_id IS NOT NULL), 0), coalesce(max(overrun) FILTER (WHERE team_id IS NULL), 0)) AS overrun FROM teams`;
+
 /** An unresolved or estimated charge is resolved by an adjustment that says so; a lump likewise. */
 const TALLY = `
 	SELECT (SELECT count(*) FROM tollgate.attempt) AS attempts,
 	       (SELECT count(*) FROM tollgate.entry) AS entries,
-	       (SELECT coalesce(sum(overrun_nano_usd), 0) FROM tollgate.attempt) AS overrun,
 	       count(*) FILTER (WHERE e.kind = 'estimated') AS estimated,
 	       count(*) FILTER (WHERE e.kind IN ('unresolved', 'lump')) AS unresolved
 	FROM tollgate.entry e
@@ -80,11 +92,12 @@ export async function judgeEntries(snapshot: Snapshot, findings: Findings): Prom
 			`${row["kind"]} of ${row["amount_nano_usd"]} from ${row["credit_account"]} to ${row["debit_account"]} is no such posting`,
 		);
 	}
-	const tally = await snapshot.one<{ attempts: string; entries: string; overrun: string; estimated: string; unresolved: string }>(TALLY);
+	const tally = await snapshot.one<{ attempts: string; entries: string; estimated: string; unresolved: string }>(TALLY);
+	const { overrun } = await snapshot.one<{ overrun: string }>(OVERRUN);
 	return {
 		attempts: Number(tally.attempts),
 		entries: Number(tally.entries),
-		overrunNanoUsd: BigInt(tally.overrun),
+		overrunNanoUsd: BigInt(overrun),
 		estimated: Number(tally.estimated),
 		unresolved: Number(tally.unresolved),
 	};

@@ -36,7 +36,8 @@ const REFUSALS = `
 	SELECT r.refusal_id, r.code, r.window_id, r.window_seq, r.limit_amount, r.granted, r.idle, r.need, r.open_reservations, r.waited_ms,
 	       least($1::bigint, (t.policy->>'admissionWaitMs')::bigint, p.shortest) AS shortest_wait_ms,
 	       e.granted_after AS event_granted, e.limit_amount AS event_limit, e.stop_amount AS event_stop, e.is_frozen AS event_frozen,
-	       (SELECT sum(l.overrun) FROM tollgate.lease l WHERE l.window_id = r.window_id) AS overrun
+	       -- What was resolved since stands as a negative overrun of the pseudo gateway: at the refusal it was there.
+	       (SELECT sum(l.overrun) FROM tollgate.lease l WHERE l.window_id = r.window_id AND l.gateway_id <> 'verify') AS overrun
 	FROM tollgate.refusal r
 	LEFT JOIN tollgate.window_event e ON e.window_id = r.window_id AND e.seq = r.window_seq
 	LEFT JOIN tollgate.team t ON t.id = r.team_id

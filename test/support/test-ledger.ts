@@ -108,8 +108,13 @@ export class TestLedger {
 
 	/** One chunk of attempts; each first takes its reservation from the budget. */
 	async settle(...attempts: TestAttempt[]): Promise<void> {
+		for (const attempt of attempts) await this.grant(attempt.reserved ?? COST_NANO_USD, attempts[0]?.epoch ?? 1);
+		await this.settleLate(...attempts);
+	}
+
+	/** One chunk of attempts whose money was granted before, or is gone. */
+	async settleLate(...attempts: TestAttempt[]): Promise<void> {
 		const epoch = attempts[0]?.epoch ?? 1;
-		for (const attempt of attempts) await this.grant(attempt.reserved ?? COST_NANO_USD, epoch);
 		const rows = attempts.map((attempt) => this.#row(attempt));
 		await this.sql("SELECT tollgate.settle_chunk('g1', $1, $2, '[]', '[]')", [epoch, JSON.stringify(rows)]);
 	}
