@@ -118,3 +118,31 @@ CREATE TABLE tollgate.quarantine (
   problem    text NOT NULL,
   row        jsonb NOT NULL
 );
+
+-- Monthly partitions (UTC) from the current month on. Rows that reached the default partition meanwhile move into theirs.
+CREATE FUNCTION tollgate.ensure_partitions(p_months_ahead integer) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_table text;
+  v_name text;
+  v_from timestamptz;
+  v_to timestamptz;
+  v_created integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.partitions', 0));
+  FOR i IN 0..p_months_ahead LOOP
+    v_from := (date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + i * interval '1 month') AT TIME ZONE 'UTC';
+    v_to := (date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + (i + 1) * interval '1 month') AT TIME ZONE 'UTC';
+    FOREACH v_table IN ARRAY ARRAY['attempt', 'entry'] LOOP
+      v_name := v_table || to_char(v_from AT TIME ZONE 'UTC', '_YYYY_MM');
+      CONTINUE WHEN to_regclass('tollgate.' || v_name) IS NOT NULL;
+      EXECUTE format('CREATE TABLE tollgate.%I (LIKE tollgate.%I INCLUDING ALL)', v_name, v_table);
+      EXECUTE format('WITH moved AS (DELETE FROM tollgate.%I WHERE at >= %L AND at < %L RETURNING *) INSERT INTO tollgate.%I SELECT * FROM moved',
+        v_table || '_default', v_from, v_to, v_name);
+      EXECUTE format('ALTER TABLE tollgate.%I ATTACH PARTITION tollgate.%I FOR VALUES FROM (%L) TO (%L)', v_table, v_name, v_from, v_to);
+      v_created := v_created + 1;
+    END LOOP;
+  END LOOP;
+  RETURN v_created;
+END $$;
+SELECT tollgate.ensure_partitions(3);

@@ -1,4 +1,4 @@
--- What writes the ledger: settle, adopt, lump, anchor, partitions. One function call in one statement each.
+-- What writes the ledger: settle, adopt, lump, anchor. One function call in one statement each.
 -- Lock order: the chain of a gateway epoch (advisory), window rows by id, lease rows by window id, the epoch row last.
 -- Rules: money-path §1, §5, §7 and §8.
 
@@ -295,6 +295,32 @@ BEGIN
   RETURN jsonb_build_object('returned', v_returned, 'closedHow', v_closed_how);
 END $$;
 
+-- The longest a call can still be running, in ms: by the policy in force (of one team; null: of any), or by an earlier one
+-- under which a running call may have begun. p_default_ms stands for a policy that does not say.
+CREATE FUNCTION tollgate.longest_call_ms(p_default_ms bigint, p_team text DEFAULT NULL) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(greatest(
+    CASE WHEN p_team IS NULL THEN p_default_ms END,
+    (SELECT max(coalesce((policy ->> 'maxCallMs')::bigint, p_default_ms)) FROM tollgate.team WHERE p_team IS NULL OR id = p_team),
+    (SELECT max(longest_ms) FILTER (WHERE ended_at + (longest_ms + 60000) * interval '1 millisecond' > clock_timestamp()) FROM (
+      SELECT coalesce((detail -> 'policy' ->> 'maxCallMs')::bigint, p_default_ms) AS longest_ms, lead(at) OVER (PARTITION BY subject ORDER BY revision) AS ended_at
+      FROM tollgate.change
+      WHERE kind = 'team' AND (p_team IS NULL OR subject = p_team) AND (detail ->> 'action' = 'created' OR detail -> 'policy' ? 'maxCallMs')
+    ) earlier)), p_default_ms)
+$$;
+
+-- Since when PostgreSQL can have heard of a gateway.
+CREATE FUNCTION tollgate.up_since() RETURNS timestamptz
+LANGUAGE sql STABLE AS $$ SELECT pg_postmaster_start_time() $$;
+
+-- How long a gateway last heard of at p_last_seen_at has been silent while PostgreSQL was up to hear it, in ms.
+CREATE FUNCTION tollgate.silent_ms(p_last_seen_at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE AS $$ SELECT (extract(epoch FROM clock_timestamp() - greatest(p_last_seen_at, tollgate.up_since())) * 1000)::bigint $$;
+
+-- Nothing that such a gateway sent can still be running: it was silent for the longest call plus a minute (money-path §8).
+CREATE FUNCTION tollgate.is_past_its_time(p_last_seen_at timestamptz, p_longest_call_ms bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$ SELECT tollgate.silent_ms(p_last_seen_at) >= p_longest_call_ms + 60000 $$;
+
 -- Ends an epoch that nobody can account for: everything left on its leases is posted, as one `lump` entry per team
 -- ('lump/<gateway>/<epoch>/<team>'; '/again/<chunk>' should money have been granted to it afterwards), detail.windows
 -- holding what was posted where. The entry's amount is the most its calls can have cost: every call of the team is held
@@ -316,7 +342,7 @@ BEGIN
   PERFORM tollgate.lock_chain(p_gateway, p_epoch);
   SELECT * INTO v_epoch FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch;
   IF v_epoch.closed_how IN ('adopted', 'drained')
-    OR greatest(v_epoch.last_seen_at, pg_postmaster_start_time()) > v_now - p_silent_ms * interval '1 millisecond'
+    OR tollgate.silent_ms(v_epoch.last_seen_at) < p_silent_ms
   THEN RETURN jsonb_build_object('lumps', v_lumps, 'closedHow', v_epoch.closed_how); END IF;
 
   v_seq := tollgate.next_chunk_seq(p_gateway, p_epoch);
@@ -364,41 +390,13 @@ END $$;
 
 -- Epochs that hold pending money and were not heard of for 60 s: what a sweep waits for, ends, or returns. A closed epoch
 -- is looked at for another hour: a grant that was under way while it closed must not strand money.
-CREATE FUNCTION tollgate.silent_epochs() RETURNS TABLE (gateway_id text, epoch bigint, closed_how text, silent_ms bigint, pending_windows bigint)
+CREATE FUNCTION tollgate.silent_epochs(p_longest_call_ms bigint)
+RETURNS TABLE (gateway_id text, epoch bigint, closed_how text, silent_ms bigint, pending_windows bigint, is_past_its_time boolean)
 LANGUAGE sql STABLE AS $$
-  SELECT g.gateway_id, g.epoch, g.closed_how,
-    (extract(epoch FROM clock_timestamp() - greatest(g.last_seen_at, pg_postmaster_start_time())) * 1000)::bigint, count(*)
+  SELECT g.gateway_id, g.epoch, g.closed_how, tollgate.silent_ms(g.last_seen_at), count(*), tollgate.is_past_its_time(g.last_seen_at, p_longest_call_ms)
   FROM tollgate.gateway_epoch g
   JOIN tollgate.lease l ON l.gateway_id = g.gateway_id AND l.epoch = g.epoch AND l.granted - l.returned - l.posted > 0
   WHERE (g.closed_at IS NULL OR g.closed_at > clock_timestamp() - interval '1 hour')
-    AND greatest(g.last_seen_at, pg_postmaster_start_time()) < clock_timestamp() - interval '60 seconds'
+    AND tollgate.silent_ms(g.last_seen_at) > 60000
   GROUP BY g.gateway_id, g.epoch ORDER BY g.gateway_id, g.epoch
 $$;
-
--- Monthly partitions (UTC) from the current month on. Rows that reached the default partition meanwhile move into theirs.
-CREATE FUNCTION tollgate.ensure_partitions(p_months_ahead integer) RETURNS integer
-LANGUAGE plpgsql AS $$
-DECLARE
-  v_table text;
-  v_name text;
-  v_from timestamptz;
-  v_to timestamptz;
-  v_created integer := 0;
-BEGIN
-  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.partitions', 0));
-  FOR i IN 0..p_months_ahead LOOP
-    v_from := (date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + i * interval '1 month') AT TIME ZONE 'UTC';
-    v_to := (date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + (i + 1) * interval '1 month') AT TIME ZONE 'UTC';
-    FOREACH v_table IN ARRAY ARRAY['attempt', 'entry'] LOOP
-      v_name := v_table || to_char(v_from AT TIME ZONE 'UTC', '_YYYY_MM');
-      CONTINUE WHEN to_regclass('tollgate.' || v_name) IS NOT NULL;
-      EXECUTE format('CREATE TABLE tollgate.%I (LIKE tollgate.%I INCLUDING ALL)', v_name, v_table);
-      EXECUTE format('WITH moved AS (DELETE FROM tollgate.%I WHERE at >= %L AND at < %L RETURNING *) INSERT INTO tollgate.%I SELECT * FROM moved',
-        v_table || '_default', v_from, v_to, v_name);
-      EXECUTE format('ALTER TABLE tollgate.%I ATTACH PARTITION tollgate.%I FOR VALUES FROM (%L) TO (%L)', v_table, v_name, v_from, v_to);
-      v_created := v_created + 1;
-    END LOOP;
-  END LOOP;
-  RETURN v_created;
-END $$;
-SELECT tollgate.ensure_partitions(3);

@@ -11,20 +11,30 @@ export type SweepReport = {
 	readonly ended: readonly (SilentEpoch & EpochEnd)[];
 };
 
-type SilentRow = { gateway_id: string; epoch: string; closed_how: string | null; silent_ms: string; pending_windows: string };
+type SilentRow = {
+	gateway_id: string;
+	epoch: string;
+	closed_how: string | null;
+	silent_ms: string;
+	pending_windows: string;
+	is_past_its_time: boolean;
+	longest_call_ms: string;
+};
 
-const SILENT = "SELECT gateway_id, epoch, closed_how, silent_ms, pending_windows FROM tollgate.silent_epochs()";
+const SILENT = `
+	SELECT s.*, l.ms AS longest_call_ms
+	FROM (SELECT tollgate.longest_call_ms($1) AS ms) l CROSS JOIN LATERAL tollgate.silent_epochs(l.ms) s`;
 const GRACE_MS = 60_000;
 
 /**
- * Leases nobody can adopt (money-path §8): pending for `maxCallMs` plus a minute after the gateway was last heard of, then
- * posted as one lump per team. Only PostgreSQL's clock counts, and only time in which PostgreSQL was up. Run by a worker,
- * in one place or several.
+ * Leases nobody can adopt (money-path §8): pending for the longest call that any policy allows, `defaultCallMs` at least,
+ * plus a minute after the gateway was last heard of, then posted as one lump per team. Only PostgreSQL's clock counts, and
+ * only time in which PostgreSQL was up. Run by a worker, in one place or several.
  */
-export async function sweepSilentEpochs(sql: SqlConnection, maxCallMs: number): Promise<SweepReport> {
+export async function sweepSilentEpochs(sql: SqlConnection, defaultCallMs: number): Promise<SweepReport> {
 	const waiting: SilentEpoch[] = [];
 	const ended: (SilentEpoch & EpochEnd)[] = [];
-	for (const row of await sql.query<SilentRow>("silent_epochs", SILENT, [])) {
+	for (const row of await sql.query<SilentRow>("silent_epochs", SILENT, [defaultCallMs])) {
 		const silent: SilentEpoch = {
 			gatewayId: row.gateway_id,
 			epoch: BigInt(row.epoch),
@@ -33,8 +43,8 @@ export async function sweepSilentEpochs(sql: SqlConnection, maxCallMs: number): 
 		};
 		const isOver = row.closed_how === "adopted" || row.closed_how === "drained";
 		if (isOver) ended.push({ ...silent, ...(await closeEpoch(sql, silent, "adopted")) });
-		else if (silent.silentMs < maxCallMs + GRACE_MS) waiting.push(silent);
-		else ended.push({ ...silent, ...(await lumpEpoch(sql, silent, { reason: "gateway_lost", silentMs: maxCallMs + GRACE_MS })) });
+		else if (!row.is_past_its_time) waiting.push(silent);
+		else ended.push({ ...silent, ...(await lumpEpoch(sql, silent, { reason: "gateway_lost", silentMs: Number(row.longest_call_ms) + GRACE_MS })) });
 	}
 	return { waiting, ended };
 }

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
 import { flushGateways } from "./flush-gateways.ts";
 import { judgeChains } from "./judge-chains.ts";
 import { judgeCounters } from "./judge-counters.ts";
@@ -20,11 +21,8 @@ export type VerifyOptions = {
 	readonly shouldResolve?: boolean | undefined;
 	/** Stands beside every change this makes (the flush request, adjustments). Default "verify". */
 	readonly adminName?: string | undefined;
-	/** Longest call; default 900,000 ms, or the longest any team's policy allows. */
-	readonly maxCallMs?: number | undefined;
 };
 
-const DEFAULT_MAX_CALL_MS = 900_000;
 const MINUTE_MS = 60_000;
 
 /**
@@ -43,7 +41,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Verification
 			const findings = new Findings();
 			if (unflushed.length > 0) findings.note(`Live but not flushed within 10 s: ${unflushed.join(", ")}; calls they hold in memory are judged next time.`);
 			if (resolution) findings.note(resolution);
-			return judge(snapshot, findings, { log, maxCallMs: options.maxCallMs });
+			return judge(snapshot, findings, log);
 		});
 	} finally {
 		await client.end();
@@ -53,25 +51,25 @@ export async function verifyLedger(options: VerifyOptions): Promise<Verification
 async function resolveAgainst(client: pg.Client, log: ProviderLog, adminName: string): Promise<string> {
 	const plan = await withSnapshot(client, (snapshot) => planResolution(snapshot, log));
 	const { adjusted, released } = await postResolution(client, plan, adminName);
-	return `Resolved: ${adjusted} brought to the logged cost, ${released} released.`;
+	const kept =
+		plan.tooYoung > 0 ? ` ${plan.tooYoung} stay charged: the log does not hold them, but they are younger than the longest call and may still be running.` : "";
+	return `Resolved: ${adjusted} brought to the logged cost, ${released} released.${kept}`;
 }
 
-async function judge(snapshot: Snapshot, findings: Findings, options: { log: ProviderLog | undefined; maxCallMs: number | undefined }): Promise<Verification> {
-	const graceMs = (options.maxCallMs ?? (await longestCallMs(snapshot))) + MINUTE_MS;
+async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | undefined): Promise<Verification> {
+	const longestCallMs = await readLongestCallMs(snapshot);
 	const entries = await judgeEntries(snapshot, findings);
 	await judgeChains(snapshot, findings);
 	await judgeCounters(snapshot, findings);
 	const { overspendNanoUsd } = await judgeWindows(snapshot, findings);
 	await judgeRefusals(snapshot, findings);
-	await judgePending(snapshot, findings, graceMs);
-	const calls = options.log ? await judgeProviderLog(snapshot, findings, { log: options.log, graceMs }) : entries.attempts;
+	await judgePending(snapshot, findings, longestCallMs);
+	const calls = log ? await judgeProviderLog(snapshot, findings, { log, graceMs: longestCallMs + MINUTE_MS }) : entries.attempts;
 	return summarise(findings, { calls, entries, overspendNanoUsd });
 }
 
-async function longestCallMs(snapshot: Snapshot): Promise<number> {
-	const row = await snapshot.one<{ longest: string }>("SELECT greatest($1::bigint, max((policy->>'maxCallMs')::bigint)) AS longest FROM tollgate.team", [
-		DEFAULT_MAX_CALL_MS,
-	]);
+async function readLongestCallMs(snapshot: Snapshot): Promise<number> {
+	const row = await snapshot.one<{ longest: string }>("SELECT tollgate.longest_call_ms($1) AS longest", [DEFAULT_TEAM_POLICY.maxCallMs]);
 	return Number(row.longest);
 }
 

@@ -94,7 +94,8 @@ describe("kill -9 under steady traffic", () => {
 		await traffic.stop();
 		expect(traffic.served()).toBeGreaterThan(150);
 		expect(await verify(system)).toMatchObject({ ok: true, overspendNanoUsd: "0", falseRefusals: 0, duplicated: 0, lost: 0, pendingPastTime: 0 });
-		// What nobody knew when it happened is known from the log: charged at its cost, or given back.
-		expect(await verify(system, ["--resolve"])).toMatchObject({ ok: true, unresolved: 0, estimated: 0 });
+		// What nobody knew when it happened is known from the log and charged at its cost; what the log lacks may, for all that is
+		// known, still be running: it stays charged.
+		expect(await verify(system, ["--resolve"])).toMatchObject({ ok: true, estimated: 0 });
 	}, 60_000);
 });

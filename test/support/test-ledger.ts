@@ -74,6 +74,20 @@ export class TestLedger {
 		await this.sql("UPDATE tollgate.gateway_epoch SET last_seen_at = least(last_seen_at, clock_timestamp() - interval '3 seconds')");
 	}
 
+	/**
+	 * As if everything in the ledger had happened so much earlier, with PostgreSQL up all the while: the chains are sealed
+	 * anew, anchors are gone.
+	 */
+	async passTime(interval = "20 minutes"): Promise<void> {
+		for (const table of ["attempt", "entry"]) await this.sql(`UPDATE tollgate.${table} SET at = at - $1::interval`, [interval]);
+		await this.sql("UPDATE tollgate.gateway_epoch SET last_seen_at = last_seen_at - $1::interval", [interval]);
+		for (const table of ["chunk", "chain_anchor"]) await this.sql(`DELETE FROM tollgate.${table}`);
+		await this.sql(
+			"SELECT tollgate.seal_chunk(gateway_id, epoch, chunk_seq, at) FROM (SELECT DISTINCT gateway_id, epoch, chunk_seq, at FROM tollgate.entry ORDER BY 1, 2, 3) c",
+		);
+		await this.sql("CREATE OR REPLACE FUNCTION tollgate.up_since() RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT now() - interval '1 year' $$");
+	}
+
 	/** Puts the budget under a new limit (nano-USD). */
 	async limit(limitAmount: bigint, revision: number): Promise<void> {
 		const budget = {

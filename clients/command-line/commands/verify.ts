@@ -17,7 +17,7 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
 		example: "tollgate verify --provider-log .tollgate/provider-calls.jsonl --json",
 		options: {
 			"--provider-log <FILE>": "the provider's own call log: every billed call exactly once, re-priced",
-			"--resolve": "bring unresolved charges to the logged cost, release those the log does not hold",
+			"--resolve": "bring unresolved charges to the logged cost, release those the log does not hold once no such call can still be running",
 		},
 		run: async ({ options }) => {
 			if (options.resolve && options.providerLog === undefined) throw new CommandFailure(COULD_NOT_LOOK, "--resolve needs --provider-log");

@@ -10,7 +10,8 @@ beforeEach(async () => {
 afterEach(() => ledger.close());
 
 async function verify(providerLogPath?: string, shouldResolve = false) {
-	await ledger.fallSilent();
+	if (shouldResolve) await ledger.passTime();
+	else await ledger.fallSilent();
 	return verifyLedger({ databaseUrl: ledger.database.url, providerLogPath, shouldResolve });
 }
 

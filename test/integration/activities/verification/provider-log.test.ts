@@ -170,7 +170,10 @@ describe("charges without knowing", () => {
 });
 
 describe("resolving", () => {
-	beforeEach(() => ledger.settle({ n: 3, outcome: "unresolved", reserved: 500n }, { n: 4, outcome: "estimated", reserved: 500n }));
+	beforeEach(async () => {
+		await ledger.settle({ n: 3, outcome: "unresolved", reserved: 500n }, { n: 4, outcome: "estimated", reserved: 500n });
+		await ledger.passTime();
+	});
 
 	test("brings charges to the logged cost, releases the others, and gives the money back", async () => {
 		expect(await spent()).toBe("1400");
@@ -178,6 +181,37 @@ describe("resolving", () => {
 		expect(findings).toEqual([]);
 		expect(report).toMatchObject({ ok: true, entries: 6, estimated: 0, unresolved: 0 });
 		expect(await spent()).toBe("600");
+	});
+
+	test("releases nothing that may still be running at the provider, and says how much that is", async () => {
+		await ledger.settle({ n: 5, outcome: "unresolved", reserved: 500n });
+		const { report, notes } = await verify(await ledger.providerLog({ n: 1 }, { n: 2 }, { n: 3 }), true);
+		expect(report).toMatchObject({ ok: true, unresolved: 1, estimated: 0 });
+		expect(notes.join()).toContain("1 released. 1 stay charged");
+		expect(await spent()).toBe("1100");
+		expect((await verify(await ledger.providerLog({ n: 1 }, { n: 2 }, { n: 3 }, { n: 5 }))).findings).toEqual([]);
+	});
+
+	test("waits as long as the team's policy, or the one before it, lets a call run", async () => {
+		const log = await ledger.providerLog({ n: 1 }, { n: 2 });
+		await ledger.sql("SELECT tollgate.record_change('team', 'demo', 'ada', '{\"policy\": {\"maxCallMs\": 3600000}}')");
+		await ledger.sql("SELECT tollgate.record_change('team', 'demo', 'ada', '{\"policy\": {\"maxCallMs\": 60000}}')");
+		await ledger.sql("UPDATE tollgate.team SET policy = '{\"maxCallMs\": 60000}'");
+		expect((await verify(log, true)).report).toMatchObject({ ok: true, unresolved: 1, estimated: 1 });
+		await ledger.sql("UPDATE tollgate.change SET at = at - interval '2 hours'");
+		expect((await verify(log, true)).report).toMatchObject({ ok: true, unresolved: 0, estimated: 0 });
+	});
+
+	test("leaves a lump alone while a call of its epoch may still be running", async () => {
+		await ledger.register();
+		await ledger.grant(900n, 2);
+		await ledger.sql("SELECT tollgate.lump_epoch('g1', 2, 'machine_crash')");
+		const { report, notes } = await verify(await ledger.providerLog({ n: 1 }, { n: 2 }), true);
+		expect(report).toMatchObject({ ok: true, unresolved: 1 });
+		expect(notes.join()).toContain("1 stay charged");
+		await ledger.passTime();
+		expect((await verify(await ledger.providerLog({ n: 1 }, { n: 2 }), true)).report).toMatchObject({ ok: true, unresolved: 0 });
+		expect(await spent()).toBe("400");
 	});
 
 	test("records who did it, on the entries and in the change log", async () => {
@@ -218,6 +252,7 @@ describe("resolving", () => {
 	test("a lump goes down to what its calls cost, and late settles still move out of it", async () => {
 		await ledger.grant(900n);
 		await ledger.sql("SELECT tollgate.lump_epoch('g1', 1, 'test')");
+		await ledger.passTime();
 		const log = await ledger.providerLog({ n: 1 }, { n: 2 }, { n: 3 }, { n: 6 });
 		expect((await verify(log, true)).report).toMatchObject({ ok: true, unresolved: 0 });
 		expect(await spent()).toBe("800");

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Connection } from "#activities/database/connection.ts";
+import { sweepSilentEpochs } from "#activities/ledger/sweep.ts";
 import type { FindingKind } from "#activities/verification/report.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { TestLedger } from "#test/support/test-ledger.ts";
@@ -188,10 +190,30 @@ describe("pending money", () => {
 
 	test("of a silent gateway is past its time after the longest call and a minute", async () => {
 		await ledger.grant(50n);
+		await ledger.passTime("0");
 		await ledger.sql("UPDATE tollgate.gateway_epoch SET last_seen_at = clock_timestamp() - interval '15 minutes 30 seconds'");
 		expect((await verify()).report.ok).toBe(true);
 		await ledger.sql("UPDATE tollgate.gateway_epoch SET last_seen_at = clock_timestamp() - interval '16 minutes 1 second'");
 		await expectFinding("pending_past_time", "lease g1/1 window 1");
+	});
+
+	test("waits as long as any team's policy lets a call run, for the sweep and for verify", async () => {
+		await ledger.grant(50n);
+		await ledger.passTime("30 minutes");
+		await ledger.sql("UPDATE tollgate.team SET policy = '{\"maxCallMs\": 3600000}'");
+		const sql = new Connection({ url: ledger.database.url, applicationName: "test" });
+		expect((await verify()).report.ok).toBe(true);
+		expect(await sweepSilentEpochs(sql, 900_000)).toMatchObject({ waiting: [{ epoch: 1n }], ended: [] });
+		await ledger.passTime("32 minutes");
+		await expectFinding("pending_past_time", "lease g1/1 window 1");
+		expect(await sweepSilentEpochs(sql, 900_000)).toMatchObject({ waiting: [], ended: [{ epoch: 1n, closedHow: "lump" }] });
+		await sql.close();
+	});
+
+	test("of a gateway that PostgreSQL was not up to hear is not past its time, as for the sweep", async () => {
+		await ledger.grant(50n);
+		await ledger.sql("UPDATE tollgate.gateway_epoch SET last_seen_at = clock_timestamp() - interval '1 day'");
+		expect((await verify()).report).toMatchObject({ ok: true, pendingPastTime: 0 });
 	});
 
 	test("of an epoch nobody registered is past its time", async () => {

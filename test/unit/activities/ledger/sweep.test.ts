@@ -12,6 +12,8 @@ test("an epoch is waited for, then posted as a lump; what a late grant left on a
 		closed_how,
 		silent_ms: String(silent_ms),
 		pending_windows: "2",
+		is_past_its_time: silent_ms >= MAX_CALL_MS + 60_000,
+		longest_call_ms: String(MAX_CALL_MS),
 	});
 	const statements: [string, readonly unknown[]][] = [];
 	const answers: Record<string, QueryResultRow[]> = {
