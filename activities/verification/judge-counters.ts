@@ -21,6 +21,7 @@ const LEASES_AGAINST_ENTRIES = `
 			FROM tollgate.entry e
 			CROSS JOIN LATERAL jsonb_each_text(e.detail -> 'windows') AS d
 			WHERE e.kind IN ('lump', 'adjustment') AND jsonb_typeof(e.detail -> 'windows') = 'object'
+			  AND pg_input_is_valid(d.key, 'bigint') AND pg_input_is_valid(d.value, 'numeric')
 			GROUP BY 1, 2, 3
 		) x GROUP BY 1, 2, 3
 	)

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
 import { flushGateways } from "./flush-gateways.ts";
+import { judgeAdjustments } from "./judge-adjustments.ts";
 import { judgeChains } from "./judge-chains.ts";
 import { judgeCounters } from "./judge-counters.ts";
 import { type EntryTally, judgeEntries } from "./judge-entries.ts";
@@ -59,6 +60,7 @@ async function resolveAgainst(client: pg.Client, log: ProviderLog, adminName: st
 async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | undefined): Promise<Verification> {
 	const longestCallMs = await readLongestCallMs(snapshot);
 	const entries = await judgeEntries(snapshot, findings);
+	await judgeAdjustments(snapshot, findings);
 	await judgeChains(snapshot, findings);
 	await judgeCounters(snapshot, findings);
 	const { overspendNanoUsd } = await judgeWindows(snapshot, findings);

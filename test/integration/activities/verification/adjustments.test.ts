@@ -67,3 +67,87 @@ describe("resolving a charge that was posted as overrun", () => {
 		expect((await verify(await ledger.providerLog({ n: 1 }, { n: 2 }), true)).report).toMatchObject({ ok: true, falseRefusals: 0 });
 	});
 });
+
+describe("an adjustment nobody made, sealed into the chain", () => {
+	type Forgery = { attempt?: string | null; gateway?: string; epoch?: number; account?: string; amount?: number; detail?: object };
+
+	async function forge({ attempt = null, gateway = "verify", epoch = 1, account = "demo", amount = -1_000_000_000, detail = {} }: Forgery) {
+		const [row] = await ledger.sql<{ seq: string; now: string }>("SELECT tollgate.next_chunk_seq($1, $2) AS seq, clock_timestamp()::text AS now", [
+			gateway,
+			epoch,
+		]);
+		await ledger.sql("INSERT INTO tollgate.entry_key VALUES ('gift')");
+		await ledger.sql(
+			"INSERT INTO tollgate.entry (entry_key, at, kind, attempt_id, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version, detail) VALUES ('gift', $1, 'adjustment', $2, $3, $4, $5, 'team/' || $6, $7, $8, 1, $9)",
+			[row?.now, attempt, gateway, epoch, row?.seq, account, attempt === null ? "provider/unknown" : "provider/openai", amount, detail],
+		);
+		await ledger.sql("SELECT tollgate.seal_chunk($1, $2, $3, $4)", [gateway, epoch, row?.seq, row?.now]);
+		// The forger moves the counters too, as far as his entry names them.
+		for (const [windowId, moved] of Object.entries((detail as { windows?: Record<string, string> }).windows ?? {})) {
+			if (windowId !== ledger.windowId) continue;
+			if (gateway !== "verify")
+				await ledger.sql("UPDATE tollgate.lease SET posted = posted + $1, returned = returned - $1 WHERE gateway_id = $2 AND epoch = $3", [
+					moved,
+					gateway,
+					epoch,
+				]);
+			else await ledger.sql("SELECT tollgate.adjust_windows(ARRAY[$1::bigint], ARRAY[$2::bigint])", [windowId, moved]);
+		}
+	}
+
+	async function expectOnlyGift() {
+		const { findings } = await verify();
+		expect(findings.filter(({ kind }) => kind === "entry").map(({ row }) => row)).toContain("entry gift");
+		expect(findings.map(({ kind }) => kind)).not.toContain("chain");
+	}
+
+	beforeEach(async () => {
+		await ledger.settle({ n: 1 }, { n: 2, outcome: "unresolved", reserved: 500n });
+		await ledger.register();
+		await ledger.grant(900n, 2);
+		await ledger.sql("SELECT tollgate.lump_epoch('g1', 2, 'test')");
+		expect((await verify()).findings).toEqual([]);
+	});
+
+	const windows = (amount: number) => ({ [ledger.windowId]: String(amount) });
+	const resolves = (n: number) => ({ resolves: `g1-1-${n}`, tokens: "0" });
+
+	test.each<[string, () => Forgery]>([
+		["for an attempt that does not exist", () => ({ attempt: "g9-9-9", detail: { resolves: "g9-9-9", tokens: "0", windows: {} } })],
+		["without anything it is for", () => ({})],
+		["for an attempt whose cost was known", () => ({ attempt: "g1-1-1", amount: -100, detail: { ...resolves(1), windows: windows(-100) } })],
+		["of more than the attempt was charged", () => ({ attempt: "g1-1-2", amount: -501, detail: { ...resolves(2), windows: windows(-501) } })],
+		[
+			"of more tokens than the attempt was charged",
+			() => ({ attempt: "g1-1-2", amount: -1, detail: { ...resolves(2), tokens: "-151", windows: windows(-1) } }),
+		],
+		["that moves its window by another amount", () => ({ attempt: "g1-1-2", amount: -100, detail: { ...resolves(2), windows: windows(-400) } })],
+		["that leaves its window as it was", () => ({ attempt: "g1-1-2", amount: -100, detail: { ...resolves(2), windows: {} } })],
+		["with text for amounts", () => ({ attempt: "g1-1-2", amount: -100, detail: { ...resolves(2), windows: { one: "much" } } })],
+		["for another team's account", () => ({ attempt: "g1-1-2", account: "mine", amount: -100, detail: { ...resolves(2), windows: windows(-100) } })],
+		["for no lump", () => ({ gateway: "g1", epoch: 2, amount: -100, detail: { lump: "lump/g1/2/none", windows: {} } })],
+		["for the lump of another epoch", () => ({ gateway: "g1", epoch: 1, amount: -100, detail: { lump: "lump/g1/2/demo", windows: {} } })],
+		[
+			"of more than the lump holds",
+			() => ({ gateway: "g1", epoch: 2, amount: -901, detail: { lump: "lump/g1/2/demo", resolves: "lump/g1/2/demo", windows: windows(-900) } }),
+		],
+		["that adds to a lump", () => ({ gateway: "g1", epoch: 2, amount: 5, detail: { lump: "lump/g1/2/demo", windows: {} } })],
+		[
+			"that gives a lump's window another amount",
+			() => ({ gateway: "g1", epoch: 2, amount: -100, detail: { lump: "lump/g1/2/demo", resolves: "lump/g1/2/demo", windows: windows(-900) } }),
+		],
+	])("%s is found", async (_name, forgery) => {
+		await forge(forgery());
+		await expectOnlyGift();
+	});
+
+	test("that passes for a late settle without a charge is found", async () => {
+		await forge({ gateway: "g1", epoch: 2, amount: -100, detail: { lump: "lump/g1/2/demo", reason: "late_settle", windows: {} } });
+		expect((await verify()).findings.map(({ row }) => row)).toContain("chunk g1/2/2");
+	});
+
+	test("and an overrun lowered by hand is found", async () => {
+		await ledger.sql("INSERT INTO tollgate.lease (gateway_id, epoch, window_id, overrun) VALUES ('verify', 1, $1, -7)", [ledger.windowId]);
+		expect((await verify()).findings.map(({ row }) => row)).toContain(`lease verify/1 window ${ledger.windowId}`);
+	});
+});
