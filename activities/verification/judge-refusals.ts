@@ -24,22 +24,36 @@ type RefusalRow = {
 	event_stop: string | null;
 	event_frozen: boolean | null;
 	overrun: string | null;
+	/** What was granted there and cannot have been posted yet; null where there is no such event. */
+	least_open: string | null;
 };
 
 const TIMER_TOLERANCE_MS = 20;
 
 /**
- * `open_reservations` is everything granted and not yet posted, the asker's idle money included. The wait is
- * judged by the shortest one the team ever had: the policy of the moment is not on the row.
+ * `open_reservations` is everything granted and not yet posted, the asker's idle money included. It was at least what was
+ * granted then less what is posted now: postings only grow, except where a lump was brought down, and adjustments may
+ * have raised them. The wait is judged by the shortest one the team ever had: the policy of the moment is not on the row.
  */
 const REFUSALS = `
+	WITH posted AS (
+		SELECT window_id, sum(posted) AS amount FROM tollgate.lease WHERE gateway_id <> 'verify' GROUP BY window_id
+	), adjusted AS (
+		SELECT d.key AS window_id, sum(CASE WHEN e.attempt_id IS NULL THEN -d.value::numeric ELSE greatest(0, d.value::numeric) END) AS amount
+		FROM tollgate.entry e CROSS JOIN LATERAL jsonb_each_text(e.detail->'windows') AS d
+		WHERE e.kind = 'adjustment' AND e.detail ? 'resolves' AND jsonb_typeof(e.detail->'windows') = 'object' AND pg_input_is_valid(d.value, 'numeric')
+		GROUP BY d.key
+	)
 	SELECT r.refusal_id, r.code, r.window_id, r.window_seq, r.limit_amount, r.granted, r.idle, r.need, r.open_reservations, r.waited_ms,
 	       least($1::bigint, (t.policy->>'admissionWaitMs')::bigint, p.shortest) AS shortest_wait_ms,
 	       e.granted_after AS event_granted, e.limit_amount AS event_limit, e.stop_amount AS event_stop, e.is_frozen AS event_frozen,
 	       -- What was resolved since stands as a negative overrun of the pseudo gateway: at the refusal it was there.
-	       (SELECT sum(l.overrun) FROM tollgate.lease l WHERE l.window_id = r.window_id AND l.gateway_id <> 'verify') AS overrun
+	       (SELECT sum(l.overrun) FROM tollgate.lease l WHERE l.window_id = r.window_id AND l.gateway_id <> 'verify') AS overrun,
+	       e.granted_after - coalesce(n.amount, 0) - coalesce(j.amount, 0) AS least_open
 	FROM tollgate.refusal r
 	LEFT JOIN tollgate.window_event e ON e.window_id = r.window_id AND e.seq = r.window_seq
+	LEFT JOIN posted n ON n.window_id = r.window_id
+	LEFT JOIN adjusted j ON j.window_id = r.window_id::text
 	LEFT JOIN tollgate.team t ON t.id = r.team_id
 	LEFT JOIN (
 		SELECT subject, min((detail->'policy'->>'admissionWaitMs')::bigint) AS shortest FROM tollgate.change WHERE kind = 'team' GROUP BY subject
@@ -74,7 +88,8 @@ function refusalProblem(row: RefusalRow): string | undefined {
 		return `gives no evidence: window ${row.window_id} has no event ${row.window_seq}`;
 	if (row.code === "budget.frozen") return row.event_frozen ? undefined : "says frozen, but the window was not";
 	if (row.code === "budget.overrun") return BigInt(row.overrun ?? 0) > 0n ? undefined : "says overrun, but the window has none";
-	if (row.granted === null || row.limit_amount === null || row.need === null || row.idle === null) return "lacks the numbers it was decided on";
+	if (row.granted === null || row.limit_amount === null || row.need === null || row.idle === null || row.open_reservations === null)
+		return "lacks the numbers it was decided on";
 	const [limit, stop, granted] = [BigInt(row.event_limit), BigInt(row.event_stop), BigInt(row.event_granted)];
 	const ceiling = limit < stop ? limit : stop;
 	const saidLimit = BigInt(row.limit_amount);
@@ -88,8 +103,10 @@ function refusalProblem(row: RefusalRow): string | undefined {
 /** Money that calls in flight held could still have come back: such a call waits before it is refused. */
 function waitProblem(row: RefusalRow, left: bigint): string | undefined {
 	const shortestWaitMs = Number(row.shortest_wait_ms);
-	if (row.open_reservations === null || row.waited_ms >= shortestWaitMs - TIMER_TOLERANCE_MS) return undefined;
-	const attainable = left + BigInt(row.open_reservations);
+	if (row.waited_ms >= shortestWaitMs - TIMER_TOLERANCE_MS) return undefined;
+	const open = BigInt(row.open_reservations ?? 0);
+	if (open < BigInt(row.least_open ?? 0)) return `says open calls held ${open}, but at least ${row.least_open} was granted and not posted yet`;
+	const attainable = left + open;
 	return attainable >= BigInt(row.need ?? 0)
 		? `needed ${row.need} and waited ${row.waited_ms} of ${shortestWaitMs} ms while ${row.open_reservations} was held by open calls`
 		: undefined;

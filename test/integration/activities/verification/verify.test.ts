@@ -174,6 +174,32 @@ describe("refusals", () => {
 		expect((await verify()).report.falseRefusals).toBe(0);
 	});
 
+	test("without the number of open calls are false: a refusal gives its grounds", async () => {
+		await ledger.refuse({ limit: 1_000n, granted: 600n, idle: 0n, need: 500n });
+		await ledger.sql("UPDATE tollgate.refusal SET open_reservations = NULL");
+		await expectFinding("false_refusal", "refusal g1-1-f-1");
+	});
+
+	test("that say less was open than was granted and is still not posted are false", async () => {
+		await ledger.grant(300n);
+		const early = { limit: 1_000n, granted: 900n, idle: 0n, need: 500n };
+		await ledger.refuse({ ...early, n: 1, open: 300n });
+		expect((await verify()).report.falseRefusals).toBe(0);
+		await ledger.refuse({ ...early, n: 2, open: 299n });
+		await expectFinding("false_refusal", "refusal g1-1-f-2");
+	});
+
+	test("stay right when a lump or an unresolved charge of that time is brought down later", async () => {
+		await ledger.grant(100n);
+		await ledger.settle({ n: 4, outcome: "unresolved", reserved: 150n });
+		await ledger.refuse({ limit: 1_000n, granted: 850n, idle: 0n, need: 500n, open: 100n });
+		await ledger.sql("SELECT tollgate.lump_epoch('g1', 1, 'test')");
+		await ledger.sql("SELECT tollgate.reduce_lump('lump/g1/1/demo', 20, 'lease resolve', 'ada')");
+		await ledger.sql("SELECT tollgate.adjust_attempt('g1-1-4', 0, 0, 'not in the provider log', 'ada')");
+		await ledger.sql("SELECT tollgate.adjust_attempt('g1-1-4', 140, 150, 'provider log line 1', 'ada')");
+		expect((await verify()).findings).toEqual([]);
+	});
+
 	test("for lack of a budget are false when there was one", async () => {
 		await ledger.sql("UPDATE tollgate.budget SET created_at = created_at - interval '1 hour'");
 		await ledger.refuse({ limit: 0n, granted: 0n, idle: 0n, need: 0n, code: "budget.none" });
