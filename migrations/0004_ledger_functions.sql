@@ -53,15 +53,18 @@ END $$;
 
 -- A late settle of an epoch that ended as a lump is taken out of the lump, never added to it: one adjustment per lump,
 -- at most what the lump still holds. Returns, per window, the part of the amounts that the lump had already posted.
--- The organisation's lump covers what the teams' lumps do not. An overrun was never in the lump, which holds what was
--- left on the leases: taking it out there would leave too little for the calls that nobody can name.
+-- Where an account has several lumps, each covers what those before it left, and only calls that were held in one of its
+-- windows. A lump of no team's account covers what the teams' lumps do not. An overrun was never in a lump, which holds
+-- what was left on the leases: taking it out there would leave too little for the calls that nobody can name.
 CREATE FUNCTION tollgate.move_out_of_lumps(p_gateway text, p_epoch bigint, p_seq bigint, p_at timestamptz, p_windows bigint[], p_amounts bigint[]) RETURNS bigint[]
 LANGUAGE plpgsql AS $$
 DECLARE
   v_lump record;
   v_moved bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_windows)]);
+  v_given jsonb := '{}'; -- account -> what its lumps gave so far
   v_detail jsonb;
   v_due bigint;
+  v_held bigint;
   v_taken bigint;
   v_uncovered bigint;
   v_key text;
@@ -70,16 +73,23 @@ BEGIN
   FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = p_at
   WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch AND e.chunk_seq = p_seq AND e.at = p_at;
   FOR v_lump IN
-    SELECT coalesce(detail ->> 'lump', entry_key) AS lump_key, min(debit_account) AS account, sum(amount_nano_usd)::bigint AS rest
-    FROM tollgate.entry
-    WHERE gateway_id = p_gateway AND epoch = p_epoch AND attempt_id IS NULL AND kind IN ('lump', 'adjustment')
-    GROUP BY 1 ORDER BY min(debit_account) = 'organization', 1
+    SELECT l.entry_key AS lump_key, l.debit_account AS account, l.debit_account IN ('organization', 'team/@unknown') AS is_of_nobody,
+      ARRAY(SELECT jsonb_object_keys(l.detail -> 'windows')::bigint) AS windows,
+      l.amount_nano_usd + coalesce((SELECT sum(x.amount_nano_usd) FROM tollgate.entry x
+        WHERE x.gateway_id = p_gateway AND x.epoch = p_epoch AND x.attempt_id IS NULL AND x.kind = 'adjustment' AND x.detail ->> 'lump' = l.entry_key), 0)::bigint AS rest
+    FROM tollgate.entry l
+    WHERE l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.kind = 'lump'
+    ORDER BY is_of_nobody, l.entry_key
   LOOP
-    SELECT coalesce(sum(greatest(0, e.amount_nano_usd - a.overrun_nano_usd)), 0) INTO v_due
-    FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = p_at
-    WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch AND e.chunk_seq = p_seq AND e.at = p_at AND e.debit_account = v_lump.account;
-    v_taken := greatest(0, least(CASE WHEN v_lump.account = 'organization' THEN v_uncovered ELSE v_due END, v_lump.rest));
+    SELECT coalesce(sum(x.cost), 0), coalesce(sum(x.cost) FILTER (WHERE v_lump.windows = '{}' OR x.window_ids && v_lump.windows), 0) INTO v_due, v_held
+    FROM (
+      SELECT greatest(0, e.amount_nano_usd - a.overrun_nano_usd) AS cost, a.window_ids
+      FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = p_at
+      WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch AND e.chunk_seq = p_seq AND e.at = p_at AND (v_lump.is_of_nobody OR e.debit_account = v_lump.account)
+    ) x;
+    v_taken := greatest(0, least(v_held, v_due - coalesce((v_given ->> v_lump.account)::bigint, 0), v_uncovered, v_lump.rest));
     v_uncovered := v_uncovered - v_taken;
+    v_given := v_given || jsonb_build_object(v_lump.account, coalesce((v_given ->> v_lump.account)::bigint, 0) + v_taken);
 
     v_detail := '{}';
     FOR i IN 1..cardinality(p_windows) LOOP

@@ -53,14 +53,22 @@ type LumpEntry = {
 	resolves: string | null;
 	windows: unknown;
 	units: Readonly<Record<string, Unit>>;
+	/** A lump that holds nothing but one team-wide window of money is what that window holds; null for any other. */
+	only_window: string | null;
 };
 
 /** Every lump, followed by its adjustments in the order of the chain. */
 const OF_LUMPS = `
+	WITH overrun AS MATERIALIZED (SELECT DISTINCT gateway_id, epoch FROM tollgate.attempt WHERE overrun_nano_usd > 0)
 	SELECT e.entry_key, e.kind, coalesce(CASE WHEN e.kind = 'adjustment' THEN e.detail->>'lump' END, e.entry_key) AS lump_key, e.gateway_id, e.epoch,
 	       e.debit_account || ' ' || e.credit_account AS accounts, e.amount_nano_usd, e.detail->>'resolves' AS resolves, coalesce(e.detail->'windows', '{}') AS windows,
 	       coalesce((SELECT jsonb_object_agg(w.id::text, b.unit) FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
-	                 WHERE jsonb_typeof(e.detail->'windows') = 'object' AND e.detail->'windows' ? w.id::text), '{}') AS units
+	                 WHERE jsonb_typeof(e.detail->'windows') = 'object' AND e.detail->'windows' ? w.id::text), '{}') AS units,
+	       -- Of an overrun, the amount is charged whole and the window only in part.
+	       CASE WHEN NOT EXISTS (SELECT 1 FROM overrun o WHERE (o.gateway_id, o.epoch) = (e.gateway_id, e.epoch)) THEN (
+	         SELECT min(w.id)::text FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
+	         WHERE jsonb_typeof(e.detail->'windows') = 'object' AND e.detail->'windows' ? w.id::text
+	         HAVING count(*) = 1 AND bool_and(b.unit = 'nano_usd' AND b.dimension = 'team')) END AS only_window
 	FROM tollgate.entry e
 	WHERE e.attempt_id IS NULL AND e.kind IN ('lump', 'adjustment')
 	ORDER BY gateway_id, epoch, lump_key, e.kind <> 'lump', e.chunk_seq, e.entry_key`;
@@ -149,12 +157,21 @@ type LumpState = {
 	readonly accounts: string;
 	rest: bigint;
 	readonly units: LumpEntry["units"];
+	readonly onlyWindow: string | null;
 	readonly windows: Map<string, bigint>;
 };
 
 function openLump(row: LumpEntry): LumpState {
 	const windows = new Map(Object.entries(readAmounts(row.windows) ?? {}).map(([id, amount]) => [id, BigInt(amount)]));
-	return { key: row.entry_key, epoch: epochOf(row), accounts: row.accounts, rest: BigInt(row.amount_nano_usd), units: row.units, windows };
+	return {
+		key: row.entry_key,
+		epoch: epochOf(row),
+		accounts: row.accounts,
+		rest: BigInt(row.amount_nano_usd),
+		units: row.units,
+		onlyWindow: row.only_window,
+		windows,
+	};
 }
 
 /** Takes an adjustment out of what the lump holds; says what is wrong with it. */
@@ -178,7 +195,8 @@ function takeFromLump(lump: LumpState, row: LumpEntry): string | undefined {
 		}
 		lump.windows.set(id, after);
 	}
-	return undefined;
+	const held = lump.onlyWindow === null ? lump.rest : lump.windows.get(lump.onlyWindow);
+	return lump.rest === held ? undefined : `leaves ${lump.key} at ${lump.rest}, but window ${lump.onlyWindow} at ${held}`;
 }
 
 /** A lump is brought down to what was spent of it, and each of its money windows too; tokens follow only when nothing was spent. */

@@ -151,3 +151,63 @@ describe("an adjustment nobody made, sealed into the chain", () => {
 		expect((await verify()).findings.map(({ row }) => row)).toContain(`lease verify/1 window ${ledger.windowId}`);
 	});
 });
+
+describe("a late settle", () => {
+	const lumps = () =>
+		ledger.sql(
+			"SELECT coalesce(detail->>'lump', entry_key) AS lump, sum(amount_nano_usd)::text AS rest FROM tollgate.entry WHERE epoch = 2 AND attempt_id IS NULL GROUP BY 1 ORDER BY 1",
+		);
+
+	beforeEach(async () => {
+		await ledger.register();
+		await ledger.grant(300n, 2);
+		await ledger.sql("SELECT tollgate.lump_epoch('g1', 2, 'gone')");
+	});
+
+	test("is taken once out of two lumps of one team: the second gives what the first could not", async () => {
+		// A grant that was under way while the epoch closed.
+		await ledger.sql("UPDATE tollgate.gateway_epoch SET fenced_at = NULL, closed_at = NULL WHERE epoch = 2");
+		await ledger.grant(1_000n, 2);
+		await ledger.sql("SELECT tollgate.lump_epoch('g1', 2, 'gone')");
+		await ledger.settleLate({ n: 1, epoch: 2 });
+		expect(await lumps()).toEqual([
+			{ lump: "lump/g1/2/demo", rest: "100" },
+			{ lump: "lump/g1/2/demo/again/2", rest: "1000" },
+		]);
+		await ledger.settleLate({ n: 2, epoch: 2 }, { n: 3, epoch: 2 });
+		expect(await lumps()).toEqual([
+			{ lump: "lump/g1/2/demo", rest: "0" },
+			{ lump: "lump/g1/2/demo/again/2", rest: "700" },
+		]);
+		expect((await verify()).findings).toEqual([]);
+	});
+
+	test("of a call that the lump never held takes nothing out of it", async () => {
+		await ledger.sql("SELECT tollgate.write_budget('demo', 9, 'ada', $1)", [
+			{
+				dimension: "user",
+				dimensionValue: "ann",
+				unit: "nano_usd",
+				windowKind: "day",
+				timeZone: "UTC",
+				limitAmount: "1000",
+				stopAmount: null,
+				warnBasisPoints: 8000,
+			},
+		]);
+		const [other] = await ledger.sql<{ id: string }>("SELECT max(id) AS id FROM tollgate.budget_window");
+		const [first, held] = [ledger.windowId, other?.id ?? ""];
+		ledger.windowId = held;
+		await ledger.settleLate({ n: 1, epoch: 2 });
+		ledger.windowId = first;
+		expect(await lumps()).toEqual([{ lump: "lump/g1/2/demo", rest: "300" }]);
+	});
+
+	test("that took another amount out of the lump than out of its only window is found", async () => {
+		await ledger.settleLate({ n: 1, epoch: 2 });
+		await ledger.sql("UPDATE tollgate.entry SET amount_nano_usd = -150 WHERE entry_key = 'lump/g1/2/demo/adjust/2'");
+		await ledger.passTime("0");
+		const { findings } = await verify();
+		expect(findings).toMatchObject([{ kind: "entry", row: "entry lump/g1/2/demo/adjust/2", message: expect.stringContaining("at 150, but window 1 at 100") }]);
+	});
+});
