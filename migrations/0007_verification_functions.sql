@@ -144,3 +144,46 @@ BEGIN
   PERFORM tollgate.anchor_chain(v_lump.gateway_id, v_lump.epoch);
   RETURN v_key;
 END $$;
+
+-- Posts what the logged calls of an epoch that nobody can settle any more cost beyond what its lumps hold: calls of a team
+-- without a budget in money leave nothing on a lease that could become a lump. p_spent is what all logged calls cost that
+-- the ledger does not name, p_attempts their ids. The entry is a lump in no window, resolved from the start, so that a
+-- late settle moves out of it. Its account is the one team of the epoch whose calls had no window in money; where that
+-- is none or several, 'team/@unknown'. Returns the entry key, null when there is nothing to post.
+CREATE FUNCTION tollgate.post_found_calls(
+  p_gateway text, p_epoch bigint, p_spent bigint, p_attempts text[], p_reason text, p_admin text, p_longest_call_ms bigint
+) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_now timestamptz;
+  v_excess bigint;
+  v_accounts text[];
+  v_seq bigint;
+  v_key text;
+BEGIN
+  IF EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND closed_at IS NULL) THEN
+    PERFORM tollgate.lump_epoch(p_gateway, p_epoch, 'gateway_lost', p_longest_call_ms + 60000);
+  END IF;
+  PERFORM tollgate.lock_chain(p_gateway, p_epoch);
+  v_now := clock_timestamp();
+  IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND closed_how IN ('lump', 'resolved'))
+    OR EXISTS (SELECT 1 FROM tollgate.entry WHERE attempt_id = ANY (p_attempts)) -- settled since: p_spent counts it still
+  THEN RETURN NULL; END IF;
+  SELECT p_spent - coalesce(sum(amount_nano_usd), 0) INTO v_excess
+  FROM tollgate.entry WHERE gateway_id = p_gateway AND epoch = p_epoch AND attempt_id IS NULL AND kind IN ('lump', 'adjustment');
+  IF v_excess <= 0 THEN RETURN NULL; END IF;
+
+  SELECT array_agg(DISTINCT e.debit_account) INTO v_accounts
+  FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
+  WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch
+    AND NOT EXISTS (SELECT 1 FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE w.id = ANY (a.window_ids) AND b.unit = 'nano_usd');
+  v_seq := tollgate.next_chunk_seq(p_gateway, p_epoch);
+  v_key := 'lump/' || p_gateway || '/' || p_epoch || '/@found/' || v_seq;
+  INSERT INTO tollgate.entry_key (entry_key) VALUES (v_key);
+  INSERT INTO tollgate.entry (entry_key, at, kind, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version, detail)
+  VALUES (v_key, v_now, 'lump', p_gateway, p_epoch, v_seq, CASE WHEN cardinality(v_accounts) = 1 THEN v_accounts[1] ELSE 'team/@unknown' END, 'provider/unknown', v_excess, 0,
+          jsonb_build_object('resolves', v_key, 'reason', p_reason, 'admin', p_admin, 'attempts', to_jsonb(p_attempts[1:1000]), 'windows', '{}'::jsonb));
+  PERFORM tollgate.seal_chunk(p_gateway, p_epoch, v_seq, v_now);
+  PERFORM tollgate.anchor_chain(p_gateway, p_epoch);
+  RETURN v_key;
+END $$;

@@ -73,7 +73,7 @@ const OF_LUMPS = `
 	WHERE e.attempt_id IS NULL AND e.kind IN ('lump', 'adjustment')
 	ORDER BY gateway_id, epoch, lump_key, e.kind <> 'lump', e.chunk_seq, e.entry_key`;
 
-/** What late settles took out of lumps is what their own chunk charged, per account; the organisation's lump covers any team's. */
+/** What late settles took out of lumps is what their own chunk charged, per account; a lump of no team's account covers any team's. */
 const LATE_SETTLES = `
 	WITH taken AS (
 		SELECT gateway_id, epoch, chunk_seq, debit_account, sum(-amount_nano_usd) AS amount FROM tollgate.entry
@@ -85,7 +85,7 @@ const LATE_SETTLES = `
 	)
 	SELECT t.gateway_id, t.epoch, t.chunk_seq, t.debit_account AS account, t.amount AS taken, coalesce(c.amount, 0) AS charged
 	FROM taken t LEFT JOIN charged c USING (gateway_id, epoch, chunk_seq, debit_account)
-	WHERE t.debit_account LIKE 'team/%' AND t.amount > coalesce(c.amount, 0)
+	WHERE t.debit_account NOT IN ('organization', 'team/@unknown') AND t.amount > coalesce(c.amount, 0)
 	UNION ALL
 	SELECT t.gateway_id, t.epoch, t.chunk_seq, 'all accounts', t.amount, coalesce(c.amount, 0)
 	FROM (SELECT gateway_id, epoch, chunk_seq, sum(amount) AS amount FROM taken GROUP BY 1, 2, 3) t

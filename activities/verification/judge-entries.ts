@@ -54,7 +54,7 @@ const OVERRUN = `
 	), teams AS (SELECT team_id, max(overrun) AS overrun FROM kinds GROUP BY team_id)
 	SELECT greatest(coalesce(sum(overrun) FILTER (WHERE team_id IS NOT NULL), 0), coalesce(max(overrun) FILTER (WHERE team_id IS NULL), 0)) AS overrun FROM teams`;
 
-/** An unresolved or estimated charge is resolved by an adjustment that says so; a lump likewise. */
+/** An unresolved or estimated charge is resolved by an adjustment that says so; a lump likewise, or by itself where it was posted at the logged cost. */
 const TALLY = `
 	SELECT (SELECT count(*) FROM tollgate.attempt) AS attempts,
 	       (SELECT count(*) FROM tollgate.entry) AS entries,
@@ -62,7 +62,7 @@ const TALLY = `
 	       count(*) FILTER (WHERE e.kind IN ('unresolved', 'lump')) AS unresolved
 	FROM tollgate.entry e
 	WHERE e.kind IN ('estimated', 'unresolved', 'lump')
-	  AND NOT EXISTS (SELECT 1 FROM tollgate.entry r WHERE r.kind = 'adjustment' AND r.detail->>'resolves' = e.entry_key)`;
+	  AND NOT EXISTS (SELECT 1 FROM tollgate.entry r WHERE (r.kind = 'adjustment' OR r.entry_key = e.entry_key) AND r.detail->>'resolves' = e.entry_key)`;
 
 export async function judgeEntries(snapshot: Snapshot, findings: Findings): Promise<EntryTally> {
 	for await (const row of snapshot.rows<{ attempt_id: string; entries: string }>(CHARGED_TWICE)) {

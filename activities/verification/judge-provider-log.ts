@@ -31,12 +31,15 @@ export type CallRow = {
 	prices_as_of: Date | null;
 	charged: string | null;
 	is_epoch_open: boolean | null;
+	/** Its epoch ended without a journal, or is silent past its time: only a lump can pay for it, or a person. */
+	is_beyond_settling: boolean;
 	lump: string | null;
 };
 
+const MINUTE_MS = 60_000;
 const NEWEST_VERSION = "9223372036854775807";
 
-/** Charges and their adjustments per attempt; lumps and theirs per gateway and epoch. */
+/** Charges and their adjustments per attempt; lumps and theirs per gateway and epoch. $1: the longest call in ms. */
 export const CALLS_WITH_CHARGES = `
 	WITH charged AS (
 		SELECT attempt_id, sum(amount_nano_usd) AS amount FROM tollgate.entry WHERE attempt_id IS NOT NULL GROUP BY attempt_id
@@ -49,7 +52,9 @@ export const CALLS_WITH_CHARGES = `
 	SELECT g.line, g.attempt_id, g.gateway_id, g.epoch, g.at, g.protocol, g.model, g.service_tier, g.usage, g.is_late,
 	       extract(epoch FROM clock_timestamp() - g.at) * 1000 AS age_ms,
 	       a.outcome, a.provider, a.deployment, a.priced_model, a.priced_tiers, a.tool_calls, a.price_version, a.prices_as_of, c.amount AS charged,
-	       e.closed_at IS NULL AND e.gateway_id IS NOT NULL AS is_epoch_open, l.amount AS lump
+	       e.closed_at IS NULL AND e.gateway_id IS NOT NULL AS is_epoch_open,
+	       coalesce(e.closed_how IN ('lump', 'resolved') OR (e.closed_at IS NULL AND tollgate.is_past_its_time(e.last_seen_at, $1)), false) AS is_beyond_settling,
+	       l.amount AS lump
 	FROM verification_log g
 	LEFT JOIN attempt a ON a.attempt_id = g.attempt_id
 	LEFT JOIN charged c ON c.attempt_id = g.attempt_id
@@ -68,18 +73,18 @@ const SETTLED_WITHOUT_CALL = `
 	  AND NOT EXISTS (SELECT 1 FROM verification_log g WHERE g.attempt_id = a.attempt_id)
 	ORDER BY a.attempt_id`;
 
-/** Returns the number of billed calls in the log. `graceMs`: longest call plus a minute. */
-export async function judgeProviderLog(snapshot: Snapshot, findings: Findings, options: { log: ProviderLog; graceMs: number }): Promise<number> {
+/** Returns the number of billed calls in the log. */
+export async function judgeProviderLog(snapshot: Snapshot, findings: Findings, options: { log: ProviderLog; longestCallMs: number }): Promise<number> {
 	const billedCalls = await loadProviderLog(snapshot, options.log, (line) =>
 		findings.note(`Line ${line} of the provider's log is torn; its call is not judged.`),
 	);
 	const prices = new PriceLines(snapshot);
 	const lumps = new Map<string, { left: bigint; claimed: bigint }>();
 	let open = 0;
-	for await (const call of snapshot.rows<CallRow>(CALLS_WITH_CHARGES)) {
+	for await (const call of snapshot.rows<CallRow>(CALLS_WITH_CHARGES, [options.longestCallMs])) {
 		if (call.outcome !== null) await judgeAgainstAttempt(call, prices, findings);
 		else if (call.lump !== null) await takeFromLump(call, { prices, findings, lumps });
-		else if (call.is_late || (call.is_epoch_open && Number(call.age_ms) <= options.graceMs)) open += 1;
+		else if (call.is_late || (call.is_epoch_open && Number(call.age_ms) <= options.longestCallMs + MINUTE_MS)) open += 1;
 		else findings.add("lost", `provider log line ${call.line}, attempt ${call.attempt_id}`, lostBecause(call));
 	}
 	for (const twice of await snapshot.all<{ attempt_id: string; first_line: number; last_line: number; lines: string }>(`${SENT_TWICE} LIMIT 1000`)) {
@@ -157,13 +162,17 @@ async function takeFromLump(call: CallRow, { prices, findings, lumps }: LumpCont
 		findings.add(
 			"lost",
 			`provider log line ${call.line}, attempt ${call.attempt_id}`,
-			`the lump of ${name} holds ${lump.left} nano-USD, its logged calls cost ${lump.claimed} so far`,
+			`the lump of ${name} holds ${lump.left} nano-USD, its logged calls cost ${lump.claimed} so far; ${HOW_TO_POST}`,
 		);
 }
+
+const HOW_TO_POST = "calls of a team without a budget in money leave nothing on a lease; --resolve posts what they cost";
 
 function lostBecause(call: CallRow): string {
 	if (call.attempt_id === null) return "billed without an attempt id: it did not come through a gateway";
 	if (call.gateway_id === null) return "billed under an id that no gateway gives";
+	if (call.is_beyond_settling)
+		return `billed, no entry pays for it, and gateway epoch ${call.gateway_id}/${call.epoch} ended without its journal, leaving no lump that holds it; ${HOW_TO_POST}`;
 	if (call.is_epoch_open === null || !call.is_epoch_open)
 		return `billed, no entry pays for it, and gateway epoch ${call.gateway_id}/${call.epoch} is over or unknown`;
 	return `billed ${Math.round(Number(call.age_ms) / 1000)} s ago and still not in the ledger`;

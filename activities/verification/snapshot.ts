@@ -1,4 +1,5 @@
 import type { ClientBase, QueryResultRow } from "pg";
+import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
 
 const ROWS_PER_FETCH = 2_000;
 
@@ -58,4 +59,10 @@ function snapshotOver(client: ClientBase): Snapshot {
 			await client.query(sql, [...values]);
 		},
 	};
+}
+
+/** The longest that a call of any team can still be running. */
+export async function readLongestCallMs(snapshot: Snapshot): Promise<number> {
+	const row = await snapshot.one<{ longest: string }>("SELECT tollgate.longest_call_ms($1) AS longest", [DEFAULT_TEAM_POLICY.maxCallMs]);
+	return Number(row.longest);
 }

@@ -1,5 +1,4 @@
 import pg from "pg";
-import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
 import { flushGateways } from "./flush-gateways.ts";
 import { judgeAdjustments } from "./judge-adjustments.ts";
 import { judgeChains } from "./judge-chains.ts";
@@ -12,7 +11,7 @@ import { judgeWindows } from "./judge-windows.ts";
 import { openProviderLog, type ProviderLog } from "./provider-log.ts";
 import { Findings, type Verification } from "./report.ts";
 import { planResolution, postResolution } from "./resolve.ts";
-import { type Snapshot, withSnapshot } from "./snapshot.ts";
+import { readLongestCallMs, type Snapshot, withSnapshot } from "./snapshot.ts";
 
 export type VerifyOptions = {
 	readonly databaseUrl: string;
@@ -23,8 +22,6 @@ export type VerifyOptions = {
 	/** Stands beside every change this makes (the flush request, adjustments). Default "verify". */
 	readonly adminName?: string | undefined;
 };
-
-const MINUTE_MS = 60_000;
 
 /**
  * Judges the whole ledger as money-path §10 says, in one snapshot, in bounded memory.
@@ -51,10 +48,11 @@ export async function verifyLedger(options: VerifyOptions): Promise<Verification
 
 async function resolveAgainst(client: pg.Client, log: ProviderLog, adminName: string): Promise<string> {
 	const plan = await withSnapshot(client, (snapshot) => planResolution(snapshot, log));
-	const { adjusted, released } = await postResolution(client, plan, adminName);
+	const { adjusted, released, posted } = await postResolution(client, plan, adminName);
 	const kept =
 		plan.tooYoung > 0 ? ` ${plan.tooYoung} stay charged: the log does not hold them, but they are younger than the longest call and may still be running.` : "";
-	return `Resolved: ${adjusted} brought to the logged cost, ${released} released.${kept}`;
+	const added = posted > 0 ? ` ${posted} posted for calls that no lease had held.` : "";
+	return `Resolved: ${adjusted} brought to the logged cost, ${released} released.${added}${kept}`;
 }
 
 async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | undefined): Promise<Verification> {
@@ -66,13 +64,8 @@ async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | 
 	const { overspendNanoUsd } = await judgeWindows(snapshot, findings);
 	await judgeRefusals(snapshot, findings);
 	await judgePending(snapshot, findings, longestCallMs);
-	const calls = log ? await judgeProviderLog(snapshot, findings, { log, graceMs: longestCallMs + MINUTE_MS }) : entries.attempts;
+	const calls = log ? await judgeProviderLog(snapshot, findings, { log, longestCallMs }) : entries.attempts;
 	return summarise(findings, { calls, entries, overspendNanoUsd });
-}
-
-async function readLongestCallMs(snapshot: Snapshot): Promise<number> {
-	const row = await snapshot.one<{ longest: string }>("SELECT tollgate.longest_call_ms($1) AS longest", [DEFAULT_TEAM_POLICY.maxCallMs]);
-	return Number(row.longest);
 }
 
 function summarise(findings: Findings, totals: { calls: number; entries: EntryTally; overspendNanoUsd: bigint }): Verification {

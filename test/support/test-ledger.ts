@@ -222,8 +222,8 @@ export class TestLedger {
 			tool_calls: attempt.toolCalls,
 			input_tokens: 100,
 			output_tokens: 50,
-			window_ids: [this.windowId],
-			charges: [[this.windowId, cost, "0"]],
+			window_ids: this.windowId ? [this.windowId] : [],
+			charges: this.windowId ? [[this.windowId, cost, "0"]] : [],
 		};
 	}
 

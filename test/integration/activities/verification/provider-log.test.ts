@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ProviderLogError } from "#activities/verification/provider-log.ts";
 import type { FindingKind } from "#activities/verification/report.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
-import { TestLedger } from "#test/support/test-ledger.ts";
+import { type TestAttempt, TestLedger } from "#test/support/test-ledger.ts";
 
 let ledger: TestLedger;
 
@@ -218,7 +218,7 @@ describe("resolving", () => {
 		await verify(await ledger.providerLog({ n: 1 }, { n: 2 }), true);
 		const entries = await ledger.sql("SELECT DISTINCT detail->>'admin' AS admin FROM tollgate.entry WHERE kind = 'adjustment'");
 		const changes = await ledger.sql("SELECT admin_name, detail FROM tollgate.change WHERE kind = 'adjustment'");
-		expect([entries, changes]).toEqual([[{ admin: "ada" }], [{ admin_name: "ada", detail: { adjusted: 0, released: 2 } }]]);
+		expect([entries, changes]).toEqual([[{ admin: "ada" }], [{ admin_name: "ada", detail: { adjusted: 0, released: 2, posted: 0 } }]]);
 	});
 
 	test("twice changes nothing more", async () => {
@@ -259,6 +259,69 @@ describe("resolving", () => {
 		await ledger.settle({ n: 6 });
 		expect((await verify(log)).findings).toEqual([]);
 		expect(await spent()).toBe("800");
+	});
+});
+
+describe("calls that left nothing on a lease of money", () => {
+	const entries = () =>
+		ledger.sql("SELECT debit_account, kind, amount_nano_usd FROM tollgate.entry WHERE epoch = 2 AND attempt_id IS NULL ORDER BY chunk_seq, entry_key");
+	const logged = () => ledger.providerLog({ n: 1 }, { n: 2 }, { n: 1, epoch: 2 }, { n: 2, epoch: 2 });
+
+	/** A team without a budget: nothing is granted, nothing can be a lump. */
+	async function settleUnbudgeted(...attempts: TestAttempt[]) {
+		const held = ledger.windowId;
+		ledger.windowId = "";
+		await ledger.settleLate(...attempts);
+		ledger.windowId = held;
+	}
+
+	beforeEach(() => ledger.register());
+
+	test("of an epoch that ended without its journal are lost, and the report says what to do", async () => {
+		await ledger.sql("SELECT tollgate.lump_epoch('g1', 2, 'machine_crash')");
+		const { report, findings } = await verify(await logged());
+		expect(report).toMatchObject({ ok: false, lost: 2 });
+		expect(findings[0]).toMatchObject({
+			row: "provider log line 3, attempt g1-2-1",
+			message: expect.stringMatching(/ended without its journal.*--resolve posts/),
+		});
+	});
+
+	test("are posted once by resolving, on an account that says that the team is unknown", async () => {
+		await ledger.sql("SELECT tollgate.lump_epoch('g1', 2, 'machine_crash')");
+		const { report, findings, notes } = await verify(await logged(), true);
+		expect(findings).toEqual([]);
+		expect(report).toMatchObject({ ok: true, lost: 0, unresolved: 0 });
+		expect(notes.join()).toContain("1 posted for calls that no lease had held");
+		expect((await verify(await logged(), true)).report).toMatchObject({ ok: true, entries: 3 });
+		expect(await entries()).toEqual([{ debit_account: "team/@unknown", kind: "lump", amount_nano_usd: "400" }]);
+	});
+
+	test("are posted on the one team of the epoch that had no budget in money; a late settle moves out of it", async () => {
+		await settleUnbudgeted({ n: 7, epoch: 2 });
+		await ledger.passTime();
+		const log = await ledger.providerLog({ n: 1 }, { n: 2 }, { n: 1, epoch: 2 }, { n: 2, epoch: 2 }, { n: 7, epoch: 2 });
+		expect((await verify(log, true)).findings).toEqual([]);
+		expect(await entries()).toEqual([{ debit_account: "team/demo", kind: "lump", amount_nano_usd: "400" }]);
+		await settleUnbudgeted({ n: 2, epoch: 2 });
+		expect((await verify(log)).findings).toEqual([]);
+		expect((await entries()).map((entry) => entry["amount_nano_usd"])).toEqual(["400", "-200"]);
+	});
+
+	test("are posted only beyond what the lumps of the epoch hold, and what a log no longer holds stays posted", async () => {
+		await ledger.grant(300n, 2);
+		await ledger.sql("SELECT tollgate.lump_epoch('g1', 2, 'machine_crash')");
+		await ledger.passTime();
+		expect((await verify(await logged())).findings).toMatchObject([{ kind: "lost", row: "provider log line 4, attempt g1-2-2" }]);
+		expect((await verify(await logged(), true)).findings).toEqual([]);
+		expect((await verify(await ledger.providerLog({ n: 1 }, { n: 2 }), true)).findings).toEqual([]);
+		expect((await entries()).map((entry) => entry["amount_nano_usd"])).toEqual(["300", "0", "100"]);
+	});
+
+	test("of a gateway that is silent past its time are posted too; of one that may still settle they are not", async () => {
+		expect((await verify(await logged(), true)).report).toMatchObject({ ok: true, entries: 2 });
+		await ledger.passTime();
+		expect((await verify(await logged(), true)).report).toMatchObject({ ok: true, entries: 3 });
 	});
 });
 
