@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isStorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
 
 /**
  * Requests and answers of the administration API, `/admin/v1`. The gateway side validates with these
@@ -17,13 +18,18 @@ const nanoUsd = z
 	.describe("decimal string of nano-USD (1 USD = 1000000000)");
 const usd = z.string().describe('dollars with at most nine decimals, like "0.25"');
 const time = z.string().describe("ISO 8601, UTC");
-const text = z.string().min(1).max(200);
+const text = z.string().min(1).max(200).refine(isStorableText, STORABLE_TEXT_RULE);
 const attribution = z
 	.string()
 	.min(1)
 	.max(128)
-	.refine((value) => value.trim() === value && !/[\p{Cc}\p{Cs}]/u.test(value), "must be printable, without blanks around it");
-const teamId = z.string().min(1).max(64).describe('team name; "@organization" stands for the organisation where budgets are meant');
+	.refine((value) => value.trim() === value && isStorableText(value), "must be printable, without blanks around it");
+const teamId = z
+	.string()
+	.min(1)
+	.max(64)
+	.refine(isStorableText, STORABLE_TEXT_RULE)
+	.describe('team name; "@organization" stands for the organisation where budgets are meant');
 const revision = z.string().describe("position in the change log");
 const durationMs = z.int().min(1).max(315_576_000_000);
 

@@ -1,5 +1,6 @@
 import { MAX_LIMIT_NANO_USD, type NanoUsd } from "../money/nano-usd.ts";
 import { parseUsd } from "../money/wire.ts";
+import { isStorableText, STORABLE_TEXT_RULE } from "../text/storable-text.ts";
 import { isTimeZone } from "./window.ts";
 
 /**
@@ -48,8 +49,8 @@ export const MAX_BUDGETS_PER_TEAM = 100;
 export const MAX_WINDOWS_PER_CALL = { organization: 8, team: 24 } as const;
 const MAX_DIMENSION_VALUE_LENGTH = 128;
 const INTEGER = /^(0|[1-9][0-9]{0,29})$/;
-// Control characters, quotes and the separator of our own keys never belong in an id.
-const FORBIDDEN_IN_VALUE = /[\u0000-\u001f\u007f|\\"`]/;
+// Quotes and the separator of our own keys never belong in an id.
+const FORBIDDEN_IN_VALUE = /[|\\"`]/;
 
 /** One budget per key; also the order in which budgets are shown. */
 export function selectorKey(selector: BudgetSelector): string {
@@ -150,7 +151,8 @@ function checkDimension(dimension: BudgetDimension, value: unknown, teamId: stri
 	if (value === "") return [{ field: `${field}.dimensionValue`, problem: `must name the ${dimension}` }];
 	if (value.length > MAX_DIMENSION_VALUE_LENGTH)
 		return [{ field: `${field}.dimensionValue`, problem: `must be at most ${MAX_DIMENSION_VALUE_LENGTH} characters` }];
-	return FORBIDDEN_IN_VALUE.test(value) ? [{ field: `${field}.dimensionValue`, problem: "must hold no control character, quote, backslash or |" }] : [];
+	if (!isStorableText(value)) return [{ field: `${field}.dimensionValue`, problem: STORABLE_TEXT_RULE }];
+	return FORBIDDEN_IN_VALUE.test(value) ? [{ field: `${field}.dimensionValue`, problem: "must hold no quote, backslash or |" }] : [];
 }
 
 function checkLimit(amount: bigint, field: string): Checked<bigint> {

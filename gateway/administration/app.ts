@@ -7,6 +7,7 @@ import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
 import { ADMINISTRATION_PREFIX } from "#clients/administration-contract.ts";
 import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { findUnstorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
 import { describeAdministrationApi } from "./openapi.ts";
 import type { Route } from "./route.ts";
 import { ADMINISTRATION_ROUTES } from "./routes.ts";
@@ -55,6 +56,7 @@ function addRoute(app: FastifyInstance, route: Route, dependencies: Administrati
 		url: `${ADMINISTRATION_PREFIX}${route.path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
 		handler: async (request, reply) => {
 			const admin = await requireAdmin(request, dependencies.database);
+			refuseUnstorable({ params: request.params, query: request.query, body: request.body });
 			const input = {
 				params: request.params as Record<string, string>,
 				query: parse(route.query, request.query, ""),
@@ -74,6 +76,16 @@ async function requireAdmin(request: FastifyRequest, database: Queryable): Promi
 	const admin = await authenticateAdmin(database, secret);
 	if (!admin) throw new CostControlError("key.invalid", "This admin key is unknown or revoked. Virtual keys (tg-…) cannot administer.");
 	return admin;
+}
+
+/** Free text reaches PostgreSQL in many places, some of them of open shape (a price line, a policy): none may hold what it cannot store. */
+function refuseUnstorable(parts: Readonly<Record<string, unknown>>): void {
+	for (const [part, value] of Object.entries(parts)) {
+		const found = findUnstorableText(value);
+		if (found === undefined) continue;
+		const field = found || part;
+		throw new CostControlError("admin.invalid", `${field}: ${STORABLE_TEXT_RULE}`, { details: { field } });
+	}
 }
 
 function parse(schema: z.ZodType | undefined, value: unknown, prefix: string): unknown {

@@ -9,9 +9,16 @@ import {
 	selectorKey,
 	windowsPerCallMax,
 } from "#domain/budget/scope.ts";
-import type { TeamBudgetState, TotalsReport } from "#domain/budget/team-budget-state.ts";
+import type { RefusalNote, TeamBudgetState, TotalsReport, WindowReport } from "#domain/budget/team-budget-state.ts";
+import { storableTextProblem } from "#domain/text/storable-text.ts";
 import { invalidInput } from "../shared/handler-errors.ts";
 import type { ApplyPolicyInput, FreezeInput } from "./messages.ts";
+
+const PERSON_LENGTH_MAX = 100;
+const FREEZE_REASON_LENGTH_MAX = 200;
+const NOTE_TEXT_LENGTH_MAX = 512;
+/** The last instant a Date can hold (ECMA-262, time value). */
+const LAST_INSTANT_MS = 8.64e15;
 
 /** Synchronous, read-only, shape only: a rejection leaves no event. What is refused names its field. */
 export function validatePolicy(input: ApplyPolicyInput, teamId: string): void {
@@ -40,8 +47,7 @@ export function checkPolicyFits(input: ApplyPolicyInput, state: TeamBudgetState)
 }
 
 export function validateFreeze(input: FreezeInput): void {
-	const problems = checkPerson(input?.requestedBy);
-	if (typeof input?.reason !== "string" || input.reason.length > 200) problems.push({ field: "reason", problem: "must be text of at most 200 characters" });
+	const problems = [...checkPerson(input?.requestedBy), ...checkText("reason", input?.reason, { minLength: 0, maxLength: FREEZE_REASON_LENGTH_MAX })];
 	if (problems.length > 0) throw invalidInput(problems);
 }
 
@@ -50,21 +56,36 @@ export function validateUnfreeze(input: { readonly requestedBy: string }): void 
 	if (problems.length > 0) throw invalidInput(problems);
 }
 
-/** Signals cannot be refused, so their shape is checked before anything is read from them. */
+/** Signals cannot be refused, so the shape of every element is checked before anything is read from them. */
 export function isTotalsReport(report: TotalsReport): boolean {
-	return Array.isArray(report?.windows) && Array.isArray(report.lastRefusals) && report.windows.every(isWindowReport);
+	return (
+		Array.isArray(report?.windows) && Array.isArray(report.lastRefusals) && report.windows.every(isWindowReport) && report.lastRefusals.every(isRefusalNote)
+	);
 }
 
-function isWindowReport(window: TotalsReport["windows"][number]): boolean {
+function isWindowReport(window: WindowReport): boolean {
 	const areAmounts = [window?.granted, window?.posted, window?.overrun].every((amount) => typeof amount === "string" && /^(0|[1-9][0-9]{0,29})$/.test(amount));
-	const areNumbers = [window?.startsAtMs, window?.leases, window?.refusals, window?.version].every((number) => Number.isFinite(number));
-	return areAmounts && areNumbers && typeof window.key === "string" && (window.endsAtMs === null || Number.isFinite(window.endsAtMs));
+	const areCounts = [window?.leases, window?.refusals, window?.version].every((count) => Number.isSafeInteger(count) && count >= 0);
+	return areAmounts && areCounts && typeof window.key === "string" && isInstant(window.startsAtMs) && (window.endsAtMs === null || isInstant(window.endsAtMs));
+}
+
+/** Request ids are the caller's text: their length is bounded here, their characters where they are shown. */
+function isRefusalNote(note: RefusalNote): boolean {
+	const areTexts = [note?.key, note?.code, note?.requestId].every((text) => typeof text === "string" && text.length <= NOTE_TEXT_LENGTH_MAX);
+	return areTexts && isInstant(note.atMs);
+}
+
+function isInstant(epochMs: unknown): boolean {
+	return typeof epochMs === "number" && Math.abs(epochMs) <= LAST_INSTANT_MS;
 }
 
 function checkPerson(name: unknown): FieldProblem[] {
-	return typeof name === "string" && name.length > 0 && name.length <= 100
-		? []
-		: [{ field: "requestedBy", problem: "must name a person in at most 100 characters" }];
+	return checkText("requestedBy", name, { minLength: 1, maxLength: PERSON_LENGTH_MAX });
+}
+
+function checkText(field: string, value: unknown, bounds: { readonly minLength: number; readonly maxLength: number }): FieldProblem[] {
+	const problem = storableTextProblem(value, bounds);
+	return problem === undefined ? [] : [{ field, problem }];
 }
 
 function repeated(budgets: readonly BudgetSelector[], field: string): FieldProblem[] {

@@ -154,6 +154,19 @@ describe("teams and budgets", () => {
 		expect((await ask("GET", "/budgets?teamId=search")).body.budgets[0].limitAmount).toBe("100000000000");
 	});
 
+	test.each([
+		["POST", "/teams/search/freeze", { reason: "\u0000" }, "reason"],
+		["POST", "/teams/search/freeze", { reason: "half a pair \ud800" }, "reason"],
+		["PUT", "/budgets", { teamId: "search", dimension: "user", dimensionValue: "ann\ud800", windowKind: "day", limitUsd: "1" }, "dimensionValue"],
+		["PATCH", "/teams/search", { policy: { "admission\u0000": 1 } }, "policy"],
+		["PUT", "/prices", { line: { ...TEST_PRICE_LINE, model: "gpt\u0000" } }, "line.model"],
+		["GET", "/teams/%00", undefined, "teamId"],
+		["GET", "/spend?from=%00", undefined, "from"],
+	] as const)("%s %s with text that PostgreSQL cannot hold is refused, naming the field", async (method, path, body, field) => {
+		const answer = await ask(method, path, body);
+		expect([answer.status, answer.body.error]).toEqual([422, expect.objectContaining({ code: "admin.invalid", field })]);
+	});
+
 	test("freezing stops every budget, unfreezing lets it go", async () => {
 		expect((await ask("POST", "/teams/search/freeze", { reason: "runaway" })).body.isFrozen).toBe(true);
 		expect((await ask("GET", "/budgets?teamId=search")).body.budgets.every((budget: { isFrozen: boolean }) => budget.isFrozen)).toBe(true);

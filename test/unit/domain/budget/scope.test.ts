@@ -60,6 +60,8 @@ describe("definitions", () => {
 		[{ dimension: "user" }, "budget.dimensionValue"],
 		[{ dimension: "user", dimensionValue: "a|b" }, "budget.dimensionValue"],
 		[{ dimension: "user", dimensionValue: "a\u0000b" }, "budget.dimensionValue"],
+		[{ dimension: "user", dimensionValue: "a\u0085b" }, "budget.dimensionValue"],
+		[{ dimension: "user", dimensionValue: "ann\ud800" }, "budget.dimensionValue"],
 		[{ dimension: "user", dimensionValue: "x".repeat(129) }, "budget.dimensionValue"],
 		[{ dimension: "organization" }, "budget.dimension"],
 	])("%j names %s", (overrides, field) => {
