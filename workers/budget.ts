@@ -67,13 +67,13 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 function countAnnouncements({ log, metrics }: BudgetRoleOptions): (event: GovernanceEvent) => void {
 	const counter = new Counter({
 		name: "tollgate_threshold_events_total",
-		help: "Thresholds of budgets that fired or were withdrawn, each once per window, by event.",
+		help: "Thresholds of budgets that fired or were withdrawn, each once per window, and changes of budgets that PostgreSQL refused.",
 		labelNames: ["event"],
 		registers: [metrics],
 	});
 	return ({ event, teamId, detail }) => {
 		counter.inc({ event });
-		const level = event.endsWith(".fired") ? "warn" : "info";
+		const level = event === "change.refused" ? "error" : event.endsWith(".fired") ? "warn" : "info";
 		log[level]({ event, teamId, ...detail }, `${event} of team ${teamId}`);
 	};
 }

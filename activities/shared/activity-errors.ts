@@ -16,7 +16,14 @@ export async function asActivity<Result>(work: () => Promise<Result>): Promise<R
 				cause: error,
 			});
 		}
+		if (isRefusedValue(error)) throw ApplicationFailure.nonRetryable(`PostgreSQL refuses it (${error.code}): ${error.message}`, "admin.invalid");
 		if (error instanceof InvariantViolation) throw ApplicationFailure.nonRetryable(error.message, "internal.invariant");
 		throw error;
 	}
+}
+
+/** SQLSTATE classes 22 (data exception) and 23 (integrity constraint): the statement says what PostgreSQL cannot hold, however often it is asked. */
+function isRefusedValue(error: unknown): error is Error & { readonly code: string } {
+	const { code } = error as { code?: unknown };
+	return error instanceof Error && typeof code === "string" && /^2[23][0-9A-Z]{3}$/.test(code);
 }

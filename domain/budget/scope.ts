@@ -43,7 +43,7 @@ export const ORGANIZATION_ID = "@organization";
 export const TEAM_ID_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 export const DEFAULT_WARN_BASIS_POINTS = 8_000;
-/** Keeps the workflow's state under 64 KiB. */
+/** Keeps the workflow's state small (domain/budget/team-budget-state.ts says how small). */
 export const MAX_BUDGETS_PER_TEAM = 100;
 /** A call meets at most 32 windows (money-path §1): 8 of the organisation and 24 of its team. */
 export const MAX_WINDOWS_PER_CALL = { organization: 8, team: 24 } as const;

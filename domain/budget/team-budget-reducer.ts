@@ -1,15 +1,8 @@
 import { assert } from "../assert.ts";
 import type { BudgetDefinition } from "./scope.ts";
 import { selectorKey } from "./scope.ts";
-import {
-	type BudgetEffect,
-	type BudgetState,
-	emptyWindow,
-	type TeamBudgetState,
-	type TotalsReport,
-	type WindowReport,
-	type WindowState,
-} from "./team-budget-state.ts";
+import { type NewEffect, type Reduced, refuseEffect, waitingKeys, withEffects, withoutEffect } from "./team-budget-outbox.ts";
+import { type BudgetState, emptyWindow, type TeamBudgetState, type TotalsReport, type WindowReport, type WindowState } from "./team-budget-state.ts";
 import { decideThresholds, type ThresholdTransition } from "./thresholds.ts";
 import { windowInForce } from "./window.ts";
 
@@ -20,7 +13,8 @@ import { windowInForce } from "./window.ts";
  */
 export type TeamBudgetEvent =
 	| {
-			readonly kind: "loaded";
+			/** What PostgreSQL holds: read once at the beginning of a team's workflow, and again after it refused a change. */
+			readonly kind: "loaded" | "reread";
 			readonly revision: number;
 			readonly isFrozen: boolean;
 			readonly budgets: readonly BudgetDefinition[];
@@ -36,11 +30,10 @@ export type TeamBudgetEvent =
 	| { readonly kind: "freezeChanged"; readonly isFrozen: boolean; readonly reason: string; readonly requestedBy: string }
 	| { readonly kind: "totalsReported"; readonly report: TotalsReport }
 	| { readonly kind: "timePassed"; readonly nowMs: number }
-	| { readonly kind: "effectDone"; readonly id: number; readonly heldRevision: number | null };
+	| { readonly kind: "effectDone"; readonly id: number; readonly heldRevision: number | null }
+	| { readonly kind: "effectRefused"; readonly id: number; readonly problem: string };
 
-export type Reduced = { readonly state: TeamBudgetState; readonly effects: readonly BudgetEffect[] };
-
-type NewEffect = BudgetEffect extends infer Effect ? (Effect extends BudgetEffect ? Omit<Effect, "id"> : never) : never;
+type HeldEvent = Extract<TeamBudgetEvent, { kind: "loaded" | "reread" }>;
 
 const LAST_REFUSALS_KEPT = 5;
 /** Late settles come within maxCallMs plus a minute; after this a closed window is forgotten, to keep the state small. */
@@ -50,6 +43,8 @@ export function reduceTeamBudget(state: TeamBudgetState, event: TeamBudgetEvent)
 	switch (event.kind) {
 		case "loaded":
 			return load(state, event);
+		case "reread":
+			return reread(state, event);
 		case "policyApplied":
 			return applyPolicy(state, event);
 		case "freezeChanged":
@@ -60,20 +55,14 @@ export function reduceTeamBudget(state: TeamBudgetState, event: TeamBudgetEvent)
 			return passTime(state, event.nowMs);
 		case "effectDone":
 			return unchangedEffects({
-				...state,
-				outbox: state.outbox.filter(({ id }) => id !== event.id),
+				...withoutEffect(state, event.id),
 				heldRevision: Math.max(state.heldRevision, event.heldRevision ?? 0),
 				// A fence that stood higher (another life of this workflow wrote it) is adopted; see revisionFenced.
 				revision: Math.max(state.revision, event.heldRevision ?? 0),
 			});
+		case "effectRefused":
+			return refuseEffect(state, event.id, event.problem);
 	}
-}
-
-/** PostgreSQL refused a revision below its own: the same change goes out again under the next free one. */
-export function reviseEffect(state: TeamBudgetState, id: number, fenceRevision: number): TeamBudgetState {
-	const revision = Math.max(state.revision, fenceRevision) + 1;
-	const outbox = state.outbox.map((effect) => (effect.id === id && effect.kind !== "announce" ? { ...effect, revision } : effect));
-	return { ...state, revision, outbox };
 }
 
 /** Budgets an effect writes, as they are defined now; a budget removed meanwhile is left to its own effect. */
@@ -87,7 +76,7 @@ export function nextWindowEndMs(state: TeamBudgetState): number | null {
 	return ends.length === 0 ? null : Math.min(...ends);
 }
 
-function load(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "loaded" }>): Reduced {
+function load(state: TeamBudgetState, event: HeldEvent): Reduced {
 	assert(!state.isLoaded, "a team budget is loaded once");
 	const budgets = sorted(event.budgets.map((definition) => ({ key: selectorKey(definition), definition, window: null, previous: null })));
 	const loaded: TeamBudgetState = {
@@ -95,11 +84,34 @@ function load(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "l
 		isLoaded: true,
 		revision: event.revision,
 		heldRevision: event.revision,
-		isFrozen: event.isFrozen,
-		freezeReason: event.isFrozen ? "frozen before this workflow began" : null,
+		...freezeOf(event, null),
 		budgets,
 	};
 	return takeReport(loaded, { windows: event.windows, lastRefusals: [] });
+}
+
+/** PostgreSQL's rows go over the state, except where a change of ours still waits to be written; totals stay. */
+function reread(state: TeamBudgetState, event: HeldEvent): Reduced {
+	const waiting = waitingKeys(state);
+	const known = new Map(state.budgets.map((budget) => [budget.key, budget]));
+	const held = event.budgets
+		.map((definition) => ({ window: null, previous: null, ...known.get(selectorKey(definition)), key: selectorKey(definition), definition }))
+		.filter(({ key }) => !waiting.has(key));
+	const isFreezeWaiting = state.outbox.some(({ kind }) => kind === "setFrozen");
+	const freeze = isFreezeWaiting ? {} : freezeOf(event, state.freezeReason);
+	const current: TeamBudgetState = {
+		...state,
+		...freeze,
+		mustReread: false,
+		revision: Math.max(state.revision, event.revision),
+		heldRevision: Math.max(state.heldRevision, event.revision),
+		budgets: sorted([...held, ...state.budgets.filter(({ key }) => waiting.has(key))]),
+	};
+	return takeReport(current, { windows: event.windows, lastRefusals: [] });
+}
+
+function freezeOf(event: HeldEvent, knownReason: string | null): Pick<TeamBudgetState, "isFrozen" | "freezeReason"> {
+	return { isFrozen: event.isFrozen, freezeReason: event.isFrozen ? (knownReason ?? "frozen before this workflow began") : null };
 }
 
 function applyPolicy(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "policyApplied" }>): Reduced {
@@ -211,11 +223,6 @@ function announcementOf(budget: BudgetState, window: WindowState, { kind, transi
 
 function replaceBudget(state: TeamBudgetState, key: string, change: (budget: BudgetState) => BudgetState): TeamBudgetState {
 	return { ...state, budgets: state.budgets.map((budget) => (budget.key === key ? change(budget) : budget)) };
-}
-
-function withEffects(state: TeamBudgetState, newEffects: readonly NewEffect[]): Reduced {
-	const effects = newEffects.map((effect, index) => ({ ...effect, id: state.nextEffectId + index }) as BudgetEffect);
-	return { state: { ...state, outbox: [...state.outbox, ...effects], nextEffectId: state.nextEffectId + effects.length }, effects };
 }
 
 function append(reduced: Reduced, next: (state: TeamBudgetState) => Reduced): Reduced {

@@ -2,7 +2,8 @@ import type { BudgetDefinition } from "./scope.ts";
 import { NO_THRESHOLDS, type ThresholdKind, type WindowThresholds } from "./thresholds.ts";
 
 /**
- * What a team's workflow remembers: plain JSON below 64 KiB, amounts as decimal strings.
+ * What a team's workflow remembers: plain JSON, amounts as decimal strings. 100 budgets with names of ordinary length
+ * are below 64 KiB, the fullest state there can be below 1 MiB (Temporal takes 2 MiB); tests measure both.
  * Totals are PostgreSQL's, absolute and versioned; nothing here is counted by the workflow itself.
  */
 export type WindowState = {
@@ -54,7 +55,11 @@ export type BudgetEffect =
 			readonly amount: string;
 			readonly posted: string;
 			readonly limitAmount: string;
-	  };
+	  }
+	| ({ readonly id: number; readonly kind: "announceRefusal" } & RefusedChange);
+
+/** A change that was accepted and that PostgreSQL will never take; nothing of it is in force. */
+export type RefusedChange = { readonly revision: number; readonly requestedBy: string; readonly problem: string };
 
 export type RefusalNote = { readonly atMs: number; readonly key: string; readonly code: string; readonly requestId: string };
 
@@ -73,7 +78,16 @@ export type TeamBudgetState = {
 	readonly lastRefusals: readonly RefusalNote[];
 	readonly outbox: readonly BudgetEffect[];
 	readonly nextEffectId: number;
+	/** The state holds what PostgreSQL does not (it refused a change): its rows are to be read again. */
+	readonly mustReread: boolean;
+	/** The last change that PostgreSQL refused, for the person who looks. */
+	readonly refusedChange: RefusedChange | null;
+	/** Announcements that were given up: refused by PostgreSQL, or more than may wait. */
+	readonly announcementsLost: number;
 };
+
+/** The state as it crosses continue-as-new: without what can be derived, so that names, its largest part, travel once. */
+export type CarriedState = Omit<TeamBudgetState, "budgets"> & { readonly budgets: readonly Omit<BudgetState, "key">[] };
 
 /** One window of one budget as PostgreSQL holds it; amounts as decimal strings. */
 export type WindowReport = {
@@ -104,6 +118,9 @@ export function emptyTeamBudget(teamId: string): TeamBudgetState {
 		lastRefusals: [],
 		outbox: [],
 		nextEffectId: 1,
+		mustReread: false,
+		refusedChange: null,
+		announcementsLost: 0,
 	};
 }
 

@@ -5,6 +5,7 @@ import type { BudgetStore, GovernanceEvent, HeldBudgets, SetFrozenInput, WriteBu
 import { GovernanceClient } from "#clients/governance-client.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { selectorKey } from "#domain/budget/scope.ts";
+import { WAITING_CHANGES_MAX } from "#domain/budget/team-budget-outbox.ts";
 import type { WindowReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { BUDGET_TASK_QUEUE, teamBudgetWorkflowId } from "#workflows/team-budget/messages.ts";
@@ -19,8 +20,11 @@ class MemoryStore implements BudgetStore {
 	readonly held = new Map<string, number>();
 	before: HeldBudgets = { revision: 0, isFrozen: false, budgets: [], windows: [] };
 	isAway = false;
+	/** Writes fail, the rest works: rows that somebody keeps locked. */
+	areWritesAway = false;
 
 	async writeBudgets(input: WriteBudgetsInput) {
+		if (this.areWritesAway) throw new CostControlError("authority.unreachable", "locked");
 		return this.hold(input.teamId, input.revision, () => this.writes.push(input));
 	}
 	async setFrozen(input: SetFrozenInput) {
@@ -32,6 +36,7 @@ class MemoryStore implements BudgetStore {
 	}
 	async recordEvent(event: GovernanceEvent) {
 		this.requireHere();
+		if (event.detail["posted"] === "813") throw Object.assign(new Error("invalid input syntax for type json"), { code: "22P02" });
 		if (this.events.has(event.eventKey)) return false;
 		this.events.set(event.eventKey, event);
 		return true;
@@ -216,6 +221,61 @@ describe("thresholds by signals", () => {
 			.signal("totalsReported", { windows: [{ key: 1, posted: "x" }], lastRefusals: [] });
 		await client.reportTotals("garbage", { windows: [report("5", 1)], lastRefusals: [] });
 		await until("the good report", async () => (await client.status("garbage")).budgets[0]?.window?.posted === "5");
+	});
+});
+
+describe("nothing that is sent stops a team's workflow", () => {
+	test("text that PostgreSQL cannot hold is refused before it is accepted, and the workflow goes on", async () => {
+		const client = governanceClient();
+		await client.applyPolicy("wedge", patch([day]), holds);
+		for (const text of ["\u0000", "ann\ud800"]) {
+			await expect(client.freeze("wedge", { reason: text, requestedBy: "ann" })).rejects.toMatchObject({ code: "admin.invalid" });
+			const budget = { ...day, dimension: "user" as const, dimensionValue: text };
+			await expect(client.applyPolicy("wedge", patch([budget]))).rejects.toMatchObject({ code: "admin.invalid" });
+		}
+		expect(await client.applyPolicy("wedge", patch([{ ...day, limitAmount: "2000" }]), holds)).toEqual({ revision: 2 });
+		expect(store.freezes).toEqual([]);
+	});
+
+	test("a signal with an element that is no refusal is ignored, and updates are answered", async () => {
+		const client = governanceClient();
+		await client.applyPolicy("null-note", patch([day]), holds);
+		await temporal.client.workflow.getHandle(teamBudgetWorkflowId("null-note")).signal("totalsReported", { windows: [], lastRefusals: [null] });
+		expect(await client.applyPolicy("null-note", patch([{ ...day, limitAmount: "5" }]), holds)).toEqual({ revision: 2 });
+	});
+
+	test("an announcement does not wait behind a write that fails, and the write keeps its place", async () => {
+		const client = governanceClient();
+		await client.applyPolicy("lanes", patch([day]), holds);
+		store.areWritesAway = true;
+		await client.applyPolicy("lanes", patch([{ ...day, limitAmount: "999" }]));
+		await client.reportTotals("lanes", { windows: [report("900", 1)], lastRefusals: [] });
+		await until("the warning", () => announced.some(({ event }) => event === "threshold.warn.fired"), 5_000);
+		expect((await client.status("lanes")).waitingEffects).toBe(1);
+		store.areWritesAway = false;
+		await holds("lanes", 2);
+	});
+
+	test("an announcement that the store refuses for what it says is given up and counted, those beside it come through", async () => {
+		const client = governanceClient();
+		const user = { ...day, dimension: "user" as const, dimensionValue: "bob" };
+		await client.applyPolicy("odd", patch([day, user]), holds);
+		const windows = [report("813", 1), report("900", 1, { key: selectorKey(user) })];
+		await client.reportTotals("odd", { windows, lastRefusals: [] });
+		await until("the lost one", async () => (await client.status("odd")).announcementsLost === 1);
+		await until("an empty outbox", async () => (await client.status("odd")).waitingEffects === 0);
+		expect(announced.map(({ detail }) => detail["posted"])).toEqual(["900"]);
+	});
+
+	test("more changes than may wait are refused as a matter of time, and none that was accepted is lost", async () => {
+		const client = governanceClient();
+		await client.applyPolicy("full", patch([day]), holds);
+		store.areWritesAway = true;
+		for (let change = 0; change < WAITING_CHANGES_MAX; change++) await client.applyPolicy("full", patch([{ ...day, limitAmount: String(2_000 + change) }]));
+		await expect(client.applyPolicy("full", patch([{ ...day, limitAmount: "7" }]))).rejects.toMatchObject({ code: "governance.unreachable" });
+		store.areWritesAway = false;
+		await holds("full", 1 + WAITING_CHANGES_MAX);
+		expect(await client.applyPolicy("full", patch([{ ...day, limitAmount: "7" }]), holds)).toEqual({ revision: 2 + WAITING_CHANGES_MAX });
 	});
 });
 

@@ -1,29 +1,64 @@
 import type { BudgetUnit } from "#domain/budget/scope.ts";
 import { describeSelector, ORGANIZATION_ID } from "#domain/budget/scope.ts";
+import { waitingIn } from "#domain/budget/team-budget-outbox.ts";
 import { type BudgetState, stateWord, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
 import { formatInstant } from "#domain/budget/window.ts";
 import { formatUsd } from "#domain/money/wire.ts";
 
-/** What the operator reads in the Temporal UI: Markdown, at most 20,000 bytes (a server limit), so 60 rows. */
+/** What the operator reads in the Temporal UI: Markdown, as JSON text at most 20,000 bytes (a server limit). */
+const BYTES_MAX = 19_500;
 const ROWS_SHOWN_MAX = 60;
+const NAME_SHOWN_MAX = 48;
+const TEXT_SHOWN_MAX = 200;
 
 export function renderDetails(state: TeamBudgetState): string {
+	const head = headLines(state);
+	const tail = tailLines(state);
+	const rows = state.budgets.slice(0, ROWS_SHOWN_MAX).map(row);
+	// Names take up to three bytes a character: as many rows as fit, and the rest is counted.
+	let bytesLeft = BYTES_MAX - bytesOf([...head, ...tail, moreBudgets(state, state.budgets.length)]);
+	const shown = rows.filter((line) => {
+		bytesLeft = bytesLeft < 0 ? bytesLeft : bytesLeft - bytesOf([line]);
+		return bytesLeft >= 0;
+	});
+	const hidden = state.budgets.length - shown.length;
+	return [...head, ...shown, ...(hidden > 0 ? ["", moreBudgets(state, hidden)] : []), ...tail].join("\n");
+}
+
+function headLines(state: TeamBudgetState): string[] {
 	const title = state.teamId === ORGANIZATION_ID ? "Organisation" : `Team ${state.teamId}`;
 	const lines = [`## ${title}: ${stateWord(state)}`, ""];
-	if (state.isFrozen) lines.push(`**Frozen:** ${plain(state.freezeReason ?? "")}`, "");
+	if (state.isFrozen) lines.push(`**Frozen:** ${plain(state.freezeReason ?? "", TEXT_SHOWN_MAX)}`, "");
 	if (!state.isLoaded) lines.push("Reading the budgets from PostgreSQL.", "");
+	if (state.refusedChange !== null) {
+		const { revision, requestedBy, problem } = state.refusedChange;
+		lines.push(
+			`**Not in force:** PostgreSQL refused revision ${revision} by ${plain(requestedBy, TEXT_SHOWN_MAX)} for what it says: ${plain(problem, TEXT_SHOWN_MAX)}`,
+			"",
+		);
+	}
+	if (state.announcementsLost > 0) lines.push(`**Not announced:** ${state.announcementsLost} events, because too many waited or PostgreSQL refused them.`, "");
 	lines.push(
 		"| budget | limit | granted | posted | left | resets | leases | refused | state |",
 		"| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | --- |",
 	);
-	lines.push(...state.budgets.slice(0, ROWS_SHOWN_MAX).map(row));
-	if (state.budgets.length > ROWS_SHOWN_MAX)
-		lines.push("", `${state.budgets.length - ROWS_SHOWN_MAX} more budgets: \`tollgate budget show --team ${state.teamId}\``);
+	return lines;
+}
+
+function tailLines(state: TeamBudgetState): string[] {
+	const lines: string[] = [];
 	if (state.budgets.length === 0) lines.push("", "No budget: this team may not spend unless it is declared unlimited.");
-	if (state.lastRefusals.length > 0)
-		lines.push("", "Last refusals:", ...state.lastRefusals.map((note) => `- ${formatInstant(note.atMs)} ${note.code}, request \`${plain(note.requestId)}\``));
-	lines.push("", `Policy revision ${state.revision}${state.heldRevision < state.revision ? ` (PostgreSQL holds ${state.heldRevision}; being written)` : ""}.`);
-	return lines.join("\n");
+	const notes = state.lastRefusals.map(
+		({ atMs, code, requestId }) => `- ${formatInstant(atMs)} ${plain(code, NAME_SHOWN_MAX)}, request \`${plain(requestId, NAME_SHOWN_MAX)}\``,
+	);
+	if (notes.length > 0) lines.push("", "Last refusals:", ...notes);
+	const isBeingWritten = state.heldRevision < state.revision && waitingIn(state, "writes").length > 0;
+	lines.push("", `Policy revision ${state.revision}${isBeingWritten ? ` (PostgreSQL holds ${state.heldRevision}; being written)` : ""}.`);
+	return lines;
+}
+
+function moreBudgets(state: TeamBudgetState, count: number): string {
+	return `${count} more budgets: \`tollgate budget show --team ${state.teamId}\``;
 }
 
 function row({ definition, window }: BudgetState): string {
@@ -42,7 +77,8 @@ function row({ definition, window }: BudgetState): string {
 					String(window.refusals),
 					words(window.thresholds.stop.isStanding, window.thresholds.warn.isStanding, window.overrun !== "0"),
 				];
-	return `| ${[plain(describeSelector(definition)), ...cells].join(" | ")} |`;
+	const name = describeSelector({ ...definition, dimensionValue: plain(definition.dimensionValue, NAME_SHOWN_MAX) });
+	return `| ${[name, ...cells].join(" | ")} |`;
 }
 
 function words(isStopped: boolean, isWarned: boolean, isOverrun: boolean): string {
@@ -54,7 +90,13 @@ function formatAmount(amount: bigint, unit: BudgetUnit): string {
 	return unit === "tokens" ? `${amount} tokens` : `${formatUsd(amount)} USD`;
 }
 
-/** Ids come from people: nothing in them may become Markdown. */
-function plain(text: string): string {
-	return text.replaceAll(/[|`*<>[\]\\\r\n]/g, " ");
+/** Texts come from people and callers: nothing in them may become Markdown, break a line or turn the direction of reading. */
+function plain(text: string, lengthMax: number): string {
+	const shortened = text.length > lengthMax ? `${text.slice(0, lengthMax - 1)}…` : text;
+	return shortened.replaceAll(/[|`*<>[\]\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, " ");
+}
+
+/** As JSON, one more for the line's end. */
+function bytesOf(lines: readonly string[]): number {
+	return lines.reduce((sum, line) => sum + new TextEncoder().encode(JSON.stringify(line)).length, 0);
 }

@@ -5,7 +5,11 @@ import type { BudgetEffect, TeamBudgetState } from "#domain/budget/team-budget-s
 
 /** Announcements with keys that stay the same however often they are sent. */
 export function toGovernanceEvents(teamId: string, effects: readonly BudgetEffect[]): GovernanceEvent[] {
-	return effects.flatMap((effect) => {
+	return effects.flatMap((effect): GovernanceEvent[] => {
+		if (effect.kind === "announceRefusal") {
+			const { revision, requestedBy, problem } = effect;
+			return [{ eventKey: `${teamId}|change.refused|${revision}|${effect.id}`, teamId, event: "change.refused", detail: { revision, requestedBy, problem } }];
+		}
 		if (effect.kind !== "announce") return [];
 		const { key, event, windowStartsAtMs, amount, posted, limitAmount } = effect;
 		// A withdrawal may repeat in one window, so it counts by effect; a line fires once per window and amount.

@@ -1,8 +1,9 @@
-import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
+import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
-import { definitionsOf, nextWindowEndMs, reduceTeamBudget, reviseEffect, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
+import { hasRoomForChange, type Lane, laneOf, reviseEffect, waitingIn } from "#domain/budget/team-budget-outbox.ts";
+import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { type BudgetEffect, stateWord, type TeamBudgetState, type TotalsReport } from "#domain/budget/team-budget-state.ts";
-import { announceEvents, setFrozen, writeBudgets } from "../shared/activity-proxies.ts";
+import { announceEvents, readBudgets, setFrozen, writeBudgets } from "../shared/activity-proxies.ts";
 import { guardHandler } from "../shared/handler-errors.ts";
 import { renderDetails } from "./details.ts";
 import { removedSelectors, toGovernanceEvents } from "./effects.ts";
@@ -16,17 +17,21 @@ const stateAttribute = defineSearchAttributeKey(STATE_SEARCH_ATTRIBUTE, SearchAt
 
 /**
  * Holds the state of one run between messages. Every change goes through the pure reducer; every change is shown.
- * It never waits except for the first load, and never acts on the world except in `carryOut`.
+ * It never waits except for the first load, and never acts on the world except in `carryOut` and `reread`.
  */
 export class TeamBudgetGovernor {
 	state: TeamBudgetState;
 	messagesHandled = 0;
 	private readonly hasSearchAttributes: boolean;
+	private readonly isBounded: boolean;
+	private announcementsPerActivity = ANNOUNCEMENTS_PER_ACTIVITY;
 	private shownWord: string | undefined;
 	private earlyReport: TotalsReport | undefined;
 
-	constructor(input: TeamBudgetInput) {
+	/** `isBounded`: refuse changes while too many wait; false only for runs that an older release began. */
+	constructor(input: TeamBudgetInput, { isBounded }: { readonly isBounded: boolean }) {
 		this.state = initialState(input);
+		this.isBounded = isBounded;
 		this.hasSearchAttributes = input.hasSearchAttributes;
 		// Search attributes and the memo come along with continue-as-new.
 		this.shownWord = input.state === undefined ? undefined : stateWord(this.state);
@@ -45,6 +50,7 @@ export class TeamBudgetGovernor {
 		this.messagesHandled++;
 		if (!this.state.isLoaded) await condition(() => this.state.isLoaded);
 		return guardHandler(() => {
+			if (this.isBounded && !hasRoomForChange(this.state)) throw tooManyWaiting();
 			this.apply(makeEvent());
 			return { revision: this.state.revision };
 		})();
@@ -75,9 +81,18 @@ export class TeamBudgetGovernor {
 		return { team: this.state.teamId, state: stateWord(this.state), policyRevision: this.state.revision };
 	}
 
-	/** Carries out the oldest effect (announcements in groups). Throws ActivityFailure and keeps it when the world is away. */
+	hasWork(lane: Lane): boolean {
+		return waitingIn(this.state, lane).length > 0 || (lane === "writes" && this.state.mustReread);
+	}
+
+	/** The oldest effect of a lane, or undefined: what is left to do there is to read again. */
+	oldestOf(lane: Lane): BudgetEffect | undefined {
+		return waitingIn(this.state, lane)[0];
+	}
+
+	/** Carries out an effect (announcements in groups). Throws ActivityFailure and keeps it when the world is away. */
 	async carryOut(effect: BudgetEffect): Promise<void> {
-		if (effect.kind === "announce") return this.announce();
+		if (effect.kind === "announce" || effect.kind === "announceRefusal") return this.announce();
 		const { teamId } = this.state;
 		const { revision, requestedBy } = effect;
 		const { heldRevision } =
@@ -94,10 +109,23 @@ export class TeamBudgetGovernor {
 		else this.apply({ kind: "effectDone", id: effect.id, heldRevision });
 	}
 
+	/** Takes PostgreSQL's rows over its own, where nothing of its own waits to be written. */
+	async reread(): Promise<void> {
+		this.apply({ kind: "reread", ...(await readBudgets({ teamId: this.state.teamId })) });
+	}
+
+	/** After PostgreSQL refused the effect for what it says. Of a group of announcements, one at a time is then tried. */
+	giveUp(effect: BudgetEffect, problem: string): void {
+		const isGroup = laneOf(effect) === "announcements" && this.announcementsPerActivity > 1;
+		if (isGroup) this.announcementsPerActivity = 1;
+		else this.apply({ kind: "effectRefused", id: effect.id, problem });
+	}
+
 	private async announce(): Promise<void> {
-		const batch = this.state.outbox.filter(({ kind }) => kind === "announce").slice(0, ANNOUNCEMENTS_PER_ACTIVITY);
+		const batch = waitingIn(this.state, "announcements").slice(0, this.announcementsPerActivity);
 		await announceEvents({ events: toGovernanceEvents(this.state.teamId, batch) });
 		for (const { id } of batch) this.apply({ kind: "effectDone", id, heldRevision: null });
+		if (waitingIn(this.state, "announcements").length === 0) this.announcementsPerActivity = ANNOUNCEMENTS_PER_ACTIVITY;
 	}
 
 	private show(): void {
@@ -108,4 +136,9 @@ export class TeamBudgetGovernor {
 		upsertMemo(this.memo());
 		if (this.hasSearchAttributes) upsertSearchAttributes([{ key: stateAttribute, value: word }]);
 	}
+}
+
+function tooManyWaiting(): ApplicationFailure {
+	const message = "too many changes of this team wait for PostgreSQL already; limits in force stay in force, try again when it answers";
+	return ApplicationFailure.nonRetryable(message, "governance.unreachable");
 }

@@ -1,7 +1,7 @@
 import { defineQuery, defineSignal, defineUpdate } from "@temporalio/workflow";
 import type { BudgetDefinition, BudgetSelector } from "#domain/budget/scope.ts";
 import { ORGANIZATION_ID, TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
-import type { TeamBudgetState, TotalsReport } from "#domain/budget/team-budget-state.ts";
+import type { CarriedState, TeamBudgetState, TotalsReport } from "#domain/budget/team-budget-state.ts";
 
 /**
  * The wire contract of a team's workflow. Names here are persisted by Temporal: never renamed, never reused.
@@ -23,7 +23,7 @@ export type TeamBudgetInput = {
 	/** Messages after which a new run begins; default 500, low in tests. */
 	readonly messagesPerRun?: number;
 	/** Carried over by continue-as-new; absent at the first start. */
-	readonly state?: TeamBudgetState;
+	readonly state?: CarriedState;
 };
 
 export type ApplyPolicyInput = {
@@ -48,7 +48,10 @@ export type TeamBudgetStatus = Omit<TeamBudgetState, "outbox" | "nextEffectId"> 
 	readonly messagesHandled: number;
 };
 
-/** Same content as already in force: the same revision is returned, nothing changes. */
+/**
+ * Same content as already in force: the same revision is returned, nothing changes. A person's change is refused with
+ * "governance.unreachable" while too many wait for PostgreSQL.
+ */
 export const applyPolicyUpdate = defineUpdate<RevisionResult, [ApplyPolicyInput]>("applyPolicy");
 export const freezeUpdate = defineUpdate<RevisionResult, [FreezeInput]>("freeze");
 export const unfreezeUpdate = defineUpdate<RevisionResult, [UnfreezeInput]>("unfreeze");

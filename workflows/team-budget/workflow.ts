@@ -1,36 +1,35 @@
 import { ActivityFailure } from "@temporalio/common";
-import { allHandlersFinished, condition, log, makeContinueAsNewFunc, setHandler } from "@temporalio/workflow";
+import { allHandlersFinished, condition, log, makeContinueAsNewFunc, patched, setHandler, sleep } from "@temporalio/workflow";
 import { selectorKey } from "#domain/budget/scope.ts";
 import { readBudgets } from "../shared/activity-proxies.ts";
 import { guardHandler } from "../shared/handler-errors.ts";
 import { isRunLongEnough, MESSAGES_PER_RUN } from "../shared/lifecycle.ts";
+import type { PatchId } from "../shared/patches.ts";
 import { TeamBudgetGovernor } from "./governor.ts";
 import { type ApplyPolicyInput, applyPolicyUpdate, freezeUpdate, statusQuery, type TeamBudgetInput, totalsReportedSignal, unfreezeUpdate } from "./messages.ts";
+import { drainInOrder, drainLane, followWindows, isRefused } from "./outbox.ts";
+import { carriedState } from "./state.ts";
 import { checkPolicyFits, isTotalsReport, validateFreeze, validatePolicy, validateUnfreeze } from "./validation.ts";
 
-/** After PostgreSQL stayed away for a whole activity; long enough not to fill the history. */
-const OUTBOX_PAUSE_MS = 30_000;
+const REFUSED_LOAD_PAUSE_MS = 30_000;
 
 /**
  * Governs one team's budgets for ever: the one writer of limits, keeper of thresholds, face in the Temporal UI.
  * No request waits for it. Handlers decide in pure, synchronous steps; what has to happen outside leaves through
- * the outbox, one activity at a time, in order; there is exactly one timer, to the next window end or retry.
+ * the outbox. There is one timer, to the next window end, and one per lane of the outbox while it pauses.
  */
 export async function teamBudgetWorkflow(input: TeamBudgetInput): Promise<void> {
-	const governor = new TeamBudgetGovernor(input);
+	const hasLanes = patched("outbox-lanes" satisfies PatchId);
+	const governor = new TeamBudgetGovernor(input, { isBounded: hasLanes });
 	setHandlers(governor, input.teamId);
-	await load(governor, input.teamId);
-	let retryAtMs = 0;
+	await load(governor, input.teamId, hasLanes);
 	const shouldRoll = (): boolean => isRunLongEnough(governor.messagesHandled, input.messagesPerRun ?? MESSAGES_PER_RUN);
-	const hasDueEffect = (): boolean => governor.state.outbox.length > 0 && Date.now() >= retryAtMs;
-	do {
-		await waitUntil(() => hasDueEffect() || shouldRoll(), wakeAtMs(governor, retryAtMs));
-		governor.passTime();
-		if (hasDueEffect() && !(await tryOldestEffect(governor))) retryAtMs = Date.now() + OUTBOX_PAUSE_MS;
-	} while (!shouldRoll());
+	if (hasLanes)
+		await Promise.all([drainLane(governor, "writes", shouldRoll), drainLane(governor, "announcements", shouldRoll), followWindows(governor, shouldRoll)]);
+	else await drainInOrder(governor, shouldRoll);
 	// The outbox travels in the state; what must not be cut off is an accepted update.
 	await condition(allHandlersFinished);
-	await makeContinueAsNewFunc<typeof teamBudgetWorkflow>({ memo: governor.memo() })({ ...input, state: governor.state });
+	await makeContinueAsNewFunc<typeof teamBudgetWorkflow>({ memo: governor.memo() })({ ...input, state: carriedState(governor.state) });
 }
 
 function setHandlers(governor: TeamBudgetGovernor, teamId: string): void {
@@ -64,36 +63,15 @@ function setHandlers(governor: TeamBudgetGovernor, teamId: string): void {
 }
 
 /** Once in the life of a team: limits and revision as PostgreSQL holds them, so that a lost Temporal loses no budget. */
-async function load(governor: TeamBudgetGovernor, teamId: string): Promise<void> {
+async function load(governor: TeamBudgetGovernor, teamId: string, mayPause: boolean): Promise<void> {
 	while (!governor.state.isLoaded) {
 		try {
 			governor.apply({ kind: "loaded", ...(await readBudgets({ teamId })) });
 		} catch (error) {
 			if (!(error instanceof ActivityFailure)) throw error;
 			log.warn("budgets cannot be read yet", { error: error.message });
+			// An outage has lasted the whole activity; a refusal comes back at once.
+			if (mayPause && isRefused(error)) await sleep(REFUSED_LOAD_PAUSE_MS);
 		}
 	}
-}
-
-async function tryOldestEffect(governor: TeamBudgetGovernor): Promise<boolean> {
-	const [effect] = governor.state.outbox;
-	if (effect === undefined) return true;
-	try {
-		await governor.carryOut(effect);
-		return true;
-	} catch (error) {
-		if (!(error instanceof ActivityFailure)) throw error;
-		log.warn("an effect waits in the outbox", { kind: effect.kind, error: error.message });
-		return false;
-	}
-}
-
-function wakeAtMs(governor: TeamBudgetGovernor, retryAtMs: number): number | null {
-	const times = [governor.nextEndMs(), governor.state.outbox.length > 0 ? retryAtMs : null].filter((time) => time !== null);
-	return times.length === 0 ? null : Math.min(...times);
-}
-
-async function waitUntil(isDue: () => boolean, latestAtMs: number | null): Promise<void> {
-	if (latestAtMs === null) await condition(isDue);
-	else await condition(isDue, Math.max(1, latestAtMs - Date.now()));
 }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { MAX_BUDGETS_PER_TEAM, selectorKey } from "#domain/budget/scope.ts";
-import { definitionsOf, nextWindowEndMs, reduceTeamBudget, reviseEffect, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
+import { hasRoomForChange, reviseEffect, WAITING_ANNOUNCEMENTS_MAX, WAITING_CHANGES_MAX } from "#domain/budget/team-budget-outbox.ts";
+import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { type BudgetEffect, emptyTeamBudget, stateWord, type TeamBudgetState, type WindowReport } from "#domain/budget/team-budget-state.ts";
+import { carriedState, initialState } from "#workflows/team-budget/state.ts";
 
 const HOUR_MS = 3_600_000;
 const day: BudgetDefinition = {
@@ -95,6 +97,73 @@ describe("policy", () => {
 	});
 });
 
+describe("a change that PostgreSQL refuses for what it says", () => {
+	const refused: TeamBudgetEvent = { kind: "effectRefused", id: 1, problem: "invalid byte \u0000 sequence" };
+	const reread = (budgets: readonly BudgetDefinition[], overrides: Partial<Extract<TeamBudgetEvent, { kind: "loaded" | "reread" }>> = {}): TeamBudgetEvent => ({
+		kind: "reread",
+		revision: 4,
+		isFrozen: false,
+		budgets,
+		windows: [],
+		...overrides,
+	});
+
+	test("leaves the outbox to those behind it, is announced and shown, and is not asked for twice", () => {
+		const { state } = play(loaded([day]), policy([user("bad")]), policy([{ ...day, limitAmount: "2000" }]), refused);
+		expect(state.outbox).toEqual([
+			expect.objectContaining({ id: 2, kind: "writeBudgets", setKeys: [selectorKey(day)] }),
+			{ id: 3, kind: "announceRefusal", revision: 1, requestedBy: "ann", problem: "invalid byte ? sequence" },
+		]);
+		expect([state.mustReread, state.refusedChange?.revision]).toEqual([true, 1]);
+		expect(play(state, { ...refused, id: 99 }).state).toEqual(state);
+	});
+
+	test("what PostgreSQL holds is read again, except where a change still waits", () => {
+		const { state } = play(loaded([day, user("ann")]), totals("900", 4), policy([{ ...day, limitAmount: "5" }]), refused, policy([user("bob")]), {
+			kind: "policyApplied",
+			mode: "patch",
+			set: [],
+			removeKeys: [selectorKey(user("ann"))],
+			requestedBy: "ann",
+		});
+		const after = play(state, reread([day, user("ann")])).state;
+		expect(after.budgets.map(({ definition }) => definition)).toEqual([day, user("bob")]);
+		expect(after.budgets[0]?.window).toMatchObject({ posted: "900" });
+		expect([after.mustReread, after.revision, after.heldRevision]).toEqual([false, 4, 4]);
+		// Asked for again, it is a change again.
+		expect(play(after, policy([{ ...day, limitAmount: "5" }])).effects).toHaveLength(1);
+	});
+
+	test("a refused freeze is none", () => {
+		const freeze: TeamBudgetEvent = { kind: "freezeChanged", isFrozen: true, reason: "x", requestedBy: "ann" };
+		expect(stateWord(play(loaded([day]), freeze, refused, reread([day])).state)).toBe("ok");
+	});
+
+	test("a refused announcement is given up and counted", () => {
+		const { state } = play(loaded([day]), totals("900", 1), refused);
+		expect([state.outbox, state.announcementsLost, state.mustReread]).toEqual([[], 1, false]);
+	});
+});
+
+describe("the outbox is bounded", () => {
+	test(`more than ${WAITING_CHANGES_MAX} changes, or 500 budgets in them, do not wait`, () => {
+		const changes = (count: number) =>
+			play(loaded([day]), ...Array.from({ length: count }, (_, index) => policy([{ ...day, limitAmount: String(5_000 + index) }]))).state;
+		expect([WAITING_CHANGES_MAX - 1, WAITING_CHANGES_MAX].map((count) => hasRoomForChange(changes(count)))).toEqual([true, false]);
+		const wide = (count: number) => play(loaded(), ...Array.from({ length: count }, (_, round) => policy(fullest(`${round}`), { mode: "replace" }))).state;
+		expect([5, 6].map((count) => hasRoomForChange(wide(count - 1)))).toEqual([true, false]);
+	});
+
+	test(`beyond ${WAITING_ANNOUNCEMENTS_MAX} the oldest announcements are given up and counted; changes never are`, () => {
+		const windows = Array.from({ length: 600 }, (_, index) => totals("1000", 1, { startsAtMs: index * HOUR_MS, endsAtMs: (index + 1) * HOUR_MS }));
+		const { state } = play(loaded([day]), policy([user("ann")]), ...windows);
+		expect(state.outbox).toHaveLength(WAITING_ANNOUNCEMENTS_MAX + 1);
+		expect(state.announcementsLost).toBe(200);
+		expect(state.outbox[0]).toMatchObject({ kind: "writeBudgets" });
+		expect(state.outbox.at(-1)).toMatchObject({ windowStartsAtMs: 599 * HOUR_MS });
+	});
+});
+
 describe("freeze", () => {
 	test("is a revision of its own, is shown, and repeating it changes nothing", () => {
 		const freeze: TeamBudgetEvent = { kind: "freezeChanged", isFrozen: true, reason: "runaway", requestedBy: "ann" };
@@ -167,20 +236,61 @@ describe("time", () => {
 	});
 });
 
-test("the fullest team's state stays below 64 KiB", () => {
-	const budgets = Array.from({ length: MAX_BUDGETS_PER_TEAM }, (_, index) => user(`person-${String(index).padStart(3, "0")}@example.com`));
+/** As many budgets as a team can have, with the longest names there are: `letter` takes one, two or three bytes. */
+function fullest(prefix: string, letter = "x"): BudgetDefinition[] {
+	return Array.from({ length: MAX_BUDGETS_PER_TEAM }, (_, index) => ({
+		...user(`${prefix}-${index}-`.padEnd(128, letter)),
+		limitAmount: "1000000000000000000",
+		timeZone: "America/Argentina/Buenos_Aires",
+	}));
+}
+
+function withTwoWindows(budgets: readonly BudgetDefinition[], posted: string): TeamBudgetState {
 	const events = budgets.flatMap((budget) =>
 		[0, 1].map((dayIndex) =>
-			totals("123456789012", 99_999, {
+			totals(posted, 99_999, {
 				key: selectorKey(budget),
 				startsAtMs: 1_763_856_000_000 + dayIndex * 24 * HOUR_MS,
 				endsAtMs: 1_763_856_000_000 + (dayIndex + 1) * 24 * HOUR_MS,
 			}),
 		),
 	);
-	const { state } = play(loaded(budgets), ...events, { kind: "timePassed", nowMs: 1_763_856_000_000 + 26 * HOUR_MS });
-	const settled = { ...state, outbox: [] };
-	expect(settled.budgets).toHaveLength(MAX_BUDGETS_PER_TEAM);
-	expect(settled.budgets[0]?.window?.posted).toBe("123456789012");
-	expect(JSON.stringify(settled).length).toBeLessThan(64 * 1024);
+	return play(loaded(budgets), ...events).state;
+}
+
+describe("the state that continue-as-new carries", () => {
+	const bytes = (state: TeamBudgetState): number => Buffer.byteLength(JSON.stringify(carriedState(state)));
+
+	test("100 budgets with names of ordinary length stay below 64 KiB", () => {
+		const budgets = Array.from({ length: MAX_BUDGETS_PER_TEAM }, (_, index) => user(`person-${String(index).padStart(3, "0")}@example.com`));
+		const state = { ...play(withTwoWindows(budgets, "123456789012"), { kind: "timePassed", nowMs: 1_763_856_000_000 + 26 * HOUR_MS }).state, outbox: [] };
+		expect(state.budgets[0]?.window?.posted).toBe("123456789012");
+		expect(bytes(state)).toBeLessThan(64 * 1024);
+	});
+
+	test("the fullest state there can be, with a full outbox, stays below 1 MiB", () => {
+		const definitions = fullest("a", "한");
+		const { state } = play(withTwoWindows(definitions, "9".repeat(30)), ...Array.from({ length: 6 }, (_, round) => anotherDay(definitions, round)).flat());
+		expect(state.outbox.filter(({ kind }) => kind === "announce")).toHaveLength(WAITING_ANNOUNCEMENTS_MAX);
+		const waiting = Array.from({ length: 5 }, (_, round) => policy(fullest(`w${round}`, "한"), { mode: "replace", requestedBy: "한".repeat(100) }));
+		const full = play(state, ...waiting).state;
+		expect(hasRoomForChange(full)).toBe(false);
+		expect(bytes(full)).toBeLessThan(1024 * 1024);
+	});
+
+	test("is read back whole", () => {
+		const state = withTwoWindows([day, user("ann")], "900");
+		expect(initialState({ teamId: "demo", hasSearchAttributes: false, state: carriedState(state) })).toEqual(state);
+	});
+
+	test("of an older release is taken up with first values for what it did not have", () => {
+		const { mustReread: _, refusedChange: __, announcementsLost: ___, ...old } = loaded([day]);
+		expect(initialState({ teamId: "demo", hasSearchAttributes: false, state: old as TeamBudgetState })).toEqual(loaded([day]));
+	});
 });
+
+/** Every budget gets another window, over its limit. */
+function anotherDay(definitions: readonly BudgetDefinition[], round: number): TeamBudgetEvent[] {
+	const startsAtMs = 1_763_856_000_000 + (round + 2) * 24 * HOUR_MS;
+	return definitions.map((budget) => totals("9".repeat(30), 1, { key: selectorKey(budget), startsAtMs, endsAtMs: startsAtMs + 24 * HOUR_MS }));
+}
