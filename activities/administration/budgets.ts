@@ -1,6 +1,7 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import {
 	type BudgetDefinition,
+	type BudgetSelector,
 	checkBudgetDefinition,
 	checkBudgetSelector,
 	type FieldProblem,
@@ -14,14 +15,16 @@ import type { Administration, BudgetSetting, BudgetView } from "./port.ts";
 import { requireTeam } from "./read-teams.ts";
 
 /**
- * Sets one budget through the team's workflow. Resolves when PostgreSQL holds it and live gateways act on it.
+ * Sets one budget through the team's workflow, and clears its overrun also where nothing else changes. Resolves when
+ * PostgreSQL holds it and live gateways act on it.
  * @throws CostControlError "admin.invalid" naming the field, "admin.not_found", "governance.unreachable".
  */
 export async function setBudget(administration: Administration, setting: BudgetSetting): Promise<BudgetView> {
 	const { database, governor, adminName } = administration;
 	const definition = definitionOf(setting);
 	await requireTeam(database, setting.teamId);
-	const { revision } = await governor.applyPolicy(setting.teamId, { mode: "patch", set: [definition], remove: [], requestedBy: adminName });
+	const clearsOverruns = await isOverrun(database, setting.teamId, definition);
+	const { revision } = await governor.applyPolicy(setting.teamId, { mode: "patch", set: [definition], remove: [], requestedBy: adminName, clearsOverruns });
 	await waitUntilHeld(database, setting.teamId, revision);
 	await waitUntilInForce(database);
 	const view = (await listBudgets(database, setting.teamId)).find((budget) => selectorKey(budget) === selectorKey(definition));
@@ -56,6 +59,16 @@ export function definitionOf(setting: BudgetSetting): BudgetDefinition {
 	const checked = checkBudgetDefinition({ dimension, dimensionValue, unit, windowKind, timeZone, warnBasisPoints, limitAmount, stopAmount }, teamId, "budget");
 	if (checked.kind === "invalid") throw invalid(checked.problems);
 	return checked.value;
+}
+
+const IS_OVERRUN = `
+	SELECT 1 FROM tollgate.budget b JOIN tollgate.budget_window w ON w.budget_id = b.id
+	WHERE coalesce(b.team_id, '@organization') = $1 AND b.dimension = $2 AND b.dimension_value = $3 AND b.unit = $4 AND b.window_kind = $5 AND b.deleted_at IS NULL
+		AND w.ends_at > clock_timestamp() AND (SELECT sum(overrun) FROM tollgate.lease WHERE window_id = w.id) > w.overrun_cleared`;
+
+/** PostgreSQL knows an overrun before the workflow is told of it. */
+async function isOverrun(database: Queryable, teamId: string, { dimension, dimensionValue, unit, windowKind }: BudgetSelector): Promise<boolean> {
+	return (await database.query(IS_OVERRUN, [teamId, dimension, dimensionValue, unit, windowKind])).rows.length > 0;
 }
 
 const BUDGETS = `

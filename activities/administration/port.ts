@@ -10,6 +10,8 @@ export type BudgetGovernor = {
 			readonly set: readonly BudgetDefinition[];
 			readonly remove: readonly BudgetSelector[];
 			readonly requestedBy: string;
+			/** Write what is named although nothing differs. */
+			readonly clearsOverruns?: boolean;
 		},
 	): Promise<{ readonly revision: number }>;
 	freeze(teamId: string, input: { readonly reason: string; readonly requestedBy: string }): Promise<{ readonly revision: number }>;

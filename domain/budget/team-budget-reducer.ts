@@ -26,6 +26,8 @@ export type TeamBudgetEvent =
 			readonly set: readonly BudgetDefinition[];
 			readonly removeKeys: readonly string[];
 			readonly requestedBy: string;
+			/** Write what is named also where nothing differs: PostgreSQL shows an overrun that this state may not know yet. */
+			readonly clearsOverruns?: boolean;
 	  }
 	| { readonly kind: "freezeChanged"; readonly isFrozen: boolean; readonly reason: string; readonly requestedBy: string }
 	| { readonly kind: "totalsReported"; readonly report: TotalsReport }
@@ -117,10 +119,15 @@ function freezeOf(event: HeldEvent, knownReason: string | null): Pick<TeamBudget
 function applyPolicy(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "policyApplied" }>): Reduced {
 	const wanted = new Map(event.set.map((definition) => [selectorKey(definition), definition]));
 	const setKeys = [...wanted]
-		.filter(([key, definition]) => !isSameDefinition(state.budgets.find((budget) => budget.key === key)?.definition, definition))
+		.filter(([key, definition]) => {
+			const known = state.budgets.find((budget) => budget.key === key);
+			// Setting a budget again is how a person clears its overrun: only a write does that.
+			const isOverrun = (known?.window?.overrun ?? "0") !== "0";
+			return !isSameDefinition(known?.definition, definition) || isOverrun || event.clearsOverruns === true;
+		})
 		.map(([key]) => key);
 	const removeKeys = state.budgets.map(({ key }) => key).filter((key) => !wanted.has(key) && (event.mode === "replace" || event.removeKeys.includes(key)));
-	// Asking for what already is changes nothing: a repeated update returns the same revision.
+	// Asking for what already is changes nothing: a repeated update returns the same revision. Clearing an overrun twice clears it once.
 	if (setKeys.length === 0 && removeKeys.length === 0) return unchangedEffects(state);
 	const kept = state.budgets.filter(({ key }) => !removeKeys.includes(key));
 	const changed = kept.map((budget) => ({ ...budget, definition: wanted.get(budget.key) ?? budget.definition }));

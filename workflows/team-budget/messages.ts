@@ -33,6 +33,8 @@ export type ApplyPolicyInput = {
 	readonly remove: readonly BudgetSelector[];
 	/** Name of the person, for the audit log. */
 	readonly requestedBy: string;
+	/** True = write every budget in `set` although nothing differs, which clears its overrun; default false: only where totals told of one. */
+	readonly clearsOverruns?: boolean;
 };
 
 export type FreezeInput = { readonly reason: string; readonly requestedBy: string };

@@ -29,6 +29,8 @@ export function validatePolicy(input: ApplyPolicyInput, teamId: string): void {
 	const setChecks = input.set.map((budget, index) => checkBudgetDefinition(budget, teamId, `set[${index}]`));
 	const removeChecks = input.remove.map((selector, index) => checkBudgetSelector(selector, teamId, `remove[${index}]`));
 	for (const check of [...setChecks, ...removeChecks]) if (check.kind === "invalid") problems.push(...check.problems);
+	if (input.clearsOverruns !== undefined && typeof input.clearsOverruns !== "boolean")
+		problems.push({ field: "clearsOverruns", problem: "must be true or false" });
 	problems.push(...repeated(input.set, "set"), ...checkPerson(input.requestedBy));
 	if (problems.length > 0) throw invalidInput(problems);
 }

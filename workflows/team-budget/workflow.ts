@@ -36,7 +36,8 @@ function setHandlers(governor: TeamBudgetGovernor, teamId: string): void {
 	const applyPolicy = (policy: ApplyPolicyInput) =>
 		governor.decide(() => {
 			checkPolicyFits(policy, governor.state);
-			return { kind: "policyApplied", mode: policy.mode, set: policy.set, removeKeys: policy.remove.map(selectorKey), requestedBy: policy.requestedBy };
+			const { mode, set, remove, requestedBy, clearsOverruns = false } = policy;
+			return { kind: "policyApplied", mode, set, removeKeys: remove.map(selectorKey), requestedBy, clearsOverruns };
 		});
 	setHandler(applyPolicyUpdate, applyPolicy, {
 		validator: guardHandler((policy: ApplyPolicyInput) => validatePolicy(policy, teamId)),

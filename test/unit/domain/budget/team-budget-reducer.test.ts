@@ -59,6 +59,18 @@ function totals(posted: string, version: number, overrides: Partial<WindowReport
 	return { kind: "totalsReported", report: { windows: [window], lastRefusals: [] } };
 }
 
+const windowOf = (definition: BudgetDefinition): WindowReport => ({
+	key: selectorKey(definition),
+	startsAtMs: 0,
+	endsAtMs: 24 * HOUR_MS,
+	granted: "1000",
+	posted: "1000",
+	overrun: "0",
+	leases: 1,
+	refusals: 0,
+	version: 1,
+});
+
 const announced = (effects: readonly BudgetEffect[]): string[] => effects.flatMap((effect) => (effect.kind === "announce" ? [effect.event] : []));
 
 describe("policy", () => {
@@ -72,6 +84,16 @@ describe("policy", () => {
 	test("asking for what is in force changes nothing", () => {
 		const { state, effects } = play(loaded([day]), policy([day]));
 		expect([state.revision, effects]).toEqual([0, []]);
+	});
+
+	test("setting a budget that has overrun again is a change, because only a write clears it; one that is not named stays stopped", () => {
+		const overrun = loaded([day, user("ann")], [{ ...windowOf(day), overrun: "700" }]);
+		expect(play(overrun, policy([day])).effects).toMatchObject([{ kind: "writeBudgets", revision: 1, setKeys: [selectorKey(day)] }]);
+		expect(play(overrun, policy([user("ann")])).effects).toEqual([]);
+	});
+
+	test("asked to clear overruns that no report told of yet, what is named is written", () => {
+		expect(play(loaded([day, user("ann")]), policy([day], { clearsOverruns: true })).effects).toMatchObject([{ setKeys: [selectorKey(day)] }]);
 	});
 
 	test("replace ends what is not named, patch ends only what is", () => {
