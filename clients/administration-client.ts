@@ -16,6 +16,7 @@ type Output<Schema extends z.ZodType> = z.output<Schema>;
 export type CreateKeyRequest = Input<typeof contract.CreateKeyRequest>;
 export type CheckPriceRequest = Input<typeof contract.CheckPriceRequest>;
 export type Team = Output<typeof contract.Team>;
+export type FrozenTeam = Output<typeof contract.FrozenTeam>;
 export type Budget = Output<typeof contract.Budget>;
 export type Key = Output<typeof contract.Key>;
 export type CreatedKey = Output<typeof contract.CreatedKey>;
@@ -48,8 +49,10 @@ export class AdministrationClient {
 		change: (teamId: string, change: Input<typeof contract.ChangeTeamRequest>): Promise<Team> =>
 			this.#send("PATCH", `/teams/${encodeURIComponent(teamId)}`, contract.Team, change),
 		delete: (teamId: string): Promise<unknown> => this.#send("DELETE", `/teams/${encodeURIComponent(teamId)}`, contract.Done),
-		freeze: (teamId: string, reason: string): Promise<Team> => this.#send("POST", `/teams/${encodeURIComponent(teamId)}/freeze`, contract.Team, { reason }),
-		unfreeze: (teamId: string): Promise<Team> => this.#send("POST", `/teams/${encodeURIComponent(teamId)}/unfreeze`, contract.Team, {}),
+		/** In force when it resolves, whether or not Temporal answers. */
+		freeze: (teamId: string, reason: string): Promise<FrozenTeam> =>
+			this.#send("POST", `/teams/${encodeURIComponent(teamId)}/freeze`, contract.FrozenTeam, { reason }),
+		unfreeze: (teamId: string): Promise<FrozenTeam> => this.#send("POST", `/teams/${encodeURIComponent(teamId)}/unfreeze`, contract.FrozenTeam, {}),
 	};
 
 	readonly keys = {

@@ -78,6 +78,9 @@ export const Budget = z.object({
 export const BudgetList = z.object({ budgets: z.array(Budget) });
 
 export const Team = z.object({ id: z.string(), isUnlimited: z.boolean(), isFrozen: z.boolean(), policy: z.record(z.string(), z.unknown()), createdAt: time });
+export const FrozenTeam = Team.extend({
+	isWorkflowTold: z.boolean().describe("false: it is in force, but Temporal does not answer; the team's workflow and the Temporal UI learn of it when it does"),
+});
 export const TeamList = z.object({ teams: z.array(Team) });
 export const CreateTeamRequest = z.strictObject({
 	id: z.string(),

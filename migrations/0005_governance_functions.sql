@@ -8,6 +8,7 @@ CREATE TABLE tollgate.team_governance (
   revision      bigint NOT NULL DEFAULT 0,
   is_frozen     boolean NOT NULL DEFAULT false,
   freeze_reason text,
+  freeze_seq    bigint NOT NULL DEFAULT 0,             -- counts the decisions: which of two readings of it is the newer
   updated_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -156,18 +157,24 @@ BEGIN
 END $$;
 
 -- Freezes or unfreezes every budget of a team, present and future; returns the revision held afterwards, as apply_policy does.
--- An emergency freeze may come straight from the administration API (p_revision null: no fence, nothing to wait for);
--- the workflow repeats it under its own revision.
-CREATE FUNCTION tollgate.set_frozen(p_team text, p_is_frozen boolean, p_reason text, p_revision bigint, p_admin text) RETURNS bigint
+-- p_revision null: a person's decision straight from the administration API (no fence, nothing to wait for), see freeze_now.
+-- The workflow says with p_known_seq which decision it knew of when it let a team go: a freeze it had not heard of stays.
+CREATE FUNCTION tollgate.set_frozen(p_team text, p_is_frozen boolean, p_reason text, p_revision bigint, p_admin text, p_known_seq bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
   v_row tollgate.team_governance;
+  v_reason text := CASE WHEN p_is_frozen THEN p_reason END;
   v_id bigint;
 BEGIN
   INSERT INTO tollgate.team_governance (team_id) VALUES (p_team) ON CONFLICT DO NOTHING;
   SELECT * INTO v_row FROM tollgate.team_governance WHERE team_id = p_team FOR NO KEY UPDATE;
   IF p_revision <= v_row.revision THEN RETURN v_row.revision; END IF;
-  UPDATE tollgate.team_governance SET is_frozen = p_is_frozen, freeze_reason = CASE WHEN p_is_frozen THEN p_reason END,
+  IF NOT p_is_frozen AND v_row.freeze_seq > p_known_seq THEN
+    UPDATE tollgate.team_governance SET revision = coalesce(p_revision, revision), updated_at = clock_timestamp() WHERE team_id = p_team;
+    RETURN coalesce(p_revision, v_row.revision);
+  END IF;
+  UPDATE tollgate.team_governance SET is_frozen = p_is_frozen, freeze_reason = v_reason,
+    freeze_seq = freeze_seq + CASE WHEN (is_frozen, freeze_reason) IS DISTINCT FROM (p_is_frozen, v_reason) THEN 1 ELSE 0 END,
     revision = coalesce(p_revision, revision), updated_at = clock_timestamp() WHERE team_id = p_team;
   IF v_row.is_frozen = p_is_frozen THEN RETURN coalesce(p_revision, v_row.revision); END IF;
   PERFORM 1 FROM tollgate.budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
@@ -180,6 +187,15 @@ BEGIN
   END LOOP;
   PERFORM tollgate.record_change('budget', p_team, p_admin, jsonb_build_object('teamId', p_team, 'isFrozen', p_is_frozen, 'reason', p_reason));
   RETURN coalesce(p_revision, v_row.revision);
+END $$;
+
+-- A person's freeze or unfreeze, in force whether or not Temporal answers. Returns its number, with which the workflow is
+-- told of it; where that fails, the totals tell.
+CREATE FUNCTION tollgate.freeze_now(p_team text, p_is_frozen boolean, p_reason text, p_admin text) RETURNS bigint
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM tollgate.set_frozen(p_team, p_is_frozen, p_reason, NULL, p_admin);
+  RETURN (SELECT freeze_seq FROM tollgate.team_governance WHERE team_id = p_team);
 END $$;
 
 -- One policy revision as a whole: budgets to write, budgets to end. Returns the revision held afterwards: below or at

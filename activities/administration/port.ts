@@ -14,8 +14,9 @@ export type BudgetGovernor = {
 			readonly clearsOverruns?: boolean;
 		},
 	): Promise<{ readonly revision: number }>;
-	freeze(teamId: string, input: { readonly reason: string; readonly requestedBy: string }): Promise<{ readonly revision: number }>;
-	unfreeze(teamId: string, input: { readonly requestedBy: string }): Promise<{ readonly revision: number }>;
+	/** Tells of a freeze that PostgreSQL holds as its decision `heldSeq`. */
+	freeze(teamId: string, input: { readonly reason: string; readonly requestedBy: string; readonly heldSeq: number }): Promise<unknown>;
+	unfreeze(teamId: string, input: { readonly requestedBy: string; readonly heldSeq: number }): Promise<unknown>;
 };
 
 /** What every administrative operation needs; `adminName` stands beside each change it makes. */
@@ -28,6 +29,12 @@ export type Team = {
 	/** What differs from the defaults of domain/budget/team-policy.ts. */
 	readonly policy: Readonly<Record<string, unknown>>;
 	readonly createdAt: string;
+};
+
+/** A team after a freeze or unfreeze, which holds either way. */
+export type FrozenTeam = Team & {
+	/** False = Temporal does not answer: its UI and the team's workflow learn of it from the totals when it does. */
+	readonly isWorkflowTold: boolean;
 };
 
 /** A budget as people give it: amounts in dollars, or as decimal strings in the unit of the budget. */

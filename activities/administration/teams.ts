@@ -2,8 +2,8 @@ import { TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
 import { readTeamPolicy } from "#domain/budget/team-policy.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { definitionOf, setBudget } from "./budgets.ts";
-import { waitUntilHeld, waitUntilInForce } from "./in-force.ts";
-import type { Administration, BudgetSetting, BudgetView, Team } from "./port.ts";
+import { waitUntilInForce } from "./in-force.ts";
+import type { Administration, BudgetSetting, BudgetView, FrozenTeam, Team } from "./port.ts";
 import { noTeam, readTeam } from "./read-teams.ts";
 
 export type TeamRequest = {
@@ -70,20 +70,36 @@ export async function deleteTeam(administration: Administration, teamId: string)
 	await waitUntilInForce(administration.database);
 }
 
-/** Stops every budget of the team at once. @throws CostControlError "admin.not_found", "governance.unreachable". */
+const FREEZE_NOW = "SELECT tollgate.freeze_now($1, $2, $3, $4) AS seq";
+
+/**
+ * Stops every budget of the team at once, or lets it spend again: in PostgreSQL first, so that Temporal need not answer.
+ * Resolves when gateways act on it. @throws CostControlError "admin.not_found".
+ */
 export async function freezeTeam(
 	administration: Administration,
 	teamId: string,
 	freeze: { readonly isFrozen: boolean; readonly reason: string },
-): Promise<Team> {
+): Promise<FrozenTeam> {
 	const { database, governor, adminName } = administration;
+	const { isFrozen, reason } = freeze;
 	await readTeam(database, teamId);
-	const { revision } = freeze.isFrozen
-		? await governor.freeze(teamId, { reason: freeze.reason, requestedBy: adminName })
-		: await governor.unfreeze(teamId, { requestedBy: adminName });
-	await waitUntilHeld(database, teamId, revision);
-	await waitUntilInForce(database);
-	return readTeam(database, teamId);
+	const held = await database.query<{ seq: string }>(FREEZE_NOW, [teamId, isFrozen, reason, adminName]);
+	const decision = { requestedBy: adminName, heldSeq: Number(held.rows[0]?.seq) };
+	const telling = isFrozen ? governor.freeze(teamId, { ...decision, reason }) : governor.unfreeze(teamId, decision);
+	const [isWorkflowTold] = await Promise.all([succeeds(telling), waitUntilInForce(database)]);
+	return { ...(await readTeam(database, teamId)), isWorkflowTold };
+}
+
+/** False when the workflow does not answer, or does not take it: the decision holds all the same, and totals tell of it. */
+async function succeeds(telling: Promise<unknown>): Promise<boolean> {
+	try {
+		await telling;
+		return true;
+	} catch (error) {
+		if (!(error instanceof CostControlError)) throw error;
+		return false;
+	}
 }
 
 function checkedPolicy(policy: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 import type { BudgetDefinition, BudgetSelector } from "#domain/budget/scope.ts";
-import type { WindowReport } from "#domain/budget/team-budget-state.ts";
+import type { HeldFreeze, WindowReport } from "#domain/budget/team-budget-state.ts";
 
 /**
  * Where limits are in force. The team's workflow is the only writer; its policy revision is the fence.
@@ -8,8 +8,8 @@ import type { WindowReport } from "#domain/budget/team-budget-state.ts";
 export type BudgetStore = {
 	/** Writes one policy revision as a whole; repeating it changes nothing. */
 	writeBudgets(input: WriteBudgetsInput): Promise<HeldRevision>;
-	/** Freezes or unfreezes every budget of a team, present and future; `revision: null` = an emergency freeze before the workflow knows. */
-	setFrozen(input: SetFrozenInput): Promise<HeldRevision>;
+	/** Freezes or unfreezes every budget of a team, present and future; answers what then holds, which may be a newer decision. */
+	setFrozen(input: SetFrozenInput): Promise<HeldRevision & { readonly freeze?: HeldFreeze }>;
 	readBudgets(input: { readonly teamId: string }): Promise<HeldBudgets>;
 	/** Remembers an announcement once by its key; false = it was known. */
 	recordEvent(input: GovernanceEvent): Promise<boolean>;
@@ -30,8 +30,11 @@ export type SetFrozenInput = {
 	readonly teamId: string;
 	readonly isFrozen: boolean;
 	readonly reason: string;
+	/** null = straight from a person, without the fence. */
 	readonly revision: number | null;
 	readonly requestedBy: string;
+	/** Newest decision the asker knew of: an unfreeze does not end a freeze that came after it. Absent = whatever came before. */
+	readonly knownSeq?: number;
 };
 
 /** The revision PostgreSQL holds afterwards; above the one that was written: nothing was changed (fenced). */
@@ -40,6 +43,8 @@ export type HeldRevision = { readonly heldRevision: number };
 export type HeldBudgets = {
 	readonly revision: number;
 	readonly isFrozen: boolean;
+	readonly freezeReason?: string | null;
+	readonly freezeSeq?: number;
 	readonly budgets: readonly BudgetDefinition[];
 	readonly windows: readonly WindowReport[];
 };

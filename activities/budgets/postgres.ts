@@ -1,24 +1,27 @@
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { selectorKey } from "#domain/budget/scope.ts";
-import type { WindowReport } from "#domain/budget/team-budget-state.ts";
+import type { HeldFreeze, WindowReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { Connection } from "../database/connection.ts";
 import type { BudgetStore, HeldBudgets } from "./port.ts";
 
 const APPLY_POLICY = "SELECT tollgate.apply_policy($1, $2, $3, $4, $5) AS revision";
-const SET_FROZEN = "SELECT tollgate.set_frozen($1, $2, $3, $4, $5) AS revision";
+const SET_FROZEN = "SELECT tollgate.set_frozen($1, $2, $3, $4, $5, $6) AS revision";
+const READ_FREEZE = "SELECT is_frozen, freeze_reason, freeze_seq FROM tollgate.team_governance WHERE team_id = $1";
 const HELD_REVISION = "SELECT revision FROM tollgate.team_governance WHERE team_id = $1";
 const RECORD_EVENT =
 	"INSERT INTO tollgate.governance_event (event_key, team_id, event, detail) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING event_key";
 const READ_GOVERNANCE = `
 	SELECT greatest(coalesce(max(g.revision), 0), coalesce((SELECT max(b.revision) FROM tollgate.budget b WHERE coalesce(b.team_id, '@organization') = $1), 0)) AS revision,
-		coalesce(bool_or(g.is_frozen), false) AS is_frozen
+		coalesce(bool_or(g.is_frozen), false) AS is_frozen, max(g.freeze_reason) AS freeze_reason, coalesce(max(g.freeze_seq), 0) AS freeze_seq
 	FROM tollgate.team_governance g WHERE g.team_id = $1`;
 const READ_BUDGETS = `
 	SELECT dimension, dimension_value, unit, window_kind, time_zone, limit_amount, stop_amount, warn_basis_points
 	FROM tollgate.budget WHERE coalesce(team_id, '@organization') = $1 AND deleted_at IS NULL ORDER BY id`;
 /** The previous window is still reported while calls that were reserved in it may settle (maxCallMs plus a minute, and slack). */
-export const READ_TOTALS = "SELECT * FROM tollgate.team_totals($1, interval '20 minutes')";
+export const READ_TOTALS = `
+	SELECT t.*, coalesce(g.is_frozen, false) AS is_frozen, g.freeze_reason, coalesce(g.freeze_seq, 0) AS freeze_seq
+	FROM tollgate.team_totals($1, interval '20 minutes') t LEFT JOIN tollgate.team_governance g ON g.team_id = t.team_id`;
 
 type BudgetRow = {
 	dimension: BudgetDefinition["dimension"];
@@ -31,21 +34,24 @@ type BudgetRow = {
 	warn_basis_points: number;
 };
 
-/** A row of tollgate.team_totals; bigints arrive as decimal strings. */
-export type TotalsRow = Omit<BudgetRow, "time_zone" | "stop_amount"> & {
-	team_id: string;
-	budget_id: string;
-	window_id: string;
-	starts_at_ms: number;
-	ends_at_ms: number | null;
-	stop_amount: string;
-	granted: string;
-	posted: string;
-	pending: string;
-	overrun: string;
-	leases: string;
-	version: string;
-};
+type FreezeRow = { is_frozen: boolean; freeze_reason: string | null; freeze_seq: string };
+
+/** A row of tollgate.team_totals, with its team's freeze; bigints arrive as decimal strings. */
+export type TotalsRow = Omit<BudgetRow, "time_zone" | "stop_amount"> &
+	FreezeRow & {
+		team_id: string;
+		budget_id: string;
+		window_id: string;
+		starts_at_ms: number;
+		ends_at_ms: number | null;
+		stop_amount: string;
+		granted: string;
+		posted: string;
+		pending: string;
+		overrun: string;
+		leases: string;
+		version: string;
+	};
 
 /** The budgets of PostgreSQL over `connection`, which is not shared with the hot path. */
 export function createPostgresBudgetStore(connection: Connection): BudgetStore {
@@ -58,9 +64,11 @@ export function createPostgresBudgetStore(connection: Connection): BudgetStore {
 				});
 			return { heldRevision: Number(rows[0]?.revision) };
 		},
-		async setFrozen({ teamId, isFrozen, reason, revision, requestedBy }) {
-			const rows = await connection.query<{ revision: string }>("set_frozen", SET_FROZEN, [teamId, isFrozen, reason, revision, requestedBy]);
-			return { heldRevision: Number(rows[0]?.revision) };
+		async setFrozen({ teamId, isFrozen, reason, revision, requestedBy, knownSeq }) {
+			const values = [teamId, isFrozen, reason, revision, requestedBy, knownSeq ?? null];
+			const rows = await connection.query<{ revision: string }>("set_frozen", SET_FROZEN, values);
+			const [held] = await connection.query<FreezeRow>("read_freeze", READ_FREEZE, [teamId]);
+			return { heldRevision: Number(rows[0]?.revision), ...(held && { freeze: toHeldFreeze(held) }) };
 		},
 		readBudgets: ({ teamId }) => readBudgets(connection, teamId),
 		async recordEvent({ eventKey, teamId, event, detail }) {
@@ -71,6 +79,10 @@ export function createPostgresBudgetStore(connection: Connection): BudgetStore {
 			return Number(rows[0]?.revision ?? 0);
 		},
 	};
+}
+
+export function toHeldFreeze(row: FreezeRow): HeldFreeze {
+	return { isFrozen: row.is_frozen, reason: row.freeze_reason, seq: Number(row.freeze_seq) };
 }
 
 /** Totals carry no refusals of their own; those are counted apart, when a team is told. */
@@ -89,12 +101,14 @@ export function toWindowReport(row: TotalsRow, refusals: number): WindowReport {
 }
 
 async function readBudgets(connection: Connection, teamId: string): Promise<HeldBudgets> {
-	const governance = await connection.query<{ revision: string; is_frozen: boolean }>("read_governance", READ_GOVERNANCE, [teamId]);
+	const governance = await connection.query<FreezeRow & { revision: string }>("read_governance", READ_GOVERNANCE, [teamId]);
 	const budgets = await connection.query<BudgetRow>("read_budgets", READ_BUDGETS, [teamId]);
 	const totals = await connection.query<TotalsRow>("team_totals", READ_TOTALS, [teamId]);
 	return {
 		revision: Number(governance[0]?.revision ?? 0),
 		isFrozen: governance[0]?.is_frozen ?? false,
+		freezeReason: governance[0]?.freeze_reason ?? null,
+		freezeSeq: Number(governance[0]?.freeze_seq ?? 0),
 		budgets: budgets.map((row) => ({
 			dimension: row.dimension,
 			dimensionValue: row.dimension_value,

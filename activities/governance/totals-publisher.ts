@@ -144,7 +144,8 @@ export class TotalsPublisher {
 		}
 		this.changeReachability(true, undefined);
 		await this.recordTold(team.teamId);
-		this.accepted.set(team.teamId, { atMs: this.options.now(), windows: new Map(team.windows.map((window) => [window.windowId, window])) });
+		const windows = new Map(team.windows.map((window) => [window.windowId, window]));
+		this.accepted.set(team.teamId, { atMs: this.options.now(), windows, freezeSeq: team.freezeSeq });
 		return true;
 	}
 

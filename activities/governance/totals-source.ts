@@ -1,6 +1,6 @@
 import type { PublishedWindow, TeamTotals } from "#domain/budget/publication.ts";
 import type { RefusalNote, TotalsReport } from "#domain/budget/team-budget-state.ts";
-import { READ_TOTALS, type TotalsRow, toWindowReport } from "../budgets/postgres.ts";
+import { READ_TOTALS, type TotalsRow, toHeldFreeze, toWindowReport } from "../budgets/postgres.ts";
 import type { Connection } from "../database/connection.ts";
 
 /**
@@ -49,7 +49,12 @@ export class TotalsSource {
 	async readTeams(refusalsOf: (windowId: string) => number): Promise<TeamSnapshot[]> {
 		const rows = await this.connection.query<TotalsRow>("team_totals", READ_TOTALS, [null]);
 		const teams = Map.groupBy(rows, (row) => row.team_id);
-		return [...teams].map(([teamId, teamRows]) => ({ teamId, rows: teamRows, windows: teamRows.map((row) => toPublished(row, refusalsOf(row.window_id))) }));
+		return [...teams].map(([teamId, teamRows]) => ({
+			teamId,
+			rows: teamRows,
+			windows: teamRows.map((row) => toPublished(row, refusalsOf(row.window_id))),
+			freezeSeq: Number(teamRows[0]?.freeze_seq ?? 0),
+		}));
 	}
 
 	/** The team's workflow accepted its totals: what ended before now is told. */
@@ -73,7 +78,9 @@ export class TotalsSource {
 	async report(team: TeamSnapshot): Promise<TotalsReport> {
 		const refusals = new Map(team.windows.map((window) => [window.windowId, window.refusals]));
 		const windows = team.rows.map((row) => toWindowReport(row, refusals.get(row.window_id) ?? 0));
-		if (windows.every((window) => window.refusals === 0)) return { windows, lastRefusals: [] };
+		const [anyRow] = team.rows;
+		const freeze = anyRow ? { freeze: toHeldFreeze(anyRow) } : {};
+		if (windows.every((window) => window.refusals === 0)) return { windows, lastRefusals: [], ...freeze };
 		const last = await this.connection.query<{ request_id: string; code: string; window_id: string | null; at_ms: number }>("last_refusals", LAST_REFUSALS, [
 			team.teamId,
 		]);
@@ -81,7 +88,7 @@ export class TotalsSource {
 		const notes = last.map(
 			(row): RefusalNote => ({ atMs: row.at_ms, key: keyOf.get(row.window_id ?? "") ?? "", code: row.code, requestId: row.request_id.slice(0, 80) }),
 		);
-		return { windows, lastRefusals: notes.reverse() };
+		return { windows, lastRefusals: notes.reverse(), ...freeze };
 	}
 }
 

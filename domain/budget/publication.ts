@@ -2,8 +2,8 @@ import { thresholdAmounts } from "./thresholds.ts";
 
 /**
  * Which teams are told their totals now (money-path §9): a total moved 1 % of its limit or crossed a line,
- * a window is new, calls were refused, or 30 s went by with anything unsaid. Crossings go first, then whoever
- * has waited longest; never more than one signal per team and second, nor more than `signalsMax` at once.
+ * a window is new, calls were refused, or 30 s went by with anything unsaid. Crossings and freezes that a person
+ * put straight into PostgreSQL go first, then whoever has waited longest; never more than one signal per team and second, nor more than `signalsMax` at once.
  */
 export type PublishedWindow = {
 	readonly windowId: string;
@@ -16,10 +16,11 @@ export type PublishedWindow = {
 	readonly refusals: number;
 };
 
-export type TeamTotals = { readonly teamId: string; readonly windows: readonly PublishedWindow[] };
+/** `freezeSeq`: number of the newest decision to freeze or unfreeze the team. */
+export type TeamTotals = { readonly teamId: string; readonly windows: readonly PublishedWindow[]; readonly freezeSeq: number };
 
 /** What the team's workflow accepted last, and when (monotonic milliseconds). */
-export type AcceptedTotals = { readonly atMs: number; readonly windows: ReadonlyMap<string, PublishedWindow> };
+export type AcceptedTotals = { readonly atMs: number; readonly windows: ReadonlyMap<string, PublishedWindow>; readonly freezeSeq: number };
 
 export type PublicationInput = {
 	readonly teams: readonly TeamTotals[];
@@ -35,11 +36,12 @@ type Urgency = "crossing" | "moved" | "stale" | "none";
 
 /** Team ids in the order in which they are to be signalled. */
 export function planPublications({ teams, accepted, nowMs, signalsMax }: PublicationInput): string[] {
-	const due = teams.flatMap(({ teamId, windows }) => {
+	const due = teams.flatMap(({ teamId, windows, freezeSeq }) => {
 		const known = accepted.get(teamId);
 		const ageMs = known === undefined ? Number.POSITIVE_INFINITY : nowMs - known.atMs;
 		if (ageMs < TEAM_INTERVAL_MS) return [];
-		const urgency = urgencyOf(windows, known, ageMs);
+		const isFreezeNews = known !== undefined && known.freezeSeq !== freezeSeq;
+		const urgency = isFreezeNews ? "crossing" : urgencyOf(windows, known, ageMs);
 		return urgency === "none" ? [] : [{ teamId, isCrossing: urgency === "crossing", ageMs }];
 	});
 	due.sort((left, right) => Number(right.isCrossing) - Number(left.isCrossing) || (left.ageMs === right.ageMs ? 0 : right.ageMs > left.ageMs ? 1 : -1));

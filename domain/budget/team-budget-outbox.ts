@@ -13,7 +13,7 @@ export type NewEffect = BudgetEffect extends infer Effect ? (Effect extends Budg
 export const WAITING_CHANGES_MAX = 20;
 export const WAITING_KEYS_MAX = 500;
 /** Beyond this the oldest announcements are given up, counted and shown: after days without Temporal, not in a day's work. */
-export const WAITING_ANNOUNCEMENTS_MAX = 1_000;
+export const WAITING_ANNOUNCEMENTS_MAX = 800;
 const PROBLEM_LENGTH_MAX = 200;
 
 export function laneOf(effect: BudgetEffect): Lane {

@@ -2,7 +2,15 @@ import { assert } from "../assert.ts";
 import type { BudgetDefinition } from "./scope.ts";
 import { selectorKey } from "./scope.ts";
 import { type NewEffect, type Reduced, refuseEffect, waitingKeys, withEffects, withoutEffect } from "./team-budget-outbox.ts";
-import { type BudgetState, emptyWindow, type TeamBudgetState, type TotalsReport, type WindowReport, type WindowState } from "./team-budget-state.ts";
+import {
+	type BudgetState,
+	emptyWindow,
+	type HeldFreeze,
+	type TeamBudgetState,
+	type TotalsReport,
+	type WindowReport,
+	type WindowState,
+} from "./team-budget-state.ts";
 import { decideThresholds, type ThresholdTransition } from "./thresholds.ts";
 import { windowInForce } from "./window.ts";
 
@@ -17,6 +25,8 @@ export type TeamBudgetEvent =
 			readonly kind: "loaded" | "reread";
 			readonly revision: number;
 			readonly isFrozen: boolean;
+			readonly freezeReason?: string | null;
+			readonly freezeSeq?: number;
 			readonly budgets: readonly BudgetDefinition[];
 			readonly windows: readonly WindowReport[];
 	  }
@@ -29,10 +39,17 @@ export type TeamBudgetEvent =
 			/** Write what is named also where nothing differs: PostgreSQL shows an overrun that this state may not know yet. */
 			readonly clearsOverruns?: boolean;
 	  }
-	| { readonly kind: "freezeChanged"; readonly isFrozen: boolean; readonly reason: string; readonly requestedBy: string }
+	| {
+			readonly kind: "freezeChanged";
+			readonly isFrozen: boolean;
+			readonly reason: string;
+			readonly requestedBy: string;
+			/** Number of the decision in PostgreSQL, where it is in force already; absent = it is to be written. */
+			readonly heldSeq?: number;
+	  }
 	| { readonly kind: "totalsReported"; readonly report: TotalsReport }
 	| { readonly kind: "timePassed"; readonly nowMs: number }
-	| { readonly kind: "effectDone"; readonly id: number; readonly heldRevision: number | null }
+	| { readonly kind: "effectDone"; readonly id: number; readonly heldRevision: number | null; readonly freeze?: HeldFreeze }
 	| { readonly kind: "effectRefused"; readonly id: number; readonly problem: string };
 
 type HeldEvent = Extract<TeamBudgetEvent, { kind: "loaded" | "reread" }>;
@@ -57,7 +74,7 @@ export function reduceTeamBudget(state: TeamBudgetState, event: TeamBudgetEvent)
 			return passTime(state, event.nowMs);
 		case "effectDone":
 			return unchangedEffects({
-				...withoutEffect(state, event.id),
+				...takeFreeze(withoutEffect(state, event.id), event.freeze),
 				heldRevision: Math.max(state.heldRevision, event.heldRevision ?? 0),
 				// A fence that stood higher (another life of this workflow wrote it) is adopted; see revisionFenced.
 				revision: Math.max(state.revision, event.heldRevision ?? 0),
@@ -86,7 +103,7 @@ function load(state: TeamBudgetState, event: HeldEvent): Reduced {
 		isLoaded: true,
 		revision: event.revision,
 		heldRevision: event.revision,
-		...freezeOf(event, null),
+		...freezeOf(event),
 		budgets,
 	};
 	return takeReport(loaded, { windows: event.windows, lastRefusals: [] });
@@ -99,11 +116,10 @@ function reread(state: TeamBudgetState, event: HeldEvent): Reduced {
 	const held = event.budgets
 		.map((definition) => ({ window: null, previous: null, ...known.get(selectorKey(definition)), key: selectorKey(definition), definition }))
 		.filter(({ key }) => !waiting.has(key));
-	const isFreezeWaiting = state.outbox.some(({ kind }) => kind === "setFrozen");
-	const freeze = isFreezeWaiting ? {} : freezeOf(event, state.freezeReason);
+	const isFreezeKnown = isFreezeWaiting(state) || (event.freezeSeq ?? 0) < state.freezeSeq;
 	const current: TeamBudgetState = {
 		...state,
-		...freeze,
+		...(isFreezeKnown ? {} : freezeOf(event)),
 		mustReread: false,
 		revision: Math.max(state.revision, event.revision),
 		heldRevision: Math.max(state.heldRevision, event.revision),
@@ -112,8 +128,18 @@ function reread(state: TeamBudgetState, event: HeldEvent): Reduced {
 	return takeReport(current, { windows: event.windows, lastRefusals: [] });
 }
 
-function freezeOf(event: HeldEvent, knownReason: string | null): Pick<TeamBudgetState, "isFrozen" | "freezeReason"> {
-	return { isFrozen: event.isFrozen, freezeReason: event.isFrozen ? (knownReason ?? "frozen before this workflow began") : null };
+function freezeOf({ isFrozen, freezeReason, freezeSeq }: HeldEvent): Pick<TeamBudgetState, "isFrozen" | "freezeReason" | "freezeSeq"> {
+	return { isFrozen, freezeReason: isFrozen ? (freezeReason ?? "frozen before this workflow began") : null, freezeSeq: freezeSeq ?? 0 };
+}
+
+/** What PostgreSQL holds goes over the state where it is newer, unless a decision of our own is still to be written. */
+function takeFreeze(state: TeamBudgetState, freeze: HeldFreeze | undefined): TeamBudgetState {
+	if (freeze === undefined || freeze.seq <= state.freezeSeq || isFreezeWaiting(state)) return state;
+	return { ...state, isFrozen: freeze.isFrozen, freezeReason: freeze.isFrozen ? (freeze.reason ?? "") : null, freezeSeq: freeze.seq };
+}
+
+function isFreezeWaiting(state: TeamBudgetState): boolean {
+	return state.outbox.some(({ kind }) => kind === "setFrozen");
 }
 
 function applyPolicy(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "policyApplied" }>): Reduced {
@@ -143,10 +169,14 @@ function applyPolicy(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { k
 }
 
 function changeFreeze(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "freezeChanged" }>): Reduced {
-	if (state.isFrozen === event.isFrozen) return unchangedEffects(state);
+	const { isFrozen, reason, heldSeq: seq } = event;
+	// A person decided in PostgreSQL: what waited to be written before that is outdated.
+	if (seq !== undefined)
+		return unchangedEffects(takeFreeze({ ...state, outbox: state.outbox.filter(({ kind }) => kind !== "setFrozen") }, { isFrozen, reason, seq }));
+	if (state.isFrozen === isFrozen) return unchangedEffects(state);
 	const revision = state.revision + 1;
-	const changed = { ...state, revision, isFrozen: event.isFrozen, freezeReason: event.isFrozen ? event.reason : null };
-	return withEffects(changed, [{ kind: "setFrozen", revision, requestedBy: event.requestedBy, isFrozen: event.isFrozen, reason: event.reason }]);
+	const changed = { ...state, revision, isFrozen, freezeReason: isFrozen ? reason : null };
+	return withEffects(changed, [{ kind: "setFrozen", revision, requestedBy: event.requestedBy, isFrozen, reason, knownSeq: state.freezeSeq }]);
 }
 
 function takeReport(state: TeamBudgetState, report: TotalsReport): Reduced {
@@ -160,7 +190,7 @@ function takeReport(state: TeamBudgetState, report: TotalsReport): Reduced {
 					window.key,
 				),
 			),
-		unchangedEffects({ ...state, lastRefusals }),
+		unchangedEffects(takeFreeze({ ...state, lastRefusals }, report.freeze)),
 	);
 }
 

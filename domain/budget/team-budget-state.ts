@@ -45,6 +45,8 @@ export type BudgetEffect =
 			readonly requestedBy: string;
 			readonly isFrozen: boolean;
 			readonly reason: string;
+			/** The newest decision in PostgreSQL that was known when this one was made. */
+			readonly knownSeq: number;
 	  }
 	| {
 			readonly id: number;
@@ -74,6 +76,8 @@ export type TeamBudgetState = {
 	readonly heldRevision: number;
 	readonly isFrozen: boolean;
 	readonly freezeReason: string | null;
+	/** Newest decision in PostgreSQL that this state has taken up: a person may freeze there without Temporal. */
+	readonly freezeSeq: number;
 	readonly budgets: readonly BudgetState[];
 	readonly lastRefusals: readonly RefusalNote[];
 	readonly outbox: readonly BudgetEffect[];
@@ -103,7 +107,14 @@ export type WindowReport = {
 	readonly version: number;
 };
 
-export type TotalsReport = { readonly windows: readonly WindowReport[]; readonly lastRefusals: readonly RefusalNote[] };
+/** A team's freeze as PostgreSQL holds it; `seq` grows with every decision. */
+export type HeldFreeze = { readonly isFrozen: boolean; readonly reason: string | null; readonly seq: number };
+
+export type TotalsReport = {
+	readonly windows: readonly WindowReport[];
+	readonly lastRefusals: readonly RefusalNote[];
+	readonly freeze?: HeldFreeze;
+};
 
 export function emptyTeamBudget(teamId: string): TeamBudgetState {
 	return {
@@ -114,6 +125,7 @@ export function emptyTeamBudget(teamId: string): TeamBudgetState {
 		heldRevision: 0,
 		isFrozen: false,
 		freezeReason: null,
+		freezeSeq: 0,
 		budgets: [],
 		lastRefusals: [],
 		outbox: [],

@@ -112,9 +112,9 @@ function problemOf(error: FastifyError): AdministrationProblem {
 	return { code: "internal.invariant", message: "Tollgate failed to serve this request. Its log says why.", field: null };
 }
 
-/** Connection refused, reset, timed out; or PostgreSQL's classes 08 (connection), 53 (resources), 57 (shutdown, statement timeout). */
+/** Connection refused, reset, timed out; or PostgreSQL's classes 08 (connection), 53 (resources), 57 (shutdown, statement timeout), or 55P03 (a lock not given in time). */
 function isDatabaseAway(code: string | undefined): boolean {
-	return /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|08...|53...|57...)/.test(code ?? "");
+	return /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|08...|53...|57...|55P03)/.test(code ?? "");
 }
 
 function sendProblem(reply: FastifyReply, problem: AdministrationProblem): FastifyReply {

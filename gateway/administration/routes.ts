@@ -69,13 +69,13 @@ const teams: readonly Route[] = [
 		operationId: "freezeTeam",
 		summary: "Stop all spending of a team at once",
 		body: contract.FreezeRequest,
-		answer: contract.Team,
+		answer: contract.FrozenTeam,
 		handle: (context, { params, body }) => freezeTeam(context, params["teamId"] ?? "", { isFrozen: true, reason: body.reason }),
 	}),
 	defineRoute("POST /teams/{teamId}/unfreeze", {
 		operationId: "unfreezeTeam",
 		summary: "Let a frozen team spend again",
-		answer: contract.Team,
+		answer: contract.FrozenTeam,
 		handle: (context, { params }) => freezeTeam(context, params["teamId"] ?? "", { isFrozen: false, reason: "" }),
 	}),
 ];

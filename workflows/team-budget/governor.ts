@@ -1,8 +1,9 @@
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
+import type { HeldRevision } from "#activities/budgets/port.ts";
 import { hasRoomForChange, type Lane, laneOf, reviseEffect, waitingIn } from "#domain/budget/team-budget-outbox.ts";
 import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
-import { type BudgetEffect, stateWord, type TeamBudgetState, type TotalsReport } from "#domain/budget/team-budget-state.ts";
+import { type BudgetEffect, type HeldFreeze, stateWord, type TeamBudgetState, type TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { announceEvents, readBudgets, setFrozen, writeBudgets } from "../shared/activity-proxies.ts";
 import { guardHandler } from "../shared/handler-errors.ts";
 import { renderDetails } from "./details.ts";
@@ -95,7 +96,7 @@ export class TeamBudgetGovernor {
 		if (effect.kind === "announce" || effect.kind === "announceRefusal") return this.announce();
 		const { teamId } = this.state;
 		const { revision, requestedBy } = effect;
-		const { heldRevision } =
+		const { heldRevision, freeze }: HeldRevision & { readonly freeze?: HeldFreeze } =
 			effect.kind === "writeBudgets"
 				? await writeBudgets({
 						teamId,
@@ -104,9 +105,9 @@ export class TeamBudgetGovernor {
 						set: definitionsOf(this.state, effect.setKeys),
 						remove: removedSelectors(this.state, effect.removeKeys),
 					})
-				: await setFrozen({ teamId, revision, requestedBy, isFrozen: effect.isFrozen, reason: effect.reason });
+				: await setFrozen({ teamId, revision, requestedBy, isFrozen: effect.isFrozen, reason: effect.reason, knownSeq: effect.knownSeq });
 		if (heldRevision > revision) this.state = reviseEffect(this.state, effect.id, heldRevision);
-		else this.apply({ kind: "effectDone", id: effect.id, heldRevision });
+		else this.apply({ kind: "effectDone", id: effect.id, heldRevision, ...(freeze && { freeze }) });
 	}
 
 	/** Takes PostgreSQL's rows over its own, where nothing of its own waits to be written. */

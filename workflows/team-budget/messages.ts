@@ -37,8 +37,9 @@ export type ApplyPolicyInput = {
 	readonly clearsOverruns?: boolean;
 };
 
-export type FreezeInput = { readonly reason: string; readonly requestedBy: string };
-export type UnfreezeInput = { readonly requestedBy: string };
+/** `heldSeq`: number of the decision where PostgreSQL holds it already, and the workflow only takes it up; absent = it is to write it. */
+export type FreezeInput = { readonly reason: string; readonly requestedBy: string; readonly heldSeq?: number };
+export type UnfreezeInput = { readonly requestedBy: string; readonly heldSeq?: number };
 
 /** The policy revision that holds the change. It is in force once PostgreSQL holds this revision or a later one. */
 export type RevisionResult = { readonly revision: number };

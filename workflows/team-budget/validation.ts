@@ -9,10 +9,10 @@ import {
 	selectorKey,
 	windowsPerCallMax,
 } from "#domain/budget/scope.ts";
-import type { RefusalNote, TeamBudgetState, TotalsReport, WindowReport } from "#domain/budget/team-budget-state.ts";
+import type { HeldFreeze, RefusalNote, TeamBudgetState, TotalsReport, WindowReport } from "#domain/budget/team-budget-state.ts";
 import { storableTextProblem } from "#domain/text/storable-text.ts";
 import { invalidInput } from "../shared/handler-errors.ts";
-import type { ApplyPolicyInput, FreezeInput } from "./messages.ts";
+import type { ApplyPolicyInput, FreezeInput, UnfreezeInput } from "./messages.ts";
 
 const PERSON_LENGTH_MAX = 100;
 const FREEZE_REASON_LENGTH_MAX = 200;
@@ -49,25 +49,33 @@ export function checkPolicyFits(input: ApplyPolicyInput, state: TeamBudgetState)
 }
 
 export function validateFreeze(input: FreezeInput): void {
-	const problems = [...checkPerson(input?.requestedBy), ...checkText("reason", input?.reason, { minLength: 0, maxLength: FREEZE_REASON_LENGTH_MAX })];
+	const problems = [
+		...checkHeldSeq(input?.heldSeq),
+		...checkPerson(input?.requestedBy),
+		...checkText("reason", input?.reason, { minLength: 0, maxLength: FREEZE_REASON_LENGTH_MAX }),
+	];
 	if (problems.length > 0) throw invalidInput(problems);
 }
 
-export function validateUnfreeze(input: { readonly requestedBy: string }): void {
-	const problems = checkPerson(input?.requestedBy);
+export function validateUnfreeze(input: UnfreezeInput): void {
+	const problems = [...checkHeldSeq(input?.heldSeq), ...checkPerson(input?.requestedBy)];
 	if (problems.length > 0) throw invalidInput(problems);
 }
 
 /** Signals cannot be refused, so the shape of every element is checked before anything is read from them. */
 export function isTotalsReport(report: TotalsReport): boolean {
 	return (
-		Array.isArray(report?.windows) && Array.isArray(report.lastRefusals) && report.windows.every(isWindowReport) && report.lastRefusals.every(isRefusalNote)
+		Array.isArray(report?.windows) &&
+		Array.isArray(report.lastRefusals) &&
+		report.windows.every(isWindowReport) &&
+		report.lastRefusals.every(isRefusalNote) &&
+		(report.freeze === undefined || isHeldFreeze(report.freeze))
 	);
 }
 
 function isWindowReport(window: WindowReport): boolean {
 	const areAmounts = [window?.granted, window?.posted, window?.overrun].every((amount) => typeof amount === "string" && /^(0|[1-9][0-9]{0,29})$/.test(amount));
-	const areCounts = [window?.leases, window?.refusals, window?.version].every((count) => Number.isSafeInteger(count) && count >= 0);
+	const areCounts = [window?.leases, window?.refusals, window?.version].every(isCount);
 	return areAmounts && areCounts && typeof window.key === "string" && isInstant(window.startsAtMs) && (window.endsAtMs === null || isInstant(window.endsAtMs));
 }
 
@@ -75,6 +83,18 @@ function isWindowReport(window: WindowReport): boolean {
 function isRefusalNote(note: RefusalNote): boolean {
 	const areTexts = [note?.key, note?.code, note?.requestId].every((text) => typeof text === "string" && text.length <= NOTE_TEXT_LENGTH_MAX);
 	return areTexts && isInstant(note.atMs);
+}
+
+function isHeldFreeze(freeze: HeldFreeze): boolean {
+	return typeof freeze?.isFrozen === "boolean" && (freeze.reason === null || typeof freeze.reason === "string") && isCount(freeze.seq);
+}
+
+function isCount(count: unknown): boolean {
+	return typeof count === "number" && Number.isSafeInteger(count) && count >= 0;
+}
+
+function checkHeldSeq(seq: unknown): FieldProblem[] {
+	return seq === undefined || isCount(seq) ? [] : [{ field: "heldSeq", problem: "must be a whole number" }];
 }
 
 function isInstant(epochMs: unknown): boolean {

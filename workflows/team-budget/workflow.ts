@@ -43,11 +43,11 @@ function setHandlers(governor: TeamBudgetGovernor, teamId: string): void {
 		validator: guardHandler((policy: ApplyPolicyInput) => validatePolicy(policy, teamId)),
 		description: "Set or end budgets; returns the policy revision that holds the change.",
 	});
-	setHandler(freezeUpdate, ({ reason, requestedBy }) => governor.decide(() => ({ kind: "freezeChanged", isFrozen: true, reason, requestedBy })), {
+	setHandler(freezeUpdate, (freeze) => governor.decide(() => ({ ...freeze, kind: "freezeChanged", isFrozen: true })), {
 		validator: guardHandler(validateFreeze),
 		description: "Refuse every call of this team until it is unfrozen.",
 	});
-	setHandler(unfreezeUpdate, ({ requestedBy }) => governor.decide(() => ({ kind: "freezeChanged", isFrozen: false, reason: "", requestedBy })), {
+	setHandler(unfreezeUpdate, (unfreeze) => governor.decide(() => ({ ...unfreeze, kind: "freezeChanged", isFrozen: false, reason: "" })), {
 		validator: guardHandler(validateUnfreeze),
 		description: "Let this team spend again.",
 	});

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Team } from "../../administration-client.ts";
+import type { FrozenTeam, Team } from "../../administration-client.ts";
 import { addCommand, addGroup } from "../command.ts";
 import { amount, CommandFailure, type Terminal, table } from "../output.ts";
 
@@ -48,13 +48,17 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 		example: 'tollgate team freeze search --reason "runaway agent"',
 		options: { "!--reason <TEXT>": "why, for the audit log" },
 		run: async ({ system, print, options, arguments: [name = ""] }) =>
-			print(await system().teams.freeze(name, options.reason ?? ""), `Team ${name} is frozen: every call is refused until: tollgate team unfreeze ${name}`),
+			printFreeze(
+				print,
+				await system().teams.freeze(name, options.reason ?? ""),
+				`Team ${name} is frozen: every call is refused until: tollgate team unfreeze ${name}`,
+			),
 	});
 	addCommand(team, terminal, {
 		usage: "unfreeze <NAME>",
 		summary: "let a frozen team spend again",
 		example: "tollgate team unfreeze search",
-		run: async ({ system, print, arguments: [name = ""] }) => print(await system().teams.unfreeze(name), `Team ${name} may spend again.`),
+		run: async ({ system, print, arguments: [name = ""] }) => printFreeze(print, await system().teams.unfreeze(name), `Team ${name} may spend again.`),
 	});
 	addCommand(team, terminal, {
 		usage: "delete <NAME>",
@@ -96,6 +100,10 @@ function addCreate(team: Command, terminal: Terminal): void {
 			print(created, `Team ${name} ${may}. Give it a key with: tollgate key create --team ${name}`);
 		},
 	});
+}
+
+function printFreeze(print: (value: unknown, text: string) => void, team: FrozenTeam, done: string): void {
+	print(team, team.isWorkflowTold ? done : `${done}\nTemporal does not answer; it is in force all the same, and the Temporal UI shows it later.`);
 }
 
 function readPolicy(json: string | undefined): Record<string, unknown> {

@@ -168,9 +168,34 @@ describe("teams and budgets", () => {
 	});
 
 	test("freezing stops every budget, unfreezing lets it go", async () => {
-		expect((await ask("POST", "/teams/search/freeze", { reason: "runaway" })).body.isFrozen).toBe(true);
+		expect((await ask("POST", "/teams/search/freeze", { reason: "runaway" })).body).toMatchObject({ isFrozen: true, isWorkflowTold: true });
 		expect((await ask("GET", "/budgets?teamId=search")).body.budgets.every((budget: { isFrozen: boolean }) => budget.isFrozen)).toBe(true);
 		expect((await ask("POST", "/teams/search/unfreeze")).body.isFrozen).toBe(false);
+	});
+
+	test("with the workflow away freezing and unfreezing work all the same, and say that it was not told", async () => {
+		administration.governor.isAway = true;
+		const frozen = await ask("POST", "/teams/search/freeze", { reason: "runaway" });
+		expect([frozen.status, frozen.body.isFrozen, frozen.body.isWorkflowTold]).toEqual([200, true, false]);
+		expect((await ask("GET", "/budgets?teamId=search")).body.budgets.every((budget: { isFrozen: boolean }) => budget.isFrozen)).toBe(true);
+		const free = await ask("POST", "/teams/search/unfreeze");
+		expect([free.status, free.body.isFrozen, free.body.isWorkflowTold]).toEqual([200, false, false]);
+		const { body } = await ask("GET", "/changes?limit=1000");
+		const decisions = body.changes
+			.filter((change: { subject: string; detail: object }) => change.subject === "search" && "isFrozen" in change.detail)
+			.slice(-2);
+		expect(decisions).toMatchObject([
+			{ adminName: "ada", detail: { isFrozen: true, reason: "runaway" } },
+			{ adminName: "ada", detail: { isFrozen: false } },
+		]);
+	});
+
+	test("with the workflow away a key is revoked all the same", async () => {
+		const { body: created } = await ask("POST", "/keys", { teamId: "search" });
+		administration.governor.isAway = true;
+		expect((await ask("POST", `/keys/${created.id}/revoke`)).status).toBe(200);
+		const { body } = await ask("GET", "/keys?teamId=search&limit=1000");
+		expect(body.keys.find((key: { id: string }) => key.id === created.id).revokedAt).not.toBeNull();
 	});
 
 	test("policy is checked, and changes only what it names", async () => {

@@ -122,12 +122,33 @@ describe("limits in PostgreSQL have one writer", () => {
 });
 
 describe("freeze", () => {
+	test("a person's decision needs no revision, and a later unfreeze of the workflow that did not know of it changes nothing", async () => {
+		const store = await newTeam("urgent");
+		await store.writeBudgets({ ...write, teamId: "urgent", revision: 1, set: [daily("100")] });
+		const decide = async (isFrozen: boolean, reason: string) =>
+			(await client.query("SELECT tollgate.freeze_now('urgent', $1, $2, 'ann') AS seq", [isFrozen, reason])).rows[0].seq;
+		expect(await decide(true, "runaway")).toBe("1");
+		expect(await decide(true, "runaway")).toBe("1");
+		expect((await windowOf("urgent"))?.is_frozen).toBe(true);
+		const unfreeze = { teamId: "urgent", isFrozen: false, reason: "", requestedBy: "workflow" };
+		expect(await store.setFrozen({ ...unfreeze, revision: 2, knownSeq: 0 })).toEqual({
+			heldRevision: 2,
+			freeze: { isFrozen: true, reason: "runaway", seq: 1 },
+		});
+		expect((await windowOf("urgent"))?.is_frozen).toBe(true);
+		expect(await store.readBudgets({ teamId: "urgent" })).toMatchObject({ isFrozen: true, freezeReason: "runaway", freezeSeq: 1 });
+		expect(await store.setFrozen({ ...unfreeze, revision: 3, knownSeq: 1 })).toEqual({ heldRevision: 3, freeze: { isFrozen: false, reason: null, seq: 2 } });
+		expect((await windowOf("urgent"))?.is_frozen).toBe(false);
+	});
+
 	test("reaches every open window and every budget made later, and unfreezing ends it", async () => {
 		const store = await newTeam("frozen");
 		await store.writeBudgets({ ...write, teamId: "frozen", revision: 1, set: [daily("100")] });
-		expect(await store.setFrozen({ teamId: "frozen", isFrozen: true, reason: "runaway", revision: null, requestedBy: "ann" })).toEqual({ heldRevision: 1 });
+		expect(await store.setFrozen({ teamId: "frozen", isFrozen: true, reason: "runaway", revision: null, requestedBy: "ann" })).toMatchObject({
+			heldRevision: 1,
+		});
 		expect((await windowOf("frozen"))?.is_frozen).toBe(true);
-		expect(await store.setFrozen({ teamId: "frozen", isFrozen: true, reason: "runaway", revision: 2, requestedBy: "ann" })).toEqual({ heldRevision: 2 });
+		expect(await store.setFrozen({ teamId: "frozen", isFrozen: true, reason: "runaway", revision: 2, requestedBy: "ann" })).toMatchObject({ heldRevision: 2 });
 		await store.writeBudgets({ ...write, teamId: "frozen", revision: 3, set: [daily("5", { unit: "tokens" })] });
 		const { rows } = await client.query(
 			"SELECT bool_and(w.is_frozen) AS all_frozen FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id = 'frozen'",

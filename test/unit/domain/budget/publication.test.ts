@@ -6,12 +6,12 @@ function window(overrides: Partial<PublishedWindow> = {}): PublishedWindow {
 }
 
 function accepted(atMs: number, ...windows: PublishedWindow[]): AcceptedTotals {
-	return { atMs, windows: new Map(windows.map((entry) => [entry.windowId, entry])) };
+	return { atMs, windows: new Map(windows.map((entry) => [entry.windowId, entry])), freezeSeq: 0 };
 }
 
 function plan(now: PublishedWindow, known: AcceptedTotals | undefined, nowMs: number, signalsMax = 50): boolean {
 	const map = new Map(known === undefined ? [] : [["demo", known]]);
-	return planPublications({ teams: [{ teamId: "demo", windows: [now] }], accepted: map, nowMs, signalsMax }).length === 1;
+	return planPublications({ teams: [{ teamId: "demo", windows: [now], freezeSeq: 0 }], accepted: map, nowMs, signalsMax }).length === 1;
 }
 
 describe("a team is told", () => {
@@ -27,12 +27,18 @@ describe("a team is told", () => {
 	test("never twice within a second, not even a crossing", () => expect(plan(window({ posted: 1000n, version: 2 }), accepted(0, window()), 999)).toBe(false));
 	test("anything unsaid after 30 s", () => expect(plan(window({ posted: 1n, version: 1 }), accepted(0, window()), 30_000)).toBe(true));
 	test("new refusals", () => expect(plan(window({ refusals: 2 }), accepted(0, window({ refusals: 1 })), 1_000)).toBe(true));
+	test("a freeze that a person put into PostgreSQL, though nothing moved", () => {
+		const teams = [{ teamId: "demo", windows: [window()], freezeSeq: 1 }];
+		const known = new Map([["demo", accepted(0, window())]]);
+		expect(planPublications({ teams, accepted: known, nowMs: 1_000, signalsMax: 50 })).toEqual(["demo"]);
+	});
 	test("nothing when the second's signals are used up", () => expect(plan(window({ posted: 1000n }), undefined, 0, 0)).toBe(false));
 });
 
 test("crossings go first, then whoever has waited longest", () => {
 	const teams = ["moved-late", "moved-early", "crossed"].map((teamId) => ({
 		teamId,
+		freezeSeq: 0,
 		windows: [window(teamId === "crossed" ? { posted: 900n, version: 1 } : { posted: 500n, version: 1 })],
 	}));
 	const known = new Map([

@@ -3,7 +3,7 @@ import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { MAX_BUDGETS_PER_TEAM, selectorKey } from "#domain/budget/scope.ts";
 import { hasRoomForChange, reviseEffect, WAITING_ANNOUNCEMENTS_MAX, WAITING_CHANGES_MAX } from "#domain/budget/team-budget-outbox.ts";
 import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
-import { type BudgetEffect, emptyTeamBudget, stateWord, type TeamBudgetState, type WindowReport } from "#domain/budget/team-budget-state.ts";
+import { type BudgetEffect, emptyTeamBudget, type HeldFreeze, stateWord, type TeamBudgetState, type WindowReport } from "#domain/budget/team-budget-state.ts";
 import { carriedState, initialState } from "#workflows/team-budget/state.ts";
 
 const HOUR_MS = 3_600_000;
@@ -141,7 +141,7 @@ describe("a change that PostgreSQL refuses for what it says", () => {
 	});
 
 	test("what PostgreSQL holds is read again, except where a change still waits", () => {
-		const { state } = play(loaded([day, user("ann")]), totals("900", 4), policy([{ ...day, limitAmount: "5" }]), refused, policy([user("bob")]), {
+		const { state } = play(loaded([day, user("ann")]), totals("900", 4), policy([{ ...day, limitAmount: "5" }]), { ...refused, id: 2 }, policy([user("bob")]), {
 			kind: "policyApplied",
 			mode: "patch",
 			set: [],
@@ -180,7 +180,7 @@ describe("the outbox is bounded", () => {
 		const windows = Array.from({ length: 600 }, (_, index) => totals("1000", 1, { startsAtMs: index * HOUR_MS, endsAtMs: (index + 1) * HOUR_MS }));
 		const { state } = play(loaded([day]), policy([user("ann")]), ...windows);
 		expect(state.outbox).toHaveLength(WAITING_ANNOUNCEMENTS_MAX + 1);
-		expect(state.announcementsLost).toBe(200);
+		expect(state.announcementsLost).toBe(1_200 - WAITING_ANNOUNCEMENTS_MAX);
 		expect(state.outbox[0]).toMatchObject({ kind: "writeBudgets" });
 		expect(state.outbox.at(-1)).toMatchObject({ windowStartsAtMs: 599 * HOUR_MS });
 	});
@@ -190,8 +190,53 @@ describe("freeze", () => {
 	test("is a revision of its own, is shown, and repeating it changes nothing", () => {
 		const freeze: TeamBudgetEvent = { kind: "freezeChanged", isFrozen: true, reason: "runaway", requestedBy: "ann" };
 		const { state, effects } = play(loaded([day]), freeze, freeze);
-		expect(effects).toEqual([{ id: 1, kind: "setFrozen", revision: 1, requestedBy: "ann", isFrozen: true, reason: "runaway" }]);
+		expect(effects).toEqual([{ id: 1, kind: "setFrozen", revision: 1, requestedBy: "ann", isFrozen: true, reason: "runaway", knownSeq: 0 }]);
 		expect([stateWord(state), state.freezeReason]).toEqual(["frozen", "runaway"]);
+	});
+});
+
+describe("a freeze that a person put into PostgreSQL", () => {
+	const frozenAt = (seq: number) => ({ isFrozen: true, reason: "runaway", seq });
+	const told = (freeze: HeldFreeze): TeamBudgetEvent => ({ kind: "totalsReported", report: { windows: [], lastRefusals: [], freeze } });
+	const command = (isFrozen: boolean, heldSeq: number): TeamBudgetEvent => ({
+		kind: "freezeChanged",
+		isFrozen,
+		reason: "by command",
+		requestedBy: "ann",
+		heldSeq,
+	});
+
+	test("is taken up from the command or from the totals without a write, and the older of two readings changes nothing", () => {
+		for (const news of [told(frozenAt(4)), { ...command(true, 4), reason: "runaway" }]) {
+			const { state, effects } = play(loaded([day]), news, told({ isFrozen: false, reason: null, seq: 3 }));
+			expect([effects, stateWord(state), state.freezeReason, state.freezeSeq]).toEqual([[], "frozen", "runaway", 4]);
+			expect(stateWord(play(state, told({ isFrozen: false, reason: null, seq: 5 })).state)).toBe("ok");
+		}
+	});
+
+	test("unfreezing through the workflow says which decision it knew of", () => {
+		const { effects } = play(loaded([day]), told(frozenAt(4)), { kind: "freezeChanged", isFrozen: false, reason: "", requestedBy: "ann" });
+		expect(effects).toMatchObject([{ kind: "setFrozen", isFrozen: false, knownSeq: 4 }]);
+	});
+
+	test("what the workflow wrote meanwhile is answered with what holds", () => {
+		const unfreeze: TeamBudgetEvent = { kind: "freezeChanged", isFrozen: false, reason: "", requestedBy: "ann" };
+		const { state } = play(loaded([day]), told(frozenAt(4)), unfreeze, { kind: "effectDone", id: 1, heldRevision: 1, freeze: frozenAt(5) });
+		expect([stateWord(state), state.freezeSeq, state.outbox]).toEqual(["frozen", 5, []]);
+	});
+
+	test("makes an unwritten freeze of before outdated; totals do not", () => {
+		const freeze: TeamBudgetEvent = { kind: "freezeChanged", isFrozen: true, reason: "", requestedBy: "ann" };
+		expect(play(loaded([day]), freeze, told({ isFrozen: false, reason: null, seq: 2 })).state).toMatchObject({
+			isFrozen: true,
+			outbox: [{ kind: "setFrozen" }],
+		});
+		expect(play(loaded([day]), freeze, command(false, 2)).state).toMatchObject({ isFrozen: false, freezeSeq: 2, outbox: [] });
+	});
+
+	test("is known to a workflow that begins", () => {
+		const event: TeamBudgetEvent = { kind: "loaded", revision: 3, isFrozen: true, freezeReason: "runaway", freezeSeq: 7, budgets: [day], windows: [] };
+		expect(play(emptyTeamBudget("demo"), event).state).toMatchObject({ isFrozen: true, freezeReason: "runaway", freezeSeq: 7 });
 	});
 });
 
@@ -306,7 +351,7 @@ describe("the state that continue-as-new carries", () => {
 	});
 
 	test("of an older release is taken up with first values for what it did not have", () => {
-		const { mustReread: _, refusedChange: __, announcementsLost: ___, ...old } = loaded([day]);
+		const { mustReread: _, refusedChange: __, announcementsLost: ___, freezeSeq: ____, ...old } = loaded([day]);
 		expect(initialState({ teamId: "demo", hasSearchAttributes: false, state: old as TeamBudgetState })).toEqual(loaded([day]));
 	});
 });
