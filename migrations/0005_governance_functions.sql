@@ -27,6 +27,8 @@ CREATE TABLE tollgate.totals_told (
 ) WITH (fillfactor = 50);
 CREATE INDEX governance_event_team_at ON tollgate.governance_event (team_id, at);
 CREATE INDEX refusal_at ON tollgate.refusal USING brin (at);
+-- Counting a window's refusals, however many its team has in others.
+CREATE INDEX refusal_window ON tollgate.refusal (window_id) WHERE code IN ('budget.exceeded', 'budget.overrun');
 
 -- What a budget's window has already booked: attempts that match its selector and were not reserved in it.
 CREATE FUNCTION tollgate.booked_outside(p_window_id bigint) RETURNS bigint

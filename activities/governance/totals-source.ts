@@ -1,24 +1,25 @@
-import type { PublishedWindow, TeamTotals } from "#domain/budget/publication.ts";
+import { type PublishedWindow, REFUSALS_COUNTED_MAX, type TeamTotals } from "#domain/budget/publication.ts";
 import type { RefusalNote, TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { READ_TOTALS, type TotalsRow, toHeldFreeze, toWindowReport } from "../budgets/postgres.ts";
 import type { Connection } from "../database/connection.ts";
 
 /**
- * What the publisher reads. Refusals are counted from the ledger's rows, absolute per window and capped,
- * because a denied team can be refused thousands of times a second.
+ * What the publisher reads. Refusals are counted from the ledger's rows, absolute and capped per window, because a
+ * denied team can be refused thousands of times a second, and one window's must not hide another's.
  */
 const TRY_LOCK = "SELECT pg_try_advisory_lock($1) AS is_held";
 /** Held by the session: whoever loses the connection loses the role. */
 const PUBLISHER_LOCK_ID = "718204010";
 const YOUNG_BUDGETS = "SELECT tollgate.refresh_opening_balances(interval '20 minutes')";
 const TEAMS_REFUSED_SINCE = "SELECT team_id, max(at) AS at FROM tollgate.refusal WHERE at > clock_timestamp() - make_interval(secs => $1) GROUP BY team_id";
-const REFUSALS_COUNTED_MAX = 10_000;
+/** Index refusal_window holds these codes alone. */
 const COUNT_REFUSALS = `
-	SELECT window_id, count(*) AS refusals FROM (
-		SELECT window_id FROM tollgate.refusal
-		WHERE team_id = $1 AND at >= (SELECT coalesce(min(starts_at), '-infinity') FROM tollgate.budget_window WHERE id = ANY ($2))
-			AND window_id = ANY ($2) AND code IN ('budget.exceeded', 'budget.overrun') LIMIT ${REFUSALS_COUNTED_MAX}
-	) counted GROUP BY window_id`;
+	SELECT w.id AS window_id, counted.refusals FROM unnest($1::bigint[]) AS w (id)
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS refusals FROM (
+			SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id AND r.code IN ('budget.exceeded', 'budget.overrun') LIMIT ${REFUSALS_COUNTED_MAX}
+		) capped
+	) counted WHERE counted.refusals > 0`;
 const LAST_REFUSALS = `
 	SELECT request_id, code, window_id, floor(extract(epoch FROM at) * 1000)::float8 AS at_ms
 	FROM tollgate.refusal WHERE team_id = $1 ORDER BY at DESC LIMIT 5`;
@@ -68,10 +69,10 @@ export class TotalsSource {
 		return new Map(rows.map((row) => [row.team_id, row.at.getTime()]));
 	}
 
-	/** Refused calls per window id of one team, at most 10,000 in all. */
+	/** Refused calls per window id of one team, each at most REFUSALS_COUNTED_MAX. */
 	async countRefusals(team: TeamSnapshot): Promise<ReadonlyMap<string, number>> {
 		const windowIds = team.rows.map((row) => row.window_id);
-		const rows = await this.connection.query<{ window_id: string; refusals: string }>("count_refusals", COUNT_REFUSALS, [team.teamId, windowIds]);
+		const rows = await this.connection.query<{ window_id: string; refusals: string }>("count_refusals", COUNT_REFUSALS, [windowIds]);
 		return new Map(rows.map((row) => [row.window_id, Number(row.refusals)]));
 	}
 

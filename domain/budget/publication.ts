@@ -29,6 +29,8 @@ export type PublicationInput = {
 	readonly signalsMax: number;
 };
 
+/** Refusals of one window are counted up to here: one decides a threshold, the rest is for people to read. */
+export const REFUSALS_COUNTED_MAX = 1_000;
 export const TEAM_INTERVAL_MS = 1_000;
 export const QUIET_INTERVAL_MS = 30_000;
 

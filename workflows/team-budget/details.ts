@@ -1,3 +1,4 @@
+import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
 import type { BudgetUnit } from "#domain/budget/scope.ts";
 import { describeSelector, ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { waitingIn } from "#domain/budget/team-budget-outbox.ts";
@@ -74,7 +75,7 @@ function row({ definition, window }: BudgetState): string {
 					amount(limit - BigInt(window.posted) > 0n ? limit - BigInt(window.posted) : 0n),
 					window.endsAtMs === null ? "never" : formatInstant(window.endsAtMs),
 					String(window.leases),
-					String(window.refusals),
+					`${window.refusals}${window.refusals >= REFUSALS_COUNTED_MAX ? " or more" : ""}`,
 					words(window.thresholds.stop.isStanding, window.thresholds.warn.isStanding, window.overrun !== "0"),
 				];
 	const name = describeSelector({ ...definition, dimensionValue: plain(definition.dimensionValue, NAME_SHOWN_MAX) });

@@ -4,6 +4,7 @@ import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
 import { TotalsSource } from "#activities/governance/totals-source.ts";
+import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
@@ -141,6 +142,45 @@ describe("what is told", () => {
 			["r2", "budget.exceeded"],
 			["r3", "budget.exceeded"],
 		]);
+		expect(await cycle(1_000)).toEqual([]);
+	});
+
+	test("thousands of refusals of one window hide none of another, and a count stops at its cap", async () => {
+		const windowId = await newTeam("alpha");
+		const bob: BudgetDefinition = { ...daily, dimension: "user", dimensionValue: "bob" };
+		await createPostgresBudgetStore(connect()).writeBudgets({ teamId: "alpha", revision: 2, requestedBy: "ann", set: [bob], remove: [] });
+		const { rows } = await client.query<{ id: string }>(
+			"SELECT w.id FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.dimension_value = 'bob'",
+		);
+		await client.query(
+			`INSERT INTO tollgate.refusal (refusal_id, refused_at, request_id, gateway_id, epoch, team_id, key_id, code, window_id)
+			 SELECT 'many-' || n, now(), 'r', 'g1', 1, 'alpha', 'k', 'budget.exceeded', $1 FROM generate_series(1, 10000) n`,
+			[windowId],
+		);
+		for (const id of ["b1", "b2"]) await refuse(rows[0]!.id, "alpha", id);
+		const { cycle, told } = newPublisher();
+		await cycle(0);
+		const counts = told[0]?.report.windows.map(({ key, refusals }) => [key, refusals]);
+		expect(counts).toEqual(
+			expect.arrayContaining([
+				["team||nano_usd|day", REFUSALS_COUNTED_MAX],
+				["user|bob|nano_usd|day", 2],
+			]),
+		);
+		await client.query("ANALYZE tollgate.refusal");
+		const plan = await client.query<{ "QUERY PLAN": string }>(
+			"EXPLAIN SELECT 1 FROM tollgate.refusal r WHERE r.window_id = 42 AND r.code IN ('budget.exceeded', 'budget.overrun')",
+		);
+		expect(plan.rows.map((row) => row["QUERY PLAN"]).join("\n")).toContain("refusal_window");
+	});
+
+	test("a freeze that a person put into PostgreSQL is told, though nothing moved", async () => {
+		await newTeam("alpha");
+		const { cycle, told } = newPublisher();
+		await cycle(0);
+		await client.query("SELECT tollgate.freeze_now('alpha', true, 'runaway', 'ann')");
+		expect(await cycle(1_000)).toEqual(["alpha"]);
+		expect(told.at(-1)?.report.freeze).toEqual({ isFrozen: true, reason: "runaway", seq: 1 });
 		expect(await cycle(1_000)).toEqual([]);
 	});
 
