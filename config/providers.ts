@@ -53,9 +53,14 @@ export type AliasTarget = {
 
 export type ProviderTable = {
 	readonly providers: readonly ProviderSettings[];
+	/** Providers that are known and not offered, because nobody gave their key. Absent: none. */
+	readonly withoutKey?: readonly ProviderWithoutKey[];
 	/** undefined = every priced model of the providers under its own name. */
 	readonly aliases: Readonly<Record<string, readonly AliasTarget[]>> | undefined;
 };
+
+/** `keyVariable` is what a person sets to have the provider offered. */
+export type ProviderWithoutKey = { readonly pricedAs: string; readonly keyVariable: string };
 
 const providerSchema = z.strictObject({
 	protocol: z.enum(["openai", "anthropic"]),
@@ -103,6 +108,11 @@ export type DefaultProviderOptions = {
 export const OPENAI_BASE_URL = "https://api.openai.com/v1";
 export const ANTHROPIC_BASE_URL = "https://api.anthropic.com";
 
+const OFFICIAL: ReadonlyMap<string, { readonly baseUrl: string; readonly keyVariable: string }> = new Map([
+	["openai", { baseUrl: OPENAI_BASE_URL, keyVariable: "OPENAI_API_KEY" }],
+	["anthropic", { baseUrl: ANTHROPIC_BASE_URL, keyVariable: "ANTHROPIC_API_KEY" }],
+]);
+
 /** The table without a file. Base URLs default to the real providers; the simulated provider takes their place by URL. */
 export function defaultProviderTable(options: DefaultProviderOptions): ProviderTable {
 	const shared = {
@@ -136,6 +146,19 @@ export function defaultProviderTable(options: DefaultProviderOptions): ProviderT
 			},
 		],
 		aliases: undefined,
+	};
+}
+
+/**
+ * The default table for real calls: an official provider whose key nobody gave is left out and named, because each of its
+ * calls would be sent only to be refused. A base URL of one's own may need no key.
+ */
+export function offerWithKeysOnly(table: ProviderTable): ProviderTable {
+	const isKeyless = (provider: ProviderSettings): boolean => provider.key === undefined && OFFICIAL.get(provider.name)?.baseUrl === provider.baseUrl;
+	return {
+		...table,
+		providers: table.providers.filter((provider) => !isKeyless(provider)),
+		withoutKey: table.providers.filter(isKeyless).map(({ name, pricedAs }) => ({ pricedAs, keyVariable: OFFICIAL.get(name)?.keyVariable ?? "" })),
 	};
 }
 

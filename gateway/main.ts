@@ -6,7 +6,7 @@ import { createModelTransport } from "#activities/providers/call-model.ts";
 import { createDeploymentCatalog } from "#activities/providers/deployments.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import { loadSettings, requireDatabaseUrl, type Settings } from "#config/load.ts";
-import { defaultProviderTable, loadProviderTable, type ProviderTable, withSimulatedProvider } from "#config/providers.ts";
+import { defaultProviderTable, loadProviderTable, offerWithKeysOnly, type ProviderTable, withSimulatedProvider } from "#config/providers.ts";
 import { loadFieldTables } from "#config/request-fields/load.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { openRequestAuthority } from "./open-request-authority.ts";
@@ -53,16 +53,18 @@ async function main(): Promise<void> {
 }
 
 function readProviders(settings: Settings): ProviderTable {
-	const table =
-		settings.providersFile === null
-			? defaultProviderTable({
-					openaiBaseUrl: settings.openaiBaseUrl,
-					openaiKey: settings.openaiApiKey ?? undefined,
-					anthropicBaseUrl: settings.anthropicBaseUrl,
-					anthropicKey: settings.anthropicApiKey ?? undefined,
-				})
-			: loadProviderTable(settings.providersFile);
-	return settings.simulatedProviderUrl === null ? table : withSimulatedProvider(table, settings.simulatedProviderUrl);
+	const { simulatedProviderUrl, providersFile } = settings;
+	if (providersFile !== null) {
+		const table = loadProviderTable(providersFile);
+		return simulatedProviderUrl === null ? table : withSimulatedProvider(table, simulatedProviderUrl);
+	}
+	const table = defaultProviderTable({
+		openaiBaseUrl: settings.openaiBaseUrl,
+		openaiKey: settings.openaiApiKey ?? undefined,
+		anthropicBaseUrl: settings.anthropicBaseUrl,
+		anthropicKey: settings.anthropicApiKey ?? undefined,
+	});
+	return simulatedProviderUrl === null ? offerWithKeysOnly(table) : withSimulatedProvider(table, simulatedProviderUrl);
 }
 
 async function listen(gateway: Gateway, settings: Settings): Promise<void> {

@@ -26,6 +26,8 @@ export function createDeploymentCatalog(table: ProviderTable): DeploymentCatalog
 	};
 	return {
 		followsPriceBook: configured === undefined,
+		offered: table.providers.map(({ pricedAs, protocol }) => ({ pricedAs, protocol })),
+		withoutKey: table.withoutKey ?? [],
 		find: (alias, book) => at(book).get(alias) ?? [],
 		served: (book) =>
 			[...at(book)].flatMap(([alias, deployments]): ServedModel[] => {

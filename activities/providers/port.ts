@@ -32,8 +32,12 @@ export type ServedModel = { readonly alias: string; readonly protocol: Protocol;
 
 /** Alias → deployments, in the order they are tried. */
 export type DeploymentCatalog = {
-	/** True without an alias table: what is not served has no price. */
+	/** True without an alias table: what a provider's price line names is served. */
 	readonly followsPriceBook: boolean;
+	/** Providers of the price book that are offered, in the order of the table. */
+	readonly offered: readonly { readonly pricedAs: string; readonly protocol: Protocol }[];
+	/** Those that are not, and the variable that holds their key. */
+	readonly withoutKey: readonly { readonly pricedAs: string; readonly keyVariable: string }[];
 	find(alias: string, book: PriceBook): readonly Deployment[];
 	served(book: PriceBook): readonly ServedModel[];
 };

@@ -206,7 +206,7 @@ export class Reserving {
 		const left = bound - shortage.item.granted + shortage.idle;
 		return {
 			code: shortage.code,
-			message: refusalMessage(shortage, { budget, left: left > 0n ? left : 0n, howToAsk: howToAsk(input.key.teamId, rule) }),
+			message: refusalMessage(shortage, { budget, left: left > 0n ? left : 0n, howToAsk: howToAsk(input.key.teamId, rule, shortage.code) }),
 			budget,
 			unit: shortage.unit,
 			limitAmount: shortage.item.limit,
@@ -215,7 +215,7 @@ export class Reserving {
 			heldAmount: shortage.item.granted - shortage.item.posted - shortage.idle,
 			heldUntil:
 				shortage.item.heldUnreachable > 0n ? new Date(wallClockMs() + directory.policy(input.key.teamId).maxCallMs + LUMP_GRACE_MS).toISOString() : null,
-			howToAsk: howToAsk(input.key.teamId, rule),
+			howToAsk: howToAsk(input.key.teamId, rule, shortage.code),
 			retryAfterSeconds: null,
 		};
 	}
@@ -235,7 +235,7 @@ export class Reserving {
 				: `This call meets ${matched} budgets; a call may meet at most 32.`;
 		return {
 			kind: "refused",
-			refusal: { ...unreachable(), code, message, howToAsk: howToAsk(teamId, undefined), retryAfterSeconds: null },
+			refusal: { ...unreachable(), code, message, howToAsk: howToAsk(teamId, undefined, code), retryAfterSeconds: null },
 		};
 	}
 }

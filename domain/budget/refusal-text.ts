@@ -1,4 +1,7 @@
+import type { ErrorCode } from "../errors/codes.ts";
+import { shellWord } from "../shell-word.ts";
 import type { BudgetSelector } from "./match.ts";
+import { ORGANIZATION_ID } from "./scope.ts";
 
 /** Words of a refusal: which budget, and how to ask for more. */
 export function formatBudgetName(rule: BudgetSelector & { readonly windowKind: string; readonly unit: string }): string {
@@ -7,8 +10,17 @@ export function formatBudgetName(rule: BudgetSelector & { readonly windowKind: s
 	return `${owner}${part}, per ${rule.windowKind}${rule.unit === "tokens" ? ", tokens" : ""}`.replace("per lifetime", "lifetime");
 }
 
-export function howToAsk(teamId: string, rule: (BudgetSelector & { readonly windowKind: string }) | undefined): string {
-	const owner = rule?.dimension === "organization" ? "--organization" : `--team ${teamId}`;
-	const part = rule && rule.dimension !== "team" && rule.dimension !== "organization" ? ` --${rule.dimension} ${rule.dimensionValue}` : "";
-	return `Ask an operator: npx tollgate budget set ${owner}${part} --limit USD --window ${rule?.windowKind ?? "day"}`;
+type RefusedBy = BudgetSelector & { readonly windowKind: string; readonly unit: string };
+
+/** The command that an operator can paste, as far as a refusal knows it: USD and TOKENS are for a person to fill in. */
+export function howToAsk(teamId: string, rule: RefusedBy | undefined, code: ErrorCode = "budget.exceeded"): string {
+	const isOrganization = rule?.dimension === "organization";
+	if (code === "budget.frozen") return `Ask an operator: npx tollgate team unfreeze ${shellWord(isOrganization ? ORGANIZATION_ID : teamId)}`;
+	if (code === "budget.too_many_windows") return `Ask an operator to remove one of them: npx tollgate budget show --team ${shellWord(teamId)}`;
+	const owner = isOrganization ? "--organization" : `--team ${shellWord(teamId)}`;
+	const part = rule && rule.dimension !== "team" && !isOrganization ? ` --${rule.dimension} ${shellWord(rule.dimensionValue)}` : "";
+	const limit = rule?.unit === "tokens" ? "--unit tokens --limit TOKENS" : "--limit USD";
+	const command = `npx tollgate budget set ${owner}${part} ${limit} --window ${rule?.windowKind ?? "day"}`;
+	// A budget that is set to what it is stays as it is, its overrun included.
+	return code === "budget.overrun" ? `Ask an operator to set another limit, which clears the overrun: ${command}` : `Ask an operator: ${command}`;
 }

@@ -116,7 +116,7 @@ describe("bodies", () => {
 
 	test("an unpriced model names itself and the command that prices it", async () => {
 		const answer = await rawCall(gateway.url, { body: `{"model":"gpt-unpriced","messages":[${USER}]}` });
-		expect(JSON.parse(answer.body.toString()).error.message).toMatch(/gpt-unpriced.*tollgate price set gpt-unpriced/);
+		expect(JSON.parse(answer.body.toString()).error.message).toMatch(/gpt-unpriced.*npx tollgate price set --provider openai --model gpt-unpriced --input USD/);
 	});
 
 	test("a NUL in a text passes byte for byte", async () => {

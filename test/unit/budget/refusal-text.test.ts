@@ -1,16 +1,38 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
+import { exitCodeOfPasted, pastedWords } from "#test/support/pasted-command.ts";
 
 const rule = (more: object) =>
 	({ teamId: "search", dimension: "team", dimensionValue: "", windowKind: "day", unit: "nano_usd", ...more }) as Parameters<typeof formatBudgetName>[0];
+const organization = rule({ teamId: null, dimension: "organization", windowKind: "month" });
+const command = (text: string): string => text.slice(text.indexOf("npx tollgate"));
 
 it("names a budget as a person would, and gives the command that raises it", () => {
 	expect(formatBudgetName(rule({}))).toBe("team search, per day");
 	expect(formatBudgetName(rule({ dimension: "user", dimensionValue: "ann", unit: "tokens" }))).toBe("team search, user ann, per day, tokens");
 	expect(formatBudgetName(rule({ teamId: null, dimension: "organization", windowKind: "lifetime" }))).toBe("organisation, lifetime");
 	expect(howToAsk("search", rule({ dimension: "user", dimensionValue: "ann" }))).toContain("budget set --team search --user ann --limit USD --window day");
-	expect(howToAsk("search", rule({ teamId: null, dimension: "organization", windowKind: "month" }))).toContain(
-		"budget set --organization --limit USD --window month",
-	);
+	expect(howToAsk("search", organization)).toContain("budget set --organization --limit USD --window month");
 	expect(howToAsk("search", undefined)).toContain("budget set --team search --limit USD --window day");
+});
+
+describe("the command to ask with", () => {
+	it("fits the reason: unfreeze what is frozen, another limit for an overrun, tokens for a budget in tokens", () => {
+		expect(howToAsk("search", rule({}), "budget.frozen")).toContain("npx tollgate team unfreeze search");
+		expect(howToAsk("search", organization, "budget.frozen")).toContain("npx tollgate team unfreeze @organization");
+		expect(howToAsk("search", rule({}), "budget.overrun")).toMatch(/another limit.*budget set --team search --limit USD --window day/);
+		expect(howToAsk("search", rule({ unit: "tokens" }))).toContain("--unit tokens --limit TOKENS --window day");
+		expect(howToAsk("search", undefined, "budget.too_many_windows")).toContain("budget show --team search");
+	});
+
+	it("is one that the command line understands, whatever the reason", async () => {
+		const rules = [rule({}), organization, undefined, rule({ dimension: "key", dimensionValue: "key_1", unit: "tokens" })];
+		for (const code of ["budget.exceeded", "budget.none", "budget.frozen", "budget.overrun", "budget.too_many_windows"] as const)
+			for (const refusedBy of rules) expect(await exitCodeOfPasted(command(howToAsk("search", refusedBy, code)))).toBe(3);
+	});
+
+	it.each(["Ann Lee; touch x", "$(id)", "a'b", "`id`", "--team", "a\nb"])("carries the name %j as one word and never as a command", (user) => {
+		const words = pastedWords(command(howToAsk("search", rule({ dimension: "user", dimensionValue: user }))));
+		expect(words.slice(words.indexOf("--user") + 1, words.indexOf("--limit"))).toEqual([user]);
+	});
 });
