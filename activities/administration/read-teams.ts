@@ -17,6 +17,22 @@ export async function readTeam(database: Queryable, teamId: string): Promise<Tea
 	return toTeam(row);
 }
 
+const ORGANIZATION = `
+	SELECT g.team_id AS id, false AS "isUnlimited", g.is_frozen AS "isFrozen", '{}'::jsonb AS policy, g.updated_at AS "createdAt"
+	FROM tollgate.team_governance g WHERE g.team_id = $1`;
+
+/** Whoever has budgets that can be frozen: a team, or the organisation once it has one. @throws CostControlError "admin.not_found". */
+export async function readGoverned(database: Queryable, teamId: string): Promise<Team> {
+	if (teamId !== ORGANIZATION_ID) return readTeam(database, teamId);
+	const row = (await database.query<TeamRow>(ORGANIZATION, [teamId])).rows[0];
+	if (!row)
+		throw new CostControlError(
+			"admin.not_found",
+			"The organisation has no budget. Give it one with: npx tollgate budget set --organization --limit USD --window month",
+		);
+	return toTeam(row);
+}
+
 /** All teams, by id. */
 export async function listTeams(database: Queryable): Promise<Team[]> {
 	return (await database.query<TeamRow>(`${TEAM} ORDER BY t.id`)).rows.map(toTeam);

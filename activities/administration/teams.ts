@@ -4,7 +4,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { definitionOf, setBudget } from "./budgets.ts";
 import { waitUntilInForce } from "./in-force.ts";
 import type { Administration, BudgetSetting, BudgetView, FrozenTeam, Team } from "./port.ts";
-import { noTeam, readTeam } from "./read-teams.ts";
+import { noTeam, readGoverned, readTeam } from "./read-teams.ts";
 
 export type TeamRequest = {
 	readonly id: string;
@@ -73,7 +73,7 @@ export async function deleteTeam(administration: Administration, teamId: string)
 const FREEZE_NOW = "SELECT tollgate.freeze_now($1, $2, $3, $4) AS seq";
 
 /**
- * Stops every budget of the team at once, or lets it spend again: in PostgreSQL first, so that Temporal need not answer.
+ * Stops every budget of the team, or of "@organization", at once, or lets it spend again: in PostgreSQL first, so that Temporal need not answer.
  * Resolves when gateways act on it. @throws CostControlError "admin.not_found".
  */
 export async function freezeTeam(
@@ -83,12 +83,12 @@ export async function freezeTeam(
 ): Promise<FrozenTeam> {
 	const { database, governor, adminName } = administration;
 	const { isFrozen, reason } = freeze;
-	await readTeam(database, teamId);
+	await readGoverned(database, teamId);
 	const held = await database.query<{ seq: string }>(FREEZE_NOW, [teamId, isFrozen, reason, adminName]);
 	const decision = { requestedBy: adminName, heldSeq: Number(held.rows[0]?.seq) };
 	const telling = isFrozen ? governor.freeze(teamId, { ...decision, reason }) : governor.unfreeze(teamId, decision);
 	const [isWorkflowTold] = await Promise.all([succeeds(telling), waitUntilInForce(database)]);
-	return { ...(await readTeam(database, teamId)), isWorkflowTold };
+	return { ...(await readGoverned(database, teamId)), isWorkflowTold };
 }
 
 /** False when the workflow does not answer, or does not take it: the decision holds all the same, and totals tell of it. */

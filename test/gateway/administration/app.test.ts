@@ -198,6 +198,14 @@ describe("teams and budgets", () => {
 		expect(body.keys.find((key: { id: string }) => key.id === created.id).revokedAt).not.toBeNull();
 	});
 
+	test("the organisation is frozen and unfrozen like a team", async () => {
+		await ask("PUT", "/budgets", { teamId: "@organization", limitUsd: "1000", windowKind: "month" });
+		expect((await ask("POST", "/teams/%40organization/freeze", { reason: "audit" })).body.isFrozen).toBe(true);
+		expect((await ask("GET", "/budgets?teamId=%40organization")).body.budgets[0].isFrozen).toBe(true);
+		expect((await ask("POST", "/teams/%40organization/unfreeze")).body.isFrozen).toBe(false);
+		await ask("DELETE", "/budgets?teamId=%40organization&windowKind=month");
+	});
+
 	test("policy is checked, and changes only what it names", async () => {
 		await ask("PATCH", "/teams/search", { policy: { maxCallMs: 60_000 } });
 		expect((await ask("PATCH", "/teams/search", { policy: { admissionWaitMs: 0 } })).body.policy).toEqual({ maxCallMs: 60_000, admissionWaitMs: 0 });
