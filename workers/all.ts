@@ -53,8 +53,8 @@ async function main(): Promise<void> {
 	await app.listen({ host: settings.adminHost, port: settings.adminPort });
 	await budgetRole.polls;
 	const { home, demoLimitNanoUsd } = settings;
-	const files = await retryOutages("bootstrap", () => bootstrapSystem({ database, governor: budgetRole.governance, home, demoLimitNanoUsd }), log);
-	process.stdout.write(`${JSON.stringify({ event: "listening", admin: `http://${settings.adminHost}:${portOf(app)}`, ...files })}\n`);
+	const made = await retryOutages("bootstrap", () => bootstrapSystem({ database, governor: budgetRole.governance, home, demoLimitNanoUsd }), log);
+	process.stdout.write(`${JSON.stringify({ event: "listening", admin: `http://${settings.adminHost}:${portOf(app)}`, ...made })}\n`);
 }
 
 function openPool(connectionString: string, log: Logger): pg.Pool {

@@ -13,8 +13,13 @@ export const DEMO_TEAM = "demo";
 /** Stands beside the changes that starting the system makes. */
 export const BOOTSTRAP_ADMIN_NAME = "npm start";
 
-/** The two secrets kept readable, each in a file of mode 0600. */
-export type BootstrapResult = { readonly adminKeyFile: string; readonly demoKeyFile: string };
+export type BootstrapResult = {
+	/** The two secrets kept readable, each in a file of mode 0600. */
+	readonly adminKeyFile: string;
+	readonly demoKeyFile: string;
+	/** The daily limit of team "demo" that is in force; null where a person removed that budget. */
+	readonly demoLimitNanoUsd: string | null;
+};
 
 /**
  * What a first start makes and every later one finds again: an admin key, team "demo" with its daily
@@ -36,28 +41,29 @@ export async function bootstrapSystem(options: {
 		isLive: async (secret) => (await authenticateAdmin(database, secret)) !== undefined,
 		create: async () => (await createAdminKey(database, "first administrator", BOOTSTRAP_ADMIN_NAME)).key,
 	});
-	await ensureDemoBudget(administration, options.demoLimitNanoUsd);
+	const demoLimitNanoUsd = await ensureDemoBudget(administration, options.demoLimitNanoUsd);
 	await keepSecret(demoKeyFile, {
 		isLive: async (secret) => (await resolveVirtualKey(database, secret)).kind === "known",
 		create: async () => (await createVirtualKey(database, { teamId: DEMO_TEAM }, BOOTSTRAP_ADMIN_NAME)).key,
 	});
-	return { adminKeyFile, demoKeyFile };
+	return { adminKeyFile, demoKeyFile, demoLimitNanoUsd };
 }
 
 // Somebody may have deleted it: a start brings it back, without its old keys and with its books.
 const RESTORE_TEAM = "UPDATE tollgate.team SET deleted_at = NULL WHERE id = $1 RETURNING id";
 const LAST_WRITER = "SELECT admin_name FROM tollgate.change WHERE kind = 'budget' AND subject = $1 ORDER BY revision DESC LIMIT 1";
 
-async function ensureDemoBudget(administration: Administration, limitNanoUsd: bigint): Promise<void> {
+async function ensureDemoBudget(administration: Administration, limitNanoUsd: bigint): Promise<string | null> {
 	const { database } = administration;
 	const budget = { teamId: DEMO_TEAM, windowKind: "day", limitUsd: formatUsd(limitNanoUsd) };
 	if ((await database.query(RESTORE_TEAM, [DEMO_TEAM])).rows.length === 0) await createTeam(administration, { id: DEMO_TEAM });
 	const budgets = await listBudgets(database, DEMO_TEAM);
 	const daily = budgets.find((found) => found.dimension === "team" && found.windowKind === "day" && found.unit === "nano_usd");
-	if (!daily && budgets.length > 0) return;
+	if (!daily && budgets.length > 0) return null;
 	const lastWriter = daily && (await database.query<{ admin_name: string }>(LAST_WRITER, [daily.id])).rows[0]?.admin_name;
 	const isOurs = !daily || lastWriter === BOOTSTRAP_ADMIN_NAME;
-	if (isOurs && daily?.limitAmount !== limitNanoUsd.toString()) await setBudget(administration, budget);
+	if (daily && (!isOurs || daily.limitAmount === limitNanoUsd.toString())) return daily.limitAmount;
+	return (await setBudget(administration, budget)).limitAmount;
 }
 
 /** Keeps the secret in the file when it still works, else makes a new one. */

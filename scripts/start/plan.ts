@@ -1,6 +1,7 @@
 import path from "node:path";
 import { findFreePort, isPortFree } from "#activities/process/free-port.ts";
 import type { Settings } from "#config/load.ts";
+import { defaultProviderTable, offerWithKeysOnly } from "#config/providers.ts";
 
 /** Entry files of the children: the injectable part of a start. */
 export type Entries = { readonly provider: string; readonly worker: string; readonly gateway: string };
@@ -20,6 +21,8 @@ export type Plan = {
 	readonly gatewayIds: readonly string[];
 	/** Names of the variables that make the providers real; empty = simulated. */
 	readonly realProviders: readonly string[];
+	/** Official providers that are left out beside them, because their key is not set. */
+	readonly missingKeys: readonly string[];
 };
 
 /** A start that cannot go on for a reason a person can remove; the message says how. */
@@ -54,6 +57,7 @@ export async function planStart(settings: Settings, entries: Entries): Promise<P
 		settings,
 		entries,
 		realProviders,
+		missingKeys: realProviders.length === 0 ? [] : listMissingKeys(settings),
 		gatewayIds: Array.from({ length: settings.gatewayCount }, (_, index) => nameGateway(settings.gatewayId, index)),
 		ports: {
 			gateway: await choose("TOLLGATE_GATEWAY_PORT", settings.gatewayPort),
@@ -73,6 +77,17 @@ function listRealProviders(settings: Settings): string[] {
 		["TOLLGATE_PROVIDERS_FILE", settings.providersFile],
 	];
 	return given.filter(([, value]) => value !== null).map(([name]) => name);
+}
+
+function listMissingKeys(settings: Settings): string[] {
+	if (settings.providersFile !== null) return [];
+	const { providers } = defaultProviderTable({
+		openaiBaseUrl: settings.openaiBaseUrl,
+		openaiKey: settings.openaiApiKey ?? undefined,
+		anthropicBaseUrl: settings.anthropicBaseUrl,
+		anthropicKey: settings.anthropicApiKey ?? undefined,
+	});
+	return offerWithKeysOnly({ providers, aliases: undefined }).withoutKey?.map(({ keyVariable }) => keyVariable) ?? [];
 }
 
 function nameGateway(first: string, index: number): string {

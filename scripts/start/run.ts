@@ -44,7 +44,7 @@ async function runInHome(settings: Settings, entries: Entries, run: Run): Promis
 	try {
 		const first = await Promise.race([system.start(), run.stop]);
 		if (typeof first !== "string") {
-			sayReady(plan, first, run.say);
+			sayReady(plan, { endpoints: first, demoLimitNanoUsd: system.demoLimitNanoUsd() }, run.say);
 			run.say(`\n${await run.stop}: stopping`);
 		}
 		return EXIT.stopped;
@@ -71,11 +71,15 @@ function sayFirstLine(plan: Plan, say: (line: string) => void): void {
 		say("Tollgate starts with a simulated provider (no provider key is set): answers are made up and cost no real money.");
 		return;
 	}
-	const limit = formatUsd(plan.settings.demoLimitNanoUsd);
-	say(`Tollgate starts with REAL providers (${plan.realProviders.join(", ")} is set): calls cost real money; team "demo" is limited to ${limit} USD a day.`);
+	// The limit itself is told when it is known: a person may have set another than this start would.
+	say(`Tollgate starts with REAL providers (${plan.realProviders.join(", ")} is set): calls cost real money; team "demo" keeps its daily limit.`);
+	for (const name of plan.missingKeys) say(`${name} is not set: the models of that provider are not offered.`);
 }
 
-function sayReady(plan: Plan, endpoints: Endpoints, say: (line: string) => void): void {
+type Ready = { readonly endpoints: Endpoints; readonly demoLimitNanoUsd: bigint | null };
+
+function sayReady(plan: Plan, { endpoints, demoLimitNanoUsd }: Ready, say: (line: string) => void): void {
+	const limit = demoLimitNanoUsd === null ? null : `${formatUsd(demoLimitNanoUsd)} USD a day`;
 	const teamPage = `${endpoints.temporalUi}/namespaces/${plan.settings.temporalNamespace}/workflows/team-budget%2Fdemo`;
 	const body = '{"model":"gpt-4o","max_tokens":1000,"messages":[{"role":"user","content":"Tell me a story of a toll gate."}]}';
 	say(
@@ -86,9 +90,11 @@ function sayReady(plan: Plan, endpoints: Endpoints, say: (line: string) => void)
 			`  Demo key     ${endpoints.demoKey}`,
 			`  Admin API    ${endpoints.admin}/admin/v1   key in ${endpoints.adminKeyFile}`,
 			`  Temporal UI  ${endpoints.temporalUi === null ? `the one of ${endpoints.temporalAddress}` : teamPage}`,
-			endpoints.provider === "real" ? "  Providers    real" : `  Provider     simulated, ${endpoints.simulatedProvider?.url}`,
+			endpoints.provider === "real"
+				? `  Providers    REAL: calls cost real money${limit === null ? "" : `; team "demo" is limited to ${limit}`}`
+				: `  Provider     simulated, ${endpoints.simulatedProvider?.url}`,
 			"",
-			`Paste this until the budget of ${formatUsd(plan.settings.demoLimitNanoUsd)} USD a day says no:`,
+			limit === null ? "Paste this (the budgets of its team: npx tollgate budget show --team demo):" : `Paste this until the budget of ${limit} says no:`,
 			"",
 			`curl ${endpoints.gateway}/v1/chat/completions -H "Authorization: Bearer ${endpoints.demoKey}" -H "Content-Type: application/json" -d '${body}'`,
 			"",

@@ -22,6 +22,7 @@ export class RunningSystem {
 	readonly #kept: KeptService[] = [];
 	readonly #stopping = new AbortController();
 	#endpoints: Omit<Endpoints, "pids"> | null = null;
+	#demoLimitNanoUsd: bigint | null = null;
 
 	constructor(plan: Plan, say: (line: string) => void) {
 		this.#plan = plan;
@@ -37,8 +38,15 @@ export class RunningSystem {
 		this.#say(this.#plan.gatewayIds.length === 1 ? "starting the gateway" : `starting ${this.#plan.gatewayIds.length} gateways`);
 		await Promise.all(this.#plan.gatewayIds.map((_, index) => this.#keep(describeGateway(this.#plan, addresses, index))));
 		await this.#waitUntilReady();
+		const limit = worker.report["demoLimitNanoUsd"];
+		this.#demoLimitNanoUsd = typeof limit === "string" ? BigInt(limit) : null;
 		this.#endpoints = this.#describe(addresses, worker.report);
 		return this.#publish(this.#endpoints);
+	}
+
+	/** The daily limit of team "demo" as the worker found it in force; null where it has none, or before the start is through. */
+	demoLimitNanoUsd(): bigint | null {
+		return this.#demoLimitNanoUsd;
 	}
 
 	/** Gateways and the worker first, then what they write to, the database last. Within 15 s. */

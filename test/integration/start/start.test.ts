@@ -165,7 +165,13 @@ test("a child that cannot start ends the start with the end of its log", async (
 test("a real key is said on the first line, goes to the gateway and to nobody else", async () => {
 	const run = start({ OPENAI_API_KEY: "sk-not-a-real-key" });
 	const endpoints = await ready(run);
-	expect(run.output().split("\n")[0]).toMatch(/REAL providers \(OPENAI_API_KEY is set\).*0\.25 USD/);
+	expect(run.output().split("\n")[0]).toMatch(/REAL providers \(OPENAI_API_KEY is set\): calls cost real money/);
+	expect(run.output().split("\n")[1]).toContain("ANTHROPIC_API_KEY is not set");
+	// The worker found 7 USD in force, whatever the setting is.
+	await until("the last line", () => run.output().includes("curl "));
+	expect(run.output()).toContain('team "demo" is limited to 7.00 USD a day');
+	expect(run.output()).toContain("until the budget of 7.00 USD a day says no");
+	expect(run.output()).not.toContain("0.25");
 	expect(endpoints).toMatchObject({ provider: "real", simulatedProvider: null, pids: { provider: null } });
 	expect(await (await fetch(`${endpoints.gateway}/environment`)).text()).toContain("sk-not-a-real-key");
 	expect(readFileSync(path.join(home, "worker-environment.json"), "utf8")).not.toContain("sk-not-a-real-key");

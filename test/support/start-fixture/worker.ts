@@ -6,5 +6,5 @@ const [demoKeyFile, adminKeyFile] = [path.join(home, "demo-key"), path.join(home
 if (!existsSync(demoKeyFile)) writeFileSync(demoKeyFile, `demo-${process.pid}\n`, { mode: 0o600 });
 writeFileSync(path.join(home, "worker-environment.json"), JSON.stringify(process.env));
 const admin = `http://127.0.0.1:${process.env["TOLLGATE_ADMIN_PORT"]}`;
-process.stdout.write(`${JSON.stringify({ event: "listening", admin, demoKeyFile, adminKeyFile })}\n`);
+process.stdout.write(`${JSON.stringify({ event: "listening", admin, demoKeyFile, adminKeyFile, demoLimitNanoUsd: "7000000000" })}\n`);
 setInterval(() => {}, 60_000);
