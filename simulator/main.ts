@@ -1,5 +1,5 @@
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIPv6 } from "node:net";
 import { CallLog } from "./call-log.ts";
 import { ProviderState } from "./provider-state.ts";
 import { createSimulatorServer } from "./server.ts";
@@ -21,11 +21,17 @@ function main(): void {
 	server.once("error", (error) => exitWith(`cannot listen on ${settings.host}:${settings.port}: ${error.message}`));
 	server.listen(settings.port, settings.host, () => {
 		const { port } = server.address() as AddressInfo;
-		process.stdout.write(`${JSON.stringify({ event: "listening", simulated: true, url: `http://${settings.host}:${port}`, callLog: log.path })}\n`);
+		process.stdout.write(`${JSON.stringify({ event: "listening", simulated: true, url: originOf(settings.host, port), callLog: log.path })}\n`);
 	});
 	const stop = () => stopServer(server);
 	process.once("SIGTERM", stop);
 	process.once("SIGINT", stop);
+}
+
+/** A wildcard is no address to call, and IPv6 stands in brackets. */
+function originOf(host: string, port: number): string {
+	const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+	return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`;
 }
 
 function settingsOrExit(): Settings {

@@ -6,6 +6,7 @@ import { Registry } from "prom-client";
 import { bootstrapSystem } from "#activities/administration/bootstrap.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
+import { reachableOrigin } from "#activities/process/origin.ts";
 import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
 import { startBudgetRole } from "./budget.ts";
@@ -54,7 +55,7 @@ async function main(): Promise<void> {
 	await budgetRole.polls;
 	const { home, demoLimitNanoUsd } = settings;
 	const made = await retryOutages("bootstrap", () => bootstrapSystem({ database, governor: budgetRole.governance, home, demoLimitNanoUsd }), log);
-	process.stdout.write(`${JSON.stringify({ event: "listening", admin: `http://${settings.adminHost}:${portOf(app)}`, ...made })}\n`);
+	process.stdout.write(`${JSON.stringify({ event: "listening", admin: reachableOrigin(settings.adminHost, portOf(app)), ...made })}\n`);
 }
 
 function openPool(connectionString: string, log: Logger): pg.Pool {
