@@ -25,6 +25,8 @@ export type Settings = Readonly<{
 	providerCallLog: string;
 	/** Null: real providers. */
 	simulatedProviderUrl: string | null;
+	/** Key that the simulated provider asks for. */
+	simulatorKey: Secret | null;
 	demoLimitNanoUsd: bigint;
 	gatewayId: string;
 	journalFsync: "off" | "group";
@@ -49,6 +51,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 type Values = z.output<typeof environmentSchema>;
 
 const OUR_KEYS = new RegExp(`^(${VIRTUAL_KEY_PREFIX}|${ADMIN_KEY_PREFIX}|${CHILD_KEY_PREFIX})`);
+/** A client's: the shell that starts Tollgate may well be the one that tries it out. */
+const CLIENT_KEY_VARIABLE = "TOLLGATE_KEY";
 const PROJECT_FOLDER = path.join(import.meta.dirname, "..");
 
 /** All mistakes of a configuration at once; the message has one line for each. */
@@ -93,14 +97,14 @@ export function requireTemporalAddress(settings: Settings): string {
 function findUnknown(given: Environment): string[] {
 	const known = Object.keys(environmentSchema.shape);
 	return Object.keys(given)
-		.filter((name) => name.startsWith("TOLLGATE_") && !name.startsWith("TOLLGATE_TEST_") && !known.includes(name))
+		.filter((name) => name.startsWith("TOLLGATE_") && !name.startsWith("TOLLGATE_TEST_") && name !== CLIENT_KEY_VARIABLE && !known.includes(name))
 		.map((name) => `${name}: there is no such setting${suggest(name, known)}`);
 }
 
 function suggest(name: string, known: readonly string[]): string {
 	const letters = (word: string): string => [...word.replace("TOLLGATE_", "")].sort().join("");
 	const nearest = known.find((candidate) => candidate.startsWith(name) || name.startsWith(candidate) || letters(candidate) === letters(name));
-	return nearest === undefined ? "; the README lists all of them" : `; did you mean ${nearest}?`;
+	return nearest === undefined ? "; docs/settings.md lists all of them" : `; did you mean ${nearest}?`;
 }
 
 function describeIssues(error: z.ZodError, given: Environment): string[] {
@@ -128,6 +132,7 @@ function toSettings(values: Values): Omit<Settings, "openaiApiKey" | "anthropicA
 		providerPort: values.TOLLGATE_PROVIDER_PORT,
 		providerCallLog: path.resolve(values.TOLLGATE_PROVIDER_CALL_LOG ?? path.join(home, "provider-calls.jsonl")),
 		simulatedProviderUrl: values.TOLLGATE_SIMULATED_PROVIDER_URL ?? null,
+		simulatorKey: values.TOLLGATE_SIMULATOR_KEY === undefined ? null : new Secret(values.TOLLGATE_SIMULATOR_KEY),
 		demoLimitNanoUsd: values.TOLLGATE_DEMO_LIMIT_USD,
 		gatewayId: values.TOLLGATE_GATEWAY_ID,
 		journalFsync: values.TOLLGATE_JOURNAL_FSYNC,

@@ -162,15 +162,19 @@ export function offerWithKeysOnly(table: ProviderTable): ProviderTable {
 	};
 }
 
-/** The same table with the simulated provider in everyone's place; no key leaves for it. `origin` has no trailing slash. */
-export function withSimulatedProvider(table: ProviderTable, origin: string): ProviderTable {
+/**
+ * The same table with the simulated provider in everyone's place; no provider's key leaves for it, only its own where it
+ * asks for one. `origin` has no trailing slash.
+ */
+export function withSimulatedProvider(table: ProviderTable, origin: string, key?: Secret): ProviderTable {
 	return {
 		...table,
 		providers: table.providers.map((provider) => ({
 			...provider,
 			baseUrl: provider.protocol === "openai" ? `${origin}/v1` : origin,
 			query: {},
-			key: undefined,
+			credentialHeader: provider.protocol === "openai" ? "authorization" : "x-api-key",
+			key,
 			// It counts tokens in its own simple way, which a real encoding does not bound.
 			hasKnownEncoding: false,
 		})),

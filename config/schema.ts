@@ -3,9 +3,9 @@ import { parseUsd } from "#domain/money/wire.ts";
 
 /**
  * Every deployment setting, by the environment variable it comes from. The description of each says what is expected: it is
- * shown when the value is wrong, and by the table of settings in the README. `0` as a port takes a free one.
+ * shown when the value is wrong, and by the table of docs/settings.md. `0` as a port takes a free one.
  *
- * Variables that start with TOLLGATE_TEST_ belong to the tests and are not settings; TOLLGATE_SIMULATOR_ ones are judged by
+ * Variables that start with TOLLGATE_TEST_ belong to the tests, TOLLGATE_KEY to clients, and are not settings; TOLLGATE_SIMULATOR_ ones are judged by
  * the simulated provider itself, which imports nothing of ours.
  */
 
@@ -46,7 +46,7 @@ export const environmentSchema = z.object({
 	TOLLGATE_PROVIDER_PORT: port(4005).describe("port of the simulated provider, 0 to 65535; default 4005"),
 	TOLLGATE_PROVIDER_CALL_LOG: text.describe("file the simulated provider appends its calls to; default provider-calls.jsonl under the home"),
 	TOLLGATE_SIMULATOR_HOST: text.describe("address the simulated provider listens on; default 127.0.0.1"),
-	TOLLGATE_SIMULATOR_KEY: text.describe("key every call of the simulated provider must carry; default none"),
+	TOLLGATE_SIMULATOR_KEY: text.describe("key every call of the simulated provider must carry, the gateways' included; default none"),
 	TOLLGATE_SIMULATOR_LATENCY_MS: text.describe("its time to the first token, 0 or more; default 20"),
 	TOLLGATE_SIMULATOR_TOKENS_PER_SECOND: text.describe("its speed of an answer, 0 for no limit; default 2000"),
 	TOLLGATE_SIMULATOR_FAULT_RATES: text.describe('its faults, as JSON of shares by fault or status like {"429":0.05}; default none'),
@@ -98,7 +98,12 @@ export const environmentSchema = z.object({
 export type EnvironmentVariable = keyof typeof environmentSchema.shape;
 
 /** Values of these are never printed, not even to say that they are wrong. */
-export const SECRET_VARIABLES: ReadonlySet<string> = new Set<EnvironmentVariable>(["DATABASE_URL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"]);
+export const SECRET_VARIABLES: ReadonlySet<string> = new Set<EnvironmentVariable>([
+	"DATABASE_URL",
+	"OPENAI_API_KEY",
+	"ANTHROPIC_API_KEY",
+	"TOLLGATE_SIMULATOR_KEY",
+]);
 
 /** One row per variable for documentation: name and what is expected. */
 export function describeSettings(): readonly { name: string; expected: string }[] {

@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type Logger, pino } from "pino";
 import { createCrashPoint } from "#activities/process/crash-point.ts";
+import { reachableOrigin } from "#activities/process/origin.ts";
 import { createModelTransport } from "#activities/providers/call-model.ts";
 import { createDeploymentCatalog } from "#activities/providers/deployments.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
@@ -54,9 +55,10 @@ async function main(): Promise<void> {
 
 function readProviders(settings: Settings): ProviderTable {
 	const { simulatedProviderUrl, providersFile } = settings;
+	const simulatorKey = settings.simulatorKey ?? undefined;
 	if (providersFile !== null) {
 		const table = loadProviderTable(providersFile);
-		return simulatedProviderUrl === null ? table : withSimulatedProvider(table, simulatedProviderUrl);
+		return simulatedProviderUrl === null ? table : withSimulatedProvider(table, simulatedProviderUrl, simulatorKey);
 	}
 	const table = defaultProviderTable({
 		openaiBaseUrl: settings.openaiBaseUrl,
@@ -64,7 +66,7 @@ function readProviders(settings: Settings): ProviderTable {
 		anthropicBaseUrl: settings.anthropicBaseUrl,
 		anthropicKey: settings.anthropicApiKey ?? undefined,
 	});
-	return simulatedProviderUrl === null ? offerWithKeysOnly(table) : withSimulatedProvider(table, simulatedProviderUrl);
+	return simulatedProviderUrl === null ? offerWithKeysOnly(table) : withSimulatedProvider(table, simulatedProviderUrl, simulatorKey);
 }
 
 async function listen(gateway: Gateway, settings: Settings): Promise<void> {
@@ -72,7 +74,7 @@ async function listen(gateway: Gateway, settings: Settings): Promise<void> {
 	const address = { host: settings.gatewayHost, port: settings.gatewayPort, reusePort: settings.gatewayCount > 1, backlog: CONNECTION_BACKLOG };
 	await gateway.server.listen(address);
 	const { port } = gateway.server.server.address() as AddressInfo;
-	process.stdout.write(`${JSON.stringify({ event: "listening", url: `http://${settings.gatewayHost}:${port}` })}\n`);
+	process.stdout.write(`${JSON.stringify({ event: "listening", url: reachableOrigin(settings.gatewayHost, port) })}\n`);
 }
 
 type Stop = { stop(exitCode: number): void; arm(gateway: Gateway): void };

@@ -40,7 +40,10 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 export type GatewayLife = { readonly index: number; readonly life: number };
 
 export function gatewayEnvironment(plan: Plan, addresses: Addresses, gateway: GatewayLife, environment: NodeJS.ProcessEnv = process.env): Variables {
-	const simulated: Variables = addresses.simulatedProviderUrl === null ? {} : { TOLLGATE_SIMULATED_PROVIDER_URL: addresses.simulatedProviderUrl };
+	const simulated: Variables =
+		addresses.simulatedProviderUrl === null
+			? {}
+			: { TOLLGATE_SIMULATED_PROVIDER_URL: addresses.simulatedProviderUrl, ...given(environment, ["TOLLGATE_SIMULATOR_KEY"]) };
 	// A gateway that crashes on purpose does so once: its next life is what the test is about.
 	const crash: Variables = plan.settings.crashAt !== null && gateway.index === 0 && gateway.life === 1 ? { TOLLGATE_CRASH_AT: plan.settings.crashAt } : {};
 	return {

@@ -51,6 +51,11 @@ test("a misspelt name is answered with the right one", () => {
 	expect(mistakesOf({ TOLLGATE_GATEWAY_PROT: "1" })[0]).toContain("did you mean TOLLGATE_GATEWAY_PORT?");
 });
 
+test("a client's own key in the shell is no setting and no mistake", () => {
+	expect(mistakesOf({ TOLLGATE_KEY: "tg-abc" })).toEqual([]);
+	expect(mistakesOf({ TOLLGATE_COLOUR: "blue" })[0]).toContain("docs/settings.md lists all of them");
+});
+
 test("variables of the tests and of other programs are left alone, empty ones count as not set", () => {
 	expect(mistakesOf({ TOLLGATE_TEST_RUN_FOLDER: "/x", PATH: "/bin", TOLLGATE_GATEWAY_PORT: "" })).toEqual([]);
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { loadProviderTable, withSimulatedProvider } from "#config/providers.ts";
+import { Secret } from "#config/secret.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "tollgate-providers-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -74,7 +75,7 @@ describe("a providers file", () => {
 	});
 });
 
-test("the simulated provider takes everyone's place and gets no key", () => {
+test("the simulated provider takes everyone's place and gets no key but its own", () => {
 	const table = withSimulatedProvider(
 		loadProviderTable(
 			write({ providers: { openai: { ...OPENAI, query: { a: "b" } }, claude: { protocol: "anthropic", baseUrl: "https://api.anthropic.com" } } }),
@@ -82,6 +83,11 @@ test("the simulated provider takes everyone's place and gets no key", () => {
 		),
 		"http://127.0.0.1:4005",
 	);
+	const withKey = withSimulatedProvider(table, "http://127.0.0.1:4005", new Secret("its-own"));
+	expect(withKey.providers.map(({ key, credentialHeader }) => [key?.reveal(), credentialHeader])).toEqual([
+		["its-own", "authorization"],
+		["its-own", "x-api-key"],
+	]);
 	expect(table.providers.map(({ hasKnownEncoding }) => hasKnownEncoding)).toEqual([false, false]);
 	expect(table.providers.map(({ baseUrl, key, query }) => [baseUrl, key, query])).toEqual([
 		["http://127.0.0.1:4005/v1", undefined, {}],
