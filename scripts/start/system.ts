@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { migrateDatabase } from "#activities/database/migrate.ts";
+import { reachableOrigin } from "#activities/process/origin.ts";
 import { requireDatabaseUrl } from "#config/load.ts";
 import type { Addresses } from "./child-environment.ts";
 import { type Endpoints, removeEndpoints, writeEndpoints } from "./endpoints.ts";
@@ -23,6 +24,7 @@ export class RunningSystem {
 	readonly #stopping = new AbortController();
 	#endpoints: Omit<Endpoints, "pids"> | null = null;
 	#demoLimitNanoUsd: bigint | null = null;
+	#acquiring: Promise<string> | null = null;
 
 	constructor(plan: Plan, say: (line: string) => void) {
 		this.#plan = plan;
@@ -52,6 +54,8 @@ export class RunningSystem {
 	/** Gateways and the worker first, then what they write to, the database last. Within 15 s. */
 	async stop(): Promise<void> {
 		this.#stopping.abort();
+		// A build is ended and cleaned up by this process, which therefore outlives it.
+		await Promise.allSettled([this.#acquiring]);
 		const waves: readonly RegExp[] = [/^(gateway-|worker)/, /^(provider|temporal)$/, /^postgres$/];
 		for (const wave of waves) await Promise.all(this.#kept.filter((service) => wave.test(service.name)).map((service) => service.stop()));
 		removeEndpoints(this.#plan.settings.home);
@@ -81,7 +85,8 @@ export class RunningSystem {
 				`TEMPORAL_ADDRESS names ${settings.temporalAddress}, but no Temporal server answers there for the namespace ${settings.temporalNamespace} (${problem}). Start it, or unset the variable to have one run here.`,
 			);
 		}
-		const binary = await acquireTemporalBinary({ named: settings.temporalBinary, cache: settings.cache, onProgress: this.#say, signal: this.#stopping.signal });
+		this.#acquiring = acquireTemporalBinary({ named: settings.temporalBinary, cache: settings.cache, onProgress: this.#say, signal: this.#stopping.signal });
+		const binary = await this.#acquiring;
 		this.#say("starting Temporal");
 		await this.#keep(describeTemporal(this.#plan, binary));
 		return `127.0.0.1:${ports.temporal}`;
@@ -143,7 +148,7 @@ export class RunningSystem {
 	}
 
 	#gatewayUrl(): string {
-		return `http://${reachable(this.#plan.settings.gatewayHost)}:${this.#plan.ports.gateway}`;
+		return reachableOrigin(this.#plan.settings.gatewayHost, this.#plan.ports.gateway);
 	}
 
 	#describe(addresses: Addresses, report: Readonly<Record<string, unknown>>): Omit<Endpoints, "pids"> {
@@ -189,8 +194,4 @@ function readString(report: Readonly<Record<string, unknown>>, field: string, na
 	const value = report[field];
 	if (typeof value === "string") return value;
 	throw new Error(`the ${name} said that it is ready without naming its "${field}"`);
-}
-
-function reachable(host: string): string {
-	return host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
 }

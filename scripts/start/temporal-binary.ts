@@ -34,7 +34,7 @@ const execute = promisify(execFile);
 
 /** @returns absolute path of a binary that runs. @throws Error with everything that was tried and what to do. */
 export async function acquireTemporalBinary(options: TemporalBinaryOptions): Promise<string> {
-	if (options.named !== null) return requireUsable(path.resolve(options.named));
+	if (options.named !== null) return requireNamed(path.resolve(options.named));
 	const cached = path.join(options.cache, "temporal", FILE_NAME);
 	const tried: string[] = [];
 	const steps: readonly [what: string, step: () => Promise<string>][] = [
@@ -55,6 +55,19 @@ export async function acquireTemporalBinary(options: TemporalBinaryOptions): Pro
 		`There is no Temporal server to run. Tried:\n${tried.join("\n")}\nInstall the Temporal command line (https://docs.temporal.io/cli) so that \`temporal\` is on PATH, ` +
 			"or install Go 1.25 or newer and start again, or name a binary with TOLLGATE_TEMPORAL_BINARY, or set TEMPORAL_ADDRESS to a server of your own.",
 	);
+}
+
+async function requireNamed(file: string): Promise<string> {
+	try {
+		return await requireUsable(file);
+	} catch (error) {
+		const reason = error instanceof Error ? error.message.replaceAll(/\s+/g, " ") : String(error);
+		throw new Error(
+			`TOLLGATE_TEMPORAL_BINARY names ${file}, which cannot be used: ${reason}. Name the Temporal command line there (https://docs.temporal.io/cli), ` +
+				"or unset the variable to have one found, downloaded or built here.",
+			{ cause: error },
+		);
+	}
 }
 
 async function requireUsable(file: string): Promise<string> {
@@ -108,7 +121,7 @@ async function download(folder: string, options: TemporalBinaryOptions): Promise
 
 async function build(folder: string, options: TemporalBinaryOptions): Promise<string> {
 	const environment = options.environment ?? process.env;
-	await requireGo(environment);
+	await requireGo(environment, options.signal);
 	options.onProgress("building the Temporal dev server with Go (about 3 minutes, once)");
 	const buildMs = options.buildMs ?? BUILD_MS;
 	const deadline = performance.now() + buildMs;
@@ -122,9 +135,9 @@ async function build(folder: string, options: TemporalBinaryOptions): Promise<st
 	return path.join(folder, FILE_NAME);
 }
 
-async function requireGo(environment: NodeJS.ProcessEnv): Promise<void> {
+async function requireGo(environment: NodeJS.ProcessEnv, signal: AbortSignal | undefined): Promise<void> {
 	try {
-		await execute("go", ["version"], { env: environment, timeout: 30_000 });
+		await execute("go", ["version"], { env: environment, timeout: 30_000, ...(signal ? { signal } : {}) });
 	} catch (error) {
 		throw new Error("there is no Go toolchain here (1.25 or newer is needed, https://go.dev/dl)", { cause: error });
 	}

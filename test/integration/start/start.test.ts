@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readProcessStart } from "#activities/process/identity.ts";
+import { createTestDatabase } from "#test/support/postgres.ts";
 import { PROJECT_FOLDER } from "#test/support/project-files.ts";
 import { until } from "#test/support/until.ts";
 import { type Endpoints, readEndpoints } from "../../../scripts/start/endpoints.ts";
@@ -160,6 +161,32 @@ test("a child that cannot start ends the start with the end of its log", async (
 	expect(await run.exit).toBe(1);
 	expect(run.output()).toContain("The database of DATABASE_URL cannot be used");
 	expect(readEndpoints(home)).toBeNull();
+});
+
+test("stopped while Go builds the Temporal server, it ends the build and leaves nothing half made behind", async () => {
+	const bin = path.join(home, "bin");
+	const compiler = path.join(home, "compiler.pid");
+	mkdirSync(bin);
+	writeFileSync(path.join(bin, "go"), `#!/bin/sh\n[ "$1" = version ] && exit 0\n/bin/sleep 600 &\necho $! > ${compiler}\nwait\n`, { mode: 0o755 });
+	// What the machine has of its own is passed over, and a download finds nobody.
+	writeFileSync(path.join(bin, "temporal"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+	const database = await createTestDatabase();
+	const run = start({
+		// Nothing else has to be stopped: only the build could keep this process waiting.
+		DATABASE_URL: database.url,
+		TOLLGATE_SIMULATED_PROVIDER_URL: "http://127.0.0.1:1",
+		PATH: `${bin}${path.delimiter}${process.env["PATH"]}`,
+		TOLLGATE_CACHE: path.join(home, "cache"),
+		TOLLGATE_TEMPORAL_BINARY: "",
+		HTTPS_PROXY: "http://127.0.0.1:1",
+		ALL_PROXY: "http://127.0.0.1:1",
+	});
+	const pid = await until("the compiler", () => existsSync(compiler) && Number(readFileSync(compiler, "utf8")), 100_000);
+	run.process.kill("SIGTERM");
+	expect(await run.exit).toBe(0);
+	await expectGone([pid]);
+	expect(readdirSync(path.join(home, "cache/temporal"))).toEqual([]);
+	await database.close();
 });
 
 test("a real key is said on the first line, goes to the gateway and to nobody else", async () => {

@@ -35,7 +35,10 @@ test("a named binary is used as it is, and never replaced by another when it doe
 	program("named", TEMPORAL);
 	program("bin/temporal", TEMPORAL);
 	expect(await acquire({ named: path.join(folder, "named") })).toBe(path.join(folder, "named"));
-	await expect(acquire({ named: path.join(folder, "absent") })).rejects.toThrow("not there");
+	const absent = path.join(folder, "absent");
+	await expect(acquire({ named: absent })).rejects.toThrow(`TOLLGATE_TEMPORAL_BINARY names ${absent}, which cannot be used: not there. Name the Temporal`);
+	program("broken", "#!/bin/sh\necho one >&2\necho two >&2\nexit 1\n");
+	await expect(acquire({ named: path.join(folder, "broken") })).rejects.toThrow(/^TOLLGATE_TEMPORAL_BINARY names [^\n]+ unset the variable [^\n]+$/);
 });
 
 test("PATH comes before the cache, the cache before anything that needs a network", async () => {
