@@ -14,7 +14,7 @@ export const DEMO_TEAM = "demo";
 export const BOOTSTRAP_ADMIN_NAME = "npm start";
 
 export type BootstrapResult = {
-	/** The two secrets kept readable, each in a file of mode 0600. */
+	/** The two secrets kept readable, each in a file of mode 0600; the first admin key may have been revoked. */
 	readonly adminKeyFile: string;
 	readonly demoKeyFile: string;
 	/** The daily limit of team "demo" that is in force; null where a person removed that budget. */
@@ -39,6 +39,7 @@ export async function bootstrapSystem(options: {
 	const demoKeyFile = path.join(options.home, "demo-key");
 	await keepSecret(adminKeyFile, {
 		isLive: async (secret) => (await authenticateAdmin(database, secret)) !== undefined,
+		isUnwanted: () => isFirstKeyRevoked(database),
 		create: async () => (await createAdminKey(database, "first administrator", BOOTSTRAP_ADMIN_NAME)).key,
 	});
 	const demoLimitNanoUsd = await ensureDemoBudget(administration, options.demoLimitNanoUsd);
@@ -47,6 +48,15 @@ export async function bootstrapSystem(options: {
 		create: async () => (await createVirtualKey(database, { teamId: DEMO_TEAM }, BOOTSTRAP_ADMIN_NAME)).key,
 	});
 	return { adminKeyFile, demoKeyFile, demoLimitNanoUsd };
+}
+
+// Administrators who revoked the first key, and have others, have done so on purpose: a start does not bring it back.
+const FIRST_KEY_REVOKED = `
+	SELECT EXISTS (SELECT 1 FROM tollgate.admin_key WHERE revoked_at IS NULL)
+	  AND coalesce((SELECT revoked_at IS NOT NULL FROM tollgate.admin_key WHERE created_by = $1 ORDER BY created_at DESC LIMIT 1), false) AS "isRevoked"`;
+
+async function isFirstKeyRevoked(database: Queryable): Promise<boolean> {
+	return (await database.query<{ isRevoked: boolean }>(FIRST_KEY_REVOKED, [BOOTSTRAP_ADMIN_NAME])).rows[0]?.isRevoked === true;
 }
 
 // Somebody may have deleted it: a start brings it back, without its old keys and with its books.
@@ -69,10 +79,16 @@ async function ensureDemoBudget(administration: Administration, limitNanoUsd: bi
 /** Keeps the secret in the file when it still works, else makes a new one. */
 async function keepSecret(
 	file: string,
-	secret: { readonly isLive: (text: string) => Promise<boolean>; readonly create: () => Promise<string> },
+	secret: {
+		readonly isLive: (text: string) => Promise<boolean>;
+		/** True where a dead or lost secret is not to be replaced. */
+		readonly isUnwanted?: () => Promise<boolean>;
+		readonly create: () => Promise<string>;
+	},
 ): Promise<void> {
 	const kept = await readIfPresent(file);
 	if (kept !== undefined && (await secret.isLive(kept.trim()))) return;
+	if (await secret.isUnwanted?.()) return;
 	const draft = `${file}.new`;
 	await writeFile(draft, `${await secret.create()}\n`, { mode: 0o600 });
 	await rename(draft, file);

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { authenticateAdmin, listAdminKeys, revokeAdminKey } from "#activities/administration/admin-keys.ts";
 import { bootstrapSystem } from "#activities/administration/bootstrap.ts";
 import { listBudgets, setBudget } from "#activities/administration/budgets.ts";
 import { resolveVirtualKey } from "#activities/keys/resolve.ts";
@@ -50,6 +51,18 @@ test("a new demo limit is applied, unless a person has set one", async () => {
 	await setBudget({ database: administration.pool, governor: administration.governor, adminName: "ada" }, { teamId: "demo", limitUsd: "7", windowKind: "day" });
 	const { demoLimitNanoUsd } = await start(100n);
 	expect([demoLimitNanoUsd, ...(await limit())]).toEqual(["7000000000", "7000000000"]);
+});
+
+test.each(["kept", "deleted"])("a first admin key that was revoked while another works stays revoked, its file %s", async (file) => {
+	await start();
+	const before = await keys();
+	const first = await authenticateAdmin(administration.pool, (before[0] ?? "").trim());
+	await revokeAdminKey(administration.pool, first?.id ?? "", "ada");
+	if (file === "deleted") await rm(path.join(home, "admin-key"));
+	const live = async () => (await listAdminKeys(administration.pool)).filter((key) => key.revokedAt === null).map((key) => key.name);
+	expect(await live()).toEqual(["ada"]);
+	await start();
+	expect(await live()).toEqual(["ada"]);
 });
 
 test("an interrupted first start is finished by the next", async () => {
