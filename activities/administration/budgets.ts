@@ -10,6 +10,7 @@ import {
 	selectorKey,
 } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { shellWord } from "#domain/shell-word.ts";
 import { waitUntilHeld, waitUntilInForce } from "./in-force.ts";
 import type { Administration, BudgetSetting, BudgetView } from "./port.ts";
 import { requireTeam } from "./read-teams.ts";
@@ -23,6 +24,7 @@ export async function setBudget(administration: Administration, setting: BudgetS
 	const { database, governor, adminName } = administration;
 	const definition = definitionOf(setting);
 	await requireTeam(database, setting.teamId);
+	if (definition.dimension === "key") await requireKey(database, setting.teamId, definition.dimensionValue);
 	const clearsOverruns = await isOverrun(database, setting.teamId, definition);
 	const { revision } = await governor.applyPolicy(setting.teamId, { mode: "patch", set: [definition], remove: [], requestedBy: adminName, clearsOverruns });
 	await waitUntilHeld(database, setting.teamId, revision);
@@ -30,6 +32,14 @@ export async function setBudget(administration: Administration, setting: BudgetS
 	const view = (await listBudgets(database, setting.teamId)).find((budget) => selectorKey(budget) === selectorKey(definition));
 	if (!view) throw new CostControlError("admin.conflict", "The budget was removed by somebody else at the same time.");
 	return view;
+}
+
+const KEY_OF_TEAM = "SELECT 1 FROM tollgate.virtual_key WHERE id = $1 AND team_id = $2";
+
+/** A budget of a key that is mistyped would hold nothing back. */
+async function requireKey(database: Queryable, teamId: string, keyId: string): Promise<void> {
+	if ((await database.query(KEY_OF_TEAM, [keyId, teamId])).rows.length === 0)
+		throw new CostControlError("admin.not_found", `Team ${teamId} has no key ${keyId}. Its keys: npx tollgate key list --team ${shellWord(teamId)}`);
 }
 
 /** Ends one budget; its books stay. @throws as setBudget, "admin.not_found" also when there is no such budget. */
@@ -75,7 +85,8 @@ const BUDGETS = `
 	SELECT b.id, coalesce(b.team_id, '@organization') AS "teamId", b.dimension, b.dimension_value AS "dimensionValue", b.unit, b.window_kind AS "windowKind",
 	       b.time_zone AS "timeZone", b.limit_amount AS "limitAmount", b.stop_amount AS "stopAmount", b.warn_basis_points AS "warnBasisPoints", b.is_frozen AS "isFrozen",
 	       coalesce(l.posted, 0)::text AS "postedAmount", coalesce(l.pending, 0)::text AS "pendingAmount", coalesce(l.overrun, 0)::text AS "overrunAmount",
-	       greatest(0, least(b.limit_amount, coalesce(b.stop_amount, b.limit_amount)) - coalesce(w.granted, 0))::text AS "leftAmount",
+	       greatest(0, least(b.limit_amount, coalesce(b.stop_amount, b.limit_amount)) - coalesce(l.posted, 0))::text AS "leftAmount",
+	       coalesce(l.overrun > w.overrun_cleared, false) AS "isOverrun",
 	       CASE WHEN isfinite(w.starts_at) THEN to_char(w.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "windowStartsAt",
 	       CASE WHEN isfinite(w.ends_at) THEN to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "resetsAt"
 	FROM tollgate.budget b

@@ -60,6 +60,8 @@ export type RefusalExplanation = {
 	readonly teamId: string;
 	readonly keyId: string;
 	readonly budget: string | null;
+	/** Of the amounts: nano_usd or tokens; null without a budget. */
+	readonly unit: string | null;
 	readonly limitAmount: string | null;
 	readonly grantedAmount: string | null;
 	readonly idleAmount: string | null;
@@ -89,7 +91,7 @@ const ATTEMPTS = `
 	ORDER BY a.at, a.attempt_id`;
 
 const REFUSALS = `
-	SELECT r.refusal_id AS "refusalId", ${TIME("r.refused_at")} AS at, r.code, r.team_id AS "teamId", r.key_id AS "keyId", ${BUDGET_NAME} AS budget,
+	SELECT r.refusal_id AS "refusalId", ${TIME("r.refused_at")} AS at, r.code, r.team_id AS "teamId", r.key_id AS "keyId", ${BUDGET_NAME} AS budget, b.unit,
 	       r.limit_amount AS "limitAmount", r.granted AS "grantedAmount", r.idle AS "idleAmount", r.need AS "needAmount", r.waited_ms AS "waitedMs"
 	FROM tollgate.refusal r LEFT JOIN tollgate.budget b ON b.id = r.budget_id
 	WHERE r.request_id = $1 OR r.refusal_id = $1

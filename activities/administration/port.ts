@@ -68,10 +68,12 @@ export type BudgetView = BudgetSelector & {
 	readonly isFrozen: boolean;
 	/** Spent for certain. */
 	readonly postedAmount: string;
-	/** Held by gateways for calls in flight and to come. */
+	/** Leased by gateways, for calls in flight and to come. */
 	readonly pendingAmount: string;
-	/** Limit or threshold, less posted and pending; 0 when over. */
+	/** Limit or threshold, less posted; 0 when over. What a refusal says while no other call is in flight, part of it leased. */
 	readonly leftAmount: string;
+	/** A call cost more than it reserved: nothing is spent until the next window or another limit. */
+	readonly isOverrun: boolean;
 	readonly overrunAmount: string;
 	readonly windowStartsAt: string | null;
 	/** null = never (lifetime), or no window opened yet. */

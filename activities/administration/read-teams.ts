@@ -1,6 +1,7 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { shellWord } from "#domain/shell-word.ts";
 import type { Team } from "./port.ts";
 
 const TEAM = `
@@ -43,8 +44,18 @@ export async function requireTeam(database: Queryable, teamId: string): Promise<
 	if (teamId !== ORGANIZATION_ID) await readTeam(database, teamId);
 }
 
+const KNOWN_TEAM = "SELECT 1 FROM tollgate.team WHERE id = $1";
+
+/** For questions about the books, which outlive a team. @throws CostControlError "admin.not_found" for a team that never was. */
+export async function requireKnownTeam(database: Queryable, teamId: string | undefined): Promise<void> {
+	if (teamId !== undefined && (await database.query(KNOWN_TEAM, [teamId])).rows.length === 0) throw noTeam(teamId);
+}
+
 export function noTeam(teamId: string): CostControlError {
-	return new CostControlError("admin.not_found", `There is no team ${teamId}. Create it with: tollgate team create ${teamId} --limit 10 --window day`);
+	return new CostControlError(
+		"admin.not_found",
+		`There is no team ${teamId}. Create it with: npx tollgate team create ${shellWord(teamId)} --limit 10 --window day`,
+	);
 }
 
 function toTeam(row: TeamRow): Team {

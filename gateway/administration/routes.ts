@@ -5,7 +5,7 @@ import { listChanges } from "#activities/administration/changes.ts";
 import { explainRequest } from "#activities/administration/explain.ts";
 import { waitUntilInForce } from "#activities/administration/in-force.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
-import { listTeams, readTeam } from "#activities/administration/read-teams.ts";
+import { listTeams, readTeam, requireKnownTeam } from "#activities/administration/read-teams.ts";
 import { readSpend, SPEND_GROUPS } from "#activities/administration/spend.ts";
 import { changeTeam, createTeam, deleteTeam, freezeTeam } from "#activities/administration/teams.ts";
 import { createVirtualKey, listVirtualKeys, revokeVirtualKey, rotateVirtualKey } from "#activities/keys/postgres.ts";
@@ -86,14 +86,11 @@ const keys: readonly Route[] = [
 		summary: "Virtual keys, page by page, without secrets",
 		answer: contract.KeyList,
 		query: z.strictObject({ teamId: z.string().optional(), afterId: z.string().optional(), limit }),
-		handle: async ({ database }, { query }) => ({
-			keys: (await listVirtualKeys(database, query)).map((key) => ({
-				...key,
-				models: copy(key.models),
-				endpoints: copy(key.endpoints),
-				mayAssert: [...key.mayAssert],
-			})),
-		}),
+		handle: async ({ database }, { query }) => {
+			await requireKnownTeam(database, query.teamId);
+			const found = await listVirtualKeys(database, query);
+			return { keys: found.map((key) => ({ ...key, models: copy(key.models), endpoints: copy(key.endpoints), mayAssert: [...key.mayAssert] })) };
+		},
 	}),
 	defineRoute("POST /keys", {
 		operationId: "createKey",
@@ -164,6 +161,7 @@ const books: readonly Route[] = [
 		answer: contract.SpendReport,
 		query: z.strictObject({ by: z.enum(SPEND_GROUPS).default("team"), teamId: z.string().optional(), from: z.string().optional(), to: z.string().optional() }),
 		handle: async ({ database }, { query }) => {
+			await requireKnownTeam(database, query.teamId);
 			const rows = await readSpend(database, query);
 			return { by: query.by, rows, totalNanoUsd: rows.reduce((sum, row) => sum + BigInt(row.costNanoUsd), 0n).toString() };
 		},

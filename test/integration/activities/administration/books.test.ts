@@ -69,7 +69,7 @@ describe("explain", () => {
 
 	test("shows the numbers of a refusal", async () => {
 		expect((await explainRequest(ledger.client, "r")).refusals).toMatchObject([
-			{ refusalId: "g1-1-f-1", code: "budget.exceeded", budget: "team, lifetime", needAmount: "999999999" },
+			{ refusalId: "g1-1-f-1", code: "budget.exceeded", budget: "team, lifetime", unit: "nano_usd", needAmount: "999999999" },
 		]);
 	});
 
