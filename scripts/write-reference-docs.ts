@@ -54,7 +54,7 @@ function renderCommands(): string {
 				`### \`tollgate ${words.join(" ")}${parameters}\``,
 				sentence(command.description()),
 				...(options.length > 0 ? [["| option | meaning |", "| --- | --- |", ...options].join("\n")] : []),
-				`\`\`\`sh\n${example.startsWith("tollgate") ? `npx ${example}` : example.replace(" tollgate ", " npx tollgate ")}\n\`\`\``,
+				`\`\`\`sh\n${example}\n\`\`\``,
 			].join("\n\n");
 		})
 		.join("\n\n");

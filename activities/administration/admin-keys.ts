@@ -51,7 +51,7 @@ export async function revokeAdminKey(database: Queryable, id: string, adminName:
 	if ((await database.query(REVOKE, [id, adminName])).rows.length > 0) return;
 	const isKnown = (await database.query(EXISTS, [id])).rows.length > 0;
 	throw isKnown
-		? new CostControlError("admin.conflict", "This is the last admin key. Create another one first: tollgate admin-key create NAME")
+		? new CostControlError("admin.conflict", "This is the last admin key. Create another one first: npx tollgate admin-key create NAME")
 		: new CostControlError("admin.not_found", `There is no admin key ${id}.`);
 }
 

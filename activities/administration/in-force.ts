@@ -22,7 +22,7 @@ export async function waitUntilHeld(database: Queryable, teamId: string, revisio
 	if (!isHeld)
 		throw new CostControlError(
 			"governance.unreachable",
-			`The change was accepted as revision ${revision} and will be carried out, but PostgreSQL does not hold it yet. Look again with: tollgate budget show --team ${teamId}`,
+			`The change was accepted as revision ${revision} and will be carried out, but PostgreSQL does not hold it yet. Look again with: npx tollgate budget show --team ${teamId}`,
 		);
 }
 

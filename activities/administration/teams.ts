@@ -38,7 +38,7 @@ export async function createTeam(administration: Administration, request: TeamRe
 	if (budget) definitionOf(budget);
 	const created = await administration.database.query(CREATE, [request.id, request.isUnlimited ?? false, JSON.stringify(policy), administration.adminName]);
 	if (created.rows.length === 0)
-		throw new CostControlError("admin.conflict", `There is or was a team ${request.id}. Change its budget with: tollgate budget set --team ${request.id}`);
+		throw new CostControlError("admin.conflict", `There is or was a team ${request.id}. Change its budget with: npx tollgate budget set --team ${request.id}`);
 	const view = budget ? await setBudget(administration, budget) : null;
 	if (!view) await waitUntilInForce(administration.database);
 	return { team: await readTeam(administration.database, request.id), budget: view };

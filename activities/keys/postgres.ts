@@ -35,7 +35,7 @@ export async function createVirtualKey(database: Queryable, request: VirtualKeyR
 	if (!row)
 		throw new CostControlError(
 			"admin.not_found",
-			`There is no team ${request.teamId}. Create it first: tollgate team create ${request.teamId} --limit 10 --window day`,
+			`There is no team ${request.teamId}. Create it first: npx tollgate team create ${request.teamId} --limit 10 --window day`,
 		);
 	return { id, key: secret, revision: row.revision };
 }

@@ -1,7 +1,8 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { AdministrationClient } from "../administration-client.ts";
+import { CostControlError } from "../errors.ts";
 import { connectToSystem, type SystemOptions } from "./find-system.ts";
-import type { Terminal } from "./output.ts";
+import { CommandFailure, type Terminal } from "./output.ts";
 
 export type CommonOptions = SystemOptions & { readonly json?: true };
 
@@ -16,41 +17,58 @@ export type ActionContext<Options> = {
 	print(value: unknown, text: string): void;
 };
 
+export type OptionDefinition = string | readonly [description: string, read: (text: string) => unknown];
+
 type CommandDefinition<Options> = {
 	/** Name and arguments, like "rotate <KEY_ID>". */
 	readonly usage: string;
 	readonly summary: string;
 	readonly example: string;
-	/** flags → description; required ones are written with a leading "!". */
-	readonly options?: Readonly<Record<string, string>>;
+	/** flags → description, with the reader of its value if not any text is one; required ones are written with a leading "!". */
+	readonly options?: Readonly<Record<string, OptionDefinition>>;
 	run(context: ActionContext<Options>): Promise<void> | void;
 };
 
 /** Adds one leaf command with the options every command has, an example in its help, and its action. */
 export function addCommand<Options = Record<never, never>>(parent: Command, terminal: Terminal, definition: CommandDefinition<Options>): void {
 	const command = parent.command(definition.usage).summary(definition.summary).description(definition.summary);
-	for (const [flags, description] of Object.entries(definition.options ?? {})) {
-		if (flags.startsWith("!")) command.requiredOption(flags.slice(1), description);
-		else command.option(flags, description);
-	}
+	for (const [flags, option] of Object.entries(definition.options ?? {})) command.addOption(optionOf(flags, option));
 	addSystemOptions(command);
 	command.option("--json", "print one line of JSON");
 	command.addHelpText("after", `\nExample:\n  $ ${definition.example}`);
 	command.action(async () => {
 		const options = command.optsWithGlobals<Options & CommonOptions>();
-		await definition.run({
-			options,
-			arguments: command.args,
-			terminal,
-			system: () => connectToSystem(options, terminal.environment),
-			print: (value, text) => terminal.writeLine(options.json ? JSON.stringify(value) : text),
-		});
+		let adminKeyFile: string | undefined;
+		const system = () => {
+			const connection = connectToSystem(options, terminal.environment);
+			adminKeyFile = connection.adminKeyFile;
+			return connection.client;
+		};
+		const print = (value: unknown, text: string) => terminal.writeLine(options.json ? JSON.stringify(value) : text);
+		try {
+			await definition.run({ options, arguments: command.args, terminal, system, print });
+		} catch (error) {
+			throw error instanceof CostControlError && error.code === "key.invalid" ? refusedKey(error, adminKeyFile) : error;
+		}
 	});
 }
 
-/** A command that only groups others. */
-export function addGroup(parent: Command, name: string, summary: string): Command {
-	return parent.command(name).summary(summary).description(summary);
+function optionOf(flags: string, definition: OptionDefinition): Option {
+	const [description, read] = typeof definition === "string" ? [definition, undefined] : definition;
+	const isRequired = flags.startsWith("!");
+	const option = new Option(isRequired ? flags.slice(1) : flags, description).makeOptionMandatory(isRequired);
+	return read === undefined ? option : option.argParser(read);
+}
+
+/** Whoever revoked the first key has another one: what is missing is where the command line finds it. */
+function refusedKey(error: CostControlError, file: string | undefined): CommandFailure {
+	const from = file === undefined ? "" : ` It was read from ${file}; the file of another key is named with --admin-key-file FILE.`;
+	return new CommandFailure(1, `${error.publicMessage}${from} (${error.code})`);
+}
+
+/** A command that only groups others; `example` is one of them. */
+export function addGroup(parent: Command, name: string, texts: { readonly summary: string; readonly example: string }): Command {
+	return parent.command(name).summary(texts.summary).description(texts.summary).addHelpText("after", `\nExample:\n  $ ${texts.example}`);
 }
 
 export function addSystemOptions(command: Command): void {

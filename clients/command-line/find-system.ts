@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { AdministrationClient } from "../administration-client.ts";
 import { CommandFailure } from "./output.ts";
+import { readNamedFile } from "./values.ts";
 
 export type SystemOptions = {
 	readonly home?: string | undefined;
@@ -33,20 +34,36 @@ export function readEndpoints(home: string): Endpoints {
 }
 
 /** The administration API of the system that the options, the environment or the clone name. */
-export function connectToSystem(options: SystemOptions, environment: Readonly<Record<string, string | undefined>>): AdministrationClient {
-	if (options.adminUrl !== undefined && options.adminKeyFile !== undefined)
-		return new AdministrationClient({ adminUrl: options.adminUrl.replace(/\/+$/, ""), adminKey: readKeyFile(options.adminKeyFile) });
+export function connectToSystem(options: SystemOptions, environment: Readonly<Record<string, string | undefined>>): SystemConnection {
+	const named = {
+		adminUrl: options.adminUrl === undefined ? undefined : readOrigin(options.adminUrl),
+		adminKey: options.adminKeyFile === undefined ? undefined : readNamedFile(options.adminKeyFile, "--admin-key-file").trim(),
+	};
+	if (named.adminUrl !== undefined && named.adminKey !== undefined && options.adminKeyFile !== undefined)
+		return { client: new AdministrationClient({ adminUrl: named.adminUrl, adminKey: named.adminKey }), adminKeyFile: options.adminKeyFile };
 	const endpoints = readEndpoints(homeOf(options, environment));
-	return new AdministrationClient({
-		adminUrl: options.adminUrl?.replace(/\/+$/, "") ?? endpoints.admin,
-		adminKey: readKeyFile(options.adminKeyFile ?? endpoints.adminKeyFile),
-	});
+	const adminKey = named.adminKey ?? readKeyFile(endpoints.adminKeyFile);
+	return {
+		client: new AdministrationClient({ adminUrl: named.adminUrl ?? endpoints.admin, adminKey }),
+		adminKeyFile: options.adminKeyFile ?? endpoints.adminKeyFile,
+	};
+}
+
+/** `adminKeyFile`: where the key came from. */
+type SystemConnection = { readonly client: AdministrationClient; readonly adminKeyFile: string };
+
+function readOrigin(text: string): string {
+	if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text.replace(/\/+$/, "");
+	throw new CommandFailure(2, `--admin-url: ${JSON.stringify(text)} is no URL like http://127.0.0.1:4001`);
 }
 
 function readKeyFile(file: string): string {
 	try {
 		return readFileSync(file, "utf8").trim();
 	} catch (error) {
-		throw new CommandFailure(NOT_REACHABLE, `The admin key file ${file} cannot be read (${error instanceof Error ? error.message : String(error)}).`);
+		throw new CommandFailure(
+			NOT_REACHABLE,
+			`The admin key file ${file} cannot be read (${error instanceof Error ? error.message : String(error)}); the file of another key is named with --admin-key-file FILE.`,
+		);
 	}
 }

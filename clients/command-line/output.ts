@@ -41,13 +41,3 @@ export class CommandFailure extends Error {
 		this.exitCode = exitCode;
 	}
 }
-
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-
-/** "30d", "1h", "90m" in milliseconds. @throws CommandFailure with exit code 2. */
-export function parseDuration(text: string): number {
-	const [, count, unit] = /^(\d{1,9})(ms|s|m|h|d|w)$/.exec(text) ?? [];
-	if (count === undefined || unit === undefined || count === "0")
-		throw new CommandFailure(2, `${JSON.stringify(text)} is no duration like 30d, 12h, 90m or 45s`);
-	return Number(count) * (UNIT_MS[unit] ?? 0);
-}

@@ -35,7 +35,7 @@ export function createProgram(terminal: Terminal): Command {
 	program.exitOverride().configureOutput({ writeOut: (text) => terminal.writeLine(text.trimEnd()), writeErr: (text) => terminal.writeError(text.trimEnd()) });
 	program.showHelpAfterError("(add --help for what is possible)");
 	addSystemOptions(program);
-	program.addHelpText("after", "\nExample:\n  $ tollgate team create search --limit 100 --window day\n  $ tollgate key create --team search");
+	program.addHelpText("after", "\nExample:\n  $ npx tollgate team create search --limit 100 --window day\n  $ npx tollgate key create --team search");
 	addTeamCommands(program, terminal);
 	addKeyCommands(program, terminal);
 	addBudgetCommands(program, terminal);
@@ -54,5 +54,5 @@ function failureOf(error: unknown): { readonly exitCode: number; readonly messag
 		return { exitCode: NOT_REACHABLE, message: `${error.message}. Is the system running? Start it with npm start, or name its home with --home.` };
 	if (error instanceof CostControlError)
 		return { exitCode: ERROR_CODES[error.code].httpStatus === 503 ? NOT_REACHABLE : REFUSED, message: `${error.publicMessage} (${error.code})` };
-	throw error;
+	return { exitCode: REFUSED, message: `this should not happen: ${error instanceof Error ? error.message.replaceAll(/\s+/g, " ") : String(error)}` };
 }

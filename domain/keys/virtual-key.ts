@@ -96,9 +96,9 @@ export type KeyRefusal = { readonly code: ErrorCode; readonly message: string };
 
 /** Why a stored key may not be used; undefined when it may. */
 export function decideKeyLife(key: KeyFacts): KeyRefusal | undefined {
-	if (key.isRevoked) return { code: "key.revoked", message: "This key has been revoked. Ask an administrator for a new one: tollgate key create." };
+	if (key.isRevoked) return { code: "key.revoked", message: "This key has been revoked. Ask an administrator for a new one: npx tollgate key create." };
 	if (key.expiresInMs !== null && key.expiresInMs <= 0)
-		return { code: "key.expired", message: "This key has expired. Ask an administrator for a new one: tollgate key rotate." };
+		return { code: "key.expired", message: "This key has expired. Ask an administrator for a new one: npx tollgate key rotate." };
 	return undefined;
 }
 
@@ -109,7 +109,8 @@ export function decideKeyLife(key: KeyFacts): KeyRefusal | undefined {
 export function decideChildKey(parent: KeyFacts, payload: ChildKeyPayload, childExpiresInMs: number): KeyRefusal | undefined {
 	const parentRefusal = decideKeyLife(parent);
 	if (parentRefusal) return parentRefusal;
-	if (childExpiresInMs <= 0) return { code: "key.expired", message: "This derived key has expired. Derive a new one from its parent: tollgate key derive." };
+	if (childExpiresInMs <= 0)
+		return { code: "key.expired", message: "This derived key has expired. Derive a new one from its parent: npx tollgate key derive." };
 	if (childExpiresInMs > CHILD_KEY_TTL_MS_MAX) return { code: "key.invalid", message: "A derived key may live for 24 hours at most." };
 	const isForeign = (claimed: string | undefined, fixed: string | null) => claimed !== undefined && fixed !== null && claimed !== fixed;
 	if (isForeign(payload.user, parent.userId)) return { code: "key.scope", message: "This derived key names another user than its parent key belongs to." };

@@ -74,7 +74,7 @@ function findLine(book: PriceBook, provider: string | undefined, model: string):
 	const providers = provider === undefined ? [...new Set(book.lines.map((line) => line.provider))] : [provider];
 	const found = providers.map((name) => book.find(name, model)).filter((line) => line !== undefined);
 	const [first] = found;
-	if (!first) return { problem: problem("pricing.unknown_model", "model", `no price for model ${model}; give it one with: tollgate price set --help`) };
+	if (!first) return { problem: problem("pricing.unknown_model", "model", `no price for model ${model}; give it one with: npx tollgate price set --help`) };
 	if (found.length > 1)
 		return { problem: problem("admin.invalid", "provider", `${model} is priced for ${found.map((line) => line.provider).join(" and ")}; name the provider`) };
 	return { line: first };

@@ -3,11 +3,14 @@ import { addCommand, addGroup } from "../command.ts";
 import { cell, type Terminal, table } from "../output.ts";
 
 export function addAdminKeyCommands(program: Command, terminal: Terminal): void {
-	const adminKey = addGroup(program, "admin-key", "admin keys, one per person: create, list, revoke");
+	const adminKey = addGroup(program, "admin-key", {
+		summary: "admin keys, one per person: create, list, revoke",
+		example: "npx tollgate admin-key create ada",
+	});
 	addCommand(adminKey, terminal, {
 		usage: "create <NAME>",
 		summary: "create an admin key; every change made with it carries the name",
-		example: "tollgate admin-key create ada",
+		example: "npx tollgate admin-key create ada",
 		run: async ({ system, print, arguments: [name = ""] }) => {
 			const created = await system().adminKeys.create(name);
 			print(created, `Admin key ${created.id} of ${name}. It is shown this once:\n${created.key}`);
@@ -16,7 +19,7 @@ export function addAdminKeyCommands(program: Command, terminal: Terminal): void 
 	addCommand(adminKey, terminal, {
 		usage: "list",
 		summary: "admin keys, without secrets",
-		example: "tollgate admin-key list",
+		example: "npx tollgate admin-key list",
 		run: async ({ system, print }) => {
 			const keys = await system().adminKeys.list();
 			print(
@@ -31,7 +34,7 @@ export function addAdminKeyCommands(program: Command, terminal: Terminal): void 
 	addCommand(adminKey, terminal, {
 		usage: "revoke <KEY_ID>",
 		summary: "revoke an admin key; the last one stays",
-		example: "tollgate admin-key revoke adm_0123456789abcdef",
+		example: "npx tollgate admin-key revoke adm_0123456789abcdef",
 		run: async ({ system, print, arguments: [keyId = ""] }) => {
 			await system().adminKeys.revoke(keyId);
 			print({ id: keyId, revoked: true }, `Admin key ${keyId} is revoked.`);

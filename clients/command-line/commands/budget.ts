@@ -1,7 +1,10 @@
 import type { Command } from "commander";
+import { BUDGET_UNITS, WINDOW_KINDS } from "#domain/budget/scope.ts";
+import { thresholdAmounts } from "#domain/budget/thresholds.ts";
 import type { Budget } from "../../administration-client.ts";
 import { addCommand, addGroup } from "../command.ts";
 import { amount, CommandFailure, cell, type Terminal, table } from "../output.ts";
+import { oneOf, percent, timeZone } from "../values.ts";
 
 const SCOPES = ["feature", "user", "model", "provider", "key", "environment"] as const;
 
@@ -25,35 +28,40 @@ const SELECTOR_OPTIONS = {
 	"--provider <NAME>": "of one provider",
 	"--key <KEY_ID>": "of one virtual key",
 	"--environment <NAME>": "of one environment",
-	"--unit <UNIT>": "nano_usd (default) or tokens",
-};
+	"--unit <UNIT>": ["nano_usd (default) or tokens", oneOf(BUDGET_UNITS)],
+} as const;
 
 export function addBudgetCommands(program: Command, terminal: Terminal): void {
-	const budget = addGroup(program, "budget", "budgets: set, show, remove");
+	const budget = addGroup(program, "budget", {
+		summary: "budgets: set, show, remove",
+		example: "npx tollgate budget set --team search --limit 100 --window day",
+	});
 	addCommand<BudgetOptions>(budget, terminal, {
 		usage: "set",
 		summary: "set one budget; returns when it is in force",
-		example: "tollgate budget set --team search --user ann --limit 0.50 --window day",
+		example: "npx tollgate budget set --team search --user ann --limit 0.50 --window day",
 		options: {
 			...SELECTOR_OPTIONS,
 			"!--limit <USD>": "limit in dollars (a number of tokens with --unit tokens)",
-			"!--window <KIND>": "hour, day, week, month, quarter or lifetime",
+			"!--window <KIND>": ["hour, day, week, month, quarter or lifetime", oneOf(WINDOW_KINDS)],
 			"--stop <USD>": "stop below the limit",
-			"--warn <PERCENT>": "warn at this share of the limit; default 80",
-			"--time-zone <ZONE>": "IANA name; default UTC",
+			"--warn <PERCENT>": ["warn at this share of the limit; default 80", percent],
+			"--time-zone <ZONE>": ["IANA name; default UTC", timeZone],
 		},
-		run: async ({ system, print, options }) => {
+		run: async ({ system, print, options, terminal }) => {
 			const isTokens = options.unit === "tokens";
 			const limits = isTokens ? { limitAmount: options.limit, stopAmount: options.stop } : { limitUsd: options.limit, stopUsd: options.stop };
 			const warnBasisPoints = options.warn === undefined ? undefined : Math.round(Number(options.warn) * 100);
 			const set = await system().budgets.set({ ...selectorOf(options), ...limits, timeZone: options.timeZone, warnBasisPoints });
+			if (options.model !== undefined && (await system().prices.list({ model: options.model })).lines.length === 0)
+				terminal.writeError(`tollgate: warning: the price book knows no model ${options.model}; this budget counts only calls that ask for exactly that name`);
 			print(set, budgetTable([set]));
 		},
 	});
 	addCommand<BudgetOptions>(budget, terminal, {
 		usage: "show",
-		summary: "budgets with what is spent, held and left",
-		example: "tollgate budget show --team search",
+		summary: "budgets with what is spent and left, and how much of that gateways have leased",
+		example: "npx tollgate budget show --team search",
 		options: { "--team <TEAM>": "of one team; default all", "--organization": "of the organisation" },
 		run: async ({ system, print, options }) => {
 			const budgets = await system().budgets.list(options.organization ? "@organization" : options.team);
@@ -64,8 +72,8 @@ export function addBudgetCommands(program: Command, terminal: Terminal): void {
 	addCommand<BudgetOptions>(budget, terminal, {
 		usage: "remove",
 		summary: "end one budget; its books stay",
-		example: "tollgate budget remove --team search --user ann --window day",
-		options: { ...SELECTOR_OPTIONS, "!--window <KIND>": "its window" },
+		example: "npx tollgate budget remove --team search --user ann --window day",
+		options: { ...SELECTOR_OPTIONS, "!--window <KIND>": ["its window", oneOf(WINDOW_KINDS)] },
 		run: async ({ system, print, options }) => {
 			const selector = selectorOf(options);
 			print(await system().budgets.remove(selector), `The ${selector.dimension ?? "team"} budget of ${selector.teamId} per ${selector.windowKind} is removed.`);
@@ -87,11 +95,19 @@ function selectorOf(options: BudgetOptions): { teamId: string; dimension?: strin
 	};
 }
 
+/** The most severe thing that is true, in the words of the team's workflow. */
+function stateOf(budget: Budget): string {
+	if (budget.isFrozen) return "frozen";
+	if (budget.isOverrun) return "overrun";
+	if (budget.leftAmount === "0") return "stopped";
+	const warnAt = thresholdAmounts({ limitAmount: BigInt(budget.limitAmount), stopAmount: null, warnBasisPoints: budget.warnBasisPoints }).warn;
+	return BigInt(budget.postedAmount) >= warnAt ? "warned" : "ok";
+}
+
 function budgetTable(budgets: readonly Budget[]): string {
-	const heads = ["TEAM", "BUDGET", "WINDOW", "LIMIT", "SPENT", "HELD", "LEFT", "RESETS", "STATE"];
+	const heads = ["TEAM", "BUDGET", "WINDOW", "LIMIT", "SPENT", "LEFT", "OF IT LEASED", "RESETS", "STATE"];
 	const rows = budgets.map((budget) => {
 		const scope = budget.dimensionValue === "" ? budget.dimension : `${budget.dimension} ${budget.dimensionValue}`;
-		const state = budget.isFrozen ? "frozen" : budget.leftAmount === "0" ? "spent" : "ok";
 		const inUnit = (value: string) => amount(value, budget.unit);
 		return [
 			budget.teamId,
@@ -99,10 +115,10 @@ function budgetTable(budgets: readonly Budget[]): string {
 			budget.windowKind,
 			inUnit(budget.limitAmount),
 			inUnit(budget.postedAmount),
-			inUnit(budget.pendingAmount),
 			inUnit(budget.leftAmount),
+			inUnit(budget.pendingAmount),
 			cell(budget.resetsAt),
-			state,
+			stateOf(budget),
 		];
 	});
 	return table(heads, rows);

@@ -1,10 +1,12 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { CreateKeyRequest } from "../../administration-client.ts";
 import { deriveKey } from "../../derive-key.ts";
 import { addCommand, addGroup } from "../command.ts";
 import { homeOf, readEndpoints } from "../find-system.ts";
-import { CommandFailure, cell, parseDuration, type Terminal, table } from "../output.ts";
+import { CommandFailure, cell, type Terminal, table } from "../output.ts";
+import { duration, durationOrNone, readNamedFile, someOf, wholeNumber } from "../values.ts";
+
+const ENDPOINTS = ["chat.completions", "responses", "embeddings", "messages", "count_tokens"];
 
 type KeyOptions = {
 	team?: string;
@@ -15,30 +17,35 @@ type KeyOptions = {
 	endpoints?: string;
 	mayAssert?: string;
 	maxAsserted?: string;
-	expires?: string;
-	overlap?: string;
-	ttl?: string;
+	expires?: number;
+	overlap?: number;
+	ttl?: number;
 	keyFile?: string;
 };
 
 export function addKeyCommands(program: Command, terminal: Terminal): void {
-	const key = addGroup(program, "key", "virtual keys: create, rotate, revoke, list, derive");
+	const key = addGroup(program, "key", {
+		summary: "virtual keys: create, rotate, revoke, list, derive",
+		example: "npx tollgate key create --team search --expires 30d",
+	});
 	addCreate(key, terminal);
 	addCommand<KeyOptions>(key, terminal, {
 		usage: "rotate <KEY_ID>",
 		summary: "a successor with the same rights; the old key works on for the overlap",
-		example: "tollgate key rotate key_0123456789abcdef --overlap 1h",
-		options: { "--overlap <DURATION>": "how long the old key works on; default 24h", "--expires <DURATION>": "life of the new key; default until revoked" },
+		example: "npx tollgate key rotate key_0123456789abcdef --overlap 1h",
+		options: {
+			"--overlap <DURATION>": ["how long the old key works on; default 24h", durationOrNone],
+			"--expires <DURATION>": ["life of the new key; default until revoked", duration],
+		},
 		run: async ({ system, print, options, arguments: [keyId = ""] }) => {
-			const overlapMs = options.overlap === undefined || options.overlap === "0" ? (options.overlap === "0" ? 0 : undefined) : parseDuration(options.overlap);
-			const { id, key: secret } = await system().keys.rotate(keyId, { overlapMs, expiresInMs: optionalDuration(options.expires) });
+			const { id, key: secret } = await system().keys.rotate(keyId, { overlapMs: options.overlap, expiresInMs: options.expires });
 			print({ id, key: secret }, `Key ${id} follows ${keyId}. It is shown this once:\n${secret}`);
 		},
 	});
 	addCommand(key, terminal, {
 		usage: "revoke <KEY_ID>",
 		summary: "refuse a key from now on, on every gateway",
-		example: "tollgate key revoke key_0123456789abcdef",
+		example: "npx tollgate key revoke key_0123456789abcdef",
 		run: async ({ system, print, arguments: [keyId = ""] }) => {
 			await system().keys.revoke(keyId);
 			print({ id: keyId, revoked: true }, `Key ${keyId} is revoked.`);
@@ -47,7 +54,7 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
 	addCommand<KeyOptions>(key, terminal, {
 		usage: "list",
 		summary: "virtual keys, without secrets",
-		example: "tollgate key list --team search",
+		example: "npx tollgate key list --team search",
 		options: { "--team <TEAM>": "of one team" },
 		run: async ({ system, print, options }) => {
 			const keys = await system().keys.list({ teamId: options.team, limit: 1_000 });
@@ -70,17 +77,17 @@ function addCreate(key: Command, terminal: Terminal): void {
 	addCommand<KeyOptions>(key, terminal, {
 		usage: "create",
 		summary: "create a virtual key; its secret is shown once",
-		example: "tollgate key create --team search --feature ranking --expires 30d",
+		example: "npx tollgate key create --team search --feature ranking --expires 30d",
 		options: {
 			"!--team <TEAM>": "team that pays",
 			"--feature <FEATURE>": "attribution",
 			"--user <USER>": "attribution",
 			"--environment <NAME>": "attribution, like prod",
 			"--models <A,B>": "model aliases it may ask for; default all",
-			"--endpoints <A,B>": "endpoints it may call; default all",
-			"--may-assert <user,feature>": "attribution the caller may name per call",
-			"--max-asserted <N>": "distinct asserted values; default 10000",
-			"--expires <DURATION>": "like 30d; default until revoked",
+			"--endpoints <A,B>": [`endpoints it may call, of ${ENDPOINTS.join(", ")}; default all`, someOf(ENDPOINTS)],
+			"--may-assert <user,feature>": ["attribution the caller may name per call", someOf(["user", "feature"])],
+			"--max-asserted <N>": ["distinct asserted values; default 10000", wholeNumber(1, 10_000_000)],
+			"--expires <DURATION>": ["like 30d; default until revoked", duration],
 		},
 		run: async ({ system, print, options }) => {
 			const { id, key: secret } = await system().keys.create({
@@ -92,7 +99,7 @@ function addCreate(key: Command, terminal: Terminal): void {
 				endpoints: list(options.endpoints) as CreateKeyRequest["endpoints"],
 				mayAssert: list(options.mayAssert) as CreateKeyRequest["mayAssert"],
 				maxAsserted: options.maxAsserted === undefined ? undefined : Number(options.maxAsserted),
-				expiresInMs: optionalDuration(options.expires),
+				expiresInMs: options.expires,
 			});
 			print({ id, key: secret }, `Key ${id}. It is shown this once:\n${secret}`);
 		},
@@ -103,12 +110,12 @@ function addDerive(key: Command, terminal: Terminal): void {
 	addCommand<KeyOptions>(key, terminal, {
 		usage: "derive",
 		summary: "derive a short-lived key from a virtual key, offline",
-		example: "TOLLGATE_KEY=tg-… tollgate key derive --user ann --ttl 1h",
+		example: "TOLLGATE_KEY=tg-… npx tollgate key derive --user ann --ttl 1h",
 		options: {
 			"--user <USER>": "attribution of the derived key",
 			"--feature <FEATURE>": "attribution",
 			"--environment <NAME>": "attribution",
-			"!--ttl <DURATION>": "life, at most 24h",
+			"!--ttl <DURATION>": ["life, at most 24h", duration],
 			"--key-file <FILE>": "file with the parent key; default the variable TOLLGATE_KEY, else the demo key of the running system",
 		},
 		run: ({ print, options }) => {
@@ -119,7 +126,7 @@ function addDerive(key: Command, terminal: Terminal): void {
 					user: options.user,
 					feature: options.feature,
 					environment: options.environment,
-					ttlMs: parseDuration(options.ttl ?? ""),
+					ttlMs: options.ttl ?? 0,
 				});
 				print({ key: derived }, derived);
 			} catch (error) {
@@ -131,13 +138,9 @@ function addDerive(key: Command, terminal: Terminal): void {
 
 /** Not an argument: arguments are seen by everybody on the machine. */
 function parentKey(options: KeyOptions & { home?: string | undefined }, terminal: Terminal): string {
-	if (options.keyFile !== undefined) return readFileSync(options.keyFile, "utf8").trim();
+	if (options.keyFile !== undefined) return readNamedFile(options.keyFile, "--key-file").trim();
 	const fromEnvironment = terminal.environment["TOLLGATE_KEY"];
 	return fromEnvironment ? fromEnvironment : readEndpoints(homeOf(options, terminal.environment)).demoKey;
-}
-
-function optionalDuration(text: string | undefined): number | undefined {
-	return text === undefined ? undefined : parseDuration(text);
 }
 
 function list(text: string | undefined): string[] | undefined {

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { parseUsd } from "#domain/money/wire.ts";
 import type { CheckPriceRequest } from "../../administration-client.ts";
 import { addCommand, addGroup } from "../command.ts";
 import { amount, CommandFailure, cell, type Terminal, table } from "../output.ts";
+import { oneOf, readJsonObject, readNamedFile, time, wholeNumber } from "../values.ts";
 
 type PriceOptions = {
 	model?: string;
@@ -24,20 +24,21 @@ type PriceOptions = {
 	maxOutput?: string;
 };
 
+const MOST_TOKENS = 1_000_000_000;
 const USAGE_HELP =
 	"{inputTokens, cachedInputTokens, cacheWrite5mTokens, cacheWrite1hTokens, outputTokens, reasoningTokens}, each optional; input includes cache reads and writes, output includes reasoning";
 
 export function addPriceCommands(program: Command, terminal: Terminal): void {
-	const price = addGroup(program, "price", "prices: show, set, check");
+	const price = addGroup(program, "price", { summary: "prices: show, set, check", example: "npx tollgate price show --model gpt-4o" });
 	addCommand<PriceOptions>(price, terminal, {
 		usage: "show",
 		summary: "prices in force, in dollars per million tokens",
-		example: "tollgate price show --model gpt-4o",
+		example: "npx tollgate price show --model gpt-4o",
 		options: { "--model <NAME>": "of one model, exact id or alias", "--provider <NAME>": "of one provider" },
 		run: async ({ system, print, options }) => {
 			const list = await system().prices.list({ model: options.model, provider: options.provider });
 			if (options.model !== undefined && list.lines.length === 0)
-				throw new CommandFailure(1, `no price for model ${options.model}; give it one with: tollgate price set --help`);
+				throw new CommandFailure(1, `no price for model ${options.model}; give it one with: npx tollgate price set --help`);
 			print(
 				list,
 				`${table(["PROVIDER", "MODEL", "TIER", "ABOVE TOKENS", "INPUT", "CACHED", "WRITE 5M", "WRITE 1H", "OUTPUT", "REASONING"], list.lines.flatMap(priceRows))}\nversion ${list.version}`,
@@ -47,19 +48,19 @@ export function addPriceCommands(program: Command, terminal: Terminal): void {
 	addCommand<PriceOptions>(price, terminal, {
 		usage: "check",
 		summary: "what a usage costs, and how that is made",
-		example: `tollgate price check --model gpt-4o --usage '{"inputTokens":1000,"outputTokens":500}'`,
+		example: `npx tollgate price check --model gpt-4o --usage '{"inputTokens":1000,"outputTokens":500}'`,
 		options: {
 			"!--model <NAME>": "exact id or alias",
 			"!--usage <JSON>": USAGE_HELP,
 			"--provider <NAME>": "where several price the model",
-			"--tier <TIER>": "standard (default), batch, flex or priority",
+			"--tier <TIER>": ["standard (default), batch, flex or priority", oneOf(["standard", "batch", "flex", "priority"])],
 		},
 		run: async ({ system, print, options }) => {
 			const checked = await system().prices.check({
 				model: options.model ?? "",
 				provider: options.provider,
 				tier: options.tier as CheckPriceRequest["tier"],
-				usage: readJson(options.usage ?? "", "--usage"),
+				usage: readUsage(options.usage ?? ""),
 			});
 			const rows = checked.lines.map((line) => [
 				String(line["tokenClass"] ?? line["tool"]),
@@ -80,7 +81,7 @@ function addSet(price: Command, terminal: Terminal): void {
 	addCommand<PriceOptions>(price, terminal, {
 		usage: "set",
 		summary: "set the price of one model",
-		example: "tollgate price set --provider openai --model my-model --input 2.50 --output 10 --context-window 128000 --max-output 16384",
+		example: "npx tollgate price set --provider openai --model my-model --input 2.50 --output 10 --context-window 128000 --max-output 16384",
 		options: {
 			"--file <FILE>": "price line as JSON, instead of the flags below",
 			"--provider <NAME>": "provider",
@@ -91,18 +92,27 @@ function addSet(price: Command, terminal: Terminal): void {
 			"--cache-write-1h <USD>": "default: input",
 			"--output <USD>": "dollars per million output tokens",
 			"--reasoning <USD>": "default: output",
-			"--context-window <TOKENS>": "bounds a call without a cap",
-			"--max-output <TOKENS>": "largest answer",
-			"--kind <KIND>": "chat (default) or embeddings",
-			"--protocol <NAME>": "openai (default) or anthropic",
-			"--effective-from <TIME>": "ISO 8601 with an offset; default now",
+			"--context-window <TOKENS>": ["bounds a call without a cap", wholeNumber(1, MOST_TOKENS)],
+			"--max-output <TOKENS>": ["largest answer", wholeNumber(1, MOST_TOKENS)],
+			"--kind <KIND>": ["chat (default) or embeddings", oneOf(["chat", "embeddings"])],
+			"--protocol <NAME>": ["openai (default) or anthropic", oneOf(["openai", "anthropic"])],
+			"--effective-from <TIME>": ["ISO 8601 with an offset; default now", time],
 		},
 		run: async ({ system, print, options }) => {
-			const line = options.file === undefined ? lineOf(options) : readJson(readFileSync(options.file, "utf8"), "--file");
+			const line = options.file === undefined ? lineOf(options) : readJsonObject(readNamedFile(options.file, "--file"), "--file");
 			const set = await system().prices.set({ line, ...(options.effectiveFrom === undefined ? {} : { effectiveFrom: options.effectiveFrom }) });
 			print(set, `Priced ${String(line["provider"])} ${String(line["model"])}.`);
 		},
 	});
+}
+
+/** Names of counts are the server's to judge; no count is negative. */
+function readUsage(text: string): Record<string, unknown> {
+	const usage = readJsonObject(text, "--usage");
+	for (const [name, count] of Object.entries(usage))
+		if (name !== "toolCalls" && (!Number.isSafeInteger(count) || Number(count) < 0))
+			throw new CommandFailure(2, `--usage: ${name} must be a whole number of tokens, 0 or more`);
+	return usage;
 }
 
 function lineOf(options: PriceOptions): Record<string, unknown> {
@@ -156,14 +166,4 @@ function priceRows(line: Readonly<Record<string, unknown>>): string[][] {
 			];
 		}),
 	);
-}
-
-function readJson(text: string, name: string): Record<string, unknown> {
-	try {
-		const value: unknown = JSON.parse(text);
-		if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-	} catch (error) {
-		throw new CommandFailure(2, `${name} is no JSON: ${error instanceof Error ? error.message : String(error)}`);
-	}
-	throw new CommandFailure(2, `${name} must be a JSON object`);
 }

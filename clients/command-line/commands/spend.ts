@@ -2,6 +2,9 @@ import type { Command } from "commander";
 import type { RequestExplanation } from "../../administration-client.ts";
 import { addCommand } from "../command.ts";
 import { amount, cell, type Terminal, table } from "../output.ts";
+import { oneOf, time } from "../values.ts";
+
+const DIMENSIONS = ["team", "model", "feature", "user", "key", "environment", "provider", "day"];
 
 type SpendOptions = { by?: string; team?: string; from?: string; to?: string };
 
@@ -10,12 +13,12 @@ export function addSpendCommands(program: Command, terminal: Terminal): void {
 	addCommand<SpendOptions>(program, terminal, {
 		usage: "spend",
 		summary: "what was spent, by one dimension",
-		example: "tollgate spend --by model --from 2026-11-01",
+		example: "npx tollgate spend --by model --from 2026-11-01",
 		options: {
-			"!--by <DIMENSION>": "team, model, feature, user, key, environment, provider or day",
+			"!--by <DIMENSION>": ["team, model, feature, user, key, environment, provider or day", oneOf(DIMENSIONS)],
 			"--team <TEAM>": "of one team",
-			"--from <TIME>": "default start of this month, UTC",
-			"--to <TIME>": "default now",
+			"--from <TIME>": ["default start of this month, UTC", time],
+			"--to <TIME>": ["default now", time],
 		},
 		run: async ({ system, print, options }) => {
 			const report = await system().spend({ by: options.by ?? "", teamId: options.team, from: options.from, to: options.to });
@@ -36,7 +39,7 @@ export function addSpendCommands(program: Command, terminal: Terminal): void {
 	addCommand(program, terminal, {
 		usage: "explain <REQUEST_ID>",
 		summary: "what one request cost and why, or why it was refused",
-		example: "tollgate explain req_0123456789",
+		example: "npx tollgate explain req_0123456789",
 		run: async ({ system, print, arguments: [requestId = ""] }) => {
 			const explained = await system().explain(requestId);
 			print(explained, describeRequest(explained));
@@ -73,8 +76,9 @@ function describeAttempt(attempt: Fields): string {
 
 function describeRefusal(refusal: Fields): string {
 	const field = (name: string) => cell(refusal[name] as string | number | null);
+	const inUnit = (name: string) => (refusal[name] === null ? "-" : amount(field(name), field("unit")));
 	return [
 		`Refused ${field("refusalId")} at ${field("at")}: ${field("code")} by ${field("budget")} after ${field("waitedMs")} ms`,
-		`  limit ${field("limitAmount")}, granted ${field("grantedAmount")}, own idle ${field("idleAmount")}, needed ${field("needAmount")}`,
+		`  limit ${inUnit("limitAmount")}, granted ${inUnit("grantedAmount")}, own idle ${inUnit("idleAmount")}, needed ${inUnit("needAmount")}`,
 	].join("\n");
 }

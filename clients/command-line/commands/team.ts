@@ -1,17 +1,22 @@
 import type { Command } from "commander";
+import { WINDOW_KINDS } from "#domain/budget/scope.ts";
 import type { FrozenTeam, Team } from "../../administration-client.ts";
 import { addCommand, addGroup } from "../command.ts";
 import { amount, CommandFailure, type Terminal, table } from "../output.ts";
+import { oneOf, readJsonObject, someText, timeZone, wholeNumber } from "../values.ts";
 
 type TeamOptions = { limit?: string; window?: string; timeZone?: string; unlimited?: boolean; policy?: string; admissionWaitMs?: string; reason?: string };
 
 export function addTeamCommands(program: Command, terminal: Terminal): void {
-	const team = addGroup(program, "team", "teams: create, show, change, freeze");
+	const team = addGroup(program, "team", {
+		summary: "teams: create, show, change, freeze",
+		example: "npx tollgate team create search --limit 100 --window day",
+	});
 	addCreate(team, terminal);
 	addCommand(team, terminal, {
 		usage: "list",
 		summary: "all teams",
-		example: "tollgate team list",
+		example: "npx tollgate team list",
 		run: async ({ system, print }) => {
 			const teams = await system().teams.list();
 			print(teams, teamTable(teams));
@@ -20,7 +25,7 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 	addCommand(team, terminal, {
 		usage: "show <NAME>",
 		summary: "one team",
-		example: "tollgate team show search",
+		example: "npx tollgate team show search",
 		run: async ({ system, print, arguments: [name = ""] }) => {
 			const found = await system().teams.read(name);
 			print(found, teamTable([found]));
@@ -29,9 +34,9 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 	addCommand<TeamOptions>(team, terminal, {
 		usage: "set <NAME>",
 		summary: "change a team's policy",
-		example: "tollgate team set search --admission-wait-ms 0",
+		example: "npx tollgate team set search --admission-wait-ms 0",
 		options: {
-			"--admission-wait-ms <N>": "how long a call waits for money that is held, not spent",
+			"--admission-wait-ms <N>": ["how long a call waits for money that is held, not spent", wholeNumber(0, 86_400_000)],
 			"--policy <JSON>": "policy fields as JSON (docs/policy.md)",
 			"--unlimited": "may spend without a budget",
 			"--no-unlimited": "may not",
@@ -45,25 +50,25 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 	addCommand<TeamOptions>(team, terminal, {
 		usage: "freeze <NAME>",
 		summary: "stop all spending of a team at once",
-		example: 'tollgate team freeze search --reason "runaway agent"',
-		options: { "!--reason <TEXT>": "why, for the audit log" },
+		example: 'npx tollgate team freeze search --reason "runaway agent"',
+		options: { "!--reason <TEXT>": ["why, for the audit log", someText] },
 		run: async ({ system, print, options, arguments: [name = ""] }) =>
 			printFreeze(
 				print,
 				await system().teams.freeze(name, options.reason ?? ""),
-				`Team ${name} is frozen: every call is refused until: tollgate team unfreeze ${name}`,
+				`Team ${name} is frozen: every call is refused until: npx tollgate team unfreeze ${name}`,
 			),
 	});
 	addCommand(team, terminal, {
 		usage: "unfreeze <NAME>",
 		summary: "let a frozen team spend again",
-		example: "tollgate team unfreeze search",
+		example: "npx tollgate team unfreeze search",
 		run: async ({ system, print, arguments: [name = ""] }) => printFreeze(print, await system().teams.unfreeze(name), `Team ${name} may spend again.`),
 	});
 	addCommand(team, terminal, {
 		usage: "delete <NAME>",
 		summary: "end a team and its keys; its books stay",
-		example: "tollgate team delete search",
+		example: "npx tollgate team delete search",
 		run: async ({ system, print, arguments: [name = ""] }) => print(await system().teams.delete(name), `Team ${name} is deleted.`),
 	});
 }
@@ -72,11 +77,11 @@ function addCreate(team: Command, terminal: Terminal): void {
 	addCommand<TeamOptions>(team, terminal, {
 		usage: "create <NAME>",
 		summary: "create a team with its first budget",
-		example: "tollgate team create search --limit 100 --window day",
+		example: "npx tollgate team create search --limit 100 --window day",
 		options: {
 			"--limit <USD>": "limit of its budget in dollars",
-			"--window <KIND>": "hour, day, week, month, quarter or lifetime",
-			"--time-zone <ZONE>": "IANA name; default UTC",
+			"--window <KIND>": ["hour, day, week, month, quarter or lifetime", oneOf(WINDOW_KINDS)],
+			"--time-zone <ZONE>": ["IANA name; default UTC", timeZone],
 			"--unlimited": "may spend without a budget",
 			"--policy <JSON>": "policy fields as JSON (docs/policy.md)",
 		},
@@ -97,7 +102,7 @@ function addCreate(team: Command, terminal: Terminal): void {
 				: created.team.isUnlimited
 					? "is unlimited"
 					: "may not spend until it has a budget";
-			print(created, `Team ${name} ${may}. Give it a key with: tollgate key create --team ${name}`);
+			print(created, `Team ${name} ${may}. Give it a key with: npx tollgate key create --team ${name}`);
 		},
 	});
 }
@@ -107,14 +112,7 @@ function printFreeze(print: (value: unknown, text: string) => void, team: Frozen
 }
 
 function readPolicy(json: string | undefined): Record<string, unknown> {
-	if (json === undefined) return {};
-	try {
-		const policy: unknown = JSON.parse(json);
-		if (typeof policy === "object" && policy !== null && !Array.isArray(policy)) return policy as Record<string, unknown>;
-	} catch (error) {
-		throw new CommandFailure(2, `--policy is no JSON: ${error instanceof Error ? error.message : String(error)}`);
-	}
-	throw new CommandFailure(2, '--policy must be a JSON object like {"admissionWaitMs":0}');
+	return json === undefined ? {} : readJsonObject(json, "--policy");
 }
 
 function teamTable(teams: readonly Team[]): string {

@@ -14,7 +14,7 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
 	addCommand<VerifyOptions>(program, terminal, {
 		usage: "verify",
 		summary: "judge the whole ledger; exits 0 when it is in order, 1 when not, 2 when it could not look",
-		example: "tollgate verify --provider-log .tollgate/provider-calls.jsonl --json",
+		example: "npx tollgate verify --provider-log .tollgate/provider-calls.jsonl --json",
 		options: {
 			"--provider-log <FILE>": "the provider's own call log: every billed call exactly once, re-priced",
 			"--resolve": "bring unresolved charges to the logged cost, release those the log does not hold once no such call can still be running",

@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -121,11 +123,43 @@ describe("exit codes", () => {
 		[2, "lease resolve g1 --spent 0"],
 		[2, "verify --resolve"],
 		[2, "key derive --user a --ttl 25h"],
+		[1, "key list --team nobody"],
+		[1, "spend --by model --team nobody"],
+		[1, "budget set --team search --key key_nobody --limit 1 --window day"],
+		[2, "spend --by bogus"],
+		[2, "spend --by model --from yesterday"],
+		[2, "budget set --team search --limit 1 --window fortnight"],
+		[2, "budget set --team search --limit 1 --window day --warn abc"],
+		[2, "budget set --team search --limit 1 --window day --time-zone Mars/Olympus"],
+		[2, "budget set --team search --limit 1 --window day --unit euros"],
+		[2, "key create --team search --max-asserted abc"],
+		[2, "key create --team search --endpoints bogus"],
+		[2, "key create --team search --expires 99999999w"],
+		[2, "team set search --admission-wait-ms soon"],
+		[2, "price check --model gpt-test --tier bogus --usage {}"],
+		[2, 'price check --model gpt-test --usage {"inputTokens":-1}'],
+		[2, "price set --file /nonexistent"],
+		[2, "key derive --ttl 1h --key-file /nonexistent"],
+		[2, "team list --admin-key-file /nonexistent"],
+		[2, "team list --admin-url bogus --admin-key-file package.json"],
 		[0, "--help"],
 		[0, "key --help"],
 	])("%i for: %s", async (code, line) => {
 		expect(await run(line === "" ? [] : line)).toBe(code);
 		expect(output.length + errors.length).toBeGreaterThan(0);
+		expect(errors.join("\n")).not.toMatch(/^\s+at /m);
+	});
+
+	test("2 for a reason that says nothing", async () => {
+		expect(await run(["team", "freeze", "search", "--reason", ""])).toBe(2);
+		expect(errors.join()).toContain("must not be empty");
+	});
+
+	test("1 for a revoked admin key, naming the file it came from and the option for another", async () => {
+		const file = path.join(home, "old-key");
+		await writeFile(file, "tga-revoked\n");
+		expect(await run(["team", "list", "--admin-key-file", file])).toBe(1);
+		expect(errors.join()).toMatch(new RegExp(`read from ${file}; the file of another key is named with --admin-key-file FILE`));
 	});
 
 	test("3 when no system is there, or nothing answers, or Temporal is away", async () => {
@@ -170,6 +204,28 @@ describe("keys", () => {
 	});
 });
 
+test("a budget of a model that no price line names is set, with a warning", async () => {
+	expect(await run("budget set --team search --model gpt-mistyped --limit 1 --window day")).toBe(0);
+	expect(errors.join()).toContain("knows no model gpt-mistyped");
+	expect(await run("budget set --team search --model gpt-test --limit 1 --window day")).toBe(0);
+	expect(errors).toEqual([]);
+	for (const model of ["gpt-mistyped", "gpt-test"]) await run(`budget remove --team search --model ${model} --window day`);
+});
+
+test("budget show counts money that gateways lease as left, and says how much that is", async () => {
+	const { rows } = await administration.pool.query("SELECT id FROM tollgate.budget WHERE team_id = 'search' AND dimension = 'team' AND deleted_at IS NULL");
+	const { rows: windows } = await administration.pool.query("SELECT tollgate.open_window($1) AS id", [rows[0]?.id]);
+	await administration.pool.query("UPDATE tollgate.budget_window SET granted = 100000000000 WHERE id = $1", [windows[0]?.id]);
+	await administration.pool.query(
+		"INSERT INTO tollgate.lease (window_id, gateway_id, epoch, granted, posted) VALUES ($1, 'g1', 1, 100000000000, 85000000000)",
+		[windows[0]?.id],
+	);
+	await run("budget show --team search");
+	expect(output[0]).toMatch(/LIMIT +SPENT +LEFT +OF IT LEASED +RESETS +STATE\n.*100\.00 USD +85\.00 USD +15\.00 USD +15\.00 USD +\S+ +warned/);
+	await administration.pool.query("DELETE FROM tollgate.lease WHERE window_id = $1", [windows[0]?.id]);
+	await administration.pool.query("UPDATE tollgate.budget_window SET granted = 0 WHERE id = $1", [windows[0]?.id]);
+});
+
 test("tables are for people: amounts in dollars, states in words", async () => {
 	await run("budget show --team search");
 	expect(output[0]).toMatch(/^TEAM +BUDGET +WINDOW +LIMIT/);
@@ -179,6 +235,43 @@ test("tables are for people: amounts in dollars, states in words", async () => {
 	expect(output[0]).toContain("frozen");
 	expect(await run("team unfreeze search")).toBe(0);
 	for (const line of ["team list", "spend --by model", "lease list", "admin-key list", "price show"]) expect(await run(line)).toBe(0);
+});
+
+describe("answers that no part of the system should give", () => {
+	async function against(answer: object, line: string): Promise<number> {
+		const server = createServer((_request, response) => response.setHeader("content-type", "application/json").end(JSON.stringify(answer)));
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		const { port } = server.address() as AddressInfo;
+		const code = await run(`${line} --admin-url http://127.0.0.1:${port} --admin-key-file ${path.join(home, "admin-key")}`);
+		await new Promise((resolve) => server.close(resolve));
+		return code;
+	}
+
+	test("of another shape end in one line, without a stack", async () => {
+		expect(await against({ surprise: true }, "team list")).toBe(1);
+		expect(errors.join()).toMatch(/^tollgate: this should not happen: [^\n]+$/);
+	});
+
+	test("explain gives the amounts of a refusal with their unit", async () => {
+		const refusal = {
+			refusalId: "f-1",
+			code: "budget.exceeded",
+			budget: "team, day",
+			limitAmount: "250000000",
+			grantedAmount: "1",
+			needAmount: "2",
+			idleAmount: "0",
+		};
+		const refusals = [
+			{ ...refusal, unit: "nano_usd" },
+			{ ...refusal, unit: "tokens" },
+			{ refusalId: "f-2", code: "budget.none", budget: null, unit: null, limitAmount: null, grantedAmount: null, idleAmount: null, needAmount: null },
+		];
+		expect(await against({ requestId: "r", attempts: [], refusals }, "explain r")).toBe(0);
+		expect(output[0]).toContain("limit 0.25 USD, granted 0.000000001 USD");
+		expect(output[0]).toContain("limit 250000000 tokens, granted 1 tokens");
+		expect(output[0]).toContain("limit -, granted -");
+	});
 });
 
 test("every command explains itself with an example", async () => {
@@ -207,9 +300,15 @@ test("every command explains itself with an example", async () => {
 		"lease resolve",
 		"verify",
 		"admin-key create",
+		"team",
+		"key",
+		"budget",
+		"price",
+		"lease",
+		"admin-key",
 	]) {
 		expect(await run(`${line} --help`)).toBe(0);
-		expect(output.join("\n")).toContain(`tollgate ${line}`);
+		expect(output.join("\n")).toMatch(new RegExp(`\\$ .*npx tollgate ${line} ?`));
 	}
 });
 
