@@ -32,6 +32,8 @@ type ModelFacts = {
 	readonly contextWindowTokens?: number;
 	readonly maxOutputTokens?: number;
 	readonly maxTokensPerImage?: number;
+	/** Overrides the provider's. */
+	readonly imageWindowPermille?: number;
 	readonly outputCapField?: PriceLine["outputCapField"];
 	readonly isReasoning?: boolean;
 	readonly encoding?: PriceLine["encoding"];
@@ -47,6 +49,7 @@ type ProviderFacts = {
 	readonly hiddenTokensPerRequest: number;
 	readonly hiddenTokensPerMessage: number;
 	readonly batchAndFlexDivisor: number;
+	readonly imageWindowPermille: number;
 	readonly perCallUsdPerThousand?: Readonly<Record<string, string>>;
 	readonly models: Readonly<Record<string, ModelFacts>>;
 };
@@ -82,7 +85,7 @@ function buildLines(provider: string, facts: ProviderFacts, feeNames: Limits["pe
 			contextWindowTokens: modelFacts.contextWindowTokens,
 			maxOutputTokens: modelFacts.maxOutputTokens,
 			maxTokensPerImage: modelFacts.maxTokensPerImage,
-			maxTokensPerPage: undefined,
+			imageWindowPermille: modelFacts.kind === "embeddings" ? undefined : (modelFacts.imageWindowPermille ?? facts.imageWindowPermille),
 			maxTokensPerAudioSecond: undefined,
 			hiddenTokensPerRequest: modelFacts.kind === "embeddings" ? 0 : facts.hiddenTokensPerRequest,
 			hiddenTokensPerMessage: modelFacts.kind === "embeddings" ? 0 : facts.hiddenTokensPerMessage,

@@ -45,6 +45,7 @@ const partRule = z.strictObject({
 	rule: z.enum(["text", "image", "audio", "document", "reference", "tools", "unbounded"]),
 	nested: z.array(z.string()).optional(),
 	owner: owner.optional(),
+	isTextOnly: z.boolean().optional(),
 	note,
 });
 

@@ -25,17 +25,30 @@ export function boundInput(question: InputQuestion): BoundedInput | Unbounded {
 	if ("code" in media) return { kind: "unbounded", problem: media };
 	const hidden = line.hiddenTokensPerRequest + line.hiddenTokensPerMessage * facts.messages + facts.hiddenToolTokens;
 	const text = Math.max(0, facts.textBytes - question.textTokensSaved) + hidden;
-	const visible = textInWindow(question, text, media.fillsWindow) + media.tokens;
-	if (facts.references.length === 0 && facts.hostedTools.length === 0) return { kind: "bounded", tokens: visible, feesNanoUsd: 0n };
-	return boundByWindow(facts, line, visible);
+	if (facts.references.length === 0 && facts.hostedTools.length === 0) return { kind: "bounded", tokens: tokensOfPass(question, text, media), feesNanoUsd: 0n };
+	return boundByWindow(question, text, { ...media, fillsWindow: true });
 }
 
-/** Text, and whatever only the window bounds. */
-function textInWindow(question: InputQuestion, textTokens: number, fillsWindow: boolean): number {
-	const window = windowOf(question.facts, question.line);
-	if (window === undefined) return textTokens;
-	if (rejectsBeyondWindow(question)) return fillsWindow ? window : Math.min(textTokens, window);
-	return fillsWindow ? textTokens + window : textTokens;
+/** One pass of the model over its input: text, what only the window bounds, and the media that are counted one by one. */
+function tokensOfPass(question: InputQuestion, text: number, media: BoundedMedia): number {
+	const { facts, line } = question;
+	const window = windowOf(facts, line);
+	if (window === undefined) return text + media.imageTokens + media.audioTokens;
+	if (!media.fillsWindow) return (rejectsBeyondWindow(question) ? Math.min(text, window) : text) + media.imageTokens + media.audioTokens;
+	return tokensOfWindow(question, window, media) + (rejectsBeyondWindow(question) ? 0 : text) + media.audioTokens;
+}
+
+/**
+ * A full window: text takes one token of it a token, an image may be billed as more than it takes up. Where the line
+ * says how many a window of images is billed as, that holds them all; else the visible ones count beside the window.
+ */
+function tokensOfWindow(question: InputQuestion, window: number, media: BoundedMedia): number {
+	const { imageWindowPermille } = question.line;
+	const beside = window + media.imageTokens;
+	if (imageWindowPermille === undefined) return beside;
+	const ofImages = Math.ceil((window * imageWindowPermille) / 1_000);
+	if (media.hasUncountedImages) return rejectsBeyondWindow(question) ? ofImages : ofImages + media.imageTokens;
+	return rejectsBeyondWindow(question) ? Math.min(beside, ofImages) : beside;
 }
 
 /**
@@ -47,17 +60,17 @@ function rejectsBeyondWindow({ endpoint, facts }: InputQuestion): boolean {
 }
 
 /** What the bytes do not show: one context window per pass, a pass more for every hosted call. */
-function boundByWindow(facts: RequestFacts, line: PriceLine, visible: number): BoundedInput | Unbounded {
-	const window = windowOf(facts, line);
+function boundByWindow(question: InputQuestion, text: number, media: BoundedMedia): BoundedInput | Unbounded {
+	const { facts, line } = question;
 	const field = facts.references[0]?.field ?? facts.hostedTools[0]?.field ?? "input";
-	if (window === undefined)
+	if (windowOf(facts, line) === undefined)
 		return {
 			kind: "unbounded",
 			problem: unbounded(field, `what this adds is not in the body, and the price book does not know the context window of ${line.model}`),
 		};
 	const fees = hostedFees(facts, line);
 	if (typeof fees !== "bigint") return { kind: "unbounded", problem: fees };
-	const tokens = Math.max(window, visible) * (1 + hostedCalls(facts));
+	const tokens = tokensOfPass(question, text, media) * (1 + hostedCalls(facts));
 	if (!Number.isSafeInteger(tokens)) return { kind: "unbounded", problem: unbounded(field, "so many hosted calls have no useful bound") };
 	return { kind: "bounded", tokens, feesNanoUsd: fees };
 }
@@ -86,8 +99,15 @@ function hostedFees(facts: RequestFacts, line: PriceLine): NanoUsd | RequestProb
 	return facts.areHostedCallsShared ? dearest : sum;
 }
 
-/** `tokens` counts on top of the text; `fillsWindow`: something here is bounded by nothing but the window, text included. */
-type BoundedMedia = { readonly tokens: number; readonly fillsWindow: boolean };
+type BoundedMedia = {
+	/** Images and audio that are counted one by one, on top of the text. */
+	readonly imageTokens: number;
+	readonly audioTokens: number;
+	/** Something here is bounded by nothing but the window, text included. */
+	readonly fillsWindow: boolean;
+	/** Images that the window holds and nobody counts: pages, earlier turns, images without a maximum. */
+	readonly hasUncountedImages: boolean;
+};
 
 /**
  * Images, pages and audio, however small their bytes are. Images are counted beside the window where their
@@ -96,22 +116,18 @@ type BoundedMedia = { readonly tokens: number; readonly fillsWindow: boolean };
 function boundMedia(question: InputQuestion): BoundedMedia | RequestProblem {
 	const { facts, line } = question;
 	const window = windowOf(facts, line);
-	let tokens = 0;
-	let fillsWindow = false;
-	if (facts.documents > 0) {
-		if (window === undefined) return unknownPages(facts, line);
-		fillsWindow = true;
-	}
-	if (facts.images > 0) {
-		if (line.maxTokensPerImage !== undefined) tokens += facts.images * line.maxTokensPerImage;
-		else if (window === undefined || !rejectsBeyondWindow(question)) return unknownMaximum(facts.firstImageField, "image", line);
-		else fillsWindow = true;
-	}
-	if (facts.audioBytes > 0 || facts.firstAudioField !== undefined) {
-		if (line.maxTokensPerAudioSecond === undefined) return unknownMaximum(facts.firstAudioField, "audio second", line);
-		tokens += (Math.ceil(facts.audioBytes / AUDIO_BYTES_PER_SECOND_MIN) + 1) * line.maxTokensPerAudioSecond;
-	}
-	return { tokens, fillsWindow };
+	if (facts.documents > 0 && window === undefined) return unknownPages(facts, line);
+	const hasUnknownImages = facts.images > 0 && line.maxTokensPerImage === undefined;
+	if (hasUnknownImages && (window === undefined || !rejectsBeyondWindow(question))) return unknownMaximum(facts.firstImageField, "image", line);
+	const hasAudio = facts.audioBytes > 0 || facts.firstAudioField !== undefined;
+	if (hasAudio && line.maxTokensPerAudioSecond === undefined) return unknownMaximum(facts.firstAudioField, "audio second", line);
+	const audioSeconds = hasAudio ? Math.ceil(facts.audioBytes / AUDIO_BYTES_PER_SECOND_MIN) + 1 : 0;
+	return {
+		imageTokens: facts.images * (line.maxTokensPerImage ?? 0),
+		audioTokens: audioSeconds * (line.maxTokensPerAudioSecond ?? 0),
+		fillsWindow: facts.documents > 0 || hasUnknownImages,
+		hasUncountedImages: facts.documents > 0 || hasUnknownImages || facts.hasUnseenImages,
+	};
 }
 
 /** Pages of an inline document are not told by its bytes (objects are compressed): the context window holds them all. */

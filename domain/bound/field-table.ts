@@ -67,6 +67,8 @@ export type PartRule = {
 	readonly nested?: readonly string[];
 	/** For `reference`: whose it must be; absent where that is no question. */
 	readonly owner?: ReferenceOwner;
+	/** For `reference`: it cannot bring images, which some models bill as more tokens than they take up in the window. */
+	readonly isTextOnly?: boolean;
 	readonly note: string;
 };
 

@@ -1,7 +1,7 @@
 import { lookUp, type PartRule } from "./field-table.ts";
 import { inspectTools } from "./inspect-tools.ts";
 import type { RequestProblem } from "./request.ts";
-import { invalid, type Reference, unbounded, unknownField } from "./request-facts.ts";
+import { addReference, invalid, type Reference, unbounded, unknownField } from "./request-facts.ts";
 import { isObject, type JsonObject, type Walk } from "./walk.ts";
 
 /** Chat and messages bodies: a non-empty list of objects with a role. */
@@ -20,7 +20,7 @@ function inspectMessage(message: unknown, path: string, walk: Walk): RequestProb
 	if (typeof message["role"] !== "string") return invalid(`${path}.role`, "must be a string");
 	const { audio } = message;
 	// An assistant turn may name an earlier spoken answer instead of carrying it.
-	if (audio !== undefined && audio !== null) walk.facts.references.push({ field: `${path}.audio`, id: idOf(audio), kind: "stored" });
+	if (audio !== undefined && audio !== null) addReference(walk.facts, { field: `${path}.audio`, id: idOf(audio), kind: "stored" });
 	return inspectContent(message["content"], `${path}.content`, walk);
 }
 
@@ -117,7 +117,7 @@ function applyRule(part: JsonObject, rule: PartRule, path: string, walk: Walk): 
 		facts.firstAudioField ??= path;
 		facts.textBytes -= payload;
 	} else if (rule.rule === "document") return applyDocument(part, path, walk);
-	else if (rule.rule === "reference") facts.references.push({ field: path, id: idOf(part), kind: rule.owner ?? "open" });
+	else if (rule.rule === "reference") addReference(facts, { field: path, id: idOf(part), kind: rule.owner ?? "open" }, rule);
 	else if (rule.rule === "tools") return inspectTools(part["tools"], `${path}.tools`, walk);
 	else if (rule.rule === "unbounded") return unbounded(path, rule.note);
 	return undefined;
@@ -132,7 +132,7 @@ function applyDocument(part: JsonObject, path: string, walk: Walk): RequestProbl
 	if (named === undefined) {
 		walk.facts.documents += 1;
 		walk.facts.firstDocumentField ??= path;
-	} else walk.facts.references.push(named);
+	} else addReference(walk.facts, named);
 	walk.facts.textBytes -= inlinePayloadLength(part);
 	return undefined;
 }

@@ -4,7 +4,7 @@ import { inspectContent, inspectEmbeddingInput, inspectItems, inspectMessages } 
 import { inspectCap, inspectChoices, inspectHostedCallCap, inspectStreamOptions, inspectThinking, inspectTier } from "./inspect-limits.ts";
 import { inspectTools } from "./inspect-tools.ts";
 import type { Endpoint, Inspection, RequestProblem } from "./request.ts";
-import { emptyFacts, invalid, type RequestFacts, unbounded, unknownField } from "./request-facts.ts";
+import { addReference, emptyFacts, invalid, type RequestFacts, unbounded, unknownField } from "./request-facts.ts";
 import { scanJson } from "./scan-json.ts";
 import { type Draft, type FieldVisit, isObject, type JsonObject, type Walk } from "./walk.ts";
 
@@ -142,7 +142,7 @@ function applyFieldRule(visit: FieldVisit): RequestProblem | undefined {
 		case "hosted-calls":
 			return inspectHostedCallCap(visit);
 		case "reference":
-			if (value !== null) walk.facts.references.push({ field: key, id: referenceIdOf(value), kind: rule.owner ?? "open" });
+			if (value !== null) addReference(walk.facts, { field: key, id: referenceIdOf(value), kind: rule.owner ?? "open" });
 			return undefined;
 		case "claimed":
 			return claim(visit);

@@ -1,6 +1,6 @@
 import { lookUp, type ToolRule } from "./field-table.ts";
 import type { RequestProblem } from "./request.ts";
-import { invalid, unbounded, unknownField } from "./request-facts.ts";
+import { addReference, invalid, unbounded, unknownField } from "./request-facts.ts";
 import { isObject, type JsonObject, type Walk } from "./walk.ts";
 
 /** Tools: the caller's own are bounded by their bytes; those the provider runs by their capped calls, or not at all. */
@@ -30,7 +30,8 @@ function inspectTool(tool: unknown, path: string, walk: Walk): RequestProblem | 
 	if (rule.rule === "group") return inspectTools(tool["tools"], `${path}.tools`, walk);
 	if (rule.rule === "hosted") return inspectHostedTool(tool, rule, path, walk);
 	walk.facts.hiddenToolTokens += rule.hiddenTokens ?? 0;
-	if (rule.rule === "reference") walk.facts.references.push({ field: path, id: undefined, kind: "open" });
+	// What a definition adds is text.
+	if (rule.rule === "reference") addReference(walk.facts, { field: path, id: undefined, kind: "open" }, TEXT_ONLY);
 	return undefined;
 }
 
@@ -40,8 +41,17 @@ function inspectHostedTool(tool: JsonObject, rule: ToolRule, path: string, walk:
 	const calls = isShared ? walk.body["max_tool_calls"] : tool["max_uses"];
 	if (calls === undefined || calls === null) return unbounded(path, `the provider runs this tool as often as it likes; set ${capField}`);
 	if (!Number.isSafeInteger(calls) || (calls as number) < 0) return invalid(capField, "must be a whole number of calls, 0 or more");
-	if (rule.owner !== undefined) walk.facts.references.push({ field: path, id: undefined, kind: rule.owner });
+	if (rule.owner !== undefined) addReference(walk.facts, { field: path, id: undefined, kind: rule.owner }, TEXT_ONLY);
+	if (bringsImages(tool)) walk.facts.hasUnseenImages = true;
 	walk.facts.areHostedCallsShared = isShared;
 	walk.facts.hostedTools.push({ field: path, feeName: rule.feeName ?? null, calls: calls as number });
 	return undefined;
+}
+
+const TEXT_ONLY = { isTextOnly: true };
+
+/** Fetched pages may be documents; a search brings images only where it is asked to (WebSearchPreviewTool, openai 7.57.0). */
+function bringsImages(tool: JsonObject): boolean {
+	const types = tool["search_content_types"];
+	return String(tool["type"]).startsWith("web_fetch") || (types !== undefined && JSON.stringify(types) !== '["text"]');
 }

@@ -36,6 +36,8 @@ export type RequestFacts = {
 	audioBytes: number;
 	firstAudioField: string | undefined;
 	references: Reference[];
+	/** What a reference or a hosted call brings may hold images. */
+	hasUnseenImages: boolean;
 	hostedTools: HostedTool[];
 	/** One cap over all hosted calls (`max_tool_calls`) instead of one per tool. */
 	areHostedCallsShared: boolean;
@@ -65,6 +67,7 @@ export function emptyFacts(): RequestFacts {
 		audioBytes: 0,
 		firstAudioField: undefined,
 		references: [],
+		hasUnseenImages: false,
 		hostedTools: [],
 		areHostedCallsShared: false,
 		predictionBytes: 0,
@@ -84,6 +87,12 @@ export function factsOf(request: InspectedRequest): RequestFacts {
 
 function isRequestFacts(facts: unknown): facts is RequestFacts {
 	return typeof facts === "object" && facts !== null && "kind" in facts && facts.kind === "request-facts";
+}
+
+/** Notes something the window bounds, and whether it may hold images. */
+export function addReference(facts: RequestFacts, reference: Reference, { isTextOnly = false }: { readonly isTextOnly?: boolean } = {}): void {
+	facts.references.push(reference);
+	if (!isTextOnly) facts.hasUnseenImages = true;
 }
 
 /** What in the body belongs to somebody: earlier answers and stored content. Empty for most requests. */

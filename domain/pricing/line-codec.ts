@@ -23,7 +23,7 @@ export type DecodedLine = { readonly kind: "line"; readonly line: PriceLine } | 
 
 const PRICE_TIERS = ["standard", "batch", "flex", "priority"] as const satisfies readonly PriceTier[];
 const TOKEN_CLASSES = ["input", "cachedInput", "cacheWrite5m", "cacheWrite1h", "output", "reasoning"] as const satisfies readonly (keyof TokenPrices)[];
-const OPTIONAL_COUNTS = ["contextWindowTokens", "maxOutputTokens", "maxTokensPerImage", "maxTokensPerPage", "maxTokensPerAudioSecond"] as const;
+const OPTIONAL_COUNTS = ["contextWindowTokens", "maxOutputTokens", "maxTokensPerImage", "imageWindowPermille", "maxTokensPerAudioSecond"] as const;
 const CAP_FIELDS = ["max_tokens", "max_completion_tokens", "max_output_tokens"] as const;
 const ENCODINGS = ["o200k_base", "cl100k_base"] as const;
 const FIELDS: readonly string[] = [
@@ -112,7 +112,7 @@ function readLine(value: unknown): PriceLine {
 		contextWindowTokens: optionalCount(json, "contextWindowTokens"),
 		maxOutputTokens: optionalCount(json, "maxOutputTokens"),
 		maxTokensPerImage: optionalCount(json, "maxTokensPerImage"),
-		maxTokensPerPage: optionalCount(json, "maxTokensPerPage"),
+		imageWindowPermille: imageWindowPermille(json),
 		maxTokensPerAudioSecond: optionalCount(json, "maxTokensPerAudioSecond"),
 		hiddenTokensPerRequest: count(json["hiddenTokensPerRequest"], "hiddenTokensPerRequest"),
 		hiddenTokensPerMessage: count(json["hiddenTokensPerMessage"], "hiddenTokensPerMessage"),
@@ -205,6 +205,13 @@ function optionalCount(json: Record<string, unknown>, name: (typeof OPTIONAL_COU
 	const value = count(json[name], name);
 	if (value === 0) throw new WrongField(name, "must be above 0; leave it out where it is unknown");
 	return value;
+}
+
+/** An image is never billed as less than the window it takes up: text there is not either. */
+function imageWindowPermille(json: Record<string, unknown>): number | undefined {
+	const permille = optionalCount(json, "imageWindowPermille");
+	if (permille !== undefined && permille < 1_000) throw new WrongField("imageWindowPermille", "must be 1000 or more; leave it out where it is unknown");
+	return permille;
 }
 
 function flag(value: unknown, path: string): boolean {

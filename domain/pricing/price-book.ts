@@ -41,7 +41,8 @@ export type PriceLine = {
 	readonly contextWindowTokens: number | undefined;
 	readonly maxOutputTokens: number | undefined;
 	readonly maxTokensPerImage: number | undefined;
-	readonly maxTokensPerPage: number | undefined;
+	/** Billed tokens, in thousandths, of a token that an image takes up in the context window: 1,000 where both are the same. */
+	readonly imageWindowPermille: number | undefined;
 	readonly maxTokensPerAudioSecond: number | undefined;
 	/** Tokens the provider adds that the bytes do not show, per request and per message. */
 	readonly hiddenTokensPerRequest: number;

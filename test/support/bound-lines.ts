@@ -17,7 +17,7 @@ export function boundLine(rates: Rates, changes: Partial<PriceLine> = {}): Price
 		contextWindowTokens: 128_000,
 		maxOutputTokens: 16_384,
 		maxTokensPerImage: 2_000,
-		maxTokensPerPage: undefined,
+		imageWindowPermille: undefined,
 		maxTokensPerAudioSecond: undefined,
 		hiddenTokensPerRequest: 8,
 		hiddenTokensPerMessage: 4,

@@ -25,7 +25,7 @@ function gatewayPriceLine(options: LineOptions, changes: Partial<PriceLine> = {}
 		contextWindowTokens: 128_000,
 		maxOutputTokens: 16_384,
 		maxTokensPerImage: 2_000,
-		maxTokensPerPage: undefined,
+		imageWindowPermille: undefined,
 		maxTokensPerAudioSecond: undefined,
 		hiddenTokensPerRequest: 8,
 		hiddenTokensPerMessage: 4,

@@ -43,7 +43,7 @@ export const LINE: PriceLine = {
 	contextWindowTokens: 1_000_000,
 	maxOutputTokens: 128_000,
 	maxTokensPerImage: undefined,
-	maxTokensPerPage: undefined,
+	imageWindowPermille: undefined,
 	maxTokensPerAudioSecond: undefined,
 	hiddenTokensPerRequest: 64,
 	hiddenTokensPerMessage: 8,

@@ -35,7 +35,7 @@ export const TEST_LINE: PriceLine = {
 	contextWindowTokens: 1_000_000,
 	maxOutputTokens: 1_000_000,
 	maxTokensPerImage: undefined,
-	maxTokensPerPage: undefined,
+	imageWindowPermille: undefined,
 	maxTokensPerAudioSecond: undefined,
 	hiddenTokensPerRequest: 0,
 	hiddenTokensPerMessage: 0,

@@ -237,6 +237,50 @@ describe("media and what the bytes do not show", () => {
 		expect(problem({ endpoint: "responses", body: previous, line: unknown })).toMatchObject({ code: "request.unbounded", field: "previous_response_id" });
 	});
 
+	describe("on a line that bills images as more than they take up in the window", () => {
+		const line = openai({ imageWindowPermille: 33_336, maxTokensPerImage: 48_169 });
+		const windowOfImages = Math.ceil(128_000 * 33.336);
+		const previous = { model: "x", input: "x", max_output_tokens: 1, previous_response_id: "resp_1" };
+		const withImages = (count: number, ...more: object[]): object => ({
+			model: "x",
+			max_output_tokens: 1,
+			input: [{ role: "user", content: Array.from({ length: count }, () => ({ type: "input_image", image_url: "https://example.com/a.png" })) }, ...more],
+		});
+		const ask = (body: object, on: PriceLine = line): number => bound({ endpoint: "responses", body, line: on }).inputTokens;
+
+		it("holds a whole window of them for earlier turns and for documents", () => {
+			expect(ask(previous)).toBe(windowOfImages);
+			expect(bound({ body: withContent({ type: "file", file: { file_data: "AAAA" } }), line }).inputTokens).toBe(windowOfImages);
+			expect(ask(withImages(1), openai({ imageWindowPermille: 1_200, maxTokensPerImage: undefined }))).toBe(153_600);
+		});
+
+		it("holds new images beside earlier turns where no window of images bounds both", () => {
+			const unknown = openai({ maxTokensPerImage: 48_169 });
+			expect(ask({ ...withImages(5), previous_response_id: "resp_1" }, unknown)).toBe(128_000 + 5 * 48_169);
+			expect(ask({ ...withImages(5), previous_response_id: "resp_1" })).toBe(windowOfImages);
+		});
+
+		it("counts the visible images alone where what is not visible is text", () => {
+			const sealed = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "AAAA" };
+			expect(ask(withImages(0, sealed))).toBe(128_000);
+			expect(ask(withImages(2, sealed))).toBe(128_000 + 2 * 48_169);
+			expect(ask(withImages(200, sealed))).toBe(windowOfImages);
+		});
+
+		it("holds the images a hosted search may bring, pass by pass", () => {
+			const search = (more: object) => ({ model: "x", input: "x", max_output_tokens: 1, max_tool_calls: 1, tools: [{ type: "web_search_preview", ...more }] });
+			const priced = { ...line, perCall: { web_search_preview: 1n } };
+			expect(ask(search({}), priced)).toBe(2 * 128_000);
+			expect(ask(search({ search_content_types: ["text", "image"] }), priced)).toBe(2 * windowOfImages);
+		});
+
+		it("adds what an unknown field may unlock", () => {
+			const inspect: InspectOptions = { unknownFields: "pass" };
+			const passed = bound({ endpoint: "responses", body: { ...withImages(2), previous_response_id: "resp_1", turbo: 1 }, line, inspect });
+			expect(passed.inputTokens).toBeGreaterThan(windowOfImages + 2 * 48_169);
+		});
+	});
+
 	it("holds a window more and a fee for every hosted call", () => {
 		const body = {
 			model: "x",

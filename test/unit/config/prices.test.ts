@@ -72,6 +72,14 @@ describe("seed prices", () => {
 		}
 	});
 
+	it("bill a window of images at the factor of the line, and know one for every model that sees images", () => {
+		for (const line of lines.filter(({ kind }) => kind === "chat")) expect(line.imageWindowPermille, line.model).toBeGreaterThanOrEqual(1_000);
+		expect(book.find("openai", "gpt-4o-mini")?.imageWindowPermille).toBeGreaterThanOrEqual((5_667 / 170) * 1_000);
+		for (const model of ["gpt-4.1-mini", "gpt-5-mini", "gpt-5.4-mini"]) expect(book.find("openai", model)?.imageWindowPermille, model).toBe(1_620);
+		for (const model of ["gpt-4.1-nano", "gpt-5-nano", "gpt-5.4-nano"]) expect(book.find("openai", model)?.imageWindowPermille, model).toBe(2_460);
+		expect(book.find("anthropic", "claude-opus-5")?.imageWindowPermille).toBe(1_000);
+	});
+
 	it("price long context for the whole request from 272,000 tokens (gpt-5.4: 300k input of which 100k cached costs 1.05 USD)", () => {
 		const line = book.find("openai", "gpt-5.4");
 		const usage = { ...NO_USAGE, inputTokens: 300_000, cachedInputTokens: 100_000 };

@@ -29,6 +29,7 @@ describe("price line as JSON", () => {
 	it.each<[string, unknown, string]>([
 		["not an object", [], ""],
 		["a misspelt field", { ...JSON_LINE, contextWindow: 5 }, "contextWindow"],
+		["images billed as less than the window they take", { ...JSON_LINE, imageWindowPermille: 999 }, "imageWindowPermille"],
 		["no model", { ...JSON_LINE, model: undefined }, "model"],
 		["a model with a space", { ...JSON_LINE, model: "model a" }, "model"],
 		["another protocol", { ...JSON_LINE, protocol: "grpc" }, "protocol"],
