@@ -34,6 +34,8 @@ const fieldRule = z.strictObject({
 	]),
 	types: z.array(z.enum(["string", "number", "boolean", "object", "array", "null"])).optional(),
 	allow: z.array(jsonScalar).optional(),
+	allowsEmptyList: z.boolean().optional(),
+	allowListOf: z.strictObject({ key: z.string(), types: z.array(z.string()) }).optional(),
 	allowNested: z.record(z.string(), z.array(jsonScalar)).optional(),
 	tiers: z.record(z.string(), z.array(z.union([priceTier, z.literal("project")]))).optional(),
 	owner: owner.optional(),

@@ -51,6 +51,10 @@ export type FieldRule = {
 	readonly types?: readonly JsonType[];
 	/** For `unbounded`: values that are harmless. */
 	readonly allow?: readonly JsonScalar[];
+	/** For `unbounded`: a list without an item is harmless. */
+	readonly allowsEmptyList?: boolean;
+	/** For `unbounded`: an object is harmless whose only key is this list, all of it items of these types. */
+	readonly allowListOf?: { readonly key: string; readonly types: readonly string[] };
 	/** Harmless values of keys below this field, for example `reasoning.mode`; anything else is 422. */
 	readonly allowNested?: Readonly<Record<string, readonly JsonScalar[]>>;
 	/** For `tier`: the price tiers an asked tier may be billed at; a value not named is 422. "project" stands for the project's default. */

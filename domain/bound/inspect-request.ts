@@ -1,4 +1,4 @@
-import { type FieldTable, foldKey, type JsonType, lookUp } from "./field-table.ts";
+import { type FieldRule, type FieldTable, foldKey, type JsonType, lookUp } from "./field-table.ts";
 import { inspectCacheLife } from "./inspect-cache-life.ts";
 import { inspectContent, inspectEmbeddingInput, inspectItems, inspectMessages } from "./inspect-content.ts";
 import { inspectCap, inspectChoices, inspectHostedCallCap, inspectStreamOptions, inspectThinking, inspectTier } from "./inspect-limits.ts";
@@ -147,7 +147,7 @@ function applyFieldRule(visit: FieldVisit): RequestProblem | undefined {
 		case "claimed":
 			return claim(visit);
 		case "unbounded":
-			return (rule.allow ?? []).some((allowed) => allowed === value) ? undefined : unbounded(key, rule.note);
+			return isHarmless(value, rule) ? undefined : unbounded(key, rule.note);
 		case "neutral":
 		case "header":
 			return undefined;
@@ -155,6 +155,15 @@ function applyFieldRule(visit: FieldVisit): RequestProblem | undefined {
 			// A table with a rule nobody wrote must not pass for neutral.
 			return unbounded(key, "its rule is not known");
 	}
+}
+
+function isHarmless(value: unknown, { allow = [], allowsEmptyList = false, allowListOf }: FieldRule): boolean {
+	if (allow.some((allowed) => allowed === value)) return true;
+	if (allowsEmptyList && Array.isArray(value) && value.length === 0) return true;
+	if (allowListOf === undefined || !isObject(value)) return false;
+	const { [allowListOf.key]: items = [], ...others } = value;
+	if (Object.keys(others).length > 0 || !Array.isArray(items)) return false;
+	return items.every((item) => isObject(item) && allowListOf.types.some((type) => type === item["type"]));
 }
 
 function inspectModel({ key, value, draft }: FieldVisit): RequestProblem | undefined {

@@ -62,6 +62,7 @@ const GUARDED_KEYS = [
 	"max_uses",
 	"budget_tokens",
 	"include_usage",
+	"edits",
 ];
 const CACHE_CONTROL_BIT = 1 << 20;
 const TTL_BIT = 1 << 21;

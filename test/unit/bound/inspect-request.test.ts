@@ -190,7 +190,11 @@ describe("422: what it costs is not known", () => {
 	});
 
 	it.each([
-		["mcp_servers", { mcp_servers: [] }, []],
+		["mcp_servers", { mcp_servers: [{ type: "url", url: "https://example.com" }] }, []],
+		["context_management", { context_management: { edits: [{ type: "clear_tool_uses_20250919" }, { type: "compact_20260112" }] } }, []],
+		["context_management", { context_management: { edits: ["clear_tool_uses_20250919"] } }, []],
+		["context_management", { context_management: { edits: {} } }, []],
+		["context_management", { context_management: { edits: [], compaction: { trigger: 1 } } }, []],
 		["container", { container: "c" }, []],
 		["inference_geo", { inference_geo: "us" }, []],
 		["tools[0]", { tools: [{ type: "web_search_20250305", name: "web_search" }] }, []],
@@ -233,6 +237,20 @@ describe("422: what it costs is not known", () => {
 		inspected("messages", messages({ inference_geo: "global", speed: "standard", service_tier: "auto" }), {
 			anthropicBeta: ["interleaved-thinking-2025-05-14", ""],
 		});
+		inspected("responses", responses({ context_management: [] }));
+		inspected("messages", messages({ mcp_servers: [], context_management: null }));
+	});
+
+	it("takes edits that only take input away, and the betas an ordinary agent sends with them", () => {
+		const edits = [
+			{ type: "clear_thinking_20251015", keep: "all" },
+			{ type: "clear_tool_uses_20250919", trigger: { type: "input_tokens", value: 1 } },
+		];
+		const anthropicBeta = ["claude-code-20250219,interleaved-thinking-2025-05-14", "context-management-2025-06-27", "effort-2025-11-24"];
+		const more = ["web-fetch-2025-09-10", "prompt-caching-scope-2026-01-05", "mid-conversation-system-2026-04-07"];
+		for (const context_management of [{ edits }, { edits: [] }, {}])
+			inspected("messages", messages({ context_management }), { anthropicBeta: [...anthropicBeta, ...more] });
+		inspected("count_tokens", { model: "claude-sonnet-4-5", messages: hello }, { anthropicBeta: [...anthropicBeta, ...more] });
 	});
 });
 
