@@ -118,7 +118,7 @@ function applyRule(part: JsonObject, rule: PartRule, path: string, walk: Walk): 
 		facts.textBytes -= payload;
 	} else if (rule.rule === "document") return applyDocument(part, path, walk);
 	else if (rule.rule === "reference") addReference(facts, { field: path, id: idOf(part), kind: rule.owner ?? "open" }, rule);
-	else if (rule.rule === "tools") return inspectTools(part["tools"], `${path}.tools`, walk);
+	else if (rule.rule === "tools") return inspectTools(part["tools"], `${path}.tools`, walk, "item");
 	else if (rule.rule === "unbounded") return unbounded(path, rule.note);
 	return undefined;
 }

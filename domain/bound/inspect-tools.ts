@@ -3,19 +3,25 @@ import type { RequestProblem } from "./request.ts";
 import { addReference, invalid, unbounded, unknownField } from "./request-facts.ts";
 import { isObject, type JsonObject, type Walk } from "./walk.ts";
 
+/**
+ * Where tools stand: those of an `item` stay in the conversation, so that a later request that continues it has them
+ * too, without the cap of this one.
+ */
+type ToolPlace = "request" | "item";
+
 /** Tools: the caller's own are bounded by their bytes; those the provider runs by their capped calls, or not at all. */
-export function inspectTools(tools: unknown, path: string, walk: Walk): RequestProblem | undefined {
+export function inspectTools(tools: unknown, path: string, walk: Walk, place: ToolPlace = "request"): RequestProblem | undefined {
 	if (tools === undefined || tools === null) return undefined;
 	if (!Array.isArray(tools)) return invalid(path, "must be an array of tools");
 	if (tools.length > 0 && walk.facts.hiddenToolTokens === 0) walk.facts.hiddenToolTokens = walk.table.hiddenTokensWithTools;
 	for (const [index, tool] of tools.entries()) {
-		const found = inspectTool(tool, `${path}[${index}]`, walk);
+		const found = inspectTool(tool, `${path}[${index}]`, walk, place);
 		if (found !== undefined) return found;
 	}
 	return undefined;
 }
 
-function inspectTool(tool: unknown, path: string, walk: Walk): RequestProblem | undefined {
+function inspectTool(tool: unknown, path: string, walk: Walk, place: ToolPlace): RequestProblem | undefined {
 	if (!isObject(tool)) return invalid(path, "must be an object");
 	const type = tool["type"] ?? "default";
 	if (typeof type !== "string") return invalid(`${path}.type`, "must be a string");
@@ -27,7 +33,9 @@ function inspectTool(tool: unknown, path: string, walk: Walk): RequestProblem | 
 		return undefined;
 	}
 	if (rule.rule === "unbounded") return unbounded(path, rule.note);
-	if (rule.rule === "group") return inspectTools(tool["tools"], `${path}.tools`, walk);
+	if (rule.rule === "group") return inspectTools(tool["tools"], `${path}.tools`, walk, place);
+	if (rule.rule === "hosted" && place === "item")
+		return unbounded(path, "the provider runs this tool, and as part of the conversation it outlives the cap on its calls; name it in `tools` instead");
 	if (rule.rule === "hosted") return inspectHostedTool(tool, rule, path, walk);
 	walk.facts.hiddenToolTokens += rule.hiddenTokens ?? 0;
 	// What a definition adds is text.

@@ -184,6 +184,12 @@ describe("422: what it costs is not known", () => {
 		["tools[0]", { tools: [{ type: "web_search" }] }],
 		["tools[0].tools[0]", { tools: [{ type: "namespace", tools: [{ type: "image_generation" }] }] }],
 		["input[0].tools[0]", { input: [{ type: "additional_tools", role: "developer", tools: [{ type: "shell" }] }] }],
+		["input[0].tools[0]", { max_tool_calls: 1, input: [{ type: "additional_tools", role: "developer", tools: [{ type: "web_search" }] }] }],
+		["input[0].tools[1]", { max_tool_calls: 1, input: [{ type: "tool_search_output", tools: [{ type: "custom" }, { type: "file_search" }] }] }],
+		[
+			"input[0].tools[0].tools[0]",
+			{ max_tool_calls: 1, input: [{ type: "additional_tools", tools: [{ type: "namespace", tools: [{ type: "web_search" }] }] }] },
+		],
 		["input[0]", { input: [{ type: "compaction_trigger" }] }],
 	])("refuses what cannot be bounded in a response: %s", (field, more) => {
 		expect(rejected("responses", responses(more), { unknownFields: "pass" })).toMatchObject({ code: "request.unbounded", field });
@@ -239,6 +245,11 @@ describe("422: what it costs is not known", () => {
 		});
 		inspected("responses", responses({ context_management: [] }));
 		inspected("messages", messages({ mcp_servers: [], context_management: null }));
+	});
+
+	it("takes tools of the caller inside an item", () => {
+		const tools = [{ type: "function" }, { type: "custom" }, { type: "local_shell" }, { type: "namespace", tools: [{ type: "function" }] }];
+		for (const type of ["additional_tools", "tool_search_output"]) inspected("responses", responses({ input: [{ type, tools }] }));
 	});
 
 	it("takes edits that only take input away, and the betas an ordinary agent sends with them", () => {
