@@ -2,7 +2,7 @@ import { divideRoundingUp, MAX_ATTEMPT_NANO_USD, type NanoUsd } from "../money/n
 import type { PriceLine, PriceTier } from "../pricing/price-book.ts";
 import { LIST_PRICE_PERMILLE } from "../pricing/select-prices.ts";
 import { type BoundedInput, boundInput } from "./bound-input.ts";
-import { dearestPrices, findUnpricedTier, reachablePriceTiers, STANDARD_ONLY } from "./dearest-prices.ts";
+import { dearestPrices, findUnpricedTier, pricesUnlockedWindow, reachablePriceTiers, STANDARD_ONLY } from "./dearest-prices.ts";
 import { THINKING_BUDGET_TOKENS_MIN } from "./inspect-limits.ts";
 import type { Bound, BoundResult, InspectedRequest, PriceReach, RequestProblem } from "./request.ts";
 import { factsOf, type RequestFacts, unbounded, unknownTier } from "./request-facts.ts";
@@ -39,11 +39,12 @@ export function boundRequest(request: InspectedRequest, line: PriceLine, options
 	const defaultTiers = defaultTiersOf(request, options);
 	const unpriced = findUnpricedTier(facts, line, defaultTiers);
 	if (unpriced !== undefined) return { kind: "unbounded", problem: unpricedTier(unpriced, line) };
+	const reach = { tiers: reachablePriceTiers(facts, line, defaultTiers), tokenPermille: options.tokenPermille ?? LIST_PRICE_PERMILLE };
+	if (!pricesUnlockedWindow(facts, line, reach.tiers)) return { kind: "unbounded", problem: unpricedWindow(line) };
 	const input = boundInput({ endpoint: request.endpoint, facts, line, textTokensSaved: options.textTokensSaved ?? 0 });
 	if (input.kind === "unbounded") return input;
 	const outputTokens = boundOutput(request, facts, line, options);
 	if (typeof outputTokens !== "number") return { kind: "unbounded", problem: outputTokens };
-	const reach = { tiers: reachablePriceTiers(facts, line, defaultTiers), tokenPermille: options.tokenPermille ?? LIST_PRICE_PERMILLE };
 	const bound = new LinearBound(costLine(request, facts, line, { input, reach }), {
 		outputTokens,
 		reach,
@@ -63,6 +64,10 @@ function unpricedTier({ field, tier, isDefault }: { field: string; tier: PriceTi
 	if (!isDefault) return unknownTier(field, lacks);
 	const standard = line.protocol === "openai" ? "default" : "standard_only";
 	return unknownTier(field, `${lacks}, which the provider account may bill a request that names no tier; ask for ${JSON.stringify(standard)}`);
+}
+
+function unpricedWindow(line: PriceLine): RequestProblem {
+	return unbounded("anthropic-beta", `it unlocks a longer context window, and the price book has no price for inputs beyond the window of ${line.model}`);
 }
 
 /** Money = ceil((fixed + outputTokens × perOutputToken) / 10⁶) + fees; tokens likewise linear. */

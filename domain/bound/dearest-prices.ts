@@ -37,6 +37,17 @@ export function findUnpricedTier(
 	return unpriced === undefined ? undefined : { field: leftToProject ?? DEFAULT_TIER_FIELD, tier: unpriced, isDefault: true };
 }
 
+/**
+ * Whether the line says what an input costs in the window a beta unlocks: a window of its own that is as large, or in
+ * every reachable tier a price above its own window. Where it has neither, nobody has looked at such inputs.
+ */
+export function pricesUnlockedWindow(facts: RequestFacts, line: PriceLine, tiers: readonly PriceTier[]): boolean {
+	if (facts.unlockedWindowTokens === 0) return true;
+	const own = line.contextWindowTokens;
+	if (own === undefined) return false;
+	return own >= facts.unlockedWindowTokens || tiers.every((tier) => line.tiers[tier]?.some(({ aboveInputTokens }) => aboveInputTokens >= own));
+}
+
 /** Where a caller says that he does not want the project's default, on both protocols. */
 const DEFAULT_TIER_FIELD = "service_tier";
 

@@ -30,6 +30,8 @@ const chat = (more: object = {}): object => ({ model: "gpt-4o", messages: hello,
 const message = (more: object = {}): object => ({ model: "claude", max_tokens: 100, messages: hello, ...more });
 const bytes = (body: object): number => JSON.stringify(body).length;
 
+const LONG_WINDOW: InspectOptions = { anthropicBeta: ["context-1m-2025-08-07"] };
+
 type Case = {
 	readonly endpoint?: Endpoint;
 	readonly body: object;
@@ -308,7 +310,34 @@ describe("media and what the bytes do not show", () => {
 
 	it("takes the window a beta unlocks", () => {
 		const body = message({ messages: [{ role: "user", content: [{ type: "document", source: { type: "file", file_id: "f" } }] }] });
-		expect(bound({ endpoint: "messages", body, line: anthropic(), inspect: { anthropicBeta: ["context-1m-2025-08-07"] } }).inputTokens).toBe(1_000_000);
+		const standard = [
+			{ aboveInputTokens: 0, prices: prices(4n * USD, 20n * USD) },
+			{ aboveInputTokens: 128_000, prices: prices(8n * USD, 30n * USD) },
+		];
+		const held = bound({ endpoint: "messages", body, line: anthropic({ tiers: { standard } }), inspect: LONG_WINDOW });
+		expect(held.inputTokens).toBe(1_000_000);
+		expect(held.at(0).nanoUsd).toBe(1_000_000n * 8_000n);
+		const native = anthropic({ contextWindowTokens: 2_000_000 });
+		expect(bound({ endpoint: "messages", body, line: native, inspect: LONG_WINDOW }).inputTokens).toBe(2_000_000);
+	});
+
+	it("refuses the beta where no line says what so long an input costs", () => {
+		const base = { aboveInputTokens: 0, prices: prices(4n * USD, 20n * USD) };
+		const short = { aboveInputTokens: 100_000, prices: prices(8n * USD, 30n * USD) };
+		const long = { ...short, aboveInputTokens: 128_000 };
+		const unpriced: Partial<PriceLine>[] = [
+			{},
+			{ contextWindowTokens: undefined },
+			{ tiers: { standard: [base, short] } },
+			{ tiers: { standard: [base, long], priority: [base] } },
+		];
+		for (const changes of unpriced)
+			expect(
+				problem({ endpoint: "messages", body: message({ speed: changes.tiers?.priority && "fast" }), line: anthropic(changes), inspect: LONG_WINDOW }),
+			).toMatchObject({
+				code: "request.unbounded",
+				field: "anthropic-beta",
+			});
 	});
 });
 
