@@ -1,6 +1,7 @@
 import type { Protocol } from "../pricing/price-book.ts";
 import type { RequestProblem } from "./request.ts";
 import { unbounded } from "./request-facts.ts";
+import { isOpaque } from "./scan-json.ts";
 import { isObject, type Walk } from "./walk.ts";
 
 /**
@@ -25,6 +26,7 @@ function findUnpricedLife(value: unknown, path: string, priced: (typeof PRICED)[
 	if (!isObject(value)) return undefined;
 	return firstFound(Object.entries(value), (key, nested) => {
 		const nestedPath = path === "" ? key : `${path}.${key}`;
+		if (isOpaque(key, path === "" ? 1 : 2)) return undefined;
 		if (priced.keys.includes(key) && isObject(nested) && !isPriced(nested["ttl"], priced.lives)) return `${nestedPath}.ttl`;
 		return findUnpricedLife(nested, nestedPath, priced);
 	});

@@ -43,8 +43,8 @@ const FOLD = 0x20;
 const SHORT_TTL = /^"(?:5m|30m)"/;
 
 /**
- * Keys whose meaning a bound rests on: a second one in the same object, in any case, is refused at
- * any depth, since a provider that takes the first would bill what we did not see.
+ * Keys whose meaning a bound rests on: a second one in the same object, in any case, is refused at any
+ * depth outside the caller's own data, since a provider that takes the first would bill what we did not see.
  */
 const GUARDED_KEYS = [
 	"type",
@@ -64,16 +64,44 @@ const GUARDED_KEYS = [
 	"include_usage",
 	"edits",
 ];
-const CACHE_CONTROL_BIT = 1 << 20;
-const TTL_BIT = 1 << 21;
-const PROTOTYPE_BIT = 1 << 22;
+const CACHE_CONTROL_BIT = 1 << 24;
+const TTL_BIT = 1 << 25;
+const PROTOTYPE_BIT = 1 << 26;
+const OPAQUE_BIT = 1 << 27;
 
+/**
+ * Keys whose values are the caller's own data on every endpoint: schemas and arguments of his tools, labels. No bound
+ * reads anything inside them, so there a key may stand twice or in two cases, as in any data of his.
+ */
+const OPAQUE_KEYS: readonly string[] = [
+	"input",
+	"input_examples",
+	"input_schema",
+	"output_schema",
+	"parameters",
+	"schema",
+	"arguments",
+	"metadata",
+	"attributes",
+	"env",
+];
+
+/** Whether a value is the caller's own data. `input` at the top of a body is the conversation. */
+export function isOpaque(key: string, depth: number): boolean {
+	return OPAQUE_KEYS.includes(key) && (depth > 1 || key !== "input");
+}
+
+/** Deeper than any body nests: nothing is opaque. */
+const NOT_OPAQUE = NESTING_LEVELS_MAX + 2;
+
+const WATCHED_LENGTH_MAX = 24;
 const WATCHED_BY_LENGTH: readonly (readonly { readonly name: string; readonly bit: number }[])[] = indexWatchedKeys();
 
 function indexWatchedKeys(): { name: string; bit: number }[][] {
 	const watched = GUARDED_KEYS.map((name, index) => ({ name, bit: 1 << index }));
 	watched.push({ name: "cache_control", bit: CACHE_CONTROL_BIT }, { name: "ttl", bit: TTL_BIT }, { name: "__proto__", bit: PROTOTYPE_BIT });
-	const byLength: { name: string; bit: number }[][] = Array.from({ length: 16 }, () => []);
+	for (const name of OPAQUE_KEYS) watched.push({ name, bit: OPAQUE_BIT });
+	const byLength: { name: string; bit: number }[][] = Array.from({ length: WATCHED_LENGTH_MAX + 1 }, () => []);
 	for (const entry of watched) byLength[entry.name.length]?.push(entry);
 	return byLength;
 }
@@ -101,6 +129,8 @@ class ObjectScanner {
 	readonly #bytes: Buffer;
 	#at: number;
 	#depth = 0;
+	/** Depth of the object that holds an opaque value: whatever is deeper is not guarded. */
+	#opaqueDepth = NOT_OPAQUE;
 	#lastSignificant = 0;
 	#openKey: { key: string; keyStart: number; valueStart: number } | undefined;
 	#escapeSaving = 0;
@@ -142,6 +172,7 @@ class ObjectScanner {
 		else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
 			if (this.#depth === 1) this.#closeMember();
 			this.#depth -= 1;
+			if (this.#depth < this.#opaqueDepth) this.#opaqueDepth = NOT_OPAQUE;
 		} else if (byte === COMMA && this.#depth === 1) this.#closeMember();
 		this.#at += 1;
 		if (byte > 0x20) this.#lastSignificant = this.#at;
@@ -190,6 +221,7 @@ class ObjectScanner {
 	}
 
 	#key(start: number, end: number, hasEscape: boolean): void {
+		if (this.#depth <= this.#opaqueDepth) this.#opaqueDepth = NOT_OPAQUE;
 		if (this.#depth === 1) this.#topLevelKey(decodeKey(this.#bytes, start, end, hasEscape), start - 1);
 		if (hasEscape) {
 			const decoded = Buffer.from(decodeKey(this.#bytes, start, end, true), "utf8");
@@ -208,6 +240,11 @@ class ObjectScanner {
 	#watch(bit: number): void {
 		if (bit === 0) return;
 		if (bit === PROTOTYPE_BIT) this.#problem ??= problem("request.invalid", 'the key "__proto__" is not accepted', "__proto__");
+		if (this.#depth > this.#opaqueDepth) return;
+		if (bit === OPAQUE_BIT) {
+			if (this.#depth > 1 || isOpaque(this.#openKey?.key ?? "", 1)) this.#opaqueDepth = this.#depth;
+			return;
+		}
 		if (bit === TTL_BIT) this.#hasLongTtl ||= !this.#hasShortTtlValue();
 		const isGuarded = bit < CACHE_CONTROL_BIT;
 		if (isGuarded && this.#depth > 1 && ((this.#bitsByDepth[this.#depth] ?? 0) & bit) !== 0) {

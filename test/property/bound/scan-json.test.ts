@@ -12,7 +12,7 @@ function encode(value: unknown, style: { readonly indent: number; readonly isAsc
 const styles = fc.record({ indent: fc.integer({ min: 0, max: 3 }), isAscii: fc.boolean() });
 const objects = fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue({ maxDepth: 6, stringUnit: "binary" }), { maxKeys: 8 });
 const isGuarded =
-	/"(type|content|output|tools|mode|audio|file|source|file_id|file_url|image_url|input_audio|max_uses|budget_tokens|include_usage|__proto__|constructor|prototype)"/i;
+	/"(type|content|output|tools|mode|audio|file|source|file_id|file_url|image_url|input_audio|max_uses|budget_tokens|include_usage|edits|__proto__|constructor|prototype)"/i;
 
 it("finds the members JSON.parse finds, each with the value at its range", () => {
 	fc.assert(
@@ -45,6 +45,51 @@ it("never counts less than the decoded text of all strings", () => {
 		}),
 		{ numRuns: 3_000 },
 	);
+});
+
+/** Objects as lists of members, so that a key can stand twice. */
+type Tree = string | readonly Tree[] | { readonly members: readonly (readonly [key: string, value: Tree])[] };
+
+const isObjectTree = (tree: Tree): tree is Extract<Tree, { members: unknown }> => typeof tree === "object" && "members" in tree;
+const GUARDED = ["type", "content", "source"];
+const OPAQUE = ["input", "parameters", "input_schema", "schema", "metadata", "arguments"];
+
+const trees = fc.letrec<{ tree: Tree }>((tie) => ({
+	tree: fc.oneof(
+		{ depthSize: "medium", maxDepth: 5 },
+		fc.constantFrom("x", "type"),
+		fc.array(tie("tree"), { maxLength: 3 }),
+		fc
+			.array(fc.tuple(fc.constantFrom(...GUARDED, ...OPAQUE, "Type", "CONTENT", "Input", "role"), tie("tree")), { maxLength: 4 })
+			.map((members) => ({ members })),
+	),
+})).tree;
+
+function write(tree: Tree): string {
+	if (typeof tree === "string") return JSON.stringify(tree);
+	if (!isObjectTree(tree)) return `[${tree.map(write).join(" , ")}]`;
+	return `{${tree.members.map(([key, value]) => `${JSON.stringify(key)} : ${write(value)}`).join(",")}}`;
+}
+
+/** The rule, written the slow way: a guarded key stands twice in an object that is not the caller's own data. */
+function isAmbiguous(tree: Tree): boolean {
+	if (typeof tree === "string") return false;
+	if (!isObjectTree(tree)) return tree.some(isAmbiguous);
+	const guarded = tree.members.map(([key]) => key.toLowerCase()).filter((key) => GUARDED.includes(key));
+	return new Set(guarded).size < guarded.length || tree.members.some(([key, value]) => !OPAQUE.includes(key.toLowerCase()) && isAmbiguous(value));
+}
+
+it("refuses a key that a bound rests on and that stands twice, except inside the caller's own data", () => {
+	let refused = 0;
+	fc.assert(
+		fc.property(trees, fc.constantFrom("messages", "input", "metadata"), (tree, field) => {
+			const isRefused = scanJson(Buffer.from(`{"model":"m","${field}":${write(tree)}}`)).kind === "refused";
+			refused += isRefused ? 1 : 0;
+			expect(isRefused).toBe(field !== "metadata" && isAmbiguous(tree));
+		}),
+		{ numRuns: 5_000 },
+	);
+	expect(refused).toBeGreaterThan(100);
 });
 
 it("ends on any bytes, and refuses whatever JSON.parse reads as no object", () => {

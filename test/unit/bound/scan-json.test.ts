@@ -54,6 +54,30 @@ describe("what two parsers would read differently", () => {
 		expect(refusal(text).code).toBe("request.duplicate_field");
 	});
 
+	it.each([
+		'{"tools":[{"type":"function","function":{"parameters":{"properties":{"type":{},"Type":{},"TYPE":{}}}}}]}',
+		'{"tools":[{"name":"f","input_schema":{"type":"object","type":"object"}}]}',
+		'{"messages":[{"content":[{"type":"tool_use","input":{"Content":"a","content":[{"source":1,"Source":2}]}}]}]}',
+		'{"response_format":{"json_schema":{"schema":{"a":[[{"mode":1}],{"mode":1,"mode":2}]}}}}',
+		'{"metadata":{"file":"a","File":"b"}}',
+		'{"a":[{"ar\\u0067uments":{"type":1,"type":2}}]}',
+	])("leaves the caller's own data alone: %s", (text) => {
+		expect(scan(text).members).toHaveLength(1);
+	});
+
+	it.each([
+		'{"input":[{"type":"message","content":[],"content":[{"type":"input_image"}]}]}',
+		'{"messages":[{"input":"text","content":[{"type":"text","type":"image_url"}]}]}',
+		'{"messages":[{"input":{"a":1},"type":"x","type":"y"}]}',
+		'{"messages":[{"a":{"input":1},"type":"x","type":"y"}]}',
+		'{"messages":[[{"input":1}],[[{"type":"x","type":"y"}]]]}',
+		'{"messages":[{"input":[]},{"type":"x","type":"y"}]}',
+		'{"metadata":null,"messages":[{"type":"x","type":"y"}]}',
+		'{"input":[{"parameters":{"parameters":{}},"content":{"type":"x","type":"y"}}]}',
+	])("guards what stands beside it all the same: %s", (text) => {
+		expect(refusal(text).code).toBe("request.duplicate_field");
+	});
+
 	it("lets the same key stand in different objects", () => {
 		expect(scan('{"a":{"type":1,"b":{"type":2}},"c":[{"type":1},{"type":2}],"type":3}').members).toHaveLength(3);
 	});
@@ -102,6 +126,8 @@ describe("what the bound needs", () => {
 		expect(scan('{"cache_control":{"ttl" : "5m"}}')).toMatchObject({ hasCacheControl: true, hasLongCacheTtl: false });
 		expect(scan('{"cache_control":{"ttl":"1h"}}').hasLongCacheTtl).toBe(true);
 		expect(scan('{"cache_control":{"ttl":"\\u0035m"}}').hasLongCacheTtl).toBe(true);
+		const ofATool = { tools: [{ input_schema: { properties: { cache_control: { ttl: "24h" } } } }] };
+		expect(scan(JSON.stringify(ofATool))).toMatchObject({ hasCacheControl: false, hasLongCacheTtl: false });
 	});
 
 	it("ends on input that is cut anywhere", () => {
