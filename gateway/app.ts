@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { KeyIdentity, KeyResolution } from "#activities/request/port.ts";
 import type { GatewayContext } from "./context.ts";
@@ -25,7 +26,15 @@ export type GatewayApp = {
 
 /** Builds the HTTP skin. Nothing listens yet; `server.inject` works without a socket. */
 export function createApp(context: GatewayContext): GatewayApp {
-	const server = Fastify({ ...toFastifyOptions(context.limits), genReqId: createRequestIds() });
+	const nextRequestId = createRequestIds();
+	const server = Fastify({
+		...toFastifyOptions(context.limits, nextRequestId),
+		genReqId: nextRequestId,
+		frameworkErrors: (error, request, reply) => sendProblem(context, { request, reply }, toProblem(context, error, request)),
+	});
+	server.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
+		refuseExpectation(context, { request, response, requestId: nextRequestId() }),
+	);
 	let isDraining = false;
 	server.server.maxHeadersCount = context.limits.headerCountMax;
 	server.server.maxConnections = context.limits.connectionsMax;
@@ -79,6 +88,20 @@ function authenticate(context: GatewayContext, exchange: Exchange, next: (error?
 	else accept(resolution);
 }
 
+type RawExchange = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly requestId: string };
+
+/** An `Expect` other than 100-continue never becomes a request of the framework: node:http asks what to answer. */
+function refuseExpectation(context: GatewayContext, { request, response, requestId }: RawExchange): void {
+	const problem: Problem = { code: "request.invalid", message: "The expectation of the request cannot be met.", field: "expect", httpStatus: 417 };
+	const rendered = renderProblem(problem, protocolOf({ url: request.url ?? "", headers: request.headers }), requestId);
+	context.metrics.countRefusal(problem.code);
+	context.metrics.countRequest("other", rendered.status);
+	// The body that follows is not read.
+	response
+		.writeHead(rendered.status, [...rendered.headers, "connection", "close", "content-length", String(Buffer.byteLength(rendered.body))])
+		.end(rendered.body);
+}
+
 function sendProblem(context: GatewayContext, { request, reply }: Exchange, problem: Problem): void {
 	const rendered = renderProblem(problem, protocolOf(request), request.id);
 	for (let index = 0; index < rendered.headers.length; index += 2) reply.header(rendered.headers[index] ?? "", rendered.headers[index + 1]);
@@ -95,6 +118,7 @@ function toProblem(context: GatewayContext, error: FastifyError, request: Fastif
 		return { code: "request.too_large", message: `The request body is larger than ${context.limits.bodyBytesMax} bytes.` };
 	if (typeof error.code === "string" && error.code.startsWith("FST_ERR_CTP"))
 		return { code: "request.invalid", message: "The request body could not be read." };
+	if (error.code === "FST_ERR_BAD_URL") return { code: "request.invalid", message: "The path of the request is not well-formed." };
 	if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
 		return { code: "request.invalid", message: "The request could not be read." };
 	context.log.error({ requestId: request.id, err: error }, "a request failed");

@@ -32,7 +32,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 };
 
 /** Fastify without its own logging, HEAD routes and closing answers: each has a protocol-shaped counterpart here. */
-export function toFastifyOptions(limits: ServerLimits): FastifyHttpOptions<Server> {
+export function toFastifyOptions(limits: ServerLimits, nextRequestId: () => string): FastifyHttpOptions<Server> {
 	return {
 		logger: false,
 		bodyLimit: limits.bodyBytesMax,
@@ -41,12 +41,12 @@ export function toFastifyOptions(limits: ServerLimits): FastifyHttpOptions<Serve
 		exposeHeadRoutes: false,
 		return503OnClosing: false,
 		http: { maxHeaderSize: limits.headerBytesMax, headersTimeout: limits.headersTimeoutMs },
-		clientErrorHandler: answerMalformed,
+		clientErrorHandler: (error, socket) => answerMalformed(error, socket, nextRequestId),
 	};
 }
 
 /** What node:http could not parse never becomes a request; the protocol is unknown, so the answer has OpenAI's shape. */
-function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+function answerMalformed(error: Error & { code?: string }, socket: Socket, nextRequestId: () => string): void {
 	if (error.code === "ECONNRESET" || !socket.writable) {
 		socket.destroy();
 		return;
@@ -58,7 +58,15 @@ function answerMalformed(error: Error & { code?: string }, socket: Socket): void
 				? ["408 Request Timeout", "The request was not complete in time."]
 				: ["400 Bad Request", "The request is not well-formed HTTP."];
 	const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: "request.invalid" } });
-	socket.end(
-		`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-should-retry: false\r\n\r\n${body}`,
-	);
+	const requestId = nextRequestId();
+	const head = [
+		`HTTP/1.1 ${status}`,
+		"connection: close",
+		"content-type: application/json",
+		`content-length: ${Buffer.byteLength(body)}`,
+		`x-tollgate-request-id: ${requestId}`,
+		`x-request-id: ${requestId}`,
+		"x-should-retry: false",
+	];
+	socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }

@@ -30,7 +30,12 @@ const BODY_BYTES_MAX = 1024 * 1024;
  * admin key, and its name stands beside every change.
  */
 export function createAdministrationApp(dependencies: AdministrationDependencies): FastifyInstance {
-	const app = fastify({ bodyLimit: BODY_BYTES_MAX, exposeHeadRoutes: false, return503OnClosing: false });
+	const app = fastify({
+		bodyLimit: BODY_BYTES_MAX,
+		exposeHeadRoutes: false,
+		return503OnClosing: false,
+		frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf(error)),
+	});
 	const document = describeAdministrationApi(ADMINISTRATION_ROUTES);
 	app.get("/healthz", async () => ({ ok: true }));
 	app.get(`${ADMINISTRATION_PREFIX}/openapi.json`, async () => document);

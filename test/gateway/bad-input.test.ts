@@ -279,19 +279,29 @@ describe("headers", () => {
 		expect(JSON.parse(answer.body.toString()).error.code).toBe("request.invalid");
 	});
 
-	test("what is not HTTP gets 400 in shape", async () => {
-		const { port } = new URL(gateway.url);
-		const text = await new Promise<string>((resolve, reject) => {
-			let received = "";
-			const socket = connect(Number(port), "127.0.0.1", () => socket.write("NOT HTTP AT ALL\r\n\r\n"));
-			socket.on("data", (chunk) => {
-				received += chunk.toString();
-			});
-			socket.once("end", () => resolve(received));
-			socket.once("error", reject);
-		});
-		expect(text).toMatch(/^HTTP\/1\.1 400 /);
-		expect(JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)).error.code).toBe("request.invalid");
+	test("what is not HTTP gets 400 in shape, with a request id", async () => {
+		const { head, body } = await rawSocketCall(gateway.url, "NOT HTTP AT ALL\r\n\r\n");
+		expect(head).toMatch(/^HTTP\/1\.1 400 /);
+		expect(head).toMatch(/x-tollgate-request-id: req_/);
+		expect(body.error["code"]).toBe("request.invalid");
+	});
+
+	test("a path that is no URL: 400 in both shapes", async () => {
+		expectOpenAiError(await rawCall(gateway.url, { path: "/v1/%zz", body: chatBody({}) }), 400, "request.invalid");
+		expectAnthropicError(await rawCall(gateway.url, { ...MESSAGES, path: "/v1/messages%zz", body: messagesBody({}) }), 400, "request.invalid");
+	});
+
+	test.each([
+		["/v1/chat/completions", "x-request-id"],
+		["/v1/messages", "request-id"],
+	])("an expectation nobody can meet at %s: 417 in shape", async (path, idHeader) => {
+		const { head, body } = await rawSocketCall(gateway.url, `POST ${path} HTTP/1.1\r\nhost: gateway\r\nexpect: x\r\ncontent-length: 5\r\n\r\nhello`);
+		expect(head).toMatch(/^HTTP\/1\.1 417 /);
+		const [, requestId] = new RegExp(`\r\n${idHeader}: (req_\\S+)`).exec(head) ?? [];
+		expect(requestId).toBeDefined();
+		expect(body.error).toMatchObject({ code: "request.invalid", type: "invalid_request_error", param: "expect" });
+		if (path === "/v1/messages") expect(body).toMatchObject({ type: "error", request_id: requestId });
+		expectNothingHappened();
 	});
 });
 
@@ -326,5 +336,21 @@ function chunkedCall(url: string, bytes: number): Promise<string> {
 		// The gateway may hang up while the rest is still on its way.
 		socket.on("error", () => undefined);
 		socket.once("close", () => resolve(received));
+	});
+}
+
+/** Sends bytes as they are; resolves when the gateway hangs up. */
+function rawSocketCall(url: string, bytes: string): Promise<{ readonly head: string; readonly body: { readonly error: Record<string, unknown> } }> {
+	return new Promise((resolve, reject) => {
+		let received = "";
+		const socket = connect(Number(new URL(url).port), "127.0.0.1", () => socket.write(bytes));
+		socket.on("data", (chunk) => {
+			received += chunk.toString();
+		});
+		socket.once("end", () => {
+			const bodyStart = received.indexOf("\r\n\r\n") + 4;
+			resolve({ head: received.slice(0, bodyStart), body: JSON.parse(received.slice(bodyStart)) });
+		});
+		socket.once("error", reject);
 	});
 }

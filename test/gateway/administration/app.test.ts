@@ -77,6 +77,7 @@ describe("the document", () => {
 
 	test("a path nobody serves is not found", async () => {
 		expect((await ask("GET", "/nothing")).body.error.code).toBe("request.not_found");
+		expect((await ask("GET", "/%zz")).body.error).toMatchObject({ code: "request.invalid", field: null });
 	});
 });
 
