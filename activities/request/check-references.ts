@@ -14,8 +14,18 @@ export function checkReferences(request: InspectedRequest, check: ReferenceCheck
 	if (references.length === 0) return undefined;
 	const stored = check.policy.unknownFields === "pass" ? undefined : references.find(({ kind }) => kind === "stored");
 	if (stored !== undefined) return unknownOwner(stored);
-	const answer = references.find(({ kind }) => kind === "answer");
-	return answer === undefined ? undefined : checkAnswer(answer, check);
+	return checkAnswers(
+		references.filter(({ kind }) => kind === "answer"),
+		check,
+	);
+}
+
+/** One after the other: all but the rarest request names one at most. */
+function checkAnswers([answer, ...others]: readonly Reference[], check: ReferenceCheck): ReturnType<typeof checkReferences> {
+	if (answer === undefined) return undefined;
+	const checked = checkAnswer(answer, check);
+	if (checked instanceof Promise) return checked.then((problem) => problem ?? checkAnswers(others, check));
+	return checked ?? checkAnswers(others, check);
 }
 
 function checkAnswer(answer: Reference, { authority, teamId }: ReferenceCheck): RequestProblem | undefined | Promise<RequestProblem | undefined> {

@@ -37,6 +37,7 @@ const fieldRule = z.strictObject({
 	allowsEmptyList: z.boolean().optional(),
 	allowListOf: z.strictObject({ key: z.string(), types: z.array(z.string()) }).optional(),
 	allowNested: z.record(z.string(), z.array(jsonScalar)).optional(),
+	nestedReferences: z.record(z.string(), owner).optional(),
 	tiers: z.record(z.string(), z.array(z.union([priceTier, z.literal("project")]))).optional(),
 	owner: owner.optional(),
 	raisesCost: z.boolean(),

@@ -57,6 +57,8 @@ export type FieldRule = {
 	readonly allowListOf?: { readonly key: string; readonly types: readonly string[] };
 	/** Harmless values of keys below this field, for example `reasoning.mode`; anything else is 422. */
 	readonly allowNested?: Readonly<Record<string, readonly JsonScalar[]>>;
+	/** Keys below this field that name an earlier answer or stored content without adding any input; whose it must be. */
+	readonly nestedReferences?: Readonly<Record<string, ReferenceOwner>>;
 	/** For `tier`: the price tiers an asked tier may be billed at; a value not named is 422. "project" stands for the project's default. */
 	readonly tiers?: Readonly<Record<string, readonly (PriceTier | "project")[]>>;
 	/** For `reference`: whose it must be; absent where that is no question. */

@@ -105,11 +105,13 @@ function inspectNested(part: JsonObject, rule: PartRule, path: string, walk: Wal
 
 function applyRule(part: JsonObject, rule: PartRule, path: string, walk: Walk): RequestProblem | undefined {
 	const { facts } = walk;
+	// The provider adds a prompt of its own and cuts the text into citable pieces: its bytes are no bound any more.
+	if (isCited(part)) addReference(facts, { field: path, id: undefined, kind: "open" }, { isTextOnly: true });
 	if (rule.rule === "image") {
 		facts.images += 1;
 		facts.firstImageField ??= path;
 		const named = namedContent(part, path);
-		if (named !== undefined) facts.namedImages.push(named);
+		if (named !== undefined) facts.named.push(named);
 		facts.textBytes -= inlinePayloadLength(part);
 	} else if (rule.rule === "audio") {
 		const payload = inlinePayloadLength(part);
@@ -135,6 +137,10 @@ function applyDocument(part: JsonObject, path: string, walk: Walk): RequestProbl
 	} else addReference(walk.facts, named);
 	walk.facts.textBytes -= inlinePayloadLength(part);
 	return undefined;
+}
+
+function isCited({ citations }: JsonObject): boolean {
+	return isObject(citations) && citations["enabled"] === true;
 }
 
 /** Length of media carried inline as base64. It is not text: the entry's maximum bounds it instead. */

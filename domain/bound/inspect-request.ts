@@ -111,6 +111,7 @@ function inspectUnknownField(key: string, walk: Walk): RequestProblem | undefine
 function inspectField(visit: FieldVisit): RequestProblem | undefined {
 	const { key, value, rule } = visit;
 	if (rule.types !== undefined && !rule.types.includes(jsonType(value))) return invalid(key, `must be ${rule.types.join(" or ")}`);
+	noteNestedReferences(visit);
 	return inspectNestedValues(visit) ?? applyFieldRule(visit);
 }
 
@@ -177,6 +178,14 @@ function inspectContentField({ key, value, walk }: FieldVisit): RequestProblem |
 	if (key === "messages") return inspectMessages(value, walk);
 	if (key !== "input") return inspectContent(value, key, walk);
 	return walk.table.endpoint === "embeddings" ? inspectEmbeddingInput(value, walk) : inspectItems(value, walk);
+}
+
+function noteNestedReferences({ key, value, rule, walk }: FieldVisit): void {
+	if (rule.nestedReferences === undefined || !isObject(value)) return;
+	for (const [nestedKey, kind] of Object.entries(rule.nestedReferences)) {
+		const id = value[nestedKey];
+		if (id !== undefined && id !== null) walk.facts.named.push({ field: `${key}.${nestedKey}`, id: referenceIdOf(id), kind });
+	}
 }
 
 function inspectNestedValues({ key, value, rule }: FieldVisit): RequestProblem | undefined {

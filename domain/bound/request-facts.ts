@@ -28,8 +28,8 @@ export type RequestFacts = {
 	hiddenToolTokens: number;
 	images: number;
 	firstImageField: string | undefined;
-	/** Images named by id or URL: bounded like any image, listed for a later check of ownership. */
-	namedImages: Reference[];
+	/** Named by id or URL and bounded otherwise, listed for the check of whose it is: images, answers compared with. */
+	named: Reference[];
 	/** Inline documents whose pages the bytes do not show. */
 	documents: number;
 	firstDocumentField: string | undefined;
@@ -61,7 +61,7 @@ export function emptyFacts(): RequestFacts {
 		hiddenToolTokens: 0,
 		images: 0,
 		firstImageField: undefined,
-		namedImages: [],
+		named: [],
 		documents: 0,
 		firstDocumentField: undefined,
 		audioBytes: 0,
@@ -98,8 +98,8 @@ export function addReference(facts: RequestFacts, reference: Reference, { isText
 /** What in the body belongs to somebody: earlier answers and stored content. Empty for most requests. */
 export function ownedReferencesOf(request: InspectedRequest): readonly Reference[] {
 	const facts = factsOf(request);
-	if (facts.references.length === 0 && facts.namedImages.length === 0) return NOTHING_OWNED;
-	return [...facts.references, ...facts.namedImages].filter(({ kind }) => kind !== "open");
+	if (facts.references.length === 0 && facts.named.length === 0) return NOTHING_OWNED;
+	return [...facts.references, ...facts.named].filter(({ kind }) => kind !== "open");
 }
 
 const NOTHING_OWNED: readonly Reference[] = [];

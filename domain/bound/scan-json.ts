@@ -63,6 +63,11 @@ const GUARDED_KEYS = [
 	"budget_tokens",
 	"include_usage",
 	"edits",
+	"id",
+	"citations",
+	"enabled",
+	"comparison_response_id",
+	"previous_message_id",
 ];
 const CACHE_CONTROL_BIT = 1 << 24;
 const TTL_BIT = 1 << 25;

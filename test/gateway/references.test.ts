@@ -53,6 +53,16 @@ test.each([
 	expect(authority.attempts).toHaveLength(sent);
 });
 
+test("an answer that a request is only compared with is the team's own too", async () => {
+	const first = await respond({});
+	const compared = { prompt_cache_options: { comparison_response_id: idOf(first) } };
+	expect((await respond(compared)).status).toBe(200);
+	expect((await respond({ ...compared, previous_response_id: idOf(first) })).status).toBe(200);
+	expectRefused(await respond(compared, OTHER_TEAM), "prompt_cache_options.comparison_response_id");
+	const second = await respond({}, OTHER_TEAM);
+	expectRefused(await respond({ ...compared, previous_response_id: idOf(second) }, OTHER_TEAM), "prompt_cache_options.comparison_response_id");
+});
+
 test.each(["resp_of_nobody", "", "resp_\u0000", "r".repeat(300)])("%j is nobody's answer", async (id) => {
 	expectRefused(await respond({ previous_response_id: id }), "previous_response_id");
 	expect(authority.attempts).toHaveLength(0);

@@ -12,7 +12,7 @@ function encode(value: unknown, style: { readonly indent: number; readonly isAsc
 const styles = fc.record({ indent: fc.integer({ min: 0, max: 3 }), isAscii: fc.boolean() });
 const objects = fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue({ maxDepth: 6, stringUnit: "binary" }), { maxKeys: 8 });
 const isGuarded =
-	/"(type|content|output|tools|mode|audio|file|source|file_id|file_url|image_url|input_audio|max_uses|budget_tokens|include_usage|edits|__proto__|constructor|prototype)"/i;
+	/"(type|content|output|tools|mode|audio|file|source|file_id|file_url|image_url|input_audio|max_uses|budget_tokens|include_usage|edits|id|citations|enabled|comparison_response_id|previous_message_id|__proto__|constructor|prototype)"/i;
 
 it("finds the members JSON.parse finds, each with the value at its range", () => {
 	fc.assert(

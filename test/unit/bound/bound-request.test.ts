@@ -308,6 +308,13 @@ describe("media and what the bytes do not show", () => {
 		expect(result.at(0).nanoUsd).toBe(4n * 128_000n * 4_000n + 20_000_000n);
 	});
 
+	it("holds a text document with citations at one context window", () => {
+		const source = { type: "text", media_type: "text/plain", data: "One. Two." };
+		const body = (citations: object) => message({ messages: [{ role: "user", content: [{ type: "document", source, citations }] }] });
+		expect(bound({ endpoint: "messages", body: body({ enabled: true }), line: anthropic() }).inputTokens).toBe(128_000);
+		expect(bound({ endpoint: "messages", body: body({ enabled: false }), line: anthropic() }).inputTokens).toBeLessThan(1_000);
+	});
+
 	it("takes the window a beta unlocks", () => {
 		const body = message({ messages: [{ role: "user", content: [{ type: "document", source: { type: "file", file_id: "f" } }] }] });
 		const standard = [

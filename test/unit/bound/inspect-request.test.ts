@@ -131,6 +131,11 @@ describe("400: the body cannot be trusted to mean one thing", () => {
 		expect(rejected("chat.completions", chat(more))).toMatchObject({ code: "request.invalid", field });
 	});
 
+	it("refuses instructions of a response that are no text: items there would be inspected by nobody", () => {
+		const instructions = [{ role: "developer", content: [{ type: "input_file", file_id: "file_1" }] }];
+		expect(rejected("responses", responses({ instructions }))).toMatchObject({ code: "request.invalid", field: "instructions" });
+	});
+
 	it("asks for what every call needs", () => {
 		expect(rejected("chat.completions", { messages: hello }).field).toBe("model");
 		expect(rejected("chat.completions", { model: "gpt-4o" }).field).toBe("messages");
@@ -296,6 +301,21 @@ describe("what the bound is told", () => {
 		]);
 	});
 
+	it("lists answers and messages that a request is compared with, wherever they add no input", () => {
+		const options = { comparison_response_id: "resp_2" };
+		const request = inspected("responses", responses({ previous_response_id: "resp_1", prompt_cache_options: options }));
+		expect(ownedReferencesOf(request)).toEqual([
+			{ field: "previous_response_id", id: "resp_1", kind: "answer" },
+			{ field: "prompt_cache_options.comparison_response_id", id: "resp_2", kind: "answer" },
+		]);
+		expect(ownedReferencesOf(inspected("chat.completions", chat({ prompt_cache_options: options })))).toMatchObject([{ id: "resp_2", kind: "answer" }]);
+		const compared = inspected("messages", messages({ diagnostics: { previous_message_id: "msg_1" } }));
+		expect(ownedReferencesOf(compared)).toEqual([{ field: "diagnostics.previous_message_id", id: "msg_1", kind: "stored" }]);
+		expect(factsOf(compared).references).toEqual([]);
+		const none = inspected("messages", messages({ diagnostics: { previous_message_id: null } }));
+		expect(ownedReferencesOf(none)).toEqual([]);
+	});
+
 	it("lists the vector stores of a file search, files of a message, and spoken answers", () => {
 		const search = inspected("responses", responses({ tools: [{ type: "file_search", vector_store_ids: ["vs_1"] }], max_tool_calls: 1 }));
 		expect(ownedReferencesOf(search)).toEqual([{ field: "tools[0]", id: undefined, kind: "stored" }]);
@@ -304,6 +324,15 @@ describe("what the bound is told", () => {
 		const spoken = inspected("chat.completions", chat({ messages: [{ role: "assistant", audio: { id: "audio_1" } }, ...hello] }));
 		expect(ownedReferencesOf(spoken)).toEqual([{ field: "messages[0].audio", id: "audio_1", kind: "stored" }]);
 		expect(ownedReferencesOf(inspected("chat.completions", chat()))).toEqual([]);
+	});
+
+	it("takes text that is cut into citable pieces for what its bytes do not show", () => {
+		const source = { type: "text", media_type: "text/plain", data: "One. Two." };
+		const cited = (more: object) => factsOf(inspected("messages", messages(userContent({ type: "document", source, ...more }))));
+		expect(cited({ citations: { enabled: true } })).toMatchObject({ references: [{ field: "messages[0].content[0]" }], hasUnseenImages: false });
+		for (const more of [{}, { citations: null }, { citations: { enabled: false } }]) expect(cited(more).references).toEqual([]);
+		const found = { type: "search_result", source: "a", title: "b", content: [{ type: "text", text: "One." }], citations: { enabled: true } };
+		expect(factsOf(inspected("messages", messages(userContent(found)))).references).toHaveLength(1);
 	});
 
 	it("counts inline media once, not as text", () => {
