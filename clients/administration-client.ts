@@ -15,6 +15,13 @@ type Input<Schema extends z.ZodType> = z.input<Schema>;
 type Output<Schema extends z.ZodType> = z.output<Schema>;
 export type CreateKeyRequest = Input<typeof contract.CreateKeyRequest>;
 export type CheckPriceRequest = Input<typeof contract.CheckPriceRequest>;
+export type CreateTeamRequest = Input<typeof contract.CreateTeamRequest>;
+export type ChangeTeamRequest = Input<typeof contract.ChangeTeamRequest>;
+export type RotateKeyRequest = Input<typeof contract.RotateKeyRequest>;
+export type SetBudgetRequest = Input<typeof contract.SetBudgetRequest>;
+export type RemoveBudgetRequest = Input<typeof contract.RemoveBudgetRequest>;
+export type SetPriceRequest = Input<typeof contract.SetPriceRequest>;
+export type ResolveLeaseRequest = Input<typeof contract.ResolveLeaseRequest>;
 export type Team = Output<typeof contract.Team>;
 export type FrozenTeam = Output<typeof contract.FrozenTeam>;
 export type Budget = Output<typeof contract.Budget>;
@@ -26,6 +33,9 @@ export type AdminKey = Output<typeof contract.AdminKey>;
 export type PriceCheck = Output<typeof contract.PriceCheck>;
 export type PriceList = Output<typeof contract.PriceList>;
 export type RequestExplanation = Output<typeof contract.RequestExplanation>;
+export type CreatedTeam = Output<typeof contract.CreatedTeam>;
+export type ResolvedLease = Output<typeof contract.ResolvedLease>;
+export type CreatedAdminKey = Output<typeof contract.CreatedAdminKey>;
 
 /**
  * Administration through HTTP. A change resolves when PostgreSQL holds it and the live gateways act on it.
@@ -44,10 +54,8 @@ export class AdministrationClient {
 		list: async (): Promise<Team[]> => (await this.#send("GET", "/teams", contract.TeamList)).teams,
 		read: (teamId: string): Promise<Team> => this.#send("GET", `/teams/${encodeURIComponent(teamId)}`, contract.Team),
 		/** Without a budget, and not declared unlimited, a team may not spend. */
-		create: (request: Input<typeof contract.CreateTeamRequest>): Promise<Output<typeof contract.CreatedTeam>> =>
-			this.#send("POST", "/teams", contract.CreatedTeam, request),
-		change: (teamId: string, change: Input<typeof contract.ChangeTeamRequest>): Promise<Team> =>
-			this.#send("PATCH", `/teams/${encodeURIComponent(teamId)}`, contract.Team, change),
+		create: (request: CreateTeamRequest): Promise<CreatedTeam> => this.#send("POST", "/teams", contract.CreatedTeam, request),
+		change: (teamId: string, change: ChangeTeamRequest): Promise<Team> => this.#send("PATCH", `/teams/${encodeURIComponent(teamId)}`, contract.Team, change),
 		delete: (teamId: string): Promise<unknown> => this.#send("DELETE", `/teams/${encodeURIComponent(teamId)}`, contract.Done),
 		/** In force when it resolves, whether or not Temporal answers. */
 		freeze: (teamId: string, reason: string): Promise<FrozenTeam> =>
@@ -62,7 +70,7 @@ export class AdministrationClient {
 		/** The secret is in this answer only. */
 		create: (request: CreateKeyRequest): Promise<CreatedKey> => this.#send("POST", "/keys", contract.CreatedKey, request),
 		/** `overlapMs`: how long the old key works on; default 24 h. */
-		rotate: (keyId: string, request: Input<typeof contract.RotateKeyRequest> = {}): Promise<CreatedKey> =>
+		rotate: (keyId: string, request: RotateKeyRequest = {}): Promise<CreatedKey> =>
 			this.#send("POST", `/keys/${encodeURIComponent(keyId)}/rotate`, contract.CreatedKey, request),
 		revoke: (keyId: string): Promise<unknown> => this.#send("POST", `/keys/${encodeURIComponent(keyId)}/revoke`, contract.Done, {}),
 	};
@@ -70,14 +78,14 @@ export class AdministrationClient {
 	readonly budgets = {
 		/** Of one team, of "@organization", or of all. */
 		list: async (teamId?: string): Promise<Budget[]> => (await this.#send("GET", `/budgets${query({ teamId })}`, contract.BudgetList)).budgets,
-		set: (budget: Input<typeof contract.SetBudgetRequest>): Promise<Budget> => this.#send("PUT", "/budgets", contract.Budget, budget),
-		remove: (budget: Input<typeof contract.RemoveBudgetRequest>): Promise<unknown> => this.#send("DELETE", `/budgets${query(budget)}`, contract.Done),
+		set: (budget: SetBudgetRequest): Promise<Budget> => this.#send("PUT", "/budgets", contract.Budget, budget),
+		remove: (budget: RemoveBudgetRequest): Promise<unknown> => this.#send("DELETE", `/budgets${query(budget)}`, contract.Done),
 	};
 
 	readonly prices = {
 		list: (filter: { provider?: string | undefined; model?: string | undefined } = {}): Promise<PriceList> =>
 			this.#send("GET", `/prices${query(filter)}`, contract.PriceList),
-		set: (request: Input<typeof contract.SetPriceRequest>): Promise<unknown> => this.#send("PUT", "/prices", contract.PriceSet, request),
+		set: (request: SetPriceRequest): Promise<unknown> => this.#send("PUT", "/prices", contract.PriceSet, request),
 		/** `usage`: inputTokens including cache reads and writes, outputTokens including reasoning. */
 		check: (request: CheckPriceRequest): Promise<PriceCheck> => this.#send("POST", "/prices/check", contract.PriceCheck, request),
 	};
@@ -85,14 +93,13 @@ export class AdministrationClient {
 	readonly leases = {
 		list: async (filter: { isAll?: boolean } = {}): Promise<Lease[]> =>
 			(await this.#send("GET", `/leases${query({ all: filter.isAll ? "true" : undefined })}`, contract.LeaseList)).leases,
-		resolve: (request: Input<typeof contract.ResolveLeaseRequest>): Promise<Output<typeof contract.ResolvedLease>> =>
-			this.#send("POST", "/leases/resolve", contract.ResolvedLease, request),
+		resolve: (request: ResolveLeaseRequest): Promise<ResolvedLease> => this.#send("POST", "/leases/resolve", contract.ResolvedLease, request),
 	};
 
 	readonly adminKeys = {
 		list: async (): Promise<AdminKey[]> => (await this.#send("GET", "/admin-keys", contract.AdminKeyList)).adminKeys,
 		/** The secret is in this answer only. */
-		create: (name: string): Promise<Output<typeof contract.CreatedAdminKey>> => this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name }),
+		create: (name: string): Promise<CreatedAdminKey> => this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name }),
 		revoke: (adminKeyId: string): Promise<unknown> => this.#send("POST", `/admin-keys/${encodeURIComponent(adminKeyId)}/revoke`, contract.Done, {}),
 	};
 

@@ -1,17 +1,35 @@
 /** What agent code and tools import. Everything else in this folder is internal. */
+export type { TotalsReport } from "#domain/budget/team-budget-state.ts";
+export type { ApplyPolicyInput, FreezeInput, RevisionResult, TeamBudgetStatus, UnfreezeInput } from "#workflows/team-budget/messages.ts";
 export {
 	AdministrationClient,
 	type AdministrationClientOptions,
 	type AdminKey,
 	type Budget,
+	type ChangeTeamRequest,
+	type CheckPriceRequest,
+	type CreatedAdminKey,
 	type CreatedKey,
+	type CreatedTeam,
+	type CreateKeyRequest,
+	type CreateTeamRequest,
 	type Key,
 	type Lease,
 	type PriceCheck,
+	type PriceList,
+	type RemoveBudgetRequest,
+	type RequestExplanation,
+	type ResolvedLease,
+	type ResolveLeaseRequest,
+	type RotateKeyRequest,
+	type SetBudgetRequest,
+	type SetPriceRequest,
 	type SpendReport,
 	type Team,
 } from "./administration-client.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";
 export { type ChildKeyRequest, deriveKey } from "./derive-key.ts";
 export { CostControlError, type ErrorCode, UnreachableError } from "./errors.ts";
+// A type alone: its code loads Temporal's client, which is large.
+export type { GovernanceClient, GovernanceClientOptions, WaitForRevision } from "./governance-client.ts";
 export { type BudgetRefusal, readRefusal } from "./refusal.ts";

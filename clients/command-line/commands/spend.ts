@@ -76,7 +76,7 @@ function describeAttempt(attempt: Fields): string {
 
 function describeRefusal(refusal: Fields): string {
 	const field = (name: string) => cell(refusal[name] as string | number | null);
-	const inUnit = (name: string) => (refusal[name] === null ? "-" : amount(field(name), field("unit")));
+	const inUnit = (name: string) => ((refusal[name] ?? null) === null ? "-" : amount(field(name), field("unit")));
 	return [
 		`Refused ${field("refusalId")} at ${field("at")}: ${field("code")} by ${field("budget")} after ${field("waitedMs")} ms`,
 		`  limit ${inUnit("limitAmount")}, granted ${inUnit("grantedAmount")}, own idle ${inUnit("idleAmount")}, needed ${inUnit("needAmount")}`,
