@@ -29,7 +29,7 @@ beforeAll(async () => {
 	system = await startSystem({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}`, TOLLGATE_DEMO_LIMIT_USD: "1000" });
 	database = new pg.Client({ connectionString: system.endpoints().databaseUrl });
 	await database.connect();
-	for (const team of ["whole_day", "over_midnight"]) {
+	for (const team of ["whole_day", "over_midnight", "cold"]) {
 		await tollgateJson(system, ["team", "create", team, "--limit", "0.01", "--window", "day"]);
 		keys[team] = (await createKey(team)).key;
 	}
@@ -111,6 +111,19 @@ describe(`Temporal away for ${AWAY_MS / 1_000} s`, () => {
 	);
 
 	it(
+		"a team is frozen and let go at once, and the command says that Temporal learns of it later",
+		async () => {
+			const frozen = await tollgate(system, ["team", "freeze", "whole_day", "--reason", "runaway"]);
+			expect([frozen.exitCode, frozen.stdout]).toEqual([0, expect.stringContaining("Temporal does not answer; it is in force all the same")]);
+			expect(await call("whole_day")).toMatchObject({ status: 402, error: { code: "budget.frozen" } });
+			expect(await tollgateJson(system, ["team", "unfreeze", "whole_day"])).toMatchObject({ isFrozen: false, isWorkflowTold: false });
+			expect(await call("whole_day")).toMatchObject(REFUSED);
+			await tollgateJson(system, ["team", "freeze", "cold", "--reason", "runaway"]);
+		},
+		60_000 + AWAY_MS,
+	);
+
+	it(
 		"no call waited for it, and nothing was announced",
 		async () => {
 			await until("the end of the outage", () => performance.now() - awaySinceMs >= AWAY_MS, AWAY_MS);
@@ -138,6 +151,15 @@ describe("Temporal back", () => {
 		expect(await eventsOf("whole_day")).toEqual(BOTH_LINES);
 		expect(await eventsOf("over_midnight")).toEqual(BOTH_LINES.flatMap((event) => [event, event]));
 	}, 180_000);
+
+	it("a freeze that Temporal had not heard of stands, is known to the workflow, and can be ended", async () => {
+		const governance = new GovernanceClient({ connection: temporal.connection, client: temporal.client });
+		await until("the freeze in the workflow", async () => (await governance.status("cold")).freezeReason === "runaway", 60_000);
+		expect((await governance.status("whole_day")).isFrozen).toBe(false);
+		expect(await call("cold")).toMatchObject({ status: 402, error: { code: "budget.frozen" } });
+		expect(await tollgateJson(system, ["team", "unfreeze", "cold"])).toMatchObject({ isFrozen: false, isWorkflowTold: true });
+		expect((await call("cold")).status).toBe(200);
+	}, 120_000);
 
 	it("in the metrics and the worker's log as in the books", async () => {
 		const metrics = await (await fetch(`${system.endpoints().admin}/metrics`)).text();

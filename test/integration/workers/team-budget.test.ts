@@ -1,0 +1,156 @@
+import { Registry } from "prom-client";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { setBudget } from "#activities/administration/budgets.ts";
+import type { Administration } from "#activities/administration/port.ts";
+import { freezeTeam } from "#activities/administration/teams.ts";
+import type { TeamBudgetStatus } from "#workflows/team-budget/messages.ts";
+import { type BudgetRole, startBudgetRole } from "../../../workers/budget.ts";
+import { type CuttableProxy, openCuttableProxy } from "../../support/cuttable-proxy.ts";
+import { openTestPool, type TestPool } from "../../support/pool.ts";
+import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestTemporal, type TestTemporal } from "../../support/temporal.ts";
+import { until } from "../../support/until.ts";
+
+/** Workflow, worker and publisher on a real PostgreSQL and a real Temporal that can be cut off. */
+let database: TestDatabase;
+let connections: TestPool;
+let temporal: TestTemporal;
+let proxy: CuttableProxy;
+let role: BudgetRole;
+let administration: Administration;
+const metrics = new Registry();
+const errors: string[] = [];
+
+beforeAll(async () => {
+	database = await createTestDatabase();
+	connections = openTestPool(database.url);
+	temporal = await startTestTemporal();
+	proxy = await openCuttableProxy(Number(temporal.address.split(":")[1]));
+	const log = { info: () => undefined, warn: () => undefined, error: (_fields: unknown, message?: string) => void errors.push(message ?? "") };
+	role = await startBudgetRole({ databaseUrl: database.url, temporalAddress: `127.0.0.1:${proxy.port}`, temporalNamespace: "default", log, metrics });
+	await role.polls;
+	administration = { database: connections.pool, governor: role.governance, adminName: "ada" };
+}, 120_000);
+
+afterAll(async () => {
+	await role?.stop();
+	await proxy?.close();
+	await temporal?.close();
+	await connections?.close();
+	await database?.close();
+});
+
+async function newTeam(teamId: string, limitAmount = "1000"): Promise<string> {
+	await connections.pool.query("INSERT INTO tollgate.team (id) VALUES ($1)", [teamId]);
+	await setBudget(administration, { teamId, windowKind: "lifetime", limitAmount });
+	return (await windowOf(teamId)).id;
+}
+
+async function windowOf(teamId: string): Promise<{ id: string; limit_amount: string; is_frozen: boolean; is_stopped: boolean }> {
+	const { rows } = await connections.pool.query(
+		`SELECT w.id, w.limit_amount, w.is_frozen, (SELECT coalesce(sum(overrun), 0) FROM tollgate.lease l WHERE l.window_id = w.id) > w.overrun_cleared AS is_stopped
+		 FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id = $1 AND b.dimension = 'team'`,
+		[teamId],
+	);
+	return rows[0];
+}
+
+async function post(windowId: string, amounts: { posted: number; overrun?: number }): Promise<void> {
+	await connections.pool.query(
+		`INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, posted, overrun, version) VALUES ('g1', 1, $1, $2, $2, $3, 1)
+		 ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = excluded.granted, posted = excluded.posted, overrun = excluded.overrun, version = l.version + 1`,
+		[windowId, amounts.posted, amounts.overrun ?? 0],
+	);
+}
+
+const untilStatus = (teamId: string, what: string, isSo: (status: TeamBudgetStatus) => boolean): Promise<boolean> =>
+	until(what, async () => isSo(await role.governance.status(teamId)), 60_000);
+
+const eventsOf = async (teamId: string): Promise<string[]> =>
+	(await connections.pool.query<{ event: string }>("SELECT event FROM tollgate.governance_event WHERE team_id = $1 ORDER BY at", [teamId])).rows.map(
+		({ event }) => event,
+	);
+
+describe("setting a budget again", () => {
+	const again = (teamId: string) => setBudget(administration, { teamId, windowKind: "lifetime", limitAmount: "1000" });
+	const revisionOf = async (teamId: string) => (await role.governance.status(teamId)).revision;
+
+	test("clears an overrun that the workflow knows, also for a budget that never ends; without one it changes nothing", async () => {
+		const windowId = await newTeam("over");
+		await again("over");
+		expect(await revisionOf("over")).toBe(1);
+		await post(windowId, { posted: 900, overrun: 70 });
+		await untilStatus("over", "the overrun in the workflow", ({ budgets }) => budgets[0]?.window?.overrun === "70");
+		expect((await windowOf("over")).is_stopped).toBe(true);
+		await role.governance.applyPolicy("over", {
+			mode: "patch",
+			set: (await role.governance.status("over")).budgets.map(({ definition }) => definition),
+			remove: [],
+			requestedBy: "ada",
+		});
+		await until("grants that are let go", async () => !(await windowOf("over")).is_stopped);
+	});
+
+	test("clears one that the workflow has not heard of, and is the same when it is repeated", async () => {
+		const windowId = await newTeam("over-unheard");
+		await proxy.cut();
+		await post(windowId, { posted: 900, overrun: 70 });
+		await proxy.restore();
+		await again("over-unheard");
+		expect((await windowOf("over-unheard")).is_stopped).toBe(false);
+		await again("over-unheard");
+		expect((await windowOf("over-unheard")).is_stopped).toBe(false);
+	}, 60_000);
+});
+
+describe("a change that PostgreSQL refuses for what it says", () => {
+	test("is given up and announced; what comes after it is carried out, and the state is PostgreSQL's again", async () => {
+		const windowId = await newTeam("refused");
+		await connections.pool.query("ALTER TABLE tollgate.budget ADD CONSTRAINT unlucky CHECK (limit_amount <> 13)");
+		const daily = {
+			dimension: "team",
+			dimensionValue: "",
+			unit: "nano_usd",
+			windowKind: "lifetime",
+			timeZone: "UTC",
+			stopAmount: null,
+			warnBasisPoints: 8_000,
+		} as const;
+		const set = (limitAmount: string) =>
+			role.governance.applyPolicy("refused", { mode: "patch", set: [{ ...daily, limitAmount }], remove: [], requestedBy: "ada" });
+		await set("13");
+		await until("the announcement", async () => (await eventsOf("refused")).includes("change.refused"));
+		await untilStatus("refused", "the limit in force", ({ budgets, mustReread }) => !mustReread && budgets[0]?.definition.limitAmount === "1000");
+		expect((await role.governance.status("refused")).refusedChange).toMatchObject({ requestedBy: "ada", problem: expect.stringContaining("23514") });
+		expect(errors).toContain("change.refused of team refused");
+		expect(await metrics.metrics()).toContain('tollgate_threshold_events_total{event="change.refused"} 1');
+		await post(windowId, { posted: 900 });
+		await until("the warning", async () => (await eventsOf("refused")).includes("threshold.warn.fired"));
+		await set("2000");
+		await until("the raised limit", async () => (await windowOf("refused")).limit_amount === "2000");
+		await freezeTeam(administration, "refused", { isFrozen: true, reason: "enough" });
+		expect((await windowOf("refused")).is_frozen).toBe(true);
+	}, 60_000);
+});
+
+describe("a freeze with Temporal away", () => {
+	test("is in force at once, and so is its end; the workflow learns of the newest when Temporal is back and undoes nothing", async () => {
+		await newTeam("cold");
+		await newTeam("thawed");
+		expect(await freezeTeam(administration, "thawed", { isFrozen: true, reason: "a while ago" })).toMatchObject({ isFrozen: true, isWorkflowTold: true });
+		await untilStatus("thawed", "the freeze told by the command", ({ isFrozen, freezeReason }) => isFrozen && freezeReason === "a while ago");
+		await proxy.cut();
+		expect(await freezeTeam(administration, "cold", { isFrozen: true, reason: "runaway" })).toMatchObject({ isFrozen: true, isWorkflowTold: false });
+		expect(await freezeTeam(administration, "thawed", { isFrozen: false, reason: "" })).toMatchObject({ isFrozen: false, isWorkflowTold: false });
+		expect([(await windowOf("cold")).is_frozen, (await windowOf("thawed")).is_frozen]).toEqual([true, false]);
+		await proxy.restore();
+		await untilStatus("cold", "the freeze told by the totals", ({ isFrozen, freezeReason }) => isFrozen && freezeReason === "runaway");
+		await untilStatus("thawed", "its end told by the totals", ({ isFrozen }) => !isFrozen);
+		// A limit that is changed meanwhile is written by the workflow, and leaves the freeze alone.
+		await setBudget(administration, { teamId: "cold", windowKind: "lifetime", limitAmount: "2000" });
+		expect(await windowOf("cold")).toMatchObject({ is_frozen: true, limit_amount: "2000" });
+		expect(await freezeTeam(administration, "cold", { isFrozen: false, reason: "" })).toMatchObject({ isFrozen: false, isWorkflowTold: true });
+		expect((await role.governance.status("cold")).isFrozen).toBe(false);
+		expect((await windowOf("cold")).is_frozen).toBe(false);
+	}, 180_000);
+});
