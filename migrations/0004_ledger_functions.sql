@@ -159,7 +159,7 @@ END $$;
 
 -- Flushes one chunk: attempts, entries, lease counters, hash chain, refusals, quarantine; renews the lease; carries the news.
 -- Counters move by the rows this statement really inserted, so a repeated, regrouped or overlapping chunk changes nothing.
--- p_rows: JSON array of objects named as tollgate.attempt (reserved_at_ms for reserved_at), plus charges: [[windowId, amount, overrun], …]
+-- p_rows: JSON array of objects named as tollgate.attempt (reserved_at_ms for reserved_at), plus item_ids (0010) and charges: [[windowId, amount, overrun], …]
 -- with amounts in the unit of the window. p_quarantined: [{attempt_id, problem, row}]. Never touches budget_window rows.
 CREATE FUNCTION tollgate.settle_chunk(p_gateway text, p_epoch bigint, p_rows json, p_refusals json, p_quarantined json) RETURNS jsonb
 LANGUAGE plpgsql AS $$
@@ -185,7 +185,7 @@ BEGIN
         service_tier text, outcome text, reason text, reserved_nano_usd bigint, reserved_tokens bigint, cost_nano_usd bigint,
         cost_tokens bigint, overrun_nano_usd bigint, price_version bigint, prices_as_of_ms bigint, input_tokens bigint, cached_input_tokens bigint,
         cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, output_tokens bigint, reasoning_tokens bigint, tool_calls jsonb,
-        clamped_output_tokens bigint, provider_request_id text, http_status integer, duration_ms double precision, window_ids bigint[], answer_id text, charges json)
+        clamped_output_tokens bigint, provider_request_id text, http_status integer, duration_ms double precision, window_ids bigint[], answer_id text, item_ids text[], charges json)
     ), keys AS (
       INSERT INTO tollgate.entry_key (entry_key) SELECT attempt_id FROM given ON CONFLICT DO NOTHING RETURNING entry_key
     ), fresh AS MATERIALIZED (
@@ -205,6 +205,10 @@ BEGIN
       SELECT attempt_id, v_now, CASE outcome WHEN 'settled' THEN 'charge' WHEN 'estimated' THEN 'estimated' ELSE 'unresolved' END,
         attempt_id, p_gateway, p_epoch, v_seq, 'team/' || team_id, 'provider/' || provider, cost_nano_usd, price_version
       FROM fresh
+    ), items AS (
+      INSERT INTO tollgate.answer_item (item_id, team_id)
+      SELECT DISTINCT item_id, team_id FROM fresh CROSS JOIN LATERAL unnest(fresh.item_ids) AS item_id ORDER BY item_id, team_id
+      ON CONFLICT DO NOTHING
     ), moves AS (
       SELECT (c ->> 0)::bigint AS window_id, sum((c ->> 1)::bigint)::bigint AS amount, sum((c ->> 2)::bigint)::bigint AS overrun
       FROM fresh CROSS JOIN LATERAL json_array_elements(fresh.charges) AS c GROUP BY 1

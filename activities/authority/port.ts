@@ -113,6 +113,8 @@ export type Change = { readonly revision: bigint; readonly kind: string; readonl
 /** "fenced": a later epoch of this gateway exists, or this one was closed. It may settle, never spend. */
 export type Fenced = { readonly isFenced: true };
 
+export type ReceivedQuestion = { readonly teamId: string; readonly ids: readonly string[] };
+
 export type Authority = {
 	grant(request: GrantRequest): Promise<GrantReply | Fenced>;
 	/** Leases of the next windows, in the last minute of the present ones. May be repeated: "raise to". */
@@ -129,8 +131,9 @@ export type Authority = {
 	changesSince(revision: bigint): Promise<readonly Change[]>;
 	/** True when the value is known or was added under the key's cap of distinct values. */
 	assertValue(input: { readonly keyId: string; readonly dimension: string; readonly value: string; readonly maxAsserted: number }): Promise<boolean>;
-	/** Whether a settled call of the team received this answer. */
-	isAnswerOf(input: { readonly answerId: string; readonly teamId: string }): Promise<boolean>;
+	/** Those of the answers, and of their items, that a settled call of the team received. */
+	answersOf(input: ReceivedQuestion): Promise<readonly string[]>;
+	itemsOf(input: ReceivedQuestion): Promise<readonly string[]>;
 	/** Wakes the other gateways to read open claims; its own transaction, best effort. */
 	announceClaim(): Promise<void>;
 	/** Calls back on a claim or a change announced by others. */

@@ -21,7 +21,8 @@ const ASSERT_VALUE = `WITH known AS (SELECT 1 FROM tollgate.asserted_value WHERE
     SELECT $1, $2, $3 WHERE (SELECT count(*) FROM tollgate.asserted_value WHERE key_id = $1 AND dimension = $2) < $4
     ON CONFLICT (key_id, dimension, value) DO UPDATE SET value = excluded.value RETURNING 1)
   SELECT EXISTS (SELECT 1 FROM known) OR EXISTS (SELECT 1 FROM added) AS reply`;
-const IS_ANSWER_OF = "SELECT EXISTS (SELECT 1 FROM tollgate.attempt WHERE answer_id = $1 AND team_id = $2) AS reply";
+const ANSWERS_OF = "SELECT coalesce(json_agg(DISTINCT answer_id), '[]') AS reply FROM tollgate.attempt WHERE answer_id = ANY ($1::text[]) AND team_id = $2";
+const ITEMS_OF = "SELECT coalesce(json_agg(item_id), '[]') AS reply FROM tollgate.answer_item WHERE item_id = ANY ($1::text[]) AND team_id = $2";
 
 /**
  * The authority over PostgreSQL for one gateway epoch. Two connections: one for grants and look-ups, one that
@@ -79,8 +80,11 @@ export function createPostgresAuthority(input: { url: string; gatewayId: string;
 		async assertValue({ keyId, dimension, value, maxAsserted }) {
 			return (await ask(asking, "assert_value", ASSERT_VALUE, [keyId, dimension, value, maxAsserted])) === true;
 		},
-		async isAnswerOf({ answerId, teamId }) {
-			return (await ask(asking, "is_answer_of", IS_ANSWER_OF, [answerId, teamId])) === true;
+		async answersOf({ teamId, ids }) {
+			return (await ask(asking, "answers_of", ANSWERS_OF, [ids, teamId])) ?? [];
+		},
+		async itemsOf({ teamId, ids }) {
+			return (await ask(asking, "items_of", ITEMS_OF, [ids, teamId])) ?? [];
 		},
 		async announceClaim() {
 			await asking.query("announce", "SELECT pg_notify('tollgate_claim', $1)", [input.gatewayId]);

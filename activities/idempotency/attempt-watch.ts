@@ -28,7 +28,8 @@ export class AttemptWatch {
 			counters: authority.counters,
 			teamPolicy: (teamId) => authority.teamPolicy(teamId),
 			priceBook: () => authority.priceBook(),
-			ownsAnswer: (teamId, answerId) => authority.ownsAnswer(teamId, answerId),
+			findUnknownAnswer: (teamId, answerIds) => authority.findUnknownAnswer(teamId, answerIds),
+			findUnknownItem: (teamId, itemIds) => authority.findUnknownItem(teamId, itemIds),
 			admit(input) {
 				const asked = authority.admit(input);
 				return asked instanceof Promise ? asked.then(watched) : watched(asked);

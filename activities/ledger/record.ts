@@ -61,6 +61,8 @@ export type OutcomeRecord = {
 	readonly durationMs: number | null;
 	/** Id of an answer the provider keeps (OpenAI responses): its team may continue it. */
 	readonly answerId?: string;
+	/** Ids of its items; absent where there are none. */
+	readonly itemIds?: readonly string[];
 };
 
 export type RefusalRecord = {

@@ -4,7 +4,7 @@ import { parseEmbeddingsBody } from "./embeddings-body.ts";
 import { parseJson } from "./json.ts";
 import { unusable } from "./token-counts.ts";
 import { usageOfMessage } from "./usage-anthropic.ts";
-import { answerIdOf, usageOfChatCompletion, usageOfEmbeddings, usageOfResponse } from "./usage-openai.ts";
+import { answerIdOf, itemIdsOf, usageOfChatCompletion, usageOfEmbeddings, usageOfResponse } from "./usage-openai.ts";
 
 /** Usage of a complete, parsed 2xx answer. Counting tokens is free on both protocols' providers, so it reports none. */
 export function usageOfAnswer(endpoint: Endpoint, answer: unknown): ReportedUsage {
@@ -22,13 +22,16 @@ export function usageOfAnswer(endpoint: Endpoint, answer: unknown): ReportedUsag
 	}
 }
 
-/** What the books take from a received answer. `answerId`: it is kept by the provider under this id (responses only). */
-export type ReadAnswer = { readonly reported: ReportedUsage; readonly answerId: string | undefined };
+/** What the books take from a received answer. `answerId`, `itemIds`: it and its items are kept by the provider under these (responses only). */
+export type ReadAnswer = { readonly reported: ReportedUsage; readonly answerId: string | undefined; readonly itemIds: readonly string[] };
+
+const NOTHING_KEPT = { answerId: undefined, itemIds: [] };
 
 /** The same from the received bytes; a body that is not JSON is unusable. */
 export function readAnswer(endpoint: Endpoint, body: Buffer): ReadAnswer {
-	if (endpoint === "count_tokens") return { reported: usageOfAnswer(endpoint, undefined), answerId: undefined };
+	if (endpoint === "count_tokens") return { reported: usageOfAnswer(endpoint, undefined), ...NOTHING_KEPT };
 	const answer = endpoint === "embeddings" ? parseEmbeddingsBody(body) : parseJson(body.toString("utf8"));
-	if (answer === undefined) return { reported: unusable("the answer is not JSON"), answerId: undefined };
-	return { reported: usageOfAnswer(endpoint, answer), answerId: endpoint === "responses" ? answerIdOf(answer) : undefined };
+	if (answer === undefined) return { reported: unusable("the answer is not JSON"), ...NOTHING_KEPT };
+	const reported = usageOfAnswer(endpoint, answer);
+	return endpoint === "responses" ? { reported, answerId: answerIdOf(answer), itemIds: itemIdsOf(answer) } : { reported, ...NOTHING_KEPT };
 }

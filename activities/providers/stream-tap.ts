@@ -16,6 +16,7 @@ export type StreamTap = {
 	result(): ReportedUsage;
 	/** Id of an answer the provider keeps, when the stream has named it. */
 	readonly answerId: string | undefined;
+	readonly itemIds: readonly string[];
 	/** Bytes of text so far; counted only where asked for. */
 	readonly textBytes: number;
 };
@@ -61,6 +62,9 @@ export function createStreamTap(endpoint: StreamEndpoint, options: StreamTapOpti
 		result: () => usage.result(),
 		get answerId() {
 			return usage.answerId;
+		},
+		get itemIds() {
+			return usage.itemIds;
 		},
 		get textBytes() {
 			return textBytes;

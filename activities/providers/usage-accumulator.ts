@@ -4,7 +4,7 @@ import { asObject, asText, type JsonObject, parseJson } from "./json.ts";
 import { readEvent } from "./server-sent-events.ts";
 import { unusable } from "./token-counts.ts";
 import { usageOfMessageParts } from "./usage-anthropic.ts";
-import { answerIdOf, usageOfChatCompletion, usageOfResponse } from "./usage-openai.ts";
+import { answerIdOf, itemIdsOf, usageOfChatCompletion, usageOfResponse } from "./usage-openai.ts";
 
 export type StreamEndpoint = Extract<Endpoint, "chat.completions" | "responses" | "messages">;
 
@@ -21,6 +21,8 @@ export type UsageAccumulator = {
 	result(): ReportedUsage;
 	/** Id of an answer the provider keeps, once the final event named it (responses only). */
 	readonly answerId: string | undefined;
+	/** Ids of its items, likewise. */
+	readonly itemIds: readonly string[];
 	/** The provider closed the stream in order: [DONE], a final response event, message_stop. */
 	readonly isComplete: boolean;
 	/** The provider sent an error after the stream began: the call may have run, so it is charged. */
@@ -36,6 +38,7 @@ type StreamReader = {
 	result(): ReportedUsage;
 	isComplete: boolean;
 	answerId?: string | undefined;
+	itemIds?: readonly string[];
 };
 
 export function createUsageAccumulator(endpoint: StreamEndpoint): UsageAccumulator {
@@ -68,6 +71,9 @@ export function createUsageAccumulator(endpoint: StreamEndpoint): UsageAccumulat
 		result: () => (failure === undefined ? reader.result() : unusable(failure)),
 		get answerId() {
 			return reader.answerId;
+		},
+		get itemIds() {
+			return reader.itemIds ?? [];
 		},
 		get isComplete() {
 			return reader.isComplete && failure === undefined;
@@ -125,6 +131,7 @@ function createResponsesReader(): StreamReader {
 			if (type === undefined || !FINAL_RESPONSE_EVENTS.includes(type)) return;
 			response = data["response"];
 			reader.answerId = answerIdOf(response);
+			reader.itemIds = itemIdsOf(response);
 			reader.isComplete = true;
 		},
 		result: () => (reader.isComplete ? usageOfResponse(response) : unusable("the stream was cut before its final usage")),

@@ -1,4 +1,4 @@
-import { isAnswerId } from "#domain/bound/answer-id.ts";
+import { isAnswerId, isItemId } from "#domain/bound/kept-ids.ts";
 import type { ReportedUsage, Usage } from "#domain/usage/usage.ts";
 import { asObject, asText, type JsonObject } from "./json.ts";
 import { optionalCount, optionalDetails, reportUsage, requiredCount, UnusableCount, unusable } from "./token-counts.ts";
@@ -33,6 +33,17 @@ export function usageOfResponse(answer: unknown): ReportedUsage {
 export function answerIdOf(response: unknown): string | undefined {
 	const id = asObject(response)?.["id"];
 	return isAnswerId(id) ? id : undefined;
+}
+
+const ITEMS_REMEMBERED = 64;
+
+/** Ids under which OpenAI keeps the items of a response, for `item_reference`; none where the caller said not to store it. */
+export function itemIdsOf(response: unknown): readonly string[] {
+	const body = asObject(response);
+	const output = body?.["output"];
+	if (!Array.isArray(output) || body?.["store"] === false) return [];
+	const ids = output.map((item) => asObject(item)?.["id"]).filter(isItemId);
+	return [...new Set(ids)].slice(0, ITEMS_REMEMBERED);
 }
 
 /** Answer of POST /v1/embeddings: input only. */

@@ -25,7 +25,7 @@ export type AttemptDependencies = {
 	readonly onAlert: (alert: string, detail: Readonly<Record<string, string | number>>) => void;
 	readonly onEnd: () => void;
 	/** The caller's team receives an answer it may continue later. */
-	readonly onKeptAnswer: (teamId: string, answerId: string) => void;
+	readonly onKeptAnswer: (teamId: string, kept: Pick<SettleInput, "answerId" | "itemIds">) => void;
 	readonly crashPoint: (name: string) => void;
 };
 
@@ -120,7 +120,7 @@ export class OpenAttempt implements Attempt {
 		const overruns = book.settle(this.state.reservation, cost);
 		const outcome = this.outcome(cost, ending, overruns);
 		if (overruns.size > 0) this.alertOverrun(outcome);
-		if (ending.answerId !== undefined) this.dependencies.onKeptAnswer(this.state.record.teamId, ending.answerId);
+		if (ending.answerId !== undefined) this.dependencies.onKeptAnswer(this.state.record.teamId, ending);
 		try {
 			this.journal(outcome);
 		} finally {

@@ -1,43 +1,54 @@
-import { isAnswerId } from "#domain/bound/answer-id.ts";
+import { isAnswerId, isItemId } from "#domain/bound/kept-ids.ts";
 import type { InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
 import { ownedReferencesOf, type Reference } from "#domain/bound/request-facts.ts";
 import type { RequestAuthority, TeamPolicy } from "./port.ts";
 
-export type ReferenceCheck = { readonly teamId: string; readonly policy: TeamPolicy; readonly authority: Pick<RequestAuthority, "ownsAnswer"> };
+export type ReferenceCheck = {
+	readonly teamId: string;
+	readonly policy: TeamPolicy;
+	readonly authority: Pick<RequestAuthority, "findUnknownAnswer" | "findUnknownItem">;
+};
+
+type Checked = RequestProblem | undefined | Promise<RequestProblem | undefined>;
 
 /**
- * All teams share the provider account, so what it stores is open to whoever knows an id. An earlier answer must have
- * been received by the same team; stored content has no known owner and passes only under `unknownFields: pass`.
+ * All teams share the provider account, so what it stores is open to whoever knows an id. Earlier answers and their
+ * items must have been received by the same team; other stored content has no known owner. Only items and stored content
+ * pass under `unknownFields: pass`.
  */
-export function checkReferences(request: InspectedRequest, check: ReferenceCheck): RequestProblem | undefined | Promise<RequestProblem | undefined> {
+export function checkReferences(request: InspectedRequest, check: ReferenceCheck): Checked {
 	const references = ownedReferencesOf(request);
 	if (references.length === 0) return undefined;
-	const stored = check.policy.unknownFields === "pass" ? undefined : references.find(({ kind }) => kind === "stored");
+	const of = (kind: Reference["kind"]) => references.filter((reference) => reference.kind === kind);
+	const { authority, policy, teamId } = check;
+	const hasPass = policy.unknownFields === "pass";
+	const [stored] = hasPass ? [] : of("stored");
 	if (stored !== undefined) return unknownOwner(stored);
-	return checkAnswers(
-		references.filter(({ kind }) => kind === "answer"),
-		check,
-	);
+	const checked = checkIds(of("answer"), ANSWERS, (ids) => authority.findUnknownAnswer(teamId, ids));
+	const checkItems = () => (hasPass ? undefined : checkIds(of("item"), ITEMS, (ids) => authority.findUnknownItem(teamId, ids)));
+	return checked instanceof Promise ? checked.then((problem) => problem ?? checkItems()) : (checked ?? checkItems());
 }
 
-/** One after the other: all but the rarest request names one at most. */
-function checkAnswers([answer, ...others]: readonly Reference[], check: ReferenceCheck): ReturnType<typeof checkReferences> {
-	if (answer === undefined) return undefined;
-	const checked = checkAnswer(answer, check);
-	if (checked instanceof Promise) return checked.then((problem) => problem ?? checkAnswers(others, check));
-	return checked ?? checkAnswers(others, check);
+type FindUnknown = (ids: readonly string[]) => string | undefined | Promise<string | undefined>;
+type KeptKind = { readonly noun: string; isId(text: unknown): text is string };
+const ANSWERS: KeptKind = { noun: "answer", isId: isAnswerId };
+const ITEMS: KeptKind = { noun: "item of an answer", isId: isItemId };
+
+function checkIds(references: readonly Reference[], kind: KeptKind, findUnknown: FindUnknown): Checked {
+	const malformed = references.find(({ id }) => !kind.isId(id));
+	if (malformed !== undefined) return unknownId(malformed, kind);
+	if (references.length === 0) return undefined;
+	const toProblem = (unknown: string | undefined) => {
+		const reference = unknown === undefined ? undefined : references.find(({ id }) => id === unknown);
+		return reference && unknownId(reference, kind);
+	};
+	const unknown = findUnknown(references.map(({ id }) => id).filter((id) => id !== undefined));
+	return unknown instanceof Promise ? unknown.then(toProblem) : toProblem(unknown);
 }
 
-function checkAnswer(answer: Reference, { authority, teamId }: ReferenceCheck): RequestProblem | undefined | Promise<RequestProblem | undefined> {
-	if (!isAnswerId(answer.id)) return unknownAnswer(answer);
-	const owns = authority.ownsAnswer(teamId, answer.id);
-	if (owns instanceof Promise) return owns.then((isOwner) => (isOwner ? undefined : unknownAnswer(answer)));
-	return owns ? undefined : unknownAnswer(answer);
-}
-
-/** The same words for an answer of nobody and one of another team: neither can be told from this. */
-function unknownAnswer({ field }: Reference): RequestProblem {
-	return { code: "request.unknown_reference", message: `${field}: no answer with this id is known to this team; send the conversation itself instead`, field };
+/** The same words for an id of nobody and one of another team: neither can be told from this. */
+function unknownId({ field }: Reference, { noun }: KeptKind): RequestProblem {
+	return { code: "request.unknown_reference", message: `${field}: no ${noun} with this id is known to this team; send the conversation itself instead`, field };
 }
 
 function unknownOwner({ field }: Reference): RequestProblem {

@@ -14,7 +14,7 @@ import { canCountExactly, refineBound } from "./refine-bound.ts";
 import { type AttemptEnd, runAttempt } from "./run-attempt.ts";
 
 /** What one call asks of the authority. */
-export type CallAuthority = Pick<RequestAuthority, "teamPolicy" | "priceBook" | "ownsAnswer" | "admit" | "counters">;
+export type CallAuthority = Pick<RequestAuthority, "teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "counters">;
 
 /**
  * The order of a real-time call: scope → inspect → model and price → bound → admit → send → settle.

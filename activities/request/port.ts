@@ -95,6 +95,8 @@ export type SettleInput = {
 	readonly durationMs: number;
 	/** Id of an answer the provider keeps, for the endpoints where a later call may continue one. */
 	readonly answerId?: string;
+	/** Ids of its items, which a later call may name. */
+	readonly itemIds?: readonly string[];
 };
 
 /** What was received of a call we cut, plus the margin of its stated rule. */
@@ -143,8 +145,9 @@ export type RequestAuthority = {
 	teamPolicy(teamId: string): TeamPolicy;
 	/** Checks and counts an asserted value against the key's cap of distinct values. */
 	mayAssertValue(key: KeyIdentity, dimension: "user" | "feature", value: string): boolean | Promise<boolean>;
-	/** Whether the team received this answer earlier. Synchronous for the recent answers of this gateway. */
-	ownsAnswer(teamId: string, answerId: string): boolean | Promise<boolean>;
+	/** The first of the answers, or of their items, that the team did not receive. Synchronous for the recent ones of this gateway. */
+	findUnknownAnswer(teamId: string, answerIds: readonly string[]): string | undefined | Promise<string | undefined>;
+	findUnknownItem(teamId: string, itemIds: readonly string[]): string | undefined | Promise<string | undefined>;
 	/** Current price book. */
 	priceBook(): PriceBook;
 	/** Reserve in every matching budget, journal, return the attempt; or refuse with evidence. */

@@ -3,13 +3,13 @@ import type { AheadReply, Authority, Claim, GrantReply } from "../authority/port
 import type { LedgerWriter } from "../ledger/record.ts";
 import type { CurrentPriceBook } from "../pricebooks/port.ts";
 import { AdmissionQueue, type Units } from "./admission-queue.ts";
-import { AnswerOwners } from "./answer-owners.ts";
 import { emptyCounters } from "./counters.ts";
 import { CurrentPrices } from "./current-prices.ts";
 import { Directory } from "./directory.ts";
 import { DrainSignal } from "./drain-signal.ts";
 import { LEASE_TTL_MS, LeaseKeeper } from "./lease-keeper.ts";
 import type { Admission, AdmissionInput, KeyIdentity, KeyResolution, RequestAuthority } from "./port.ts";
+import { ReceivedIds } from "./received-ids.ts";
 import { type DurableJournal, Reserving } from "./reserving.ts";
 
 /** The request layer of one gateway epoch, put together. Composed by gateway/main.ts; tests pass their own parts. */
@@ -49,7 +49,8 @@ class GatewayAuthority implements RequestAuthority {
 	private readonly writer: LedgerWriter;
 	private readonly keeper: LeaseKeeper;
 	private readonly reserving: Reserving;
-	private readonly answers: AnswerOwners;
+	private readonly answers: ReceivedIds;
+	private readonly items: ReceivedIds;
 	private isFenced = false;
 	private isDrained = false;
 
@@ -78,7 +79,8 @@ class GatewayAuthority implements RequestAuthority {
 			{ authority, book, queue, directory, writer, nowMs, onFenced, onError, onPrices: () => this.prices.load(), counters },
 			revision,
 		);
-		this.answers = new AnswerOwners({ authority, counters, nowMs });
+		this.answers = new ReceivedIds({ lookUp: (teamId, ids) => authority.answersOf({ teamId, ids }), counters, nowMs });
+		this.items = new ReceivedIds({ lookUp: (teamId, ids) => authority.itemsOf({ teamId, ids }), counters, nowMs });
 		this.reserving = new Reserving({
 			...dependencies,
 			book,
@@ -90,7 +92,10 @@ class GatewayAuthority implements RequestAuthority {
 			isAway: () => this.keeper.isAway(nowMs()),
 			wallClockMs: () => Date.now(),
 			onAttemptEnd: () => this.drained.check(counters.openReservations),
-			onKeptAnswer: (teamId, answerId) => this.answers.remember(teamId, answerId),
+			onKeptAnswer: (teamId, { answerId, itemIds = [] }) => {
+				if (answerId !== undefined) this.answers.remember(teamId, answerId);
+				for (const itemId of itemIds) this.items.remember(teamId, itemId);
+			},
 			crashPoint: dependencies.crashPoint ?? (() => undefined),
 		});
 	}
@@ -116,8 +121,12 @@ class GatewayAuthority implements RequestAuthority {
 		return isAdmitted;
 	}
 
-	ownsAnswer(teamId: string, answerId: string): boolean | Promise<boolean> {
-		return this.answers.owns(teamId, answerId);
+	findUnknownAnswer(teamId: string, answerIds: readonly string[]): string | undefined | Promise<string | undefined> {
+		return this.answers.findUnknown(teamId, answerIds);
+	}
+
+	findUnknownItem(teamId: string, itemIds: readonly string[]): string | undefined | Promise<string | undefined> {
+		return this.items.findUnknown(teamId, itemIds);
 	}
 
 	priceBook(): CurrentPrices["book"] {

@@ -12,7 +12,7 @@ import { OpenAttempt } from "./attempt.ts";
 import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
-import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal } from "./port.ts";
+import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal, SettleInput } from "./port.ts";
 import type { Standing, Verdict } from "./waiting-call.ts";
 
 /**
@@ -39,7 +39,7 @@ export type ReservingDependencies = {
 	readonly wallClockMs: () => number;
 	readonly onAlert: (alert: string, detail: Readonly<Record<string, string | number>>) => void;
 	readonly onAttemptEnd: () => void;
-	readonly onKeptAnswer: (teamId: string, answerId: string) => void;
+	readonly onKeptAnswer: (teamId: string, kept: Pick<SettleInput, "answerId" | "itemIds">) => void;
 	/** Named points where a test may end the process; a no-op in production. */
 	readonly crashPoint: (name: string) => void;
 };

@@ -176,7 +176,7 @@ class AttemptRun implements AnswerListener {
 	#bookStream(tap: StreamTap): void {
 		this.#context.crashPoint("after-answer");
 		if (tap.isFailed) this.#charge("stream_error");
-		else this.#settle({ reported: tap.result(), answerId: tap.answerId });
+		else this.#settle({ reported: tap.result(), answerId: tap.answerId, itemIds: tap.itemIds });
 	}
 
 	#endAnswer(): void {
@@ -219,8 +219,9 @@ class AttemptRun implements AnswerListener {
 		this.#book(() => attempt.estimate(estimate));
 	}
 
-	#settle({ reported, answerId }: ReadAnswer): void {
-		this.#book(() => this.#plan.attempt.settle({ reported, ...this.#detail(), ...(answerId !== undefined && { answerId }) }));
+	#settle({ reported, answerId, itemIds }: ReadAnswer): void {
+		const kept = { ...(answerId !== undefined && { answerId }), ...(itemIds.length > 0 && { itemIds }) };
+		this.#book(() => this.#plan.attempt.settle({ reported, ...this.#detail(), ...kept }));
 	}
 
 	#charge(reason: string): void {

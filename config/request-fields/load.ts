@@ -11,7 +11,7 @@ import type { Endpoint } from "#domain/bound/request.ts";
 const jsonScalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const priceTier = z.enum(["standard", "batch", "flex", "priority"]);
 const note = z.string().min(1);
-const owner = z.enum(["answer", "stored"]);
+const owner = z.enum(["answer", "item", "stored"]);
 
 const fieldRule = z.strictObject({
 	rule: z.enum([

@@ -42,8 +42,8 @@ export type FieldRuleName =
 
 export type JsonScalar = string | number | boolean | null;
 
-/** Whose it is: `answer` an earlier answer of the team, `stored` content of the provider account all teams share. */
-export type ReferenceOwner = "answer" | "stored";
+/** Whose it is: `answer` an earlier answer of the team, `item` an item of one, `stored` content of the provider account all teams share. */
+export type ReferenceOwner = "answer" | "item" | "stored";
 
 export type FieldRule = {
 	readonly rule: FieldRuleName;

@@ -5,11 +5,11 @@ import type { Member } from "./scan-json.ts";
 
 /**
  * Something the body points at and the bytes do not show. `kind` says who may point at it: `answer`
- * is an earlier answer, owned by the team that received it; `stored` is kept in the provider account
+ * is an earlier answer and `item` an item of one, owned by the team that received it; `stored` is kept in the provider account
  * that all teams share (files, conversations, vector stores); `open` needs no owner: sealed into the
  * body, or reachable by anybody (a URL).
  */
-export type Reference = { readonly field: string; readonly id: string | undefined; readonly kind: "answer" | "stored" | "open" };
+export type Reference = { readonly field: string; readonly id: string | undefined; readonly kind: "answer" | "item" | "stored" | "open" };
 
 export type HostedTool = {
 	readonly field: string;

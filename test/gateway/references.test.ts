@@ -53,6 +53,31 @@ test.each([
 	expect(authority.attempts).toHaveLength(sent);
 });
 
+test.each([
+	["in one piece", {}],
+	["as a stream", { stream: true }],
+])("items of an answer %s are named by the team that received them, and by no other", async (_name, how) => {
+	const first = await respond(how);
+	const [, itemId] = /"id":"(msg_[^"]+)"/.exec(first.body.toString()) ?? [];
+	const input = [
+		{ role: "user", content: "hello" },
+		{ type: "item_reference", id: itemId },
+		{ role: "user", content: "and now?" },
+	];
+	expect((await respond({ input })).status).toBe(200);
+	expect(authority.attempts[1]?.input.bound.inputTokens).toBeGreaterThanOrEqual(128_000);
+	expectRefused(await respond({ input }, OTHER_TEAM), "input[1]");
+	const withNobodys = [...input, { id: "msg_of_nobody" }];
+	expectRefused(await respond({ input: withNobodys }), "input[3]");
+	expectRefused(await respond({ input: [{ type: "item_reference" }] }), "input[0]");
+});
+
+test("items of an answer that is not stored are nobody's", async () => {
+	const first = await respond({ store: false });
+	const [, id] = /"id":"(msg_[^"]+)"/.exec(first.body.toString()) ?? [];
+	expectRefused(await respond({ input: [{ type: "item_reference", id }] }), "input[0]");
+});
+
 test("an answer that a request is only compared with is the team's own too", async () => {
 	const first = await respond({});
 	const compared = { prompt_cache_options: { comparison_response_id: idOf(first) } };

@@ -26,7 +26,7 @@ export type FakeAuthority = RequestAuthority & {
 	policy: TeamPolicy;
 	keys: Map<string, KeyIdentity>;
 	assertionsLeft: number;
-	/** Kept answers by id, with the team that received each. */
+	/** Kept answers and their items by id, with the team that received each. */
 	answers: Map<string, string>;
 	/** Thrown by every ending, as an unwritable journal would. */
 	endingError: Error | undefined;
@@ -67,7 +67,8 @@ export function createFakeAuthority(book: PriceBook): FakeAuthority {
 			authority.assertionsLeft -= 1;
 			return authority.assertionsLeft >= 0;
 		},
-		ownsAnswer: (teamId, answerId) => authority.answers.get(answerId) === teamId,
+		findUnknownAnswer: (teamId, ids) => ids.find((id) => authority.answers.get(id) !== teamId),
+		findUnknownItem: (teamId, ids) => ids.find((id) => authority.answers.get(id) !== teamId),
 		priceBook: () => book,
 		admit(input) {
 			const { gate } = authority;
@@ -149,7 +150,7 @@ function openAttempt(authority: FakeAuthority, opening: Opening): Attempt {
 		budgetLeftNanoUsd: authority.moneyNanoUsd,
 		settle(input) {
 			record.settledWith = input;
-			if (input.answerId !== undefined) authority.answers.set(input.answerId, opening.input.key.teamId);
+			for (const id of [input.answerId ?? [], input.itemIds ?? []].flat()) authority.answers.set(id, opening.input.key.teamId);
 			record.httpStatus = input.httpStatus;
 			if (input.reported.kind === "unusable") return end("unresolved", record.reservedNanoUsd);
 			return end("settled", priceUsage(input.reported.usage, opening.input.line, "standard").costNanoUsd);

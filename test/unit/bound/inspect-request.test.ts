@@ -293,7 +293,7 @@ describe("what the bound is told", () => {
 			}),
 		);
 		expect(ownedReferencesOf(request)).toEqual([
-			{ field: "input[0]", id: "msg_1", kind: "stored" },
+			{ field: "input[0]", id: "msg_1", kind: "item" },
 			{ field: "input[2].content[0]", id: "file_1", kind: "stored" },
 			{ field: "previous_response_id", id: "resp_1", kind: "answer" },
 			{ field: "conversation", id: "conv_1", kind: "stored" },

@@ -58,6 +58,17 @@ async function entries() {
 const window = async () =>
 	(await ledger.sql<{ granted: string; event_seq: string }>("SELECT granted, event_seq FROM tollgate.budget_window WHERE id = $1", [ledger.windowId]))[0];
 
+test("items of kept answers are remembered for their team, once, however often a chunk is sent", async () => {
+	await newEpoch(100_000n);
+	const rows = [attempt(1, { outcome: { answerId: "resp_1", itemIds: ["rs_1", "msg_1"] } }), attempt(2, { outcome: { itemIds: ["msg_1"] } }), attempt(3)];
+	await settle(rows.slice(0, 1));
+	await settle(rows);
+	expect(await ledger.sql("SELECT item_id, team_id FROM tollgate.answer_item ORDER BY item_id")).toEqual([
+		{ item_id: "msg_1", team_id: "demo" },
+		{ item_id: "rs_1", team_id: "demo" },
+	]);
+});
+
 describe("exactly once", () => {
 	test("repeated, regrouped and overlapping chunks, also at the same time, book each attempt once", async () => {
 		await fc.assert(

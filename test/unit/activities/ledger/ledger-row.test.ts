@@ -32,6 +32,6 @@ test("without overruns by window every money window has the overrun of the row",
 });
 
 test("an answer that the provider keeps goes along", () => {
-	expect(rowOf({ answerId: "resp_1" })).toMatchObject({ answer_id: "resp_1" });
-	expect(rowOf({})).not.toHaveProperty("answer_id");
+	expect(rowOf({ answerId: "resp_1", itemIds: ["msg_1"] })).toMatchObject({ answer_id: "resp_1", item_ids: ["msg_1"] });
+	for (const name of ["answer_id", "item_ids"]) expect(rowOf({})).not.toHaveProperty(name);
 });

@@ -89,10 +89,10 @@ describe("responses stream", () => {
 			created,
 			delta,
 			delta,
-			named(type, { response: { id: "resp_1", model: "gpt-5", service_tier: "flex", usage, output: [{ type: "web_search_call" }] } }),
+			named(type, { response: { id: "resp_1", model: "gpt-5", service_tier: "flex", usage, output: [{ type: "web_search_call", id: "ws_1" }] } }),
 		]);
 		expect(seen.isComplete).toBe(true);
-		expect(seen.answerId).toBe("resp_1");
+		expect([seen.answerId, seen.itemIds]).toEqual(["resp_1", ["ws_1"]]);
 		expect(seen.parsedEvents).toBe(1);
 		expect(seen.result()).toMatchObject({
 			kind: "usable",

@@ -103,6 +103,16 @@ describe("usage of OpenAI answers", () => {
 		expect(idOf("chat.completions", { ...CHAT, id: "chatcmpl_1" })).toBeUndefined();
 	});
 
+	it("names the ids under which the items of a stored response are kept, at most 64 of them", () => {
+		const idsOf = (endpoint: "responses" | "chat.completions", answer: object) => readAnswer(endpoint, Buffer.from(JSON.stringify(answer))).itemIds;
+		const output = [{ id: "rs_1" }, { id: "msg_1" }, { id: "msg_1" }, { id: 7 }, { id: "" }, { id: "a b" }, { id: "m".repeat(129) }, null, {}];
+		expect(idsOf("responses", { ...RESPONSE, output })).toEqual(["rs_1", "msg_1"]);
+		expect(idsOf("responses", { ...RESPONSE, output, store: false })).toEqual([]);
+		expect(idsOf("responses", { ...RESPONSE, output: Array.from({ length: 100 }, (_, index) => ({ id: `fc_${index}` })) })).toHaveLength(64);
+		expect(idsOf("responses", { ...RESPONSE, output: "x" })).toEqual([]);
+		expect(idsOf("chat.completions", { ...CHAT, output })).toEqual([]);
+	});
+
 	it("reads zero for token counting, which is free", () => {
 		expect(readAnswer("count_tokens", Buffer.from('{"input_tokens": 5}')).reported).toEqual({
 			kind: "usable",
