@@ -34,7 +34,7 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 		bodyLimit: BODY_BYTES_MAX,
 		exposeHeadRoutes: false,
 		return503OnClosing: false,
-		frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf(error)),
+		frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
 	});
 	const document = describeAdministrationApi(ADMINISTRATION_ROUTES);
 	app.get("/healthz", async () => ({ ok: true }));
