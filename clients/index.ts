@@ -13,6 +13,7 @@ export {
 	type CreatedTeam,
 	type CreateKeyRequest,
 	type CreateTeamRequest,
+	type FrozenTeam,
 	type Key,
 	type Lease,
 	type PriceCheck,

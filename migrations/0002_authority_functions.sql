@@ -162,7 +162,9 @@ BEGIN
 END $$;
 
 -- Windows and the asker's lease rows there, in the order asked; 'claimId' is his open claim there (0 = none), 'leastAnswered'
--- the newest claim that every reachable gateway with pending money there has answered (null: there is no such gateway).
+-- the newest claim that every reachable gateway with pending money there has answered (null: there is no such gateway),
+-- 'heldUntil' by when money of an unreachable one is booked or free again at the latest (money-path §8; longest_call_ms is in 0004).
+SET LOCAL check_function_bodies = off;
 CREATE FUNCTION tollgate.lease_items(p_gateway text, p_epoch bigint, p_windows bigint[]) RETURNS jsonb
 LANGUAGE sql VOLATILE AS $$
   SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -174,6 +176,7 @@ LANGUAGE sql VOLATILE AS $$
     'endsInMs', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE extract(epoch FROM w.ends_at - clock_timestamp()) * 1000 END,
     'startsInMs', CASE WHEN w.starts_at = '-infinity' THEN NULL ELSE extract(epoch FROM w.starts_at - clock_timestamp()) * 1000 END,
     'posted', o.posted::text, 'heldElsewhere', o.held::text, 'heldUnreachable', o.unreachable::text,
+    'heldUntil', CASE WHEN o.unreachable > 0 THEN to_char((o.silent_since + (tollgate.longest_call_ms(900000) + 60000) * interval '1 millisecond') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END,
     'claimId', coalesce(c.id, 0)::text, 'leastAnswered', o.least_answered::text
   ) ORDER BY array_position(p_windows, w.id)), '[]')
   FROM tollgate.budget_window w
@@ -183,10 +186,11 @@ LANGUAGE sql VOLATILE AS $$
     SELECT coalesce(sum(x.posted), 0) AS posted, coalesce(sum(x.overrun), 0) AS overrun,
       coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch)), 0) AS held,
       coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND NOT g.is_reachable), 0) AS unreachable,
-      min(g.answered_claim) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND g.is_reachable AND x.granted - x.returned - x.posted > 0) AS least_answered
+      min(g.answered_claim) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND g.is_reachable AND x.granted - x.returned - x.posted > 0) AS least_answered,
+      max(g.last_seen_at) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND NOT g.is_reachable AND x.granted - x.returned - x.posted > 0) AS silent_since
     FROM tollgate.lease x
     LEFT JOIN LATERAL (
-      SELECT e.answered_claim, e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
+      SELECT e.answered_claim, e.last_seen_at, e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
       FROM tollgate.gateway_epoch e WHERE e.gateway_id = x.gateway_id AND e.epoch = x.epoch
     ) g ON true
     WHERE x.window_id = w.id

@@ -70,6 +70,8 @@ export type GrantedItem = LeaseFacts & {
 	/** Pending money of other gateways; the part of it whose gateway is silent for 1 s. */
 	readonly heldElsewhere: bigint;
 	readonly heldUnreachable: bigint;
+	/** By when that part is booked or free again at the latest, ISO 8601; null where there is none. */
+	readonly heldUntil: string | null;
 	/** This gateway's open claim here; 0 = none. */
 	readonly claimId: bigint;
 	/** The newest claim that every reachable gateway with pending money here has answered; null: there is no such gateway. */

@@ -63,15 +63,13 @@ export function createPostgresAuthority(input: { url: string; gatewayId: string;
 			return { resolution, expiresInMs, maxAsserted, team: team ? parseTeam(team as Wire<TeamRecord>) : undefined };
 		},
 		async loadTeams(teamIds) {
-			const reply: readonly Wire<TeamRecord>[] = (await ask(asking, "load_teams", LOAD_TEAMS, [teamIds])) ?? [];
-			return reply.map(parseTeam);
+			return ((await ask(asking, "load_teams", LOAD_TEAMS, [teamIds])) ?? ([] as readonly Wire<TeamRecord>[])).map(parseTeam);
 		},
 		async isKeyInForce(keyId) {
 			return (await ask(asking, "is_key_in_force", IS_KEY_IN_FORCE, [keyId])) === true;
 		},
 		async present(leases) {
-			const texts = [leases.map((lease) => lease.windowId), leases.map((lease) => lease.granted.toString()), leases.map((lease) => lease.returned.toString())];
-			await ask(listening, "present", PRESENT, [...identity, ...texts]);
+			await ask(listening, "present", PRESENT, [...identity, ...presentParameters(leases)]);
 		},
 		async changesSince(revision) {
 			const rows = await listening.query<Wire<Change>>("changes", CHANGES, [revision.toString()]);
@@ -125,6 +123,10 @@ function grantParameters({ items, needs, wantsClaim, isFinal, isNewAsk = false, 
 		isNewAsk,
 		dropsClaims,
 	];
+}
+
+function presentParameters(leases: Parameters<Authority["present"]>[0]): string[][] {
+	return [leases.map((lease) => lease.windowId), leases.map((lease) => lease.granted.toString()), leases.map((lease) => lease.returned.toString())];
 }
 
 function heartbeatParameters({ returns, answeredClaim, seenRevision, flushedRequest }: HeartbeatRequest): unknown[] {

@@ -45,8 +45,6 @@ export type ReservingDependencies = {
 };
 
 const UNLIMITED: Reservation["leases"] = [];
-/** A lease nobody adopts is booked this long after its longest call (money-path §8). */
-const LUMP_GRACE_MS = 60_000;
 
 export class Reserving {
 	private readonly dependencies: ReservingDependencies;
@@ -213,8 +211,7 @@ export class Reserving {
 			leftAmount: left > 0n ? left : 0n,
 			resetsAt: shortage.item.endsAt,
 			heldAmount: shortage.item.granted - shortage.item.posted - shortage.idle,
-			heldUntil:
-				shortage.item.heldUnreachable > 0n ? new Date(wallClockMs() + directory.policy(input.key.teamId).maxCallMs + LUMP_GRACE_MS).toISOString() : null,
+			heldUntil: shortage.item.heldUntil,
 			howToAsk: howToAsk(input.key.teamId, rule, shortage.code),
 			retryAfterSeconds: null,
 		};

@@ -114,7 +114,7 @@ export class TestLedger {
 				])
 			)[0]?.granted ?? "0";
 		const rows = await this.sql<{ reply: { served?: boolean[] } }>(
-			"SELECT tollgate.grant_lease('g1', $1, ARRAY[$2::bigint], ARRAY[$3::bigint], ARRAY[$4::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[$5::bigint], 0, false, true) AS reply",
+			"SELECT tollgate.grant_lease('g1', $1, ARRAY[$2::bigint], ARRAY[$3::bigint], ARRAY[$4::bigint], ARRAY[0::bigint], ARRAY[0::bigint], ARRAY[$5::bigint], false, true) AS reply",
 			[epoch, this.budgetId, this.windowId, base, need.toString()],
 		);
 		return rows[0]?.reply.served?.[0] ?? false;

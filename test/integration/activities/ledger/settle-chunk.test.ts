@@ -190,7 +190,7 @@ test("settles, grants and heartbeats of the same leases at once: no deadlock, an
 	const windows = [ledger.windowId, other].map((id) => ({ id, unit: "nano_usd" as const }));
 	const connections = Array.from({ length: 4 }, () => new Connection({ url: ledger.database.url, applicationName: "test" }));
 	const grant =
-		"SELECT tollgate.grant_lease('g1', $1, ARRAY[$2, $3]::bigint[], ARRAY[0, 0]::bigint[], ARRAY[0, 0]::bigint[], ARRAY[0, 0]::bigint[], ARRAY[50, 50]::bigint[], ARRAY[100, 100]::bigint[], 0, false, true)";
+		"SELECT tollgate.grant_lease('g1', $1, ARRAY[$2, $3]::bigint[], ARRAY[0, 0]::bigint[], ARRAY[0, 0]::bigint[], ARRAY[0, 0]::bigint[], ARRAY[50, 50]::bigint[], ARRAY[100, 100]::bigint[], false, true)";
 	const heartbeat = "SELECT tollgate.heartbeat('g1', $1, ARRAY[$2, $3]::bigint[], ARRAY[$4, $4]::bigint[], 0, 0, 0)";
 	const steps = [
 		() => connections[0]?.query("grant", grant, [epoch.toString(), ledger.budgetId, second?.id]),

@@ -11,7 +11,7 @@ function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean, isSe
 	const item: GrantedItem = {
 		...{ budgetId: "1", windowId: "11", seq: "1", limit: 100n, stop: 100n, granted: 60n, isFrozen: false, isOverrun: false },
 		...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
-		...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, claimId: 5n, leastAnswered: 5n },
+		...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, heldUntil: null, claimId: 5n, leastAnswered: 5n },
 		...changes,
 	};
 	const grant = async (): Promise<GrantReply> => {

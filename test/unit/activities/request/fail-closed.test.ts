@@ -36,7 +36,7 @@ async function openAuthority(changes: Partial<World> = {}) {
 	const item = () => ({
 		...{ budgetId: "1", windowId: "11", seq: "1", limit: 1_000n, stop: 1_000n, granted: world.leaseGranted, isFrozen: false, isOverrun: false },
 		...{ leaseGranted: world.leaseGranted, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
-		...{ posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, claimId: 0n, leastAnswered: null },
+		...{ posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null },
 	});
 	const fake = {
 		grant: () =>

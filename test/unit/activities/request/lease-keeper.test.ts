@@ -89,7 +89,7 @@ it("answers a claim only after a grant that was already asked: its idle money be
 	await new Promise((resolve) => setImmediate(resolve));
 	expect(beats.every((beat) => beat.answeredClaim === 0n)).toBe(true);
 
-	const item = { ...facts(90n), endsInMs: null, posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, claimId: 0n, leastAnswered: null };
+	const item = { ...facts(90n), endsInMs: null, posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null };
 	answerGrant({ served: [true], items: [item], revision: 0n, claims: [] });
 	await vi.waitFor(() => expect(beats.at(-1)?.answeredClaim).toBe(7n));
 	expect(beats.find((beat) => beat.answeredClaim === 7n)?.returns).toEqual([{ windowId: "11", returnTo: 90n }]);
