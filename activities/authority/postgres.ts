@@ -40,9 +40,6 @@ export function createPostgresAuthority(input: { url: string; gatewayId: string;
 			await client.query("LISTEN tollgate_claim; LISTEN tollgate_change");
 		},
 	});
-	const ask = async (connection: Connection, name: string, text: string, values: readonly unknown[]) =>
-		(await connection.query<{ reply: never }>(name, text, values))[0]?.reply;
-
 	return {
 		async grant(request) {
 			const reply = await ask(asking, "grant", GRANT, [...identity, ...grantParameters(request)]);
@@ -98,6 +95,10 @@ export function createPostgresAuthority(input: { url: string; gatewayId: string;
 			return asking.statements + listening.statements;
 		},
 	};
+}
+
+async function ask(connection: Connection, name: string, text: string, values: readonly unknown[]): Promise<never | undefined> {
+	return (await connection.query<{ reply: never }>(name, text, values))[0]?.reply;
 }
 
 /** The connection a call waits on: grants and look-ups. Closed with the authority. */

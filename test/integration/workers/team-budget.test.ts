@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { setBudget } from "#activities/administration/budgets.ts";
 import type { Administration } from "#activities/administration/port.ts";
 import { freezeTeam } from "#activities/administration/teams.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { TeamBudgetStatus } from "#workflows/team-budget/messages.ts";
 import { type BudgetRole, startBudgetRole } from "../../../workers/budget.ts";
 import { type CuttableProxy, openCuttableProxy } from "../../support/cuttable-proxy.ts";
@@ -63,8 +64,20 @@ async function post(windowId: string, amounts: { posted: number; overrun?: numbe
 	);
 }
 
+/** A worker that comes back takes a moment to answer. */
 const untilStatus = (teamId: string, what: string, isSo: (status: TeamBudgetStatus) => boolean): Promise<boolean> =>
-	until(what, async () => isSo(await role.governance.status(teamId)), 60_000);
+	until(
+		what,
+		async () => {
+			try {
+				return isSo(await role.governance.status(teamId));
+			} catch (error) {
+				if (error instanceof CostControlError && error.code === "governance.unreachable") return undefined;
+				throw error;
+			}
+		},
+		60_000,
+	);
 
 const eventsOf = async (teamId: string): Promise<string[]> =>
 	(await connections.pool.query<{ event: string }>("SELECT event FROM tollgate.governance_event WHERE team_id = $1 ORDER BY at", [teamId])).rows.map(

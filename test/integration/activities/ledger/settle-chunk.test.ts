@@ -157,7 +157,7 @@ describe("money on the lease", () => {
 		await newEpoch(0n);
 		await ledger.sql("UPDATE tollgate.gateway_epoch SET last_seen_at = now() - interval '1 hour' WHERE gateway_id = 'g1' AND epoch = $1", [epoch.toString()]);
 		await ledger.sql(
-			"INSERT INTO tollgate.claim (gateway_id, epoch, window_ids, needs, expires_at) VALUES ('g2', 1, ARRAY[$1::bigint], ARRAY[5], now() + interval '1 minute'), ('g1', $2, ARRAY[$1::bigint], ARRAY[5], now() + interval '1 minute')",
+			"INSERT INTO tollgate.claim (gateway_id, epoch, window_id, id, place, need, expires_at) VALUES ('g2', 1, $1, 1, 1, 5, now() + interval '1 minute'), ('g1', $2, $1, 2, 2, 5, now() + interval '1 minute')",
 			[ledger.windowId, epoch.toString()],
 		);
 		const [flush] = await ledger.sql<{ revision: string }>("SELECT tollgate.record_change('flush', 'all', 'ada', NULL) AS revision");
