@@ -71,7 +71,7 @@ export const Budget = z.object({
 	postedAmount: amount.describe("spent for certain"),
 	pendingAmount: amount.describe("of what is left, leased by gateways for calls in flight and to come"),
 	leftAmount: amount.describe("limit or stop less what is spent"),
-	isOverrun: z.boolean().describe("stopped until the next window or another limit"),
+	isOverrun: z.boolean().describe("stopped until the next window, or until the budget is set again"),
 	overrunAmount: amount,
 	windowStartsAt: time.nullable(),
 	resetsAt: time.nullable(),

@@ -72,7 +72,7 @@ export type BudgetView = BudgetSelector & {
 	readonly pendingAmount: string;
 	/** Limit or threshold, less posted; 0 when over. What a refusal says while no other call is in flight, part of it leased. */
 	readonly leftAmount: string;
-	/** A call cost more than it reserved: nothing is spent until the next window or another limit. */
+	/** A call cost more than it reserved: nothing is spent until the next window, or until a person sets the budget again. */
 	readonly isOverrun: boolean;
 	readonly overrunAmount: string;
 	readonly windowStartsAt: string | null;

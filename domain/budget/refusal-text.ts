@@ -21,6 +21,5 @@ export function howToAsk(teamId: string, rule: RefusedBy | undefined, code: Erro
 	const part = rule && rule.dimension !== "team" && !isOrganization ? ` --${rule.dimension} ${shellWord(rule.dimensionValue)}` : "";
 	const limit = rule?.unit === "tokens" ? "--unit tokens --limit TOKENS" : "--limit USD";
 	const command = `npx tollgate budget set ${owner}${part} ${limit} --window ${rule?.windowKind ?? "day"}`;
-	// A budget that is set to what it is stays as it is, its overrun included.
-	return code === "budget.overrun" ? `Ask an operator to set another limit, which clears the overrun: ${command}` : `Ask an operator: ${command}`;
+	return code === "budget.overrun" ? `Ask an operator to set it again, which clears the overrun: ${command}` : `Ask an operator: ${command}`;
 }

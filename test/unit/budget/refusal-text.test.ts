@@ -17,10 +17,10 @@ it("names a budget as a person would, and gives the command that raises it", () 
 });
 
 describe("the command to ask with", () => {
-	it("fits the reason: unfreeze what is frozen, another limit for an overrun, tokens for a budget in tokens", () => {
+	it("fits the reason: unfreeze what is frozen, set again what is overrun, tokens for a budget in tokens", () => {
 		expect(howToAsk("search", rule({}), "budget.frozen")).toContain("npx tollgate team unfreeze search");
 		expect(howToAsk("search", organization, "budget.frozen")).toContain("npx tollgate team unfreeze @organization");
-		expect(howToAsk("search", rule({}), "budget.overrun")).toMatch(/another limit.*budget set --team search --limit USD --window day/);
+		expect(howToAsk("search", rule({}), "budget.overrun")).toMatch(/set it again.*budget set --team search --limit USD --window day/);
 		expect(howToAsk("search", rule({ unit: "tokens" }))).toContain("--unit tokens --limit TOKENS --window day");
 		expect(howToAsk("search", undefined, "budget.too_many_windows")).toContain("budget show --team search");
 	});
