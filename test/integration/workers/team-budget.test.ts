@@ -65,12 +65,12 @@ async function post(windowId: string, amounts: { posted: number; overrun?: numbe
 }
 
 /** A worker that comes back takes a moment to answer. */
-const untilStatus = (teamId: string, what: string, isSo: (status: TeamBudgetStatus) => boolean): Promise<boolean> =>
+const untilAnswered = <Value>(what: string, ask: () => Promise<Value | false>): Promise<Value> =>
 	until(
 		what,
 		async () => {
 			try {
-				return isSo(await role.governance.status(teamId));
+				return await ask();
 			} catch (error) {
 				if (error instanceof CostControlError && error.code === "governance.unreachable") return undefined;
 				throw error;
@@ -78,6 +78,9 @@ const untilStatus = (teamId: string, what: string, isSo: (status: TeamBudgetStat
 		},
 		60_000,
 	);
+
+const untilStatus = (teamId: string, what: string, isSo: (status: TeamBudgetStatus) => boolean): Promise<boolean> =>
+	untilAnswered(what, async () => isSo(await role.governance.status(teamId)));
 
 const eventsOf = async (teamId: string): Promise<string[]> =>
 	(await connections.pool.query<{ event: string }>("SELECT event FROM tollgate.governance_event WHERE team_id = $1 ORDER BY at", [teamId])).rows.map(
@@ -109,11 +112,11 @@ describe("setting a budget again", () => {
 		await proxy.cut();
 		await post(windowId, { posted: 900, overrun: 70 });
 		await proxy.restore();
-		await again("over-unheard");
+		await untilAnswered("the worker back", () => again("over-unheard"));
 		expect((await windowOf("over-unheard")).is_stopped).toBe(false);
 		await again("over-unheard");
 		expect((await windowOf("over-unheard")).is_stopped).toBe(false);
-	}, 60_000);
+	}, 120_000);
 });
 
 describe("a change that PostgreSQL refuses for what it says", () => {
