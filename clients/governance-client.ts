@@ -28,6 +28,7 @@ import {
 	type TeamBudgetInput,
 	type TeamBudgetStatus,
 	teamBudgetWorkflowId,
+	teamIdOf,
 	totalsReportedSignal,
 	type UnfreezeInput,
 	UPDATES_IN_FLIGHT_MAX,
@@ -80,6 +81,19 @@ export class GovernanceClient {
 	/** For people and tests; a dashboard reads PostgreSQL (a busy workflow answers one query at a time). */
 	status(teamId: string): Promise<TeamBudgetStatus> {
 		return this.within(this.options.messageTimeoutMs ?? 3_000, () => this.options.client.workflow.getHandle(teamBudgetWorkflowId(teamId)).query(statusQuery));
+	}
+
+	/** Ids of the teams whose workflow runs, as Temporal lists them; at most `teamsMax`. */
+	async governedTeams(teamsMax: number): Promise<string[]> {
+		const query = `WorkflowType = '${TEAM_BUDGET_WORKFLOW}' AND ExecutionStatus = 'Running'`;
+		return this.within(this.options.updateTimeoutMs ?? 10_000, async () => {
+			const teamIds: string[] = [];
+			for await (const { workflowId } of this.options.client.workflow.list({ query })) {
+				teamIds.push(teamIdOf(workflowId));
+				if (teamIds.length >= teamsMax) break;
+			}
+			return teamIds;
+		});
 	}
 
 	/** Tells a team's workflow its totals, and starts it where it does not run yet. */

@@ -2,19 +2,22 @@ import { parseArgs } from "node:util";
 import { describeVerification } from "#activities/verification/print.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { loadSettings, requireDatabaseUrl } from "#config/load.ts";
+import { askTeamWorkflows } from "./chain-witnesses.ts";
 
-// The process behind `tollgate verify`: reads DATABASE_URL, exits 0 when the ledger is in order, 1 when not, 2 when it could not look.
+// The process behind `tollgate verify`: reads DATABASE_URL and TEMPORAL_ADDRESS, exits 0 when the ledger is in order, 1 when not, 2 when it could not look.
 const EXIT_COULD_NOT_LOOK = 2;
 
 try {
 	const { values } = parseArgs({
 		options: { "provider-log": { type: "string" }, resolve: { type: "boolean" }, json: { type: "boolean" }, "admin-name": { type: "string" } },
 	});
+	const settings = loadSettings();
 	const verification = await verifyLedger({
-		databaseUrl: requireDatabaseUrl(loadSettings()),
+		databaseUrl: requireDatabaseUrl(settings),
 		providerLogPath: values["provider-log"],
 		shouldResolve: values.resolve,
 		adminName: values["admin-name"],
+		askWitnesses: askTeamWorkflows(settings),
 	});
 	const lines = describeVerification(verification);
 	if (values.json) {

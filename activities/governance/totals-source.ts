@@ -1,5 +1,5 @@
 import { type PublishedWindow, REFUSALS_COUNTED_MAX, type TeamTotals } from "#domain/budget/publication.ts";
-import type { RefusalNote, TotalsReport } from "#domain/budget/team-budget-state.ts";
+import { CHAIN_HEADS_MAX, type ChainHead, type RefusalNote, type TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { READ_TOTALS, type TotalsRow, toHeldFreeze, toWindowReport } from "../budgets/postgres.ts";
 import type { Connection } from "../database/connection.ts";
 
@@ -23,6 +23,17 @@ const COUNT_REFUSALS = `
 const LAST_REFUSALS = `
 	SELECT request_id, code, window_id, floor(extract(epoch FROM at) * 1000)::float8 AS at_ms
 	FROM tollgate.refusal WHERE team_id = $1 ORDER BY at DESC LIMIT 5`;
+
+/** Chains that can still grow, or did an hour ago, and that hold money of these windows. Read after the totals, so they cover them. */
+const CHAIN_HEADS = `
+	SELECT g.gateway_id AS "gatewayId", g.epoch::text, c.chunk_seq::text AS "chunkSeq", encode(c.hash, 'hex') AS hash
+	FROM tollgate.gateway_epoch g
+	CROSS JOIN LATERAL (
+		SELECT chunk_seq, hash, at FROM tollgate.chunk WHERE gateway_id = g.gateway_id AND epoch = g.epoch ORDER BY chunk_seq DESC LIMIT 1
+	) c
+	WHERE (g.closed_at IS NULL OR g.closed_at > clock_timestamp() - interval '1 hour')
+	  AND EXISTS (SELECT 1 FROM tollgate.lease l WHERE l.gateway_id = g.gateway_id AND l.epoch = g.epoch AND l.window_id = ANY ($1::bigint[]))
+	ORDER BY c.at DESC LIMIT ${CHAIN_HEADS_MAX}`;
 
 const RECORD_TOLD = `
 	INSERT INTO tollgate.totals_told (team_id, told_at) VALUES ($1, clock_timestamp())
@@ -80,8 +91,9 @@ export class TotalsSource {
 		const refusals = new Map(team.windows.map((window) => [window.windowId, window.refusals]));
 		const windows = team.rows.map((row) => toWindowReport(row, refusals.get(row.window_id) ?? 0));
 		const [anyRow] = team.rows;
-		const freeze = anyRow ? { freeze: toHeldFreeze(anyRow) } : {};
-		if (windows.every((window) => window.refusals === 0)) return { windows, lastRefusals: [], ...freeze };
+		const chainHeads = await this.connection.query<ChainHead>("chain_heads", CHAIN_HEADS, [team.rows.map((row) => row.window_id)]);
+		const rest = { chainHeads, ...(anyRow && { freeze: toHeldFreeze(anyRow) }) };
+		if (windows.every((window) => window.refusals === 0)) return { windows, lastRefusals: [], ...rest };
 		const last = await this.connection.query<{ request_id: string; code: string; window_id: string | null; at_ms: number }>("last_refusals", LAST_REFUSALS, [
 			team.teamId,
 		]);
@@ -89,7 +101,7 @@ export class TotalsSource {
 		const notes = last.map(
 			(row): RefusalNote => ({ atMs: row.at_ms, key: keyOf.get(row.window_id ?? "") ?? "", code: row.code, requestId: row.request_id.slice(0, 80) }),
 		);
-		return { windows, lastRefusals: notes.reverse(), ...freeze };
+		return { windows, lastRefusals: notes.reverse(), ...rest };
 	}
 }
 

@@ -1,3 +1,4 @@
+import type { ToldHead } from "./port.ts";
 import type { Findings } from "./report.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -57,6 +58,13 @@ const BROKEN_ANCHORS = `
 	WHERE c.hash IS DISTINCT FROM n.hash
 	ORDER BY 1, 2, 3`;
 
+const TOLD_HEADS = `
+	SELECT t.witness, t.gateway_id, t.epoch, t.chunk_seq, c.hash IS NULL AS is_cut
+	FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[]) AS t (witness, gateway_id, epoch, chunk_seq, hash)
+	LEFT JOIN tollgate.chunk c USING (gateway_id, epoch, chunk_seq)
+	WHERE c.hash IS DISTINCT FROM decode(t.hash, 'hex')
+	ORDER BY 2, 3, 4, 1`;
+
 type Link = { readonly chain: string; readonly seq: bigint; readonly hash: Buffer };
 
 export async function judgeChains(snapshot: Snapshot, findings: Findings): Promise<void> {
@@ -76,6 +84,16 @@ export async function judgeChains(snapshot: Snapshot, findings: Findings): Promi
 			`chain_anchor ${row.gateway_id}/${row.epoch}/${row.chunk_seq}`,
 			row.is_cut ? "anchors a chunk that is gone: the tail was cut" : "anchors another hash than the chunk has",
 		);
+	}
+}
+
+/** Holds the chains to what was told outside the database: whoever cuts a tail and its anchors there is found all the same. */
+export async function judgeToldHeads(snapshot: Snapshot, findings: Findings, heads: readonly ToldHead[]): Promise<void> {
+	const column = (read: (head: ToldHead) => string): string[] => heads.map(read);
+	const values = [column((t) => t.witness), column((t) => t.gatewayId), column((t) => t.epoch), column((t) => t.chunkSeq), column((t) => t.hash)];
+	for await (const row of snapshot.rows<{ witness: string; gateway_id: string; epoch: string; chunk_seq: string; is_cut: boolean }>(TOLD_HEADS, values)) {
+		const chunk = `chunk ${row.gateway_id}/${row.epoch}/${row.chunk_seq}`;
+		findings.add("chain", chunk, row.is_cut ? `was told to ${row.witness} and is gone: the tail was cut` : `was told to ${row.witness} with another hash`);
 	}
 }
 

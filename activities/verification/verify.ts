@@ -1,13 +1,14 @@
 import pg from "pg";
 import { flushGateways } from "./flush-gateways.ts";
 import { judgeAdjustments } from "./judge-adjustments.ts";
-import { judgeChains } from "./judge-chains.ts";
+import { judgeChains, judgeToldHeads } from "./judge-chains.ts";
 import { judgeCounters } from "./judge-counters.ts";
 import { type EntryTally, judgeEntries } from "./judge-entries.ts";
 import { judgePending } from "./judge-pending.ts";
 import { judgeProviderLog } from "./judge-provider-log.ts";
 import { judgeRefusals } from "./judge-refusals.ts";
 import { judgeWindows } from "./judge-windows.ts";
+import type { AskWitnesses, Testimony } from "./port.ts";
 import { openProviderLog, type ProviderLog } from "./provider-log.ts";
 import { Findings, type Verification } from "./report.ts";
 import { planResolution, postResolution } from "./resolve.ts";
@@ -21,6 +22,8 @@ export type VerifyOptions = {
 	readonly shouldResolve?: boolean | undefined;
 	/** Stands beside every change this makes (the flush request, adjustments). Default "verify". */
 	readonly adminName?: string | undefined;
+	/** Asks those who were told chain heads; default: the ledger's own anchors alone. */
+	readonly askWitnesses?: AskWitnesses | undefined;
 };
 
 /**
@@ -35,10 +38,13 @@ export async function verifyLedger(options: VerifyOptions): Promise<Verification
 		const log = options.providerLogPath === undefined ? undefined : await openProviderLog(options.providerLogPath);
 		const unflushed = await flushGateways(client, adminName);
 		const resolution = log && options.shouldResolve ? await resolveAgainst(client, log, adminName) : undefined;
+		// Before the snapshot: what was told by then must be in it.
+		const testimony = await options.askWitnesses?.();
 		return await withSnapshot(client, async (snapshot) => {
 			const findings = new Findings();
 			if (unflushed.length > 0) findings.note(`Live but not flushed within 10 s: ${unflushed.join(", ")}; calls they hold in memory are judged next time.`);
 			if (resolution) findings.note(resolution);
+			if (testimony) await hearWitnesses(snapshot, findings, testimony);
 			return judge(snapshot, findings, log);
 		});
 	} finally {
@@ -53,6 +59,11 @@ async function resolveAgainst(client: pg.Client, log: ProviderLog, adminName: st
 		plan.tooYoung > 0 ? ` ${plan.tooYoung} stay charged: the log does not hold them, but they are younger than the longest call and may still be running.` : "";
 	const added = posted > 0 ? ` ${posted} posted for calls that no lease had held.` : "";
 	return `Resolved: ${adjusted} brought to the logged cost, ${released} released.${added}${kept}`;
+}
+
+async function hearWitnesses(snapshot: Snapshot, findings: Findings, { heads, note }: Testimony): Promise<void> {
+	if (note !== null) findings.note(note);
+	await judgeToldHeads(snapshot, findings, heads);
 }
 
 async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | undefined): Promise<Verification> {

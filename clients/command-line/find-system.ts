@@ -11,7 +11,13 @@ export type SystemOptions = {
 };
 
 /** The part of endpoints.json that the command line uses. */
-type Endpoints = { readonly admin: string; readonly adminKeyFile: string; readonly demoKey: string; readonly databaseUrl: string };
+type Endpoints = {
+	readonly admin: string;
+	readonly adminKeyFile: string;
+	readonly demoKey: string;
+	readonly databaseUrl: string;
+	readonly temporalAddress: string;
+};
 
 const CLONE = path.join(import.meta.dirname, "../..");
 const NOT_REACHABLE = 3;

@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { mergeChainHeads } from "./chain-heads.ts";
 import type { BudgetDefinition } from "./scope.ts";
 import { selectorKey } from "./scope.ts";
 import { type NewEffect, type Reduced, refuseEffect, waitingKeys, withEffects, withoutEffect } from "./team-budget-outbox.ts";
@@ -190,7 +191,7 @@ function takeReport(state: TeamBudgetState, report: TotalsReport): Reduced {
 					window.key,
 				),
 			),
-		unchangedEffects(takeFreeze({ ...state, lastRefusals }, report.freeze)),
+		unchangedEffects(takeFreeze({ ...state, lastRefusals, chainHeads: mergeChainHeads(state.chainHeads, report.chainHeads ?? []) }, report.freeze)),
 	);
 }
 

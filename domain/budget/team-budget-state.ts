@@ -88,6 +88,8 @@ export type TeamBudgetState = {
 	readonly refusedChange: RefusedChange | null;
 	/** Announcements that were given up: refused by PostgreSQL, or more than may wait. */
 	readonly announcementsLost: number;
+	/** Newest told head of each ledger chain, the longest unchanged first: what a cut tail is held against. */
+	readonly chainHeads: readonly ChainHead[];
 };
 
 /** The state as it crosses continue-as-new: without what can be derived, so that names, its largest part, travel once. */
@@ -110,10 +112,18 @@ export type WindowReport = {
 /** A team's freeze as PostgreSQL holds it; `seq` grows with every decision. */
 export type HeldFreeze = { readonly isFrozen: boolean; readonly reason: string | null; readonly seq: number };
 
+/** The newest chunk of one gateway epoch's hash chain; numbers as decimal strings, the hash in hexadecimal. */
+export type ChainHead = { readonly gatewayId: string; readonly epoch: string; readonly chunkSeq: string; readonly hash: string };
+
+/** Chains a report carries, and a workflow remembers, at most. */
+export const CHAIN_HEADS_MAX = 64;
+
 export type TotalsReport = {
 	readonly windows: readonly WindowReport[];
 	readonly lastRefusals: readonly RefusalNote[];
 	readonly freeze?: HeldFreeze;
+	/** Heads of the chains that hold what these totals count; absent in reports of older workers. */
+	readonly chainHeads?: readonly ChainHead[];
 };
 
 export function emptyTeamBudget(teamId: string): TeamBudgetState {
@@ -133,6 +143,7 @@ export function emptyTeamBudget(teamId: string): TeamBudgetState {
 		mustReread: false,
 		refusedChange: null,
 		announcementsLost: 0,
+		chainHeads: [],
 	};
 }
 

@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
+import { Client, Connection as TemporalConnection } from "@temporalio/client";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { GovernanceClient } from "#clients/governance-client.ts";
 import { type System, startSystem, tollgate, verify } from "#test/support/system.ts";
 import { type ChatOptions, chat as chatOf, tollgateJson, tollgateRefused } from "#test/support/system-commands.ts";
 import { until } from "#test/support/until.ts";
@@ -300,4 +303,36 @@ describe("the books after all this", () => {
 		expect(new Set(totals).size).toBe(1);
 		expect(BigInt(String(totals[0]))).toBeGreaterThan(0n);
 	}, 60_000);
+
+	it("a tail cut out of the ledger, anchors and all, is found by what the team's workflow was told", async () => {
+		await createTeam("witness", "0.002");
+		const { key } = await createKey("witness");
+		expect(await statuses(key)).toEqual([200]);
+		await until("a head that the workflow was told and that is still the last", () => cutLastChunk("witness"), 45_000);
+		const judged = await tollgate(system, ["verify"]);
+		expect(judged.exitCode).toBe(1);
+		expect(judged.stdout).toContain("was told to team-budget/witness and is gone: the tail was cut");
+	}, 60_000);
 });
+
+/** As somebody with the database's password would. False where the last chunk of no gateway is known to the team's workflow yet. */
+async function cutLastChunk(team: string): Promise<boolean> {
+	const { temporalAddress, databaseUrl } = system.endpoints();
+	const connection = await TemporalConnection.connect({ address: temporalAddress });
+	const database = new pg.Client({ connectionString: databaseUrl });
+	await database.connect();
+	try {
+		const { chainHeads } = await new GovernanceClient({ connection, client: new Client({ connection }) }).status(team);
+		for (const { gatewayId, epoch, chunkSeq } of chainHeads) {
+			const place = [gatewayId, epoch, chunkSeq];
+			const isLast = "NOT EXISTS (SELECT 1 FROM tollgate.chunk n WHERE n.gateway_id = $1 AND n.epoch = $2 AND n.chunk_seq > $3)";
+			const { rowCount } = await database.query(`DELETE FROM tollgate.chunk WHERE gateway_id = $1 AND epoch = $2 AND chunk_seq = $3 AND ${isLast}`, place);
+			if (!rowCount) continue;
+			await database.query("DELETE FROM tollgate.chain_anchor WHERE gateway_id = $1 AND epoch = $2 AND chunk_seq >= $3", place);
+			return true;
+		}
+		return false;
+	} finally {
+		await Promise.all([connection.close(), database.end()]);
+	}
+}

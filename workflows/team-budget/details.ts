@@ -59,7 +59,7 @@ function tailLines(state: TeamBudgetState): string[] {
 }
 
 function moreBudgets(state: TeamBudgetState, count: number): string {
-	return `${count} more budgets: \`tollgate budget show --team ${state.teamId}\``;
+	return `${count} more budgets: \`npx tollgate budget show --team ${state.teamId}\``;
 }
 
 function row({ definition, window }: BudgetState): string {

@@ -62,8 +62,15 @@ export const unfreezeUpdate = defineUpdate<RevisionResult, [UnfreezeInput]>("unf
 export const totalsReportedSignal = defineSignal<[TotalsReport]>("totalsReported");
 export const statusQuery = defineQuery<TeamBudgetStatus>("status");
 
+const WORKFLOW_ID_PREFIX = "team-budget/";
+
 /** `team-budget/<teamId>`; the organisation is `team-budget/@organization`. */
 export function teamBudgetWorkflowId(teamId: string): string {
 	if (teamId !== ORGANIZATION_ID && !TEAM_ID_PATTERN.test(teamId)) throw new RangeError(`not a team id: ${JSON.stringify(teamId)}`);
-	return `team-budget/${teamId}`;
+	return `${WORKFLOW_ID_PREFIX}${teamId}`;
+}
+
+/** The team of a workflow id that teamBudgetWorkflowId made. */
+export function teamIdOf(workflowId: string): string {
+	return workflowId.slice(WORKFLOW_ID_PREFIX.length);
 }

@@ -9,7 +9,15 @@ import {
 	selectorKey,
 	windowsPerCallMax,
 } from "#domain/budget/scope.ts";
-import type { HeldFreeze, RefusalNote, TeamBudgetState, TotalsReport, WindowReport } from "#domain/budget/team-budget-state.ts";
+import {
+	CHAIN_HEADS_MAX,
+	type ChainHead,
+	type HeldFreeze,
+	type RefusalNote,
+	type TeamBudgetState,
+	type TotalsReport,
+	type WindowReport,
+} from "#domain/budget/team-budget-state.ts";
 import { storableTextProblem } from "#domain/text/storable-text.ts";
 import { invalidInput } from "../shared/handler-errors.ts";
 import type { ApplyPolicyInput, FreezeInput, UnfreezeInput } from "./messages.ts";
@@ -17,6 +25,7 @@ import type { ApplyPolicyInput, FreezeInput, UnfreezeInput } from "./messages.ts
 const PERSON_LENGTH_MAX = 100;
 const FREEZE_REASON_LENGTH_MAX = 200;
 const NOTE_TEXT_LENGTH_MAX = 512;
+const GATEWAY_ID_LENGTH_MAX = 128;
 /** The last instant a Date can hold (ECMA-262, time value). */
 const LAST_INSTANT_MS = 8.64e15;
 
@@ -69,7 +78,8 @@ export function isTotalsReport(report: TotalsReport): boolean {
 		Array.isArray(report.lastRefusals) &&
 		report.windows.every(isWindowReport) &&
 		report.lastRefusals.every(isRefusalNote) &&
-		(report.freeze === undefined || isHeldFreeze(report.freeze))
+		(report.freeze === undefined || isHeldFreeze(report.freeze)) &&
+		(report.chainHeads === undefined || areChainHeads(report.chainHeads))
 	);
 }
 
@@ -87,6 +97,16 @@ function isRefusalNote(note: RefusalNote): boolean {
 
 function isHeldFreeze(freeze: HeldFreeze): boolean {
 	return typeof freeze?.isFrozen === "boolean" && (freeze.reason === null || typeof freeze.reason === "string") && isCount(freeze.seq);
+}
+
+function areChainHeads(heads: readonly ChainHead[]): boolean {
+	return Array.isArray(heads) && heads.length <= CHAIN_HEADS_MAX && heads.every(isChainHead);
+}
+
+function isChainHead(head: ChainHead): boolean {
+	const areTexts = [head?.gatewayId, head?.epoch, head?.chunkSeq, head?.hash].every((text) => typeof text === "string");
+	if (!areTexts || head.gatewayId.length > GATEWAY_ID_LENGTH_MAX) return false;
+	return [head.epoch, head.chunkSeq].every((text) => /^[0-9]{1,19}$/.test(text)) && /^[0-9a-f]{64}$/.test(head.hash);
 }
 
 function isCount(count: unknown): boolean {

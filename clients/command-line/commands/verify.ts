@@ -27,30 +27,35 @@ export function addVerifyCommand(program: Command, terminal: Terminal): void {
 				...(options.json ? ["--json"] : []),
 				...(terminal.environment["USER"] ? ["--admin-name", terminal.environment["USER"]] : []),
 			];
-			const exitCode = await runVerification(flags, databaseUrl(options, terminal));
+			const exitCode = await runVerification(flags, findLedger(options, terminal));
 			if (exitCode !== 0) throw new CommandFailure(exitCode, "");
 		},
 	});
 }
 
-/** The ledger is judged by a process of its own: only it opens the database. */
-function runVerification(flags: readonly string[], url: string): Promise<number> {
-	const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TOLLGATE_") && name !== "DATABASE_URL"));
-	const child = spawn(process.execPath, [VERIFY_PROCESS, ...flags], { env: { ...inherited, DATABASE_URL: url }, stdio: ["ignore", "inherit", "inherit"] });
+/** Where the books are, and where the team workflows that were told of them run. */
+type LedgerPlace = { readonly DATABASE_URL: string; readonly TEMPORAL_ADDRESS?: string };
+
+/** The ledger is judged by a process of its own: only it opens the database and Temporal. */
+function runVerification(flags: readonly string[], place: LedgerPlace): Promise<number> {
+	const foreign = ["DATABASE_URL", "TEMPORAL_ADDRESS"];
+	const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TOLLGATE_") && !foreign.includes(name)));
+	const child = spawn(process.execPath, [VERIFY_PROCESS, ...flags], { env: { ...inherited, ...place }, stdio: ["ignore", "inherit", "inherit"] });
 	return new Promise((resolve, reject) => {
 		child.once("error", reject);
 		child.once("exit", (code) => resolve(code ?? COULD_NOT_LOOK));
 	});
 }
 
-/** The running system's database, else the one that DATABASE_URL names: a stopped system can be judged too. */
-function databaseUrl(options: SystemOptions, terminal: Terminal): string {
+/** The running system's, else what DATABASE_URL and TEMPORAL_ADDRESS name: a stopped system can be judged too. */
+function findLedger(options: SystemOptions, { environment }: Terminal): LedgerPlace {
 	try {
-		return readEndpoints(homeOf(options, terminal.environment)).databaseUrl;
+		const { databaseUrl, temporalAddress } = readEndpoints(homeOf(options, environment));
+		return { DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress };
 	} catch (error) {
 		if (!(error instanceof CommandFailure)) throw error;
-		const fromEnvironment = options.home === undefined ? terminal.environment["DATABASE_URL"] : undefined;
-		if (fromEnvironment) return fromEnvironment;
+		const [url, address] = options.home === undefined ? [environment["DATABASE_URL"], environment["TEMPORAL_ADDRESS"]] : [];
+		if (url) return { DATABASE_URL: url, ...(address && { TEMPORAL_ADDRESS: address }) };
 		throw new CommandFailure(COULD_NOT_LOOK, error.message);
 	}
 }

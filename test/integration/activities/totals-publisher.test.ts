@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
@@ -35,7 +36,7 @@ beforeEach(async () => {
 	await Promise.all(connections.map((connection) => connection.close()));
 	connections = [];
 	await client.query(
-		"TRUNCATE tollgate.team, tollgate.budget, tollgate.budget_window, tollgate.window_event, tollgate.lease, tollgate.team_governance, tollgate.totals_told, tollgate.refusal CASCADE",
+		"TRUNCATE tollgate.team, tollgate.budget, tollgate.budget_window, tollgate.window_event, tollgate.lease, tollgate.team_governance, tollgate.totals_told, tollgate.refusal, tollgate.chunk, tollgate.gateway_epoch CASCADE",
 	);
 });
 
@@ -115,6 +116,25 @@ describe("what is told", () => {
 		const { cycle, told } = newPublisher();
 		expect(await cycle(0)).toEqual(["alpha"]);
 		expect(told[0]?.report.windows).toMatchObject([{ key: "team||nano_usd|day", posted: "250", version: 3, leases: 0 }]);
+	});
+
+	test("the heads of the chains that hold what is told come with it, those of others do not", async () => {
+		const windowId = await newTeam("alpha");
+		await post(windowId, 100, "g1");
+		for (const [gateway, seq] of [
+			["g1", 1],
+			["g1", 2],
+			["g2", 1],
+		] as const)
+			await client.query(
+				"INSERT INTO tollgate.chunk (gateway_id, epoch, chunk_seq, entry_count, previous_hash, hash) VALUES ($1, 1, $2::bigint, 1, sha256('before'), sha256(($1 || $2)::bytea))",
+				[gateway, String(seq)],
+			);
+		await client.query("INSERT INTO tollgate.gateway_epoch (gateway_id, epoch, boot_id, fsync_mode) VALUES ('g1', 1, 'b', 'off'), ('g2', 1, 'b', 'off')");
+		const { cycle, told } = newPublisher();
+		await cycle(0);
+		const hash = createHash("sha256").update("g12").digest("hex");
+		expect(told[0]?.report.chainHeads).toEqual([{ gatewayId: "g1", epoch: "1", chunkSeq: "2", hash }]);
 	});
 
 	test("a move of more than 1 % is told after a second, a smaller one after 30 s, nothing when nothing moved", async () => {

@@ -104,6 +104,21 @@ describe("tampering turns it red and names the row", () => {
 		await expectFinding("chain", "chain_anchor g1/1/2");
 	});
 
+	test("a tail cut off together with its anchors, by whoever was told of it", async () => {
+		const rows = await ledger.sql("SELECT encode(hash, 'hex') AS hash FROM tollgate.chunk WHERE chunk_seq = 2");
+		const told = { gatewayId: "g1", epoch: "1", chunkSeq: "2", hash: String(rows[0]?.["hash"]), witness: "team-budget/t" };
+		const testify = async () => ({ heads: [told, { ...told, chunkSeq: "1", hash: "0".repeat(64) }], note: "half were asked" });
+		await ledger.fallSilent();
+		const whole = await verifyLedger({ databaseUrl: ledger.database.url, askWitnesses: testify });
+		expect(whole.findings.map(({ row, message }) => [row, message])).toEqual([["chunk g1/1/1", "was told to team-budget/t with another hash"]]);
+		expect(whole.notes).toContain("half were asked");
+		await ledger.sql("DELETE FROM tollgate.chain_anchor");
+		await ledger.sql("DELETE FROM tollgate.chunk WHERE chunk_seq = 2");
+		const cut = await verifyLedger({ databaseUrl: ledger.database.url, askWitnesses: testify });
+		expect(cut.findings).toContainEqual({ kind: "chain", row: "chunk g1/1/2", message: "was told to team-budget/t and is gone: the tail was cut" });
+		expect(cut.report.ok).toBe(false);
+	});
+
 	test("an entry written past the chain", async () => {
 		await ledger.sql("INSERT INTO tollgate.entry_key VALUES ('g1-1-9')");
 		await ledger.sql(

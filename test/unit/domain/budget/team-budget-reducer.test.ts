@@ -3,7 +3,16 @@ import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { MAX_BUDGETS_PER_TEAM, selectorKey } from "#domain/budget/scope.ts";
 import { hasRoomForChange, reviseEffect, WAITING_ANNOUNCEMENTS_MAX, WAITING_CHANGES_MAX } from "#domain/budget/team-budget-outbox.ts";
 import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
-import { type BudgetEffect, emptyTeamBudget, type HeldFreeze, stateWord, type TeamBudgetState, type WindowReport } from "#domain/budget/team-budget-state.ts";
+import {
+	type BudgetEffect,
+	CHAIN_HEADS_MAX,
+	type ChainHead,
+	emptyTeamBudget,
+	type HeldFreeze,
+	stateWord,
+	type TeamBudgetState,
+	type WindowReport,
+} from "#domain/budget/team-budget-state.ts";
 import { carriedState, initialState } from "#workflows/team-budget/state.ts";
 
 const HOUR_MS = 3_600_000;
@@ -361,3 +370,27 @@ function anotherDay(definitions: readonly BudgetDefinition[], round: number): Te
 	const startsAtMs = 1_763_856_000_000 + (round + 2) * 24 * HOUR_MS;
 	return definitions.map((budget) => totals("9".repeat(30), 1, { key: selectorKey(budget), startsAtMs, endsAtMs: startsAtMs + 24 * HOUR_MS }));
 }
+
+describe("heads of the ledger's chains", () => {
+	const head = (gatewayId: string, chunkSeq: string, hash = chunkSeq): ChainHead => ({ gatewayId, epoch: "1", chunkSeq, hash });
+	const told = (...chainHeads: ChainHead[]): TeamBudgetEvent => ({ kind: "totalsReported", report: { windows: [], lastRefusals: [], chainHeads } });
+
+	test("the longest ever told is remembered: neither a reordered report nor a chain that grew again hides what was cut", () => {
+		const { state } = play(loaded(), told(head("g1", "9"), head("g2", "1")), told(head("g1", "10")), told(head("g1", "9")), told(head("g1", "10", "other")));
+		expect(state.chainHeads).toEqual([head("g2", "1"), head("g1", "10")]);
+		expect(play(state, totals("1", 1)).state.chainHeads).toEqual(state.chainHeads);
+	});
+
+	test("of too many chains those that changed last stay", () => {
+		const many = Array.from({ length: CHAIN_HEADS_MAX }, (_, index) => head(`g${index}`, "1"));
+		const { state } = play(loaded(), told(...many), told(head("g0", "2")), told(head("new", "1")));
+		expect(state.chainHeads).toHaveLength(CHAIN_HEADS_MAX);
+		expect(state.chainHeads.slice(-2)).toEqual([head("g0", "2"), head("new", "1")]);
+		expect(state.chainHeads.some(({ gatewayId }) => gatewayId === "g1")).toBe(false);
+	});
+
+	test("a state carried over by a release that knew none begins with none", () => {
+		const { chainHeads: _, ...older } = carriedState(loaded([day]));
+		expect(initialState({ teamId: "demo", hasSearchAttributes: false, state: older as typeof older & { chainHeads: [] } }).chainHeads).toEqual([]);
+	});
+});

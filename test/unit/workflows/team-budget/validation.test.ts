@@ -38,10 +38,12 @@ describe("an accepted update can be carried out", () => {
 describe("a signal is read only when all of it has the shape of a report", () => {
 	const window = { key: "team||nano_usd|day", startsAtMs: 0, endsAtMs: 1, granted: "0", posted: "0", overrun: "0", leases: 0, refusals: 0, version: 0 };
 	const note = { atMs: 1, key: "", code: "budget.exceeded", requestId: "r" };
+	const head = { gatewayId: "g1", epoch: "1", chunkSeq: "7", hash: "0a".repeat(32) };
 	const isReport = (report: unknown): boolean => isTotalsReport(report as never);
 
 	test("what the publisher tells", () => {
 		expect(isReport({ windows: [window, { ...window, endsAtMs: null }], lastRefusals: [note] })).toBe(true);
+		expect(isReport({ windows: [], lastRefusals: [], chainHeads: [head] })).toBe(true);
 	});
 
 	test.each([
@@ -57,5 +59,11 @@ describe("a signal is read only when all of it has the shape of a report", () =>
 		[{ windows: [{ ...window, refusals: -1 }], lastRefusals: [] }],
 		[{ windows: [{ ...window, endsAtMs: 9e15 }], lastRefusals: [] }],
 		[{ windows: [{ ...window, posted: 5 }], lastRefusals: [] }],
+		[{ windows: [], lastRefusals: [], chainHeads: {} }],
+		[{ windows: [], lastRefusals: [], chainHeads: [null] }],
+		[{ windows: [], lastRefusals: [], chainHeads: [{ ...head, chunkSeq: 7 }] }],
+		[{ windows: [], lastRefusals: [], chainHeads: [{ ...head, chunkSeq: "-7" }] }],
+		[{ windows: [], lastRefusals: [], chainHeads: [{ ...head, hash: "0a" }] }],
+		[{ windows: [], lastRefusals: [], chainHeads: Array(65).fill(head) }],
 	])("%j is none", (report) => expect(isReport(report)).toBe(false));
 });

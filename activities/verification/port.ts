@@ -1,0 +1,10 @@
+import type { ChainHead } from "#domain/budget/team-budget-state.ts";
+
+/** A chain's head as somebody outside the database remembers it; `witness` names him, e.g. `team-budget/demo`. */
+export type ToldHead = ChainHead & { readonly witness: string };
+
+/** What the witnesses outside the database said; `note` tells what a reader should know when not all were heard. */
+export type Testimony = { readonly heads: readonly ToldHead[]; readonly note: string | null };
+
+/** Asks whoever was told chain heads. Never rejects: a witness that is away is a note, not a fault of the ledger. */
+export type AskWitnesses = () => Promise<Testimony>;
