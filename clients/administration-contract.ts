@@ -46,12 +46,12 @@ export const BudgetSelectorFields = z.strictObject({
 	windowKind: z.string().describe("hour, day, week, month, quarter or lifetime"),
 });
 export const BudgetFields = BudgetSelectorFields.extend({
-	timeZone: z.string().optional().describe("IANA name; default UTC"),
+	timeZone: z.string().optional().describe("IANA name; default: as it is, UTC for a new budget"),
 	limitUsd: usd.optional(),
 	limitAmount: z.string().optional().describe("limit as decimal string in the unit of the budget; this or limitUsd"),
-	stopUsd: usd.optional().describe("stop below the limit, in dollars"),
-	stopAmount: z.string().optional(),
-	warnBasisPoints: z.int().optional().describe("where to warn, in hundredths of a percent; default 8000"),
+	stopUsd: usd.nullable().optional().describe("stop below the limit, in dollars; null takes it away; default: as it is"),
+	stopAmount: z.string().nullable().optional(),
+	warnBasisPoints: z.int().optional().describe("where to warn, in hundredths of a percent; default: as it is, 8000 for a new budget"),
 });
 export const SetBudgetRequest = BudgetFields.extend({ teamId });
 export const RemoveBudgetRequest = BudgetSelectorFields.extend({ teamId });

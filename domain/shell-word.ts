@@ -3,5 +3,5 @@
  * names stay readable; all else stands in single quotes, inside of which a shell reads nothing.
  */
 export function shellWord(text: string): string {
-	return /^[\w.@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+	return /^[\w.@:/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -19,12 +19,13 @@ BEGIN
   RETURN v_revision;
 END $$;
 
--- Live gateways that do not act on a revision yet. A change is "in force" when this is 0 (money-path §3: within 1 s).
+-- Gateways that may be serving and do not act on a revision yet. A change is "in force" when this is 0 (money-path §3:
+-- within 1 s). One that is silent a little longer than that may only be late; whoever is silent for 3 s is waited for no more.
 CREATE FUNCTION tollgate.gateways_behind(p_revision bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
   SELECT count(*) FROM tollgate.gateway_epoch
   WHERE closed_at IS NULL AND fenced_at IS NULL
-    AND last_seen_at > clock_timestamp() - interval '1 second' AND seen_revision < p_revision
+    AND last_seen_at > clock_timestamp() - interval '3 seconds' AND seen_revision < p_revision
 $$;
 
 -- The first instant of a local day. Midnight may be skipped in spring (Cairo, Beirut): AT TIME ZONE then gives the instant

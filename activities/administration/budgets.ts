@@ -16,14 +16,15 @@ import type { Administration, BudgetSetting, BudgetView } from "./port.ts";
 import { requireTeam } from "./read-teams.ts";
 
 /**
- * Sets one budget through the team's workflow, and clears its overrun also where nothing else changes. Resolves when
- * PostgreSQL holds it and live gateways act on it.
+ * Sets one budget through the team's workflow, and clears its overrun also where nothing else changes. Of a budget that is
+ * there already, what the setting leaves out stays as it is. Resolves when PostgreSQL holds it and live gateways act on it.
  * @throws CostControlError "admin.invalid" naming the field, "admin.not_found", "governance.unreachable".
  */
 export async function setBudget(administration: Administration, setting: BudgetSetting): Promise<BudgetView> {
 	const { database, governor, adminName } = administration;
-	const definition = definitionOf(setting);
 	await requireTeam(database, setting.teamId);
+	const budgets = await listBudgets(database, setting.teamId);
+	const definition = definitionOf(setting, (selector) => budgets.find((budget) => selectorKey(budget) === selectorKey(selector)));
 	if (definition.dimension === "key") await requireKey(database, setting.teamId, definition.dimensionValue);
 	const clearsOverruns = await isOverrun(database, setting.teamId, definition);
 	const { revision } = await governor.applyPolicy(setting.teamId, { mode: "patch", set: [definition], remove: [], requestedBy: adminName, clearsOverruns });
@@ -58,17 +59,29 @@ export async function removeBudget(
 	await waitUntilInForce(database);
 }
 
-/** Reads what people typed. @throws CostControlError "admin.invalid" naming the field. */
-export function definitionOf(setting: BudgetSetting): BudgetDefinition {
+type Known = Pick<BudgetDefinition, "timeZone" | "stopAmount" | "warnBasisPoints">;
+
+/** Reads what people typed; what they left out is as `findKnown` has it, else the default. @throws CostControlError "admin.invalid" naming the field. */
+export function definitionOf(setting: BudgetSetting, findKnown: (selector: BudgetSelector) => Known | undefined = () => undefined): BudgetDefinition {
 	const limitAmount = amountOf(setting.limitUsd, setting.limitAmount, "limit");
 	if (limitAmount === undefined) throw invalid([{ field: "limit", problem: "is missing: give dollars, like 0.25" }]);
-	const stopAmount = amountOf(setting.stopUsd, setting.stopAmount, "stop") ?? null;
-	const { teamId, dimension = defaultDimension(teamId), dimensionValue, unit, windowKind, timeZone, warnBasisPoints } = setting;
+	const { teamId, dimension = defaultDimension(teamId), dimensionValue, unit, windowKind } = setting;
 	const isMoneyForTokens = unit === "tokens" && (setting.limitUsd !== undefined || setting.stopUsd !== undefined);
 	if (isMoneyForTokens) throw invalid([{ field: "limit", problem: "of a budget in tokens is a number of tokens, not dollars" }]);
-	const checked = checkBudgetDefinition({ dimension, dimensionValue, unit, windowKind, timeZone, warnBasisPoints, limitAmount, stopAmount }, teamId, "budget");
+	const selector = checkBudgetSelector({ dimension, dimensionValue, unit, windowKind }, teamId, "budget");
+	if (selector.kind === "invalid") throw invalid(selector.problems);
+	const known = findKnown(selector.value);
+	const { timeZone = known?.timeZone, warnBasisPoints = known?.warnBasisPoints } = setting;
+	const stopAmount = stopOf(setting, known);
+	const checked = checkBudgetDefinition({ ...selector.value, timeZone, warnBasisPoints, limitAmount, stopAmount }, teamId, "budget");
 	if (checked.kind === "invalid") throw invalid(checked.problems);
 	return checked.value;
+}
+
+/** null takes a stop away. */
+function stopOf({ stopUsd, stopAmount }: BudgetSetting, known: Known | undefined): string | null {
+	if (stopUsd === null || stopAmount === null) return null;
+	return amountOf(stopUsd, stopAmount, "stop") ?? known?.stopAmount ?? null;
 }
 
 const IS_OVERRUN = `

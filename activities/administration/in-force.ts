@@ -3,8 +3,8 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
 const POLL_MS = 20;
 const HELD_TIMEOUT_MS = 10_000;
-/** A live gateway acts on a change within 1 s (money-path §3). */
-const IN_FORCE_TIMEOUT_MS = 2_000;
+/** A live gateway acts on a change within 1 s (money-path §3); one that died is waited for no more after 3 s. */
+const IN_FORCE_TIMEOUT_MS = 4_000;
 
 const HELD_REVISION = "SELECT coalesce(max(revision), 0) AS revision FROM tollgate.team_governance WHERE team_id = $1";
 const NEWEST_CHANGE = "SELECT max(revision) AS revision FROM tollgate.change";
@@ -26,7 +26,7 @@ export async function waitUntilHeld(database: Queryable, teamId: string, revisio
 		);
 }
 
-/** Waits until every live gateway acts on all changes made so far; false when one has not within 2 s. */
+/** Waits until every live gateway acts on all changes made so far; false when one that still reports has not within 4 s. */
 export async function waitUntilInForce(database: Queryable): Promise<boolean> {
 	const revision = (await database.query<{ revision: string }>(NEWEST_CHANGE)).rows[0]?.revision;
 	return poll(IN_FORCE_TIMEOUT_MS, async () => (await database.query<{ behind: string }>(GATEWAYS_BEHIND, [revision])).rows[0]?.behind === "0");

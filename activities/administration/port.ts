@@ -47,12 +47,13 @@ export type BudgetSetting = {
 	/** Default "nano_usd". */
 	readonly unit?: string | undefined;
 	readonly windowKind: string;
-	/** Default "UTC". */
+	/** This and what follows, left out, stays as it is; a new budget has "UTC", no stop and 8000. */
 	readonly timeZone?: string | undefined;
 	readonly limitUsd?: string | undefined;
 	readonly limitAmount?: string | undefined;
-	readonly stopUsd?: string | undefined;
-	readonly stopAmount?: string | undefined;
+	/** null takes the stop away. */
+	readonly stopUsd?: string | null | undefined;
+	readonly stopAmount?: string | null | undefined;
 	/** Hundredths of a percent; default 8,000. */
 	readonly warnBasisPoints?: number | undefined;
 };

@@ -276,9 +276,9 @@ function unreachable(): Refusal {
 /** One message says it all: many clients show nothing but it. */
 function refusalMessage({ code, item, need, unit }: Shortage, words: { budget: string; left: bigint; howToAsk: string }): string {
 	const resets = item.endsAt === null ? "" : ` It resets at ${item.endsAt}.`;
-	if (code === "budget.frozen") return `The budget "${words.budget}" is frozen: nothing may be spent until a person unfreezes it.`;
+	if (code === "budget.frozen") return `The budget "${words.budget}" is frozen: nothing may be spent until a person unfreezes it. ${words.howToAsk}`;
 	if (code === "budget.overrun")
-		return `The budget "${words.budget}" was overrun by a call that cost more than it reserved: a person clears it by setting the budget again, else the next window does.${resets}`;
+		return `The budget "${words.budget}" was overrun by a call that cost more than it reserved: nothing is granted until a person or the next window clears that.${resets} ${words.howToAsk}`;
 	const amount = (value: bigint): string => (unit === "tokens" ? `${value} tokens` : `${formatUsd(value)} USD`);
 	return `The budget "${words.budget}" has ${amount(words.left)} left of ${amount(item.limit)}; this call can cost up to ${amount(need)}.${resets} ${words.howToAsk}`;
 }

@@ -1,6 +1,7 @@
 import { MigrationError } from "#activities/database/migrate.ts";
 import { ConfigurationError, loadSettings, type Settings } from "#config/load.ts";
 import { formatUsd } from "#domain/money/wire.ts";
+import { shellWord } from "#domain/shell-word.ts";
 import { type Endpoints, readEndpoints, removeEndpoints } from "./endpoints.ts";
 import { endOrphans, leaveHome, takeHome } from "./home.ts";
 import { type Entries, type Plan, planStart, StartError } from "./plan.ts";
@@ -96,7 +97,7 @@ function sayReady(plan: Plan, { endpoints, demoLimitNanoUsd }: Ready, say: (line
 			"",
 			limit === null ? "Paste this (the budgets of its team: npx tollgate budget show --team demo):" : `Paste this until the budget of ${limit} says no:`,
 			"",
-			`curl ${endpoints.gateway}/v1/chat/completions -H "Authorization: Bearer ${endpoints.demoKey}" -H "Content-Type: application/json" -d '${body}'`,
+			`curl ${shellWord(`${endpoints.gateway}/v1/chat/completions`)} -H "Authorization: Bearer ${endpoints.demoKey}" -H "Content-Type: application/json" -d '${body}'`,
 			"",
 		].join("\n"),
 	);

@@ -44,13 +44,14 @@ export function addBudgetCommands(program: Command, terminal: Terminal): void {
 			...SELECTOR_OPTIONS,
 			"!--limit <USD>": "limit in dollars (a number of tokens with --unit tokens)",
 			"!--window <KIND>": ["hour, day, week, month, quarter or lifetime", oneOf(WINDOW_KINDS)],
-			"--stop <USD>": "stop below the limit",
-			"--warn <PERCENT>": ["warn at this share of the limit; default 80", percent],
-			"--time-zone <ZONE>": ["IANA name; default UTC", timeZone],
+			"--stop <USD>": "stop below the limit, or none; default: as it is",
+			"--warn <PERCENT>": ["warn at this share of the limit; default: as it is, 80 for a new budget", percent],
+			"--time-zone <ZONE>": ["IANA name; default: as it is, UTC for a new budget", timeZone],
 		},
 		run: async ({ system, print, options, terminal }) => {
 			const isTokens = options.unit === "tokens";
-			const limits = isTokens ? { limitAmount: options.limit, stopAmount: options.stop } : { limitUsd: options.limit, stopUsd: options.stop };
+			const stop = options.stop === "none" ? null : options.stop;
+			const limits = isTokens ? { limitAmount: options.limit, stopAmount: stop } : { limitUsd: options.limit, stopUsd: stop };
 			const warnBasisPoints = options.warn === undefined ? undefined : Math.round(Number(options.warn) * 100);
 			const set = await system().budgets.set({ ...selectorOf(options), ...limits, timeZone: options.timeZone, warnBasisPoints });
 			if (options.model !== undefined && (await system().prices.list({ model: options.model })).lines.length === 0)

@@ -67,6 +67,20 @@ describe("what scripts rely on", () => {
 		);
 	});
 
+	test("budget set again changes what it names and leaves the rest: no time zone, warning or stop is lost with a new limit", async () => {
+		expect(await run("team create zoned --limit 1 --window day")).toBe(0);
+		const set = async (more: string) => {
+			const { limitAmount, timeZone, warnBasisPoints, stopAmount } = await runJson(`budget set --team zoned --window day ${more}`);
+			return [limitAmount, timeZone, warnBasisPoints, stopAmount];
+		};
+		expect(await set("--limit 2 --time-zone Europe/Berlin --warn 50 --stop 1")).toEqual(["2000000000", "Europe/Berlin", 5_000, "1000000000"]);
+		expect(await set("--limit 3")).toEqual(["3000000000", "Europe/Berlin", 5_000, "1000000000"]);
+		expect(await set("--limit 3 --stop none")).toEqual(["3000000000", "Europe/Berlin", 5_000, null]);
+		expect(await run("budget set --team zoned --window week --limit 3")).toBe(0);
+		const [, week] = await runJson("budget show --team zoned");
+		expect([week.timeZone, week.warnBasisPoints, week.stopAmount]).toEqual(["UTC", 8_000, null]);
+	});
+
 	test("price check gives the cost and how it was made", async () => {
 		const checked = await runJson(["price", "check", "--model", "gpt-test", "--usage", '{"inputTokens":1000,"outputTokens":10}']);
 		expect(Object.keys(checked)).toEqual(["costNanoUsd", "lines"]);
