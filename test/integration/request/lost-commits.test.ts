@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { Admission } from "#activities/request/port.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { chat, openGatewayStand } from "#test/support/gateway-process.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
 import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
 import { until } from "#test/support/until.ts";
@@ -57,3 +58,28 @@ it("a lease that a failover forgot is not spent from, and what was spent of it i
 		await database.close();
 	}
 });
+
+it("a call whose lease a failover forgot is booked all the same, as an overrun, before anything is presented", async () => {
+	const stand = await openGatewayStand();
+	try {
+		const gateway = await stand.start("forgotten");
+		const { key } = await stand.team(100_000_000_000n);
+		expect((await chat(gateway, key, { maxTokens: 100 })).status).toBe(200);
+		expect((await stand.verify()).report).toMatchObject({ ok: true, calls: 1 }); // flushes
+		await withClient(stand.database.url, async (client) => {
+			await client.query("UPDATE tollgate.lease SET granted = posted, returned = 0");
+			await client.query("UPDATE tollgate.budget_window SET granted = (SELECT sum(posted) FROM tollgate.lease)");
+			await client.query("DELETE FROM tollgate.window_event WHERE kind = 'return'");
+			await client.query("UPDATE tollgate.window_event SET amount = w.granted, granted_after = w.granted FROM tollgate.budget_window w WHERE kind = 'grant'");
+		});
+		const answer = await chat(gateway, key, { maxTokens: 100 });
+		expect(answer.status).toBe(200);
+		const { report, findings } = await stand.verify();
+		expect(findings.filter(({ kind }) => ["lost", "entry", "chain", "counter", "cost"].includes(kind))).toEqual([]);
+		expect(report).toMatchObject({ calls: 2, lost: 0, overspendNanoUsd: "0", overrunNanoUsd: answer.headers.get("x-tollgate-cost-nano-usd") });
+		const { rows } = await withClient(stand.database.url, (client) => client.query("SELECT * FROM tollgate.quarantine"));
+		expect(rows).toEqual([]);
+	} finally {
+		await stand.close();
+	}
+}, 60_000);
