@@ -107,6 +107,14 @@ describe("LeaseBook", () => {
 		expect(book.leaseOf("1", 0)?.granted).toBe(50n);
 	});
 
+	it("does not adopt a row that returned more than it gave back: somebody else gave the money away", () => {
+		const book = bookWith({});
+		book.leaseOf("1", 0)?.returnFree();
+		expect(book.adopt("nano_usd", facts({ leaseReturned: 50n, leaseGranted: 60n }), Number.POSITIVE_INFINITY)).toBe(true);
+		expect(book.adopt("nano_usd", facts({ leaseReturned: 51n, leaseGranted: 70n }), Number.POSITIVE_INFINITY)).toBe(false);
+		expect(book.tryReserve(TEAM, money(1n), 1)).toBeUndefined();
+	});
+
 	it("keeps token budgets in tokens and money in money", () => {
 		const book = new LeaseBook();
 		book.renew(0, 60_000);

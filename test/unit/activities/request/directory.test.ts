@@ -57,3 +57,26 @@ it("reads many teams again in few round trips, and forgets those that are gone",
 	expect(loaded.map((asked) => asked.length)).toEqual([200, 200, 50]);
 	expect([directory.team("gone"), directory.team("team7")?.record.revision]).toEqual([undefined, 2n]);
 });
+
+it("keeps the newer of two readings of a team, whichever comes last", async () => {
+	const { directory, answers } = openDirectory();
+	const policyOf = (revision: bigint, admissionWaitMs: number) => ({ ...KNOWN, team: { ...TEAM, revision, policy: { admissionWaitMs } } });
+	const resolutions = [directory.resolveKey("tg-one"), directory.resolveKey("tg-two")];
+	answers[1]?.(policyOf(7n, 700));
+	await resolutions[1];
+	answers[0]?.(policyOf(6n, 600));
+	await resolutions[0];
+	expect([directory.team("team")?.record.revision, directory.policy("team").admissionWaitMs]).toEqual([7n, 700]);
+});
+
+it("asks again for a key it did not know when any key changes: it may exist now", async () => {
+	const { directory, answers } = openDirectory();
+	const resolutions = [directory.resolveKey("tg-new"), directory.resolveKey("tg-known")];
+	answers[0]?.({ resolution: { kind: "refused", code: "key.invalid", message: "unknown" }, expiresInMs: null, maxAsserted: 0, team: undefined });
+	answers[1]?.(KNOWN);
+	await Promise.all(resolutions);
+	expect(directory.resolveKey("tg-new")).toMatchObject({ kind: "refused" });
+	directory.forgetKey("key_other");
+	expect(directory.resolveKey("tg-known")).toMatchObject({ kind: "known" });
+	expect(directory.resolveKey("tg-new")).toBeInstanceOf(Promise);
+});

@@ -1,10 +1,11 @@
 import { afterEach, expect, it, vi } from "vitest";
-import type { Authority, GrantReply, HeartbeatReply, HeartbeatRequest } from "#activities/authority/port.ts";
+import type { Authority, Change, GrantReply, HeartbeatReply, HeartbeatRequest } from "#activities/authority/port.ts";
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
 import { Directory } from "#activities/request/directory.ts";
 import { LeaseKeeper } from "#activities/request/lease-keeper.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
+import { testBound } from "#test/support/request-authority.ts";
 
 const TEAM = [{ budgetId: "1", unit: "nano_usd" as const }];
 
@@ -26,11 +27,17 @@ const facts = (leaseGranted: bigint): LeaseFacts => ({
 
 let keeper: LeaseKeeper | undefined;
 
-afterEach(() => keeper?.stop());
+afterEach(() => {
+	keeper?.stop();
+	vi.restoreAllMocks();
+});
 
-/** A gateway with 40 idle, whose grant is answered when the test says so and whose heartbeat tells of one claim. */
-function openGateway() {
+/** A gateway with 40 idle, whose grant is answered when the test says so and whose heartbeat tells of one claim, unless `news` says otherwise. */
+function openGateway(news: (beat: number) => Partial<HeartbeatReply> = () => ({}), changes: readonly Change[] = []) {
 	const beats: HeartbeatRequest[] = [];
+	const counters = { recallsAnswered: 0 };
+	/** Claims answered so far, at each heartbeat. */
+	const recalls: number[] = [];
 	let answerGrant: ((reply: GrantReply) => void) | undefined;
 	const authority = {
 		grant: () =>
@@ -39,8 +46,10 @@ function openGateway() {
 			}),
 		heartbeat: async (request: HeartbeatRequest): Promise<HeartbeatReply> => {
 			beats.push(request);
-			return { revision: 0n, isReturned: true, flushRequest: 0n, claims: [{ id: 7n, windowIds: ["11"] }] };
+			recalls.push(counters.recallsAnswered);
+			return { revision: 0n, isReturned: true, flushRequest: 0n, claims: [{ id: 7n, windowIds: ["11"] }], ...news(beats.length) };
 		},
+		changesSince: async () => changes,
 		listen: async () => undefined,
 		announceClaim: async () => undefined,
 	} as Partial<Authority> as Authority;
@@ -74,12 +83,27 @@ function openGateway() {
 			onFenced: () => fail("fenced"),
 			onError: fail,
 			onPrices: async () => undefined,
-			counters: { recallsAnswered: 0 },
+			counters,
 		},
 		0n,
 	);
-	return { beats, book, queue, keeper, answerGrant: (reply: GrantReply) => answerGrant?.(reply) };
+	return { beats, book, counters, queue, recalls, keeper, answerGrant: (reply: GrantReply) => answerGrant?.(reply) };
 }
+
+const item = (changes: Partial<GrantReply["items"][number]>) => ({
+	...facts(0n),
+	...{ endsInMs: null, posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null },
+	...changes,
+});
+
+const admit = (queue: AdmissionQueue, isAdmissible: () => boolean) =>
+	queue.admit({
+		teamId: "team",
+		keyId: "key_test",
+		current: () => (isAdmissible() ? { budgets: TEAM, allowance: { nanoUsd: 0n, tokens: 0n }, waitMs: 60_000 } : undefined),
+		bound: testBound(50n),
+		signal: new AbortController().signal,
+	});
 
 it("answers a claim only after a grant that was already asked: its idle money belongs to the answer", async () => {
 	const { beats, book, queue, answerGrant, keeper: running } = openGateway();
@@ -89,8 +113,7 @@ it("answers a claim only after a grant that was already asked: its idle money be
 	await new Promise((resolve) => setImmediate(resolve));
 	expect(beats.every((beat) => beat.answeredClaim === 0n)).toBe(true);
 
-	const item = { ...facts(90n), endsInMs: null, posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null };
-	answerGrant({ served: [true], items: [item], revision: 0n, claims: [] });
+	answerGrant({ served: [true], items: [item(facts(90n))], revision: 0n, claims: [] });
 	await vi.waitFor(() => expect(beats.at(-1)?.answeredClaim).toBe(7n));
 	expect(beats.find((beat) => beat.answeredClaim === 7n)?.returns).toEqual([{ windowId: "11", returnTo: 90n }]);
 	expect(book.leaseOf("1", 0)?.idle).toBe(0n);
@@ -101,4 +124,39 @@ it("asks for no lookahead in a window that another gateway claims", async () => 
 	void running.start();
 	await vi.waitFor(() => expect(beats.at(-1)?.answeredClaim).toBe(7n));
 	expect(book.leaseOf("1", 0)?.noLookaheadUntilMs).toBeGreaterThan(performance.now());
+});
+
+it("takes nothing for returned or answered that a heartbeat could not return: the next one says it again", async () => {
+	const { beats, counters, keeper: running, recalls } = openGateway((beat) => ({ isReturned: beat > 3 }));
+	void running.start();
+	await vi.waitFor(() => expect(counters.recallsAnswered).toBe(1));
+	const returns = [{ windowId: "11", returnTo: 40n }];
+	expect(beats.slice(0, 4)).toMatchObject([{ returns: [] }, { returns, answeredClaim: 7n }, { returns, answeredClaim: 7n }, { returns, answeredClaim: 7n }]);
+	expect(recalls.slice(0, 4)).toEqual([0, 0, 0, 0]);
+});
+
+const CHANGE: Change = { revision: 3n, kind: "policy", subject: "installed", teamId: null };
+
+it("wakes the calls that wait when a change is in force: what holds now holds for them", async () => {
+	let isAdmissible = true;
+	const { queue, keeper: running } = openGateway(() => ({ revision: 3n, claims: [] }), [CHANGE]);
+	const waiting = admit(queue, () => isAdmissible); // its grant is not answered
+	isAdmissible = false;
+	void running.start();
+	expect(await waiting).toEqual({ kind: "inadmissible" });
+});
+
+it("forgets refusals when a change is in force: a limit may have been raised", async () => {
+	let revision = 0n;
+	const { answerGrant, beats, queue, keeper: running } = openGateway(() => ({ revision, claims: [] }), [CHANGE]);
+	vi.spyOn(performance, "now").mockReturnValue(1_000); // within the second for which a refusal is remembered
+	const refused = admit(queue, () => true);
+	answerGrant({ served: [false], items: [item({ posted: 90n, granted: 100n, leaseGranted: 40n })], revision: 0n, claims: [] });
+	expect((await refused).kind).toBe("refused");
+	const need = { nanoUsd: 50n, tokens: 0n };
+	expect(queue.remembered(TEAM, need)).toBeDefined();
+	revision = 3n;
+	void running.start();
+	await vi.waitFor(() => expect(beats.at(-1)?.seenRevision).toBe(3n));
+	expect(queue.remembered(TEAM, need)).toBeUndefined();
 });

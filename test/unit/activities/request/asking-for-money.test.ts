@@ -1,0 +1,101 @@
+import { expect, it, vi } from "vitest";
+import type { Authority, GrantedItem, GrantReply, GrantRequest } from "#activities/authority/port.ts";
+import { AdmissionQueue } from "#activities/request/admission-queue.ts";
+import { LeaseBook } from "#domain/budget/lease-book.ts";
+import { testBound } from "#test/support/request-authority.ts";
+
+/** How a queue asks an authority that answers when, and what, the test says. Nothing is ever granted. */
+function openQueue() {
+	const clock = { nowMs: 0 };
+	const asked: (GrantRequest & Pick<PromiseWithResolvers<GrantReply>, "resolve" | "reject">)[] = [];
+	const seen = { failures: 0, announcements: 0 };
+	const authority = {
+		grant: (request: GrantRequest) => {
+			const { promise, resolve, reject } = Promise.withResolvers<GrantReply>();
+			asked.push({ ...request, resolve, reject });
+			return promise;
+		},
+		announceClaim: async () => {
+			seen.announcements++;
+		},
+	};
+	const queue = new AdmissionQueue({
+		authority: authority as Partial<Authority> as Authority,
+		book: new LeaseBook(),
+		nowMs: () => clock.nowMs,
+		onReply: () => true,
+		onAhead: () => undefined,
+		isAway: () => {
+			seen.failures++; // asked for each call of a grant that failed
+			return false;
+		},
+		isHearing: () => true,
+		onFenced: () => expect.fail("fenced"),
+		onError: () => undefined,
+		counters: { grants: 0 },
+	});
+	const admit = (teamId: string, waitMs = 0, need = 50n) =>
+		queue.admit({
+			teamId,
+			keyId: "key_test",
+			current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: { nanoUsd: 0n, tokens: 0n }, waitMs }),
+			bound: testBound(need),
+			signal: new AbortController().signal,
+		});
+	return { clock, asked, seen, admit };
+}
+
+/** 60 of 100 are held by another gateway, which was asked for it by claim 5. */
+const reply = (changes: Partial<GrantedItem>): GrantReply => ({
+	served: [false],
+	items: [
+		{
+			...{ budgetId: "1", windowId: "11", seq: "1", limit: 100n, stop: 100n, granted: 60n, isFrozen: false, isOverrun: false },
+			...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
+			...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, heldUntil: null, claimId: 5n, leastAnswered: 5n },
+			...changes,
+		},
+	],
+	revision: 0n,
+	claims: [],
+});
+
+it("asks once at a time: calls that come meanwhile go together with the next grant", async () => {
+	const { asked, admit } = openQueue();
+	const first = admit("team");
+	const others = [admit("other"), admit("other")];
+	expect(asked).toHaveLength(1);
+	asked[0]?.resolve(reply({}));
+	await first;
+	await vi.waitFor(() => expect(asked).toHaveLength(2));
+	expect(asked[1]?.needs).toHaveLength(2);
+	asked[1]?.resolve(reply({}));
+	await Promise.all(others);
+});
+
+it("waits at least 2 s for an authority that does not answer, whatever the policy says", async () => {
+	const { clock, asked, seen, admit } = openQueue();
+	const verdict = admit("team");
+	for (const [round, nowMs] of [1_999, 2_099].entries()) {
+		asked[round]?.reject(new Error("away"));
+		await vi.waitFor(() => expect(seen.failures).toBe(round + 1));
+		clock.nowMs = nowMs;
+		await vi.waitFor(() => expect(asked).toHaveLength(round + 2));
+	}
+	asked[2]?.reject(new Error("away"));
+	expect(await verdict).toEqual({ kind: "unreachable", waitedMs: 2_099 });
+});
+
+it.each([
+	["wakes gateways that have not answered a claim", 4n, 1],
+	["wakes nobody where all have answered", 5n, 0],
+	["wakes nobody where no other gateway holds money", null, 0],
+])("%s", async (_, leastAnswered, announcements) => {
+	const { asked, seen, admit } = openQueue();
+	const verdict = admit("team", 60_000);
+	asked[0]?.resolve(reply({ leastAnswered }));
+	await vi.waitFor(() => expect(asked[0]).toBeDefined());
+	await new Promise((resolve) => setImmediate(resolve));
+	expect(seen.announcements).toBe(announcements);
+	void verdict;
+});

@@ -1,0 +1,41 @@
+import { expect, it } from "vitest";
+import type { Shortage } from "#activities/request/grant-evidence.ts";
+import { RefusalMemory } from "#activities/request/refusal-memory.ts";
+
+const TEAM = [{ budgetId: "1", unit: "nano_usd" as const }];
+const need = (nanoUsd: bigint) => ({ nanoUsd, tokens: 0n });
+
+function memoryOf(changes: Partial<Shortage> = {}): RefusalMemory {
+	const memory = new RefusalMemory();
+	const item = {
+		...{ budgetId: "1", windowId: "11", seq: "1", limit: 100n, stop: 100n, granted: 100n, isFrozen: false, isOverrun: false },
+		...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
+		...{ posted: 80n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null },
+	};
+	const shortage = { code: "budget.exceeded" as const, item, unit: "nano_usd" as const, idle: 0n, need: 50n, endsAtMs: Number.POSITIVE_INFINITY, isRemembered: false };
+	memory.remember({ ...shortage, ...changes }, 1_000);
+	return memory;
+}
+
+it("holds for calls that need at least as much, with their own need", () => {
+	expect(memoryOf().find(TEAM, need(60n), 1_500)).toMatchObject({ need: 60n, isRemembered: true });
+	expect(memoryOf().find(TEAM, need(49n), 1_500)).toBeUndefined();
+});
+
+it("holds for at most 1 s", () => {
+	expect(memoryOf().find(TEAM, need(50n), 2_000)).toBeDefined();
+	expect(memoryOf().find(TEAM, need(50n), 2_001)).toBeUndefined();
+});
+
+it("ends with its window: the next one has money of its own", () => {
+	expect(memoryOf({ endsAtMs: 1_200 }).find(TEAM, need(50n), 1_199)).toBeDefined();
+	expect(memoryOf({ endsAtMs: 1_200 }).find(TEAM, need(50n), 1_200)).toBeUndefined();
+});
+
+it("is forgotten for a window, or for all", () => {
+	for (const [windowId, isKept] of [["11", false], ["12", true], [undefined, false]] as const) {
+		const memory = memoryOf();
+		memory.forget(windowId);
+		expect([windowId, memory.find(TEAM, need(50n), 1_500) !== undefined]).toEqual([windowId, isKept]);
+	}
+});
