@@ -29,8 +29,12 @@ async function findServer(): Promise<TestServer> {
 	if (given !== undefined) return { url: given, identity: null };
 	const folder = process.env["TOLLGATE_TEST_RUN_FOLDER"];
 	if (folder === undefined) throw new Error("createTestDatabase() needs the global set-up of vitest.config.ts (TOLLGATE_TEST_RUN_FOLDER is not set).");
-	if (await takeStartRight(folder)) return startServer(folder);
-	return waitForServer(folder);
+	return ensureTestServer(folder);
+}
+
+/** The PostgreSQL of a run folder: started by whoever asks first, ended with the folder (`removeRunFolder`). */
+export async function ensureTestServer(folder: string): Promise<TestServer> {
+	return (await takeStartRight(folder)) ? startServer(folder) : waitForServer(folder);
 }
 
 /** Workers are processes: the one that makes this file starts the server, the others wait for its address. */

@@ -162,9 +162,22 @@ describe("grant_lease", () => {
 	it("refuses a fenced epoch everything but settles", async () => {
 		const { budgetId, gateways } = await setUp(100n, ["a"]);
 		const [a] = gateways as [Authority];
-		await withClient(database.url, (client) => registerGateway(client, `a${number}`).catch(() => undefined));
 		await withClient(database.url, (client) => client.query("UPDATE tollgate.gateway_epoch SET fenced_at = now() WHERE gateway_id = $1", [`a${number}`]));
 		expect(await a.grant(need(budgetId, [1n]))).toEqual({ isFenced: true });
+		expect(await a.grantAhead({ items: [{ budgetId, want: 1n }] })).toEqual({ isFenced: true });
+		expect(await a.heartbeat({ returns: [], answeredClaim: 0n, seenRevision: 0n, flushedRequest: 0n })).toEqual({ isFenced: true });
+	});
+
+	it("fences the earlier boot of a gateway that starts again: when it wakes it is granted nothing", async () => {
+		const { budgetId, gateways } = await setUp(100n, ["a"]);
+		const [a] = gateways as [Authority];
+		await grant(a, need(budgetId, [60n]));
+		const epoch = await withClient(database.url, async (client) => {
+			await client.query("UPDATE tollgate.gateway_epoch SET last_seen_at = now() - interval '10 seconds' WHERE gateway_id = $1", [`a${number}`]);
+			return registerGateway(client, `a${number}`);
+		});
+		expect(epoch).toBe(2n);
+		expect(await a.grant(need(budgetId, [1n], { idle: 60n, leaseGranted: 60n }))).toEqual({ isFenced: true });
 	});
 
 	it("grants nothing from a frozen window", async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { readMigrations } from "#activities/database/migrate.ts";
+import { type CheckName, SQL_CHECKS, SQL_MUTANTS } from "#test/mutants/authority.ts";
+import { applyEdit } from "#test/mutants/mutant.ts";
 import {
 	type Check,
 	claimWhatIsShort,
@@ -11,6 +13,7 @@ import {
 	replaceClaims,
 } from "#test/support/authority-claims.ts";
 import { emptyTally, runAuthorityHistory } from "#test/support/authority-histories.ts";
+import { answerWhatWasReturned, guardTheLimit, numberChangesInOrder, registerOneBoot, showClaimsInOrder } from "#test/support/authority-locks.ts";
 import { registerGateway, withClient } from "#test/support/authority-rows.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
 
@@ -19,8 +22,6 @@ import { createTestDatabase } from "#test/support/postgres.ts";
  * for it finds that out. The functions as they are pass all checks.
  */
 const HISTORIES = 30;
-
-type Mutant = { readonly rule: string; readonly within: string; readonly from: string; readonly to: string; readonly also?: string; readonly check: Check };
 
 /** Random histories against the pure model. */
 const compareHistories: Check = (url) =>
@@ -57,110 +58,6 @@ const SPLIT = {
 	from: "  FOR i IN 1..n LOOP\n    IF p_known_windows[i] = v_windows[i] THEN",
 	to: "  PERFORM pg_sleep(0.01);\n  FOR i IN 1..n LOOP\n    IF p_known_windows[i] = v_windows[i] THEN",
 };
-
-const MUTANTS: readonly Mutant[] = [
-	{
-		rule: "a grant locks its windows before it reads them",
-		within: "grant_lease",
-		from: "ORDER BY id FOR NO KEY UPDATE LOOP",
-		to: "ORDER BY id LOOP",
-		check: raceForMoney,
-	},
-	{
-		rule: "a fenced or closed epoch is granted nothing",
-		within: "grant_lease",
-		from: "IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
-		to: "IF false AND NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
-		check: compareHistories,
-	},
-	{
-		rule: "an attempt is booked once",
-		within: "settle_chunk",
-		from: "ON CONFLICT DO NOTHING RETURNING entry_key",
-		to: "RETURNING entry_key",
-		also: "ALTER TABLE tollgate.entry_key DROP CONSTRAINT entry_key_pkey",
-		check: compareHistories,
-	},
-	{
-		rule: "a grant leaves room for earlier claims",
-		within: "grant_lease",
-		from: "CASE WHEN p_is_final THEN 0 ELSE v_claimed[i] END",
-		to: "0",
-		check: honourClaims,
-	},
-	{ rule: "a new ask leaves a new claim", within: "grant_lease", from: " AND NOT p_is_new_ask;", to: ";", check: replaceClaims },
-	{
-		rule: "a new claim keeps the place of the old one",
-		within: "grant_lease",
-		from: "CASE WHEN c.expires_at > clock_timestamp() THEN c.place ELSE excluded.id END",
-		to: "excluded.id",
-		check: replaceClaims,
-	},
-	{ rule: "a claim that stands for another call stays", within: "grant_lease", from: "ELSIF p_drops_claims THEN", to: "ELSE", check: dropClaims },
-	{
-		rule: "a claim counts idle money once",
-		within: "grant_lease",
-		from: "v_need - greatest(0, v_mine[i] - v_used[i])",
-		to: "v_need - v_mine[i]",
-		check: claimWhatIsShort,
-	},
-	{
-		rule: "a claim covers every short window",
-		within: "grant_lease",
-		from: "IF v_short[i] = 0 AND",
-		to: "IF c = 2 AND v_short[i] = 0 AND",
-		check: claimWhatIsShort,
-	},
-	{
-		rule: "a claim that ran out gives no place",
-		within: "grant_lease",
-		from: "AND window_id = v_windows[i] AND expires_at > clock_timestamp();",
-		to: "AND window_id = v_windows[i];",
-		check: forgetStaleClaims,
-	},
-	{
-		rule: "a threshold below the limit restricts",
-		within: "grant_lease",
-		from: "least(v_row.limit_amount, v_row.stop_amount) - v_row.granted",
-		to: "v_row.limit_amount - v_row.granted",
-		check: compareHistories,
-	},
-	{
-		rule: "what a lost reply granted counts first",
-		within: "grant_lease",
-		from: "v_mine[i] := v_idle[i] + greatest(0, v_lost[i]);",
-		to: "v_mine[i] := v_idle[i];",
-		check: compareHistories,
-	},
-	{
-		rule: "an overrun stops the grants of its window",
-		within: "grant_lease",
-		from: "> v_row.overrun_cleared;",
-		to: "> v_row.overrun_cleared + 1000000;",
-		check: compareHistories,
-	},
-	{
-		rule: "a call is served in all its windows or in none",
-		within: "grant_lease",
-		from: "        v_fits := false;\n",
-		to: "        v_fits := i < n;\n",
-		check: compareHistories,
-	},
-	{
-		rule: "a return is absolute",
-		within: "return_idle",
-		from: "least(p_return_to[array_position(p_windows, v_row.id)], granted - posted)",
-		to: "least(returned + p_return_to[array_position(p_windows, v_row.id)], granted - posted)",
-		check: compareHistories,
-	},
-	{
-		rule: "an overrun is not taken out of a lump",
-		within: "settle_chunk",
-		from: "ARRAY(SELECT greatest(0, a - v) FROM",
-		to: "ARRAY(SELECT a FROM",
-		check: bookLateOverrun,
-	},
-];
 
 /** A lump holds the reservations of two calls; one of them settles late and cost more than it had reserved. */
 async function bookLateOverrun(url: string): Promise<void> {
@@ -212,11 +109,6 @@ async function sourceOf(functionName: string): Promise<string> {
 	throw new Error(`no migration makes tollgate.${functionName}`);
 }
 
-function replaceOnce(source: string, { from, to }: { readonly from: string; readonly to: string }): string {
-	if (source.split(from).length !== 2) throw new Error(`a mutant expects to find this once: ${from}`);
-	return source.replace(from, () => to);
-}
-
 async function onDatabase(statements: readonly string[], check: Check): Promise<void> {
 	const database = await createTestDatabase();
 	try {
@@ -229,23 +121,39 @@ async function onDatabase(statements: readonly string[], check: Check): Promise<
 	}
 }
 
+const CHECKS: Record<CheckName, Check> = {
+	compareHistories,
+	raceForMoney,
+	honourClaims,
+	replaceClaims,
+	dropClaims,
+	claimWhatIsShort,
+	forgetStaleClaims,
+	bookLateOverrun,
+	numberChangesInOrder,
+	registerOneBoot,
+	showClaimsInOrder,
+	guardTheLimit,
+	answerWhatWasReturned,
+};
+
+/** The function as the check has it; a race shows only where there is time for it. */
+const sourceFor = async (functionName: string, check: CheckName): Promise<string> => {
+	const source = await sourceOf(functionName);
+	return check === "raceForMoney" ? applyEdit(source, SPLIT) : source;
+};
+
 describe("the SQL functions as they are", () => {
-	it("agree with the model", () => onDatabase([], compareHistories));
-	it("honour claims", () => onDatabase([], honourClaims));
-	it("replace claims", () => onDatabase([], replaceClaims));
-	it("drop claims", () => onDatabase([], dropClaims));
-	it("claim what is short", () => onDatabase([], claimWhatIsShort));
-	it("forget stale claims", () => onDatabase([], forgetStaleClaims));
-	it("book a late overrun beside the lump", () => onDatabase([], bookLateOverrun));
-	it("serve exactly what fits, however slow", async () => onDatabase([replaceOnce(await sourceOf("grant_lease"), SPLIT)], raceForMoney));
+	for (const [name, title] of Object.entries(SQL_CHECKS) as [CheckName, string][]) {
+		it(title, async () => onDatabase(name === "raceForMoney" ? [await sourceFor("grant_lease", name)] : [], CHECKS[name]));
+	}
 });
 
 describe("a mutant is caught", () => {
-	for (const mutant of MUTANTS) {
-		it(`without the rule that ${mutant.rule}`, async () => {
-			const source = await sourceOf(mutant.within);
-			const mutated = replaceOnce(mutant.check === raceForMoney ? replaceOnce(source, SPLIT) : source, mutant);
-			await onDatabase([mutated, ...(mutant.also === undefined ? [] : [mutant.also])], (url) => expect(mutant.check(url)).rejects.toThrow());
+	for (const { rule, within, from, to, also, check } of SQL_MUTANTS) {
+		it(`without the rule that ${rule}`, async () => {
+			const mutated = applyEdit(await sourceFor(within, check), { from, to });
+			await onDatabase([mutated, ...(also === undefined ? [] : [also])], (url) => expect(CHECKS[check](url)).rejects.toThrow());
 		});
 	}
 });

@@ -69,6 +69,24 @@ test("items of kept answers are remembered for their team, once, however often a
 	]);
 });
 
+/** The same on a clock that is a month ahead: what the search path names before PostgreSQL's own functions takes their place. */
+async function settleNextMonth(items: readonly LedgerItem[]): Promise<SettleReply> {
+	await ledger.sql("CREATE SCHEMA next_month");
+	await ledger.sql(
+		"CREATE FUNCTION next_month.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + interval '1 month' $$",
+	);
+	const late = new Connection({
+		url: ledger.database.url,
+		applicationName: "test",
+		onOpen: async (client) => void (await client.query("SET search_path = next_month, pg_catalog")),
+	});
+	try {
+		return await settleChunk(late, { gatewayId: "g1", epoch }, items);
+	} finally {
+		await late.close();
+	}
+}
+
 describe("exactly once", () => {
 	test("repeated, regrouped and overlapping chunks, also at the same time, book each attempt once", async () => {
 		await fc.assert(
@@ -111,6 +129,7 @@ describe("exactly once", () => {
 		const moved = "UPDATE tollgate.entry SET at = at + interval '1 month' WHERE entry_key = $1";
 		await ledger.sql(moved, [`g1-${epoch}-1`]);
 		expect(await settle([attempt(1)])).toMatchObject({ inserted: 0 });
+		expect(await settleNextMonth([attempt(1)])).toMatchObject({ inserted: 0 });
 		expect(await entries()).toHaveLength(1);
 	});
 

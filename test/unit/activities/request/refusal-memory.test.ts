@@ -12,7 +12,15 @@ function memoryOf(changes: Partial<Shortage> = {}): RefusalMemory {
 		...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
 		...{ posted: 80n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null },
 	};
-	const shortage = { code: "budget.exceeded" as const, item, unit: "nano_usd" as const, idle: 0n, need: 50n, endsAtMs: Number.POSITIVE_INFINITY, isRemembered: false };
+	const shortage = {
+		code: "budget.exceeded" as const,
+		item,
+		unit: "nano_usd" as const,
+		idle: 0n,
+		need: 50n,
+		endsAtMs: Number.POSITIVE_INFINITY,
+		isRemembered: false,
+	};
 	memory.remember({ ...shortage, ...changes }, 1_000);
 	return memory;
 }
@@ -33,7 +41,11 @@ it("ends with its window: the next one has money of its own", () => {
 });
 
 it("is forgotten for a window, or for all", () => {
-	for (const [windowId, isKept] of [["11", false], ["12", true], [undefined, false]] as const) {
+	for (const [windowId, isKept] of [
+		["11", false],
+		["12", true],
+		[undefined, false],
+	] as const) {
 		const memory = memoryOf();
 		memory.forget(windowId);
 		expect([windowId, memory.find(TEAM, need(50n), 1_500) !== undefined]).toEqual([windowId, isKept]);

@@ -1,0 +1,173 @@
+/** The rules of the SQL functions that hold the money (migrations/), each with the check that finds it gone. */
+export type SqlMutant = {
+	readonly rule: string;
+	/** The function the edit is made in. */
+	readonly within: string;
+	readonly from: string;
+	readonly to: string;
+	/** A statement without which the edited function could not run. */
+	readonly also?: string;
+	readonly check: CheckName;
+	/** What the check fails with where that is no expectation of its own. */
+	readonly redBy?: string;
+};
+
+export type CheckName = keyof typeof SQL_CHECKS;
+
+/** Titles of the tests in test/integration/authority/mutations.test.ts that run each check on the functions as they are. */
+export const SQL_CHECKS = {
+	compareHistories: "agree with the model",
+	raceForMoney: "serve exactly what fits, however slow",
+	honourClaims: "honour claims",
+	replaceClaims: "replace claims",
+	dropClaims: "drop claims",
+	claimWhatIsShort: "claim what is short",
+	forgetStaleClaims: "forget stale claims",
+	bookLateOverrun: "book a late overrun beside the lump",
+	numberChangesInOrder: "number changes in the order of their commits",
+	registerOneBoot: "register one of two boots",
+	showClaimsInOrder: "show claims in the order of their ids",
+	guardTheLimit: "raise no lease above the limit",
+	answerWhatWasReturned: "take no claim for answered where nothing was returned",
+} as const;
+
+export const SQL_MUTANTS: readonly SqlMutant[] = [
+	{
+		rule: "a grant locks its windows before it reads them",
+		within: "grant_lease",
+		from: "ORDER BY id FOR NO KEY UPDATE LOOP",
+		to: "ORDER BY id LOOP",
+		check: "raceForMoney",
+	},
+	{
+		rule: "a fenced or closed epoch is granted nothing",
+		within: "grant_lease",
+		from: "IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
+		to: "IF false AND NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
+		check: "compareHistories",
+	},
+	{
+		rule: "an attempt is booked once",
+		within: "settle_chunk",
+		from: "ON CONFLICT DO NOTHING RETURNING entry_key",
+		to: "RETURNING entry_key",
+		also: "ALTER TABLE tollgate.entry_key DROP CONSTRAINT entry_key_pkey",
+		check: "compareHistories",
+	},
+	{
+		rule: "a grant leaves room for earlier claims",
+		within: "grant_lease",
+		from: "CASE WHEN p_is_final THEN 0 ELSE v_claimed[i] END",
+		to: "0",
+		check: "honourClaims",
+	},
+	{ rule: "a new ask leaves a new claim", within: "grant_lease", from: " AND NOT p_is_new_ask;", to: ";", check: "replaceClaims" },
+	{
+		rule: "a new claim keeps the place of the old one",
+		within: "grant_lease",
+		from: "CASE WHEN c.expires_at > clock_timestamp() THEN c.place ELSE excluded.id END",
+		to: "excluded.id",
+		check: "replaceClaims",
+	},
+	{ rule: "a claim that stands for another call stays", within: "grant_lease", from: "ELSIF p_drops_claims THEN", to: "ELSE", check: "dropClaims" },
+	{
+		rule: "a claim counts idle money once",
+		within: "grant_lease",
+		from: "v_need - greatest(0, v_mine[i] - v_used[i])",
+		to: "v_need - v_mine[i]",
+		check: "claimWhatIsShort",
+	},
+	{
+		rule: "a claim covers every short window",
+		within: "grant_lease",
+		from: "IF v_short[i] = 0 AND",
+		to: "IF c = 2 AND v_short[i] = 0 AND",
+		check: "claimWhatIsShort",
+	},
+	{
+		rule: "a claim that ran out gives no place",
+		within: "grant_lease",
+		from: "AND window_id = v_windows[i] AND expires_at > clock_timestamp();",
+		to: "AND window_id = v_windows[i];",
+		check: "forgetStaleClaims",
+	},
+	{
+		rule: "a threshold below the limit restricts",
+		within: "grant_lease",
+		from: "least(v_row.limit_amount, v_row.stop_amount) - v_row.granted",
+		to: "v_row.limit_amount - v_row.granted",
+		check: "compareHistories",
+	},
+	{
+		rule: "what a lost reply granted counts first",
+		within: "grant_lease",
+		from: "v_mine[i] := v_idle[i] + greatest(0, v_lost[i]);",
+		to: "v_mine[i] := v_idle[i];",
+		check: "compareHistories",
+	},
+	{
+		rule: "an overrun stops the grants of its window",
+		within: "grant_lease",
+		from: "> v_row.overrun_cleared;",
+		to: "> v_row.overrun_cleared + 1000000;",
+		check: "compareHistories",
+	},
+	{
+		rule: "a call is served in all its windows or in none",
+		within: "grant_lease",
+		from: "        v_fits := false;\n",
+		to: "        v_fits := i < n;\n",
+		check: "compareHistories",
+	},
+	{
+		rule: "a return is absolute",
+		within: "return_idle",
+		from: "least(p_return_to[array_position(p_windows, v_row.id)], granted - posted)",
+		to: "least(returned + p_return_to[array_position(p_windows, v_row.id)], granted - posted)",
+		check: "compareHistories",
+	},
+	{
+		rule: "an overrun is not taken out of a lump",
+		within: "settle_chunk",
+		from: "ARRAY(SELECT greatest(0, a - v) FROM",
+		to: "ARRAY(SELECT a FROM",
+		check: "bookLateOverrun",
+	},
+	{
+		rule: "changes are numbered one at a time",
+		within: "record_change",
+		from: "  PERFORM pg_advisory_xact_lock(718204001);\n",
+		to: "",
+		check: "numberChangesInOrder",
+		redBy: "duplicate key",
+	},
+	{
+		rule: "a gateway is registered once at a time",
+		within: "register_gateway",
+		from: "  PERFORM pg_advisory_xact_lock(718204002, hashtext(p_gateway));\n",
+		to: "",
+		check: "registerOneBoot",
+		redBy: "duplicate key",
+	},
+	{
+		rule: "claims appear in the order of their ids",
+		within: "grant_lease",
+		from: "      PERFORM pg_advisory_xact_lock(718204003); --",
+		to: "      --",
+		check: "showClaimsInOrder",
+	},
+	{
+		rule: "no arithmetic grants above the limit",
+		within: "raise_lease",
+		from: "IF v_window.granted > least(v_window.limit_amount, v_window.stop_amount) THEN",
+		to: "IF false THEN",
+		check: "guardTheLimit",
+	},
+	{
+		rule: "a heartbeat that returned nothing answers no claim",
+		within: "heartbeat",
+		from: "CASE WHEN v_returned THEN greatest(answered_claim, p_answered_claim) ELSE answered_claim END",
+		to: "greatest(answered_claim, p_answered_claim)",
+		check: "answerWhatWasReturned",
+	},
+];

@@ -1,0 +1,64 @@
+import type { Mutant } from "./mutant.ts";
+
+/** Rules of the bound: what a request can cost at most, what two parsers would read differently, what a clamp does. */
+const BOUND = "domain/bound/bound-request.ts";
+const BOUND_TEST = "test/unit/bound/bound-request.test.ts";
+
+export const BOUND_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "n multiplies the price of the output",
+		file: BOUND,
+		from: "perOutputToken: choices * prices.output,",
+		to: "perOutputToken: prices.output,",
+		test: BOUND_TEST,
+		titles: ["is multiplied by n, and a prediction is added to every choice"],
+	},
+	{
+		rule: "the field n bounds the number of answers",
+		file: "config/request-fields/openai-chat.json",
+		from: '"n": { "rule": "multiplies", "raisesCost": true,',
+		to: '"n": { "rule": "neutral", "types": ["number", "null"], "raisesCost": true,',
+		test: BOUND_TEST,
+		titles: ["is multiplied by n, and a prediction is added to every choice"],
+	},
+	{
+		rule: "a clamp never goes below its floor",
+		file: BOUND,
+		from: "return cap >= (this.clampFloorTokens ?? this.outputTokens) ? cap : undefined;",
+		to: "return cap;",
+		test: BOUND_TEST,
+		titles: ["finds the highest cap that fits money and tokens, or none"],
+	},
+	{
+		rule: "a clamp fits the money that is free",
+		file: BOUND,
+		from: "Math.min(this.outputTokens, this.#byMoney(available.nanoUsd), this.#byTokens(available.tokens))",
+		to: "Math.min(this.outputTokens, this.#byTokens(available.tokens))",
+		test: BOUND_TEST,
+		titles: ["finds the highest cap that fits money and tokens, or none"],
+	},
+	{
+		rule: "a clamp stands in the body that is sent",
+		file: "activities/request/prepare-body.ts",
+		from: "...(clampedOutputTokens === undefined ? {} : { outputCap: { tokens: clampedOutputTokens, line } }),",
+		to: "...(line === undefined ? {} : {}),",
+		test: "test/gateway/bounds.test.ts",
+		titles: ["a policy may let a clamp lower the caller's own cap"],
+	},
+	{
+		rule: "a field of the body stands once",
+		file: "domain/bound/scan-json.ts",
+		from: "		if (this.#keys.has(key))\n",
+		to: "		if (this.#keys.size < 0)\n",
+		test: "test/unit/bound/scan-json.test.ts",
+		titles: ['refuses a top-level key that stands twice: {"a":1,"a":2}'],
+	},
+	{
+		rule: "a nested key that a bound rests on stands once",
+		file: "domain/bound/scan-json.ts",
+		from: "if (isGuarded && this.#depth > 1 &&",
+		to: "if (isGuarded && this.#depth < 1 &&",
+		test: "test/unit/bound/scan-json.test.ts",
+		titles: ['refuses a nested key that a bound rests on and that stands twice: {"reasoning":{"mode":"pro","mode":"standard"}}'],
+	},
+];

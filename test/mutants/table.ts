@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { PROJECT_FOLDER } from "#test/support/project-files.ts";
+import { SQL_CHECKS, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
+import { BOOK_MUTANTS } from "./books.ts";
+import { BOUND_MUTANTS } from "./bounds.ts";
+import type { Mutant } from "./mutant.ts";
+import { REQUEST_MUTANTS } from "./request.ts";
+
+const GRANT_TEST = "test/integration/authority/grant.test.ts";
+
+/** Fences of the authority that its own tests find gone. */
+const FENCE_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "a later boot fences the earlier ones",
+		file: "migrations/0002_authority_functions.sql",
+		within: "CREATE FUNCTION tollgate.register_gateway(",
+		from: "  UPDATE tollgate.gateway_epoch SET fenced_at = clock_timestamp() WHERE gateway_id = p_gateway AND fenced_at IS NULL;\n",
+		to: "",
+		test: GRANT_TEST,
+		titles: ["fences the earlier boot of a gateway that starts again: when it wakes it is granted nothing"],
+	},
+	{
+		rule: "a fenced gateway is told so by its heartbeat",
+		file: "migrations/0002_authority_functions.sql",
+		within: "CREATE FUNCTION tollgate.heartbeat(",
+		from: " AND fenced_at IS NULL AND closed_at IS NULL;",
+		to: ";",
+		test: GRANT_TEST,
+		titles: ["refuses a fenced epoch everything but settles"],
+	},
+	{
+		rule: "a fenced gateway is granted nothing ahead",
+		file: "migrations/0009_next_windows.sql",
+		within: "CREATE FUNCTION tollgate.grant_ahead(",
+		from: "IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
+		to: "IF false AND NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
+		test: GRANT_TEST,
+		titles: ["refuses a fenced epoch everything but settles"],
+	},
+];
+
+/** Every rule that `npm run test:mutants` takes out, one after another. */
+export const MUTANTS: readonly Mutant[] = [...SQL_MUTANTS.map(inMigration), ...FENCE_MUTANTS, ...BOOK_MUTANTS, ...REQUEST_MUTANTS, ...BOUND_MUTANTS];
+
+/** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */
+function inMigration({ within, check, ...edit }: SqlMutant): Mutant {
+	const head = `CREATE FUNCTION tollgate.${within}(`;
+	const folder = path.join(PROJECT_FOLDER, "migrations");
+	const name = readdirSync(folder).find((file) => readFileSync(path.join(folder, file), "utf8").includes(head));
+	if (name === undefined) throw new Error(`no migration makes tollgate.${within}`);
+	return { ...edit, file: `migrations/${name}`, within: head, test: "test/integration/authority/mutations.test.ts", titles: [SQL_CHECKS[check]] };
+}

@@ -1,0 +1,106 @@
+import type pg from "pg";
+import { expect } from "vitest";
+import { type Check, grantOf, openBudget } from "./authority-claims.ts";
+import { insertBudget, registerGateway, withClient } from "./authority-rows.ts";
+import { until } from "./until.ts";
+
+/** What two transactions at once may do to each other, and the guards behind them; each check throws where a rule is broken. */
+
+/** `second` begins while the transaction of `first` is open; resolves with what it came to once `first` is committed. */
+async function overlap<Result>(url: string, first: string, second: (client: pg.Client) => Promise<Result>, between?: () => Promise<void>): Promise<Result> {
+	return withClient(url, (early) =>
+		withClient(url, async (late) => {
+			const { rows } = await late.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+			await early.query("BEGIN");
+			await early.query(first);
+			let isDone = false;
+			const work = second(late).finally(() => {
+				isDone = true;
+			});
+			work.catch(() => undefined); // awaited below
+			await until("the second to wait or to end", async () => isDone || (await isWaiting(early, rows[0]?.pid ?? 0)));
+			await between?.();
+			await early.query("COMMIT");
+			return work;
+		}),
+	);
+}
+
+async function isWaiting(client: pg.Client, pid: number): Promise<boolean> {
+	return (await client.query("SELECT 1 FROM pg_locks WHERE pid = $1 AND NOT granted", [pid])).rowCount === 1;
+}
+
+/** The second change waits for the first and gets the number after it. */
+export const numberChangesInOrder: Check = async (url) => {
+	const change = "SELECT tollgate.record_change('team', 'team', 'test', '{}')::int AS revision";
+	const { rows } = await overlap(url, change, (client) => client.query<{ revision: number }>(change));
+	expect(rows).toEqual([{ revision: 2 }]);
+};
+
+/** Of two boots of one identity at once the second is told of the first. */
+export const registerOneBoot: Check = async (url) => {
+	const boot = (id: string): string => `SELECT tollgate.register_gateway('twin', '${id}', 'off', '{}') AS reply`;
+	const { rows } = await overlap(url, boot("one"), (client) => client.query(boot("two")));
+	expect(rows).toEqual([{ reply: { live: expect.any(Number) } }]);
+};
+
+/** A claim is not seen while one with a lower id is still to come: who answers it answers those below it. */
+export const showClaimsInOrder: Check = (url) =>
+	withClient(url, async (client) => {
+		const first = await openBudget(client, 10n);
+		const other = await insertBudget(client, { teamId: "race", dimension: "user", value: "ann", limit: 10n, windowKind: "lifetime" });
+		const [early, late] = [await registerGateway(client, "early"), await registerGateway(client, "late")];
+		const reader = await registerGateway(client, "reader");
+		const claim = (id: string, epoch: bigint, budgetId: string): string =>
+			`SELECT tollgate.grant_lease('${id}', ${epoch}, ARRAY[${budgetId}]::bigint[], ARRAY[0]::bigint[], ARRAY[0]::bigint[], ARRAY[0]::bigint[], ARRAY[0]::bigint[], ARRAY[50]::bigint[], true, false)`;
+		const seen = async () =>
+			(await client.query<{ claims: unknown[] }>("SELECT tollgate.open_claims('reader', $1) AS claims", [reader.toString()])).rows[0]?.claims;
+		let seenBetween: unknown;
+		await overlap(
+			url,
+			claim("early", early, first.budgetId),
+			(own) => own.query(claim("late", late, other)),
+			async () => {
+				seenBetween = await seen();
+			},
+		);
+		expect(seenBetween).toEqual([]);
+		expect(await seen()).toHaveLength(2);
+	});
+
+/** The last guard of I1, whoever calls: no lease is raised above limit or threshold, and nothing of it stays. */
+export const guardTheLimit: Check = (url) =>
+	withClient(url, async (client) => {
+		const { windowId } = await openBudget(client, 100n);
+		const epoch = (await registerGateway(client, "greedy")).toString();
+		const raise = (amount: number) => client.query("SELECT tollgate.raise_lease('greedy', $1, $2, $3)", [epoch, windowId, amount]);
+		await raise(100);
+		await expect(raise(1)).rejects.toMatchObject({ code: "23514" });
+		await client.query("UPDATE tollgate.budget_window SET granted = 0, stop_amount = 40 WHERE id = $1", [windowId]);
+		await expect(raise(41)).rejects.toMatchObject({ code: "23514" });
+	});
+
+/** A row that was locked for too long returned nothing: whoever waits for the answer goes on waiting. */
+export const answerWhatWasReturned: Check = (url) =>
+	withClient(url, async (client) => {
+		const { budgetId, windowId } = await openBudget(client, 100n);
+		const gateway = { id: "holder", epoch: await registerGateway(client, "holder") };
+		await grantOf(client, gateway, { budgetId, windowId, base: "0", need: 60, isFinal: true });
+		await client.query("SET lock_timeout = 50");
+		const beat = async (answeredClaim: number) => {
+			const values = [gateway.epoch.toString(), windowId, answeredClaim];
+			const { rows } = await client.query<{ reply: { returned: boolean } }>(
+				"SELECT tollgate.heartbeat('holder', $1, ARRAY[$2::bigint], ARRAY[60::bigint], $3, 0, 0) AS reply",
+				values,
+			);
+			const answered = await client.query<{ answered: number }>("SELECT answered_claim::int AS answered FROM tollgate.gateway_epoch");
+			return [rows[0]?.reply.returned, answered.rows[0]?.answered];
+		};
+		await withClient(url, async (other) => {
+			await other.query("BEGIN");
+			await other.query("SELECT 1 FROM tollgate.budget_window WHERE id = $1 FOR UPDATE", [windowId]);
+			expect(await beat(7)).toEqual([false, 0]);
+			await other.query("ROLLBACK");
+		});
+		expect(await beat(7)).toEqual([true, 7]);
+	});
