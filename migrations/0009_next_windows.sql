@@ -21,7 +21,7 @@ END $$;
 
 -- Leases of the next windows, asked for in the last minute of the present ones (money-path §4): "raise to" p_wants, so that
 -- asking again changes nothing, and at most an even share of half the room, as lookahead. Windows that may not be opened
--- yet, are frozen, or are claimed by others are left out of the reply.
+-- yet or are frozen are left out of the reply. Nobody can claim them: claims are left in windows that have begun.
 CREATE FUNCTION tollgate.grant_ahead(p_gateway text, p_epoch bigint, p_budgets bigint[], p_wants bigint[]) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -41,7 +41,7 @@ BEGIN
   SELECT greatest(count(*), 1) INTO v_live FROM tollgate.gateway_epoch
   WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second';
   FOR v_row IN SELECT * FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE LOOP
-    CONTINUE WHEN v_row.is_frozen OR EXISTS (SELECT 1 FROM tollgate.claim c WHERE c.expires_at > clock_timestamp() AND c.window_id = v_row.id);
+    CONTINUE WHEN v_row.is_frozen;
     v_held := coalesce((SELECT granted - returned - posted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_row.id), 0);
     v_raise := least(p_wants[array_position(p_budgets, v_row.budget_id)],
       (least(v_row.limit_amount, v_row.stop_amount) - v_row.granted + v_held) / (2 * v_live)) - v_held;
