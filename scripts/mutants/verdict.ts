@@ -6,7 +6,8 @@ export type TestResult = { readonly title: string; readonly status: string; read
 /** `red`: a named test failed by what it expects. `survived`: all of them passed. `broken`: it could not be told. */
 export type Verdict = { readonly kind: "red"; readonly by: string } | { readonly kind: "survived" } | { readonly kind: "broken"; readonly why: string };
 
-const EXPECTATION = "AssertionError";
+/** How vitest words a failed expectation. */
+const EXPECTATION = /^AssertionError|^Error: promise (resolved|rejected) "/;
 
 /**
  * What one run of a mutant's tests says of it. A test that fails for another reason than its expectation (the edit does
@@ -17,8 +18,9 @@ export function judgeMutant(mutant: Pick<Mutant, "titles" | "redBy">, results: r
 	const missing = mutant.titles.filter((title) => !named.some((result) => result.title === title));
 	if (missing.length > 0) return { kind: "broken", why: `did not run: ${missing.join("; ")}` };
 	const failed = named.filter(({ status }) => status === "failed");
-	const expected = mutant.redBy ?? EXPECTATION;
-	const red = failed.find(({ failureMessages }) => failureMessages?.some((message) => message.includes(expected)));
+	const { redBy } = mutant;
+	const isExpected = (message: string): boolean => EXPECTATION.test(message) || (redBy !== undefined && message.includes(redBy));
+	const red = failed.find(({ failureMessages }) => failureMessages?.some(isExpected));
 	if (red) return { kind: "red", by: red.title };
 	const [other] = failed;
 	if (other) return { kind: "broken", why: `"${other.title}" failed by something else: ${firstLine(other.failureMessages?.[0] ?? "no message")}` };

@@ -8,8 +8,6 @@ export type SqlMutant = {
 	/** A statement without which the edited function could not run. */
 	readonly also?: string;
 	readonly check: CheckName;
-	/** What the check fails with where that is no expectation of its own. */
-	readonly redBy?: string;
 };
 
 export type CheckName = keyof typeof SQL_CHECKS;
@@ -30,6 +28,14 @@ export const SQL_CHECKS = {
 	guardTheLimit: "raise no lease above the limit",
 	answerWhatWasReturned: "take no claim for answered where nothing was returned",
 } as const;
+
+/** What a check may fail with besides an expectation of its own. */
+export const SQL_CHECKS_FAIL_BY: Partial<Record<CheckName, string>> = {
+	compareHistories: "disagrees at",
+	raceForMoney: "above its limit",
+	numberChangesInOrder: "duplicate key",
+	registerOneBoot: "duplicate key",
+};
 
 export const SQL_MUTANTS: readonly SqlMutant[] = [
 	{
@@ -139,7 +145,6 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 		from: "  PERFORM pg_advisory_xact_lock(718204001);\n",
 		to: "",
 		check: "numberChangesInOrder",
-		redBy: "duplicate key",
 	},
 	{
 		rule: "a gateway is registered once at a time",
@@ -147,7 +152,6 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 		from: "  PERFORM pg_advisory_xact_lock(718204002, hashtext(p_gateway));\n",
 		to: "",
 		check: "registerOneBoot",
-		redBy: "duplicate key",
 	},
 	{
 		rule: "claims appear in the order of their ids",

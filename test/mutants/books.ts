@@ -65,6 +65,7 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 		to: "return isRunning(holder);",
 		test: "test/unit/activities/ledger/lock-file.test.ts",
 		titles: ["a lock is taken over when the machine was started again"],
+		redBy: "LockHeldError",
 	},
 	{
 		rule: "the last bytes of a stream leave after the settle",

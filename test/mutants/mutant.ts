@@ -15,7 +15,7 @@ export type Mutant = {
 	/** The test file, and titles of tests in it of which at least one must fail. */
 	readonly test: string;
 	readonly titles: readonly string[];
-	/** What the failure says where it is no failed expectation (an error of the database, a broken invariant). */
+	/** What the failure may say besides a failed expectation (an error of the database, a broken invariant). */
 	readonly redBy?: string;
 };
 

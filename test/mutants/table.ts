@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { PROJECT_FOLDER } from "#test/support/project-files.ts";
-import { SQL_CHECKS, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
+import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import type { Mutant } from "./mutant.ts";
 import { REQUEST_MUTANTS } from "./request.ts";
 
+const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";
 
 /** Fences of the authority that its own tests find gone. */
@@ -49,5 +50,6 @@ function inMigration({ within, check, ...edit }: SqlMutant): Mutant {
 	const folder = path.join(PROJECT_FOLDER, "migrations");
 	const name = readdirSync(folder).find((file) => readFileSync(path.join(folder, file), "utf8").includes(head));
 	if (name === undefined) throw new Error(`no migration makes tollgate.${within}`);
-	return { ...edit, file: `migrations/${name}`, within: head, test: "test/integration/authority/mutations.test.ts", titles: [SQL_CHECKS[check]] };
+	const redBy = SQL_CHECKS_FAIL_BY[check];
+	return { ...edit, file: `migrations/${name}`, within: head, test: SQL_TEST, titles: [SQL_CHECKS[check]], ...(redBy !== undefined && { redBy }) };
 }
