@@ -74,7 +74,7 @@ it("asks again for a key it did not know when any key changes: it may exist now"
 	const resolutions = [directory.resolveKey("tg-new"), directory.resolveKey("tg-known")];
 	answers[0]?.({ resolution: { kind: "refused", code: "key.invalid", message: "unknown" }, expiresInMs: null, maxAsserted: 0, team: undefined });
 	answers[1]?.(KNOWN);
-	await Promise.all(resolutions);
+	for (const resolution of resolutions) await resolution;
 	expect(directory.resolveKey("tg-new")).toMatchObject({ kind: "refused" });
 	directory.forgetKey("key_other");
 	expect(directory.resolveKey("tg-known")).toMatchObject({ kind: "known" });
