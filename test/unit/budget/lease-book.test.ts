@@ -115,6 +115,49 @@ describe("LeaseBook", () => {
 		expect(book.tryReserve(TEAM, money(1n), 1)).toBeUndefined();
 	});
 
+	it("spends nothing from a forgotten lease until what was presented is confirmed by a grant", () => {
+		const book = bookWith({});
+		book.adopt("nano_usd", facts({ leaseGranted: 40n }), Number.POSITIVE_INFINITY);
+		const lease = book.leaseOf("1", 0) ?? expect.fail("leased");
+		lease.returnIdle();
+		lease.wasPresented();
+		expect(lease.isSpendable(1)).toBe(false);
+		book.adopt("nano_usd", facts({ leaseGranted: 55n, leaseReturned: 50n }), Number.POSITIVE_INFINITY);
+		expect(book.tryReserve(TEAM, money(5n), 1)).toBeDefined();
+	});
+
+	it("forgets an ended window only when it holds nothing any more", () => {
+		const book = new LeaseBook();
+		book.renew(0, 60_000);
+		book.adopt("nano_usd", facts(), 10);
+		const call = book.tryReserve(TEAM, money(50n), 9) ?? expect.fail("reserved");
+		const isKnown = () => book.leaseOfWindow("11") !== undefined;
+		book.forgetEnded(1_000_000);
+		expect(isKnown()).toBe(true);
+		book.settle(call, money(20n));
+		book.forgetEnded(1_000_000);
+		expect(isKnown()).toBe(true); // 30 are still to be given back
+		book.returnUnneeded(1_000_000, 30_000);
+		book.forgetEnded(60_009);
+		expect(isKnown()).toBe(true);
+		book.forgetEnded(60_010);
+		expect(isKnown()).toBe(false);
+	});
+
+	it("is low below half of what the last grant left free, while there is more to have and nobody claims it", () => {
+		const book = bookWith({});
+		const lease = book.leaseOf("1", 0) ?? expect.fail("leased");
+		book.tryReserve(TEAM, money(25n), 1);
+		expect(lease.isLow(1)).toBe(false);
+		book.tryReserve(TEAM, money(1n), 1);
+		expect(lease.isLow(1)).toBe(true);
+		lease.noLookaheadUntilMs = 2;
+		expect(lease.isLow(1)).toBe(false);
+		book.adopt("nano_usd", facts({ granted: 100n, leaseGranted: 100n }), Number.POSITIVE_INFINITY);
+		book.tryReserve(TEAM, money(60n), 3);
+		expect(lease.isLow(3)).toBe(false); // all is granted
+	});
+
 	it("keeps token budgets in tokens and money in money", () => {
 		const book = new LeaseBook();
 		book.renew(0, 60_000);
@@ -201,6 +244,16 @@ describe("money kept for an outage", () => {
 		expect(ended.tryReserveWithAllowance(TEAM, money(21n), 60_000)).toBeUndefined();
 		expect(ended.tryReserveWithAllowance(TEAM, money(20n), 60_000)).toBeDefined();
 		expect(ended.tryReserveWithAllowance(TEAM, money(1n), 60_000)).toBeUndefined();
+	});
+
+	it("is as large as the rule says now, once a change made the lease stale", () => {
+		const book = bookWithAllowance();
+		const lease = book.leaseOf("1", 0) ?? expect.fail("a lease");
+		lease.keepAllowance(5n, 30n);
+		expect(lease.allowance).toBe(20n); // of several teams' wishes the largest
+		lease.markStale();
+		lease.keepAllowance(5n, 30n);
+		expect(lease.allowance).toBe(5n);
 	});
 
 	it("takes back what a call did not cost", () => {

@@ -99,3 +99,10 @@ it.each([
 	expect(seen.announcements).toBe(announcements);
 	void verdict;
 });
+
+it("lets so many calls wait, and refuses those beyond as an overload", async () => {
+	const { asked, admit } = openQueue();
+	const waiting = Array.from({ length: 10_000 }, () => admit("team"));
+	expect(() => admit("team")).toThrow(expect.objectContaining({ code: "gateway.overloaded" }));
+	expect([asked.length, waiting.length]).toEqual([1, 10_000]);
+});
