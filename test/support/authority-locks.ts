@@ -37,11 +37,15 @@ export const numberChangesInOrder: Check = async (url) => {
 	expect(rows).toEqual([{ revision: 2 }]);
 };
 
-/** Of two boots of one identity at once the second is told of the first. */
+/** Of two boots of one identity at once the second is told of the first; had it waited for 3 s, it would come after it. */
 export const registerOneBoot: Check = async (url) => {
 	const boot = (id: string): string => `SELECT tollgate.register_gateway('twin', '${id}', 'off', '{}') AS reply`;
-	const { rows } = await overlap(url, boot("one"), (client) => client.query(boot("two")));
-	expect(rows).toEqual([{ reply: { live: expect.any(Number) } }]);
+	const { rows } = await overlap(url, boot("one"), (client) => client.query<{ reply: { live?: number; epoch?: number } }>(boot("two")));
+	const { live, epoch } = rows[0]?.reply ?? {};
+	expect([live !== undefined, epoch]).toBeOneOf([
+		[true, undefined],
+		[false, 2],
+	]);
 };
 
 /** A claim is not seen while one with a lower id is still to come: who answers it answers those below it. */
@@ -65,7 +69,7 @@ export const showClaimsInOrder: Check = (url) =>
 			},
 		);
 		expect(seenBetween).toEqual([]);
-		expect(await seen()).toHaveLength(2);
+		expect((await client.query("SELECT 1 FROM tollgate.claim")).rowCount).toBe(2);
 	});
 
 /** The last guard of I1, whoever calls: no lease is raised above limit or threshold, and nothing of it stays. */
