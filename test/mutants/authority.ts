@@ -26,6 +26,9 @@ export const SQL_CHECKS = {
 	registerOneBoot: "register one of two boots",
 	showClaimsInOrder: "show claims in the order of their ids",
 	guardTheLimit: "raise no lease above the limit",
+	openNextOnce: "open the next window once",
+	outliveLateHeartbeats: "take back nothing for a heartbeat that comes late",
+	tellOpenClaims: "tell of the claims of others that still stand",
 	answerWhatWasReturned: "take no claim for answered where nothing was returned",
 } as const;
 
@@ -35,6 +38,7 @@ export const SQL_CHECKS_FAIL_BY: Partial<Record<CheckName, string>> = {
 	raceForMoney: "above its limit",
 	numberChangesInOrder: "duplicate key",
 	registerOneBoot: "duplicate key",
+	openNextOnce: "duplicate key",
 };
 
 export const SQL_MUTANTS: readonly SqlMutant[] = [
@@ -173,5 +177,54 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 		from: "CASE WHEN v_returned THEN greatest(answered_claim, p_answered_claim) ELSE answered_claim END",
 		to: "greatest(answered_claim, p_answered_claim)",
 		check: "answerWhatWasReturned",
+	},
+	{
+		rule: "a boot is turned away while another one lives",
+		within: "register_gateway",
+		from: "AND last_seen_at > clock_timestamp() - interval '3 seconds' ",
+		to: "AND false ",
+		check: "registerOneBoot",
+	},
+	{
+		rule: "a boot that is proven dead turns nobody away",
+		within: "register_gateway",
+		from: " AND NOT boot_id = ANY (p_proven_dead)",
+		to: "",
+		check: "registerOneBoot",
+	},
+	{
+		rule: "the next window is opened by one at a time",
+		within: "open_next_window",
+		from: "SELECT * INTO v_budget FROM tollgate.budget WHERE id = p_budget_id FOR NO KEY UPDATE;",
+		to: "SELECT * INTO v_budget FROM tollgate.budget WHERE id = p_budget_id;",
+		check: "openNextOnce",
+	},
+	{
+		rule: "a late return takes nothing back",
+		within: "return_idle",
+		from: " AND x.return_to > x.before",
+		to: "",
+		check: "outliveLateHeartbeats",
+	},
+	{
+		rule: "a late heartbeat says no older revision",
+		within: "heartbeat",
+		from: "seen_revision = greatest(seen_revision, p_seen_revision)",
+		to: "seen_revision = p_seen_revision",
+		check: "outliveLateHeartbeats",
+	},
+	{
+		rule: "nobody answers his own claim",
+		within: "open_claims",
+		from: " AND NOT (gateway_id = p_gateway AND epoch = p_epoch)",
+		to: "",
+		check: "tellOpenClaims",
+	},
+	{
+		rule: "nobody answers a claim that ran out",
+		within: "open_claims",
+		from: "WHERE expires_at > clock_timestamp() AND",
+		to: "WHERE",
+		check: "tellOpenClaims",
 	},
 ];

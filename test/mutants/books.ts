@@ -3,12 +3,14 @@ import type { Mutant } from "./mutant.ts";
 /** Rules of the books: the journal and its replay, what is booked once, what a workflow believes of its totals. */
 const SETTLE = "test/integration/activities/ledger/settle-chunk.test.ts";
 const ADOPTION = "test/integration/activities/ledger/adoption.test.ts";
+const CLOSED = "test/integration/activities/ledger/closed-epochs.test.ts";
+const LEDGER_SQL = "migrations/0004_ledger_functions.sql";
 const REPLAY = "activities/ledger/replay.ts";
 
 export const BOOK_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "counters move by the rows a chunk really inserted",
-		file: "migrations/0004_ledger_functions.sql",
+		file: LEDGER_SQL,
 		within: "CREATE FUNCTION tollgate.settle_chunk(",
 		from: "FROM fresh CROSS JOIN LATERAL json_array_elements(fresh.charges) AS c",
 		to: "FROM given CROSS JOIN LATERAL json_array_elements(given.charges) AS c",
@@ -27,7 +29,7 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 	},
 	{
 		rule: "a fence stops grants, never settles",
-		file: "migrations/0004_ledger_functions.sql",
+		file: LEDGER_SQL,
 		within: "CREATE FUNCTION tollgate.settle_chunk(",
 		from: "IF json_array_length(p_rows) > 0 THEN",
 		to: "IF json_array_length(p_rows) > 0 AND EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL) THEN",
@@ -90,5 +92,85 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 		to: "",
 		test: "test/unit/domain/budget/team-budget-reducer.test.ts",
 		titles: ["a doubled, late or lost report does no harm"],
+	},
+	{
+		rule: "the journal of a live holder is left alone",
+		file: "activities/ledger/adoption.ts",
+		from: "			if (await isHeld(options.folder, gatewayId, header)) continue;\n",
+		to: "",
+		test: ADOPTION,
+		titles: ["beside the journal of a live holder an abandoned one of an earlier epoch is adopted, and no other"],
+	},
+	{
+		rule: "a damaged reservation is not read back",
+		file: "activities/ledger/journal-frame.ts",
+		from: "	if (crc32(payload) !== header.readUInt32LE(4)) return undefined;\n",
+		to: "",
+		test: "test/unit/activities/ledger/journal.test.ts",
+		titles: ["read back refuses an outcome whose reservation is damaged: what it holds would be booked"],
+	},
+	{
+		rule: "what an adopted epoch is granted late is no lump",
+		file: LEDGER_SQL,
+		within: "CREATE FUNCTION tollgate.lump_epoch(",
+		from: "IF v_epoch.closed_how IN ('adopted', 'drained')\n    OR ",
+		to: "IF ",
+		test: CLOSED,
+		titles: ["money granted to an epoch after it was adopted goes back and is never lumped: its journal named every call"],
+	},
+	{
+		rule: "what an epoch that ended as a lump is granted late is not given back",
+		file: LEDGER_SQL,
+		within: "CREATE FUNCTION tollgate.adopt_epoch(",
+		from: "IF v_closed_how IN ('lump', 'resolved') THEN",
+		to: "IF false THEN",
+		test: CLOSED,
+		titles: ["money granted to an epoch after it ended as a lump is posted with it and never given back: nobody knows its calls"],
+	},
+	{
+		rule: "an adopted epoch claims nothing",
+		file: LEDGER_SQL,
+		within: "CREATE FUNCTION tollgate.adopt_epoch(",
+		from: "  DELETE FROM tollgate.claim WHERE gateway_id = p_gateway AND epoch = p_epoch;\n",
+		to: "",
+		test: CLOSED,
+		titles: ["an epoch that is adopted claims nothing any more"],
+	},
+	{
+		rule: "an epoch that ended as a lump claims nothing",
+		file: LEDGER_SQL,
+		within: "CREATE FUNCTION tollgate.lump_epoch(",
+		from: "  DELETE FROM tollgate.claim WHERE gateway_id = p_gateway AND epoch = p_epoch;\n",
+		to: "",
+		test: CLOSED,
+		titles: ["an epoch that is lumped claims nothing any more"],
+	},
+	{
+		rule: "a flush never waits for the row of its epoch",
+		file: LEDGER_SQL,
+		within: "CREATE FUNCTION tollgate.settle_chunk(",
+		from: " FOR NO KEY UPDATE SKIP LOCKED);",
+		to: ");",
+		test: CLOSED,
+		titles: ["a flush does not wait for whoever renews the epoch at the same time"],
+		redBy: "authority.unreachable",
+	},
+	{
+		rule: "no charge gives money back",
+		file: LEDGER_SQL,
+		within: "CREATE FUNCTION tollgate.settle_chunk(",
+		from: "IF 0 > ANY (v_amounts) THEN RAISE",
+		to: "IF false THEN RAISE",
+		test: CLOSED,
+		titles: ["a charge that gives money back to a window is rejected as data, whatever the cost of its attempt"],
+	},
+	{
+		rule: "a freeze of an older revision changes nothing",
+		file: "migrations/0005_governance_functions.sql",
+		within: "CREATE FUNCTION tollgate.set_frozen(",
+		from: "  IF p_revision <= v_row.revision THEN RETURN v_row.revision; END IF;\n",
+		to: "",
+		test: "test/integration/activities/budgets.test.ts",
+		titles: ["by a revision that PostgreSQL has passed changes nothing"],
 	},
 ];

@@ -141,6 +141,16 @@ describe("freeze", () => {
 		expect((await windowOf("urgent"))?.is_frozen).toBe(false);
 	});
 
+	test("by a revision that PostgreSQL has passed changes nothing", async () => {
+		const store = await newTeam("outrun");
+		await store.writeBudgets({ ...write, teamId: "outrun", revision: 5, set: [daily("100")] });
+		const freeze = { teamId: "outrun", isFrozen: true, reason: "late", requestedBy: "workflow" };
+		expect(await store.setFrozen({ ...freeze, revision: 5 })).toMatchObject({ heldRevision: 5, freeze: { isFrozen: false, seq: 0 } });
+		expect(await store.setFrozen({ ...freeze, revision: 4 })).toMatchObject({ heldRevision: 5, freeze: { isFrozen: false, seq: 0 } });
+		expect((await windowOf("outrun"))?.is_frozen).toBe(false);
+		expect(await store.setFrozen({ ...freeze, revision: 6 })).toMatchObject({ heldRevision: 6, freeze: { isFrozen: true, seq: 1 } });
+	});
+
 	test("reaches every open window and every budget made later, and unfreezing ends it", async () => {
 		const store = await newTeam("frozen");
 		await store.writeBudgets({ ...write, teamId: "frozen", revision: 1, set: [daily("100")] });

@@ -13,7 +13,16 @@ import {
 	replaceClaims,
 } from "#test/support/authority-claims.ts";
 import { emptyTally, runAuthorityHistory } from "#test/support/authority-histories.ts";
-import { answerWhatWasReturned, guardTheLimit, numberChangesInOrder, registerOneBoot, showClaimsInOrder } from "#test/support/authority-locks.ts";
+import {
+	answerWhatWasReturned,
+	guardTheLimit,
+	numberChangesInOrder,
+	openNextOnce,
+	outliveLateHeartbeats,
+	registerOneBoot,
+	showClaimsInOrder,
+	tellOpenClaims,
+} from "#test/support/authority-locks.ts";
 import { registerGateway, withClient } from "#test/support/authority-rows.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
 
@@ -134,6 +143,9 @@ const CHECKS: Record<CheckName, Check> = {
 	registerOneBoot,
 	showClaimsInOrder,
 	guardTheLimit,
+	openNextOnce,
+	outliveLateHeartbeats,
+	tellOpenClaims,
 	answerWhatWasReturned,
 };
 

@@ -147,6 +147,15 @@ describe("a lease of the next window", () => {
 		expect(await a.grantAhead({ items: [{ budgetId: early, want: 1n }] })).toEqual({ isFenced: true });
 	});
 
+	it("is not granted in a window that was frozen after it was opened", async () => {
+		const budgetId = await budgetEndingIn(50);
+		const a = await gateway("a");
+		expect((await ahead(a, [budgetId], 10n)).items).toHaveLength(1);
+		await client.query("UPDATE tollgate.budget_window SET is_frozen = true WHERE budget_id = $1 AND is_ahead", [budgetId]);
+		expect((await ahead(a, [budgetId], 20n)).items).toEqual([]);
+		expect((await windowsOf(budgetId)).at(-1)?.granted).toBe("10");
+	});
+
 	it("follows a limit that changes before it begins", async () => {
 		await client.query("INSERT INTO tollgate.team_governance (team_id) VALUES ($1)", [team]);
 		const definition = { dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day", timeZone: "UTC", warnBasisPoints: 8_000 };

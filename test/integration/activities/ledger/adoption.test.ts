@@ -148,6 +148,18 @@ describe("kill -9 and adoption", () => {
 	});
 });
 
+test("beside the journal of a live holder an abandoned one of an earlier epoch is adopted, and no other", async () => {
+	await newEpoch();
+	await abandonedJournal({ fsyncMode: "group" });
+	const abandoned = epoch;
+	await newEpoch();
+	const live = await openJournal({ folder: ledger.folder, gatewayId: "g1", epoch, bootId: `boot-${epoch}` });
+	expect(await adopter().adoptNow()).toMatchObject([{ epoch: abandoned, closedHow: "adopted" }]);
+	expect(journalFiles()).toEqual([`${epoch}.journal`]);
+	expect((await books()).closedHow).toBeNull();
+	live.remove();
+});
+
 test("two adopters at once: exactly one does it", async () => {
 	await newEpoch();
 	await abandonedJournal({ fsyncMode: "group" });

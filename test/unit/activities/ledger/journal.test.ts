@@ -229,6 +229,20 @@ describe("segments", () => {
 		expect(refusals).toBe(1);
 		journal.close();
 	});
+
+	test("read back refuses an outcome whose reservation is damaged: what it holds would be booked", async () => {
+		const journal = await open();
+		const from = journal.end;
+		journal.append(reservationRecord(1));
+		const outcome = journal.end;
+		journal.append(outcomeRecord(1));
+		const file = segmentFile(gatewayPath(), 1n, 0);
+		const spoilt = readFileSync(file);
+		spoilt[from + 20] = (spoilt[from + 20] ?? 0) ^ 1;
+		writeFileSync(file, spoilt);
+		expect(() => journal.readBack(outcome, 7)).toThrow("no reservation 1");
+		journal.close();
+	});
 });
 
 test("group commit: what was appended before is on the disk when it resolves; with fsync off there is nothing to wait for", async () => {
