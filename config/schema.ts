@@ -34,7 +34,7 @@ const demoLimit = z
 
 export const environmentSchema = z.object({
 	TOLLGATE_HOME: text.describe("folder of all data of this system; default .tollgate in the clone"),
-	TOLLGATE_CACHE: text.describe("folder of downloaded and built binaries, shared by all systems of a user; default ~/.cache/tollgate"),
+	TOLLGATE_CACHE: text.describe("folder of downloaded and built binaries and of compiled code, shared by all systems of a user; default ~/.cache/tollgate"),
 	TOLLGATE_GATEWAYS: integer(1, 64, 1).describe("number of gateway processes behind the gateway port, 1 to 64; default 1"),
 	TOLLGATE_GATEWAY_HOST: z.string().min(1).default("127.0.0.1").describe("address the gateway listens on; default 127.0.0.1"),
 	TOLLGATE_GATEWAY_PORT: port(4000).describe("port of the gateway, 0 to 65535; default 4000"),

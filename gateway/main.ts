@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type Logger, pino } from "pino";
@@ -75,6 +76,8 @@ async function listen(gateway: Gateway, settings: Settings): Promise<void> {
 	await gateway.server.listen(address);
 	const { port } = gateway.server.server.address() as AddressInfo;
 	process.stdout.write(`${JSON.stringify({ event: "listening", url: reachableOrigin(settings.gatewayHost, port) })}\n`);
+	// For the next start; by itself it is written at an orderly end only.
+	flushCompileCache();
 }
 
 type Stop = { stop(exitCode: number): void; arm(gateway: Gateway): void };

@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import pg from "pg";
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
 	const { home, demoLimitNanoUsd } = settings;
 	const made = await retryOutages("bootstrap", () => bootstrapSystem({ database, governor: budgetRole.governance, home, demoLimitNanoUsd }), log);
 	process.stdout.write(`${JSON.stringify({ event: "listening", admin: reachableOrigin(settings.adminHost, portOf(app)), ...made })}\n`);
+	flushCompileCache();
 }
 
 function openPool(connectionString: string, log: Logger): pg.Pool {

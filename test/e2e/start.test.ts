@@ -52,6 +52,12 @@ async function isStopped(starter: ChildProcess): Promise<number | null> {
 }
 
 describe("a running system", () => {
+	it("runs code that is compiled once: what a gateway loads lies in the cache for its next start", () => {
+		const environment = readFileSync(`/proc/${system.endpoints().pids.gateway}/environ`, "utf8").split("\0");
+		const cache = environment.find((line) => line.startsWith("NODE_COMPILE_CACHE="))?.slice("NODE_COMPILE_CACHE=".length) ?? "";
+		expect(readdirSync(cache, { recursive: true }).length).toBeGreaterThan(100);
+	});
+
 	it("tells scripts where everything is", () => {
 		const endpoints = system.endpoints();
 		expect(statSync(path.join(system.home, "endpoints.json")).mode & 0o777).toBe(0o600);

@@ -21,6 +21,7 @@ export function isolateEnvironment(environment: Environment, runFolder: string):
 		TOLLGATE_TEST_RUN_FOLDER: runFolder,
 		TOLLGATE_HOME: path.join(runFolder, "home"),
 		TMPDIR: path.join(runFolder, "tmp"),
+		NODE_COMPILE_CACHE: path.join(runFolder, "compiled"),
 		NODE_OPTIONS: nodeOptions.includes(GUARD) ? nodeOptions : `${nodeOptions} ${GUARD}`.trim(),
 	};
 }
