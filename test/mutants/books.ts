@@ -5,6 +5,7 @@ const SETTLE = "test/integration/activities/ledger/settle-chunk.test.ts";
 const ADOPTION = "test/integration/activities/ledger/adoption.test.ts";
 const CLOSED = "test/integration/activities/ledger/closed-epochs.test.ts";
 const LEDGER_SQL = "migrations/0004_ledger_functions.sql";
+const FAILING_DISK = "test/unit/activities/ledger/failing-disk.test.ts";
 const REPLAY = "activities/ledger/replay.ts";
 
 export const BOOK_MUTANTS: readonly Mutant[] = [
@@ -172,5 +173,21 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 		to: "",
 		test: "test/integration/activities/budgets.test.ts",
 		titles: ["by a revision that PostgreSQL has passed changes nothing"],
+	},
+	{
+		rule: "part of a record does not stay in the journal",
+		file: "activities/ledger/journal.ts",
+		from: "			this.cutTail();\n",
+		to: "",
+		test: FAILING_DISK,
+		titles: ["a write that stopped in the middle refuses the call and hides no later record"],
+	},
+	{
+		rule: "a journal whose sync failed is not written to",
+		file: "activities/ledger/journal.ts",
+		from: "			this.broken = error; // after a failed sync",
+		to: "			// after a failed sync",
+		test: FAILING_DISK,
+		titles: ["after a sync that failed nothing is written any more: what came before may be gone"],
 	},
 ];
