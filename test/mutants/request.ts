@@ -233,4 +233,28 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		test: "test/integration/authority/next-windows.test.ts",
 		titles: ["is not granted in a window that was frozen after it was opened"],
 	},
+	{
+		rule: "no lookahead where another gateway claims",
+		file: QUEUE,
+		from: " && askedAtMs >= (known?.noLookaheadUntilMs ?? 0);",
+		to: ";",
+		test: `${UNIT}/asking-for-money.test.ts`,
+		titles: ["asks for no lookahead while another gateway claims the window"],
+	},
+	{
+		rule: "money of a window that ended is none of the next",
+		file: QUEUE,
+		from: "lease && askedAtMs < lease.endsAtMs ? lease : undefined",
+		to: "lease && askedAtMs >= 0 ? lease : undefined",
+		test: `${UNIT}/asking-for-money.test.ts`,
+		titles: ["counts nothing of a window that ended as money for the next one"],
+	},
+	{
+		rule: "a refill claims nothing",
+		file: QUEUE,
+		from: "wantsClaim: !lookaheadFor,",
+		to: "wantsClaim: true,",
+		test: `${UNIT}/asking-for-money.test.ts`,
+		titles: ["claims nothing, and drops nobody's claim, for money that no call waits for"],
+	},
 ];

@@ -9,6 +9,8 @@ function openQueue() {
 	const clock = { nowMs: 0 };
 	const asked: (GrantRequest & Pick<PromiseWithResolvers<GrantReply>, "resolve" | "reject">)[] = [];
 	const seen = { failures: 0, announcements: 0 };
+	const book = new LeaseBook();
+	book.renew(0, Number.POSITIVE_INFINITY);
 	const authority = {
 		grant: (request: GrantRequest) => {
 			const { promise, resolve, reject } = Promise.withResolvers<GrantReply>();
@@ -21,7 +23,7 @@ function openQueue() {
 	};
 	const queue = new AdmissionQueue({
 		authority: authority as Partial<Authority> as Authority,
-		book: new LeaseBook(),
+		book,
 		nowMs: () => clock.nowMs,
 		onReply: () => true,
 		onAhead: () => undefined,
@@ -42,23 +44,18 @@ function openQueue() {
 			bound: testBound(need),
 			signal: new AbortController().signal,
 		});
-	return { clock, asked, seen, admit };
+	return { clock, asked, seen, book, queue, admit };
 }
 
 /** 60 of 100 are held by another gateway, which was asked for it by claim 5. */
-const reply = (changes: Partial<GrantedItem>): GrantReply => ({
-	served: [false],
-	items: [
-		{
-			...{ budgetId: "1", windowId: "11", seq: "1", limit: 100n, stop: 100n, granted: 60n, isFrozen: false, isOverrun: false },
-			...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
-			...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, heldUntil: null, claimId: 5n, leastAnswered: 5n },
-			...changes,
-		},
-	],
-	revision: 0n,
-	claims: [],
+const item = (changes: Partial<GrantedItem>): GrantedItem => ({
+	...{ budgetId: "1", windowId: "11", seq: "1", limit: 100n, stop: 100n, granted: 60n, isFrozen: false, isOverrun: false },
+	...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
+	...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, heldUntil: null, claimId: 5n, leastAnswered: 5n },
+	...changes,
 });
+
+const reply = (changes: Partial<GrantedItem>): GrantReply => ({ served: [false], items: [item(changes)], revision: 0n, claims: [] });
 
 it("asks once at a time: calls that come meanwhile go together with the next grant", async () => {
 	const { asked, admit } = openQueue();
@@ -105,4 +102,36 @@ it("lets so many calls wait, and refuses those beyond as an overload", async () 
 	const waiting = Array.from({ length: 10_000 }, () => admit("team"));
 	expect(() => admit("team")).toThrow(expect.objectContaining({ code: "gateway.overloaded" }));
 	expect([asked.length, waiting.length]).toEqual([1, 10_000]);
+});
+
+/** Of its 20 granted all are idle. */
+const LEASED = item({ granted: 80n, leaseGranted: 20n });
+
+it("says what it holds in the present window, with lookahead for eight such calls", () => {
+	const { asked, book, admit } = openQueue();
+	book.adopt("nano_usd", LEASED, 1_000);
+	void admit("team");
+	expect(asked[0]?.items).toEqual([{ budgetId: "1", windowId: "11", leaseGranted: 20n, idle: 20n, lookahead: 400n }]);
+});
+
+it("asks for no lookahead while another gateway claims the window", () => {
+	const { asked, book, admit } = openQueue();
+	book.adopt("nano_usd", LEASED, 1_000);
+	Object.assign(book.leaseOf("1", 0) ?? expect.fail("a lease"), { noLookaheadUntilMs: 1 });
+	void admit("team");
+	expect(asked[0]?.items).toMatchObject([{ lookahead: 0n }]);
+});
+
+it("counts nothing of a window that ended as money for the next one", () => {
+	const { clock, asked, book, admit } = openQueue();
+	book.adopt("nano_usd", LEASED, 1_000);
+	clock.nowMs = 1_000;
+	void admit("team");
+	expect(asked[0]?.items).toMatchObject([{ windowId: undefined, leaseGranted: 0n, idle: 0n }]);
+});
+
+it("claims nothing, and drops nobody's claim, for money that no call waits for", () => {
+	const { asked, queue } = openQueue();
+	queue.refill({ teamId: "team", budgets: [{ budgetId: "1", unit: "nano_usd" }], need: { nanoUsd: 50n, tokens: 0n }, allowance: { nanoUsd: 0n, tokens: 0n } });
+	expect(asked).toMatchObject([{ needs: [[0n]], wantsClaim: false, isFinal: false, isNewAsk: false, dropsClaims: false, items: [{ lookahead: 400n }] }]);
 });
