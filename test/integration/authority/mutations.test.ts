@@ -113,7 +113,7 @@ async function bookLateOverrun(url: string): Promise<void> {
 async function sourceOf(functionName: string): Promise<string> {
 	for (const { sql } of await readMigrations()) {
 		const start = sql.indexOf(`CREATE FUNCTION tollgate.${functionName}(`);
-		if (start >= 0) return sql.slice(start, sql.indexOf("END $$;", start) + 7).replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION");
+		if (start >= 0) return sql.slice(start, sql.indexOf("$$;", start) + 3).replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION");
 	}
 	throw new Error(`no migration makes tollgate.${functionName}`);
 }

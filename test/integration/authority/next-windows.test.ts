@@ -151,8 +151,11 @@ describe("a lease of the next window", () => {
 		const budgetId = await budgetEndingIn(50);
 		const a = await gateway("a");
 		expect((await ahead(a, [budgetId], 10n)).items).toHaveLength(1);
-		await client.query("UPDATE tollgate.budget_window SET is_frozen = true WHERE budget_id = $1 AND is_ahead", [budgetId]);
+		const freeze = (isFrozen: boolean) =>
+			client.query("UPDATE tollgate.budget_window SET is_frozen = $2 WHERE budget_id = $1 AND is_ahead", [budgetId, isFrozen]);
+		await freeze(true);
 		expect((await ahead(a, [budgetId], 20n)).items).toEqual([]);
+		await freeze(false); // no history tells of it
 		expect((await windowsOf(budgetId)).at(-1)?.granted).toBe("10");
 	});
 

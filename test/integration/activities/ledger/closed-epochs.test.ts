@@ -79,9 +79,15 @@ test("a flush does not wait for whoever renews the epoch at the same time", asyn
 });
 
 test("a charge that gives money back to a window is rejected as data, whatever the cost of its attempt", async () => {
+	// An overrun stands on the lease, out of which the charge could be taken.
+	await settleChunk(sql, gateway(), [
+		attemptItem(attemptRow(2, ledger.windowId, { reservation: { attemptId: `g1-${epoch}-2` }, outcome: { costNanoUsd: "1500" } })),
+	]);
 	const item = attempt(1);
 	const row = JSON.parse(item.json) as { charges: [string, string, string, string][] };
 	const json = JSON.stringify({ ...row, charges: row.charges.map(([windowId, , ...rest]) => [windowId, "-5", ...rest]) });
 	const error: unknown = await settleChunk(sql, gateway(), [{ kind: "attempt", id: 1, key: item.key, json }]).catch((caught: unknown) => caught);
 	expect(isRejectedData(error)).toBe(true);
+	const [lease] = await ledger.sql("SELECT overrun FROM tollgate.lease WHERE gateway_id = 'g1' AND epoch = $1", [epoch.toString()]);
+	expect(lease).toEqual({ overrun: "500" });
 });
