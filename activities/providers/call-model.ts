@@ -37,7 +37,7 @@ export function createModelTransport(options: TransportOptions): ModelTransport 
 			poolFor(call.deployment.origin).dispatch(toRequest(call, options.keys.headersFor(call.deployment)), exchange);
 			return exchange;
 		},
-		redact: (deployment, body) => options.keys.redact(deployment, body),
+		redactionFor: (deployment) => options.keys.redactionFor(deployment),
 		async close() {
 			await Promise.all([...pools.values()].map((pool) => pool.close()));
 		},

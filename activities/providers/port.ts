@@ -1,5 +1,6 @@
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { PriceBook, PriceLine, PriceTier, Protocol } from "#domain/pricing/price-book.ts";
+import type { Redaction } from "./redaction.ts";
 
 /** Contract between the request layer and the wire of a provider. */
 
@@ -87,8 +88,8 @@ export type OpenCall = {
 
 export type ModelTransport = {
 	send(call: ModelCall, listener: AnswerListener): OpenCall;
-	/** A failed answer's body without the provider key, should the provider have repeated it. */
-	redact(deployment: Deployment, body: Buffer): Buffer;
+	/** Takes the provider key out of an answer, should the provider have repeated it. */
+	redactionFor(deployment: Deployment): Redaction;
 	/** Waits for open calls, then closes the connections. */
 	close(): Promise<void>;
 };

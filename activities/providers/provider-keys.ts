@@ -1,20 +1,21 @@
 import type { ProviderSettings } from "#config/providers.ts";
 import { assert } from "#domain/assert.ts";
 import type { Deployment } from "./port.ts";
+import { createRedaction, NOTHING_TO_REDACT, type Redaction } from "./redaction.ts";
 
 /** Provider keys live here alone, each bound to the host it was configured for. */
 export type ProviderKeys = {
 	/** Flat name, value list to send to the deployment; empty when its provider needs no key. */
 	headersFor(deployment: Deployment): readonly string[];
-	/** The bytes with every occurrence of the deployment's key replaced. */
-	redact(deployment: Deployment, body: Buffer): Buffer;
+	/** Takes the deployment's key out of what its provider says. */
+	redactionFor(deployment: Deployment): Redaction;
 };
 
 export function createProviderKeys(providers: readonly ProviderSettings[]): ProviderKeys {
 	const bound = new Map(
 		providers.map((provider) => [
 			provider.name,
-			{ headers: credentialHeaders(provider), originOf: originPattern(provider), secret: provider.key?.reveal() ?? "" },
+			{ headers: credentialHeaders(provider), originOf: originPattern(provider), redaction: createRedaction(provider.key?.reveal() ?? "") },
 		]),
 	);
 	return {
@@ -24,11 +25,8 @@ export function createProviderKeys(providers: readonly ProviderSettings[]): Prov
 			assert(entry.originOf(deployment.model) === deployment.origin, `the key of ${deployment.provider} is not for ${deployment.origin}`);
 			return entry.headers;
 		},
-		redact(deployment, body) {
-			const secret = bound.get(deployment.provider)?.secret ?? "";
-			if (secret === "" || !body.includes(secret)) return body;
-			return Buffer.from(body.toString("latin1").replaceAll(secret, "[redacted]"), "latin1");
-		},
+		// To a provider that is not in the table nothing is sent.
+		redactionFor: (deployment) => bound.get(deployment.provider)?.redaction ?? NOTHING_TO_REDACT,
 	};
 }
 

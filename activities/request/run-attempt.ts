@@ -1,4 +1,5 @@
 import type { AnswerHeaders, AnswerListener, CallFailure, Deployment, ModelTransport, OpenCall } from "#activities/providers/port.ts";
+import type { Redaction, StreamRedaction } from "#activities/providers/redaction.ts";
 import { type ReadAnswer, readAnswer } from "#activities/providers/reported-usage.ts";
 import { canStream, createStreamTap, type StreamTap } from "#activities/providers/stream-tap.ts";
 import { assert } from "#domain/assert.ts";
@@ -50,6 +51,7 @@ export function runAttempt(plan: AttemptPlan, context: AttemptContext): Promise<
 
 /** Tokens a provider may have generated between the last byte that arrived and our cut. */
 const CUT_MARGIN_TOKENS = 256;
+const NO_BYTES = Buffer.alloc(0);
 
 type Completion = { resolve(end: AttemptEnd): void; reject(error: unknown): void };
 
@@ -58,6 +60,8 @@ class AttemptRun implements AnswerListener {
 	readonly #context: AttemptContext;
 	readonly #completion: Completion;
 	readonly #startedAtMs: number;
+	/** Whatever a provider says, in an error above all, the key it was called with goes no further: not to the caller, not to the books. */
+	readonly #redaction: Redaction;
 	readonly #onLeave = () => this.#callerLeft();
 	#call: OpenCall | undefined;
 	#status = 0;
@@ -66,6 +70,7 @@ class AttemptRun implements AnswerListener {
 	#bookingError: { readonly error: unknown } | undefined;
 	/** Set in stream mode. */
 	#tap: StreamTap | undefined;
+	#slices: StreamRedaction | undefined;
 	/** Set in one-piece mode. */
 	#chunks: Buffer[] = [];
 	#chunksBytes = 0;
@@ -75,6 +80,7 @@ class AttemptRun implements AnswerListener {
 		this.#context = context;
 		this.#completion = completion;
 		this.#startedAtMs = context.nowMs();
+		this.#redaction = context.transport.redactionFor(plan.deployment);
 	}
 
 	start(): void {
@@ -100,17 +106,18 @@ class AttemptRun implements AnswerListener {
 
 	onStart(status: number, headers: AnswerHeaders): void {
 		this.#status = status;
-		this.#headers = headers;
+		this.#headers = this.#redaction.headers(headers);
 		const { endpoint } = this.#plan.request;
 		const isStream = status >= 200 && status < 300 && String(headers["content-type"]).startsWith("text/event-stream");
 		if (!isStream || !canStream(endpoint)) return;
 		this.#tap = createStreamTap(endpoint, { removesUsage: this.#plan.hasAddedStreamUsage, countsText: this.#plan.onDisconnect === "cancel" });
+		this.#slices = this.#redaction.stream();
 		if (this.#isWanted) this.#context.caller.beginStream(this.#head());
 	}
 
 	onData(chunk: Buffer): void {
-		if (this.#tap === undefined) this.#collect(chunk);
-		else this.#passOn(chunk, this.#tap);
+		if (this.#tap === undefined || this.#slices === undefined) this.#collect(chunk);
+		else this.#passOn(this.#slices.push(chunk), this.#tap);
 	}
 
 	onEnd(): void {
@@ -155,22 +162,17 @@ class AttemptRun implements AnswerListener {
 		const bytes = tap.push(chunk);
 		if ((tap.isComplete || tap.isFailed) && this.#booked === undefined) this.#bookStream(tap);
 		if (bytes.length === 0 || !this.#isWanted) return;
-		if (this.#context.caller.write(this.#redact(bytes))) return;
+		if (this.#context.caller.write(bytes)) return;
 		this.#call?.pause();
 		this.#context.caller.whenWritable(() => this.#call?.resume());
 	}
 
 	#endStream(tap: StreamTap): void {
-		const rest = tap.end();
+		const rest = Buffer.concat([tap.push(this.#slices?.end() ?? NO_BYTES), tap.end()]);
 		if (this.#booked === undefined) this.#bookStream(tap);
 		if (!this.#isWanted) return;
-		if (rest.length > 0) this.#context.caller.write(this.#redact(rest));
+		if (rest.length > 0) this.#context.caller.write(rest);
 		this.#context.caller.endStream();
-	}
-
-	/** Whatever a provider says, in an error above all, the key it was called with stays here. */
-	#redact(bytes: Buffer): Buffer {
-		return this.#context.transport.redact(this.#plan.deployment, bytes);
 	}
 
 	#bookStream(tap: StreamTap): void {
@@ -182,13 +184,14 @@ class AttemptRun implements AnswerListener {
 	#endAnswer(): void {
 		this.#context.crashPoint("after-answer");
 		const [first] = this.#chunks;
-		const body = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+		const received = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+		const body = this.#redaction.body(received, this.#status);
 		const outcome = decideAnswerOutcome(this.#status, this.#plan.deployment.billedStatuses);
 		if (outcome === "settle") this.#settle(readAnswer(this.#plan.request.endpoint, body));
 		else if (outcome === "charge") this.#charge(`status_${this.#status}`);
 		else this.#release(`status_${this.#status}`);
 		if (!this.#isWanted) return;
-		this.#context.caller.answer(this.#head(), this.#redact(body), this.#booked?.costNanoUsd ?? 0n);
+		this.#context.caller.answer(this.#head(), body, this.#booked?.costNanoUsd ?? 0n);
 	}
 
 	#endUnsent(failure: CallFailure): AttemptEnd {
@@ -201,7 +204,7 @@ class AttemptRun implements AnswerListener {
 		if (this.#booked === undefined) this.#bookBroken(failure);
 		if (!hasBegunStream) return { kind: "failed", problem: toProblem(failure, this.#plan) };
 		if (!this.#isWanted) return { kind: "answered" };
-		if (this.#tap?.isComplete) this.#context.caller.endStream();
+		if (this.#tap?.isComplete) this.#endStream(this.#tap);
 		else this.#context.caller.cutStream();
 		return { kind: "answered" };
 	}

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createGatewayMetrics } from "#gateway/metrics.ts";
@@ -26,6 +27,15 @@ beforeEach(async () => {
 	gateway = await startTestGateway({ authority, providerUrl: provider.url });
 	return () => gateway.close();
 });
+
+/** Every byte in a turn of its own, so that each arrives as a slice. */
+async function writeByteByByte({ response }: ReceivedCall, text: string): Promise<void> {
+	for (const byte of text) {
+		response.write(byte);
+		await nextTurn();
+	}
+	response.end();
+}
 
 function get(path: string) {
 	return rawCall(gateway.url, { method: "GET", path, headers: [] });
@@ -119,6 +129,26 @@ describe("provider keys", () => {
 		].join("\n");
 		expect(everything).not.toContain(PROVIDER_KEY_CANARY);
 		expect(gateway.log.join("")).toContain("broken");
+	});
+
+	test("that a provider repeats in headers, in the fields the books take, or cut into slices go no further", async () => {
+		answer = (call) => {
+			call.response.writeHead(200, { "content-type": "application/json", "x-request-id": PROVIDER_KEY_CANARY, "openai-version": `for ${PROVIDER_KEY_CANARY}` });
+			const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+			call.response.end(JSON.stringify({ choices: [], model: PROVIDER_KEY_CANARY, service_tier: PROVIDER_KEY_CANARY, usage }));
+		};
+		const told = await rawCall(gateway.url, { body: chatBody({}) });
+		expect(told.headers).toMatchObject({ "x-request-id": "[redacted]", "openai-version": "for [redacted]" });
+		expect(authority.attempts.at(-1)?.settledWith).toMatchObject({
+			reported: { kind: "usable", model: "[redacted]", serviceTier: "[redacted]" },
+			providerRequestId: "[redacted]",
+		});
+		answer = (call) => {
+			call.response.writeHead(200, { "content-type": "text/event-stream" });
+			void writeByteByByte(call, `data: {"note":"${PROVIDER_KEY_CANARY}"}\n\ndata: [DONE]\n\n`);
+		};
+		const sliced = await rawCall(gateway.url, { body: chatBody({ stream: true }) });
+		expect(sliced.body.toString()).toBe('data: {"note":"[redacted]"}\n\ndata: [DONE]\n\n');
 	});
 });
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { AnswerListener, Deployment, ModelTransport, OpenCall } from "#activities/providers/port.ts";
+import { NOTHING_TO_REDACT } from "#activities/providers/redaction.ts";
 import type { Caller } from "#activities/request/caller.ts";
 import type { Attempt } from "#activities/request/port.ts";
 import { runAttempt } from "#activities/request/run-attempt.ts";
@@ -39,7 +40,7 @@ const transport: ModelTransport = {
 		listener = given;
 		return openCall;
 	},
-	redact: (_deployment, body) => body,
+	redactionFor: () => NOTHING_TO_REDACT,
 	close: () => Promise.resolve(),
 };
 const attempt: Attempt = {
