@@ -163,7 +163,8 @@ function readKeys(values: Values): Pick<Settings, "openaiApiKey" | "anthropicApi
 		try {
 			return new Secret(readFileSync(file, "utf8").trim());
 		} catch (error) {
-			mistakes.push(`${name}_FILE: expected a readable file; got ${error instanceof Error ? error.message : String(error)}`);
+			// Not its name: somebody may have put the key itself there.
+			mistakes.push(`${name}_FILE: expected a readable file; got ${(error as NodeJS.ErrnoException).code ?? "an error"}`);
 			return null;
 		}
 	};

@@ -69,7 +69,11 @@ const providerSchema = z.strictObject({
 	}),
 	query: z.record(z.string(), z.string()).default({}),
 	credentialHeader: z.enum(["authorization", "x-api-key", "api-key"]).optional(),
-	keyEnv: z.string().min(1).optional(),
+	// A name, so that a key that was put here by mistake is not taken for one and repeated.
+	keyEnv: z
+		.string()
+		.regex(/^[A-Z_][A-Z0-9_]*$/, "must be the name of an environment variable in capitals, not the key itself")
+		.optional(),
 	keyFile: z.string().min(1).optional(),
 	pricedAs: z.string().min(1).optional(),
 	billedStatuses: z.array(z.int().min(300).max(599)).default([]),
@@ -224,11 +228,21 @@ function readKey(name: string, entry: z.infer<typeof providerSchema>, source: Ke
 		source.mistakes.push(`providers.${name}: give keyEnv or keyFile, not both`);
 		return undefined;
 	}
-	if (entry.keyFile !== undefined) return new Secret(readFileSync(entry.keyFile, "utf8").trim());
+	if (entry.keyFile !== undefined) return readKeyFile(name, entry.keyFile, source.mistakes);
 	if (entry.keyEnv === undefined) return undefined;
 	const text = source.environment[entry.keyEnv];
 	if (text === undefined || text === "") source.mistakes.push(`providers.${name}: environment variable ${entry.keyEnv} is not set`);
 	return text ? new Secret(text) : undefined;
+}
+
+function readKeyFile(name: string, file: string, mistakes: string[]): Secret | undefined {
+	try {
+		return new Secret(readFileSync(file, "utf8").trim());
+	} catch (error) {
+		// Not its name: somebody may have put the key itself there.
+		mistakes.push(`providers.${name}: keyFile cannot be read (${(error as NodeJS.ErrnoException).code ?? "an error"})`);
+		return undefined;
+	}
 }
 
 function readAliases(

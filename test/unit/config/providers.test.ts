@@ -73,6 +73,15 @@ describe("a providers file", () => {
 	])("%s is refused by name", (_name, content, message) => {
 		expect(() => loadProviderTable(write(content), { THE_KEY: "k" })).toThrow(message);
 	});
+
+	test.each([
+		["where the name of its variable belongs", { keyEnv: "sk-proj-canary" }, /keyEnv/],
+		["where the name of its file belongs", { keyFile: "sk-proj-canary" }, /keyFile cannot be read \(ENOENT\)/],
+	])("a key that stands %s is told without repeating it", (_name, source, message) => {
+		const file = write({ providers: { openai: { protocol: "openai", baseUrl: "https://api.openai.com/v1", ...source } } });
+		expect(() => loadProviderTable(file, {})).toThrow(message);
+		expect(() => loadProviderTable(file, {})).not.toThrow(/canary/);
+	});
 });
 
 test("the simulated provider takes everyone's place and gets no key but its own", () => {
