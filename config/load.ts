@@ -53,6 +53,7 @@ type Values = z.output<typeof environmentSchema>;
 const OUR_KEYS = new RegExp(`^(${VIRTUAL_KEY_PREFIX}|${ADMIN_KEY_PREFIX}|${CHILD_KEY_PREFIX})`);
 /** A client's: the shell that starts Tollgate may well be the one that tries it out. */
 const CLIENT_KEY_VARIABLE = "TOLLGATE_KEY";
+const CREDENTIALS_OF_URL = /\/\/[^/]*@/;
 const PROJECT_FOLDER = path.join(import.meta.dirname, "..");
 
 /** All mistakes of a configuration at once; the message has one line for each. */
@@ -111,7 +112,7 @@ function describeIssues(error: z.ZodError, given: Environment): string[] {
 	const names = new Set(error.issues.map((issue) => String(issue.path[0])));
 	return [...names].map((name) => {
 		const expected = environmentSchema.shape[name as EnvironmentVariable].description ?? "";
-		const got = SECRET_VARIABLES.has(name) ? "a value that is not shown" : JSON.stringify(given[name]);
+		const got = SECRET_VARIABLES.has(name) ? "a value that is not shown" : JSON.stringify(given[name]?.replace(CREDENTIALS_OF_URL, "//[redacted]@"));
 		return `${name}: expected ${expected}; got ${got}`;
 	});
 }

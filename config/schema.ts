@@ -25,7 +25,8 @@ function integer(lowest: number, highest: number, standard: number) {
 }
 
 const text = z.string().min(1).optional();
-const httpUrl = z.url({ protocol: /^https?$/ }).refine((value) => !value.endsWith("/"));
+/** Credentials in it would be sent nowhere; a key has a variable of its own. */
+const httpUrl = z.url({ protocol: /^https?$/ }).refine((value) => !value.endsWith("/") && !/\/\/[^/]*@/.test(value));
 const demoLimit = z
 	.string()
 	.transform((value): bigint => parseUsd(value) ?? -1n)

@@ -76,6 +76,7 @@ test("a key comes from a file too, but not from both", () => {
 	writeFileSync(file, "sk-from-file\n");
 	expect(loadSettings({ ANTHROPIC_API_KEY_FILE: file }).anthropicApiKey?.reveal()).toBe("sk-from-file");
 	expect(mistakesOf({ ANTHROPIC_API_KEY_FILE: file, ANTHROPIC_API_KEY: "x" })).toHaveLength(1);
+	expect(mistakesOf({ TOLLGATE_OPENAI_BASE_URL: "https://user:canary@host/v1" })).toEqual([expect.stringMatching(/got "https:\/\/\[redacted\]@host\/v1"$/)]);
 	// Somebody may put the key where the name of its file belongs: it is not repeated.
 	expect(mistakesOf({ OPENAI_API_KEY_FILE: path.join(folder, "absent") })).toEqual(["OPENAI_API_KEY_FILE: expected a readable file; got ENOENT"]);
 });
