@@ -5,8 +5,8 @@ import type { AnswerHeaders } from "./port.ts";
  * booked, stored or passed on. A provider repeats the key in an error above all, and some proxies repeat whole requests.
  */
 export type Redaction = {
-	/** The body without the key; the same bytes where it holds none. Of errors also without its base64. */
-	body(bytes: Buffer, status: number): Buffer;
+	/** The body without the key; the same bytes where it holds none. */
+	body(bytes: Buffer): Buffer;
 	/** The headers without the key; the same object where they hold none. */
 	headers(headers: AnswerHeaders): AnswerHeaders;
 	/** For one stream. */
@@ -22,6 +22,7 @@ export type StreamRedaction = {
 };
 
 const MARK = "[redacted]";
+const LINE_FEED = 10;
 const EMPTY = Buffer.alloc(0);
 export const NOTHING_TO_REDACT: Redaction = {
 	body: (bytes) => bytes,
@@ -33,12 +34,11 @@ export const NOTHING_TO_REDACT: Redaction = {
 export function createRedaction(secret: string): Redaction {
 	if (secret === "") return NOTHING_TO_REDACT;
 	const texts = textForms(secret);
-	const plain = texts.map((form) => Buffer.from(form));
-	const thorough = [...plain, ...base64Forms(secret).map((form) => Buffer.from(form))];
+	const forms = [...texts, ...base64Forms(secret)].map((form) => Buffer.from(form));
 	return {
-		body: (bytes, status) => without(bytes, status >= 200 && status < 300 ? plain : thorough),
+		body: (bytes) => without(bytes, forms),
 		headers: (headers) => headersWithout(headers, texts),
-		stream: () => new SliceRedaction(plain),
+		stream: () => new SliceRedaction(forms),
 	};
 }
 
@@ -75,10 +75,17 @@ function without(bytes: Buffer, forms: readonly Buffer[]): Buffer {
 }
 
 function headersWithout(headers: AnswerHeaders, forms: readonly string[]): AnswerHeaders {
-	const holdsKey = (value: string | string[] | undefined): boolean => value !== undefined && forms.some((form) => String(value).includes(form));
-	if (!Object.values(headers).some(holdsKey)) return headers;
+	if (!holdsAny(headers, forms)) return headers;
 	const clean = (value: string): string => replaceForms(value, forms);
 	return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.map(clean) : value && clean(value)]));
+}
+
+function holdsAny(headers: AnswerHeaders, forms: readonly string[]): boolean {
+	for (const name in headers) {
+		const value = headers[name];
+		if (value !== undefined && forms.some((form) => String(value).includes(form))) return true;
+	}
+	return false;
 }
 
 function replaceForms(text: string, forms: readonly string[]): string {
@@ -107,8 +114,9 @@ class SliceRedaction implements StreamRedaction {
 	}
 }
 
-/** Where the bytes end with the beginning of the form; their length when they do not. */
+/** Where the bytes end with the beginning of the form; their length when they do not, as after a line feed, which no form holds. */
 function beginningAtEnd(bytes: Buffer, form: Buffer): number {
+	if (bytes[bytes.length - 1] === LINE_FEED) return bytes.length;
 	const first = form[0] ?? 0;
 	let at = bytes.indexOf(first, Math.max(0, bytes.length - form.length + 1));
 	while (at !== -1 && bytes.compare(form, 0, bytes.length - at, at) !== 0) at = bytes.indexOf(first, at + 1);

@@ -185,7 +185,7 @@ class AttemptRun implements AnswerListener {
 		this.#context.crashPoint("after-answer");
 		const [first] = this.#chunks;
 		const received = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
-		const body = this.#redaction.body(received, this.#status);
+		const body = this.#redaction.body(received);
 		const outcome = decideAnswerOutcome(this.#status, this.#plan.deployment.billedStatuses);
 		if (outcome === "settle") this.#settle(readAnswer(this.#plan.request.endpoint, body));
 		else if (outcome === "charge") this.#charge(`status_${this.#status}`);
