@@ -1,0 +1,17 @@
+import type { FuzzTarget } from "../target.ts";
+import { environments, pricesFiles, providersFiles, teamPolicies } from "./files.ts";
+import { httpRequests } from "./http.ts";
+import { serverSentEvents } from "./server-sent-events.ts";
+import { streamTap } from "./stream-tap.ts";
+import { usageOfBodies } from "./usage.ts";
+
+export const FUZZ_TARGETS: readonly FuzzTarget[] = [
+	serverSentEvents,
+	streamTap,
+	usageOfBodies,
+	httpRequests,
+	providersFiles,
+	pricesFiles,
+	teamPolicies,
+	environments,
+];
