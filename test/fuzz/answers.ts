@@ -74,6 +74,32 @@ const agreed = fc.tuple(fc.nat(1_000), fc.nat(1_000)).map(([input, output]) => (
 	input_tokens: input,
 	output_tokens: output,
 }));
+const COUNT_FIELDS = [
+	"prompt_tokens",
+	"input_tokens",
+	"completion_tokens",
+	"output_tokens",
+	"total_tokens",
+	"cache_read_input_tokens",
+	"cache_creation_input_tokens",
+];
+const DETAIL_FIELDS = [
+	"prompt_tokens_details",
+	"input_tokens_details",
+	"completion_tokens_details",
+	"output_tokens_details",
+	"cache_creation",
+	"server_tool_use",
+];
+/** Right but for one or two fields: most of what goes wrong in the field. */
+const slipped = fc
+	.tuple(
+		agreed,
+		fc.dictionary(fc.constantFrom(...COUNT_FIELDS), count, { maxKeys: 2 }),
+		fc.dictionary(fc.constantFrom(...DETAIL_FIELDS), details, { maxKeys: 1 }),
+	)
+	.map(([right, counts, parts]) => ({ ...right, total_tokens: undefined, ...counts, ...parts }));
+const anyUsage = fc.oneof({ arbitrary: usage, weight: 2 }, { arbitrary: agreed, weight: 1 }, { arbitrary: slipped, weight: 3 });
 const item = objectOf({
 	id: text,
 	type: fc.constantFrom("message", "web_search_call", "file_search_call", "x_call", "_call"),
@@ -84,7 +110,7 @@ export const answer = objectOf({
 	id: text,
 	model: fc.oneof(text, count),
 	service_tier: fc.oneof(text, count),
-	usage: fc.oneof(usage, agreed),
+	usage: anyUsage,
 	output: fc.oneof(fc.array(item, { maxLength: 4 }), count),
 	tools: fc.array(objectOf({ type: fc.constantFrom("web_search_preview", "web_search", "x") }), { maxLength: 2 }),
 	choices: fc.array(objectOf({ delta: objectOf({ content: text }), finish_reason: text }), { maxLength: 2 }),
@@ -100,7 +126,7 @@ const event = fc.oneof(
 			message: answer,
 			response: answer,
 			delta: objectOf({ text, stop_reason: text, type: text }),
-			usage: fc.oneof(usage, agreed),
+			usage: anyUsage,
 			error: objectOf({ type: text }),
 		}),
 		weight: 4,

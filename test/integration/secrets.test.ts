@@ -165,7 +165,6 @@ test("wrong configuration: every process says what is wrong and not what the sec
 		...[...malformed, wrongPassword, databaseUrl.replace(/\/[^/]*$/, "/no_such_database")].map((url) => ({ DATABASE_URL: url })),
 		{ DATABASE_URL: databaseUrl, OPENAI_API_KEY_FILE: providerKey },
 		{ DATABASE_URL: databaseUrl, OPENAI_API_KEY: providerKey, OPENAI_API_KEY_FILE: "/nowhere" },
-		{ DATABASE_URL: databaseUrl, TOLLGATE_OPENAI_API_KEY: providerKey },
 		{ DATABASE_URL: databaseUrl, TOLLGATE_OPENAI_BASE_URL: `https://user:${encodeURIComponent(providerKey)}@host/v1/` },
 		{ DATABASE_URL: databaseUrl, TOLLGATE_PROVIDERS_FILE: broken },
 		{ DATABASE_URL: databaseUrl, TOLLGATE_PROVIDERS_FILE: inline },

@@ -91,6 +91,7 @@ function checkProvidersFile(file: string): void {
 	const keys = createProviderKeys(table.providers);
 	for (const { alias } of catalog.served(book)) {
 		for (const deployment of catalog.find(alias, book)) {
+			for (const id of [alias, deployment.model]) holds(/^[\x21-\x7e]{1,256}$/.test(id), "a model id that a header can carry", id);
 			for (const at of Object.values(deployment.paths)) holds(/^\/[\x21-\x7e]*$/.test(at), "a path that a request line can carry", at);
 			holds(
 				keys.headersFor(deployment).every((part) => typeof part === "string"),
