@@ -34,6 +34,7 @@ export type PriceCheck = Output<typeof contract.PriceCheck>;
 export type PriceList = Output<typeof contract.PriceList>;
 export type RequestExplanation = Output<typeof contract.RequestExplanation>;
 export type CreatedTeam = Output<typeof contract.CreatedTeam>;
+export type UserName = Output<typeof contract.UserName>;
 export type ResolvedLease = Output<typeof contract.ResolvedLease>;
 export type CreatedAdminKey = Output<typeof contract.CreatedAdminKey>;
 
@@ -101,6 +102,16 @@ export class AdministrationClient {
 		/** The secret is in this answer only. */
 		create: (name: string): Promise<CreatedAdminKey> => this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name }),
 		revoke: (adminKeyId: string): Promise<unknown> => this.#send("POST", `/admin-keys/${encodeURIComponent(adminKeyId)}/revoke`, contract.Done, {}),
+	};
+
+	readonly users = {
+		/** One page by id, 200 at most unless `limit` (up to 1,000) says otherwise. */
+		list: async (page: { afterId?: string | undefined; limit?: number | undefined } = {}): Promise<UserName[]> =>
+			(await this.#send("GET", `/users${query(page)}`, contract.UserNameList)).users,
+		/** Gives a user id a readable name, or another one. */
+		name: (userId: string, name: string): Promise<unknown> => this.#send("PUT", `/users/${encodeURIComponent(userId)}`, contract.Done, { name }),
+		/** Forgets the readable name; what the id spent stays in the books. */
+		erase: (userId: string): Promise<unknown> => this.#send("DELETE", `/users/${encodeURIComponent(userId)}`, contract.Done),
 	};
 
 	/** What was spent by one dimension; default this month, all teams. */

@@ -19,7 +19,7 @@ const nanoUsd = z
 const usd = z.string().describe('dollars with at most nine decimals, like "0.25"');
 const time = z.string().describe("ISO 8601, UTC");
 const text = z.string().min(1).max(200).refine(isStorableText, STORABLE_TEXT_RULE);
-const attribution = z
+export const Attribution = z
 	.string()
 	.min(1)
 	.max(128)
@@ -95,9 +95,9 @@ export const FreezeRequest = z.strictObject({ reason: text });
 
 export const CreateKeyRequest = z.strictObject({
 	teamId,
-	feature: attribution.optional(),
-	userId: attribution.optional(),
-	environment: attribution.optional(),
+	feature: Attribution.optional(),
+	userId: Attribution.optional(),
+	environment: Attribution.optional(),
 	models: z.array(text).max(1_000).optional().describe("model aliases it may ask for; absent = all"),
 	endpoints: z
 		.array(z.enum(["chat.completions", "responses", "embeddings", "messages", "count_tokens"]))
@@ -136,6 +136,7 @@ export const KeyList = z.object({ keys: z.array(Key) });
 
 export const SpendRow = z.object({
 	group: z.string().nullable(),
+	name: z.string().optional().describe("readable name of the group, of users that have one"),
 	calls: z.int(),
 	inputTokens: amount,
 	outputTokens: amount,
@@ -185,6 +186,10 @@ export const AdminKey = z.object({ id: z.string(), name: z.string(), createdAt: 
 export const AdminKeyList = z.object({ adminKeys: z.array(AdminKey) });
 export const CreateAdminKeyRequest = z.strictObject({ name: z.string() });
 export const CreatedAdminKey = z.object({ id: z.string(), key: z.string().describe("the secret; shown this once") });
+
+export const UserName = z.object({ userId: z.string(), name: z.string(), namedAt: time, namedBy: z.string() });
+export const UserNameList = z.object({ users: z.array(UserName) });
+export const NameUserRequest = z.strictObject({ name: text });
 
 export const Change = z.object({ revision, at: time, kind: z.string(), subject: z.string(), adminName: z.string(), detail: z.record(z.string(), z.unknown()) });
 export const ChangeList = z.object({ changes: z.array(Change) });

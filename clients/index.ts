@@ -27,6 +27,7 @@ export {
 	type SetPriceRequest,
 	type SpendReport,
 	type Team,
+	type UserName,
 } from "./administration-client.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";
 export { type ChildKeyRequest, deriveKey } from "./derive-key.ts";

@@ -9,6 +9,7 @@ import { addLeaseCommands } from "./commands/lease.ts";
 import { addPriceCommands } from "./commands/price.ts";
 import { addSpendCommands } from "./commands/spend.ts";
 import { addTeamCommands } from "./commands/team.ts";
+import { addUserCommands } from "./commands/user.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { CommandFailure, type Terminal } from "./output.ts";
 
@@ -41,6 +42,7 @@ export function createProgram(terminal: Terminal): Command {
 	addBudgetCommands(program, terminal);
 	addSpendCommands(program, terminal);
 	addLeaseCommands(program, terminal);
+	addUserCommands(program, terminal);
 	addVerifyCommand(program, terminal);
 	addPriceCommands(program, terminal);
 	addAdminKeyCommands(program, terminal);

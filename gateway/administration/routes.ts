@@ -6,8 +6,9 @@ import { explainRequest } from "#activities/administration/explain.ts";
 import { waitUntilInForce } from "#activities/administration/in-force.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { listTeams, readTeam, requireKnownTeam } from "#activities/administration/read-teams.ts";
-import { readSpend, SPEND_GROUPS } from "#activities/administration/spend.ts";
+import { readSpend, SPEND_GROUPS, type SpendRow } from "#activities/administration/spend.ts";
 import { changeTeam, createTeam, deleteTeam, freezeTeam } from "#activities/administration/teams.ts";
+import { eraseUser, listUserNames, nameUser, readUserNames } from "#activities/administration/users.ts";
 import { createVirtualKey, listVirtualKeys, revokeVirtualKey, rotateVirtualKey } from "#activities/keys/postgres.ts";
 import { setPrice } from "#activities/pricebooks/postgres.ts";
 import * as contract from "#clients/administration-contract.ts";
@@ -163,7 +164,8 @@ const books: readonly Route[] = [
 		handle: async ({ database }, { query }) => {
 			await requireKnownTeam(database, query.teamId);
 			const rows = await readSpend(database, query);
-			return { by: query.by, rows, totalNanoUsd: rows.reduce((sum, row) => sum + BigInt(row.costNanoUsd), 0n).toString() };
+			if (query.by === "user") return { by: query.by, rows: await withNames(database, rows), totalNanoUsd: totalOf(rows) };
+			return { by: query.by, rows, totalNanoUsd: totalOf(rows) };
 		},
 	}),
 	defineRoute("GET /requests/{requestId}", {
@@ -270,9 +272,60 @@ const administrators: readonly Route[] = [
 	}),
 ];
 
+const users: readonly Route[] = [
+	defineRoute("GET /users", {
+		operationId: "listUsers",
+		summary: "Users that have a readable name, page by page",
+		answer: contract.UserNameList,
+		query: z.strictObject({ afterId: z.string().optional(), limit }),
+		handle: async ({ database }, { query }) => ({ users: await listUserNames(database, query) }),
+	}),
+	defineRoute("PUT /users/{userId}", {
+		operationId: "nameUser",
+		summary: "Give a user id a readable name",
+		body: contract.NameUserRequest,
+		answer: contract.Done,
+		handle: async (context, { params, body }) => {
+			await nameUser(context.database, { userId: readUserId(params["userId"]), name: body.name }, context.adminName);
+			return DONE;
+		},
+	}),
+	defineRoute("DELETE /users/{userId}", {
+		operationId: "eraseUser",
+		summary: "Forget a user's readable name; what the id spent stays in the books",
+		answer: contract.Done,
+		handle: async (context, { params }) => {
+			await eraseUser(context.database, readUserId(params["userId"]), context.adminName);
+			return DONE;
+		},
+	}),
+];
+
+/** A user id as keys and calls carry it. */
+function readUserId(text = ""): string {
+	const read = contract.Attribution.safeParse(text);
+	if (!read.success) throw new CostControlError("admin.invalid", `userId: ${read.error.issues[0]?.message}`, { details: { field: "userId" } });
+	return read.data;
+}
+
+async function withNames(database: RouteContext["database"], rows: readonly SpendRow[]): Promise<(SpendRow & { name?: string })[]> {
+	const names = await readUserNames(
+		database,
+		rows.flatMap(({ group }) => group ?? []),
+	);
+	return rows.map((row) => {
+		const name = row.group === null ? undefined : names.get(row.group);
+		return name === undefined ? row : { ...row, name };
+	});
+}
+
+function totalOf(rows: readonly SpendRow[]): string {
+	return rows.reduce((sum, row) => sum + BigInt(row.costNanoUsd), 0n).toString();
+}
+
 function copy(values: readonly string[] | null): string[] | null {
 	return values === null ? null : [...values];
 }
 
 /** Every route that needs an admin key, in the order of the document. */
-export const ADMINISTRATION_ROUTES: readonly Route[] = [...teams, ...keys, ...budgets, ...books, ...prices, ...administrators];
+export const ADMINISTRATION_ROUTES: readonly Route[] = [...teams, ...keys, ...budgets, ...books, ...prices, ...users, ...administrators];

@@ -23,7 +23,7 @@ export function addSpendCommands(program: Command, terminal: Terminal): void {
 		run: async ({ system, print, options }) => {
 			const report = await system().spend({ by: options.by ?? "", teamId: options.team, from: options.from, to: options.to });
 			const rows = report.rows.map((row) => [
-				cell(row.group),
+				row.name === undefined ? cell(row.group) : `${cell(row.group)} (${row.name})`,
 				String(row.calls),
 				row.inputTokens,
 				row.outputTokens,
