@@ -18,11 +18,12 @@ type ChunkRow = {
 	recomputed: Buffer;
 	first_key: string | null;
 	last_key: string | null;
+	is_archived: boolean;
 	genesis: Buffer;
 };
 
 const CHUNKS = `
-	SELECT c.gateway_id, c.epoch, c.chunk_seq, c.entry_count, c.previous_hash, c.hash, x.rows, x.first_key, x.last_key,
+	SELECT c.gateway_id, c.epoch, c.chunk_seq, c.entry_count, c.previous_hash, c.hash, x.rows, x.first_key, x.last_key, c.archived_month IS NOT NULL AS is_archived,
 	       sha256(c.previous_hash || convert_to(coalesce(x.text, ''), 'UTF8')) AS recomputed,
 	       sha256(convert_to(c.gateway_id || '/' || c.epoch, 'UTF8')) AS genesis
 	FROM tollgate.chunk c
@@ -65,6 +66,18 @@ const TOLD_HEADS = `
 	WHERE c.hash IS DISTINCT FROM decode(t.hash, 'hex')
 	ORDER BY 2, 3, 4, 1`;
 
+/** Of each archived month, what its chunks add up to; what the database kept of them; months that chunks name and nobody archived. */
+const ARCHIVED_MONTHS = `
+	SELECT to_char(coalesce(m.month, c.archived_month), 'YYYY-MM') AS month, m.chunks, m.entries, coalesce(c.chunks, 0) AS found_chunks,
+	       m.digest IS NOT DISTINCT FROM c.digest AND m.chunks = c.chunks AND m.entries = c.entries AS is_whole
+	FROM tollgate.archived_month m
+	FULL JOIN (
+		SELECT archived_month, count(*) AS chunks, sum(entry_count) AS entries,
+		       sha256(string_agg(hash, ''::bytea ORDER BY gateway_id COLLATE "C", epoch, chunk_seq)) AS digest
+		FROM tollgate.chunk WHERE archived_month IS NOT NULL GROUP BY archived_month
+	) c ON c.archived_month = m.month
+	ORDER BY 1`;
+
 type Link = { readonly chain: string; readonly seq: bigint; readonly hash: Buffer };
 
 export async function judgeChains(snapshot: Snapshot, findings: Findings): Promise<void> {
@@ -75,6 +88,7 @@ export async function judgeChains(snapshot: Snapshot, findings: Findings): Promi
 		for (const problem of chunkProblems(row, previous)) findings.add("chain", `chunk ${chain}/${row.chunk_seq}`, problem);
 		last = { chain, seq: BigInt(row.chunk_seq), hash: row.hash };
 	}
+	await judgeArchivedMonths(snapshot, findings);
 	for await (const row of snapshot.rows<{ entry_key: string; gateway_id: string; epoch: string; chunk_seq: string }>(ENTRIES_OUTSIDE_CHUNKS)) {
 		findings.add("chain", `entry ${row.entry_key}`, `belongs to chunk ${row.gateway_id}/${row.epoch}/${row.chunk_seq}, which does not exist`);
 	}
@@ -97,10 +111,29 @@ export async function judgeToldHeads(snapshot: Snapshot, findings: Findings, hea
 	}
 }
 
+async function judgeArchivedMonths(snapshot: Snapshot, findings: Findings): Promise<void> {
+	type MonthRow = { month: string; chunks: string | null; entries: string | null; found_chunks: string; is_whole: boolean | null };
+	for (const row of await snapshot.all<MonthRow>(ARCHIVED_MONTHS)) {
+		if (row.is_whole)
+			findings.note(`Month ${row.month} is archived: ${row.entries} entries in ${row.chunks} chunks. Its file proves them: tollgate ledger prove FILE.`);
+		else
+			findings.add(
+				"chain",
+				`archived month ${row.month}`,
+				`was archived with ${row.chunks ?? "no"} chunks, and the ${row.found_chunks} marked ones are not those`,
+			);
+	}
+}
+
 function* chunkProblems(row: ChunkRow, previous: Link | undefined): Generator<string> {
 	const [seq, expected] = [BigInt(row.chunk_seq), (previous?.seq ?? 0n) + 1n];
 	if (seq !== expected) yield `follows chunk ${expected - 1n}: a gap`;
 	if (seq === expected && !row.previous_hash.equals(previous?.hash ?? row.genesis)) yield "does not continue the chunk before it";
+	if (row.is_archived) {
+		// What it held is in the file of its month, which proves it against this hash.
+		if (Number(row.rows) > 0) yield `is archived, and has ${row.rows} entries all the same`;
+		return;
+	}
 	if (Number(row.rows) !== row.entry_count) yield `was written with ${row.entry_count} entries and has ${row.rows}`;
 	if (!row.recomputed.equals(row.hash)) yield `its rows (${row.first_key ?? "none"} to ${row.last_key ?? "none"}) are not what was written`;
 }

@@ -17,6 +17,8 @@ const LEASES_AGAINST_ENTRIES = `
 			JOIN tollgate.budget b ON b.id = w.budget_id
 			GROUP BY 1, 2, 3
 			UNION ALL
+			SELECT gateway_id, epoch, window_id, amount, rows FROM tollgate.archived_booking
+			UNION ALL
 			SELECT e.gateway_id, e.epoch, d.key::bigint, sum(d.value::numeric), count(*)
 			FROM tollgate.entry e
 			CROSS JOIN LATERAL jsonb_each_text(e.detail -> 'windows') AS d

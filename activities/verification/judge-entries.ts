@@ -30,10 +30,10 @@ const ATTEMPTS_AGAINST_ENTRIES = `
 	ORDER BY 1`;
 
 const KEYS_AGAINST_ENTRIES = `
-	SELECT coalesce(k.entry_key, e.entry_key) AS entry_key, k.entry_key IS NULL AS lacks_key, e.entries
+	SELECT coalesce(k.entry_key, e.entry_key) AS entry_key, k.entry_key IS NULL AS lacks_key, k.archived_month IS NOT NULL AS is_archived, e.entries
 	FROM tollgate.entry_key k
 	FULL JOIN (SELECT entry_key, count(*) AS entries FROM tollgate.entry GROUP BY entry_key) e USING (entry_key)
-	WHERE k.entry_key IS NULL OR e.entry_key IS NULL OR e.entries > 1
+	WHERE k.entry_key IS NULL OR (e.entry_key IS NULL) <> (k.archived_month IS NOT NULL) OR e.entries > 1
 	ORDER BY 1`;
 
 const ODD_ENTRIES = `
@@ -74,15 +74,17 @@ export async function judgeEntries(snapshot: Snapshot, findings: Findings): Prom
 	for await (const row of snapshot.rows<Record<string, string | boolean | null>>(ATTEMPTS_AGAINST_ENTRIES)) {
 		findings.add("entry", `attempt ${String(row["attempt_id"])}`, disagreement(row));
 	}
-	for await (const row of snapshot.rows<{ entry_key: string; lacks_key: boolean; entries: string | null }>(KEYS_AGAINST_ENTRIES)) {
+	for await (const row of snapshot.rows<{ entry_key: string; lacks_key: boolean; is_archived: boolean | null; entries: string | null }>(KEYS_AGAINST_ENTRIES)) {
 		findings.add(
 			"entry",
 			`entry ${row.entry_key}`,
 			row.lacks_key
 				? "has no idempotency key"
-				: row.entries === null
-					? "has an idempotency key but no entry"
-					: `exists ${row.entries} times under one idempotency key`,
+				: row.is_archived
+					? "is archived, and stands in the ledger all the same"
+					: row.entries === null
+						? "has an idempotency key but no entry"
+						: `exists ${row.entries} times under one idempotency key`,
 		);
 	}
 	for await (const row of snapshot.rows<Record<string, string>>(ODD_ENTRIES)) {

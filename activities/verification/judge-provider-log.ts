@@ -60,6 +60,8 @@ export const CALLS_WITH_CHARGES = `
 	LEFT JOIN charged c ON c.attempt_id = g.attempt_id
 	LEFT JOIN tollgate.gateway_epoch e ON e.gateway_id = g.gateway_id AND e.epoch = g.epoch
 	LEFT JOIN lump l ON l.gateway_id = g.gateway_id AND l.epoch = g.epoch
+	-- What is archived was judged before it left.
+	WHERE NOT EXISTS (SELECT 1 FROM tollgate.entry_key k WHERE k.entry_key = g.attempt_id AND k.archived_month IS NOT NULL)
 	ORDER BY g.line`;
 
 const SENT_TWICE = `

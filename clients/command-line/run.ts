@@ -6,6 +6,7 @@ import { addAdminKeyCommands } from "./commands/admin-key.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
+import { addLedgerCommands } from "./commands/ledger.ts";
 import { addPriceCommands } from "./commands/price.ts";
 import { addSpendCommands } from "./commands/spend.ts";
 import { addTeamCommands } from "./commands/team.ts";
@@ -44,6 +45,7 @@ export function createProgram(terminal: Terminal): Command {
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);
 	addVerifyCommand(program, terminal);
+	addLedgerCommands(program, terminal);
 	addPriceCommands(program, terminal);
 	addAdminKeyCommands(program, terminal);
 	return program;

@@ -1,0 +1,108 @@
+-- Months of the ledger that are kept outside of the database, with their chains still provable. What leaves is whole chunks of
+-- settled charges without an overrun; every chunk that holds anything else (lumps, adjustments, charges whose cost nobody knew)
+-- stays, since later entries refer to it. The chunk rows stay all the same: hash, link and anchors of every chain are there,
+-- and the text behind each hash is in the file of its month.
+ALTER TABLE tollgate.chunk ADD COLUMN archived_month date;
+ALTER TABLE tollgate.entry_key ADD COLUMN archived_month date;
+CREATE INDEX chunk_archived ON tollgate.chunk (archived_month) WHERE archived_month IS NOT NULL;
+
+CREATE TABLE tollgate.archived_month (
+  month       date PRIMARY KEY CHECK (month = date_trunc('month', month)),
+  chunks      bigint NOT NULL,
+  entries     bigint NOT NULL,
+  digest      bytea NOT NULL,                    -- sha256 over the hashes of its chunks, by gateway, epoch and number
+  file_hash   bytea NOT NULL,                    -- sha256 of the file
+  archived_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  archived_by text NOT NULL
+);
+
+-- What the archived attempts posted to each lease, in the unit of its window: the lease rows go on counting it.
+CREATE TABLE tollgate.archived_booking (
+  month      date NOT NULL REFERENCES tollgate.archived_month (month),
+  gateway_id text NOT NULL,
+  epoch      bigint NOT NULL,
+  window_id  bigint NOT NULL,
+  amount     numeric NOT NULL,
+  rows       bigint NOT NULL,
+  PRIMARY KEY (month, gateway_id, epoch, window_id)
+);
+
+-- The chunks of a month that can leave. A month is over for at least an hour: nothing is written into it any more.
+CREATE FUNCTION tollgate.archivable_chunks(p_month date) RETURNS TABLE (gateway_id text, epoch bigint, chunk_seq bigint)
+LANGUAGE sql STABLE AS $$
+  SELECT e.gateway_id, e.epoch, e.chunk_seq
+  FROM tollgate.entry e LEFT JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
+  WHERE e.at >= p_month::timestamp AT TIME ZONE 'UTC' AND e.at < (p_month + interval '1 month') AT TIME ZONE 'UTC'
+    AND clock_timestamp() > (p_month + interval '1 month') AT TIME ZONE 'UTC' + interval '1 hour'
+  GROUP BY 1, 2, 3
+  HAVING bool_and(e.kind = 'charge' AND a.outcome = 'settled' AND a.overrun_nano_usd = 0) IS TRUE
+  ORDER BY e.gateway_id COLLATE "C", e.epoch, e.chunk_seq
+$$;
+
+-- The text that the hash of a chunk was taken of (tollgate.seal_chunk in 0004), and its rows as JSON. Both empty once archived.
+CREATE FUNCTION tollgate.chunk_content(p_gateway text, p_epoch bigint, p_seq bigint) RETURNS TABLE (text text, rows jsonb)
+LANGUAGE sql STABLE AS $$
+  SELECT string_agg(ROW(
+      e.entry_key, (extract(epoch FROM e.at) * 1000000)::bigint, e.kind, e.attempt_id, e.gateway_id, e.epoch, e.chunk_seq,
+      e.debit_account, e.credit_account, e.amount_nano_usd, e.price_version, e.detail,
+      (extract(epoch FROM a.reserved_at) * 1000000)::bigint, a.request_id, a.team_id, a.key_id, a.feature, a.user_id, a.environment,
+      a.asserted, a.claimed, a.provider, a.deployment, a.protocol, a.endpoint, a.model, a.priced_model, a.priced_tiers, a.answered_model, a.service_tier,
+      a.outcome, a.reason, a.reserved_nano_usd, a.reserved_tokens, a.cost_nano_usd, a.cost_tokens, a.overrun_nano_usd,
+      a.price_version, (extract(epoch FROM a.prices_as_of) * 1000000)::bigint, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
+      a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
+      (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id
+    )::text, E'\n' ORDER BY e.entry_key COLLATE "C"), jsonb_agg(jsonb_build_object('entry', to_jsonb(e), 'attempt', to_jsonb(a)) ORDER BY e.entry_key COLLATE "C")
+  FROM tollgate.entry e LEFT JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
+  WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch AND e.chunk_seq = p_seq
+$$;
+
+-- Takes a month that was exported out of the database, in one transaction. Writing is held up only while the two partitions
+-- are detached; with lock_timeout set it is given up instead. p_chunks, p_entries and p_digest are the file's: when the
+-- database would take out anything else, nothing happens and an error is raised.
+CREATE FUNCTION tollgate.archive_month(p_month date, p_chunks bigint, p_entries bigint, p_digest bytea, p_file_hash bytea, p_admin text) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_suffix text := to_char(p_month, '_YYYY_MM');
+  v_chunks bigint;
+  v_entries bigint;
+  v_digest bytea;
+BEGIN
+  IF EXISTS (SELECT 1 FROM tollgate.archived_month WHERE month = p_month) THEN
+    RAISE EXCEPTION 'month % is archived already', p_month USING ERRCODE = 'unique_violation';
+  END IF;
+  CREATE TEMPORARY TABLE archived_chunk ON COMMIT DROP AS SELECT * FROM tollgate.archivable_chunks(p_month);
+  ALTER TABLE archived_chunk ADD PRIMARY KEY (gateway_id, epoch, chunk_seq);
+  ANALYZE archived_chunk;
+  UPDATE tollgate.chunk c SET archived_month = p_month FROM archived_chunk x
+  WHERE (c.gateway_id, c.epoch, c.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq);
+  SELECT count(*), coalesce(sum(entry_count), 0), sha256(coalesce(string_agg(hash, ''::bytea ORDER BY gateway_id COLLATE "C", epoch, chunk_seq), ''))
+  INTO v_chunks, v_entries, v_digest FROM tollgate.chunk WHERE archived_month = p_month;
+  IF (v_chunks, v_entries, v_digest) IS DISTINCT FROM (p_chunks, p_entries, p_digest) THEN
+    RAISE EXCEPTION 'the file of month % is not what the ledger holds', p_month USING ERRCODE = 'data_exception';
+  END IF;
+  INSERT INTO tollgate.archived_month (month, chunks, entries, digest, file_hash, archived_by)
+  VALUES (p_month, p_chunks, p_entries, p_digest, p_file_hash, p_admin);
+  INSERT INTO tollgate.archived_booking (month, gateway_id, epoch, window_id, amount, rows)
+  SELECT p_month, e.gateway_id, e.epoch, w.id, sum(CASE b.unit WHEN 'tokens' THEN a.cost_tokens ELSE a.cost_nano_usd END), count(*)
+  FROM archived_chunk x
+  JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
+  JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
+  CROSS JOIN LATERAL unnest(a.window_ids) AS u (window_id)
+  JOIN tollgate.budget_window w ON w.id = u.window_id
+  JOIN tollgate.budget b ON b.id = w.budget_id
+  GROUP BY e.gateway_id, e.epoch, w.id;
+  UPDATE tollgate.entry_key k SET archived_month = p_month
+  FROM archived_chunk x JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
+  WHERE k.entry_key = e.entry_key;
+
+  EXECUTE format('ALTER TABLE tollgate.attempt DETACH PARTITION tollgate.%I', 'attempt' || v_suffix);
+  EXECUTE format('ALTER TABLE tollgate.entry DETACH PARTITION tollgate.%I', 'entry' || v_suffix);
+  -- What stays goes to the default partitions.
+  EXECUTE format('INSERT INTO tollgate.attempt SELECT a.* FROM tollgate.%I a JOIN tollgate.%I e ON e.entry_key = a.attempt_id AND e.at = a.at
+    WHERE NOT EXISTS (SELECT 1 FROM archived_chunk x WHERE (x.gateway_id, x.epoch, x.chunk_seq) = (e.gateway_id, e.epoch, e.chunk_seq))', 'attempt' || v_suffix, 'entry' || v_suffix);
+  EXECUTE format('INSERT INTO tollgate.entry SELECT e.* FROM tollgate.%I e
+    WHERE NOT EXISTS (SELECT 1 FROM archived_chunk x WHERE (x.gateway_id, x.epoch, x.chunk_seq) = (e.gateway_id, e.epoch, e.chunk_seq))', 'entry' || v_suffix);
+  EXECUTE format('DROP TABLE tollgate.%I, tollgate.%I', 'attempt' || v_suffix, 'entry' || v_suffix);
+  PERFORM tollgate.record_change('ledger', to_char(p_month, 'YYYY-MM'), p_admin,
+    jsonb_build_object('action', 'archived', 'chunks', p_chunks, 'entries', p_entries, 'digest', encode(p_digest, 'hex'), 'fileHash', encode(p_file_hash, 'hex')));
+END $$;

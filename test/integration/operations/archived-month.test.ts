@@ -1,0 +1,160 @@
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { archiveMonth, proveArchive } from "#activities/ledger/archive.ts";
+import { verifyLedger } from "#activities/verification/verify.ts";
+import { TestLedger } from "#test/support/test-ledger.ts";
+
+/** A past month leaves the database for a file, and every chain is still proven (docs/operations.md). */
+
+const COMMAND_LINE = path.join(import.meta.dirname, "../../../clients/command-line/main.ts");
+
+let ledger: TestLedger;
+let month: string;
+let file: string;
+
+/** Calls of the month before this one: settled ones in two chunks, one whose cost nobody knows in a third; then one of this month. */
+beforeEach(async () => {
+	ledger = await TestLedger.open();
+	file = path.join(ledger.folder, "month.jsonl");
+	const [past] = await ledger.sql<{ name: string; from: string; to: string; back: string }>(`
+		SELECT to_char(m, '_YYYY_MM') AS name, (m AT TIME ZONE 'UTC')::text AS from, ((m + interval '1 month') AT TIME ZONE 'UTC')::text AS to,
+		       (clock_timestamp() - (m + interval '10 days') AT TIME ZONE 'UTC')::text AS back
+		FROM (SELECT date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') - interval '1 month' AS m) x`);
+	month = (past?.name ?? "").slice(1).replace("_", "-");
+	for (const table of ["attempt", "entry"])
+		await ledger.sql(`CREATE TABLE tollgate.${table}${past?.name} PARTITION OF tollgate.${table} FOR VALUES FROM ('${past?.from}') TO ('${past?.to}')`);
+	await ledger.settle({ n: 1 }, { n: 2 });
+	await ledger.settle({ n: 3, outcome: "unresolved", reserved: 500n });
+	await ledger.settle({ n: 4 });
+	await ledger.passTime(past?.back);
+	await ledger.settle({ n: 5 });
+	await ledger.sql("SELECT tollgate.anchor_chains()");
+});
+afterEach(() => ledger.close());
+
+const archive = () => archiveMonth({ databaseUrl: ledger.database.url, month, file, adminName: "ada" });
+async function judge(providerLogPath?: string) {
+	await ledger.fallSilent();
+	return verifyLedger({ databaseUrl: ledger.database.url, providerLogPath });
+}
+const kindsAndRows = async () => (await judge()).findings.map(({ kind, row }) => `${kind} ${row}`);
+
+describe("archiving a month", () => {
+	test("takes its settled calls out, keeps what later entries refer to, and verify holds, with the provider's log too", async () => {
+		expect((await judge()).findings).toEqual([]);
+		const content = await archive();
+		expect(content).toMatchObject({ month, chunks: 2, entries: 3 });
+		expect(await ledger.sql("SELECT entry_key FROM tollgate.entry ORDER BY 1")).toEqual([{ entry_key: "g1-1-3" }, { entry_key: "g1-1-5" }]);
+		expect(await ledger.sql("SELECT to_regclass($1) AS gone", [`tollgate.attempt_${month.replace("-", "_")}`])).toEqual([{ gone: null }]);
+
+		const log = await ledger.providerLog({ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { n: 5 });
+		const { report, findings, notes } = await judge(log);
+		expect(findings).toEqual([]);
+		expect(report).toMatchObject({ ok: true, entries: 2, unresolved: 1, lost: 0 });
+		expect(notes.join()).toContain(`Month ${month} is archived: 3 entries in 2 chunks`);
+		expect(await proveArchive(ledger.database.url, file)).toEqual(content);
+		expect(await ledger.sql("SELECT subject, admin_name, detail ->> 'action' AS action FROM tollgate.change WHERE kind = 'ledger'")).toEqual([
+			{ subject: month, admin_name: "ada", action: "archived" },
+		]);
+	});
+
+	test("leaves the ledger one that goes on: calls are settled, an unknown cost is resolved, and nothing archived is booked again", async () => {
+		await archive();
+		await ledger.settle({ n: 6 });
+		await ledger.sql("SELECT tollgate.adjust_attempt('g1-1-3', 200, 150, 'test', 'ada')");
+		await ledger.settleLate({ n: 1 });
+		await ledger.settleLate({ n: 4 });
+		const { report, findings } = await judge();
+		expect(findings).toEqual([]);
+		expect(report).toMatchObject({ ok: true, unresolved: 0, entries: 4 });
+	});
+
+	test("changes nothing for a month that is not over, is none, or is archived already, and a file that exists is not touched", async () => {
+		writeFileSync(file, "mine");
+		await expect(archive()).rejects.toMatchObject({ code: "EEXIST" });
+		expect(readFileSync(file, "utf8")).toBe("mine");
+		file = `${file}.2`;
+		const current = new Date(Date.now()).toISOString().slice(0, 7);
+		await expect(archiveMonth({ databaseUrl: ledger.database.url, month: current, file, adminName: "ada" })).rejects.toThrow("is not over");
+		await expect(archiveMonth({ databaseUrl: ledger.database.url, month: "2026-13", file, adminName: "ada" })).rejects.toThrow("is no month");
+		expect(existsSync(file)).toBe(false);
+		await archive();
+		file = `${file}.3`;
+		await expect(archive()).rejects.toThrow("archived already");
+		expect(await kindsAndRows()).toEqual([]);
+	});
+
+	test("refuses a chunk that its hash does not prove", async () => {
+		await ledger.sql("UPDATE tollgate.entry SET amount_nano_usd = 1 WHERE entry_key = 'g1-1-4'");
+		await expect(archive()).rejects.toThrow("chunk g1/1/3 is not what its hash was taken of");
+		expect(existsSync(file)).toBe(false);
+		expect(await ledger.sql("SELECT FROM tollgate.chunk WHERE archived_month IS NOT NULL")).toEqual([]);
+	});
+});
+
+describe("after that, verify finds", () => {
+	beforeEach(async () => void (await archive()));
+
+	test.each([
+		["a hash of the archived part that was changed", "UPDATE tollgate.chunk SET hash = sha256('x') WHERE chunk_seq = 3", "chain chunk g1/1/4"],
+		["an archived chunk that is gone", "DELETE FROM tollgate.chunk WHERE chunk_seq = 3", "chain chunk g1/1/4"],
+		[
+			"rows that were deleted and called archived",
+			"WITH gone AS (DELETE FROM tollgate.entry WHERE entry_key = 'g1-1-5') UPDATE tollgate.chunk SET archived_month = (SELECT month FROM tollgate.archived_month) WHERE chunk_seq = 4",
+			"entry entry g1-1-5",
+		],
+		[
+			"a key that was called archived to hide a deleted row",
+			"UPDATE tollgate.entry_key SET archived_month = (SELECT month FROM tollgate.archived_month) WHERE entry_key = 'g1-1-5'",
+			"entry entry g1-1-5",
+		],
+		["a key of an archived row that is booked again", "UPDATE tollgate.entry_key SET archived_month = NULL WHERE entry_key = 'g1-1-1'", "entry entry g1-1-1"],
+		["a booking of the archived part that was changed", "UPDATE tollgate.archived_booking SET amount = amount - 1", "counter lease g1/1 window"],
+	])("%s", async (_name, statement, expected) => {
+		await ledger.sql(statement);
+		expect((await kindsAndRows()).filter((found) => found.startsWith(expected))).not.toEqual([]);
+	});
+
+	test("chunks that were marked beside those of the archive", async () => {
+		await ledger.sql("UPDATE tollgate.chunk SET archived_month = (SELECT month FROM tollgate.archived_month) WHERE chunk_seq = 4");
+		expect(await kindsAndRows()).toEqual(expect.arrayContaining(["chain chunk g1/1/4", `chain archived month ${month}`]));
+	});
+});
+
+test("by the command line: archived, proven, and an error in one line with exit code 1", async () => {
+	const run = (...words: string[]) =>
+		new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+			const env = { PATH: process.env["PATH"], TOLLGATE_HOME: ledger.folder, DATABASE_URL: ledger.database.url, USER: "ada" };
+			const child = execFile(process.execPath, [COMMAND_LINE, "ledger", ...words, "--json"], { env }, (_error, stdout, stderr) =>
+				resolve({ code: child.exitCode, stdout, stderr }),
+			);
+		});
+	const archived = await run("archive", "--month", month, "--to", file);
+	expect([archived.code, archived.stderr]).toEqual([0, ""]);
+	expect(JSON.parse(archived.stdout)).toMatchObject({ month, file, chunks: 2, entries: 3 });
+	expect((await run("prove", file)).code).toBe(0);
+	const again = await run("archive", "--month", month, "--to", `${file}.2`);
+	expect(again).toMatchObject({ code: 1, stdout: "" });
+	expect(again.stderr).toMatch(/^tollgate ledger: .*archived already\n$/);
+	expect(await ledger.sql("SELECT archived_by FROM tollgate.archived_month")).toEqual([{ archived_by: "ada" }]);
+});
+
+test("a file in which one figure was changed, or that ends early, or is another ledger's, proves nothing", async () => {
+	await archive();
+	const whole = readFileSync(file, "utf8");
+	const prove = async (text: string): Promise<string> => {
+		writeFileSync(file, text);
+		return proveArchive(ledger.database.url, file).then(
+			() => "proven",
+			(error: Error) => error.message,
+		);
+	};
+	expect(await prove(whole)).toBe("proven");
+	expect(await prove(whole.replace(",200,", ",201,"))).toContain("are not what its hash was taken of");
+	expect(await prove(whole.split("\n").slice(0, -2).join("\n"))).toBe("the file is not whole");
+	expect(await prove(whole.split("\n").toSpliced(1, 1).join("\n"))).toContain("the file says it holds 2 chunks and holds 1");
+	await ledger.sql("UPDATE tollgate.archived_month SET digest = sha256('another')");
+	expect(await prove(whole)).toContain("not the one that this ledger was archived to");
+});
