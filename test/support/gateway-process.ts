@@ -38,8 +38,9 @@ export type GatewayStand = {
 	close(): Promise<void>;
 };
 
-export async function openGatewayStand(): Promise<GatewayStand> {
-	const [database, provider] = await Promise.all([createTestDatabase(), startSimulatedProvider()]);
+/** `given`: a migrated database that the stand closes with itself; default a new one. */
+export async function openGatewayStand(given?: TestDatabase): Promise<GatewayStand> {
+	const [database, provider] = await Promise.all([given ?? createTestDatabase(), startSimulatedProvider()]);
 	const home = mkdtempSync(path.join(tmpdir(), "tollgate-gateways-"));
 	const started: GatewayProcess[] = [];
 	await withClient(database.url, async (client) => {

@@ -24,6 +24,14 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 	return { url: databaseUrl(server.url, name), close: () => runAdmin(server.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 }
 
+/** The same without a schema. */
+export async function createEmptyDatabase(): Promise<TestDatabase> {
+	const server = await findServer();
+	const name = `tollgate_empty_${process.pid}_${randomBytes(6).toString("hex")}`;
+	await runAdmin(server.url, `CREATE DATABASE ${name}`);
+	return { url: databaseUrl(server.url, name), close: () => runAdmin(server.url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
 async function findServer(): Promise<TestServer> {
 	const given = process.env["TOLLGATE_TEST_DATABASE_URL"];
 	if (given !== undefined) return { url: given, identity: null };
