@@ -110,13 +110,14 @@ async function registerEpoch(
 	{ gatewayId, journalFolder, fsyncMode }: Pick<OpenOptions, "gatewayId" | "journalFolder" | "fsyncMode">,
 ): Promise<{ epoch: bigint; revision: bigint; bootId: string }> {
 	const bootFile = path.join(gatewayFolder(journalFolder, gatewayId), "boot");
-	const provenDead = readBoots(bootFile);
+	const provenDead = readLines(bootFile);
 	const bootId = `${readMachineBootId()}/${process.pid}/${await readProcessStart(process.pid)}`;
 	writeFileSync(bootFile, `${[...provenDead.slice(-9), bootId].join("\n")}\n`, { mode: 0o600 });
+	const epochFile = path.join(gatewayFolder(journalFolder, gatewayId), "epoch");
 	const rows = await sql.query<{ reply: { epoch?: number; revision?: number; live?: number } }>(
 		"register_gateway",
-		"SELECT tollgate.register_gateway($1, $2, $3, $4::text[]) AS reply",
-		[gatewayId, bootId, fsyncMode, provenDead],
+		"SELECT tollgate.register_gateway($1, $2, $3, $4::text[], $5) AS reply",
+		[gatewayId, bootId, fsyncMode, provenDead, readLines(epochFile)[0] ?? "0"],
 	);
 	const reply = rows[0]?.reply;
 	if (reply?.epoch === undefined) {
@@ -124,10 +125,12 @@ async function registerEpoch(
 			`Another process with the gateway identity "${gatewayId}" was heard of ${reply?.live ?? 0} ms ago. Give each gateway its own TOLLGATE_GATEWAY_ID, or wait 3 s if that one has just ended on another machine.`,
 		);
 	}
+	// Before the first call: a restored database may not know of this epoch, and its attempt ids must not be given again.
+	writeFileSync(epochFile, `${reply.epoch}\n`, { mode: 0o600 });
 	return { epoch: BigInt(reply.epoch), revision: BigInt(reply.revision ?? 0), bootId };
 }
 
-function readBoots(file: string): string[] {
+function readLines(file: string): string[] {
 	try {
 		return readFileSync(file, "utf8").split("\n").filter(Boolean);
 	} catch (error) {

@@ -114,7 +114,9 @@ END $$;
 -- A boot of a gateway: a new epoch, the earlier ones fenced (they settle on, they are granted nothing more).
 -- Returns {"live": ageMs} instead when another boot of this identity was seen within 3 s and the caller has no
 -- proof (the lock of its journal folder) that this boot is gone.
-CREATE FUNCTION tollgate.register_gateway(p_gateway text, p_boot_id text, p_fsync_mode text, p_proven_dead text[]) RETURNS jsonb
+-- p_last_epoch is the newest one the gateway's own disk remembers: after the restore of an older backup the rows here may know less, and
+-- attempt ids of calls that were sent must not be given again.
+CREATE FUNCTION tollgate.register_gateway(p_gateway text, p_boot_id text, p_fsync_mode text, p_proven_dead text[], p_last_epoch bigint DEFAULT 0) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
   v_other record;
@@ -130,7 +132,10 @@ BEGIN
   ORDER BY epoch DESC LIMIT 1;
   IF FOUND THEN RETURN jsonb_build_object('live', floor(v_other.age_ms)); END IF;
 
-  SELECT coalesce(max(epoch), 0) + 1 INTO v_epoch FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway;
+  v_epoch := 1 + greatest(p_last_epoch,
+    (SELECT max(epoch) FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway),
+    (SELECT max(epoch) FROM tollgate.lease WHERE gateway_id = p_gateway),
+    (SELECT max(epoch) FROM tollgate.chunk WHERE gateway_id = p_gateway)); -- of a journal that was replayed after such a restore
   UPDATE tollgate.gateway_epoch SET fenced_at = clock_timestamp() WHERE gateway_id = p_gateway AND fenced_at IS NULL;
   INSERT INTO tollgate.gateway_epoch (gateway_id, epoch, boot_id, fsync_mode) VALUES (p_gateway, v_epoch, p_boot_id, p_fsync_mode);
   RETURN jsonb_build_object('epoch', v_epoch, 'revision', (SELECT max(revision) FROM tollgate.change));
