@@ -5,6 +5,7 @@ import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./a
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import type { Mutant } from "./mutant.ts";
+import { OPERATION_MUTANTS } from "./operations.ts";
 import { REQUEST_MUTANTS } from "./request.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
@@ -42,7 +43,14 @@ const FENCE_MUTANTS: readonly Mutant[] = [
 ];
 
 /** Every rule that `npm run test:mutants` takes out, one after another. */
-export const MUTANTS: readonly Mutant[] = [...SQL_MUTANTS.map(inMigration), ...FENCE_MUTANTS, ...BOOK_MUTANTS, ...REQUEST_MUTANTS, ...BOUND_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [
+	...SQL_MUTANTS.map(inMigration),
+	...FENCE_MUTANTS,
+	...BOOK_MUTANTS,
+	...REQUEST_MUTANTS,
+	...BOUND_MUTANTS,
+	...OPERATION_MUTANTS,
+];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */
 function inMigration({ within, check, ...edit }: SqlMutant): Mutant {

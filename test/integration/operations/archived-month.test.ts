@@ -86,6 +86,13 @@ describe("archiving a month", () => {
 		expect(await kindsAndRows()).toEqual([]);
 	});
 
+	test("takes out nothing when the file is not what the ledger holds", async () => {
+		const wrong = "SELECT tollgate.archive_month(($1 || '-01')::date, 2, 3, sha256('another'), sha256('file'), 'ada')";
+		await expect(ledger.sql(wrong, [month])).rejects.toThrow("is not what the ledger holds");
+		expect(await ledger.sql("SELECT count(*)::int AS entries FROM tollgate.entry")).toEqual([{ entries: 5 }]);
+		expect(await kindsAndRows()).toEqual([]);
+	});
+
 	test("refuses a chunk that its hash does not prove", async () => {
 		await ledger.sql("UPDATE tollgate.entry SET amount_nano_usd = 1 WHERE entry_key = 'g1-1-4'");
 		await expect(archive()).rejects.toThrow("chunk g1/1/3 is not what its hash was taken of");

@@ -78,3 +78,34 @@ test("what the journals hold is booked once, epochs that the backup does not kno
 	expect(findings).toEqual([]);
 	expect(report).toMatchObject({ ok: true, duplicated: 0, lost: 0, falseRefusals: 0, overspendNanoUsd: "0" });
 }, 120_000);
+
+const epochOf = (gatewayId: string) =>
+	withClient(stand.database.url, async (client) => {
+		const { rows } = await client.query<{ epoch: string }>("SELECT max(epoch) AS epoch FROM tollgate.gateway_epoch WHERE gateway_id = $1", [gatewayId]);
+		return rows[0]?.epoch;
+	});
+
+test("a gateway's own disk remembers its epoch, where the database has forgotten that it ever was", async () => {
+	await (await stand.start("forgotten")).end();
+	expect(await epochOf("forgotten")).toBe("1");
+	await withClient(stand.database.url, (client) => client.query("DELETE FROM tollgate.gateway_epoch WHERE gateway_id = 'forgotten'"));
+	await (await stand.start("forgotten")).end();
+	expect(await epochOf("forgotten")).toBe("2");
+}, 60_000);
+
+test("an epoch that the disk, a lease or a chain remembers is not given again", async () => {
+	await withClient(stand.database.url, async (client) => {
+		const register = async (gatewayId: string, lastEpoch: number) => {
+			const { rows } = await client.query<{ reply: { epoch: number } }>("SELECT tollgate.register_gateway($1, 'boot', 'off', '{}', $2) AS reply", [
+				gatewayId,
+				lastEpoch,
+			]);
+			return rows[0]?.reply.epoch;
+		};
+		expect(await register("on_disk", 7)).toBe(8);
+		await client.query("INSERT INTO tollgate.lease (gateway_id, epoch, window_id) SELECT 'on_lease', 5, min(id) FROM tollgate.budget_window");
+		expect(await register("on_lease", 0)).toBe(6);
+		await client.query("INSERT INTO tollgate.chunk (gateway_id, epoch, chunk_seq, entry_count, previous_hash, hash) VALUES ('on_chain', 3, 1, 0, '', '')");
+		expect(await register("on_chain", 2)).toBe(4);
+	});
+});

@@ -1,0 +1,59 @@
+import type { Mutant } from "./mutant.ts";
+
+/** Rules that hold over a restore and over months outside of the database. */
+const RESTORE = "test/integration/operations/restore.test.ts";
+const ARCHIVE = "test/integration/operations/archived-month.test.ts";
+const REGISTER = { file: "migrations/0002_authority_functions.sql", within: "CREATE FUNCTION tollgate.register_gateway(", test: RESTORE } as const;
+const EPOCHS = ["an epoch that the disk, a lease or a chain remembers is not given again"];
+
+export const OPERATION_MUTANTS: readonly Mutant[] = [
+	{ rule: "an epoch that the gateway's disk remembers is not given again", ...REGISTER, from: "greatest(p_last_epoch,", to: "greatest(0,", titles: EPOCHS },
+	{
+		rule: "an epoch that a lease remembers is not given again",
+		...REGISTER,
+		from: "    (SELECT max(epoch) FROM tollgate.lease WHERE gateway_id = p_gateway),\n",
+		to: "",
+		titles: EPOCHS,
+	},
+	{
+		rule: "an epoch that a chain remembers is not given again",
+		...REGISTER,
+		from: "(SELECT max(epoch) FROM tollgate.chunk WHERE gateway_id = p_gateway)",
+		to: "0",
+		titles: EPOCHS,
+	},
+	{
+		rule: "a gateway keeps its epoch on its disk",
+		file: "gateway/open-request-authority.ts",
+		from: 'readLines(epochFile)[0] ?? "0"',
+		to: '"0"',
+		test: RESTORE,
+		titles: ["a gateway's own disk remembers its epoch, where the database has forgotten that it ever was"],
+	},
+	{
+		rule: "only what the file holds leaves the database",
+		file: "migrations/0012_ledger_archive.sql",
+		within: "CREATE FUNCTION tollgate.archive_month(",
+		from: "  IF (v_chunks, v_entries, v_digest) IS DISTINCT FROM",
+		to: "  IF false AND (v_chunks, v_entries, v_digest) IS DISTINCT FROM",
+		test: ARCHIVE,
+		titles: ["takes out nothing when the file is not what the ledger holds"],
+	},
+	{
+		rule: "what later entries refer to stays in the database",
+		file: "migrations/0012_ledger_archive.sql",
+		within: "CREATE FUNCTION tollgate.archivable_chunks(",
+		from: "  HAVING bool_and(e.kind = 'charge' AND a.outcome = 'settled' AND a.overrun_nano_usd = 0) IS TRUE\n",
+		to: "",
+		test: ARCHIVE,
+		titles: ["leaves the ledger one that goes on: calls are settled, an unknown cost is resolved, and nothing archived is booked again"],
+	},
+	{
+		rule: "a key that is called archived hides no row",
+		file: "activities/verification/judge-entries.ts",
+		from: "(e.entry_key IS NULL) <> (k.archived_month IS NOT NULL)",
+		to: "(e.entry_key IS NULL AND k.archived_month IS NULL)",
+		test: ARCHIVE,
+		titles: ["a key that was called archived to hide a deleted row"],
+	},
+];
