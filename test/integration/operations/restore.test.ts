@@ -103,7 +103,7 @@ test("an epoch that the disk, a lease or a chain remembers is not given again", 
 			return rows[0]?.reply.epoch;
 		};
 		expect(await register("on_disk", 7)).toBe(8);
-		await client.query("INSERT INTO tollgate.lease (gateway_id, epoch, window_id) SELECT 'on_lease', 5, min(id) FROM tollgate.budget_window");
+		await client.query("INSERT INTO tollgate.lease (gateway_id, epoch, window_id) SELECT 'on_lease', 5, tollgate.open_window(min(id)) FROM tollgate.budget");
 		expect(await register("on_lease", 0)).toBe(6);
 		await client.query("INSERT INTO tollgate.chunk (gateway_id, epoch, chunk_seq, entry_count, previous_hash, hash) VALUES ('on_chain', 3, 1, 0, '', '')");
 		expect(await register("on_chain", 2)).toBe(4);
