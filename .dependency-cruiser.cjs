@@ -53,6 +53,7 @@ module.exports = {
 		]),
 		only("config-knows-domain", "^config/", ["^config/", "^domain/"]),
 		only("simulator-stands-alone", "^simulator/", ["^simulator/"]),
+		only("bench-measures-from-outside", "^bench/", ["^bench/", "^activities/", "^config/", "^domain/", "^scripts/start/", "^clients/"]),
 		only("examples-are-agents", "^examples/", ["^examples/", "^clients/", "^scripts/setup\\.mjs$"]),
 		{
 			name: "nothing-imports-tests-or-scripts",

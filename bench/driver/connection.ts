@@ -1,0 +1,99 @@
+import { connect, type Socket } from "node:net";
+import { AnswerReader } from "./answer-reader.ts";
+import { type LoadTarget, NONCE, nonceOf } from "./load-target.ts";
+
+/** How a call ended: as it should, with the wrong bytes, or not at all. */
+export type CallEnd = "right" | "wrong" | "failed";
+
+export type CallListener = {
+	/** A piece of the body, for streams. */
+	onBody?(piece: Buffer): void;
+	onEnd(end: CallEnd): void;
+};
+
+/** One keep-alive connection with at most one call on it; request and expected answer are built once and patched per call. */
+export class LoadConnection {
+	private readonly socket: Socket;
+	private readonly request: Buffer;
+	private readonly requestNonceAt: number;
+	private readonly authorizations: readonly string[];
+	private readonly authorizationAt: number;
+	private readonly expected: Buffer;
+	private readonly nonceOffsets: readonly number[];
+	private readonly reader = new AnswerReader();
+	private listener: CallListener | undefined;
+	isOpen = true;
+
+	constructor(target: LoadTarget) {
+		const [authorization = ""] = target.authorizations;
+		this.authorizations = target.authorizations;
+		this.request = Buffer.from(requestText(target, authorization));
+		this.authorizationAt = this.request.indexOf(authorization);
+		this.requestNonceAt = this.request.indexOf(NONCE);
+		this.expected = Buffer.from(target.answer.bytes);
+		this.nonceOffsets = target.answer.nonceOffsets;
+		this.socket = connect({ host: "127.0.0.1", port: target.port, noDelay: true });
+		this.socket.on("data", (bytes: Buffer) => this.take(bytes));
+		this.socket.on("error", () => this.close());
+		this.socket.on("close", () => this.close());
+	}
+
+	/** Resolves once connected; rejects when it cannot be. */
+	whenConnected(): Promise<void> {
+		if (!this.socket.connecting) return Promise.resolve();
+		return new Promise((resolve, reject) => {
+			this.socket.once("connect", resolve);
+			this.socket.once("error", reject);
+		});
+	}
+
+	/** Sends a call; the connection must be open and idle. */
+	send(call: number, listener: CallListener): void {
+		const nonce = nonceOf(call);
+		this.request.write(nonce, this.requestNonceAt, "latin1");
+		if (this.authorizations.length > 1) this.request.write(this.authorizations[call % this.authorizations.length] ?? "", this.authorizationAt, "latin1");
+		for (const offset of this.nonceOffsets) this.expected.write(nonce, offset, "latin1");
+		this.reader.reset();
+		this.listener = listener;
+		this.socket.write(this.request);
+	}
+
+	close(): void {
+		if (this.isOpen) this.socket.destroy();
+		this.isOpen = false;
+		this.end("failed");
+	}
+
+	private take(bytes: Buffer): void {
+		const { listener } = this;
+		// Bytes nobody asked for: whoever sent them has lost count.
+		const step = listener === undefined ? "broken" : this.reader.push(bytes, listener.onBody);
+		if (step === "more") return;
+		if (step === "broken") {
+			this.close();
+			return;
+		}
+		const isRight = this.reader.status === 200 && this.expected.equals(this.reader.body());
+		if (this.reader.isLast) this.isOpen = false;
+		this.end(this.reader.status === 200 ? (isRight ? "right" : "wrong") : "failed");
+		if (this.reader.isLast) this.socket.destroy();
+	}
+
+	private end(end: CallEnd): void {
+		const { listener } = this;
+		this.listener = undefined;
+		listener?.onEnd(end);
+	}
+}
+
+function requestText({ path, port, headers, requestBody }: LoadTarget, authorization: string): string {
+	const lines = [
+		`POST ${path} HTTP/1.1`,
+		`host: 127.0.0.1:${port}`,
+		`authorization: ${authorization}`,
+		"content-type: application/json",
+		...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+		`content-length: ${Buffer.byteLength(requestBody)}`,
+	];
+	return `${lines.join("\r\n")}\r\n\r\n${requestBody}`;
+}

@@ -1,0 +1,33 @@
+/** Where calls of a window go, what they carry and what must come back. Plain data: it travels to the driver's process. */
+export type LoadTarget = {
+	readonly port: number;
+	readonly path: string;
+	/** Values of `Authorization`, all of one length; one call after the other takes the next. */
+	readonly authorizations: readonly string[];
+	/** More header lines, name and value. */
+	readonly headers: Readonly<Record<string, string>>;
+	/** The body of each call. `NONCE` in it is replaced for every call, so that no cache answers and no answer is another's. */
+	readonly requestBody: string;
+	readonly answer: ExpectedAnswer;
+};
+
+/** The answer, byte for byte, but for the nonce of the call, which must stand at each of these places. */
+export type ExpectedAnswer = { readonly bytes: Uint8Array; readonly nonceOffsets: readonly number[] };
+
+/** Stands for the nonce in request bodies and learned answers; as long as every nonce. */
+export const NONCE = "nonce-0000000000000000";
+
+const DIGITS = 16;
+const PREFIX = "nonce-";
+
+/** The nonce of a call: different for every number below 2^48. */
+export function nonceOf(call: number): string {
+	return PREFIX + call.toString(16).padStart(DIGITS, "0");
+}
+
+/** Turns an answer to a call with `nonce` into what to expect of all others. */
+export function learnAnswer(body: Buffer, nonce: string): ExpectedAnswer {
+	const nonceOffsets: number[] = [];
+	for (let at = body.indexOf(nonce); at >= 0; at = body.indexOf(nonce, at + nonce.length)) nonceOffsets.push(at);
+	return { bytes: new Uint8Array(body), nonceOffsets };
+}
