@@ -1,0 +1,106 @@
+import type { LaneName } from "../lanes/lane.ts";
+import type { WindowRecord } from "../rounds/window-record.ts";
+import type { ScenarioName } from "../scenarios.ts";
+import { type Estimate, estimate, estimateFrom, median } from "../statistics/estimate.ts";
+import type { Random } from "../statistics/random.ts";
+
+/** What is read from a window. */
+export type Measure = { readonly kind: "latency" | "first-token" | "gap"; readonly percentile: number };
+
+export const P50: Measure = { kind: "latency", percentile: 50 };
+export const P99: Measure = { kind: "latency", percentile: 99 };
+export const FIRST_TOKEN: Measure = { kind: "first-token", percentile: 50 };
+export const GAP_P99: Measure = { kind: "gap", percentile: 99 };
+
+/** The windows that count: good ones of lanes that are not void, the last of a lane, scenario and round. */
+export class Figures {
+	private readonly windows = new Map<string, WindowRecord>();
+	private readonly rounds: readonly number[];
+	private readonly random: Random;
+
+	constructor(records: readonly WindowRecord[], random: Random) {
+		for (const record of records) if (record.voidBecause.length === 0) this.windows.set(keyOf(record.scenario, record.lane, record.round), record);
+		this.rounds = [...new Set(records.map(({ round }) => round))].sort((left, right) => left - right);
+		this.random = random;
+	}
+
+	/** Good windows of a lane in a scenario, one per round at most. */
+	of(scenario: WindowRecord["scenario"], lane: LaneName): WindowRecord[] {
+		return this.rounds.flatMap((round) => this.windows.get(keyOf(scenario, lane, round)) ?? []);
+	}
+
+	/** A percentile as it is, milliseconds. */
+	plain(scenario: ScenarioName, lane: LaneName, measure: Measure): Estimate {
+		return estimate(
+			this.of(scenario, lane).map((record) => readMeasure(record, measure)),
+			this.random,
+		);
+	}
+
+	/** What a lane adds to direct: the difference of a percentile within one round, milliseconds. Not the percentile of differences. */
+	added(scenario: ScenarioName, lane: LaneName, measure: Measure): Estimate {
+		return estimate(
+			this.together(scenario, ["direct", lane]).map((pair) => difference(pair, measure)),
+			this.random,
+		);
+	}
+
+	/** How much more one lane adds than another, medians over the rounds in which both and direct are good. Infinity where the other adds nothing. */
+	addedRatio(scenario: ScenarioName, [upper, lower]: readonly [LaneName, LaneName], measure: Measure): Estimate {
+		const rounds = this.together(scenario, ["direct", upper, lower]).map((three) => three.map((record) => readMeasure(record, measure)));
+		const addedBy = (drawn: readonly number[][], lane: 1 | 2) => median(drawn.map((values) => (values[lane] ?? Number.NaN) - (values[0] ?? Number.NaN)));
+		return estimateFrom(rounds, (drawn) => (addedBy(drawn, 2) > 0 ? addedBy(drawn, 1) / addedBy(drawn, 2) : Number.POSITIVE_INFINITY), this.random);
+	}
+
+	/** Right answers a second of one lane over those of another. */
+	rateRatio(scenario: ScenarioName, [upper, lower]: readonly [LaneName, LaneName]): Estimate {
+		const rounds = this.together(scenario, [upper, lower]);
+		const rateOf = (drawn: readonly WindowRecord[][], lane: 0 | 1) => median(drawn.map((records) => records[lane]?.answeredPerSecond ?? Number.NaN));
+		return estimateFrom(rounds, (drawn) => rateOf(drawn, 0) / rateOf(drawn, 1), this.random);
+	}
+
+	rate(scenario: ScenarioName, lane: LaneName): Estimate {
+		return estimate(
+			this.of(scenario, lane).map(({ answeredPerSecond }) => answeredPerSecond),
+			this.random,
+		);
+	}
+
+	/** CPU seconds of the process under test per 1,000 calls. */
+	cpu(scenario: ScenarioName, lane: LaneName): Estimate {
+		return estimate(
+			this.of(scenario, lane).map(({ cpuSecondsPerThousand }) => cpuSecondsPerThousand),
+			this.random,
+		);
+	}
+
+	/** Largest resident memory after each round, megabytes (10^6). */
+	residentMegabytes(lane: LaneName): Estimate {
+		const perRound = this.rounds.map((round) =>
+			Math.max(...[...this.windows.values()].filter((record) => record.lane === lane && record.round === round).map(({ residentBytes }) => residentBytes ?? 0)),
+		);
+		return estimate(
+			perRound.filter((bytes) => bytes > 0).map((bytes) => bytes / 1e6),
+			this.random,
+		);
+	}
+
+	private together(scenario: ScenarioName, lanes: readonly LaneName[]): WindowRecord[][] {
+		return this.rounds
+			.map((round) => lanes.flatMap((lane) => this.windows.get(keyOf(scenario, lane, round)) ?? []))
+			.filter((records) => records.length === lanes.length);
+	}
+}
+
+function readMeasure(record: WindowRecord, { kind, percentile }: Measure): number {
+	const histogram = kind === "latency" ? record.latency : kind === "gap" ? record.gap : record.firstToken;
+	return histogram.percentileMs(percentile);
+}
+
+function difference([direct, gateway]: readonly WindowRecord[], measure: Measure): number {
+	return direct && gateway ? readMeasure(gateway, measure) - readMeasure(direct, measure) : Number.NaN;
+}
+
+function keyOf(scenario: string, lane: string, round: number): string {
+	return `${scenario}/${lane}/${round}`;
+}

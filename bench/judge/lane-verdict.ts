@@ -1,0 +1,46 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import { verifyLedger } from "#activities/verification/verify.ts";
+import type { RunningLane } from "../lanes/lane.ts";
+
+/** What the driver counted of one lane over the whole run. */
+export type LaneTally = { readonly sent: number; readonly right: number; readonly wrong: number; readonly failed: number };
+
+export type LaneVerdict = {
+	/** Why no figure of the lane counts; empty for a good lane. */
+	readonly voidBecause: readonly string[];
+	readonly calls: number;
+	/** Lines in the provider's log of the lane. */
+	readonly billed: number;
+	/** Entries in the ledger; undefined where there is none. */
+	readonly entries: number | undefined;
+};
+
+/**
+ * A fast run with a wrong ledger is a failed run: every answer must have the right bytes, the provider's log must hold exactly
+ * the calls that were made, and for a lane of ours `verify` must find that log in the ledger one to one, no budget above its limit and
+ * nothing refused, estimated or unresolved.
+ */
+export async function judgeLane(lane: Pick<RunningLane, "databaseUrl">, tally: LaneTally, callLogPath: string): Promise<LaneVerdict> {
+	const voidBecause: string[] = [];
+	if (tally.wrong > 0) voidBecause.push(`${tally.wrong} answers with the wrong bytes`);
+	if (tally.failed > 0) voidBecause.push(`${tally.failed} calls without an answer of status 200`);
+	const billed = await countLines(callLogPath);
+	if (billed !== tally.sent) voidBecause.push(`${tally.sent} calls sent, ${billed} in the provider's log`);
+	if (lane.databaseUrl === undefined) return { voidBecause, calls: tally.sent, billed, entries: undefined };
+	const { report, findings, notes } = await verifyLedger({ databaseUrl: lane.databaseUrl, providerLogPath: callLogPath, adminName: "bench" });
+	const first = findings[0];
+	if (!report.ok) voidBecause.push(`verify: ${first?.kind} ${first?.row}: ${first?.message}`);
+	if (report.calls !== billed) voidBecause.push(`verify read ${report.calls} of ${billed} calls`);
+	for (const count of ["falseRefusals", "duplicated", "lost", "estimated", "unresolved"] as const)
+		if (report[count] > 0) voidBecause.push(`verify counts ${report[count]} ${count}`);
+	if (report.overspendNanoUsd !== "0" || report.overrunNanoUsd !== "0") voidBecause.push("a budget is above its limit");
+	if (notes.length > 0) voidBecause.push(`verify: ${notes[0]}`);
+	return { voidBecause, calls: tally.sent, billed, entries: report.entries };
+}
+
+async function countLines(file: string): Promise<number> {
+	let lines = 0;
+	for await (const _ of createInterface({ input: createReadStream(file) })) lines += 1;
+	return lines;
+}

@@ -1,0 +1,94 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { GATEWAY_CORE } from "../machine/processes.ts";
+import { CHAT_PATH, type LaneContext, type LaneName, type LaneStart } from "./lane.ts";
+import { startLiteLlm } from "./litellm.ts";
+import { startPortkey } from "./portkey.ts";
+import { copyDatabase, fillStore, type TeamPlan } from "./store.ts";
+
+const ROOT = path.join(import.meta.dirname, "../..");
+
+type OursName = Extract<LaneName, "bare" | `governed${string}`>;
+
+const TEAMS: Readonly<Record<OursName, TeamPlan>> = {
+	bare: { budgets: 0 },
+	governed: { budgets: 1 },
+	"governed-8": { budgets: 8 },
+	"governed-10k": { budgets: 1, callingTeams: 100, otherTeams: 9_900, otherKeys: 99_900 },
+};
+
+/** Starts one lane; a lane of ours that cannot start is an error, a peer that cannot is "not served". */
+export function startLane(name: LaneName, context: LaneContext): Promise<LaneStart> {
+	switch (name) {
+		case "direct":
+			return startDirect(context);
+		case "floor":
+			return startFloor(context);
+		case "portkey":
+			return startPortkey(context);
+		case "litellm":
+			return startLiteLlm(context);
+		default:
+			return startOurs(name, context);
+	}
+}
+
+async function startDirect({ providerPorts }: LaneContext): Promise<LaneStart> {
+	const endpoint = { port: providerPorts["direct"] ?? 0, path: CHAT_PATH, authorizations: ["Bearer none"], headers: {} };
+	return { kind: "served", lane: { name: "direct", kind: "direct", endpoint, pid: undefined, version: "", databaseUrl: undefined } };
+}
+
+async function startFloor({ processes, providerPorts }: LaneContext): Promise<LaneStart> {
+	const command = [process.execPath, path.join(ROOT, "bench/floor.ts"), `http://127.0.0.1:${providerPorts["floor"]}`] as const;
+	const { child, report } = await processes.startServer({ name: "floor", core: GATEWAY_CORE, command: [...command] });
+	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations: ["Bearer none"], headers: {} };
+	return { kind: "served", lane: { name: "floor", kind: "floor", endpoint, pid: child.pid, version: `node ${process.versions.node}`, databaseUrl: undefined } };
+}
+
+async function startOurs(name: OursName, context: LaneContext): Promise<LaneStart> {
+	const databaseUrl = await copyDatabase(context.postgresUrl, context.templateDatabase, `lane-${name}`);
+	const secrets = await fillStore(databaseUrl, TEAMS[name]);
+	const { child, report } = await startGateway(context, { name, databaseUrl, providerPort: context.providerPorts[name] ?? 0 });
+	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations: secrets.map((secret) => `Bearer ${secret}`), headers: {} };
+	return { kind: "served", lane: { name, kind: "ours", endpoint, pid: child.pid, version: productVersion(), databaseUrl } };
+}
+
+export type GatewayPlan = {
+	/** Also names its journal and its log. */
+	readonly name: string;
+	readonly databaseUrl: string;
+	readonly providerPort: number;
+	/** Stands for the table of simulated providers. */
+	readonly providersFile?: string;
+	readonly nodeFlags?: readonly string[];
+};
+
+/** The gateway as `npm start` runs it, alone on its core. */
+export function startGateway(context: Pick<LaneContext, "processes" | "folder">, plan: GatewayPlan): ReturnType<LaneContext["processes"]["startServer"]> {
+	const home = path.join(context.folder, "homes", plan.name);
+	mkdirSync(home, { recursive: true });
+	return context.processes.startServer({
+		name: `gateway-${plan.name}`,
+		core: GATEWAY_CORE,
+		command: [process.execPath, "--enable-source-maps", ...(plan.nodeFlags ?? []), path.join(ROOT, "gateway/main.ts")],
+		environment: {
+			TOLLGATE_HOME: home,
+			TOLLGATE_GATEWAY_ID: plan.name.replaceAll("-", "_"),
+			TOLLGATE_GATEWAY_PORT: "0",
+			...(plan.providersFile === undefined
+				? { TOLLGATE_SIMULATED_PROVIDER_URL: `http://127.0.0.1:${plan.providerPort}` }
+				: { TOLLGATE_PROVIDERS_FILE: plan.providersFile }),
+			TOLLGATE_LOG_LEVEL: "warn",
+			DATABASE_URL: plan.databaseUrl,
+		},
+	});
+}
+
+export function portOf(report: Readonly<Record<string, unknown>>): number {
+	return Number(new URL(String(report["url"])).port);
+}
+
+function productVersion(): string {
+	const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as { version: string };
+	return version;
+}

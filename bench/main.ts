@@ -1,0 +1,35 @@
+import path from "node:path";
+import { Command, Option } from "commander";
+import { openBenchSystem, pinThisProcess } from "./bench-system.ts";
+import { LANE_NAMES, type LaneName } from "./lanes/lane.ts";
+import { type BenchOptions, runBench } from "./run-bench.ts";
+
+/** `npm run bench`: see docs/bench.md. */
+const RESULTS = path.join(import.meta.dirname, "results");
+
+const command = new Command("bench")
+	.description("Measures Tollgate side by side with a bare proxy and with peers, books checked. Loopback only; provider keys are ignored.")
+	.option("--quick", "shorter windows, and without the 10-minute and 5-million measurements: below 4 minutes a pass", false)
+	.option("--check", "exit 1 when a bar is missed or a lane of ours or floor is void, 2 when a bar is unclear after one repeat, else 0", false)
+	.addOption(new Option("--only <lane...>", "these lanes, beside direct; nothing else is measured").choices(LANE_NAMES))
+	.option("--seed <number>", "of the order of windows", (text) => Number.parseInt(text, 10), Math.floor(Date.now() / 1000))
+	.option("--results <folder>", "where results go", RESULTS)
+	.action(async (given: { quick: boolean; check: boolean; only?: LaneName[]; seed: number; results: string }) => {
+		const options: BenchOptions = { isQuick: given.quick, isCheck: given.check, only: given.only, seed: given.seed, resultsFolder: given.results };
+		pinThisProcess();
+		const system = await openBenchSystem(options.only === undefined ? LANE_NAMES : [...new Set<LaneName>(["direct", ...options.only])]);
+		try {
+			process.exitCode = await runBench(system, options);
+		} finally {
+			await system.close();
+		}
+	});
+
+command.parseAsync().then(
+	// A signal handler and IPC channels would keep the process.
+	() => process.exit(),
+	(error: unknown) => {
+		process.stderr.write(`bench: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+		process.exit(1);
+	},
+);

@@ -1,0 +1,115 @@
+import type { ChildProcess } from "node:child_process";
+import path from "node:path";
+import type { ExpectedAnswer } from "../driver/load-target.ts";
+import type { DriverReply } from "../driver/main.ts";
+import type { WindowPlan, WindowResult } from "../driver/window.ts";
+import type { RunningLane } from "../lanes/lane.ts";
+import { type PromptBytes, probeLane, requestBody } from "../lanes/probe.ts";
+import { cpuNsOf, loadBetween, markCpu, residentBytesOf } from "../machine/cpu.ts";
+import { askProcess, OTHER_CORE, type Processes } from "../machine/processes.ts";
+import type { ProviderAnswer, ProviderOrder, ProviderReport } from "../provider/messages.ts";
+import { recordWindow, type WindowRecord } from "./window-record.ts";
+
+export type Load = {
+	readonly latencyMs: number;
+	readonly isStream: boolean;
+	readonly promptBytes: PromptBytes;
+	readonly connections: number;
+	readonly ratePerSecond: number | undefined;
+	readonly durationMs: number;
+};
+
+type Tally = { sent: number; right: number; wrong: number; failed: number };
+
+/** Provider and driver together: sends load through a lane, and counts every call of the run, warm-up and void windows included. */
+export class LoadGenerator {
+	readonly providerPorts: Readonly<Record<string, number>>;
+	private readonly provider: ChildProcess;
+	private readonly driver: ChildProcess;
+	private readonly answers = new Map<string, ExpectedAnswer>();
+	private readonly tallies = new Map<string, Tally>();
+	private nextCall = 1;
+
+	private constructor(provider: ChildProcess, driver: ChildProcess, providerPorts: Readonly<Record<string, number>>) {
+		this.provider = provider;
+		this.driver = driver;
+		this.providerPorts = providerPorts;
+	}
+
+	/** Starts both; the provider serves each of `lanes` on a port of its own and logs to `logFolder`. */
+	static async start(processes: Processes, lanes: readonly string[], logFolder: string): Promise<LoadGenerator> {
+		const main = (of: string) => path.join(import.meta.dirname, "..", of, "main.ts");
+		const provider = processes.start({
+			name: "provider",
+			core: OTHER_CORE,
+			command: [process.execPath, main("provider"), logFolder, ...lanes],
+			hasIpc: true,
+		});
+		const listening = new Promise<ProviderReport>((resolve) => provider.once("message", (report) => resolve(report as ProviderReport)));
+		const { ports } = await processes.within("provider", provider, listening);
+		const driver = processes.start({ name: "driver", core: OTHER_CORE, command: [process.execPath, main("driver")], hasIpc: true });
+		return new LoadGenerator(provider, driver, ports);
+	}
+
+	/** Pids whose load on core 1 is the bench's own. */
+	get pids(): readonly number[] {
+		return [this.provider.pid, this.driver.pid].filter((pid) => pid !== undefined);
+	}
+
+	/** Runs one window. Throws when the driver or the first call through the lane fails. */
+	async run(lane: RunningLane, load: Load): Promise<WindowResult> {
+		await this.setMode(load);
+		const answer = await this.learn(lane, load.isStream);
+		const plan: WindowPlan = {
+			target: { ...lane.endpoint, requestBody: requestBody(load.promptBytes, load.isStream), answer },
+			isStream: load.isStream,
+			firstCall: this.nextCall,
+			durationMs: load.durationMs,
+			connections: load.connections,
+			ratePerSecond: load.ratePerSecond,
+		};
+		const reply = await askProcess<DriverReply>(this.driver, plan);
+		if ("problem" in reply) throw new Error(`${lane.name}: ${reply.problem}`);
+		this.nextCall += reply.result.sent + 1;
+		this.count(lane.name, reply.result);
+		return reply.result;
+	}
+
+	/** Runs one window between two looks at the machine. */
+	async measure(lane: RunningLane, load: Load, name: Pick<WindowRecord, "scenario" | "round">): Promise<WindowRecord> {
+		const own = () => this.pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0n);
+		const [before, ownBefore] = [markCpu(lane.pid), own()];
+		const result = await this.run(lane, load);
+		const after = markCpu(lane.pid);
+		const seen = loadBetween(before, after);
+		// Ticks are sampled and can miss work that sleeps through them; what provider and driver used is known to the nanosecond.
+		const ownBusy = Number(own() - ownBefore) / Number(after.atNs - before.atNs);
+		const residentBytes = lane.pid === undefined ? undefined : residentBytesOf(lane.pid);
+		const described = { lane: lane.name, ...name, ratePerSecond: load.ratePerSecond };
+		return recordWindow(described, result, { load: { ...seen, core1Busy: Math.max(seen.core1Busy, ownBusy) }, residentBytes });
+	}
+
+	/** What was sent through a lane so far. */
+	tally(lane: string): Readonly<Tally> {
+		return this.tallies.get(lane) ?? { sent: 0, right: 0, wrong: 0, failed: 0 };
+	}
+
+	private async setMode({ latencyMs, isStream }: Load): Promise<void> {
+		await askProcess<ProviderAnswer>(this.provider, { mode: { latencyMs, isStream } } satisfies ProviderOrder);
+	}
+
+	private async learn(lane: RunningLane, isStream: boolean): Promise<ExpectedAnswer> {
+		const key = `${lane.name} ${isStream}`;
+		const known = this.answers.get(key);
+		if (known !== undefined) return known;
+		const answer = await probeLane(lane, isStream);
+		this.answers.set(key, answer);
+		this.count(lane.name, { sent: 1, right: 1, wrong: 0, failed: 0 });
+		return answer;
+	}
+
+	private count(lane: string, { sent, right, wrong, failed }: Tally): void {
+		const tally = this.tally(lane);
+		this.tallies.set(lane, { sent: tally.sent + sent, right: tally.right + right, wrong: tally.wrong + wrong, failed: tally.failed + failed });
+	}
+}

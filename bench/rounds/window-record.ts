@@ -1,0 +1,62 @@
+import type { WindowResult } from "../driver/window.ts";
+import { whyVoid } from "../judge/window-quality.ts";
+import type { LaneName } from "../lanes/lane.ts";
+import type { loadBetween } from "../machine/cpu.ts";
+import type { ScenarioName } from "../scenarios.ts";
+import { LatencyHistogram } from "../statistics/latency-histogram.ts";
+
+/** One window as it is kept: histograms instead of samples. */
+export type WindowRecord = {
+	readonly lane: LaneName;
+	readonly scenario: ScenarioName | "frontier" | "concurrent-streams";
+	readonly round: number;
+	/** Calls a second meant; undefined for a closed loop. */
+	readonly ratePerSecond: number | undefined;
+	readonly sent: number;
+	readonly right: number;
+	readonly wrong: number;
+	readonly failed: number;
+	readonly dropped: number;
+	/** Right answers a second. */
+	readonly answeredPerSecond: number;
+	readonly latency: LatencyHistogram;
+	readonly lag: LatencyHistogram;
+	readonly firstToken: LatencyHistogram;
+	readonly gap: LatencyHistogram;
+	readonly core1Busy: number;
+	readonly core0Foreign: number;
+	/** CPU of the process under test, seconds per 1,000 right answers. */
+	readonly cpuSecondsPerThousand: number;
+	/** Resident memory of the process under test after the window, bytes. */
+	readonly residentBytes: number | undefined;
+	/** Why the window is void; empty for a good one. */
+	readonly voidBecause: readonly string[];
+};
+
+type WindowName = Pick<WindowRecord, "lane" | "scenario" | "round" | "ratePerSecond">;
+
+export function recordWindow(
+	name: WindowName,
+	result: WindowResult,
+	seen: { readonly load: ReturnType<typeof loadBetween>; readonly residentBytes: number | undefined },
+): WindowRecord {
+	const { sent, right, wrong, failed, dropped, elapsedMs } = result;
+	return {
+		...name,
+		sent,
+		right,
+		wrong,
+		failed,
+		dropped,
+		answeredPerSecond: (right / elapsedMs) * 1000,
+		latency: LatencyHistogram.of(result.latenciesNs),
+		lag: LatencyHistogram.of(result.lagsNs),
+		firstToken: LatencyHistogram.of(result.firstTokensNs),
+		gap: LatencyHistogram.of(result.gapsNs),
+		core1Busy: seen.load.core1Busy,
+		core0Foreign: seen.load.core0Foreign,
+		cpuSecondsPerThousand: Number(seen.load.gatewayNs) / 1e9 / Math.max(1, right / 1000),
+		residentBytes: seen.residentBytes,
+		voidBecause: whyVoid({ sent, dropped, lagsNs: result.lagsNs, isHeadroom: name.lane === "direct" && name.ratePerSecond === undefined }, seen.load),
+	};
+}

@@ -1,0 +1,143 @@
+import type { BenchSystem } from "./bench-system.ts";
+import { requireCore } from "./bench-system.ts";
+import { BARS, exitCodeOf, judgeBar } from "./judge/bars.ts";
+import { Figures } from "./judge/figures.ts";
+import { judgeLane, type LaneVerdict } from "./judge/lane-verdict.ts";
+import { LANE_NAMES, type LaneName, type LaneStart, type RunningLane } from "./lanes/lane.ts";
+import { startLane } from "./lanes/start-lanes.ts";
+import { GATEWAY_CORE } from "./machine/processes.ts";
+import { runMeasurements } from "./measurements/all.ts";
+import { describeRun } from "./output/report.ts";
+import { describeSides } from "./output/side-report.ts";
+import { writeResults } from "./output/write-results.ts";
+import { callLogOf } from "./provider/messages.ts";
+import { type ConcurrentStreams, runConcurrentStreams } from "./rounds/run-concurrent-streams.ts";
+import { type Frontier, runFrontier } from "./rounds/run-frontier.ts";
+import { type Rounds, runRound, warmUp } from "./rounds/run-rounds.ts";
+import type { WindowRecord } from "./rounds/window-record.ts";
+import { FULL, QUICK, SCENARIOS } from "./scenarios.ts";
+import { createRandom } from "./statistics/random.ts";
+
+export type BenchOptions = {
+	readonly isQuick: boolean;
+	readonly isCheck: boolean;
+	readonly only: readonly LaneName[] | undefined;
+	readonly seed: number;
+	readonly resultsFolder: string;
+};
+
+/** Lanes whose frontier and concurrent streams are told. */
+const COMPARED: readonly LaneName[] = ["floor", "governed", "portkey"];
+
+/** Measures, prints, writes the results; resolves with the exit code. */
+export async function runBench(system: BenchSystem, options: BenchOptions): Promise<number> {
+	const startedAt = new Date().toISOString();
+	const pace = options.isQuick ? QUICK : FULL;
+	const say = (line: string): void => void process.stderr.write(`${line}\n`);
+	const starts = await startLanes(system, say);
+	const lanes = starts.flatMap((start) => (start.kind === "served" ? [start.lane] : []));
+	const records: WindowRecord[] = [];
+	const rounds: Rounds = { generator: system.generator, lanes, scenarios: SCENARIOS, pace, random: createRandom(options.seed), onWindow: tellWindow(say) };
+	say("warming up");
+	await warmUp(rounds);
+	await runPass(rounds, records);
+	const frontiers = await measureFrontiers(rounds, records);
+	const concurrentStreams = await measureConcurrentStreams(rounds, records);
+	const measured = options.only === undefined ? await runMeasurements(system, options.isQuick, say) : {};
+	let judged = await judge(system, { lanes, records, seed: options.seed });
+	if (options.isCheck && judged.exitCode === 2) {
+		say("a bar is unclear: measuring once more");
+		await runPass(rounds, records);
+		judged = await judge(system, { lanes, records, seed: options.seed });
+	}
+	const input = {
+		...judged,
+		scenarios: SCENARIOS,
+		records,
+		starts,
+		frontiers,
+		concurrentStreams,
+		measurements: Object.fromEntries(Object.entries(measured).map(([name, { data }]) => [name, data])),
+	};
+	process.stdout.write(`${[...describeRun(input), ...describeSides(input), ...Object.values(measured).flatMap(({ lines }) => [...lines, ""])].join("\n")}\n`);
+	const file = writeResults(options.resultsFolder, { ...input, startedAt, isQuick: options.isQuick, seed: options.seed });
+	process.stdout.write(`results: ${file}\n`);
+	return options.isCheck ? judged.exitCode : 0;
+}
+
+async function startLanes({ context, generator }: BenchSystem, say: (line: string) => void): Promise<LaneStart[]> {
+	const starts: LaneStart[] = [];
+	for (const name of LANE_NAMES.filter((lane) => generator.providerPorts[lane] !== undefined)) {
+		const start = await startLane(name, context);
+		if (start.kind === "served" && start.lane.pid !== undefined) requireCore([start.lane.pid], GATEWAY_CORE);
+		say(start.kind === "served" ? `${name} runs` : `${name} is not served: ${start.reason.split("\n")[0]}`);
+		starts.push(start);
+	}
+	return starts;
+}
+
+/** As many rounds as the pace asks for; numbers go on from those of an earlier pass. */
+async function runPass(rounds: Rounds, records: WindowRecord[]): Promise<void> {
+	const first = Math.max(0, ...records.filter(({ scenario }) => scenario !== "frontier" && scenario !== "concurrent-streams").map(({ round }) => round)) + 1;
+	for (let round = first; round < first + rounds.pace.rounds; round += 1) records.push(...(await runRound(rounds, round)));
+}
+
+async function measureFrontiers({ generator, lanes, pace, onWindow }: Rounds, records: WindowRecord[]): Promise<Frontier[]> {
+	const direct = lanes.find(({ name }) => name === "direct");
+	const frontiers: Frontier[] = [];
+	const keep = keepAlso(onWindow, records);
+	for (const lane of compared(lanes))
+		if (direct) frontiers.push(await runFrontier({ generator, direct, lane, length: pace.isQuick ? "quick" : "full", onWindow: keep }));
+	return frontiers;
+}
+
+async function measureConcurrentStreams({ generator, lanes, pace, onWindow }: Rounds, records: WindowRecord[]): Promise<ConcurrentStreams[]> {
+	const reached: ConcurrentStreams[] = [];
+	const counts = pace.isQuick ? [64, 256] : [64, 256, 512, 1_024, 2_048];
+	const keep = keepAlso(onWindow, records);
+	for (const lane of compared(lanes)) reached.push(...(await runConcurrentStreams({ generator, lane, counts, onWindow: keep })));
+	return reached;
+}
+
+function compared(lanes: readonly RunningLane[]): RunningLane[] {
+	return lanes.filter(({ name }) => COMPARED.includes(name));
+}
+
+function keepAlso(onWindow: (record: WindowRecord) => void, records: WindowRecord[]): (record: WindowRecord) => void {
+	return (record) => {
+		records.push(record);
+		onWindow(record);
+	};
+}
+
+type Judged = { readonly verdicts: ReadonlyMap<LaneName, LaneVerdict>; readonly figures: Figures; readonly exitCode: 0 | 1 | 2 };
+
+/** The books of every lane, then figures of the good ones, then the bars. */
+async function judge(
+	{ generator, callLogFolder }: BenchSystem,
+	{ lanes, records, seed }: { lanes: readonly RunningLane[]; records: readonly WindowRecord[]; seed: number },
+): Promise<Judged> {
+	const verdicts = new Map<LaneName, LaneVerdict>();
+	for (const lane of lanes) verdicts.set(lane.name, await judgeLane(lane, generator.tally(lane.name), callLogOf(callLogFolder, lane.name)));
+	const isVoid = (name: LaneName): boolean => (verdicts.get(name)?.voidBecause.length ?? 0) > 0;
+	const figures = new Figures(
+		records.filter(({ lane }) => !isVoid(lane)),
+		createRandom(seed),
+	);
+	const hasVoidLane = lanes.some(({ name, kind }) => kind !== "peer" && isVoid(name));
+	return {
+		verdicts,
+		figures,
+		exitCode: exitCodeOf(
+			BARS.map((bar) => judgeBar(bar, bar.figureOf(figures))),
+			hasVoidLane,
+		),
+	};
+}
+
+function tellWindow(say: (line: string) => void): (record: WindowRecord) => void {
+	return ({ scenario, lane, round, right, latency, voidBecause }) => {
+		const state = voidBecause.length > 0 ? `  VOID: ${voidBecause.join("; ")}` : "";
+		say(`${scenario} ${lane} ${round}: ${right} calls, p50 ${latency.percentileMs(50).toFixed(3)} ms, p99 ${latency.percentileMs(99).toFixed(3)} ms${state}`);
+	};
+}

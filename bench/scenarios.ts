@@ -1,0 +1,64 @@
+import type { LaneName } from "./lanes/lane.ts";
+import type { PromptBytes } from "./lanes/probe.ts";
+
+export type ScenarioName = "caller-1" | "callers-16" | "peak" | "prompt-4k" | "prompt-64k" | "stream";
+
+/** One kind of window, run through each of its lanes in every round. */
+export type Scenario = {
+	readonly name: ScenarioName;
+	readonly title: string;
+	readonly lanes: readonly LaneName[];
+	readonly latencyMs: number;
+	readonly isStream: boolean;
+	readonly promptBytes: PromptBytes;
+	/** Connections at most. */
+	readonly connections: number;
+	/** undefined: a closed loop, which is how a peak is found and nothing else. */
+	readonly ratePerSecond: number | undefined;
+	/** Length of a window in a quick pass and in a full one. */
+	readonly quickMs: number;
+	readonly fullMs: number;
+};
+
+const ALL = ["direct", "floor", "bare", "governed", "governed-8", "governed-10k", "portkey", "litellm"] as const;
+const SHORT = ["direct", "floor", "governed", "portkey", "litellm"] as const;
+const WHOLE = { isStream: false, promptBytes: 256, latencyMs: 0 } as const;
+const ONE_CALLER = { ratePerSecond: 400, connections: 8 } as const;
+
+/**
+ * One caller at a time is an arrival every 2.5 ms; 16 callers on a provider that takes 20 ms are 700 calls a second, which keeps
+ * about 15 under way. Both are open loops: a gateway that stalls does not slow down those who come.
+ */
+export const SCENARIOS: readonly Scenario[] = [
+	{ name: "caller-1", title: "1 caller, provider at once", lanes: ALL, ...WHOLE, ...ONE_CALLER, quickMs: 500, fullMs: 30_000 },
+	{
+		name: "callers-16",
+		title: "16 callers, provider 20 ms",
+		lanes: ALL,
+		...WHOLE,
+		latencyMs: 20,
+		connections: 256,
+		ratePerSecond: 700,
+		quickMs: 700,
+		fullMs: 30_000,
+	},
+	{ name: "peak", title: "most calls a second on one core", lanes: ALL, ...WHOLE, connections: 64, ratePerSecond: undefined, quickMs: 500, fullMs: 10_000 },
+	{ name: "prompt-4k", title: "4 KB prompts, 1 caller", lanes: SHORT, ...WHOLE, ...ONE_CALLER, promptBytes: 4_096, quickMs: 400, fullMs: 20_000 },
+	{ name: "prompt-64k", title: "64 KB prompts, 1 caller", lanes: SHORT, ...WHOLE, ...ONE_CALLER, promptBytes: 65_536, quickMs: 400, fullMs: 20_000 },
+	{
+		name: "stream",
+		title: "streams of 64 tokens, 40 begun a second",
+		lanes: SHORT,
+		...WHOLE,
+		isStream: true,
+		connections: 256,
+		ratePerSecond: 40,
+		quickMs: 500,
+		fullMs: 20_000,
+	},
+];
+
+export type Pace = { readonly isQuick: boolean; readonly rounds: number; readonly warmUpMs: number; readonly retriesPerRound: number };
+
+export const QUICK: Pace = { isQuick: true, rounds: 5, warmUpMs: 1_000, retriesPerRound: 8 };
+export const FULL: Pace = { isQuick: false, rounds: 7, warmUpMs: 10_000, retriesPerRound: 66 };

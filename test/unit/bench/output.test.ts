@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { describe, expect, test } from "vitest";
+import { loadBetween, parseCores } from "../../../bench/machine/cpu.ts";
+import { readMachineSheet, readVersions } from "../../../bench/output/machine-sheet.ts";
+import { drawPlot } from "../../../bench/output/svg.ts";
+import { textTable } from "../../../bench/output/text-table.ts";
+
+describe("plots", () => {
+	const svg = drawPlot({
+		title: "a < b & c",
+		xTitle: "x",
+		yTitle: "ms",
+		xMarks: [[1, "50"]],
+		series: [
+			{
+				name: "ours",
+				points: [
+					[1, 1],
+					[2, 10],
+					[3, 0],
+				],
+			},
+			{ name: "theirs", points: [[1, 100]], isVoid: true },
+		],
+	});
+
+	test("say what they show, escaped, and mark what is void", () => {
+		expect(svg).toContain("a &lt; b &amp; c");
+		expect(svg).toContain("theirs (void)");
+		expect(svg.match(/stroke-dasharray/g)).toHaveLength(2);
+	});
+
+	test("put larger values higher and leave out what a logarithm cannot show", () => {
+		const points =
+			/points="([^"]*)"/
+				.exec(svg)?.[1]
+				?.split(" ")
+				.map((pair) => Number(pair.split(",")[1])) ?? [];
+		expect(points).toHaveLength(2);
+		expect(points[1]).toBeLessThan(points[0] ?? 0);
+	});
+
+	test("a plot without points is still a picture", () => {
+		expect(drawPlot({ title: "", xTitle: "", yTitle: "", xMarks: [], series: [] })).toMatch(/^<svg .*<\/svg>\n$/s);
+	});
+});
+
+test("tables line their columns up", () => {
+	expect(
+		textTable(
+			["lane", "ms"],
+			[
+				["a", "10.5"],
+				["longer", "1"],
+			],
+		),
+	).toEqual(["lane      ms", "------  ----", "a       10.5", "longer     1"]);
+});
+
+describe("machine", () => {
+	test("core times are read per core, and what idles is not busy", () => {
+		const stat = (busy: number) => `cpu  1 1 1 1\ncpu0 ${busy} 0 0 100 0 0 0 ${busy} 0 0\ncpu1 0 0 ${busy} ${200 - busy} 50 0 0 0 0 0\nintr 5\n`;
+		const [before, after] = [parseCores(stat(0)), parseCores(stat(40))];
+		expect(before).toHaveLength(2);
+		const load = loadBetween({ cores: before, gatewayNs: 0n, atNs: 0n }, { cores: after, gatewayNs: 250_000_000n, atNs: 1_000_000_000n });
+		expect(load.stolenTicks).toBe(40);
+		expect(load.core0Foreign).toBeCloseTo(0.75);
+		expect(load.gatewayNs).toBe(250_000_000n);
+	});
+
+	test("the sheet names no machine and no path", () => {
+		const sheet = JSON.stringify(readMachineSheet());
+		expect(sheet).not.toContain(hostname());
+		expect(sheet).not.toMatch(/\/(home|root|tmp|Users)\b/);
+	});
+
+	test("versions are those of the lock file", () => {
+		const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as { dependencies: Record<string, string> };
+		expect(readVersions(["undici"])).toEqual({ undici: dependencies["undici"] });
+	});
+});
