@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { cpus, setPriority, tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "#activities/database/embedded-postgres.ts";
 import { findFreePort } from "#activities/process/free-port.ts";
@@ -11,7 +11,6 @@ import { OTHER_CORE, Processes } from "./machine/processes.ts";
 import { LoadGenerator } from "./rounds/load-generator.ts";
 
 const TEMPLATE = "bench-template";
-const POSTGRES_NICENESS = 10;
 
 /** What all lanes stand on: PostgreSQL with fsync on, the bench provider, the driver; all on core 1, this process too. */
 export type BenchSystem = {
@@ -28,8 +27,9 @@ export function pinThisProcess(): void {
 	if (cpus().length < 2) throw new Error("The bench needs two cores: one for the gateway under test, one for everything else.");
 	try {
 		execFileSync("taskset", ["-a", "-p", "-c", String(OTHER_CORE), String(process.pid)], { stdio: "ignore" });
+		execFileSync("chrt", ["--version"], { stdio: "ignore" });
 	} catch (cause) {
-		throw new Error("taskset (of util-linux) is not here or may not pin this process.", { cause });
+		throw new Error("taskset or chrt (of util-linux) is not here or may not pin this process.", { cause });
 	}
 }
 
@@ -53,8 +53,7 @@ export async function openBenchSystem(lanes: readonly LaneName[]): Promise<Bench
 	try {
 		// PostgreSQL inherits the core of this process.
 		postgres = await startEmbeddedPostgres({ folder: path.join(folder, "postgres"), port: await findFreePort(), logFile: path.join(folder, "postgres.log") });
-		// It shares its core with the driver, whose schedule must not wait behind a flush; its children inherit this.
-		setPriority(postgres.identity.pid, POSTGRES_NICENESS);
+		yieldToDriver(postgres.identity.pid);
 		const templateDatabase = TEMPLATE;
 		await withClient(databaseAt(postgres.url, "postgres"), (client) => client.query(`CREATE DATABASE "${TEMPLATE}"`));
 		await prepareTemplate(databaseAt(postgres.url, TEMPLATE));
@@ -66,6 +65,14 @@ export async function openBenchSystem(lanes: readonly LaneName[]): Promise<Bench
 		await closeOnce();
 		throw error;
 	}
+}
+
+/**
+ * PostgreSQL shares its core with the driver, which must not be late behind a flush: as SCHED_IDLE (sched(7)) it has the core whenever nobody else
+ * wants it, and gives it up at once. Its children inherit that.
+ */
+function yieldToDriver(pid: number): void {
+	execFileSync("chrt", ["--idle", "--pid", "0", String(pid)], { stdio: "ignore" });
 }
 
 /** Every thread of each process on that one core, by what the kernel says. */

@@ -13,6 +13,7 @@ const server = createServer((request, response) => {
 		upstream.dispatch(
 			{ method: "POST", path: request.url ?? "/", headers, body },
 			{
+				onRequestStart: () => undefined,
 				onResponseStart: (_, status, { connection: _its, "keep-alive": _own, ...passed }) => void response.writeHead(status, passed),
 				onResponseData: (_, piece) => void response.write(piece),
 				onResponseEnd: () => void response.end(),

@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { BenchSystem } from "./bench-system.ts";
 import { requireCore } from "./bench-system.ts";
 import { BARS, exitCodeOf, judgeBar } from "./judge/bars.ts";
@@ -7,10 +8,12 @@ import { LANE_NAMES, type LaneName, type LaneStart, type RunningLane } from "./l
 import { startLane } from "./lanes/start-lanes.ts";
 import { GATEWAY_CORE } from "./machine/processes.ts";
 import { runMeasurements } from "./measurements/all.ts";
+import { profileHotPath } from "./measurements/hot-path.ts";
 import { describeRun } from "./output/report.ts";
 import { describeSides } from "./output/side-report.ts";
-import { writeResults } from "./output/write-results.ts";
+import { fileNameOf, writeResults } from "./output/write-results.ts";
 import { callLogOf } from "./provider/messages.ts";
+import type { LoadGenerator } from "./rounds/load-generator.ts";
 import { type ConcurrentStreams, runConcurrentStreams } from "./rounds/run-concurrent-streams.ts";
 import { type Frontier, runFrontier } from "./rounds/run-frontier.ts";
 import { type Rounds, runRound, warmUp } from "./rounds/run-rounds.ts";
@@ -22,6 +25,7 @@ export type BenchOptions = {
 	readonly isQuick: boolean;
 	readonly isCheck: boolean;
 	readonly only: readonly LaneName[] | undefined;
+	readonly isProfiled: boolean;
 	readonly seed: number;
 	readonly resultsFolder: string;
 };
@@ -44,6 +48,7 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 	const frontiers = await measureFrontiers(rounds, records);
 	const concurrentStreams = await measureConcurrentStreams(rounds, records);
 	const measured = options.only === undefined ? await runMeasurements(system, options.isQuick, say) : {};
+	if (options.isProfiled) measured["hot path"] = await profileHotPath(system, path.join(options.resultsFolder, `${fileNameOf(startedAt)}.cpuprofile`));
 	let judged = await judge(system, { lanes, records, seed: options.seed });
 	if (options.isCheck && judged.exitCode === 2) {
 		say("a bar is unclear: measuring once more");
@@ -68,12 +73,38 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 async function startLanes({ context, generator }: BenchSystem, say: (line: string) => void): Promise<LaneStart[]> {
 	const starts: LaneStart[] = [];
 	for (const name of LANE_NAMES.filter((lane) => generator.providerPorts[lane] !== undefined)) {
-		const start = await startLane(name, context);
-		if (start.kind === "served" && start.lane.pid !== undefined) requireCore([start.lane.pid], GATEWAY_CORE);
-		say(start.kind === "served" ? `${name} runs` : `${name} is not served: ${start.reason.split("\n")[0]}`);
+		const start = await probed(await startLane(name, context), generator);
+		say(
+			start.kind === "served"
+				? start.lane.noStreams === undefined
+					? `${name} runs`
+					: `${name} runs, without streams: ${start.lane.noStreams.split("\n")[0]}`
+				: `${name} is not served: ${start.reason.split("\n")[0]}`,
+		);
 		starts.push(start);
 	}
 	return starts;
+}
+
+/** A peer that does not answer as the provider did is not served; a lane of ours that does not is an error. */
+async function probed(start: LaneStart, generator: LoadGenerator): Promise<LaneStart> {
+	if (start.kind === "not_served") return start;
+	const { lane } = start;
+	if (lane.pid !== undefined) requireCore([lane.pid], GATEWAY_CORE);
+	const whole = await problemOf(lane, generator.probe(lane, false));
+	if (whole !== undefined) return { kind: "not_served", name: lane.name, reason: whole };
+	const noStreams = await problemOf(lane, generator.probe(lane, true));
+	return noStreams === undefined ? start : { kind: "served", lane: { ...lane, noStreams } };
+}
+
+async function problemOf({ kind }: RunningLane, probe: Promise<void>): Promise<string | undefined> {
+	try {
+		await probe;
+		return undefined;
+	} catch (error) {
+		if (kind !== "peer") throw error;
+		return error instanceof Error ? error.message : String(error);
+	}
 }
 
 /** As many rounds as the pace asks for; numbers go on from those of an earlier pass. */
@@ -95,7 +126,8 @@ async function measureConcurrentStreams({ generator, lanes, pace, onWindow }: Ro
 	const reached: ConcurrentStreams[] = [];
 	const counts = pace.isQuick ? [64, 256] : [64, 256, 512, 1_024, 2_048];
 	const keep = keepAlso(onWindow, records);
-	for (const lane of compared(lanes)) reached.push(...(await runConcurrentStreams({ generator, lane, counts, onWindow: keep })));
+	for (const lane of compared(lanes).filter(({ noStreams }) => noStreams === undefined))
+		reached.push(...(await runConcurrentStreams({ generator, lane, counts, onWindow: keep })));
 	return reached;
 }
 

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { verifyLedger } from "#activities/verification/verify.ts";
+import { NONCE } from "../driver/load-target.ts";
 import type { RunningLane } from "../lanes/lane.ts";
 
 /** What the driver counted of one lane over the whole run. */
@@ -10,7 +11,7 @@ export type LaneVerdict = {
 	/** Why no figure of the lane counts; empty for a good lane. */
 	readonly voidBecause: readonly string[];
 	readonly calls: number;
-	/** Lines in the provider's log of the lane. */
+	/** Lines in the provider's log of the lane, the first probes of its answers left out. */
 	readonly billed: number;
 	/** Entries in the ledger; undefined where there is none. */
 	readonly entries: number | undefined;
@@ -25,13 +26,13 @@ export async function judgeLane(lane: Pick<RunningLane, "databaseUrl">, tally: L
 	const voidBecause: string[] = [];
 	if (tally.wrong > 0) voidBecause.push(`${tally.wrong} answers with the wrong bytes`);
 	if (tally.failed > 0) voidBecause.push(`${tally.failed} calls without an answer of status 200`);
-	const billed = await countLines(callLogPath);
+	const { billed, probes } = await countLines(callLogPath);
 	if (billed !== tally.sent) voidBecause.push(`${tally.sent} calls sent, ${billed} in the provider's log`);
 	if (lane.databaseUrl === undefined) return { voidBecause, calls: tally.sent, billed, entries: undefined };
 	const { report, findings, notes } = await verifyLedger({ databaseUrl: lane.databaseUrl, providerLogPath: callLogPath, adminName: "bench" });
 	const first = findings[0];
 	if (!report.ok) voidBecause.push(`verify: ${first?.kind} ${first?.row}: ${first?.message}`);
-	if (report.calls !== billed) voidBecause.push(`verify read ${report.calls} of ${billed} calls`);
+	if (report.calls !== billed + probes) voidBecause.push(`verify read ${report.calls} of ${billed + probes} calls`);
 	for (const count of ["falseRefusals", "duplicated", "lost", "estimated", "unresolved"] as const)
 		if (report[count] > 0) voidBecause.push(`verify counts ${report[count]} ${count}`);
 	if (report.overspendNanoUsd !== "0" || report.overrunNanoUsd !== "0") voidBecause.push("a budget is above its limit");
@@ -39,8 +40,9 @@ export async function judgeLane(lane: Pick<RunningLane, "databaseUrl">, tally: L
 	return { voidBecause, calls: tally.sent, billed, entries: report.entries };
 }
 
-async function countLines(file: string): Promise<number> {
-	let lines = 0;
-	for await (const _ of createInterface({ input: createReadStream(file) })) lines += 1;
-	return lines;
+/** Probes carry the one nonce that no counted call has. */
+async function countLines(file: string): Promise<{ readonly billed: number; readonly probes: number }> {
+	const counted = { billed: 0, probes: 0 };
+	for await (const line of createInterface({ input: createReadStream(file) })) counted[line.includes(NONCE) ? "probes" : "billed"] += 1;
+	return counted;
 }

@@ -40,6 +40,8 @@ export type RunningLane = {
 	readonly pid: number | undefined;
 	/** What was started: product and version. */
 	readonly version: string;
+	/** Why it serves no streams, where it does not: it is then left out of what streams. */
+	readonly noStreams?: string;
 	/** The lane's database, for lanes of ours. */
 	readonly databaseUrl: string | undefined;
 };

@@ -27,9 +27,11 @@ export const leaseGrants: Measurement = {
 type Plan = { readonly url: string; readonly budgetId: string; readonly gateways: number; readonly durationMs: number };
 
 async function measure({ url, budgetId, gateways, durationMs }: Plan) {
-	const askers = await withClient(url, (client) =>
-		Promise.all(Array.from({ length: gateways }, (_, index) => register(client, url, `asker${gateways}_${index}`))),
-	);
+	const askers = await withClient(url, async (client) => {
+		const registered: Authority[] = [];
+		for (let index = 0; index < gateways; index += 1) registered.push(await register(client, url, `asker${gateways}_${index}`));
+		return registered;
+	});
 	const latenciesNs: number[] = [];
 	const endsAtMs = performance.now() + durationMs;
 	try {

@@ -21,7 +21,8 @@ export function describeRun(input: ReportInput): string[] {
 }
 
 function describeScenario({ figures, records, starts, verdicts }: ReportInput, scenario: Scenario): string[] {
-	const lanes = starts.flatMap((start) => (start.kind === "served" && scenario.lanes.includes(start.lane.name) ? [start.lane.name] : []));
+	const served = starts.flatMap((start) => (start.kind === "served" && scenario.lanes.includes(start.lane.name) ? [start.lane] : []));
+	const lanes = served.filter(({ noStreams }) => !(scenario.isStream && noStreams !== undefined)).map(({ name }) => name);
 	const columns = columnsOf(scenario);
 	const rows = lanes.map((lane) => {
 		const windows = records.filter((record) => record.lane === lane && record.scenario === scenario.name);
@@ -61,9 +62,14 @@ function columnsOf({ name }: Scenario): readonly Column[] {
 function describeLanes({ figures, starts, verdicts }: ReportInput): string[] {
 	const rows = starts.map((start) => {
 		if (start.kind === "not_served") return [start.name, "", "", "", "", `not served: ${start.reason.split("\n")[0]}`];
-		const { name, version } = start.lane;
+		const { name, version, noStreams } = start.lane;
 		const verdict = verdicts.get(name);
-		const state = verdict === undefined ? "" : verdict.voidBecause.length === 0 ? "good" : `VOID: ${verdict.voidBecause.join("; ")}`;
+		const state =
+			verdict === undefined
+				? ""
+				: verdict.voidBecause.length === 0
+					? `good${noStreams === undefined ? "" : `; streams not served: ${noStreams.split("\n")[0]}`}`
+					: `VOID: ${verdict.voidBecause.join("; ")}`;
 		const memory = name === "direct" ? "" : figures.residentMegabytes(name).median.toFixed(0);
 		return [name, version, String(verdict?.calls ?? ""), String(verdict?.entries ?? ""), memory, state];
 	});

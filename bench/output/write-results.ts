@@ -26,11 +26,16 @@ const PERCENTILES = [1, 10, 25, 50, 75, 90, 95, 99, 99.9] as const;
 /** Writes `<date>.json` and the plots beside it; returns the path of the JSON file. */
 export function writeResults(folder: string, input: ResultInput): string {
 	mkdirSync(folder, { recursive: true });
-	const name = input.startedAt.slice(0, 19).replaceAll(":", "-");
+	const name = fileNameOf(input.startedAt);
 	const file = path.join(folder, `${name}.json`);
 	writeFileSync(file, `${JSON.stringify(toJson(input))}\n`);
 	for (const [plot, svg] of plotsOf(input)) writeFileSync(path.join(folder, `${name}-${plot}.svg`), svg);
 	return file;
+}
+
+/** The date as files of a run carry it. */
+export function fileNameOf(startedAt: string): string {
+	return startedAt.slice(0, 19).replaceAll(":", "-");
 }
 
 function toJson({ figures, records, starts, verdicts, scenarios, ...rest }: ResultInput): object {

@@ -56,6 +56,12 @@ export class LoadGenerator {
 		return [this.provider.pid, this.driver.pid].filter((pid) => pid !== undefined);
 	}
 
+	/** One whole answer or one stream through a lane: learns what must come back. Throws what is wrong with it. */
+	async probe(lane: RunningLane, isStream: boolean): Promise<void> {
+		await this.setMode({ latencyMs: 0, isStream });
+		await this.learn(lane, isStream);
+	}
+
 	/** Runs one window. Throws when the driver or the first call through the lane fails. */
 	async run(lane: RunningLane, load: Load): Promise<WindowResult> {
 		await this.setMode(load);
@@ -94,7 +100,7 @@ export class LoadGenerator {
 		return this.tallies.get(lane) ?? { sent: 0, right: 0, wrong: 0, failed: 0 };
 	}
 
-	private async setMode({ latencyMs, isStream }: Load): Promise<void> {
+	private async setMode({ latencyMs, isStream }: Pick<Load, "latencyMs" | "isStream">): Promise<void> {
 		await askProcess<ProviderAnswer>(this.provider, { mode: { latencyMs, isStream } } satisfies ProviderOrder);
 	}
 
@@ -104,7 +110,6 @@ export class LoadGenerator {
 		if (known !== undefined) return known;
 		const answer = await probeLane(lane, isStream);
 		this.answers.set(key, answer);
-		this.count(lane.name, { sent: 1, right: 1, wrong: 0, failed: 0 });
 		return answer;
 	}
 

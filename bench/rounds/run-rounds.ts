@@ -30,7 +30,7 @@ export async function runRound(rounds: Rounds, round: number): Promise<WindowRec
 	const records: WindowRecord[] = [];
 	let retriesLeft = rounds.pace.retriesPerRound;
 	for (const scenario of shuffle(rounds.scenarios, rounds.random)) {
-		const lanes = rounds.lanes.filter(({ name }) => scenario.lanes.includes(name));
+		const lanes = rounds.lanes.filter(({ name, noStreams }) => scenario.lanes.includes(name) && !(scenario.isStream && noStreams !== undefined));
 		const again: RunningLane[] = [];
 		for (const lane of shuffle(lanes, rounds.random)) {
 			const record = await runOne(rounds, { scenario, lane, round });
