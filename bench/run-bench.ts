@@ -150,7 +150,7 @@ async function judge(
 	{ lanes, records, seed }: { lanes: readonly RunningLane[]; records: readonly WindowRecord[]; seed: number },
 ): Promise<Judged> {
 	const verdicts = new Map<LaneName, LaneVerdict>();
-	for (const lane of lanes) verdicts.set(lane.name, await judgeLane(lane, generator.tally(lane.name), callLogOf(callLogFolder, lane.name)));
+	for (const lane of lanes) verdicts.set(lane.name, await judgeLane(lane, generator.tally(lane), callLogOf(callLogFolder, lane.name)));
 	const isVoid = (name: LaneName): boolean => (verdicts.get(name)?.voidBecause.length ?? 0) > 0;
 	const figures = new Figures(
 		records.filter(({ lane }) => !isVoid(lane)),

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
@@ -28,9 +29,8 @@ export const workflowMessages: Measurement = {
 	name: "workflow messages",
 	isLong: false,
 	async run(system, isQuick) {
-		const address = await startTemporal(system.context);
 		const data = [];
-		for (const teams of TEAMS) data.push(await measure(system, { teams, address, durationMs: isQuick ? 3_000 : 30_000 }));
+		for (const teams of TEAMS) data.push(await measure(system, { teams, durationMs: isQuick ? 3_000 : 30_000 }));
 		const rows = data.map((row) => [
 			String(row.teams),
 			row.callsPerSecond.toFixed(0),
@@ -43,7 +43,8 @@ export const workflowMessages: Measurement = {
 	},
 };
 
-async function startTemporal({ processes, folder }: LaneContext): Promise<string> {
+/** One per database: workflows remember what they wrote to theirs. */
+async function startTemporal({ processes, folder }: LaneContext, name: string): Promise<{ readonly address: string; readonly child: ChildProcess }> {
 	const cache = process.env["TOLLGATE_CACHE"] ?? path.join(homedir(), ".cache/tollgate");
 	const binary = await acquireTemporalBinary({
 		named: process.env["TOLLGATE_TEMPORAL_BINARY"] ?? null,
@@ -51,27 +52,28 @@ async function startTemporal({ processes, folder }: LaneContext): Promise<string
 		onProgress: (line) => process.stderr.write(`${line}\n`),
 	});
 	const port = await findFreePort();
-	mkdirSync(path.join(folder, "temporal"));
+	mkdirSync(path.join(folder, name));
 	const server = ["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", String(port), "--log-level", "error"];
 	server.push(
 		"--db-filename",
-		path.join(folder, "temporal", "temporal.db"),
+		path.join(folder, name, "temporal.db"),
 		"--search-attribute",
 		"TollgateTeam=Keyword",
 		"--search-attribute",
 		"TollgateState=Keyword",
 	);
-	const child = processes.start({ name: "temporal", core: OTHER_CORE, command: [binary, ...server] });
+	const child = processes.start({ name, core: OTHER_CORE, command: [binary, ...server] });
 	child.stdout?.resume();
-	const problem = await processes.within("temporal", child, waitForNamespace({ port, namespace: NAMESPACE }));
+	const problem = await processes.within(name, child, waitForNamespace({ port, namespace: NAMESPACE }));
 	if (problem !== null) throw new Error(problem);
-	return `127.0.0.1:${port}`;
+	return { address: `127.0.0.1:${port}`, child };
 }
 
-type Plan = { readonly teams: number; readonly address: string; readonly durationMs: number };
+type Plan = { readonly teams: number; readonly durationMs: number };
 
-async function measure({ context, generator }: BenchSystem, { teams, address, durationMs }: Plan) {
+async function measure({ context, generator }: BenchSystem, { teams, durationMs }: Plan) {
 	const name = `messages-${teams}`;
+	const { address, child: temporal } = await startTemporal(context, `temporal-${teams}`);
 	const databaseUrl = await copyDatabase(context.postgresUrl, context.templateDatabase, name);
 	const secrets = await fillStore(databaseUrl, { budgets: 1, callingTeams: teams });
 	const sent: SentMessage[] = [];
@@ -87,6 +89,7 @@ async function measure({ context, generator }: BenchSystem, { teams, address, du
 	const endedAtMs = performance.now();
 	await publisher.stop();
 	await Promise.all([context.processes.end(worker.child), context.processes.end(gateway.child)]);
+	await context.processes.end(temporal);
 	const during = sent.filter(({ atMs }) => atMs >= startedAtMs && atMs <= endedAtMs);
 	return {
 		teams,

@@ -27,7 +27,8 @@ export class LoadGenerator {
 	private readonly provider: ChildProcess;
 	private readonly driver: ChildProcess;
 	private readonly answers = new Map<string, ExpectedAnswer>();
-	private readonly tallies = new Map<string, Tally>();
+	/** By port: a gateway beside the lanes counts for none of them. */
+	private readonly tallies = new Map<number, Tally>();
 	private nextCall = 1;
 
 	private constructor(provider: ChildProcess, driver: ChildProcess, providerPorts: Readonly<Record<string, number>>) {
@@ -77,7 +78,7 @@ export class LoadGenerator {
 		const reply = await askProcess<DriverReply>(this.driver, plan);
 		if ("problem" in reply) throw new Error(`${lane.name}: ${reply.problem}`);
 		this.nextCall += reply.result.sent + 1;
-		this.count(lane.name, reply.result);
+		this.count(lane, reply.result);
 		return reply.result;
 	}
 
@@ -96,8 +97,8 @@ export class LoadGenerator {
 	}
 
 	/** What was sent through a lane so far. */
-	tally(lane: string): Readonly<Tally> {
-		return this.tallies.get(lane) ?? { sent: 0, right: 0, wrong: 0, failed: 0 };
+	tally({ endpoint }: Pick<RunningLane, "endpoint">): Readonly<Tally> {
+		return this.tallies.get(endpoint.port) ?? { sent: 0, right: 0, wrong: 0, failed: 0 };
 	}
 
 	private async setMode({ latencyMs, isStream }: Pick<Load, "latencyMs" | "isStream">): Promise<void> {
@@ -113,8 +114,8 @@ export class LoadGenerator {
 		return answer;
 	}
 
-	private count(lane: string, { sent, right, wrong, failed }: Tally): void {
+	private count(lane: RunningLane, { sent, right, wrong, failed }: Tally): void {
 		const tally = this.tally(lane);
-		this.tallies.set(lane, { sent: tally.sent + sent, right: tally.right + right, wrong: tally.wrong + wrong, failed: tally.failed + failed });
+		this.tallies.set(lane.endpoint.port, { sent: tally.sent + sent, right: tally.right + right, wrong: tally.wrong + wrong, failed: tally.failed + failed });
 	}
 }

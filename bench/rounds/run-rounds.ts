@@ -19,7 +19,7 @@ const WARM_UP_CALLS = 500;
 /** Warm-up of every lane: by time, and by at least 500 calls. */
 export async function warmUp({ generator, lanes, pace }: Pick<Rounds, "generator" | "lanes" | "pace">): Promise<void> {
 	const load = { latencyMs: 0, isStream: false, promptBytes: 256, connections: 16, ratePerSecond: undefined, durationMs: pace.warmUpMs } as const;
-	for (const lane of lanes) while (generator.tally(lane.name).sent < WARM_UP_CALLS) await generator.run(lane, load);
+	for (const lane of lanes) while (generator.tally(lane).sent < WARM_UP_CALLS) await generator.run(lane, load);
 }
 
 /**
