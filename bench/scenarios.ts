@@ -60,5 +60,5 @@ export const SCENARIOS: readonly Scenario[] = [
 
 export type Pace = { readonly isQuick: boolean; readonly rounds: number; readonly warmUpMs: number; readonly retriesPerRound: number };
 
-export const QUICK: Pace = { isQuick: true, rounds: 5, warmUpMs: 1_000, retriesPerRound: 4 };
+export const QUICK: Pace = { isQuick: true, rounds: 5, warmUpMs: 2_500, retriesPerRound: 4 };
 export const FULL: Pace = { isQuick: false, rounds: 7, warmUpMs: 10_000, retriesPerRound: 66 };

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { NONCE } from "../driver/load-target.ts";
 import type { RunningLane } from "../lanes/lane.ts";
+import { withClient } from "../lanes/store.ts";
 
 /** What the driver counted of one lane over the whole run. */
 export type LaneTally = { readonly sent: number; readonly right: number; readonly wrong: number; readonly failed: number };
@@ -22,7 +23,7 @@ export type LaneVerdict = {
  * the calls that were made, and for a lane of ours `verify` must find that log in the ledger one to one, no budget above its limit and
  * nothing refused, estimated or unresolved.
  */
-export async function judgeLane(lane: Pick<RunningLane, "databaseUrl">, tally: LaneTally, callLogPath: string): Promise<LaneVerdict> {
+export async function judgeLane(lane: Pick<RunningLane, "databaseUrl" | "chargedWindows">, tally: LaneTally, callLogPath: string): Promise<LaneVerdict> {
 	const voidBecause: string[] = [];
 	if (tally.wrong > 0) voidBecause.push(`${tally.wrong} answers with the wrong bytes`);
 	if (tally.failed > 0) voidBecause.push(`${tally.failed} calls without an answer of status 200`);
@@ -36,8 +37,16 @@ export async function judgeLane(lane: Pick<RunningLane, "databaseUrl">, tally: L
 	for (const count of ["falseRefusals", "duplicated", "lost", "estimated", "unresolved"] as const)
 		if (report[count] > 0) voidBecause.push(`verify counts ${report[count]} ${count}`);
 	if (report.overspendNanoUsd !== "0" || report.overrunNanoUsd !== "0") voidBecause.push("a budget is above its limit");
+	const charged = await countChargedWindows(lane.databaseUrl);
+	// More where a window ended within the run.
+	if (charged < (lane.chargedWindows ?? 0)) voidBecause.push(`calls were charged in ${charged} budget windows and not in ${lane.chargedWindows}`);
 	if (notes.length > 0) voidBecause.push(`verify: ${notes[0]}`);
 	return { voidBecause, calls: tally.sent, billed, entries: report.entries };
+}
+
+async function countChargedWindows(databaseUrl: string): Promise<number> {
+	const text = "SELECT count(DISTINCT window_id)::integer AS windows FROM tollgate.lease WHERE posted > 0";
+	return withClient(databaseUrl, async (client) => (await client.query<{ windows: number }>(text)).rows[0]?.windows ?? 0);
 }
 
 /** Probes carry the one nonce that no counted call has. */

@@ -42,6 +42,8 @@ export type RunningLane = {
 	readonly version: string;
 	/** Why it serves no streams, where it does not: it is then left out of what streams. */
 	readonly noStreams?: string;
+	/** Budget windows its calls must be charged in, for lanes of ours: what the lane claims is what it measures. */
+	readonly chargedWindows?: number;
 	/** The lane's database, for lanes of ours. */
 	readonly databaseUrl: string | undefined;
 };

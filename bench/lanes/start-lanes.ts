@@ -47,10 +47,12 @@ async function startFloor({ processes, providerPorts }: LaneContext): Promise<La
 
 async function startOurs(name: OursName, context: LaneContext): Promise<LaneStart> {
 	const databaseUrl = await copyDatabase(context.postgresUrl, context.templateDatabase, `lane-${name}`);
-	const secrets = await fillStore(databaseUrl, TEAMS[name]);
+	const plan = TEAMS[name];
+	const secrets = await fillStore(databaseUrl, plan);
+	const chargedWindows = plan.budgets * secrets.length;
 	const { child, report } = await startGateway(context, { name, databaseUrl, providerPort: context.providerPorts[name] ?? 0 });
 	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations: secrets.map((secret) => `Bearer ${secret}`), headers: {} };
-	return { kind: "served", lane: { name, kind: "ours", endpoint, pid: child.pid, version: productVersion(), databaseUrl } };
+	return { kind: "served", lane: { name, kind: "ours", endpoint, pid: child.pid, version: productVersion(), databaseUrl, chargedWindows } };
 }
 
 export type GatewayPlan = {

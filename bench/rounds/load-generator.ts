@@ -39,16 +39,18 @@ export class LoadGenerator {
 
 	/** Starts both; the provider serves each of `lanes` on a port of its own and logs to `logFolder`. */
 	static async start(processes: Processes, lanes: readonly string[], logFolder: string): Promise<LoadGenerator> {
+		// Short-lived objects of a whole window fit: no collection makes the load wait.
+		const node = [process.execPath, "--expose-gc", "--max-semi-space-size=64"] as const;
 		const main = (of: string) => path.join(import.meta.dirname, "..", of, "main.ts");
 		const provider = processes.start({
 			name: "provider",
 			core: OTHER_CORE,
-			command: [process.execPath, main("provider"), logFolder, ...lanes],
+			command: [...node, main("provider"), logFolder, ...lanes],
 			hasIpc: true,
 		});
 		const listening = new Promise<ProviderReport>((resolve) => provider.once("message", (report) => resolve(report as ProviderReport)));
 		const { ports } = await processes.within("provider", provider, listening);
-		const driver = processes.start({ name: "driver", core: OTHER_CORE, command: [process.execPath, main("driver")], hasIpc: true });
+		const driver = processes.start({ name: "driver", core: OTHER_CORE, command: [...node, main("driver")], hasIpc: true });
 		return new LoadGenerator(provider, driver, ports);
 	}
 
