@@ -7,6 +7,8 @@ import type { Scenario } from "../scenarios.ts";
 import { type Estimate, median } from "../statistics/estimate.ts";
 import { textTable } from "./text-table.ts";
 
+const HEADROOM_SHARE = 0.6;
+
 export type ReportInput = {
 	readonly figures: Figures;
 	readonly scenarios: readonly Scenario[];
@@ -39,7 +41,17 @@ function describeScenario({ figures, records, starts, verdicts }: ReportInput, s
 		];
 	});
 	const head = ["lane", ...columns.map(({ title }) => title), "core 1 %", "core 0 other %", "good windows"];
-	return [`${scenario.name}: ${scenario.title}`, ...textTable(head, rows), ""];
+	return [`${scenario.name}: ${scenario.title}`, ...textTable(head, rows), ...(scenario.name === "peak" ? describeHeadroom(figures, lanes) : []), ""];
+}
+
+/** A rate near what provider and driver reach without a gateway would be their limit and not the gateway's. */
+function describeHeadroom(figures: Figures, lanes: readonly LaneName[]): string[] {
+	const direct = figures.rate("peak", "direct").median;
+	const shares = lanes.filter((lane) => lane !== "direct").map((lane) => figures.rate("peak", lane).median / direct);
+	const most = Math.max(...shares.filter((share) => Number.isFinite(share)));
+	if (!Number.isFinite(most)) return [];
+	const verdict = most > HEADROOM_SHARE ? "too much: the driver may be the limit" : "enough headroom";
+	return [`the fastest lane reaches ${(most * 100).toFixed(0)} % of direct: ${verdict}`];
 }
 
 type Column = { readonly title: string; readonly cell: (figures: Figures, lane: LaneName) => string };
