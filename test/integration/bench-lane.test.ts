@@ -1,0 +1,66 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { Pacer } from "../../bench/driver/pacer.ts";
+import { runWindow } from "../../bench/driver/window.ts";
+import { judgeLane } from "../../bench/judge/lane-verdict.ts";
+import { probeLane, requestBody } from "../../bench/lanes/probe.ts";
+import { portOf, startGateway } from "../../bench/lanes/start-lanes.ts";
+import { fillStore, prepareTemplate } from "../../bench/lanes/store.ts";
+import { coresOf } from "../../bench/machine/cpu.ts";
+import { Processes } from "../../bench/machine/processes.ts";
+import { LaneServer } from "../../bench/provider/lane-server.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "bench-lane-"));
+const callLog = path.join(folder, "calls.jsonl");
+const provider = new LaneServer(callLog);
+const pacer = new Pacer();
+const processes = new Processes(folder);
+let database: TestDatabase;
+
+beforeAll(async () => {
+	database = await createTestDatabase();
+	await prepareTemplate(database.url);
+	await new Promise<void>((resolve) => provider.server.listen(0, "127.0.0.1", resolve));
+});
+
+afterAll(async () => {
+	await processes.endAll();
+	await Promise.all([pacer.close(), provider.close(), database.close()]);
+	rmSync(folder, { recursive: true, force: true });
+});
+
+// The bench pins its processes with taskset, which is Linux's.
+test.skipIf(process.platform !== "linux")(
+	"a lane of ours counts when the books hold every call, and is void when a call, a budget or an answer is missing",
+	async () => {
+		const databaseUrl = database.url;
+		const secrets = await fillStore(databaseUrl, { budgets: 8, callingTeams: 2, otherTeams: 20, otherKeys: 40 });
+		const { child, report } = await startGateway(
+			{ processes, folder },
+			{ name: "lane", databaseUrl, providerPort: (provider.server.address() as AddressInfo).port },
+		);
+		expect(coresOf(child.pid ?? 0)).toEqual(["0"]);
+		const endpoint = { port: portOf(report), path: "/v1/chat/completions", authorizations: secrets.map((secret) => `Bearer ${secret}`), headers: {} };
+		const answer = await probeLane({ kind: "ours", endpoint }, false);
+		const target = { ...endpoint, requestBody: requestBody(256, false), answer };
+		const result = await runWindow({ target, isStream: false, firstCall: 1, durationMs: 300, connections: 32, ratePerSecond: 200 }, pacer);
+		expect([result.right, result.wrong, result.failed]).toEqual([result.sent, 0, 0]);
+
+		const lane = { databaseUrl, chargedWindows: 16 };
+		const tally = { sent: result.sent, right: result.right, wrong: 0, failed: 0 };
+		expect(await judgeLane(lane, tally, callLog)).toEqual({ voidBecause: [], calls: result.sent, billed: result.sent, entries: result.sent + 1 });
+		expect((await judgeLane({ ...lane, chargedWindows: 18 }, tally, callLog)).voidBecause).toEqual(["calls were charged in 16 budget windows and not in 18"]);
+
+		const lines = readFileSync(callLog, "utf8").trimEnd().split("\n");
+		const cut = path.join(folder, "cut.jsonl");
+		writeFileSync(cut, `${lines.slice(0, -1).join("\n")}\n`);
+		expect((await judgeLane(lane, { ...tally, sent: tally.sent - 1 }, cut)).voidBecause).toEqual([expect.stringContaining("verify: unbilled")]);
+		appendFileSync(cut, `${lines.at(-1)}\n${lines.at(-1)}\n`);
+		const doubled = await judgeLane(lane, { ...tally, sent: tally.sent + 1 }, cut);
+		expect(doubled.voidBecause.join()).toContain("duplicated");
+	},
+);
