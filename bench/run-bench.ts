@@ -161,7 +161,7 @@ async function judge(
 		verdicts,
 		figures,
 		exitCode: exitCodeOf(
-			BARS.map((bar) => judgeBar(bar, bar.figureOf(figures))),
+			BARS.map((bar) => judgeBar(bar, figures).verdict),
 			hasVoidLane,
 		),
 	};

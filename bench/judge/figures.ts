@@ -16,10 +16,12 @@ export const GAP_P99: Measure = { kind: "gap", percentile: 99 };
 export class Figures {
 	private readonly windows = new Map<string, WindowRecord>();
 	private readonly rounds: readonly number[];
+	private readonly lanes: ReadonlySet<LaneName>;
 	private readonly random: Random;
 
 	constructor(records: readonly WindowRecord[], random: Random) {
 		for (const record of records) if (record.voidBecause.length === 0) this.windows.set(keyOf(record.scenario, record.lane, record.round), record);
+		this.lanes = new Set(records.map(({ lane }) => lane));
 		this.rounds = [...new Set(records.map(({ round }) => round))].sort((left, right) => left - right);
 		this.random = random;
 	}
@@ -27,6 +29,11 @@ export class Figures {
 	/** Good windows of a lane in a scenario, one per round at most. */
 	of(scenario: WindowRecord["scenario"], lane: LaneName): WindowRecord[] {
 		return this.rounds.flatMap((round) => this.windows.get(keyOf(scenario, lane, round)) ?? []);
+	}
+
+	/** Whether there were windows of the lane at all, good or void. */
+	hasRun(lane: LaneName): boolean {
+		return this.lanes.has(lane);
 	}
 
 	/** A percentile as it is, milliseconds. */

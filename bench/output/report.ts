@@ -91,8 +91,8 @@ function describeLanes({ figures, starts, verdicts }: ReportInput): string[] {
 
 function describeBars(figures: Figures): string[] {
 	const rows = BARS.map((bar) => {
-		const figure = bar.figureOf(figures);
-		return [bar.name, `${bar.sense === "most" ? "<=" : ">="} ${bar.limit} ${bar.unit}`, range(figure, 2), judgeBar(bar, figure).replace("_", " ")];
+		const { figure, verdict } = judgeBar(bar, figures);
+		return [bar.name, `${bar.sense === "most" ? "<=" : ">="} ${bar.limit} ${bar.unit}`, range(figure, 2), verdict.replace("_", " ")];
 	});
 	return ["bars (median over rounds, 95 % interval)", ...textTable(["bar", "limit", "measured", "verdict"], rows), ""];
 }

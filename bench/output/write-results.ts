@@ -56,8 +56,8 @@ function toJson({ figures, records, starts, verdicts, scenarios, ...rest }: Resu
 				: { name: start.name, notServed: start.reason.split("\n")[0] },
 		),
 		bars: BARS.map((bar) => {
-			const figure = bar.figureOf(figures);
-			return { name: bar.name, sense: bar.sense, limit: bar.limit, unit: bar.unit, ...figure, verdict: judgeBar(bar, figure) };
+			const { figure, verdict } = judgeBar(bar, figures);
+			return { name: bar.name, sense: bar.sense, limit: bar.limit, unit: bar.unit, ...figure, verdict };
 		}),
 		windows: records.map(windowToJson),
 	};

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { exitCodeOf, judgeBar } from "../../../bench/judge/bars.ts";
+import { BARS, exitCodeOf, judgeBar, verdictOf } from "../../../bench/judge/bars.ts";
 import { Figures, P50 } from "../../../bench/judge/figures.ts";
 import type { LaneName } from "../../../bench/lanes/lane.ts";
 import { highestRate } from "../../../bench/rounds/run-frontier.ts";
@@ -60,7 +60,7 @@ describe("figures", () => {
 
 	test("over something that adds nothing no ratio is finite, so that no bar is met by it", () => {
 		const ratio = new Figures(rounds({ direct: 2, floor: 2, governed: 4 }), createRandom(1)).addedRatio("caller-1", ["governed", "floor"], P50);
-		expect(judgeBar({ sense: "most", limit: 1.6 }, ratio)).not.toBe("met");
+		expect(verdictOf({ sense: "most", limit: 1.6 }, ratio)).not.toBe("met");
 	});
 });
 
@@ -69,8 +69,8 @@ describe("bars", () => {
 
 	test("a bar is met or missed only by the whole interval", () => {
 		const verdicts = [of(1.2, 1.5), of(1.4, 1.8), of(1.7, 2)].map((figure) => [
-			judgeBar({ sense: "most", limit: 1.6 }, figure),
-			judgeBar({ sense: "least", limit: 1.6 }, figure),
+			verdictOf({ sense: "most", limit: 1.6 }, figure),
+			verdictOf({ sense: "least", limit: 1.6 }, figure),
 		]);
 		expect(verdicts).toEqual([
 			["met", "missed"],
@@ -79,8 +79,12 @@ describe("bars", () => {
 		]);
 	});
 
-	test("what was not measured is not judged", () => {
-		expect(judgeBar({ sense: "most", limit: 1 }, { median: Number.NaN, low: Number.NaN, high: Number.NaN, rounds: 0 })).toBe("not_judged");
+	test("a bar of a peer that was not served is not judged; one that no good window speaks of is unclear", () => {
+		const verdictsOf = (records: WindowRecord[]) => BARS.slice(0, 2).map((bar) => judgeBar(bar, new Figures(records, createRandom(1))).verdict);
+		expect(verdictsOf(rounds({ direct: 1, floor: 2, governed: 2.2 }))).toEqual(["met", "not_judged"]);
+		const noisy = ["direct", "floor", "governed", "portkey"].map((lane) => windowOf(lane as LaneName, 0, 2, { ...LOAD, core1Busy: 1 }));
+		expect(verdictsOf(noisy)).toEqual(["unclear", "unclear"]);
+		expect(exitCodeOf(verdictsOf(noisy), false)).toBe(2);
 	});
 
 	test("exit codes: 1 for a miss or a void lane, 2 for an unclear bar, 0 else", () => {
