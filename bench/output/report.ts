@@ -58,8 +58,8 @@ type Column = { readonly title: string; readonly cell: (figures: Figures, lane: 
 
 function columnsOf({ name }: Scenario): readonly Column[] {
 	const added = (title: string, measure: Measure): Column => ({
-		title,
-		cell: (figures, lane) => (lane === "direct" ? range(figures.plain(name, lane, measure), 3) : `+${range(figures.added(name, lane, measure), 3)}`),
+		title: `added ${title}`,
+		cell: (figures, lane) => (lane === "direct" ? range(figures.plain(name, lane, measure), 3) : range(figures.added(name, lane, measure), 3)),
 	});
 	if (name === "peak") {
 		return [
