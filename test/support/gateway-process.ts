@@ -38,9 +38,15 @@ export type GatewayStand = {
 	close(): Promise<void>;
 };
 
-/** `given`: a migrated database that the stand closes with itself; default a new one. */
-export async function openGatewayStand(given?: TestDatabase): Promise<GatewayStand> {
-	const [database, provider] = await Promise.all([given ?? createTestDatabase(), startSimulatedProvider()]);
+export type GatewayStandOptions = {
+	/** Default: a database of its own on the server of the test run. Closed with the stand. */
+	readonly database?: TestDatabase;
+	/** Settings of the simulated provider; default: no latency. */
+	readonly providerEnvironment?: Readonly<Record<string, string>>;
+};
+
+export async function openGatewayStand({ database: given, providerEnvironment = {} }: GatewayStandOptions = {}): Promise<GatewayStand> {
+	const [database, provider] = await Promise.all([given ?? createTestDatabase(), startSimulatedProvider(providerEnvironment)]);
 	const home = mkdtempSync(path.join(tmpdir(), "tollgate-gateways-"));
 	const started: GatewayProcess[] = [];
 	await withClient(database.url, async (client) => {

@@ -1,0 +1,16 @@
+import { CRASHES } from "./crashes.ts";
+import type { Fault } from "./fault.ts";
+import { GATEWAY_FAULTS } from "./gateways.ts";
+import { DATABASE_FAULTS } from "./postgres.ts";
+import { RACES } from "./races.ts";
+import { SERVER_FAULTS } from "./server-faults.ts";
+import { TIME_FAULTS } from "./time.ts";
+
+/** Every fault of the table that has a system to run on, by its id. */
+export const FAULTS: readonly Fault[] = [...RACES, ...CRASHES, ...DATABASE_FAULTS, ...SERVER_FAULTS, ...GATEWAY_FAULTS, ...TIME_FAULTS].sort(
+	(one, other) => numberOf(one) - numberOf(other),
+);
+
+function numberOf({ id }: Fault): number {
+	return Number(id.slice(1));
+}
