@@ -5,6 +5,8 @@ export type PlannedCall = {
 	readonly teamId: string;
 	readonly key: string;
 	readonly isStream: boolean;
+	/** Default MODEL. */
+	readonly model?: string;
 	readonly outputTokens: number;
 	readonly maxTokens: number;
 	readonly directive: Readonly<Record<string, unknown>>;
@@ -23,6 +25,7 @@ export type CallRecord = {
 	readonly phase: string;
 	/** On performance.now(). */
 	readonly startedAtMs: number;
+	readonly endedAtMs: number;
 	readonly text: string;
 };
 
@@ -34,7 +37,12 @@ const CALL_TIMEOUT_MS = 60_000;
 
 export function bodyOf(call: PlannedCall): string {
 	const content = `Say something about tolls. [[simulate:${JSON.stringify({ ...call.directive, outputTokens: call.outputTokens })}]]`;
-	return JSON.stringify({ model: MODEL, max_tokens: call.maxTokens, messages: [{ role: "user", content }], ...(call.isStream && { stream: true }) });
+	return JSON.stringify({
+		model: call.model ?? MODEL,
+		max_tokens: call.maxTokens,
+		messages: [{ role: "user", content }],
+		...(call.isStream && { stream: true }),
+	});
 }
 
 /** About what the call will cost: one token per four bytes of input. */
@@ -63,6 +71,7 @@ export function planCall(team: { readonly teamId: string; readonly key: string }
 export async function send(call: PlannedCall, to: { readonly url: string; readonly gateway: number; readonly phase: string }): Promise<CallRecord> {
 	const { gateway, phase } = to;
 	const record = { teamId: call.teamId, gateway, phase, startedAtMs: performance.now() };
+	const end = () => ({ ...record, endedAtMs: performance.now() });
 	try {
 		const response = await fetch(`${to.url}/v1/chat/completions`, {
 			method: "POST",
@@ -73,9 +82,9 @@ export async function send(call: PlannedCall, to: { readonly url: string; readon
 		const requestId = response.headers.get("x-tollgate-request-id");
 		const text = await response.text();
 		const isBroken = response.status === 200 && call.isStream && !text.trimEnd().endsWith("data: [DONE]");
-		return { ...record, status: isBroken ? 0 : response.status, code: codeOf(response.status, text), requestId, text };
+		return { ...end(), status: isBroken ? 0 : response.status, code: codeOf(response.status, text), requestId, text };
 	} catch (error) {
-		return { ...record, status: 0, code: null, requestId: null, text: describe(error) };
+		return { ...end(), status: 0, code: null, requestId: null, text: describe(error) };
 	}
 }
 

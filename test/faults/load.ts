@@ -35,7 +35,8 @@ export function startLoad(gateways: () => readonly LoadGateway[], plan: readonly
 			if (phase === "during" && next >= 2 * third) await until("the heal", () => phase === "after", DONE_WITHIN_MS);
 			const call = plan[next++];
 			if (call === undefined) return;
-			records.push(await send(call, { url: gateways()[gateway]?.url ?? "", gateway, phase }));
+			const record = await send(call, { url: gateways()[gateway]?.url ?? "", gateway, phase });
+			records.push({ ...record, phase: record.phase === "before" ? phase : record.phase }); // the fault may have begun under it
 			await new Promise((resolve) => setTimeout(resolve, pauseMs));
 		}
 	};

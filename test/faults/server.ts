@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -9,7 +10,6 @@ import { migrateDatabase } from "#activities/database/migrate.ts";
 import { findFreePort } from "#activities/process/free-port.ts";
 import { waitForEnd } from "#activities/process/identity.ts";
 import type { TestDatabase } from "#test/support/postgres.ts";
-import { until } from "#test/support/until.ts";
 
 const execute = promisify(execFile);
 const BALLAST_PIECE = Buffer.alloc(64 * 1024);
@@ -71,19 +71,22 @@ export class OwnServer {
 		}
 	}
 
+	/** What the server logged. */
+	readLog(): string {
+		return readFileSync(settingsOf(this.folder, this.port).logFile, "utf8");
+	}
+
 	/** Leaves not one block free. */
 	async fillDisk(): Promise<void> {
 		const file = path.join(this.folder, "ballast");
-		await writeFile(file, "");
-		await until("the disk to be full", async () => {
+		for (;;) {
 			try {
 				await writeFile(file, BALLAST_PIECE, { flag: "a" });
-				return false;
 			} catch (error) {
-				if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-				return (await statfs(this.folder)).bavail === 0;
+				if ((error as NodeJS.ErrnoException).code === "ENOSPC") return;
+				throw error;
 			}
-		});
+		}
 	}
 
 	async emptyDisk(): Promise<void> {

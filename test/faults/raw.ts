@@ -1,0 +1,31 @@
+import { connect } from "node:net";
+
+const ANSWERS_WITHIN_MS = 20_000;
+const ANSWER_BYTES_MOST = 1_000_000;
+
+/** What came back on a socket; status 0 where it was closed without an answer. */
+export type RawEnd = { readonly status: number; readonly text: string };
+
+/** Writes bytes to the server of `url` exactly as given and reads what it answers until it closes, or until an answer is whole enough to have a status. */
+export function exchange(url: string, bytes: string | Buffer): Promise<RawEnd> {
+	const { hostname, port } = new URL(url);
+	return new Promise((resolve, reject) => {
+		let text = "";
+		const socket = connect(Number(port), hostname, () => socket.write(bytes));
+		const end = (): void => {
+			socket.destroy();
+			resolve({ status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0), text });
+		};
+		socket.setEncoding("latin1");
+		socket.setTimeout(ANSWERS_WITHIN_MS, () => {
+			socket.destroy();
+			reject(new Error(`no answer within ${ANSWERS_WITHIN_MS} ms to ${String(bytes).slice(0, 200)}`));
+		});
+		socket.on("data", (chunk: string) => {
+			text += chunk;
+			if (text.length > ANSWER_BYTES_MOST) end();
+		});
+		socket.on("error", end); // a connection reset in the middle of a refused body is an answer, too
+		socket.on("close", end);
+	});
+}
