@@ -49,13 +49,14 @@ const REFUSALS = `
 	SELECT r.request_id, r.code = 'budget.exceeded' AND (e.seq IS NULL OR least(e.limit_amount, e.stop_amount) - e.granted_after + r.idle >= r.need) AS is_false
 	FROM tollgate.refusal r LEFT JOIN tollgate.window_event e ON e.window_id = r.window_id AND e.seq = r.window_seq`;
 
-// What the attempts and lumps of a window cost, against the highest limit it ever had; an overrun stands beside it.
+// What the attempts and lumps of a window cost, against the highest limit it ever had. What a provider billed beyond a
+// reservation, known at once or found in its log later, is no overspend: it stands beside it, as an overrun or an overhang.
 const OVERSPENDS = `
 	WITH spent AS (
 		SELECT window_id, sum(amount) AS amount FROM (
 			SELECT u.window_id, a.cost_nano_usd - a.overrun_nano_usd AS amount FROM tollgate.attempt a CROSS JOIN LATERAL unnest(a.window_ids) AS u (window_id)
 			UNION ALL
-			SELECT d.key::bigint, d.value::bigint FROM tollgate.entry e CROSS JOIN LATERAL jsonb_each_text(e.detail -> 'windows') AS d WHERE e.kind IN ('lump', 'adjustment')
+			SELECT d.key::bigint, CASE e.kind WHEN 'lump' THEN d.value::bigint ELSE least(0, d.value::bigint) END FROM tollgate.entry e CROSS JOIN LATERAL jsonb_each_text(e.detail -> 'windows') AS d WHERE e.kind IN ('lump', 'adjustment')
 		) x GROUP BY window_id
 	), highest AS (SELECT window_id, max(least(limit_amount, stop_amount)) AS amount FROM tollgate.window_event GROUP BY window_id)
 	SELECT coalesce(sum(greatest(0, s.amount - h.amount)), 0) + (

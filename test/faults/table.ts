@@ -1,6 +1,7 @@
 import { CRASHES } from "./crashes.ts";
 import type { Fault } from "./fault.ts";
 import { GATEWAY_FAULTS } from "./gateways.ts";
+import { GOVERNANCE_FAULTS } from "./governance.ts";
 import { HOSTILE_FAULTS } from "./hostile.ts";
 import { LEDGER_FAULTS } from "./ledger.ts";
 import { DATABASE_FAULTS } from "./postgres.ts";
@@ -22,6 +23,7 @@ export const FAULTS: readonly Fault[] = [
 	...REQUEST_FAULTS,
 	...HOSTILE_FAULTS,
 	...LEDGER_FAULTS,
+	...GOVERNANCE_FAULTS,
 ].sort((one, other) => numberOf(one) - numberOf(other));
 
 function numberOf({ id }: Fault): number {
