@@ -56,7 +56,7 @@ export class Directory {
 	/** Budgets a call meets; `isAdmissible` is false for a team without a budget of its own that is not unlimited. */
 	match(call: CallDimensions): Match & { readonly isAdmissible: boolean } {
 		const team = this.teams.get(call.teamId);
-		if (!team || team.record.isDeleted) return { budgets: [], hasTeamBudget: false, isAdmissible: false };
+		if (!team) return { budgets: [], hasTeamBudget: false, isAdmissible: false };
 		const cacheKey = `${call.key}\0${call.feature}\0${call.user}\0${call.environment}\0${call.model}\0${call.provider}`;
 		let match = team.matches.get(cacheKey);
 		if (!match) {
@@ -82,7 +82,7 @@ export class Directory {
 	/** A key changed: forget it, and every unknown one (it may exist now). */
 	forgetKey(keyId: string): void {
 		this.generation++;
-		for (const [digest, known] of this.keys) if (known.keyId === undefined || known.keyId === keyId) this.keys.delete(digest);
+		this.forgetKeys((known) => known.keyId === undefined || known.keyId === keyId);
 	}
 
 	/** Budgets of the named teams as they were known last; null = of every team. */
@@ -91,17 +91,26 @@ export class Directory {
 		return new Set(teams.flatMap(([, { record }]) => record.budgets.map(({ budgetId }) => budgetId)));
 	}
 
-	/** Reads teams again whose budgets or policy changed; null = every team this gateway knows. */
+	/**
+	 * Reads teams again whose budgets or policy changed; null = every team this gateway knows. The keys of a deleted team end
+	 * with it: they are looked up again, and so is every unknown one, whose team may be back.
+	 */
 	async reload(changed: ReadonlySet<string> | null): Promise<void> {
 		this.generation++;
+		this.forgetKeys((known) => known.keyId === undefined);
 		const teamIds = [...this.teams.keys()].filter((teamId) => changed === null || changed.has(teamId));
 		for (let from = 0; from < teamIds.length; from += TEAMS_PER_RELOAD) {
 			const asked = teamIds.slice(from, from + TEAMS_PER_RELOAD);
 			const records = await this.authority.loadTeams(asked);
-			for (const record of records) this.remember(record);
-			const found = new Set(records.map(({ teamId }) => teamId));
+			const present = records.filter(({ isDeleted }) => !isDeleted);
+			for (const record of present) this.remember(record);
+			const found = new Set(present.map(({ teamId }) => teamId));
 			for (const teamId of asked) if (!found.has(teamId)) this.teams.delete(teamId);
 		}
+	}
+
+	private forgetKeys(isForgotten: (known: KnownKey) => boolean): void {
+		for (const [digest, known] of this.keys) if (isForgotten(known)) this.keys.delete(digest);
 	}
 
 	private teamIsKnown(known: KnownKey): boolean {

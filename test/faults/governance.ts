@@ -106,8 +106,8 @@ export const GOVERNANCE_FAULTS: readonly Fault[] = [
 			const governed = await openGoverned(run);
 			const { stand, proxy, governance } = governed;
 			await startRole(run, governed);
-			let teams: readonly Team[] = [];
-			const load = await stand.load(run.random, { prepare: async (made) => void (teams = made) });
+			const teams: Team[] = [];
+			const load = await stand.load(run.random, { prepare: async (made) => void teams.push(...made) });
 			await load.beginFault(4 * LEASE_MS);
 			proxy.stall();
 			await after(2 * LEASE_MS);
@@ -134,8 +134,8 @@ export const GOVERNANCE_FAULTS: readonly Fault[] = [
 			const { stand, temporal, governance } = await openGoverned(run);
 			const start = () => startWorkerProcess(run, { databaseUrl: stand.base.database.url, temporalAddress: temporal.address });
 			let worker = await start();
-			let teams: readonly Team[] = [];
-			const load = await stand.load(run.random, { prepare: async (made) => void (teams = made) });
+			const teams: Team[] = [];
+			const load = await stand.load(run.random, { prepare: async (made) => void teams.push(...made) });
 			await load.beginFault(4 * LEASE_MS);
 			const governedTeams = teams.slice(1, 5);
 			const changes = governedTeams.map(async (team, index) => {

@@ -14,7 +14,7 @@ function openDirectory(nowMs = () => 0) {
 		resolveKey: () => new Promise<ResolvedKey>((resolve) => answers.push(resolve)),
 		loadTeams: async (teamIds: readonly string[]) => {
 			loaded.push(teamIds);
-			return teamIds.filter((teamId) => teamId !== "gone").map((teamId) => ({ ...TEAM, teamId, revision: 2n }));
+			return teamIds.filter((teamId) => teamId !== "gone").map((teamId) => ({ ...TEAM, teamId, isDeleted: teamId === "deleted", revision: 2n }));
 		},
 	} as Partial<Authority> as Authority;
 	return { directory: new Directory(authority, nowMs), answers, loaded };
@@ -79,4 +79,27 @@ it("asks again for a key it did not know when any key changes: it may exist now"
 	directory.forgetKey("key_other");
 	expect(directory.resolveKey("tg-known")).toMatchObject({ kind: "known" });
 	expect(directory.resolveKey("tg-new")).toBeInstanceOf(Promise);
+});
+
+it("a deleted team's keys end with it also where they were known, and come back with it", async () => {
+	const { directory, answers } = openDirectory();
+	const answer = async (key: ResolvedKey) => {
+		const resolution = directory.resolveKey("tg-secret");
+		answers.at(-1)?.(key);
+		return resolution;
+	};
+	const team = { ...TEAM, teamId: "deleted" };
+	const known: ResolvedKey = { ...KNOWN, resolution: { kind: "known", key: { ...KEY, teamId: "deleted" } }, team };
+	expect(await answer(known)).toMatchObject({ kind: "known" });
+	await directory.reload(new Set(["deleted"]));
+	const refused: ResolvedKey = {
+		resolution: { kind: "refused", code: "key.invalid", message: "not known" },
+		expiresInMs: null,
+		maxAsserted: 0,
+		team: undefined,
+	};
+	expect(await answer(refused)).toMatchObject({ kind: "refused", code: "key.invalid" });
+	expect(directory.resolveKey("tg-secret")).toMatchObject({ kind: "refused", code: "key.invalid" });
+	await directory.reload(new Set(["deleted"]));
+	expect(await answer(known)).toMatchObject({ kind: "known" });
 });
