@@ -11,6 +11,8 @@ export type PlannedCall = {
 	readonly maxTokens: number;
 	readonly directive: Readonly<Record<string, unknown>>;
 	readonly headers?: Readonly<Record<string, string>>;
+	/** Text that makes the prompt long. */
+	readonly padding?: string;
 };
 
 /** How one call ended for its caller. */
@@ -36,7 +38,7 @@ const OUTPUT_NANO_USD = 10_000n;
 const CALL_TIMEOUT_MS = 60_000;
 
 export function bodyOf(call: PlannedCall): string {
-	const content = `Say something about tolls. [[simulate:${JSON.stringify({ ...call.directive, outputTokens: call.outputTokens })}]]`;
+	const content = `${call.padding ?? ""}Say something about tolls. [[simulate:${JSON.stringify({ ...call.directive, outputTokens: call.outputTokens })}]]`;
 	return JSON.stringify({
 		model: call.model ?? MODEL,
 		max_tokens: call.maxTokens,

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
@@ -6,6 +5,7 @@ import { expect } from "vitest";
 import { bodyOf, MODEL, planCall } from "./call.ts";
 import type { Fault, FaultRun } from "./fault.ts";
 import { expectEnds } from "./load.ts";
+import { residentMegabytes } from "./pressure.ts";
 import { exchange } from "./raw.ts";
 import { inTurns } from "./requests.ts";
 import { OwnServer } from "./server.ts";
@@ -71,10 +71,6 @@ function damaged(run: FaultRun, { canary, key }: Hostile): Buffer {
 	const bytes = request([`authorization: Bearer ${key}`, "content-type: application/json"], chatOf(canary));
 	for (let change = random.integer(1, 6); change > 0; change -= 1) bytes[random.integer(0, bytes.length - 1)] = random.integer(0, 255);
 	return Buffer.concat([bytes, Buffer.from("\r\n\r\n")]); // a length that grew would wait for more
-}
-
-function residentMegabytes(pid: number | undefined): number {
-	return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1_024;
 }
 
 /** An HTTP server that must not be talked to, or that sends whoever does to it elsewhere. */

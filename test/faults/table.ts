@@ -1,10 +1,13 @@
 import { CRASHES } from "./crashes.ts";
+import { DEPLOYMENT_FAULTS } from "./deployments.ts";
 import type { Fault } from "./fault.ts";
 import { GATEWAY_FAULTS } from "./gateways.ts";
 import { GOVERNANCE_FAULTS } from "./governance.ts";
 import { HOSTILE_FAULTS } from "./hostile.ts";
 import { LEDGER_FAULTS } from "./ledger.ts";
+import { PACKAGE_FAULTS } from "./packages.ts";
 import { DATABASE_FAULTS } from "./postgres.ts";
+import { PRESSURE_FAULTS } from "./pressure.ts";
 import { PROVIDER_FAULTS } from "./provider.ts";
 import { RACES } from "./races.ts";
 import { REQUEST_FAULTS } from "./requests.ts";
@@ -24,6 +27,9 @@ export const FAULTS: readonly Fault[] = [
 	...HOSTILE_FAULTS,
 	...LEDGER_FAULTS,
 	...GOVERNANCE_FAULTS,
+	...PRESSURE_FAULTS,
+	...DEPLOYMENT_FAULTS,
+	...PACKAGE_FAULTS,
 ].sort((one, other) => numberOf(one) - numberOf(other));
 
 function numberOf({ id }: Fault): number {
