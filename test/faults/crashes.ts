@@ -79,7 +79,6 @@ export const CRASHES: readonly Fault[] = [
 	{
 		id: "F3",
 		name: "kill -9 between reservation and sending",
-		isShort: true,
 		async run(run) {
 			// Before the journal knows of it nothing was reserved for anybody else to see.
 			const unwritten = await crashUnderLoad(run, { point: "after-reserve" });
@@ -117,6 +116,7 @@ export const CRASHES: readonly Fault[] = [
 	{
 		id: "F5",
 		name: "kill -9 after the answer, before it is booked",
+		isShort: true,
 		async run(run) {
 			const crashed = await crashUnderLoad(run, { point: "after-answer" });
 			const result = await resultOf(crashed);

@@ -95,7 +95,6 @@ export const DEPLOYMENT_FAULTS: readonly Fault[] = [
 	{
 		id: "F27",
 		name: "every way to fail with canary keys, then a look at everything that was written",
-		isShort: true,
 		async run(run) {
 			const canary = `sk-canary-${run.random.text(20)}`;
 			const stand = await run.open({

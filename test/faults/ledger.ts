@@ -157,6 +157,7 @@ export const LEDGER_FAULTS: readonly Fault[] = [
 	{
 		id: "F39",
 		name: "limit lowered below what is spent, key revoked, team deleted, all with calls in flight",
+		isShort: true,
 		async run(run) {
 			const stand = await run.open();
 			const { pool, close } = openTestPool(stand.base.database.url);

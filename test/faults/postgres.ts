@@ -24,7 +24,6 @@ export const DATABASE_FAULTS: readonly Fault[] = [
 	{
 		id: "F7",
 		name: "PostgreSQL down for 3 leases",
-		isShort: true,
 		async run(run) {
 			const stand = await run.open();
 			const load = await stand.load(run.random);

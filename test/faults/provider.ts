@@ -84,7 +84,6 @@ export const PROVIDER_FAULTS: readonly Fault[] = [
 	{
 		id: "F16",
 		name: "a storm of 429, with and without Retry-After",
-		isShort: true,
 		async run(run) {
 			const hasRetryAfter = run.seed % 2 === 1;
 			const { stand, load, recoveryMs } = await misbehave(run, { "429": 0.7 }, hasRetryAfter ? { retryAfterSeconds: 1 } : {});
@@ -121,7 +120,6 @@ export const PROVIDER_FAULTS: readonly Fault[] = [
 	{
 		id: "F19",
 		name: "usage missing, zero, negative, fractional, huge, of another model, or beyond the reservation",
-		isShort: true,
 		async run(run) {
 			const rates = { missing_usage: 0.1, zero_usage: 0.1, negative_usage: 0.1, fractional_usage: 0.1, huge_usage: 0.1, wrong_model: 0.1 };
 			const breaksPromise = (call: PlannedCall, random: FaultRun["random"]): PlannedCall =>
@@ -152,7 +150,6 @@ export const PROVIDER_FAULTS: readonly Fault[] = [
 	{
 		id: "F22",
 		name: "callers leave before the headers, at the first chunk, in the middle and at the last",
-		isShort: true,
 		async run(run) {
 			const stand = await run.open();
 			const load = await stand.load(run.random);

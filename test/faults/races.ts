@@ -11,7 +11,7 @@ const ASKERS = 200;
 
 /** What a gateway holds for one of the identical calls: read from the ledger, where a probe with plenty of money left it. */
 async function holdOf(stand: FaultStand, maxTokens: number): Promise<bigint> {
-	const probe = await barrier(stand, stand.ample, { calls: 1, maxTokens, holdName: "probe" });
+	const probe = barrier(stand, stand.ample, { calls: 1, maxTokens, holdName: "probe" });
 	await stand.base.provider.control("release", { name: "probe" });
 	const [record] = await probe.ends;
 	expect(record?.status).toBe(200);
