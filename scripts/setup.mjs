@@ -90,7 +90,8 @@ async function install(fingerprint) {
 	say("installing packages from package-lock.json (about a minute the first time)");
 	const startedAt = Date.now();
 	const timer = setInterval(() => say(`still installing packages (${Math.round((Date.now() - startedAt) / 1000)} s)`), PROGRESS_EVERY_MS);
-	const { code, output } = await runNpm(["ci", "--include=dev", "--no-audit", "--no-fund"]);
+	// A package whose install script nobody allowed stops the install. An older npm, which knows no such policy, takes no notice.
+	const { code, output } = await runNpm(["ci", "--include=dev", "--strict-allow-scripts", "--no-audit", "--no-fund"]);
 	clearInterval(timer);
 	if (code !== 0) {
 		fail(`\`npm ci\` failed (exit code ${code}):\n${pickErrors(output)}\nCheck that the package registry is reachable, then run the command again.`);
