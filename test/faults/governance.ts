@@ -107,7 +107,13 @@ export const GOVERNANCE_FAULTS: readonly Fault[] = [
 			const { stand, proxy, governance } = governed;
 			await startRole(run, governed);
 			const teams: Team[] = [];
-			const load = await stand.load(run.random, { prepare: async (made) => void teams.push(...made) });
+			const load = await stand.load(run.random, {
+				prepare: async (made) => {
+					teams.push(...made);
+					// Low enough that most teams cross it while Temporal is away.
+					await stand.sql("UPDATE tollgate.budget SET warn_basis_points = 3000 WHERE team_id = ANY ($1)", [made.map(({ teamId }) => teamId)]);
+				},
+			});
 			await load.beginFault(4 * LEASE_MS);
 			proxy.stall();
 			await after(2 * LEASE_MS);

@@ -41,7 +41,11 @@ export const DATABASE_FAULTS: readonly Fault[] = [
 			const late = load.records.filter(({ startedAtMs, endedAtMs }) => startedAtMs > downAtMs + LEASE_MS && endedAtMs < upAtMs);
 			expect(late.filter(({ status }) => status === 200).length, "calls served after the lease had ended").toBe(0);
 			expect(late.some((record) => endOf(record) === CLOSED)).toBe(true);
-			for (const gateway of stand.gateways) expect(gateway.log()).toContain("did not answer"); // told, not swallowed
+			for (const gateway of stand.gateways) {
+				expect(gateway.log()).toContain("did not answer"); // told, not swallowed
+				const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+				expect(metrics, "calls beyond the lease, which nobody named an allowance for").toContain("tollgate_attempts_on_outage_allowance_total 0\n");
+			}
 			return { counts: await stand.finish(load.records), recoveryMs };
 		},
 	},

