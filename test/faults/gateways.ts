@@ -34,7 +34,7 @@ async function withAdministration(stand: FaultStand, work: (setLimit: (team: Tea
 	const { pool, close } = openTestPool(stand.base.database.url);
 	const administration = { database: pool, governor: createSqlGovernor(pool), adminName: "ada" };
 	try {
-		await work((team, limit) => setBudget(administration, { teamId: team.teamId, windowKind: "day", limitAmount: limit.toString() }));
+		await work((team, limit) => setBudget(administration, { teamId: team.teamId, windowKind: "lifetime", limitAmount: limit.toString() }));
 	} finally {
 		await close();
 	}

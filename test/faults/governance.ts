@@ -22,7 +22,7 @@ const TOLD_WITHIN_MS = 60_000;
 type Governed = { readonly stand: FaultStand; readonly temporal: TestTemporal; readonly proxy: CuttableProxy; readonly governance: GovernanceClient };
 
 async function openGoverned(run: FaultRun): Promise<Governed> {
-	const stand = await run.open();
+	const stand = await run.open({ windowKind: "day" });
 	const temporal = await startTestTemporal();
 	run.defer(() => temporal.close());
 	const proxy = await openCuttableProxy(Number(temporal.address.split(":")[1]));

@@ -170,7 +170,7 @@ export const LEDGER_FAULTS: readonly Fault[] = [
 			const held = await hold(run, stand, [lowered, revoked, deleted]);
 			const [keyRow] = await stand.sql<{ id: string }>("SELECT id FROM tollgate.virtual_key WHERE team_id = $1", [revoked.teamId]);
 			const changes = [
-				() => setBudget(administration, { teamId: lowered.teamId, windowKind: "day", limitAmount: "1" }),
+				() => setBudget(administration, { teamId: lowered.teamId, windowKind: "lifetime", limitAmount: "1" }),
 				() => revokeVirtualKey(pool, keyRow?.id ?? "", "ada"),
 				() => deleteTeam(administration, deleted.teamId),
 			];

@@ -26,6 +26,8 @@ export type FaultStandOptions = {
 	/** Default: a database on the server of the test run. */
 	readonly database?: TestDatabase;
 	readonly providerEnvironment?: Readonly<Record<string, string>>;
+	/** Of every team's budget. Default "lifetime": a run over midnight is no fault unless it is meant to be one. */
+	readonly windowKind?: string;
 };
 
 export type Team = { readonly teamId: string; readonly key: string };
@@ -59,6 +61,8 @@ export class FaultStand {
 	private readonly environment: Record<string, string>;
 	/** A team with more money than any workload needs. */
 	ample: Team = { teamId: "", key: "" };
+	/** Teams of workloads that have as much: none of their calls may be refused for money. */
+	private readonly rich = new Set<string>();
 
 	private constructor(base: GatewayStand, proxy: DatabaseProxy, options: FaultStandOptions) {
 		this.base = base;
@@ -69,6 +73,7 @@ export class FaultStand {
 	static async open(options: FaultStandOptions): Promise<FaultStand> {
 		const base = await openGatewayStand({
 			...(options.database && { database: options.database }),
+			windowKind: options.windowKind ?? "lifetime",
 			providerEnvironment: { TOLLGATE_SIMULATOR_LATENCY_MS: "5", ...options.providerEnvironment },
 		});
 		const proxy = await DatabaseProxy.open(Number(new URL(base.database.url).port));
@@ -111,6 +116,7 @@ export class FaultStand {
 			),
 		);
 		const plan = drafts.map((call) => ({ ...call, ...(teams[Number(call.teamId)] ?? this.ample) }));
+		for (const [index, { teamId }] of teams.entries()) if (shares[index] === undefined) this.rich.add(teamId);
 		await options.prepare?.(teams);
 		return startLoad(() => this.gateways, plan);
 	}
@@ -129,6 +135,8 @@ export class FaultStand {
 	/** Ends every gateway in order, so that nothing may be pending, and has both checkers judge the books. */
 	async finish(records: readonly CallRecord[], { shouldResolve = false }: { readonly shouldResolve?: boolean } = {}): Promise<Counts> {
 		await Promise.all(this.gateways.map((gateway) => gateway.end()));
+		const poor = records.filter(({ status, code, teamId }) => status === 402 && code === "budget.exceeded" && this.rich.has(teamId));
+		expect(poor, "refusals of teams with money enough").toEqual([]);
 		return judgeTwice({ databaseUrl: this.base.database.url, callLogPath: this.base.provider.callLogPath, records, shouldResolve });
 	}
 

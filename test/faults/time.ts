@@ -42,7 +42,7 @@ export const TIME_FAULTS: readonly Fault[] = [
 		id: "F14",
 		name: "the end of every team's window under load, calls in flight over it",
 		async run(run) {
-			const stand = await run.open();
+			const stand = await run.open({ windowKind: "day" });
 			await expectCalendarWithoutGaps(run, stand);
 			const straddling = await stand.base.team(1_000_000_000n);
 			let teams: readonly Team[] = [];

@@ -32,7 +32,7 @@ export type GatewayStand = {
 	readonly provider: SimulatedProvider;
 	readonly home: string;
 	start(gatewayId: string, environment?: Record<string, string>): Promise<GatewayProcess>;
-	/** A team with one daily budget and one key. */
+	/** A team with one budget and one key. */
 	team(limitNanoUsd: bigint, policy?: Record<string, unknown>): Promise<{ readonly teamId: string; readonly key: string }>;
 	verify(): ReturnType<typeof verifyLedger>;
 	close(): Promise<void>;
@@ -43,9 +43,12 @@ export type GatewayStandOptions = {
 	readonly database?: TestDatabase;
 	/** Settings of the simulated provider; default: no latency. */
 	readonly providerEnvironment?: Readonly<Record<string, string>>;
+	/** Of the budget that each team gets; default "day". */
+	readonly windowKind?: string;
 };
 
-export async function openGatewayStand({ database: given, providerEnvironment = {} }: GatewayStandOptions = {}): Promise<GatewayStand> {
+export async function openGatewayStand(options: GatewayStandOptions = {}): Promise<GatewayStand> {
+	const { database: given, providerEnvironment = {}, windowKind = "day" } = options;
 	const [database, provider] = await Promise.all([given ?? createTestDatabase(), startSimulatedProvider(providerEnvironment)]);
 	const home = mkdtempSync(path.join(tmpdir(), "tollgate-gateways-"));
 	const started: GatewayProcess[] = [];
@@ -68,7 +71,7 @@ export async function openGatewayStand({ database: given, providerEnvironment = 
 			started.push(gateway);
 			return gateway;
 		},
-		team: (limitNanoUsd, policy = {}) => withClient(database.url, (client) => createTeam(client, limitNanoUsd, policy)),
+		team: (limitNanoUsd, policy = {}) => withClient(database.url, (client) => createTeam(client, { limitNanoUsd, policy, windowKind })),
 		verify: () => verifyLedger({ databaseUrl: database.url, providerLogPath: provider.callLogPath }),
 		async close() {
 			await Promise.all(started.map((gateway) => gateway.end("SIGKILL")));
@@ -79,11 +82,13 @@ export async function openGatewayStand({ database: given, providerEnvironment = 
 	};
 }
 
-async function createTeam(client: pg.Client, limitNanoUsd: bigint, policy: Record<string, unknown>): Promise<{ teamId: string; key: string }> {
+type NewTeam = { readonly limitNanoUsd: bigint; readonly policy: Record<string, unknown>; readonly windowKind: string };
+
+async function createTeam(client: pg.Client, { limitNanoUsd, policy, windowKind }: NewTeam): Promise<{ teamId: string; key: string }> {
 	const teamId = `team-${randomBytes(4).toString("hex")}`;
 	const key = `tg-${randomBytes(32).toString("base64url")}`;
 	await insertTeam(client, teamId, policy);
-	await insertBudget(client, { teamId, limit: limitNanoUsd });
+	await insertBudget(client, { teamId, limit: limitNanoUsd, windowKind });
 	await client.query("INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, created_by) VALUES ($1, $2, '', $3, 'test')", [
 		`key_${randomBytes(8).toString("hex")}`,
 		createHash("sha256").update(key).digest(),
