@@ -44,6 +44,7 @@ function openSlowCaller(stand: FaultStand, key: string, gateway: number): SlowCa
 				socket.setEncoding("latin1");
 				socket.on("data", (chunk: string) => (end = `${end}${chunk}`.slice(-4_000)));
 				socket.on("end", () => resolve(end));
+				socket.resume();
 				socket.on("error", reject);
 			}),
 	};
