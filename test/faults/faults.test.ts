@@ -14,6 +14,9 @@ const seeds = (process.env["TOLLGATE_TEST_FAULT_SEEDS"] ?? "1").split(",").map(N
 const resultsFile = process.env["TOLLGATE_TEST_FAULT_RESULTS"];
 const FAULT_TIMEOUT_MS = 240_000;
 
+if (wanted !== undefined && wanted !== "all")
+	for (const id of wanted.split(",")) if (!FAULTS.some((fault) => fault.id === id)) throw new Error(`there is no fault ${id}; docs/faults.md lists them`);
+
 const chosen = FAULTS.filter(({ id, isShort }) => (wanted === undefined ? isShort : wanted === "all" || wanted.split(",").includes(id)));
 
 for (const fault of chosen) {
