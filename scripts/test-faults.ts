@@ -53,7 +53,7 @@ function wholeNumber(option: string, text: string): number {
 async function runFaults(seeds: readonly number[], only: string | undefined): Promise<number> {
 	const resultsFile = path.join(folder, "results.jsonl");
 	const startedAtMs = performance.now();
-	const child = spawn(process.execPath, [path.join(import.meta.dirname, "test.ts"), "test/faults"], {
+	const child = spawn(process.execPath, [path.join(import.meta.dirname, "test.ts"), "test/faults/faults.test.ts"], {
 		cwd: path.join(import.meta.dirname, ".."),
 		env: { ...process.env, TOLLGATE_TEST_FAULTS: only ?? "all", TOLLGATE_TEST_FAULT_SEEDS: seeds.join(","), TOLLGATE_TEST_FAULT_RESULTS: resultsFile },
 		stdio: "inherit",
