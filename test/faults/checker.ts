@@ -20,6 +20,8 @@ type AttemptRow = {
 	charged: string | null;
 	charges: string;
 	is_resolved: boolean;
+	/** Counting tokens, which providers neither bill nor log. */
+	is_free: boolean;
 };
 type Books = {
 	readonly attempts: readonly AttemptRow[];
@@ -34,7 +36,8 @@ type Books = {
 type PriceRow = { version: string; model: string; prices: { input: string; cachedInput: string; output: string } };
 
 const ATTEMPTS = `
-	SELECT a.attempt_id, a.request_id, a.outcome, a.priced_model, a.price_version, e.charged, coalesce(e.charges, 0) AS charges, coalesce(e.is_resolved, false) AS is_resolved
+	SELECT a.attempt_id, a.request_id, a.outcome, a.priced_model, a.price_version, e.charged, coalesce(e.charges, 0) AS charges, coalesce(e.is_resolved, false) AS is_resolved,
+	       a.endpoint = 'count_tokens' AND a.cost_nano_usd = 0 AS is_free
 	FROM tollgate.attempt a LEFT JOIN (
 		SELECT attempt_id, sum(amount_nano_usd) AS charged, count(*) FILTER (WHERE kind <> 'adjustment') AS charges, bool_or(detail ? 'resolves') AS is_resolved
 		FROM tollgate.entry WHERE attempt_id IS NOT NULL GROUP BY attempt_id
@@ -143,7 +146,8 @@ function matchLog(log: readonly LogLine[], books: Books): Found {
 	}
 	for (const [id, attempts] of byId) {
 		if (attempts.length > 1 || attempts.some(({ charges }) => Number(charges) !== 1)) found.duplicated += 1;
-		if (attempts[0]?.outcome === "settled" && !seen.has(id)) found.problems.push(`attempt ${id} is settled, the provider's log does not hold it`);
+		if (attempts[0]?.outcome === "settled" && !attempts[0].is_free && !seen.has(id))
+			found.problems.push(`attempt ${id} is settled, the provider's log does not hold it`);
 	}
 	return found;
 }
