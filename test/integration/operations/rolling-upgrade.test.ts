@@ -61,7 +61,7 @@ describe("migrations run under traffic", () => {
 		for (const file of files.slice(0, -1)) await cp(path.join(MIGRATIONS, file), path.join(folder, file));
 		const database = await createEmptyDatabase();
 		await migrateDatabase(database.url, folder);
-		const stand = await openGatewayStand(database);
+		const stand = await openGatewayStand({ database });
 		try {
 			await upgradeUnderTraffic(stand, async () => expect((await migrateDatabase(database.url)).applied).toEqual([newest]));
 		} finally {
