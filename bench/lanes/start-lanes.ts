@@ -81,6 +81,7 @@ export function startGateway(context: Pick<LaneContext, "processes" | "folder">,
 				? { TOLLGATE_SIMULATED_PROVIDER_URL: `http://127.0.0.1:${plan.providerPort}` }
 				: { TOLLGATE_PROVIDERS_FILE: plan.providersFile }),
 			TOLLGATE_LOG_LEVEL: "warn",
+			NODE_COMPILE_CACHE: path.join(context.folder, "compiled"),
 			DATABASE_URL: plan.databaseUrl,
 		},
 	});
