@@ -35,6 +35,7 @@ export function createPostgresAuthority(input: { url: string; gatewayId: string;
 	const listening = new Connection({
 		url: input.url,
 		applicationName: `tollgate gateway ${input.gatewayId} heartbeat`,
+		plansOnce: true,
 		onOpen: async (client) => {
 			client.on("notification", (message) => onNews?.(message.channel === "tollgate_change" ? "tollgate_change" : "tollgate_claim"));
 			await client.query("LISTEN tollgate_claim; LISTEN tollgate_change");
@@ -103,7 +104,7 @@ async function ask(connection: Connection, name: string, text: string, values: r
 
 /** The connection a call waits on: grants and look-ups. Closed with the authority. */
 export function openAsking({ url, gatewayId }: { readonly url: string; readonly gatewayId: string }): Connection {
-	return new Connection({ url, applicationName: `tollgate gateway ${gatewayId} grants` });
+	return new Connection({ url, applicationName: `tollgate gateway ${gatewayId} grants`, plansOnce: true });
 }
 
 function unexpected(functionName: string): never {

@@ -1,6 +1,22 @@
 import pg from "pg";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
+export type ConnectionOptions = {
+	readonly url: string;
+	readonly applicationName: string;
+	/** Default 2,000 ms. */
+	readonly statementTimeoutMs?: number;
+	/**
+	 * Statements are planned once per connection, not at every call. For grants and heartbeats, whose planning takes longer than they
+	 * do, and under their locks; not for statements whose best plan depends on their values, like a chunk of few or of many rows. Default false.
+	 */
+	readonly plansOnce?: boolean;
+	/** Runs on each new connection, before any statement. */
+	readonly onOpen?: (client: pg.Client) => Promise<void>;
+};
+
+const PLANS_ONCE = " -c plan_cache_mode=force_generic_plan";
+
 /**
  * One PostgreSQL connection that opens itself when it is needed and again after it was lost.
  * Statements are bounded on both sides (money-path §1): the server gives up a lock after 250 ms and a statement
@@ -16,7 +32,7 @@ export class Connection {
 	private readonly onOpen: ((client: pg.Client) => Promise<void>) | undefined;
 	statements = 0;
 
-	constructor(input: { url: string; applicationName: string; statementTimeoutMs?: number; onOpen?: (client: pg.Client) => Promise<void> }) {
+	constructor(input: ConnectionOptions) {
 		const statementTimeoutMs = input.statementTimeoutMs ?? 2_000;
 		this.onOpen = input.onOpen;
 		this.config = {
@@ -25,7 +41,7 @@ export class Connection {
 			connectionTimeoutMillis: 2_000,
 			query_timeout: statementTimeoutMs + 500,
 			keepAlive: true,
-			options: `-c lock_timeout=250 -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=1000`,
+			options: `-c lock_timeout=250 -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=1000${input.plansOnce ? PLANS_ONCE : ""}`,
 		};
 	}
 
