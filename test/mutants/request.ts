@@ -187,8 +187,8 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "unknown keys are forgotten with a change of any key",
 		file: DIRECTORY,
-		from: "if (known.keyId === undefined || known.keyId === keyId)",
-		to: "if (known.keyId === keyId)",
+		from: "(known) => known.keyId === undefined || known.keyId === keyId",
+		to: "(known) => known.keyId === keyId",
 		test: `${UNIT}/directory.test.ts`,
 		titles: ["asks again for a key it did not know when any key changes: it may exist now"],
 	},
