@@ -32,7 +32,6 @@ export type Settings = Readonly<{
 	journalFsync: "off" | "group";
 	/** Absolute. */
 	idempotencyKeyFile: string;
-	crashAt: string | null;
 	temporalBinary: string | null;
 	providersFile: string | null;
 	pricesFile: string | null;
@@ -138,7 +137,6 @@ function toSettings(values: Values): Omit<Settings, "openaiApiKey" | "anthropicA
 		gatewayId: values.TOLLGATE_GATEWAY_ID,
 		journalFsync: values.TOLLGATE_JOURNAL_FSYNC,
 		idempotencyKeyFile: path.resolve(values.TOLLGATE_IDEMPOTENCY_KEY_FILE ?? path.join(home, "idempotency-key")),
-		crashAt: values.TOLLGATE_CRASH_AT ?? null,
 		temporalBinary: values.TOLLGATE_TEMPORAL_BINARY ?? null,
 		providersFile: values.TOLLGATE_PROVIDERS_FILE ?? null,
 		pricesFile: values.TOLLGATE_PRICES_FILE ?? null,

@@ -69,7 +69,6 @@ export const environmentSchema = z.object({
 	TOLLGATE_IDEMPOTENCY_KEY_FILE: text.describe(
 		"file with the secret that encrypts the answers stored for Idempotency-Key, the same for all gateways, made when missing; default idempotency-key under the home",
 	),
-	TOLLGATE_CRASH_AT: text.describe("named point at which a gateway kills itself, for tests; default none"),
 	TOLLGATE_TEMPORAL_BINARY: text.describe("path of a temporal command-line binary; default: found, downloaded or built"),
 	TOLLGATE_PROVIDERS_FILE: text.describe(
 		"file that names all providers and model aliases; default: OpenAI and Anthropic, every priced model under its own name",

@@ -2,7 +2,7 @@ import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type Logger, pino } from "pino";
-import { createCrashPoint } from "#activities/process/crash-point.ts";
+import { crashPoint } from "#activities/process/crash-point.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
 import { createModelTransport } from "#activities/providers/call-model.ts";
 import { createDeploymentCatalog } from "#activities/providers/deployments.ts";
@@ -27,7 +27,6 @@ async function main(): Promise<void> {
 	const settings = loadSettings();
 	const log = pino({ level: settings.logLevel, base: { gateway: settings.gatewayId } }, pino.destination({ dest: 2, sync: true }));
 	const table = readProviders(settings);
-	const crashPoint = createCrashPoint(settings.crashAt ?? undefined);
 	const stopping = createStop(log);
 	const opened = await openRequestAuthority({
 		databaseUrl: requireDatabaseUrl(settings),

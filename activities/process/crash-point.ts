@@ -1,6 +1,6 @@
 /**
- * Fault injection for tests (reliability.md §4): `TOLLGATE_CRASH_AT=name:n` ends this process with SIGKILL, as a crash
- * would, when the named point is passed for the n-th time (n ≥ 1, default 1). Empty: nothing ever happens.
+ * The named points of a call at which tests crash a gateway (reliability.md §4). Nothing happens there and nothing can be armed:
+ * test/support/crash-hook.mjs puts another function in this one's place, in the gateways that tests start.
  */
 export const CRASH_POINTS = [
 	"after-reserve",
@@ -13,13 +13,4 @@ export const CRASH_POINTS = [
 	"after-commit",
 ] as const;
 
-export function createCrashPoint(setting: string | undefined): (name: string) => void {
-	if (setting === undefined || setting === "") return () => undefined;
-	const [wanted, count = "1"] = setting.split(":");
-	let left = Number(count);
-	return (name) => {
-		if (name !== wanted) return;
-		left -= 1;
-		if (left === 0) process.kill(process.pid, "SIGKILL");
-	};
-}
+export function crashPoint(_name: string): void {}

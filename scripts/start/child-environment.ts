@@ -39,15 +39,11 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 	};
 }
 
-export type GatewayLife = { readonly index: number; readonly life: number };
-
-export function gatewayEnvironment(plan: Plan, addresses: Addresses, gateway: GatewayLife, environment: NodeJS.ProcessEnv = process.env): Variables {
+export function gatewayEnvironment(plan: Plan, addresses: Addresses, index: number, environment: NodeJS.ProcessEnv = process.env): Variables {
 	const simulated: Variables =
 		addresses.simulatedProviderUrl === null
 			? {}
 			: { TOLLGATE_SIMULATED_PROVIDER_URL: addresses.simulatedProviderUrl, ...given(environment, ["TOLLGATE_SIMULATOR_KEY"]) };
-	// A gateway that crashes on purpose does so once: its next life is what the test is about.
-	const crash: Variables = plan.settings.crashAt !== null && gateway.index === 0 && gateway.life === 1 ? { TOLLGATE_CRASH_AT: plan.settings.crashAt } : {};
 	return {
 		// All of it: a file of providers names the variables of its keys itself.
 		...pick(environment, (name) => !OWN.test(name)),
@@ -60,12 +56,11 @@ export function gatewayEnvironment(plan: Plan, addresses: Addresses, gateway: Ga
 			"TOLLGATE_IDEMPOTENCY_KEY_FILE",
 		]),
 		TOLLGATE_GATEWAYS: String(plan.gatewayIds.length),
-		TOLLGATE_GATEWAY_ID: plan.gatewayIds[gateway.index] ?? "",
+		TOLLGATE_GATEWAY_ID: plan.gatewayIds[index] ?? "",
 		TOLLGATE_GATEWAY_HOST: plan.settings.gatewayHost,
 		TOLLGATE_GATEWAY_PORT: String(plan.ports.gateway),
 		TOLLGATE_JOURNAL_FSYNC: plan.settings.journalFsync,
 		...simulated,
-		...crash,
 	};
 }
 

@@ -70,8 +70,8 @@ export function describeGateway(plan: Plan, addresses: Addresses, index: number)
 	return {
 		name,
 		stopSteps: DRAIN,
-		start: (life, onSpawn) =>
-			startNodeChild({ name, ...node(plan.entries.gateway), environment: gatewayEnvironment(plan, addresses, { index, life }), logFile }, onSpawn),
+		start: (_life, onSpawn) =>
+			startNodeChild({ name, ...node(plan.entries.gateway), environment: gatewayEnvironment(plan, addresses, index), logFile }, onSpawn),
 	};
 }
 

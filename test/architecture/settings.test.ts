@@ -6,7 +6,7 @@ import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts
 
 const known = new Set(describeSettings().map((row) => row.name));
 // Named in tests on purpose as what does not exist, or by clients of the gateway for a key of their own.
-const NOT_SETTINGS = /^TOLLGATE_(TEST_\w*|KEY|COLOUR|GATEWAY_PROT)?$/;
+const NOT_SETTINGS = /^TOLLGATE_(TEST_\w*|KEY|COLOUR|CRASH_AT|GATEWAY_PROT)?$/;
 
 function read(file: string): string {
 	return readFileSync(path.join(PROJECT_FOLDER, file), "utf8");

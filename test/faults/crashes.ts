@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import type { GatewayProcess } from "#test/support/gateway-process.ts";
+import { preloading } from "#test/support/preload.ts";
 import { type CallRecord, type PlannedCall, planCall, send } from "./call.ts";
 import type { Fault, FaultResult, FaultRun } from "./fault.ts";
 import { BROKEN, endOf, expectEnds } from "./load.ts";
@@ -12,7 +13,9 @@ type CrashPoint = "after-reserve" | "after-journal" | "after-send" | "after-answ
 /** The gateway that is going to die has one caller, so that exactly one call is under way when it does. */
 const DOOMED = 3;
 
-const crashAt = (point: CrashPoint, pass: number): Record<string, string> => ({ TOLLGATE_CRASH_AT: `${point}:${pass}` });
+const crashAt = (point: CrashPoint, pass: number): Record<string, string> => ({
+	NODE_OPTIONS: preloading("short-lease.mjs", `crash-hook.mjs?${point}:${pass}`),
+});
 
 type Crash = {
 	readonly point: CrashPoint;

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
+import { preloading } from "#test/support/preload.ts";
 import { until } from "#test/support/until.ts";
 import { type CallRecord, MODEL, planCall, send } from "./call.ts";
 import type { Fault, FaultRun } from "./fault.ts";
 import { BROKEN, CLOSED, expectEnds } from "./load.ts";
 import { exchange } from "./raw.ts";
 import { inTurns } from "./requests.ts";
-import { type FaultStand, LEASE_MS, loading } from "./stand.ts";
+import { type FaultStand, LEASE_MS } from "./stand.ts";
 
 /** Callers that read slowly, and gateways short of memory or of time. */
 
@@ -108,9 +109,9 @@ export const PRESSURE_FAULTS: readonly Fault[] = [
 		async run(run) {
 			const stand = await run.open();
 			await stand.gateway(0).end();
-			await stand.start(0, { NODE_OPTIONS: `${loading("short-lease.mjs")} --max-old-space-size=${SMALL_HEAP_MEGABYTES}` });
+			await stand.start(0, { NODE_OPTIONS: `${preloading("short-lease.mjs")} --max-old-space-size=${SMALL_HEAP_MEGABYTES}` });
 			await stand.gateway(1).end();
-			await stand.start(1, { NODE_OPTIONS: loading("short-lease.mjs", "stalling.mjs"), TEST_STALL_MS: String(STALL_MS) });
+			await stand.start(1, { NODE_OPTIONS: preloading("short-lease.mjs", "stalling.mjs"), TEST_STALL_MS: String(STALL_MS) });
 			const load = await stand.load(run.random);
 			await load.beginFault(3 * LEASE_MS);
 			stand.gateway(1).child.kill("SIGUSR2");

@@ -1,10 +1,9 @@
-import path from "node:path";
-import { pathToFileURL } from "node:url";
 import type pg from "pg";
 import { expect } from "vitest";
 import { withClient } from "#test/support/authority-rows.ts";
 import { chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
 import type { TestDatabase } from "#test/support/postgres.ts";
+import { preloading } from "#test/support/preload.ts";
 import { until } from "#test/support/until.ts";
 import { type CallRecord, expectedCostNanoUsd, largestHoldNanoUsd, type PlannedCall, planCall } from "./call.ts";
 import { DatabaseProxy } from "./database-proxy.ts";
@@ -16,7 +15,6 @@ import type { Random } from "./random.ts";
 /** Lease length of the gateways here; how long a fault lasts is stated in it. */
 export const LEASE_MS = 2_000;
 const RECOVERS_WITHIN_MS = 30_000;
-const SUPPORT = path.join(import.meta.dirname, "../support");
 
 export type FaultStandOptions = {
 	/** Default 4. */
@@ -48,11 +46,6 @@ export type LoadOptions = {
 const SHARE_PERCENT = { lowest: 10, highest: 110 };
 const LEAST_WAIT_MS = 200;
 
-/** Node options that load a module of test/support into a process. */
-export function loading(...modules: readonly string[]): string {
-	return [process.env["NODE_OPTIONS"] ?? "", ...modules.map((name) => `--import=${pathToFileURL(path.join(SUPPORT, name)).href}`)].join(" ").trim();
-}
-
 /** Gateway processes with short leases behind a database proxy, on real PostgreSQL, with the simulated provider. */
 export class FaultStand {
 	readonly base: GatewayStand;
@@ -67,7 +60,7 @@ export class FaultStand {
 	private constructor(base: GatewayStand, proxy: DatabaseProxy, options: FaultStandOptions) {
 		this.base = base;
 		this.proxy = proxy;
-		this.environment = { DATABASE_URL: proxy.urlOf(base.database.url), NODE_OPTIONS: loading("short-lease.mjs"), ...options.environment };
+		this.environment = { DATABASE_URL: proxy.urlOf(base.database.url), NODE_OPTIONS: preloading("short-lease.mjs"), ...options.environment };
 	}
 
 	static async open(options: FaultStandOptions): Promise<FaultStand> {

@@ -1,9 +1,10 @@
 import { expect } from "vitest";
+import { preloading } from "#test/support/preload.ts";
 import { until } from "#test/support/until.ts";
 import { planCall, send } from "./call.ts";
 import type { Fault, FaultRun } from "./fault.ts";
 import { CLOSED, expectEnds } from "./load.ts";
-import { type FaultStand, LEASE_MS, loading, type Team } from "./stand.ts";
+import { type FaultStand, LEASE_MS, type Team } from "./stand.ts";
 
 /** The end of a window, and clocks that are wrong. */
 
@@ -87,7 +88,7 @@ export const TIME_FAULTS: readonly Fault[] = [
 		name: "the clock of one gateway an hour back, of another an hour ahead, both jumping under load",
 		isShort: true,
 		async run(run) {
-			const stand = await run.open({ environment: { NODE_OPTIONS: loading("short-lease.mjs", "jumping-clock.mjs") } });
+			const stand = await run.open({ environment: { NODE_OPTIONS: preloading("short-lease.mjs", "jumping-clock.mjs") } });
 			for (const [index, shifts] of [
 				[0, [-HOUR_MS, HOUR_MS]],
 				[1, [HOUR_MS, 0]],

@@ -44,7 +44,20 @@ export function readFolder(folder: string, except: ReadonlySet<string>): Source[
 		.filter((entry) => entry.isFile())
 		.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
 		.filter((name) => !except.has(name))
-		.map((name) => ({ name, content: readFileSync(path.join(folder, name), "latin1") }));
+		.flatMap((name) => {
+			const content = readStanding(path.join(folder, name));
+			return content === undefined ? [] : [{ name, content }];
+		});
+}
+
+/** A file may be gone since it was listed, as the rollback journal of a database is. */
+function readStanding(file: string): string | undefined {
+	try {
+		return readFileSync(file, "latin1");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+		throw error;
+	}
 }
 
 /** Every row of every table of the schema in PostgreSQL's text form, as a dump would hold it, and the text of statements that run. */

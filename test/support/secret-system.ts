@@ -56,7 +56,6 @@ export async function openSecretSystem(): Promise<SecretSystem> {
 		TOLLGATE_ANTHROPIC_BASE_URL: provider.url,
 		TOLLGATE_GATEWAYS: "2",
 		TOLLGATE_LOG_LEVEL: "debug",
-		TOLLGATE_CRASH_AT: "after-send:30",
 	});
 	const canaries: Canary[] = [
 		password,

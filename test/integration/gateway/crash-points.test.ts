@@ -1,7 +1,11 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CRASH_POINTS } from "#activities/process/crash-point.ts";
 import { withClient } from "#test/support/authority-rows.ts";
 import { chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
+import { preloading } from "#test/support/preload.ts";
+import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
 
 let stand: GatewayStand;
 
@@ -34,7 +38,7 @@ describe("kill -9 at each named crash point", () => {
 		it(`${point}: after the next start the books balance with the provider's log`, async () => {
 			const gatewayId = `c_${point.replaceAll("-", "_")}`;
 			const { key } = await stand.team(100_000_000_000n);
-			const doomed = await stand.start(gatewayId, { TOLLGATE_CRASH_AT: `${point}:3` });
+			const doomed = await stand.start(gatewayId, { NODE_OPTIONS: preloading(`crash-hook.mjs?${point}:3`) });
 			await Promise.all(Array.from({ length: 6 }, () => callUntilGone(doomed, key)));
 			expect(doomed.child.signalCode).toBe("SIGKILL");
 
@@ -47,6 +51,13 @@ describe("kill -9 at each named crash point", () => {
 			expect(await pendingMoney()).toBe("0");
 		}, 60_000);
 	}
+
+	it("no environment arms one in a gateway as it is shipped", async () => {
+		await expect(stand.start("armed", { TOLLGATE_CRASH_AT: "after-reserve:1" })).rejects.toThrow(/TOLLGATE_CRASH_AT: there is no such setting/);
+		const shipped = listProjectFiles([".ts", ".mjs"]).filter((file) => !file.startsWith("test/"));
+		const armed = shipped.filter((file) => /^(?! \*).*(kill\(process\.pid|crash-hook)/m.test(readFileSync(path.join(PROJECT_FOLDER, file), "utf8")));
+		expect(armed).toEqual([]);
+	});
 
 	it("a second process with a live holder's identity is turned away", async () => {
 		const first = await stand.start("twin");

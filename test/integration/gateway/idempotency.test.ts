@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { withClient } from "#test/support/authority-rows.ts";
 import { openCuttableProxy } from "#test/support/cuttable-proxy.ts";
 import { type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
+import { preloading } from "#test/support/preload.ts";
 
 /** One provider call per Idempotency-Key, counted in the provider's own log, over crashes and outages (I13, F6). */
 
@@ -129,7 +130,7 @@ describe("kill -9 of the gateway", () => {
 		async (point) => {
 			const gatewayId = `crash_${point.replaceAll("-", "_")}`;
 			const before = stand.provider.calls().length;
-			const doomed = await stand.start(gatewayId, { TOLLGATE_CRASH_AT: `${point}:1` });
+			const doomed = await stand.start(gatewayId, { NODE_OPTIONS: preloading(`crash-hook.mjs?${point}:1`) });
 			await expect(call(doomed, point)).rejects.toThrow();
 			await doomed.exited;
 			expect(doomed.child.signalCode).toBe("SIGKILL");

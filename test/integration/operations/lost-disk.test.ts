@@ -7,6 +7,7 @@ import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { formatUsd } from "#domain/money/wire.ts";
 import { chat, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
+import { preloading } from "#test/support/preload.ts";
 import { until } from "#test/support/until.ts";
 
 /** A gateway dies and its disk, journal included, is gone (docs/operations.md). */
@@ -27,7 +28,7 @@ test("its lease is listed with how long it is silent, stays charged, and goes do
 	const { key, teamId } = await stand.team(1_000_000_000n);
 	const disk = mkdtempSync(path.join(tmpdir(), "tollgate-lost-disk-"));
 	// It dies with an answer in its hands: the provider has billed it, the ledger will never hear of it.
-	const lost = await stand.start("lost", { TOLLGATE_HOME: disk, TOLLGATE_CRASH_AT: "after-answer:2" });
+	const lost = await stand.start("lost", { TOLLGATE_HOME: disk, NODE_OPTIONS: preloading("crash-hook.mjs?after-answer:2") });
 	expect((await chat(lost, key)).status).toBe(200);
 	await until("the first call in the ledger", async () => (await client.query("SELECT FROM tollgate.attempt WHERE team_id = $1", [teamId])).rowCount === 1);
 	await expect(chat(lost, key)).rejects.toThrow();
