@@ -214,7 +214,7 @@ describe("errors of the system", () => {
 			"the second gateway to be back",
 			() => system.endpoints().pids.gateways[1] !== pids.gateways[1] && system.endpoints().pids.gateways[1] !== null,
 		);
-		await until("calls to be served", async () => (await call(key, "answer")) === 200);
+		await expect.poll(() => call(key, "answer"), { timeout: 30_000 }).toBe(200);
 		for (const origin of [system.endpoints().gateway, system.endpoints().admin]) await send(origin, { path: "/metrics" }, "GET");
 		for (const at of ["/healthz", "/readyz"]) await send(system.endpoints().gateway, { path: at }, "GET");
 		expect(await secrets.leaks()).toEqual([]);
