@@ -25,4 +25,4 @@ USER node
 # What the containers load is compiled here: a start takes half the time and 30 MB less.
 RUN node --input-type=module --eval 'for (const file of ["gateway/gateway.ts", "gateway/open-request-authority.ts", "gateway/administration/app.ts", "workers/budget.ts"]) await import(`/app/${file}`)'
 STOPSIGNAL SIGTERM
-CMD ["node", "gateway/main.ts"]
+CMD ["node", "--enable-source-maps", "--max-semi-space-size=4", "gateway/main.ts"]

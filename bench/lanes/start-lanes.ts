@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { GATEWAY_NODE_FLAGS } from "#config/gateway-node-flags.ts";
 import { GATEWAY_CORE } from "../machine/processes.ts";
 import { CHAT_PATH, type LaneContext, type LaneName, type LaneStart } from "./lane.ts";
 import { startLiteLlm } from "./litellm.ts";
@@ -72,7 +73,7 @@ export function startGateway(context: Pick<LaneContext, "processes" | "folder">,
 	return context.processes.startServer({
 		name: `gateway-${plan.name}`,
 		core: GATEWAY_CORE,
-		command: [process.execPath, "--enable-source-maps", ...(plan.nodeFlags ?? []), path.join(ROOT, "gateway/main.ts")],
+		command: [process.execPath, ...GATEWAY_NODE_FLAGS, ...(plan.nodeFlags ?? []), path.join(ROOT, "gateway/main.ts")],
 		environment: {
 			TOLLGATE_HOME: home,
 			TOLLGATE_GATEWAY_ID: plan.name.replaceAll("-", "_"),

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { startEmbeddedPostgres } from "#activities/database/embedded-postgres.ts";
+import { GATEWAY_NODE_FLAGS } from "#config/gateway-node-flags.ts";
 import { type Addresses, gatewayEnvironment, providerEnvironment, workerEnvironment } from "./child-environment.ts";
 import { DATABASE_STOP_STEPS } from "./home.ts";
 import { rotateLog } from "./log-files.ts";
@@ -71,12 +72,12 @@ export function describeGateway(plan: Plan, addresses: Addresses, index: number)
 		name,
 		stopSteps: DRAIN,
 		start: (_life, onSpawn) =>
-			startNodeChild({ name, ...node(plan.entries.gateway), environment: gatewayEnvironment(plan, addresses, index), logFile }, onSpawn),
+			startNodeChild({ name, ...node(plan.entries.gateway, GATEWAY_NODE_FLAGS), environment: gatewayEnvironment(plan, addresses, index), logFile }, onSpawn),
 	};
 }
 
-function node(entry: string): { file: string; args: string[] } {
-	return { file: process.execPath, args: ["--enable-source-maps", entry] };
+function node(entry: string, flags: readonly string[] = ["--enable-source-maps"]): { file: string; args: string[] } {
+	return { file: process.execPath, args: [...flags, entry] };
 }
 
 function prepareLog(plan: Plan, name: string): string {

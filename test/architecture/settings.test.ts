@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { GATEWAY_NODE_FLAGS } from "#config/gateway-node-flags.ts";
 import { describeSettings } from "#config/schema.ts";
 import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
 
@@ -29,6 +30,12 @@ test("docs/settings.md lists every setting with what is expected", () => {
 		...describeSettings().map((row) => `| \`${row.name}\` | ${row.expected.replaceAll("|", "\\|")} |`),
 	].join("\n");
 	expect(read("docs/settings.md")).toContain(table);
+});
+
+test("containers start a gateway as npm start does", () => {
+	const command = JSON.stringify(["node", ...GATEWAY_NODE_FLAGS, "gateway/main.ts"]).replaceAll(",", ", ");
+	expect(read("Dockerfile")).toContain(`CMD ${command}`);
+	expect(read("docker-compose.yml")).toContain(`command: ${command}`);
 });
 
 test("in docker-compose.yml only the gateway has a way out", () => {
