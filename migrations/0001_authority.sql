@@ -1,5 +1,6 @@
 -- The authority over money: budgets, windows, gateway epochs, leases, claims, keys, prices.
--- Rules: money-path §1 and §3. Functions that change these rows are in 0002 (authority) and 0004 (ledger).
+-- Rules: money-path §1 and §3. Functions that change these rows are in 0002 (authority) and 0004 (ledger); here stand the change log's
+-- writer and what a gateway reads of a key and its team.
 -- Amounts are bigint: nano-USD for unit 'nano_usd', tokens for unit 'tokens'.
 
 CREATE SCHEMA IF NOT EXISTS tollgate;
@@ -185,3 +186,44 @@ CREATE TABLE tollgate.price_version (
   created_by text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+
+-- Appends to the change log in commit order and wakes the gateways. Call it last: it serialises administrators.
+CREATE FUNCTION tollgate.record_change(p_kind text, p_subject text, p_admin text, p_detail jsonb) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_revision bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(718204001);
+  SELECT max(revision) + 1 INTO v_revision FROM tollgate.change;
+  INSERT INTO tollgate.change (revision, kind, subject, admin_name, detail)
+  VALUES (v_revision, p_kind, p_subject, p_admin, coalesce(p_detail, '{}'));
+  PERFORM pg_notify('tollgate_change', v_revision::text);
+  RETURN v_revision;
+END $$;
+
+-- Team policy and every budget a call of this team can meet (its own and the organisation's), in one reply.
+CREATE FUNCTION tollgate.load_team(p_team text) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('teamId', t.id, 'isUnlimited', t.is_unlimited, 'policy', t.policy, 'isDeleted', t.deleted_at IS NOT NULL,
+    'revision', (SELECT max(revision) FROM tollgate.change)::text,
+    'budgets', coalesce((
+      SELECT jsonb_agg(jsonb_build_object('budgetId', b.id::text, 'teamId', b.team_id, 'dimension', b.dimension, 'dimensionValue', b.dimension_value,
+        'unit', b.unit, 'windowKind', b.window_kind) ORDER BY b.id)
+      FROM tollgate.budget b WHERE b.deleted_at IS NULL AND (b.team_id = t.id OR b.team_id IS NULL)), '[]'))
+  FROM tollgate.team t WHERE t.id = p_team
+$$;
+
+-- First sight of a key costs one round trip: the key by the hash of its secret (or by id, for a derived child key), and its team.
+-- Expiry is judged here, on PostgreSQL's clock.
+CREATE FUNCTION tollgate.resolve_key(p_secret_hash bytea, p_key_id text) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('keyId', k.id, 'teamId', k.team_id, 'feature', k.feature, 'userId', k.user_id, 'environment', k.environment,
+    'models', k.models, 'endpoints', k.endpoints, 'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted,
+    'derivePublicKey', encode(k.derive_public_key, 'base64'),
+    'isRevoked', k.revoked_at IS NOT NULL,
+    'expiresInMs', CASE WHEN k.expires_at IS NULL THEN NULL ELSE extract(epoch FROM k.expires_at - clock_timestamp()) * 1000 END,
+    'nowMs', extract(epoch FROM clock_timestamp()) * 1000,
+    'team', tollgate.load_team(k.team_id))
+  FROM tollgate.virtual_key k
+  WHERE k.secret_hash = p_secret_hash OR (p_secret_hash IS NULL AND k.id = p_key_id)
+$$;

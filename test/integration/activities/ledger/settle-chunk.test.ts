@@ -5,7 +5,7 @@ import { closeEpoch, lumpEpoch } from "#activities/ledger/end-epoch.ts";
 import { attemptItem, type LedgerItem, refusalItem } from "#activities/ledger/ledger-row.ts";
 import { isRejectedData, type SettleReply, settleChunk } from "#activities/ledger/settle-chunk.ts";
 import { sweepSilentEpochs } from "#activities/ledger/sweep.ts";
-import { anchorChains, ensurePartitions } from "#activities/ledger/upkeep.ts";
+import { anchorChains } from "#activities/ledger/upkeep.ts";
 import { findBrokenLink } from "#test/support/ledger-chain.ts";
 import { attemptRow, refusalRecord } from "#test/support/ledger-records.ts";
 import { TestLedger } from "#test/support/test-ledger.ts";
@@ -337,26 +337,6 @@ describe("the end of an epoch", () => {
 			{ window_id: tokens, posted: "9000", overrun: "0" },
 			{ window_id: organization, posted: "700", overrun: "0" },
 		]);
-	});
-});
-
-describe("partitions", () => {
-	test("this month and three more exist; a second call makes none", async () => {
-		expect(await ensurePartitions(sql)).toBe(0);
-		const rows = await ledger.sql<{ count: string }>(
-			"SELECT count(*) FROM pg_inherits WHERE inhparent IN ('tollgate.attempt'::regclass, 'tollgate.entry'::regclass)",
-		);
-		expect(rows).toEqual([{ count: "10" }]);
-	});
-
-	test("rows that reached the default partition move into the month made for them", async () => {
-		await newEpoch(10_000n);
-		await settle([attempt(1)]);
-		await ledger.sql("UPDATE tollgate.entry SET at = at + interval '5 months' WHERE entry_key = $1", [`g1-${epoch}-1`]);
-		const stored = () => ledger.sql<{ place: string }>("SELECT tableoid::regclass::text AS place FROM tollgate.entry WHERE entry_key = $1", [`g1-${epoch}-1`]);
-		expect(await stored()).toMatchObject([{ place: expect.stringMatching(/entry_default$/) }]);
-		await ledger.sql("SELECT tollgate.ensure_partitions(5)");
-		expect((await stored())[0]?.place).toMatch(/entry_\d{4}_\d{2}$/);
 	});
 });
 
