@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { StoredAnswer } from "#activities/idempotency/port.ts";
 import type { AnswerHead, Caller } from "#activities/request/caller.ts";
+import { Departure } from "#activities/request/leaving.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import { toWire } from "#domain/money/wire.ts";
 import type { RenderedProblem } from "./problem.ts";
@@ -26,14 +27,13 @@ const STREAM_HEADERS: readonly string[] = ["cache-control", "no-cache", "x-accel
 export class HttpCaller implements Caller {
 	readonly #response: ServerResponse;
 	readonly #requestId: string;
-	readonly #leaving = new AbortController();
-	readonly signal = this.#leaving.signal;
+	readonly leaving = new Departure();
 
 	constructor(response: ServerResponse, requestId: string) {
 		this.#response = response;
 		this.#requestId = requestId;
 		response.once("close", () => {
-			if (!response.writableFinished) this.#leaving.abort();
+			if (!response.writableFinished) this.leaving.leave();
 		});
 	}
 

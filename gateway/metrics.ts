@@ -23,31 +23,25 @@ const UPSTREAM_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 export function createGatewayMetrics(sources: MetricsSources): GatewayMetrics {
 	const registry = new Registry();
-	const requests = createTally(registry, {
-		name: "tollgate_requests_total",
-		help: "Calls answered, by endpoint and status class.",
-		labelNames: ["endpoint", "status_class"],
-	});
-	const refusals = createTally(registry, { name: "tollgate_refusals_total", help: "Calls refused by Tollgate itself, by error code.", labelNames: ["code"] });
-	const overhead = new Histogram({
+	const requests = createRequestTally(registry);
+	const refusals = createRefusalTally(registry);
+	const overhead = createHistogram(registry, {
 		name: "tollgate_overhead_seconds",
 		help: "Time of a call before it was sent to the provider.",
 		buckets: OVERHEAD_BUCKETS_SECONDS,
-		registers: [registry],
 	});
-	const upstream = new Histogram({
+	const upstream = createHistogram(registry, {
 		name: "tollgate_upstream_duration_seconds",
 		help: "Time from sending to the last byte of the provider's answer.",
 		buckets: UPSTREAM_BUCKETS_SECONDS,
-		registers: [registry],
 	});
 	registerAuthority(registry, sources);
 	return {
 		contentType: registry.contentType,
-		countRequest: (endpoint, status) => requests.add(`${endpoint} ${statusClass(status)}`),
-		countRefusal: (code) => refusals.add(code),
-		observeOverhead: (milliseconds) => overhead.observe(milliseconds / 1000),
-		observeUpstream: (milliseconds) => upstream.observe(milliseconds / 1000),
+		countRequest: requests.add,
+		countRefusal: refusals.add,
+		observeOverhead: overhead.observe,
+		observeUpstream: upstream.observe,
 		render: () => registry.metrics(),
 		names: registry.getMetricsAsArray().map((metric) => metric.name),
 	};
@@ -57,21 +51,73 @@ function statusClass(status: number): string {
 	return status === 0 ? "left" : `${Math.floor(status / 100)}xx`;
 }
 
-type TallyOptions = { readonly name: string; readonly help: string; readonly labelNames: readonly string[] };
-
-/** Counts in a plain map on the hot path and fills the Prometheus counter only when it is scraped. */
-function createTally(registry: Registry, options: TallyOptions): { add(labels: string): void } {
-	const counts = new Map<string, number>();
+/** Counts in plain maps on the hot path; the Prometheus counter is filled only when it is scraped. */
+function createRequestTally(registry: Registry): { add(endpoint: string, status: number): void } {
+	const counts = new Map<string, Map<number, number>>();
 	new Counter({
-		...options,
-		labelNames: [...options.labelNames],
+		name: "tollgate_requests_total",
+		help: "Calls answered, by endpoint and status class.",
+		labelNames: ["endpoint", "status_class"],
 		registers: [registry],
 		collect() {
 			this.reset();
-			for (const [labels, count] of counts) this.inc(Object.fromEntries(labels.split(" ").map((value, index) => [options.labelNames[index], value])), count);
+			for (const [endpoint, byStatus] of counts)
+				for (const [status, count] of byStatus) this.inc({ endpoint, status_class: statusClass(status) }, count);
 		},
 	});
-	return { add: (labels) => counts.set(labels, (counts.get(labels) ?? 0) + 1) };
+	return {
+		add(endpoint, status) {
+			let byStatus = counts.get(endpoint);
+			if (byStatus === undefined) counts.set(endpoint, (byStatus = new Map()));
+			byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+		},
+	};
+}
+
+function createRefusalTally(registry: Registry): { add(code: ErrorCode): void } {
+	const counts = new Map<ErrorCode, number>();
+	new Counter({
+		name: "tollgate_refusals_total",
+		help: "Calls refused by Tollgate itself, by error code.",
+		labelNames: ["code"],
+		registers: [registry],
+		collect() {
+			this.reset();
+			for (const [code, count] of counts) this.inc({ code }, count);
+		},
+	});
+	return { add: (code) => void counts.set(code, (counts.get(code) ?? 0) + 1) };
+}
+
+/** Observations that wait for the Prometheus histogram: it costs a call on the hot path more than pricing its answer does. */
+const WAITING_OBSERVATIONS = 512;
+
+function createHistogram(
+	registry: Registry,
+	{ name, help, buckets }: { readonly name: string; readonly help: string; readonly buckets: number[] },
+): { observe(milliseconds: number): void } {
+	const waiting = new Float64Array(WAITING_OBSERVATIONS);
+	let count = 0;
+	const drain = (into: Histogram): void => {
+		for (let index = 0; index < count; index += 1) into.observe((waiting[index] ?? 0) / 1000);
+		count = 0;
+	};
+	const histogram = new Histogram({
+		name,
+		help,
+		buckets,
+		registers: [registry],
+		collect() {
+			drain(this);
+		},
+	});
+	return {
+		observe(milliseconds) {
+			if (count === WAITING_OBSERVATIONS) drain(histogram);
+			waiting[count] = milliseconds;
+			count += 1;
+		},
+	};
 }
 
 const AUTHORITY_COUNTERS: readonly (readonly [keyof AuthorityCounters, string, string])[] = [

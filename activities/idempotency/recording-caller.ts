@@ -2,6 +2,7 @@ import { assert } from "#domain/assert.ts";
 import { KEPT_ANSWER_BYTES_MAX } from "#domain/idempotency/decide.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { AnswerHead, Caller } from "../request/caller.ts";
+import type { Leaving } from "../request/leaving.ts";
 import type { StoredAnswer } from "./port.ts";
 
 /** Headers of a provider that say something about the answer itself; rate limits and timings belong to their moment. */
@@ -13,7 +14,7 @@ const KEPT_HEADERS = ["content-type", "content-encoding", "x-request-id", "reque
  */
 export class RecordingCaller implements Caller {
 	readonly keepsAnswer = true;
-	readonly signal: AbortSignal;
+	readonly leaving: Leaving;
 	readonly #caller: Caller;
 	/** The attempt is booked: what follows is the last of the answer. */
 	readonly #isBooked: () => boolean;
@@ -27,7 +28,7 @@ export class RecordingCaller implements Caller {
 	constructor(caller: Caller, isBooked: () => boolean) {
 		this.#caller = caller;
 		this.#isBooked = isBooked;
-		this.signal = caller.signal;
+		this.leaving = caller.leaving;
 	}
 
 	get isWhole(): boolean {
@@ -48,7 +49,7 @@ export class RecordingCaller implements Caller {
 	beginStream(head: AnswerHead): void {
 		this.#head = head;
 		this.#isStream = true;
-		if (!this.signal.aborted) this.#caller.beginStream(head);
+		if (!this.leaving.hasLeft) this.#caller.beginStream(head);
 	}
 
 	write(chunk: Buffer): boolean {
@@ -58,7 +59,7 @@ export class RecordingCaller implements Caller {
 			this.#heldBack.push(() => void this.#caller.write(chunk));
 			return true;
 		}
-		return this.signal.aborted || this.#caller.write(chunk);
+		return this.leaving.hasLeft || this.#caller.write(chunk);
 	}
 
 	whenWritable(resume: () => void): void {
@@ -79,7 +80,7 @@ export class RecordingCaller implements Caller {
 	deliver(): void {
 		const sends = this.#heldBack;
 		this.#heldBack = [];
-		if (this.signal.aborted) return;
+		if (this.leaving.hasLeft) return;
 		for (const send of sends) send();
 	}
 

@@ -93,7 +93,7 @@ export class AdmissionQueue {
 		return new Promise((resolve) => {
 			const waiter = createWaiter(ask, { standing, resolve, nowMs: this.dependencies.nowMs() });
 			this.waiters.push(waiter);
-			ask.signal.addEventListener("abort", () => this.end(waiter, { kind: "left" }), { once: true });
+			ask.leaving.onLeave(() => this.end(waiter, { kind: "left" }));
 			this.pump();
 		});
 	}

@@ -19,9 +19,7 @@ export type AttemptDependencies = {
 	readonly journal: Journal;
 	readonly writer: LedgerWriter;
 	readonly counters: AuthorityCounters;
-	/** The book version frozen at the reservation. */
-	readonly priceBook: PriceBook;
-	readonly onMoneyFreed: () => void;
+	readonly onMoneyFreed: (reservation: Reservation) => void;
 	readonly onAlert: (alert: string, detail: Readonly<Record<string, string | number>>) => void;
 	readonly onEnd: () => void;
 	/** The caller's team receives an answer it may continue later. */
@@ -34,6 +32,8 @@ export type AttemptState = {
 	readonly reservation: Reservation;
 	readonly line: PriceLine;
 	readonly reach: PriceReach;
+	/** The book version frozen at the reservation. */
+	readonly priceBook: PriceBook;
 	readonly budgetLeftNanoUsd: NanoUsd | undefined;
 };
 
@@ -70,8 +70,8 @@ export class OpenAttempt implements Attempt {
 
 	settle({ reported, ...detail }: SettleInput): Booked {
 		if (reported.kind === "unusable") return this.charge(`usage ${reported.reason}`, detail);
-		const { line, reach, record } = this.state;
-		const answer = priceAnswer(reported, { line, reach, deployment: record.deployment }, this.dependencies.priceBook);
+		const { line, priceBook, reach, record } = this.state;
+		const answer = priceAnswer(reported, { line, reach, deployment: record.deployment }, priceBook);
 		if (answer.isIncomplete) return this.charge(answer.alert ?? "usage without a price", detail);
 		if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return this.charge("usage above the largest possible cost", detail);
 		if (answer.alert) this.dependencies.onAlert(answer.alert, { attemptId: this.attemptId, model: reported.model ?? "" });
@@ -142,7 +142,7 @@ export class OpenAttempt implements Attempt {
 		} finally {
 			counters.openReservations--;
 			onEnd();
-			onMoneyFreed();
+			onMoneyFreed(this.state.reservation);
 		}
 	}
 

@@ -1,5 +1,6 @@
 import type { AnswerHeaders } from "#activities/providers/port.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
+import type { Leaving } from "./leaving.ts";
 
 /** Facts that travel with an answer, as x-tollgate headers. */
 export type AnswerHead = {
@@ -13,8 +14,7 @@ export type AnswerHead = {
 
 /** The caller's side of a real-time call, as the request layer sees it; the gateway implements it over HTTP. */
 export type Caller = {
-	/** Aborted when the caller leaves. */
-	readonly signal: AbortSignal;
+	readonly leaving: Leaving;
 	/** The answer is wanted to its end also after the caller left: it is kept for his return. Default false. */
 	readonly keepsAnswer?: boolean;
 	/** One complete answer; its cost is known. */

@@ -155,7 +155,7 @@ function toAdmission(scope: CallScope, candidate: PricedDeployment, bound: Bound
 		book: scope.book,
 		bound,
 		...(canCountExactly(scope.request, candidate) && { refineBound: (left) => refine(scope, candidate, { bound, left }) }),
-		signal: scope.caller.signal,
+		leaving: scope.caller.leaving,
 	};
 }
 

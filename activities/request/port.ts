@@ -3,6 +3,7 @@ import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { PriceBook, PriceLine, Protocol } from "#domain/pricing/price-book.ts";
 import type { ReportedUsage, Usage } from "#domain/usage/usage.ts";
+import type { Leaving } from "./leaving.ts";
 
 /** Contract between the HTTP skin (gateway/) and the request layer: who, how much at most, reserve, settle | release | charge. */
 
@@ -65,8 +66,8 @@ export type AdmissionInput = {
 	 * budget that is short could have free at most; undefined for a clamp.
 	 */
 	readonly refineBound?: (left: Left | undefined) => Promise<Bound | undefined>;
-	/** Aborted when the caller leaves before sending. */
-	readonly signal: AbortSignal;
+	/** A caller who leaves before sending is not admitted. */
+	readonly leaving: Leaving;
 };
 
 export type Refusal = {

@@ -8,7 +8,7 @@ import type { BudgetRule } from "../authority/port.ts";
 import type { Journal, LedgerWriter, ReservationRecord } from "../ledger/record.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import { amountsOf, leastAmounts } from "./amounts.ts";
-import { OpenAttempt } from "./attempt.ts";
+import { type AttemptDependencies, OpenAttempt } from "./attempt.ts";
 import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
@@ -48,11 +48,15 @@ const UNLIMITED: Reservation["leases"] = [];
 
 export class Reserving {
 	private readonly dependencies: ReservingDependencies;
+	/** One object for all attempts. */
+	private readonly ofAttempts: AttemptDependencies;
 	private nextAttempt = 1;
 	private nextRefusal = 1;
 
 	constructor(dependencies: ReservingDependencies) {
 		this.dependencies = dependencies;
+		const { onAttemptEnd, ...shared } = dependencies;
+		this.ofAttempts = { ...shared, onMoneyFreed: (reservation) => this.onMoneyFreed(reservation), onEnd: onAttemptEnd };
 	}
 
 	admit(input: AdmissionInput): Admission | Promise<Admission> {
@@ -90,7 +94,7 @@ export class Reserving {
 		const waitedMs = verdict.kind === "refused" ? verdict.waitedMs : 0;
 		const remembered = this.dependencies.queue.remembered(budgets, leastAmounts(input.bound));
 		if (remembered) return { kind: "refused", shortage: remembered, waitedMs };
-		return input.signal.aborted ? { kind: "left" } : this.ask(input, waitedMs);
+		return input.leaving.hasLeft ? { kind: "left" } : this.ask(input, waitedMs);
 	}
 
 	private async ask(input: AdmissionInput, waitedMs: number): Promise<Verdict> {
@@ -98,7 +102,7 @@ export class Reserving {
 		const { teamId, keyId } = input.key;
 		const before = counters.grants;
 		const current = () => this.standingOf(input, waitedMs);
-		const verdict = await queue.admit({ teamId, keyId, bound: input.bound, current, signal: input.signal });
+		const verdict = await queue.admit({ teamId, keyId, bound: input.bound, current, leaving: input.leaving });
 		counters.sqlRoundTripsBeforeSend += counters.grants - before;
 		return verdict.kind === "refused" ? { ...verdict, waitedMs: verdict.waitedMs + waitedMs } : verdict;
 	}
@@ -169,10 +173,9 @@ export class Reserving {
 	}
 
 	private attemptOf(record: ReservationRecord, reservation: Reservation, { book, line, bound }: AdmissionInput): Attempt {
-		const { onAttemptEnd, ...shared } = this.dependencies;
 		return new OpenAttempt(
-			{ record, reservation, line, reach: bound.reach, budgetLeftNanoUsd: leftNanoUsd(reservation) },
-			{ ...shared, priceBook: book, onMoneyFreed: () => this.onMoneyFreed(reservation), onEnd: onAttemptEnd },
+			{ record, reservation, line, reach: bound.reach, priceBook: book, budgetLeftNanoUsd: leftNanoUsd(reservation) },
+			this.ofAttempts,
 		);
 	}
 

@@ -84,13 +84,13 @@ class AttemptRun implements AnswerListener {
 	}
 
 	start(): void {
-		const { signal } = this.#context.caller;
+		const { leaving } = this.#context.caller;
 		const { attempt, deployment, request, body, forwardedHeaders, maxCallMs } = this.#plan;
-		if (signal.aborted) {
+		if (leaving.hasLeft) {
 			this.onFailure({ kind: "aborted", isSent: false, message: "the caller left" });
 			return;
 		}
-		signal.addEventListener("abort", this.#onLeave, { once: true });
+		leaving.onLeave(this.#onLeave);
 		const call = { deployment, endpoint: request.endpoint, body, attemptId: attempt.attemptId, forwardedHeaders, maxCallMs };
 		try {
 			this.#call = this.#context.transport.send(call, this);
@@ -143,7 +143,7 @@ class AttemptRun implements AnswerListener {
 	}
 
 	get #hasCallerLeft(): boolean {
-		return this.#context.caller.signal.aborted;
+		return this.#context.caller.leaving.hasLeft;
 	}
 
 	/** Whether somebody takes the answer: the caller, or who keeps it for his return. */
@@ -278,13 +278,13 @@ class AttemptRun implements AnswerListener {
 
 	#finish(end: AttemptEnd): void {
 		assert(this.#booked !== undefined, "an attempt ended without being booked");
-		this.#context.caller.signal.removeEventListener("abort", this.#onLeave);
+		this.#context.caller.leaving.forget(this.#onLeave);
 		this.#completion.resolve(end);
 	}
 
 	/** A broken invariant or an unwritable journal: nothing more is sent, the reservation stays spent. */
 	#fail(error: unknown): void {
-		this.#context.caller.signal.removeEventListener("abort", this.#onLeave);
+		this.#context.caller.leaving.forget(this.#onLeave);
 		if (this.#tap !== undefined && this.#isWanted) this.#context.caller.cutStream();
 		this.#completion.reject(error);
 	}

@@ -3,6 +3,7 @@ import type { Amounts, MatchedBudget, Reservation } from "#domain/budget/lease-b
 import type { GrantedItem } from "../authority/port.ts";
 import { amountsOf, leastAmounts } from "./amounts.ts";
 import type { Shortage } from "./grant-evidence.ts";
+import type { Leaving } from "./leaving.ts";
 
 /** A call that the lease in memory cannot serve at once: what it asks for, what it meets, and how its wait may end. */
 export type Ask = {
@@ -14,7 +15,7 @@ export type Ask = {
 	 * whenever a budget or a policy has changed.
 	 */
 	readonly current: () => Standing | undefined;
-	readonly signal: AbortSignal;
+	readonly leaving: Leaving;
 };
 
 export type Standing = {

@@ -41,41 +41,43 @@ export function priceUsage(usage: Usage, line: PriceLine, tier: PriceTier | unde
 	const problem = findUsageProblem(usage);
 	assert(problem === undefined, `usage that cannot be priced: ${problem}`);
 	const prices = selectPrices(line, tier, usage.inputTokens, options);
-	const lines = [...tokenLines(usage, prices), ...callLines(usage, line)];
-	const femtoUsd = lines.reduce((sum, addend) => sum + addend.femtoUsd, 0n);
-	const unpricedTools = Object.entries(usage.toolCalls ?? {})
-		.filter(([tool, calls]) => calls > 0 && feeOf(line, tool) === undefined)
-		.map(([tool]) => tool);
+	const lines = tokenLines(usage, prices);
+	const unpricedTools = usage.toolCalls ? addCallLines(lines, usage.toolCalls, line) : NONE;
+	let femtoUsd = 0n;
+	for (const addend of lines) femtoUsd += addend.femtoUsd;
 	return { costNanoUsd: divideRoundingUp(femtoUsd, FEMTO_USD_PER_NANO_USD), lines, unpricedTools };
 }
 
+const NONE: readonly string[] = [];
+
 function tokenLines(usage: Usage, prices: TokenPrices): CostLine[] {
-	const quantities: readonly (readonly [TokenClass, number])[] = [
-		["input", usage.inputTokens - usage.cachedInputTokens - usage.cacheWrite5mTokens - usage.cacheWrite1hTokens],
-		["cachedInput", usage.cachedInputTokens],
-		["cacheWrite5m", usage.cacheWrite5mTokens],
-		["cacheWrite1h", usage.cacheWrite1hTokens],
-		["output", usage.outputTokens - usage.reasoningTokens],
-		["reasoning", usage.reasoningTokens],
-	];
 	const lines: CostLine[] = [];
-	for (const [tokenClass, quantity] of quantities) {
-		if (quantity === 0) continue;
-		const nanoUsdPerMillion = prices[tokenClass];
-		lines.push({ kind: "tokens", tokenClass, quantity, nanoUsdPerMillion, femtoUsd: BigInt(quantity) * nanoUsdPerMillion });
-	}
+	const uncached = usage.inputTokens - usage.cachedInputTokens - usage.cacheWrite5mTokens - usage.cacheWrite1hTokens;
+	addTokenLine(lines, "input", uncached, prices);
+	addTokenLine(lines, "cachedInput", usage.cachedInputTokens, prices);
+	addTokenLine(lines, "cacheWrite5m", usage.cacheWrite5mTokens, prices);
+	addTokenLine(lines, "cacheWrite1h", usage.cacheWrite1hTokens, prices);
+	addTokenLine(lines, "output", usage.outputTokens - usage.reasoningTokens, prices);
+	addTokenLine(lines, "reasoning", usage.reasoningTokens, prices);
 	return lines;
 }
 
-function callLines(usage: Usage, line: PriceLine): CostLine[] {
-	if (!usage.toolCalls) return [];
-	const lines: CostLine[] = [];
-	for (const [tool, quantity] of Object.entries(usage.toolCalls)) {
+function addTokenLine(lines: CostLine[], tokenClass: TokenClass, quantity: number, prices: TokenPrices): void {
+	if (quantity === 0) return;
+	const nanoUsdPerMillion = prices[tokenClass];
+	lines.push({ kind: "tokens", tokenClass, quantity, nanoUsdPerMillion, femtoUsd: BigInt(quantity) * nanoUsdPerMillion });
+}
+
+/** Returns the tools without a fee. */
+function addCallLines(lines: CostLine[], toolCalls: Readonly<Record<string, number>>, line: PriceLine): string[] {
+	const unpriced: string[] = [];
+	for (const [tool, quantity] of Object.entries(toolCalls)) {
+		if (quantity === 0) continue;
 		const nanoUsdPerCall = feeOf(line, tool);
-		if (nanoUsdPerCall === undefined || quantity === 0) continue;
-		lines.push({ kind: "calls", tool, quantity, nanoUsdPerCall, femtoUsd: BigInt(quantity) * nanoUsdPerCall * FEMTO_USD_PER_NANO_USD });
+		if (nanoUsdPerCall === undefined) unpriced.push(tool);
+		else lines.push({ kind: "calls", tool, quantity, nanoUsdPerCall, femtoUsd: BigInt(quantity) * nanoUsdPerCall * FEMTO_USD_PER_NANO_USD });
 	}
-	return lines;
+	return unpriced;
 }
 
 /** Own keys only: a tool named "constructor" has no fee. */

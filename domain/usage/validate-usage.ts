@@ -16,7 +16,8 @@ export function findUsageProblem(usage: Usage): string | undefined {
 	const inputParts = usage.cachedInputTokens + usage.cacheWrite5mTokens + usage.cacheWrite1hTokens;
 	if (inputParts > usage.inputTokens) return "inputTokens is smaller than its cached and cache-written parts";
 	if (usage.reasoningTokens > usage.outputTokens) return "outputTokens is smaller than reasoningTokens";
-	for (const [tool, calls] of Object.entries(usage.toolCalls ?? {})) {
+	if (usage.toolCalls === undefined) return undefined;
+	for (const [tool, calls] of Object.entries(usage.toolCalls)) {
 		const problem = findCountProblem(calls);
 		if (problem) return `toolCalls.${tool} ${problem}`;
 	}

@@ -249,7 +249,7 @@ describe("a caller who left comes back", () => {
 		outgoing.end(body);
 		await expect.poll(() => call).toBeDefined();
 		outgoing.destroy();
-		await expect.poll(() => authority.attempts[0]?.input.signal.aborted).toBe(true);
+		await expect.poll(() => authority.attempts[0]?.input.leaving.hasLeft).toBe(true);
 		end(call as ReceivedCall);
 	}
 

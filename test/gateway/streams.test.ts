@@ -1,5 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Leaving } from "#activities/request/leaving.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { priceUsage } from "#domain/pricing/price-usage.ts";
 import { NO_USAGE } from "#domain/usage/usage.ts";
@@ -187,7 +188,7 @@ describe("the caller leaves", () => {
 		if (point === "last") call?.response.write(content("b") + USAGE_EVENT);
 		if (point === "middle" || point === "last") await firstChunk(response);
 		outgoing.destroy();
-		await expect.poll(() => onlyAttempt().input.signal.aborted).toBe(true);
+		await expect.poll(() => onlyAttempt().input.leaving.hasLeft).toBe(true);
 		if (point !== "last") call?.response.write(content("c") + USAGE_EVENT);
 		call?.response.end(DONE);
 	}
@@ -212,7 +213,7 @@ describe("the caller leaves", () => {
 		outgoing.end(chatBody({}));
 		await expect.poll(() => call !== undefined).toBe(true);
 		outgoing.destroy();
-		await expect.poll(() => onlyAttempt().input.signal.aborted).toBe(true);
+		await expect.poll(() => onlyAttempt().input.leaving.hasLeft).toBe(true);
 		expect(onlyAttempt().outcome).toBe("open");
 		call?.response.setHeader("content-type", "application/json");
 		call?.response.end('{"model":"gpt-4o","usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}');
@@ -230,17 +231,17 @@ describe("the caller leaves", () => {
 			headers: { authorization: "Bearer tg_test_0123456789", "content-type": "application/json" },
 		});
 		outgoing.on("error", () => undefined);
-		const admitting = new Promise<AbortSignal>((resolve) => {
+		const admitting = new Promise<Leaving>((resolve) => {
 			const { admit } = authority;
 			authority.admit = (input) => {
-				resolve(input.signal);
+				resolve(input.leaving);
 				return admit(input);
 			};
 		});
 		outgoing.end(chatBody({}));
-		const signal = await admitting;
+		const leaving = await admitting;
 		outgoing.destroy();
-		await expect.poll(() => signal.aborted).toBe(true);
+		await expect.poll(() => leaving.hasLeft).toBe(true);
 		open();
 		await expect.poll(() => authority.attempts[0]?.outcome).toBe("released");
 		expect(onlyAttempt().reason).toBe("caller_left");

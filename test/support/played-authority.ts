@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { AheadReply, Authority, Fenced, GrantedItem, GrantReply, HeartbeatReply } from "#activities/authority/port.ts";
 import type { JournalRecord, RefusalRecord } from "#activities/ledger/record.ts";
+import type { Leaving } from "#activities/request/leaving.ts";
 import type { Admission, AdmissionInput, Attempt, RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
@@ -67,8 +68,8 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 	});
 	opened.push(authority);
 	await authority.resolveKey(SECRET);
-	const call = (nanoUsd: bigint, signal?: AbortSignal): Admission | Promise<Admission> =>
-		authority.admit({ ...testCall(KEY, testBound(nanoUsd), signal), line: world.line } satisfies AdmissionInput);
+	const call = (nanoUsd: bigint, leaving?: Leaving): Admission | Promise<Admission> =>
+		authority.admit({ ...testCall(KEY, testBound(nanoUsd), leaving), line: world.line } satisfies AdmissionInput);
 	return { authority, world, records, refusals, alerts, call, beat };
 }
 

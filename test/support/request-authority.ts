@@ -2,6 +2,7 @@ import type { Authority } from "#activities/authority/port.ts";
 import { createPostgresAuthority } from "#activities/authority/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import type { AttemptRow, JournalRecord, LedgerWriter, RefusalRecord } from "#activities/ledger/record.ts";
+import { Departure, type Leaving } from "#activities/request/leaving.ts";
 import type { AdmissionInput, KeyIdentity, RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
 import type { Bound } from "#domain/bound/request.ts";
@@ -119,7 +120,7 @@ export function testBound(nanoUsd: bigint, floor?: number): Bound {
 
 const TEST_BOOK = makePriceBook(1, [TEST_LINE]);
 
-export function testCall(key: KeyIdentity, bound: Bound, signal: AbortSignal = new AbortController().signal): AdmissionInput {
+export function testCall(key: KeyIdentity, bound: Bound, leaving: Leaving = new Departure()): AdmissionInput {
 	return {
 		requestId: "req",
 		key,
@@ -133,6 +134,6 @@ export function testCall(key: KeyIdentity, bound: Bound, signal: AbortSignal = n
 		line: TEST_LINE,
 		book: TEST_BOOK,
 		bound,
-		signal,
+		leaving,
 	};
 }

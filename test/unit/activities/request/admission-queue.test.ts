@@ -1,6 +1,7 @@
 import { expect, it, vi } from "vitest";
 import type { Authority, GrantedItem, GrantReply } from "#activities/authority/port.ts";
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
+import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
@@ -36,7 +37,7 @@ function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean, isSe
 		keyId: "key_test",
 		current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: { nanoUsd: 0n, tokens: 0n }, waitMs: 0 }),
 		bound: testBound(50n),
-		signal: new AbortController().signal,
+		leaving: new Departure(),
 	});
 	const askedOnce = async (): Promise<void> => {
 		const before = asked;

@@ -1,6 +1,7 @@
 import { expect, it, vi } from "vitest";
 import type { Authority, GrantedItem, GrantReply, GrantRequest } from "#activities/authority/port.ts";
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
+import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
@@ -42,7 +43,7 @@ function openQueue() {
 			keyId: "key_test",
 			current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: { nanoUsd: 0n, tokens: 0n }, waitMs }),
 			bound: testBound(need),
-			signal: new AbortController().signal,
+			leaving: new Departure(),
 		});
 	return { clock, asked, seen, book, queue, admit };
 }

@@ -3,6 +3,7 @@ import type { Authority, Change, GrantReply, HeartbeatReply, HeartbeatRequest } 
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
 import { Directory } from "#activities/request/directory.ts";
 import { LeaseKeeper } from "#activities/request/lease-keeper.ts";
+import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
 import { testBound } from "#test/support/request-authority.ts";
@@ -102,7 +103,7 @@ const admit = (queue: AdmissionQueue, isAdmissible: () => boolean) =>
 		keyId: "key_test",
 		current: () => (isAdmissible() ? { budgets: TEAM, allowance: { nanoUsd: 0n, tokens: 0n }, waitMs: 60_000 } : undefined),
 		bound: testBound(50n),
-		signal: new AbortController().signal,
+		leaving: new Departure(),
 	});
 
 it("answers a claim only after a grant that was already asked: its idle money belongs to the answer", async () => {

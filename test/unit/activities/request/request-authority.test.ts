@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Departure } from "#activities/request/leaving.ts";
 import { admitted, closePlayedAuthorities, openPlayedAuthority } from "#test/support/played-authority.ts";
 
 /** How replies are put on the gateway's clock, and when a refusal stops holding: on a clock and an authority the test plays. */
@@ -41,10 +42,10 @@ describe("a window on the gateway's clock", () => {
 		world.isAway = true;
 		world.onAsked = () => undefined;
 		clock.nowMs = 4_299;
-		const leaving = new AbortController();
-		const early = call(10n, leaving.signal);
+		const leaving = new Departure();
+		const early = call(10n, leaving);
 		expect(early).toBeInstanceOf(Promise);
-		leaving.abort();
+		leaving.leave();
 		await early;
 		clock.nowMs = 4_300;
 		const grants = authority.counters.grants;

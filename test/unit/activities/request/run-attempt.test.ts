@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { AnswerListener, Deployment, ModelTransport, OpenCall } from "#activities/providers/port.ts";
 import { NOTHING_TO_REDACT } from "#activities/providers/redaction.ts";
 import type { Caller } from "#activities/request/caller.ts";
+import { Departure } from "#activities/request/leaving.ts";
 import type { Attempt } from "#activities/request/port.ts";
 import { runAttempt } from "#activities/request/run-attempt.ts";
 import type { InspectedRequest } from "#domain/bound/request.ts";
@@ -10,7 +11,7 @@ import type { InspectedRequest } from "#domain/bound/request.ts";
 
 let events: string[];
 let listener: AnswerListener | undefined;
-let leaving: AbortController;
+let leaving: Departure;
 let isFull: boolean;
 let isSent: boolean;
 let resume: () => void;
@@ -18,7 +19,7 @@ let resume: () => void;
 beforeEach(() => {
 	events = [];
 	listener = undefined;
-	leaving = new AbortController();
+	leaving = new Departure();
 	isFull = false;
 	isSent = true;
 	resume = () => undefined;
@@ -65,7 +66,7 @@ const attempt: Attempt = {
 
 function run(onDisconnect: "drain" | "cancel" = "drain") {
 	const caller: Caller = {
-		signal: leaving.signal,
+		leaving,
 		answer: (head, body, cost) => void events.push(`answer ${head.status} ${body.toString()} ${cost}`),
 		beginStream: (head) => void events.push(`begin ${head.status}`),
 		write(chunk) {
@@ -94,7 +95,7 @@ function run(onDisconnect: "drain" | "cancel" = "drain") {
 		answerBytesMax: 1_000,
 	};
 	const ended = runAttempt(plan, { transport, caller, nowMs: () => 0, crashPoint: (name) => void events.push(name) });
-	if (listener === undefined && !leaving.signal.aborted) throw new Error("nothing was sent");
+	if (listener === undefined && !leaving.hasLeft) throw new Error("nothing was sent");
 	return { ended, listener: listener as unknown as AnswerListener };
 }
 
@@ -135,7 +136,7 @@ describe("a stream", () => {
 		beginStream(to);
 		isFull = true;
 		to.onData(Buffer.from("data: a\n\n"));
-		leaving.abort();
+		leaving.leave();
 		expect(events.at(-1)).toBe("resume");
 		to.onData(Buffer.from(STOP));
 		to.onEnd();
@@ -148,7 +149,7 @@ describe("a stream", () => {
 		const { ended, listener: to } = run();
 		beginStream(to);
 		to.onData(Buffer.from(STOP));
-		leaving.abort();
+		leaving.leave();
 		await ended;
 		expect(events.at(-1)).toBe("abort");
 		expect(events.filter((event) => /settle|charge/.test(event))).toHaveLength(1);
@@ -157,7 +158,7 @@ describe("a stream", () => {
 
 describe("a caller who leaves early", () => {
 	test("before sending: released without a call", async () => {
-		leaving.abort();
+		leaving.leave();
 		expect(await run().ended).toEqual({ kind: "not_sent", hasCallerLeft: true });
 		expect(events).toEqual(["release caller_left"]);
 	});
@@ -165,7 +166,7 @@ describe("a caller who leaves early", () => {
 	test("while the call is queued unsent: taken back and released", async () => {
 		isSent = false;
 		const { ended } = run();
-		leaving.abort();
+		leaving.leave();
 		expect(await ended).toEqual({ kind: "not_sent", hasCallerLeft: true });
 		expect(events).toEqual(["resume", "abort", "release caller_left"]);
 	});
@@ -176,7 +177,7 @@ test("a transport that cannot take the call leaves nothing reserved", async () =
 	(transport as { send: ModelTransport["send"] }).send = () => {
 		throw new Error("invalid header");
 	};
-	leaving = new AbortController();
+	leaving = new Departure();
 	await expect(
 		(async () => {
 			listener = {} as AnswerListener;
