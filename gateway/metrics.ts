@@ -61,15 +61,14 @@ function createRequestTally(registry: Registry): { add(endpoint: string, status:
 		registers: [registry],
 		collect() {
 			this.reset();
-			for (const [endpoint, byStatus] of counts)
-				for (const [status, count] of byStatus) this.inc({ endpoint, status_class: statusClass(status) }, count);
+			for (const [endpoint, byStatus] of counts) for (const [status, count] of byStatus) this.inc({ endpoint, status_class: statusClass(status) }, count);
 		},
 	});
 	return {
 		add(endpoint, status) {
-			let byStatus = counts.get(endpoint);
-			if (byStatus === undefined) counts.set(endpoint, (byStatus = new Map()));
+			const byStatus = counts.get(endpoint) ?? new Map<number, number>();
 			byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+			counts.set(endpoint, byStatus);
 		},
 	};
 }

@@ -15,13 +15,14 @@ export type Frame = { readonly offset: number; readonly nextOffset: number; read
  */
 export type FramesEnd = { readonly kind: "clean" | "torn" | "corrupt"; readonly offset: number };
 
-/** Writes text as a frame into `buffer` and returns its size, or undefined when it does not fit. */
-export function encodeFrame(buffer: Buffer, text: string): number | undefined {
+/** Writes text as a frame into `buffer` from `at` on and returns its size, or undefined when it does not fit. */
+export function encodeFrame(buffer: Buffer, text: string, at = 0): number | undefined {
 	// A UTF-16 unit takes at most three bytes of UTF-8.
-	if (text.length * 3 + FRAME_HEADER_BYTES > buffer.length) return undefined;
-	const length = buffer.write(text, FRAME_HEADER_BYTES, "utf8");
-	buffer.writeUInt32LE(length, 0);
-	buffer.writeUInt32LE(crc32(buffer.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + length)), 4);
+	if (at + text.length * 3 + FRAME_HEADER_BYTES > buffer.length) return undefined;
+	const payload = at + FRAME_HEADER_BYTES;
+	const length = buffer.write(text, payload, "utf8");
+	buffer.writeUInt32LE(length, at);
+	buffer.writeUInt32LE(crc32(buffer.subarray(payload, payload + length)), at + 4);
 	return FRAME_HEADER_BYTES + length;
 }
 

@@ -78,6 +78,10 @@ class SegmentedJournal implements LedgerJournal {
 	private oldestSegment = 0;
 	private offset = 0;
 	private broken: unknown;
+	/** Encoded and not written yet. */
+	private waitingBytes = 0;
+	/** Outcomes among that; undefined outside of `together`. */
+	private gathered: OutcomeRecord[] | undefined;
 	/** Position of the reservation of every attempt that is not released or flushed. */
 	private readonly reservations = new Map<number, JournalPosition>();
 	/** Position of every outcome (by n) and refusal (by id) that is not flushed. */
@@ -103,7 +107,7 @@ class SegmentedJournal implements LedgerJournal {
 	}
 
 	get end(): JournalPosition {
-		return this.segment * SEGMENT_STRIDE + this.offset;
+		return this.segment * SEGMENT_STRIDE + this.offset + this.waitingBytes;
 	}
 
 	get openAttempts(): number {
@@ -113,10 +117,29 @@ class SegmentedJournal implements LedgerJournal {
 	append(record: JournalRecord): void {
 		if (record.type === "outcome") assert(this.reservations.has(record.n) && !this.outcomes.has(record.n), `attempt ${record.n} is not open`);
 		const json = stringifyClean(record);
+		if (this.gathered !== undefined) {
+			assert(record.type === "outcome", "only outcomes are journaled together");
+			this.gather(this.gathered, record, json);
+			return;
+		}
 		if (this.offset >= this.segmentBytes) this.roll();
 		const position = this.end;
-		this.write(json);
+		this.encode(json);
+		this.write();
 		this.remember(record, position);
+	}
+
+	together(work: () => void): void {
+		assert(this.gathered === undefined, "what is journaled together is not nested");
+		if (this.offset >= this.segmentBytes) this.roll();
+		const gathered: OutcomeRecord[] = [];
+		this.gathered = gathered;
+		try {
+			work();
+		} finally {
+			this.gathered = undefined;
+			this.writeGathered(gathered);
+		}
 	}
 
 	whenDurable(): Promise<void> | undefined {
@@ -236,6 +259,25 @@ class SegmentedJournal implements LedgerJournal {
 		}
 	}
 
+	/** Whoever queues the row now may have to ask where its outcome stands. */
+	private gather(gathered: OutcomeRecord[], outcome: OutcomeRecord, json: string): void {
+		const position = this.end;
+		this.encode(json);
+		gathered.push(outcome);
+		if (outcome.outcome !== "released") this.remember(outcome, position);
+	}
+
+	private writeGathered(gathered: readonly OutcomeRecord[]): void {
+		if (gathered.length === 0) return;
+		try {
+			this.write();
+		} catch (error) {
+			for (const { n } of gathered) if (this.outcomes.delete(n)) this.resolvedAttempts -= 1;
+			throw error;
+		}
+		for (const { n, outcome } of gathered) if (outcome === "released") this.markFlushed(n);
+	}
+
 	private retain(position: JournalPosition): void {
 		const segment = Math.floor(position / SEGMENT_STRIDE);
 		this.unflushedPerSegment.set(segment, (this.unflushedPerSegment.get(segment) ?? 0) + 1);
@@ -256,13 +298,22 @@ class SegmentedJournal implements LedgerJournal {
 		}
 	}
 
-	private write(json: string): void {
-		if (this.broken !== undefined) throw unwritable(this.broken);
-		let size = encodeFrame(this.buffer, json);
+	private encode(json: string): void {
+		let size = encodeFrame(this.buffer, json, this.waitingBytes);
 		if (size === undefined) {
-			this.buffer = Buffer.allocUnsafe(json.length * 4);
-			size = encodeFrame(this.buffer, json) ?? 0;
+			const wider = Buffer.allocUnsafe(this.waitingBytes + json.length * 4);
+			this.buffer.copy(wider, 0, 0, this.waitingBytes);
+			this.buffer = wider;
+			size = encodeFrame(this.buffer, json, this.waitingBytes) ?? 0;
 		}
+		this.waitingBytes += size;
+	}
+
+	/** All that is encoded, or nothing of it. */
+	private write(): void {
+		const size = this.waitingBytes;
+		this.waitingBytes = 0;
+		if (this.broken !== undefined) throw unwritable(this.broken);
 		try {
 			const written = writeSync(this.fileDescriptor, this.buffer, 0, size, this.offset);
 			if (written !== size) throw new Error(`${written} of ${size} bytes written`);
@@ -313,7 +364,8 @@ class SegmentedJournal implements LedgerJournal {
 			...{ machineBootId: this.machineBootId, fsyncMode: this.fsyncMode, pid: process.pid, startedAt: this.startedAt },
 		};
 		try {
-			this.write(JSON.stringify(header));
+			this.encode(JSON.stringify(header));
+			this.write();
 			if (this.fsyncMode === "group") this.syncNewFile();
 		} catch (error) {
 			closeSync(this.fileDescriptor);

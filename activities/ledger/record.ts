@@ -97,6 +97,11 @@ export type Journal = {
 	 * short or failed write: the call must then not be sent.
 	 */
 	append(record: JournalRecord): void;
+	/**
+	 * Outcomes that `work` appends become one write when it returns. Throws "journal.unwritable" when that write fails: the
+	 * journal then holds none of them.
+	 */
+	together(work: () => void): void;
 	close(): void;
 };
 

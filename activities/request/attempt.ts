@@ -10,8 +10,8 @@ import type { Journal, LedgerWriter, OutcomeRecord, ReservationRecord } from "..
 import type { Attempt, AuthorityCounters, Booked, EstimateInput, SettleInput } from "./port.ts";
 
 /**
- * A journaled reservation and its one ending. Every ending is journaled before it returns, so before the last byte
- * of the answer leaves; the ledger row follows in a chunk. An ending the journal cannot take is not lost: the
+ * A journaled reservation and its one ending. Every ending is journaled before it returns, or with others of the same turn of
+ * the event loop, so before the last byte of the answer leaves; the ledger row follows in a chunk. An ending the journal cannot take is not lost: the
  * reservation stands in the journal, and replay charges it (unknown = spent).
  */
 export type AttemptDependencies = {
@@ -24,7 +24,6 @@ export type AttemptDependencies = {
 	readonly onEnd: () => void;
 	/** The caller's team receives an answer it may continue later. */
 	readonly onKeptAnswer: (teamId: string, kept: Pick<SettleInput, "answerId" | "itemIds">) => void;
-	readonly crashPoint: (name: string) => void;
 };
 
 export type AttemptState = {
@@ -135,10 +134,9 @@ export class OpenAttempt implements Attempt {
 	}
 
 	private journal(outcome: OutcomeRecord): void {
-		const { counters, crashPoint, journal, onEnd, onMoneyFreed } = this.dependencies;
+		const { counters, journal, onEnd, onMoneyFreed } = this.dependencies;
 		try {
 			journal.append(outcome);
-			crashPoint("after-settle");
 		} finally {
 			counters.openReservations--;
 			onEnd();

@@ -7,6 +7,7 @@ import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import type { Caller } from "./caller.ts";
 import { checkReferences } from "./check-references.ts";
 import { chooseDeployments } from "./choose-deployments.ts";
+import type { EndingBatch } from "./ending-batch.ts";
 import type { ExactTokens } from "./exact-tokens.ts";
 import type { Admission, AdmissionInput, Attempt, KeyIdentity, Left, Refusal, RequestAuthority, TeamPolicy } from "./port.ts";
 import { prepareBody } from "./prepare-body.ts";
@@ -30,6 +31,7 @@ export type PipelineDependencies = {
 	/** Largest answer that is held in memory, bytes. */
 	readonly answerBytesMax: number;
 	readonly observer: CallObserver;
+	readonly endings: EndingBatch;
 	/** Monotonic clock, milliseconds. */
 	nowMs(): number;
 	/** Named point at which tests kill the process. */
@@ -189,7 +191,8 @@ async function send(
 		maxCallMs: policy.maxCallMs,
 		answerBytesMax: dependencies.answerBytesMax,
 	};
-	const running = runAttempt(plan, { transport: dependencies.transport, caller, nowMs: dependencies.nowMs, crashPoint: dependencies.crashPoint });
+	const { transport, endings, nowMs, crashPoint } = dependencies;
+	const running = runAttempt(plan, { transport, caller, endings, nowMs, crashPoint });
 	dependencies.observer.observeOverhead(dependencies.nowMs() - input.receivedAtMs);
 	const end = await running;
 	dependencies.observer.observeUpstream(dependencies.nowMs() - sentAtMs);

@@ -114,7 +114,8 @@ export type Booked = { readonly outcome: "settled" | "unresolved" | "estimated";
 
 /**
  * A reservation that is journaled and may be sent. Exactly one of the three endings is called, once;
- * each journals synchronously before it returns (so: before the last byte of the answer leaves).
+ * each journals synchronously before it returns, or together with others (`RequestAuthority.journalTogether`); so: before the last byte of
+ * the answer leaves.
  */
 export type Attempt = {
 	/** `gateway-epoch-n`; travels as x-client-request-id. */
@@ -153,6 +154,11 @@ export type RequestAuthority = {
 	priceBook(): PriceBook;
 	/** Reserve in every matching budget, journal, return the attempt; or refuse with evidence. */
 	admit(input: AdmissionInput): Admission | Promise<Admission>;
+	/**
+	 * Endings that `work` calls are journaled with one write when it returns, instead of one by one as they return. Throws
+	 * when that write fails: all of them are then booked as unknown, at their reservations.
+	 */
+	journalTogether(work: () => void): void;
 	/** For /readyz: authority reachable, lease live, journal writable. */
 	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] };
 	/** Counters for tests and /metrics. */

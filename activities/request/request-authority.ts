@@ -137,6 +137,10 @@ class GatewayAuthority implements RequestAuthority {
 		return this.reserving.admit(input);
 	}
 
+	journalTogether(work: () => void): void {
+		this.dependencies.journal.together(work);
+	}
+
 	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] } {
 		const canSpend = this.book.isLive(nowMs()) || this.book.hasAllowance(nowMs());
 		const reasons = [this.isFenced && "fenced by a later epoch", !canSpend && "no live lease: PostgreSQL does not answer"].filter((reason) => reason !== false);

@@ -173,10 +173,7 @@ export class Reserving {
 	}
 
 	private attemptOf(record: ReservationRecord, reservation: Reservation, { book, line, bound }: AdmissionInput): Attempt {
-		return new OpenAttempt(
-			{ record, reservation, line, reach: bound.reach, priceBook: book, budgetLeftNanoUsd: leftNanoUsd(reservation) },
-			this.ofAttempts,
-		);
+		return new OpenAttempt({ record, reservation, line, reach: bound.reach, priceBook: book, budgetLeftNanoUsd: leftNanoUsd(reservation) }, this.ofAttempts);
 	}
 
 	private onMoneyFreed(reservation: Reservation): void {

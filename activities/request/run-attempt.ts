@@ -8,6 +8,7 @@ import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import { NO_USAGE } from "#domain/usage/usage.ts";
 import type { AnswerHead, Caller } from "./caller.ts";
 import { decideAnswerOutcome } from "./decide-outcome.ts";
+import type { EndingBatch, WholeAnswer } from "./ending-batch.ts";
 import type { Attempt, Booked } from "./port.ts";
 
 export type AttemptPlan = {
@@ -37,9 +38,10 @@ export type AttemptEnd =
 export type AttemptContext = {
 	readonly transport: ModelTransport;
 	readonly caller: Caller;
+	readonly endings: Pick<EndingBatch, "add">;
 	nowMs(): number;
 	/** Named point at which tests kill the process. */
-	crashPoint(name: "after-send" | "after-answer"): void;
+	crashPoint(name: "after-send" | "after-answer" | "after-settle"): void;
 };
 
 /** Sends one reserved attempt and books its end exactly once, before the last byte of the answer leaves. */
@@ -122,8 +124,11 @@ class AttemptRun implements AnswerListener {
 
 	onEnd(): void {
 		try {
-			if (this.#tap === undefined) this.#endAnswer();
-			else this.#endStream(this.#tap);
+			if (this.#tap === undefined) {
+				this.#context.endings.add(this.#wholeAnswer());
+				return;
+			}
+			this.#endStream(this.#tap);
 			this.#finish({ kind: "answered" });
 		} catch (error) {
 			this.#fail(error);
@@ -179,19 +184,41 @@ class AttemptRun implements AnswerListener {
 		this.#context.crashPoint("after-answer");
 		if (tap.isFailed) this.#charge("stream_error");
 		else this.#settle({ reported: tap.result(), answerId: tap.answerId, itemIds: tap.itemIds });
+		this.#context.crashPoint("after-settle");
 	}
 
-	#endAnswer(): void {
-		this.#context.crashPoint("after-answer");
+	#wholeAnswer(): WholeAnswer {
 		const [first] = this.#chunks;
 		const received = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
 		const body = this.#redaction.body(received);
+		return {
+			book: () => {
+				try {
+					this.#bookAnswer(body);
+				} catch (error) {
+					this.#bookingError = { error };
+				}
+			},
+			conclude: (problem) => {
+				const failed = this.#bookingError ?? problem;
+				try {
+					if (failed !== undefined) throw failed.error;
+					this.#context.crashPoint("after-settle");
+					if (this.#isWanted) this.#context.caller.answer(this.#head(), body, this.#booked?.costNanoUsd ?? 0n);
+					this.#finish({ kind: "answered" });
+				} catch (error) {
+					this.#fail(error);
+				}
+			},
+		};
+	}
+
+	#bookAnswer(body: Buffer): void {
+		this.#context.crashPoint("after-answer");
 		const outcome = decideAnswerOutcome(this.#status, this.#plan.deployment.billedStatuses);
 		if (outcome === "settle") this.#settle(readAnswer(this.#plan.request.endpoint, body));
 		else if (outcome === "charge") this.#charge(`status_${this.#status}`);
 		else this.#release(`status_${this.#status}`);
-		if (!this.#isWanted) return;
-		this.#context.caller.answer(this.#head(), body, this.#booked?.costNanoUsd ?? 0n);
 	}
 
 	#endUnsent(failure: CallFailure): AttemptEnd {

@@ -74,6 +74,7 @@ export function createFakeAuthority(book: PriceBook): FakeAuthority {
 			const { gate } = authority;
 			return gate === undefined ? admit(authority, input) : gate.then(() => admit(authority, input));
 		},
+		journalTogether: (work) => work(),
 		readiness: () => ({ isReady: authority.isReady, reasons: authority.isReady ? [] : ["the authority is not reachable"] }),
 		drain: () => Promise.resolve(),
 	};

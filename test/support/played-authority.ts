@@ -52,7 +52,7 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 		epoch: 1n,
 		revision: 0n,
 		authority: fake,
-		journal: { append, close: () => undefined, whenDurable: () => undefined },
+		journal: { append, together: (work) => work(), close: () => undefined, whenDurable: () => undefined },
 		createWriter: () => ({
 			enqueueAttempt: () => undefined,
 			enqueueRefusal: (record) => void refusals.push(record),

@@ -53,7 +53,12 @@ export async function startTestGateway(url: string, gatewayId: string, through =
 	const refusals: RefusalRecord[] = [];
 	const alerts: string[] = [];
 	const pending = new Set<Promise<unknown>>();
-	const journal = { append: (record: JournalRecord) => void records.push(record), close: () => undefined, whenDurable: () => undefined };
+	const journal = {
+		append: (record: JournalRecord) => void records.push(record),
+		together: (work: () => void) => work(),
+		close: () => undefined,
+		whenDurable: () => undefined,
+	};
 	const writer: LedgerWriter = {
 		enqueueAttempt: (row) => {
 			const work: Promise<unknown> = post(posting, gatewayId, epoch, row).finally(() => pending.delete(work));
