@@ -2,7 +2,6 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";
 import type { DeploymentCatalog, ModelTransport } from "#activities/providers/port.ts";
-import { EndingBatch } from "#activities/request/ending-batch.ts";
 import { createExactTokens } from "#activities/request/exact-tokens.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import type { FieldTable } from "#domain/bound/field-table.ts";
@@ -53,7 +52,6 @@ export function createGateway(options: GatewayOptions): Gateway {
 		exactTokens,
 		answerBytesMax: options.limits.answerBytesMax,
 		observer: metrics,
-		endings: new EndingBatch((work) => options.authority.journalTogether(work)),
 		nowMs: () => performance.now(),
 		crashPoint: options.crashPoint ?? (() => undefined),
 	};

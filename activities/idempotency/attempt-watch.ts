@@ -26,6 +26,7 @@ export class AttemptWatch {
 			admission.kind === "admitted" ? { kind: "admitted", attempt: this.#follow(admission.attempt) } : admission;
 		return {
 			counters: authority.counters,
+			journalTurn: authority.journalTurn,
 			teamPolicy: (teamId) => authority.teamPolicy(teamId),
 			priceBook: () => authority.priceBook(),
 			findUnknownAnswer: (teamId, answerIds) => authority.findUnknownAnswer(teamId, answerIds),

@@ -80,8 +80,8 @@ class SegmentedJournal implements LedgerJournal {
 	private broken: unknown;
 	/** Encoded and not written yet. */
 	private waitingBytes = 0;
-	/** Outcomes among that; undefined outside of `together`. */
-	private gathered: OutcomeRecord[] | undefined;
+	/** Records among that; undefined outside of `together`. */
+	private gathered: JournalRecord[] | undefined;
 	/** Position of the reservation of every attempt that is not released or flushed. */
 	private readonly reservations = new Map<number, JournalPosition>();
 	/** Position of every outcome (by n) and refusal (by id) that is not flushed. */
@@ -118,8 +118,11 @@ class SegmentedJournal implements LedgerJournal {
 		if (record.type === "outcome") assert(this.reservations.has(record.n) && !this.outcomes.has(record.n), `attempt ${record.n} is not open`);
 		const json = stringifyClean(record);
 		if (this.gathered !== undefined) {
-			assert(record.type === "outcome", "only outcomes are journaled together");
-			this.gather(this.gathered, record, json);
+			const position = this.end;
+			this.encode(json);
+			this.gathered.push(record);
+			// At once: whoever queues the row now may have to ask where its outcome stands.
+			this.remember(record, position);
 			return;
 		}
 		if (this.offset >= this.segmentBytes) this.roll();
@@ -127,12 +130,13 @@ class SegmentedJournal implements LedgerJournal {
 		this.encode(json);
 		this.write();
 		this.remember(record, position);
+		this.forgetReleased(record);
 	}
 
 	together(work: () => void): void {
 		assert(this.gathered === undefined, "what is journaled together is not nested");
 		if (this.offset >= this.segmentBytes) this.roll();
-		const gathered: OutcomeRecord[] = [];
+		const gathered: JournalRecord[] = [];
 		this.gathered = gathered;
 		try {
 			work();
@@ -251,31 +255,38 @@ class SegmentedJournal implements LedgerJournal {
 		} else if (record.type === "refusal") {
 			this.outcomes.set(record.refusalId, position);
 			this.retain(position);
-		} else if (record.outcome === "released") {
-			this.markFlushed(record.n);
-		} else {
+		} else if (record.outcome !== "released") {
 			this.outcomes.set(record.n, position);
 			this.resolvedAttempts += 1;
 		}
 	}
 
-	/** Whoever queues the row now may have to ask where its outcome stands. */
-	private gather(gathered: OutcomeRecord[], outcome: OutcomeRecord, json: string): void {
-		const position = this.end;
-		this.encode(json);
-		gathered.push(outcome);
-		if (outcome.outcome !== "released") this.remember(outcome, position);
-	}
-
-	private writeGathered(gathered: readonly OutcomeRecord[]): void {
+	private writeGathered(gathered: readonly JournalRecord[]): void {
 		if (gathered.length === 0) return;
 		try {
 			this.write();
 		} catch (error) {
-			for (const { n } of gathered) if (this.outcomes.delete(n)) this.resolvedAttempts -= 1;
+			for (const record of gathered) this.unremember(record);
 			throw error;
 		}
-		for (const { n, outcome } of gathered) if (outcome === "released") this.markFlushed(n);
+		for (const record of gathered) this.forgetReleased(record);
+	}
+
+	private unremember(record: JournalRecord): void {
+		if (record.type === "outcome") {
+			if (this.outcomes.delete(record.n)) this.resolvedAttempts -= 1;
+			return;
+		}
+		const places: Map<number | string, JournalPosition> = record.type === "refusal" ? this.outcomes : this.reservations;
+		const id = record.type === "refusal" ? record.refusalId : record.n;
+		const position = places.get(id);
+		places.delete(id);
+		if (position !== undefined) this.release(position);
+	}
+
+	/** Nothing is left to flush of an attempt that was released; only once that is written is its reservation forgotten. */
+	private forgetReleased(record: JournalRecord): void {
+		if (record.type === "outcome" && record.outcome === "released") this.markFlushed(record.n);
 	}
 
 	private retain(position: JournalPosition): void {

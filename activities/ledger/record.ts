@@ -98,8 +98,8 @@ export type Journal = {
 	 */
 	append(record: JournalRecord): void;
 	/**
-	 * Outcomes that `work` appends become one write when it returns. Throws "journal.unwritable" when that write fails: the
-	 * journal then holds none of them.
+	 * What `work` appends becomes one write when it returns. Throws "journal.unwritable" when that write fails: the journal then
+	 * holds none of it.
 	 */
 	together(work: () => void): void;
 	close(): void;

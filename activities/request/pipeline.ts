@@ -7,7 +7,6 @@ import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import type { Caller } from "./caller.ts";
 import { checkReferences } from "./check-references.ts";
 import { chooseDeployments } from "./choose-deployments.ts";
-import type { EndingBatch } from "./ending-batch.ts";
 import type { ExactTokens } from "./exact-tokens.ts";
 import type { Admission, AdmissionInput, Attempt, KeyIdentity, Left, Refusal, RequestAuthority, TeamPolicy } from "./port.ts";
 import { prepareBody } from "./prepare-body.ts";
@@ -15,7 +14,7 @@ import { canCountExactly, refineBound } from "./refine-bound.ts";
 import { type AttemptEnd, runAttempt } from "./run-attempt.ts";
 
 /** What one call asks of the authority. */
-export type CallAuthority = Pick<RequestAuthority, "teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "counters">;
+export type CallAuthority = Pick<RequestAuthority, "teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "journalTurn" | "counters">;
 
 /**
  * The order of a real-time call: scope → inspect → model and price → bound → admit → send → settle.
@@ -31,7 +30,6 @@ export type PipelineDependencies = {
 	/** Largest answer that is held in memory, bytes. */
 	readonly answerBytesMax: number;
 	readonly observer: CallObserver;
-	readonly endings: EndingBatch;
 	/** Monotonic clock, milliseconds. */
 	nowMs(): number;
 	/** Named point at which tests kill the process. */
@@ -191,8 +189,8 @@ async function send(
 		maxCallMs: policy.maxCallMs,
 		answerBytesMax: dependencies.answerBytesMax,
 	};
-	const { transport, endings, nowMs, crashPoint } = dependencies;
-	const running = runAttempt(plan, { transport, caller, endings, nowMs, crashPoint });
+	const { authority, transport, nowMs, crashPoint } = dependencies;
+	const running = runAttempt(plan, { transport, caller, journalTurn: authority.journalTurn, nowMs, crashPoint });
 	dependencies.observer.observeOverhead(dependencies.nowMs() - input.receivedAtMs);
 	const end = await running;
 	dependencies.observer.observeUpstream(dependencies.nowMs() - sentAtMs);

@@ -3,6 +3,7 @@ import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { PriceBook, PriceLine, Protocol } from "#domain/pricing/price-book.ts";
 import type { ReportedUsage, Usage } from "#domain/usage/usage.ts";
+import type { JournalTurn } from "./journal-turn.ts";
 import type { Leaving } from "./leaving.ts";
 
 /** Contract between the HTTP skin (gateway/) and the request layer: who, how much at most, reserve, settle | release | charge. */
@@ -114,7 +115,7 @@ export type Booked = { readonly outcome: "settled" | "unresolved" | "estimated";
 
 /**
  * A reservation that is journaled and may be sent. Exactly one of the three endings is called, once;
- * each journals synchronously before it returns, or together with others (`RequestAuthority.journalTogether`); so: before the last byte of
+ * each journals synchronously before it returns, or in a step of `RequestAuthority.journalTurn`; so: before the last byte of
  * the answer leaves.
  */
 export type Attempt = {
@@ -154,11 +155,8 @@ export type RequestAuthority = {
 	priceBook(): PriceBook;
 	/** Reserve in every matching budget, journal, return the attempt; or refuse with evidence. */
 	admit(input: AdmissionInput): Admission | Promise<Admission>;
-	/**
-	 * Endings that `work` calls are journaled with one write when it returns, instead of one by one as they return. Throws
-	 * when that write fails: all of them are then booked as unknown, at their reservations.
-	 */
-	journalTogether(work: () => void): void;
+	/** Endings called in a step of it are journaled with the others of the turn; where that fails they count as unknown, at their reservations. */
+	readonly journalTurn: Pick<JournalTurn, "add">;
 	/** For /readyz: authority reachable, lease live, journal writable. */
 	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] };
 	/** Counters for tests and /metrics. */

@@ -7,6 +7,7 @@ import { emptyCounters } from "./counters.ts";
 import { CurrentPrices } from "./current-prices.ts";
 import { Directory } from "./directory.ts";
 import { DrainSignal } from "./drain-signal.ts";
+import { JournalTurn } from "./journal-turn.ts";
 import { LEASE_TTL_MS, LeaseKeeper } from "./lease-keeper.ts";
 import type { Admission, AdmissionInput, KeyIdentity, KeyResolution, RequestAuthority } from "./port.ts";
 import { ReceivedIds } from "./received-ids.ts";
@@ -40,6 +41,7 @@ export async function createRequestAuthority(dependencies: RequestAuthorityDepen
 
 class GatewayAuthority implements RequestAuthority {
 	readonly counters = emptyCounters();
+	readonly journalTurn: JournalTurn;
 	private readonly dependencies: RequestAuthorityDependencies;
 	private readonly book = new LeaseBook();
 	private readonly drained = new DrainSignal();
@@ -58,6 +60,7 @@ class GatewayAuthority implements RequestAuthority {
 		const { authority, onError, revision } = dependencies;
 		const { book, counters } = this;
 		this.dependencies = dependencies;
+		this.journalTurn = new JournalTurn(dependencies.journal);
 		this.directory = new Directory(authority, nowMs);
 		this.prices = new CurrentPrices(dependencies.loadPriceBook, onError);
 		const onFenced = (): void => this.fence();
@@ -83,6 +86,7 @@ class GatewayAuthority implements RequestAuthority {
 		this.items = new ReceivedIds({ lookUp: (teamId, ids) => authority.itemsOf({ teamId, ids }), counters, nowMs });
 		this.reserving = new Reserving({
 			...dependencies,
+			journalTurn: this.journalTurn,
 			book,
 			queue,
 			directory,
@@ -135,10 +139,6 @@ class GatewayAuthority implements RequestAuthority {
 
 	admit(input: AdmissionInput): Admission | Promise<Admission> {
 		return this.reserving.admit(input);
-	}
-
-	journalTogether(work: () => void): void {
-		this.dependencies.journal.together(work);
 	}
 
 	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] } {

@@ -11,13 +11,14 @@ import { amountsOf, leastAmounts } from "./amounts.ts";
 import { type AttemptDependencies, OpenAttempt } from "./attempt.ts";
 import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
+import type { JournalTurn } from "./journal-turn.ts";
 import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
 import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal, SettleInput } from "./port.ts";
 import type { Standing, Verdict } from "./waiting-call.ts";
 
 /**
- * Reserve → settle | release | charge for one gateway epoch. The hot path is synchronous: match, reserve in memory,
- * journal, return. Everything that waits is in the admission queue; everything that renews is in the lease keeper.
+ * Reserve → settle | release | charge for one gateway epoch. The hot path waits for nothing but the end of its turn of the event
+ * loop: match, reserve in memory, journal, return. Everything that waits longer is in the admission queue; everything that renews is in the lease keeper.
  */
 export type DurableJournal = Journal & {
 	/** Resolves when what was appended is on the disk; undefined when there is nothing to wait for (fsync off). */
@@ -31,6 +32,7 @@ export type ReservingDependencies = {
 	readonly queue: AdmissionQueue;
 	readonly directory: Directory;
 	readonly journal: DurableJournal;
+	readonly journalTurn: Pick<JournalTurn, "add">;
 	readonly writer: LedgerWriter;
 	readonly counters: AuthorityCounters;
 	readonly nowMs: () => number;
@@ -145,9 +147,9 @@ export class Reserving {
 		return this.dependencies.book.isLive(this.dependencies.nowMs()) ? { leases: UNLIMITED, amounts, isOfAllowance: false } : undefined;
 	}
 
-	/** Journals the reservation; from here on the call may be sent. */
-	private open(input: AdmissionInput, reservation: Reservation, clampedOutputTokens: number | undefined): Admission | Promise<Admission> {
-		const { book, counters, crashPoint, gatewayId, epoch, journal, wallClockMs } = this.dependencies;
+	/** Journals the reservation with the others of the turn; from then on the call may be sent. */
+	private open(input: AdmissionInput, reservation: Reservation, clampedOutputTokens: number | undefined): Promise<Admission> {
+		const { crashPoint, gatewayId, epoch, journal, journalTurn, wallClockMs } = this.dependencies;
 		const n = this.nextAttempt++;
 		crashPoint("after-reserve");
 		const record: ReservationRecord = reservationRecord(input, reservation, {
@@ -156,20 +158,37 @@ export class Reserving {
 			reservedAtMs: wallClockMs(),
 			clampedOutputTokens,
 		});
-		try {
-			journal.append(record);
-		} catch (error) {
-			book.release(reservation);
-			throw error;
-		}
+		return new Promise((resolve, reject) => {
+			let failure: { readonly error: unknown } | undefined;
+			journalTurn.add({
+				append() {
+					try {
+						journal.append(record);
+					} catch (error) {
+						failure = { error };
+					}
+				},
+				conclude: (problem) => {
+					failure ??= problem;
+					if (failure === undefined) resolve(this.admitted(input, reservation, record));
+					else {
+						this.dependencies.book.release(reservation);
+						reject(failure.error);
+					}
+				},
+			});
+		});
+	}
+
+	private admitted(input: AdmissionInput, reservation: Reservation, record: ReservationRecord): Admission | Promise<Admission> {
+		const { counters, crashPoint, journal } = this.dependencies;
 		crashPoint("after-journal");
 		counters.admitted++;
 		if (reservation.isOfAllowance) counters.admittedOnAllowance++;
 		counters.openReservations++;
-		if (clampedOutputTokens !== undefined) counters.clamped++;
-		const attempt = this.attemptOf(record, reservation, input);
-		const durable = journal.whenDurable();
-		return durable ? durable.then(() => ({ kind: "admitted", attempt })) : { kind: "admitted", attempt };
+		if (record.clampedOutputTokens !== null) counters.clamped++;
+		const admission: Admission = { kind: "admitted", attempt: this.attemptOf(record, reservation, input) };
+		return journal.whenDurable()?.then(() => admission) ?? admission;
 	}
 
 	private attemptOf(record: ReservationRecord, reservation: Reservation, { book, line, bound }: AdmissionInput): Attempt {

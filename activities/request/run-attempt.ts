@@ -8,7 +8,7 @@ import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import { NO_USAGE } from "#domain/usage/usage.ts";
 import type { AnswerHead, Caller } from "./caller.ts";
 import { decideAnswerOutcome } from "./decide-outcome.ts";
-import type { EndingBatch, WholeAnswer } from "./ending-batch.ts";
+import type { JournalStep, JournalTurn } from "./journal-turn.ts";
 import type { Attempt, Booked } from "./port.ts";
 
 export type AttemptPlan = {
@@ -38,7 +38,7 @@ export type AttemptEnd =
 export type AttemptContext = {
 	readonly transport: ModelTransport;
 	readonly caller: Caller;
-	readonly endings: Pick<EndingBatch, "add">;
+	readonly journalTurn: Pick<JournalTurn, "add">;
 	nowMs(): number;
 	/** Named point at which tests kill the process. */
 	crashPoint(name: "after-send" | "after-answer" | "after-settle"): void;
@@ -125,7 +125,7 @@ class AttemptRun implements AnswerListener {
 	onEnd(): void {
 		try {
 			if (this.#tap === undefined) {
-				this.#context.endings.add(this.#wholeAnswer());
+				this.#context.journalTurn.add(this.#wholeAnswer());
 				return;
 			}
 			this.#endStream(this.#tap);
@@ -187,12 +187,12 @@ class AttemptRun implements AnswerListener {
 		this.#context.crashPoint("after-settle");
 	}
 
-	#wholeAnswer(): WholeAnswer {
+	#wholeAnswer(): JournalStep {
 		const [first] = this.#chunks;
 		const received = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
 		const body = this.#redaction.body(received);
 		return {
-			book: () => {
+			append: () => {
 				try {
 					this.#bookAnswer(body);
 				} catch (error) {

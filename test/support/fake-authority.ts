@@ -1,4 +1,5 @@
 import { emptyCounters } from "#activities/request/counters.ts";
+import { JournalTurn } from "#activities/request/journal-turn.ts";
 import type { Admission, AdmissionInput, Attempt, Booked, KeyIdentity, Refusal, RequestAuthority, SettleInput, TeamPolicy } from "#activities/request/port.ts";
 import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
@@ -74,7 +75,7 @@ export function createFakeAuthority(book: PriceBook): FakeAuthority {
 			const { gate } = authority;
 			return gate === undefined ? admit(authority, input) : gate.then(() => admit(authority, input));
 		},
-		journalTogether: (work) => work(),
+		journalTurn: new JournalTurn({ together: (work) => work() }),
 		readiness: () => ({ isReady: authority.isReady, reasons: authority.isReady ? [] : ["the authority is not reachable"] }),
 		drain: () => Promise.resolve(),
 	};

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { AnswerListener, Deployment, ModelTransport, OpenCall } from "#activities/providers/port.ts";
 import { NOTHING_TO_REDACT } from "#activities/providers/redaction.ts";
 import type { Caller } from "#activities/request/caller.ts";
-import { EndingBatch } from "#activities/request/ending-batch.ts";
+import { JournalTurn } from "#activities/request/journal-turn.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import type { Attempt } from "#activities/request/port.ts";
 import { runAttempt } from "#activities/request/run-attempt.ts";
@@ -98,7 +98,7 @@ function run(onDisconnect: "drain" | "cancel" = "drain") {
 	const ended = runAttempt(plan, {
 		transport,
 		caller,
-		endings: new EndingBatch((work) => work()),
+		journalTurn: new JournalTurn({ together: (work) => work() }),
 		nowMs: () => 0,
 		crashPoint: (name) => void events.push(name),
 	});
