@@ -1,5 +1,5 @@
 -- What changes the authority's rows: one function call in one statement each, so that no lock is held
--- across a round trip. Lock order everywhere: budget rows by id, window rows by id, lease rows by window id.
+-- across a round trip. Lock order everywhere: the queues of grants, budget rows by id, window rows by id, lease rows by window id.
 
 ALTER TABLE tollgate.gateway_epoch ADD COLUMN seen_revision bigint NOT NULL DEFAULT 0; -- newest change it acts on
 CREATE INDEX gateway_epoch_open ON tollgate.gateway_epoch (last_seen_at) WHERE closed_at IS NULL;
@@ -135,59 +135,63 @@ LANGUAGE sql STABLE AS $$
   WHERE expires_at > clock_timestamp() AND NOT (gateway_id = p_gateway AND epoch = p_epoch)
 $$;
 
--- Adds to the lease of a gateway in a window whose row the caller has locked.
-CREATE FUNCTION tollgate.raise_lease(p_gateway text, p_epoch bigint, p_window bigint, p_amount bigint) RETURNS void
+-- Adds amounts to the leases of a gateway in windows whose rows the caller has locked; lease rows are written by window id.
+CREATE FUNCTION tollgate.raise_leases(p_gateway text, p_epoch bigint, p_windows bigint[], p_amounts bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  v_window tollgate.budget_window;
+  v_above record;
 BEGIN
-  UPDATE tollgate.budget_window SET granted = granted + p_amount, event_seq = event_seq + 1 WHERE id = p_window RETURNING * INTO v_window;
+  WITH raised AS (
+    UPDATE tollgate.budget_window w SET granted = w.granted + r.amount, event_seq = w.event_seq + 1
+    FROM unnest(p_windows, p_amounts) AS r (id, amount) WHERE w.id = r.id AND r.amount > 0 RETURNING w.*, r.amount
+  ), told AS (
+    INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
+    SELECT id, event_seq, 'grant', p_gateway, p_epoch, amount, granted, limit_amount, stop_amount, is_frozen, revision FROM raised
+  ), leased AS (
+    INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, version) SELECT p_gateway, p_epoch, id, amount, 1 FROM raised ORDER BY id
+    ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, version = l.version + 1
+  )
+  SELECT id, granted - least(limit_amount, stop_amount) AS amount INTO v_above FROM raised WHERE granted > least(limit_amount, stop_amount) LIMIT 1;
   -- The last guard of I1: whatever the arithmetic of the caller, no grant leaves more granted than the limit. Fails closed.
-  IF v_window.granted > least(v_window.limit_amount, v_window.stop_amount) THEN
-    RAISE EXCEPTION 'a grant would leave window % by % above its limit', p_window, v_window.granted - least(v_window.limit_amount, v_window.stop_amount)
-      USING ERRCODE = 'check_violation';
+  IF FOUND THEN
+    RAISE EXCEPTION 'a grant would leave window % by % above its limit', v_above.id, v_above.amount USING ERRCODE = 'check_violation';
   END IF;
-  INSERT INTO tollgate.window_event (window_id, seq, kind, gateway_id, epoch, amount, granted_after, limit_amount, stop_amount, is_frozen, revision)
-  VALUES (p_window, v_window.event_seq, 'grant', p_gateway, p_epoch, p_amount, v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision);
-  INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, version) VALUES (p_gateway, p_epoch, p_window, p_amount, 1)
-  ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, version = l.version + 1;
 END $$;
 
--- Windows and the asker's lease rows there, in the order asked; 'claimId' is his open claim there (0 = none), 'leastAnswered'
--- the newest claim that every reachable gateway with pending money there has answered (null: there is no such gateway),
--- 'heldUntil' by when money of an unreachable one is booked or free again at the latest (money-path §8; longest_call_ms is in 0004).
+-- Windows and the asker's lease rows there, in the order asked; 'posted' and 'isOverrun' are by the sums the caller has read.
+-- 'claimId' is the asker's open claim there (0 = none). Of the others who hold money there it tells only with p_is_short, when a
+-- call has to wait or to be refused: 'leastAnswered', the newest claim that every reachable gateway with pending money there has
+-- answered (null: there is no such gateway), 'heldElsewhere' and 'heldUnreachable', and 'heldUntil', by when the latter is booked
+-- or free again at the latest (money-path §8; longest_call_ms is in 0004).
 SET LOCAL check_function_bodies = off;
-CREATE FUNCTION tollgate.lease_items(p_gateway text, p_epoch bigint, p_windows bigint[]) RETURNS jsonb
+CREATE FUNCTION tollgate.lease_items(p_gateway text, p_epoch bigint, p_windows bigint[], p_posted bigint[], p_overrun bigint[], p_is_short boolean) RETURNS json
 LANGUAGE sql VOLATILE AS $$
-  SELECT coalesce(jsonb_agg(jsonb_build_object(
+  SELECT coalesce(json_agg(json_build_object(
     'budgetId', w.budget_id::text, 'windowId', w.id::text, 'seq', w.event_seq::text,
     'limit', w.limit_amount::text, 'stop', w.stop_amount::text, 'granted', w.granted::text,
-    'isFrozen', w.is_frozen, 'isOverrun', o.overrun > w.overrun_cleared,
+    'isFrozen', w.is_frozen, 'isOverrun', q.overrun > w.overrun_cleared,
     'leaseGranted', coalesce(l.granted, 0)::text, 'leaseReturned', coalesce(l.returned, 0)::text, 'leasePosted', coalesce(l.posted, 0)::text, 'leaseOverrun', coalesce(l.overrun, 0)::text,
     'endsAt', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END,
     'endsInMs', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE extract(epoch FROM w.ends_at - clock_timestamp()) * 1000 END,
     'startsInMs', CASE WHEN w.starts_at = '-infinity' THEN NULL ELSE extract(epoch FROM w.starts_at - clock_timestamp()) * 1000 END,
-    'posted', o.posted::text, 'heldElsewhere', o.held::text, 'heldUnreachable', o.unreachable::text,
+    'posted', q.posted::text, 'heldElsewhere', o.held::text, 'heldUnreachable', o.unreachable::text,
     'heldUntil', CASE WHEN o.unreachable > 0 THEN to_char((o.silent_since + (tollgate.longest_call_ms(900000) + 60000) * interval '1 millisecond') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END,
     'claimId', coalesce(c.id, 0)::text, 'leastAnswered', o.least_answered::text
-  ) ORDER BY array_position(p_windows, w.id)), '[]')
-  FROM tollgate.budget_window w
+  ) ORDER BY q.place), '[]')
+  FROM unnest(p_windows, p_posted, p_overrun) WITH ORDINALITY AS q (id, posted, overrun, place)
+  JOIN tollgate.budget_window w ON w.id = q.id
   LEFT JOIN tollgate.lease l ON l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = w.id
   LEFT JOIN tollgate.claim c ON c.gateway_id = p_gateway AND c.epoch = p_epoch AND c.window_id = w.id AND c.expires_at > clock_timestamp()
   CROSS JOIN LATERAL (
-    SELECT coalesce(sum(x.posted), 0) AS posted, coalesce(sum(x.overrun), 0) AS overrun,
-      coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch)), 0) AS held,
-      coalesce(sum(x.granted - x.returned - x.posted) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND NOT g.is_reachable), 0) AS unreachable,
-      min(g.answered_claim) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND g.is_reachable AND x.granted - x.returned - x.posted > 0) AS least_answered,
-      max(g.last_seen_at) FILTER (WHERE NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch) AND NOT g.is_reachable AND x.granted - x.returned - x.posted > 0) AS silent_since
-    FROM tollgate.lease x
-    LEFT JOIN LATERAL (
-      SELECT e.answered_claim, e.last_seen_at, e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
-      FROM tollgate.gateway_epoch e WHERE e.gateway_id = x.gateway_id AND e.epoch = x.epoch
-    ) g ON true
-    WHERE x.window_id = w.id
+    SELECT coalesce(sum(x.pending), 0) AS held, coalesce(sum(x.pending) FILTER (WHERE NOT x.is_reachable), 0) AS unreachable,
+      min(x.answered_claim) FILTER (WHERE x.is_reachable) AS least_answered, max(x.last_seen_at) FILTER (WHERE NOT x.is_reachable) AS silent_since
+    FROM (
+      SELECT y.granted - y.returned - y.posted AS pending, e.answered_claim, e.last_seen_at,
+        e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
+      FROM tollgate.lease y LEFT JOIN tollgate.gateway_epoch e USING (gateway_id, epoch)
+      WHERE p_is_short AND y.window_id = w.id AND y.granted - y.returned - y.posted > 0 AND NOT (y.gateway_id = p_gateway AND y.epoch = p_epoch)
+    ) x
   ) o
-  WHERE w.id = ANY (p_windows)
 $$;
 
 -- Grants lease money for the needs of waiting calls, in order, all or none per call, then lookahead.
@@ -202,7 +206,7 @@ CREATE FUNCTION tollgate.grant_lease(
   p_gateway text, p_epoch bigint, p_budgets bigint[], p_known_windows bigint[], p_base_granted bigint[],
   p_idle bigint[], p_lookahead bigint[], p_needs bigint[], p_wants_claim boolean, p_is_final boolean,
   p_is_new_ask boolean DEFAULT false, p_drops_claims boolean DEFAULT false
-) RETURNS jsonb
+) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
   n int := cardinality(p_budgets);
@@ -211,52 +215,56 @@ DECLARE
   v_live bigint;
   v_free bigint[] := array_fill(0::bigint, ARRAY[n]);    -- room under limit and threshold
   v_mine bigint[] := array_fill(0::bigint, ARRAY[n]);    -- idle + granted by a lost reply
-  v_lost bigint[] := array_fill(0::bigint, ARRAY[n]);
-  v_idle bigint[] := array_fill(0::bigint, ARRAY[n]);
   v_blocked boolean[] := array_fill(false, ARRAY[n]);
   v_claimed bigint[] := array_fill(0::bigint, ARRAY[n]);
+  v_has_claim boolean[] := array_fill(false, ARRAY[n]);
+  v_posted bigint[] := array_fill(0::bigint, ARRAY[n]);
+  v_overrun bigint[] := array_fill(0::bigint, ARRAY[n]);
   v_used bigint[] := array_fill(0::bigint, ARRAY[n]);
+  v_raise bigint[] := array_fill(0::bigint, ARRAY[n]);
   v_served boolean[] := '{}';
   v_short bigint[] := array_fill(0::bigint, ARRAY[n]);   -- what the first call that is short there lacks: a claim covers every short window
-  v_place bigint;
   v_claim bigint;
   v_row record;
   v_fits boolean;
   v_need bigint;
-  v_raise bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL) THEN
-    RETURN jsonb_build_object('fenced', true);
-  END IF;
+  -- Grants of a budget stand in line before its rows: those who wait for a row are all woken when it changed, follow every change
+  -- since they asked, and are served in no order.
+  PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (SELECT hashint8(id) AS number FROM unnest(p_budgets) AS id ORDER BY 1) AS line;
+  SELECT greatest(1, (
+    SELECT count(*) FROM tollgate.gateway_epoch WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second'
+  )) INTO v_live FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL;
+  IF NOT FOUND THEN RETURN json_build_object('fenced', true); END IF;
   FOR i IN 1..n LOOP
     v_windows := v_windows || tollgate.open_window(p_budgets[i]);
   END LOOP;
-  SELECT greatest(count(*), 1) INTO v_live FROM tollgate.gateway_epoch
-  WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second';
 
-  FOR v_row IN SELECT * FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE LOOP
-    FOR i IN 1..n LOOP
-      IF v_windows[i] = v_row.id THEN
-        v_free[i] := greatest(0, least(v_row.limit_amount, v_row.stop_amount) - v_row.granted);
-        v_blocked[i] := v_row.is_frozen OR coalesce((SELECT sum(overrun) FROM tollgate.lease WHERE window_id = v_row.id), 0) > v_row.overrun_cleared;
-      END IF;
-    END LOOP;
-  END LOOP;
-  FOR i IN 1..n LOOP
-    IF p_known_windows[i] = v_windows[i] THEN
-      v_idle[i] := p_idle[i];
-      v_lost[i] := coalesce((SELECT granted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i]), 0) - p_base_granted[i];
-    ELSE
-      v_lost[i] := coalesce((SELECT granted - returned - posted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i]), 0);
-    END IF;
-    v_mine[i] := v_idle[i] + greatest(0, v_lost[i]);
+  PERFORM 1 FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE;
+  FOR v_row IN
+    SELECT q.i, s.posted, s.overrun, w.is_frozen OR s.overrun > w.overrun_cleared AS is_blocked,
+      greatest(0, least(w.limit_amount, w.stop_amount) - w.granted) AS free,
+      CASE WHEN q.known = w.id THEN q.idle + greatest(0, coalesce(l.granted, 0) - q.base) ELSE coalesce(l.granted - l.returned - l.posted, 0) END AS mine,
+      c.claimed, m.id IS NOT NULL AS has_claim
+    FROM unnest(v_windows, p_known_windows, p_base_granted, p_idle) WITH ORDINALITY AS q (id, known, base, idle, i)
+    JOIN tollgate.budget_window w ON w.id = q.id
+    LEFT JOIN tollgate.lease l ON l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = w.id
     -- A claim that ran out gives no place before younger ones.
-    SELECT place INTO v_place FROM tollgate.claim
-    WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i] AND expires_at > clock_timestamp();
-    v_claimed[i] := (
-      SELECT coalesce(sum(c.need), 0) FROM tollgate.claim c
-      WHERE c.window_id = v_windows[i] AND c.expires_at > clock_timestamp() AND NOT (c.gateway_id = p_gateway AND c.epoch = p_epoch)
-        AND (v_place IS NULL OR c.place < v_place));
+    LEFT JOIN tollgate.claim m ON m.gateway_id = p_gateway AND m.epoch = p_epoch AND m.window_id = w.id AND m.expires_at > clock_timestamp()
+    CROSS JOIN LATERAL (SELECT coalesce(sum(x.posted), 0) AS posted, coalesce(sum(x.overrun), 0) AS overrun FROM tollgate.lease x WHERE x.window_id = w.id) s
+    CROSS JOIN LATERAL (
+      SELECT coalesce(sum(x.need), 0) AS claimed FROM tollgate.claim x
+      WHERE x.window_id = w.id AND x.expires_at > clock_timestamp() AND NOT (x.gateway_id = p_gateway AND x.epoch = p_epoch)
+        AND (m.place IS NULL OR x.place < m.place)
+    ) c
+  LOOP
+    v_free[v_row.i] := v_row.free;
+    v_mine[v_row.i] := v_row.mine;
+    v_blocked[v_row.i] := v_row.is_blocked;
+    v_claimed[v_row.i] := v_row.claimed;
+    v_has_claim[v_row.i] := v_row.has_claim;
+    v_posted[v_row.i] := v_row.posted;
+    v_overrun[v_row.i] := v_row.overrun;
   END LOOP;
 
   FOR c IN 1..v_calls LOOP
@@ -279,14 +287,13 @@ BEGIN
       END LOOP;
     END IF;
   END LOOP;
-  FOR v_row IN SELECT o.i FROM generate_series(1, n) AS o (i) ORDER BY v_windows[o.i] LOOP
-    v_raise := greatest(0, v_used[v_row.i] - v_mine[v_row.i]);
-    IF NOT v_blocked[v_row.i] AND v_claimed[v_row.i] = 0 THEN
-      v_raise := v_raise + greatest(0, least(p_lookahead[v_row.i],
-        (v_free[v_row.i] - v_raise) / (2 * v_live)));
+  FOR i IN 1..n LOOP
+    v_raise[i] := greatest(0, v_used[i] - v_mine[i]);
+    IF NOT v_blocked[i] AND v_claimed[i] = 0 THEN
+      v_raise[i] := v_raise[i] + greatest(0, least(p_lookahead[i], (v_free[i] - v_raise[i]) / (2 * v_live)));
     END IF;
-    IF v_raise > 0 THEN PERFORM tollgate.raise_lease(p_gateway, p_epoch, v_windows[v_row.i], v_raise); END IF;
   END LOOP;
+  IF 0 < ANY (v_raise) THEN PERFORM tollgate.raise_leases(p_gateway, p_epoch, v_windows, v_raise); END IF;
 
   FOR i IN 1..n LOOP
     IF v_short[i] > 0 THEN
@@ -300,12 +307,12 @@ BEGIN
       VALUES (p_gateway, p_epoch, v_windows[i], v_claim, v_claim, v_short[i], clock_timestamp() + interval '2 seconds')
       ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE
       SET id = excluded.id, place = CASE WHEN c.expires_at > clock_timestamp() THEN c.place ELSE excluded.id END, need = excluded.need, expires_at = excluded.expires_at;
-    ELSIF p_drops_claims THEN
+    ELSIF p_drops_claims AND v_has_claim[i] THEN
       DELETE FROM tollgate.claim WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_windows[i];
     END IF;
   END LOOP;
 
-  RETURN jsonb_build_object('served', to_jsonb(v_served), 'items', tollgate.lease_items(p_gateway, p_epoch, v_windows),
+  RETURN json_build_object('served', to_json(v_served), 'items', tollgate.lease_items(p_gateway, p_epoch, v_windows, v_posted, v_overrun, false = ANY (v_served)),
     'revision', (SELECT max(revision) FROM tollgate.change)::text, 'claims', tollgate.open_claims(p_gateway, p_epoch));
 END $$;
 

@@ -22,18 +22,20 @@ END $$;
 -- Leases of the next windows, asked for in the last minute of the present ones (money-path §4): "raise to" p_wants, so that
 -- asking again changes nothing, and at most an even share of half the room, as lookahead. Windows that may not be opened
 -- yet or are frozen are left out of the reply. Nobody can claim them: claims are left in windows that have begun.
-CREATE FUNCTION tollgate.grant_ahead(p_gateway text, p_epoch bigint, p_budgets bigint[], p_wants bigint[]) RETURNS jsonb
+CREATE FUNCTION tollgate.grant_ahead(p_gateway text, p_epoch bigint, p_budgets bigint[], p_wants bigint[]) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
   v_windows bigint[] := '{}';
   v_granted bigint[] := '{}';
+  v_posted bigint[] := '{}';
+  v_overrun bigint[] := '{}';
   v_live bigint;
   v_held bigint;
   v_raise bigint;
   v_row record;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL) THEN
-    RETURN jsonb_build_object('fenced', true);
+    RETURN json_build_object('fenced', true);
   END IF;
   FOR i IN 1..cardinality(p_budgets) LOOP
     v_windows := v_windows || tollgate.open_next_window(p_budgets[i]);
@@ -45,8 +47,9 @@ BEGIN
     v_held := coalesce((SELECT granted - returned - posted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_row.id), 0);
     v_raise := least(p_wants[array_position(p_budgets, v_row.budget_id)],
       (least(v_row.limit_amount, v_row.stop_amount) - v_row.granted + v_held) / (2 * v_live)) - v_held;
-    IF v_raise > 0 THEN PERFORM tollgate.raise_lease(p_gateway, p_epoch, v_row.id, v_raise); END IF;
-    v_granted := v_granted || v_row.id;
+    IF v_raise > 0 THEN PERFORM tollgate.raise_leases(p_gateway, p_epoch, ARRAY[v_row.id], ARRAY[v_raise]); END IF;
+    SELECT v_granted || v_row.id, v_posted || coalesce(sum(posted), 0)::bigint, v_overrun || coalesce(sum(overrun), 0)::bigint
+    INTO v_granted, v_posted, v_overrun FROM tollgate.lease WHERE window_id = v_row.id;
   END LOOP;
-  RETURN jsonb_build_object('items', tollgate.lease_items(p_gateway, p_epoch, v_granted));
+  RETURN json_build_object('items', tollgate.lease_items(p_gateway, p_epoch, v_granted, v_posted, v_overrun, false));
 END $$;

@@ -67,14 +67,14 @@ export type GrantedItem = LeaseFacts & {
 	readonly endsInMs: number | null;
 	/** Settled money of all gateways in this window. */
 	readonly posted: bigint;
-	/** Pending money of other gateways; the part of it whose gateway is silent for 1 s. */
+	/** Pending money of other gateways; the part of it whose gateway is silent for 1 s. Asked for only where a call was not served, else 0. */
 	readonly heldElsewhere: bigint;
 	readonly heldUnreachable: bigint;
-	/** By when that part is booked or free again at the latest, ISO 8601; null where there is none. */
+	/** By when that part is booked or free again at the latest, ISO 8601; null where there is none, or every call was served. */
 	readonly heldUntil: string | null;
 	/** This gateway's open claim here; 0 = none. */
 	readonly claimId: bigint;
-	/** The newest claim that every reachable gateway with pending money here has answered; null: there is no such gateway. */
+	/** The newest claim that every reachable gateway with pending money here has answered; null: there is no such gateway, or every call was served. */
 	readonly leastAnswered: bigint | null;
 };
 

@@ -29,6 +29,8 @@ export const SQL_CHECKS = {
 	openNextOnce: "open the next window once",
 	outliveLateHeartbeats: "take back nothing for a heartbeat that comes late",
 	tellOpenClaims: "tell of the claims of others that still stand",
+	standInLine: "stand in line for a budget",
+	tellOfOthers: "tell who else holds money when a call has to wait",
 	answerWhatWasReturned: "take no claim for answered where nothing was returned",
 } as const;
 
@@ -45,15 +47,15 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	{
 		rule: "a grant locks its windows before it reads them",
 		within: "grant_lease",
-		from: "ORDER BY id FOR NO KEY UPDATE LOOP",
-		to: "ORDER BY id LOOP",
+		from: "ORDER BY id FOR NO KEY UPDATE;",
+		to: "ORDER BY id;",
 		check: "raceForMoney",
 	},
 	{
 		rule: "a fenced or closed epoch is granted nothing",
 		within: "grant_lease",
-		from: "IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
-		to: "IF false AND NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE",
+		from: "IF NOT FOUND THEN RETURN json_build_object('fenced', true); END IF;",
+		to: "",
 		check: "compareHistories",
 	},
 	{
@@ -79,7 +81,13 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 		to: "excluded.id",
 		check: "replaceClaims",
 	},
-	{ rule: "a claim that stands for another call stays", within: "grant_lease", from: "ELSIF p_drops_claims THEN", to: "ELSE", check: "dropClaims" },
+	{
+		rule: "a claim that stands for another call stays",
+		within: "grant_lease",
+		from: "ELSIF p_drops_claims AND v_has_claim[i] THEN",
+		to: "ELSE",
+		check: "dropClaims",
+	},
 	{
 		rule: "a claim counts idle money once",
 		within: "grant_lease",
@@ -97,29 +105,29 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	{
 		rule: "a claim that ran out gives no place",
 		within: "grant_lease",
-		from: "AND window_id = v_windows[i] AND expires_at > clock_timestamp();",
-		to: "AND window_id = v_windows[i];",
+		from: "AND m.window_id = w.id AND m.expires_at > clock_timestamp()",
+		to: "AND m.window_id = w.id",
 		check: "forgetStaleClaims",
 	},
 	{
 		rule: "a threshold below the limit restricts",
 		within: "grant_lease",
-		from: "least(v_row.limit_amount, v_row.stop_amount) - v_row.granted",
-		to: "v_row.limit_amount - v_row.granted",
+		from: "least(w.limit_amount, w.stop_amount) - w.granted",
+		to: "w.limit_amount - w.granted",
 		check: "compareHistories",
 	},
 	{
 		rule: "what a lost reply granted counts first",
 		within: "grant_lease",
-		from: "v_mine[i] := v_idle[i] + greatest(0, v_lost[i]);",
-		to: "v_mine[i] := v_idle[i];",
+		from: "q.idle + greatest(0, coalesce(l.granted, 0) - q.base)",
+		to: "q.idle",
 		check: "compareHistories",
 	},
 	{
 		rule: "an overrun stops the grants of its window",
 		within: "grant_lease",
-		from: "> v_row.overrun_cleared;",
-		to: "> v_row.overrun_cleared + 1000000;",
+		from: "s.overrun > w.overrun_cleared AS",
+		to: "s.overrun > w.overrun_cleared + 1000000 AS",
 		check: "compareHistories",
 	},
 	{
@@ -166,9 +174,9 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	},
 	{
 		rule: "no arithmetic grants above the limit",
-		within: "raise_lease",
-		from: "IF v_window.granted > least(v_window.limit_amount, v_window.stop_amount) THEN",
-		to: "IF false THEN",
+		within: "raise_leases",
+		from: "  IF FOUND THEN\n",
+		to: "  IF false THEN\n",
 		check: "guardTheLimit",
 	},
 	{
@@ -226,5 +234,19 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 		from: "WHERE expires_at > clock_timestamp() AND",
 		to: "WHERE",
 		check: "tellOpenClaims",
+	},
+	{
+		rule: "grants of a budget stand in line",
+		within: "grant_lease",
+		from: "  PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (SELECT hashint8(id) AS number FROM unnest(p_budgets) AS id ORDER BY 1) AS line;\n",
+		to: "",
+		check: "standInLine",
+	},
+	{
+		rule: "a call that waits is told who else holds money",
+		within: "grant_lease",
+		from: "false = ANY (v_served)",
+		to: "false",
+		check: "tellOfOthers",
 	},
 ];

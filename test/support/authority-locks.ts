@@ -86,12 +86,56 @@ export const showClaimsInOrder: Check = (url) =>
 		expect((await client.query("SELECT 1 FROM tollgate.claim")).rowCount).toBe(2);
 	});
 
+/** While a grant is under way the others wait for their place in the line, and not for the row: there all would be woken at each change. */
+export const standInLine: Check = (url) =>
+	withClient(url, async (client) => {
+		const budget = await openBudget(client, 100n);
+		const gateway = async (id: string) => ({ id, epoch: await registerGateway(client, id) });
+		const [first, second, third] = [await gateway("first"), await gateway("second"), await gateway("third")];
+		const ask = { ...budget, base: "0", need: 7, isFinal: true };
+		await client.query("BEGIN");
+		await grantOf(client, first, ask);
+		const asked = Promise.all([second, third].map((other) => withClient(url, (own) => grantOf(own, other, ask))));
+		asked.catch(() => undefined); // awaited below
+		let waits: string[] = [];
+		await until("both others to wait", async () => {
+			const { rows } = await client.query<{ locktype: string }>(
+				"SELECT l.locktype FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()",
+			);
+			waits = rows.map((row) => row.locktype);
+			return waits.length === 2;
+		});
+		await client.query("COMMIT");
+		expect((await asked).map(({ rows }) => rows[0]?.reply.served)).toEqual([[true], [true]]);
+		expect(waits).toEqual(["advisory", "advisory"]);
+	});
+
+/** Who cannot be served is told what others hold, what of it nobody can recall, and until when. */
+export const tellOfOthers: Check = (url) =>
+	withClient(url, async (client) => {
+		const budget = await openBudget(client, 100n);
+		const holder = { id: "holder", epoch: await registerGateway(client, "holder") };
+		const asker = { id: "asker", epoch: await registerGateway(client, "asker") };
+		await grantOf(client, holder, { ...budget, base: "0", need: 60, isFinal: true });
+		const heardOf = (when: string) =>
+			client.query(`UPDATE tollgate.gateway_epoch SET last_seen_at = clock_timestamp() ${when} interval '1 hour' WHERE gateway_id = 'holder'`);
+		const short = async () => (await grantOf(client, asker, { ...budget, base: "0", need: 50, isFinal: true })).rows[0]?.reply;
+		await heardOf("+"); // so that no machine is too slow to find it alive
+		expect(await short()).toMatchObject({ served: [false], items: [{ heldElsewhere: "60", heldUnreachable: "0", heldUntil: null, leastAnswered: "0" }] });
+		await heardOf("-");
+		expect(await short()).toMatchObject({
+			served: [false],
+			items: [{ heldElsewhere: "60", heldUnreachable: "60", heldUntil: expect.any(String), leastAnswered: null }],
+		});
+	});
+
 /** The last guard of I1, whoever calls: no lease is raised above limit or threshold, and nothing of it stays. */
 export const guardTheLimit: Check = (url) =>
 	withClient(url, async (client) => {
 		const { windowId } = await openBudget(client, 100n);
 		const epoch = (await registerGateway(client, "greedy")).toString();
-		const raise = (amount: number) => client.query("SELECT tollgate.raise_lease('greedy', $1, $2, $3)", [epoch, windowId, amount]);
+		const raise = (amount: number) =>
+			client.query("SELECT tollgate.raise_leases('greedy', $1, ARRAY[$2::bigint], ARRAY[$3::bigint])", [epoch, windowId, amount]);
 		await raise(100);
 		await expect(raise(1)).rejects.toMatchObject({ code: "23514" });
 		await client.query("UPDATE tollgate.budget_window SET granted = 0, stop_amount = 40 WHERE id = $1", [windowId]);

@@ -32,7 +32,8 @@ const gateway = () => ({ gatewayId: "g1", epoch });
 const attempt = (n: number) => attemptItem(attemptRow(n, ledger.windowId, { reservation: { attemptId: `g1-${epoch}-${n}` } }));
 
 /** A grant that was under way while its epoch was closed. */
-const grantLate = (amount: bigint) => ledger.sql("SELECT tollgate.raise_lease('g1', $1, $2, $3)", [epoch.toString(), ledger.windowId, amount.toString()]);
+const grantLate = (amount: bigint) =>
+	ledger.sql("SELECT tollgate.raise_leases('g1', $1, ARRAY[$2::bigint], ARRAY[$3::bigint])", [epoch.toString(), ledger.windowId, amount.toString()]);
 
 const claim = () =>
 	ledger.sql(
