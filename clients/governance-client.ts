@@ -2,6 +2,7 @@ import {
 	type Client,
 	type Connection,
 	isGrpcServiceError,
+	QueryNotRegisteredError,
 	ServiceError,
 	WithStartWorkflowOperation,
 	WorkflowFailedError,
@@ -175,7 +176,11 @@ function toCostControlError(error: unknown): unknown {
 	}
 	if (error instanceof WorkflowNotFoundError)
 		return new CostControlError("admin.not_found", "this team has no workflow yet: give it a budget first", { cause: error });
-	const isAway = error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || error instanceof ServiceError || isGrpcServiceError(error);
+	const isAway =
+		error instanceof WorkflowUpdateRPCTimeoutOrCancelledError ||
+		error instanceof QueryNotRegisteredError || // also of a workflow that no worker of this release can replay
+		error instanceof ServiceError ||
+		isGrpcServiceError(error);
 	return isAway
 		? new CostControlError("governance.unreachable", "Temporal or its worker does not answer; limits in force stay in force, try again", { cause: error })
 		: error;

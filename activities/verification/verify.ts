@@ -1,4 +1,5 @@
 import pg from "pg";
+import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { flushGateways } from "./flush-gateways.ts";
 import { judgeAdjustments } from "./judge-adjustments.ts";
 import { judgeChains, judgeToldHeads } from "./judge-chains.ts";
@@ -39,7 +40,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Verification
 		const unflushed = await flushGateways(client, adminName);
 		const resolution = log && options.shouldResolve ? await resolveAgainst(client, log, adminName) : undefined;
 		// Before the snapshot: what was told by then must be in it.
-		const testimony = await options.askWitnesses?.();
+		const testimony = await options.askWitnesses?.(await readGovernedTeams(client));
 		return await withSnapshot(client, async (snapshot) => {
 			const findings = new Findings();
 			if (unflushed.length > 0) findings.note(`Live but not flushed within 10 s: ${unflushed.join(", ")}; calls they hold in memory are judged next time.`);
@@ -59,6 +60,16 @@ async function resolveAgainst(client: pg.Client, log: ProviderLog, adminName: st
 		plan.tooYoung > 0 ? ` ${plan.tooYoung} stay charged: the log does not hold them, but they are younger than the longest call and may still be running.` : "";
 	const added = posted > 0 ? ` ${posted} posted for calls that no lease had held.` : "";
 	return `Resolved: ${adjusted} brought to the logged cost, ${released} released.${added}${kept}`;
+}
+
+/** Whoever has a budget has a workflow. */
+async function readGovernedTeams(client: pg.Client): Promise<string[]> {
+	const { rows } = await client.query<{ team: string }>(
+		`SELECT DISTINCT coalesce(b.team_id, $1) AS team FROM tollgate.budget b LEFT JOIN tollgate.team t ON t.id = b.team_id
+		 WHERE b.deleted_at IS NULL AND t.deleted_at IS NULL`,
+		[ORGANIZATION_ID],
+	);
+	return rows.map(({ team }) => team);
 }
 
 async function hearWitnesses(snapshot: Snapshot, findings: Findings, { heads, note }: Testimony): Promise<void> {

@@ -31,6 +31,15 @@ export const OPERATION_MUTANTS: readonly Mutant[] = [
 		titles: ["a gateway's own disk remembers its epoch, where the database has forgotten that it ever was"],
 	},
 	{
+		rule: "a team workflow that is silent or gone leaves the testimony of the others",
+		file: "workers/chain-witnesses.ts",
+		from: 'unlessFor(["governance.unreachable", "admin.not_found"], () => headsToldTo',
+		to: "unlessFor([], () => headsToldTo",
+		test: "test/unit/workers/chain-witnesses.test.ts",
+		titles: ["one that is silent and one that is gone leave the testimony of the others, and are counted"],
+		redBy: "away",
+	},
+	{
 		rule: "only what the file holds leaves the database",
 		file: "migrations/0012_ledger_archive.sql",
 		within: "CREATE FUNCTION tollgate.archive_month(",

@@ -4,8 +4,9 @@ import { setBudget } from "#activities/administration/budgets.ts";
 import type { Administration } from "#activities/administration/port.ts";
 import { freezeTeam } from "#activities/administration/teams.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import type { TeamBudgetStatus } from "#workflows/team-budget/messages.ts";
+import { TEAM_BUDGET_WORKFLOW, type TeamBudgetStatus, teamBudgetWorkflowId } from "#workflows/team-budget/messages.ts";
 import { type BudgetRole, startBudgetRole } from "../../../workers/budget.ts";
+import { askTeamWorkflows } from "../../../workers/chain-witnesses.ts";
 import { type CuttableProxy, openCuttableProxy } from "../../support/cuttable-proxy.ts";
 import { openTestPool, type TestPool } from "../../support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
@@ -169,4 +170,34 @@ describe("a freeze with Temporal away", () => {
 		expect((await role.governance.status("cold")).isFrozen).toBe(false);
 		expect((await windowOf("cold")).is_frozen).toBe(false);
 	}, 180_000);
+});
+
+describe("the team workflows as witnesses of the chains", () => {
+	const head = { gatewayId: "g1", epoch: "1", chunkSeq: "3", hash: "ab".repeat(32) };
+
+	async function tellHead(teamId: string): Promise<void> {
+		await role.governance.reportTotals(teamId, { windows: [], lastRefusals: [], chainHeads: [head] });
+		await untilStatus(teamId, "the head", ({ chainHeads }) => chainHeads.length === 1);
+	}
+
+	test("one whose worker is away and one whose workflow was deleted leave the others' testimony", async () => {
+		for (const teamId of ["heard", "deleted"]) await newTeam(teamId);
+		await tellHead("heard");
+		const { client } = temporal;
+		await client.workflow.start(TEAM_BUDGET_WORKFLOW, { workflowId: teamBudgetWorkflowId("unserved"), taskQueue: "nobody-polls-this", args: [] });
+		const workflowExecution = { workflowId: teamBudgetWorkflowId("deleted") };
+		await client.workflowService.deleteWorkflowExecution({ namespace: "default", workflowExecution });
+		const ask = askTeamWorkflows({ temporalAddress: temporal.address, temporalNamespace: "default" });
+		const testimony = await until("the deletion", async () => {
+			const { heads, note } = await ask(["heard", "deleted"]);
+			return note?.includes("have no workflow") && { heads, note };
+		});
+		expect(testimony.heads).toContainEqual({ ...head, witness: "team-budget/heard" });
+		expect(testimony.note).toMatch(/left out: 1 did not answer, 1 have no workflow \(deleted\)\.$/);
+	});
+
+	test("are listed up to the number asked for", async () => {
+		await until("two in the list", async () => (await role.governance.governedTeams(1_000)).length > 2);
+		expect(await role.governance.governedTeams(2)).toHaveLength(2);
+	});
 });

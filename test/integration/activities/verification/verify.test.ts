@@ -107,11 +107,17 @@ describe("tampering turns it red and names the row", () => {
 	test("a tail cut off together with its anchors, by whoever was told of it", async () => {
 		const rows = await ledger.sql("SELECT encode(hash, 'hex') AS hash FROM tollgate.chunk WHERE chunk_seq = 2");
 		const told = { gatewayId: "g1", epoch: "1", chunkSeq: "2", hash: String(rows[0]?.["hash"]), witness: "team-budget/t" };
-		const testify = async () => ({ heads: [told, { ...told, chunkSeq: "1", hash: "0".repeat(64) }], note: "half were asked" });
+		const asked: (readonly string[])[] = [];
+		const testify = async (governed: readonly string[]) => {
+			asked.push(governed);
+			return { heads: [told, { ...told, chunkSeq: "1", hash: "0".repeat(64) }], note: "half were asked" };
+		};
+		await ledger.sql("INSERT INTO tollgate.team (id) VALUES ('without-budget')");
 		await ledger.fallSilent();
 		const whole = await verifyLedger({ databaseUrl: ledger.database.url, askWitnesses: testify });
 		expect(whole.findings.map(({ row, message }) => [row, message])).toEqual([["chunk g1/1/1", "was told to team-budget/t with another hash"]]);
 		expect(whole.notes).toContain("half were asked");
+		expect(asked).toEqual([["demo"]]);
 		await ledger.sql("DELETE FROM tollgate.chain_anchor");
 		await ledger.sql("DELETE FROM tollgate.chunk WHERE chunk_seq = 2");
 		const cut = await verifyLedger({ databaseUrl: ledger.database.url, askWitnesses: testify });
