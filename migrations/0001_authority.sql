@@ -1,5 +1,5 @@
 -- The authority over money: budgets, windows, gateway epochs, leases, claims, keys, prices.
--- Rules: money-path §1 and §3. Functions that change these rows are in 0002 (authority) and 0004 (ledger); here stand the change log's
+-- Rules: money-path §1 and §3. Functions that change these rows are in 0002 (authority), 0004 and 0008 (ledger); here stand the change log's
 -- writer and what a gateway reads of a key and its team.
 -- Amounts are bigint: nano-USD for unit 'nano_usd', tokens for unit 'tokens'.
 

@@ -162,7 +162,7 @@ END $$;
 -- 'claimId' is the asker's open claim there (0 = none). Of the others who hold money there it tells only with p_is_short, when a
 -- call has to wait or to be refused: 'leastAnswered', the newest claim that every reachable gateway with pending money there has
 -- answered (null: there is no such gateway), 'heldElsewhere' and 'heldUnreachable', and 'heldUntil', by when the latter is booked
--- or free again at the latest (money-path §8; longest_call_ms is in 0004).
+-- or free again at the latest (money-path §8; longest_call_ms is in 0008).
 SET LOCAL check_function_bodies = off;
 CREATE FUNCTION tollgate.lease_items(p_gateway text, p_epoch bigint, p_windows bigint[], p_posted bigint[], p_overrun bigint[], p_is_short boolean) RETURNS json
 LANGUAGE sql VOLATILE AS $$

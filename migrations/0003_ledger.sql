@@ -44,6 +44,7 @@ CREATE TABLE tollgate.attempt (
   http_status         integer,
   duration_ms         double precision,
   window_ids          bigint[] NOT NULL,
+  answer_id           text,                      -- of an answer that the provider keeps: only this team may continue it, all teams share the provider account
   PRIMARY KEY (attempt_id, at),
   CHECK (reserved_nano_usd >= 0 AND reserved_tokens >= 0 AND cost_tokens >= 0 AND overrun_nano_usd >= 0),
   CHECK (cost_nano_usd BETWEEN 0 AND greatest(reserved_nano_usd, 1000000000000000))
@@ -51,6 +52,7 @@ CREATE TABLE tollgate.attempt (
 CREATE TABLE tollgate.attempt_default PARTITION OF tollgate.attempt DEFAULT;
 CREATE INDEX attempt_team_at ON tollgate.attempt (team_id, at);
 CREATE INDEX attempt_request ON tollgate.attempt (request_id);
+CREATE INDEX attempt_answer ON tollgate.attempt (answer_id) WHERE answer_id IS NOT NULL;
 
 CREATE TABLE tollgate.entry (
   entry_key      text NOT NULL,                  -- attempt id for a charge; attempt id + '/adjust/n'; 'lump/gateway/epoch/team'

@@ -39,19 +39,10 @@ LANGUAGE sql STABLE AS $$
   ORDER BY e.gateway_id COLLATE "C", e.epoch, e.chunk_seq
 $$;
 
--- The text that the hash of a chunk was taken of (tollgate.seal_chunk in 0004), and its rows as JSON. Both empty once archived.
+-- The text that the hash of a chunk was taken of (tollgate.chunk_line in 0004), and its rows as JSON. Both empty once archived.
 CREATE FUNCTION tollgate.chunk_content(p_gateway text, p_epoch bigint, p_seq bigint) RETURNS TABLE (text text, rows jsonb)
 LANGUAGE sql STABLE AS $$
-  SELECT string_agg(ROW(
-      e.entry_key, (extract(epoch FROM e.at) * 1000000)::bigint, e.kind, e.attempt_id, e.gateway_id, e.epoch, e.chunk_seq,
-      e.debit_account, e.credit_account, e.amount_nano_usd, e.price_version, e.detail,
-      (extract(epoch FROM a.reserved_at) * 1000000)::bigint, a.request_id, a.team_id, a.key_id, a.feature, a.user_id, a.environment,
-      a.asserted, a.claimed, a.provider, a.deployment, a.protocol, a.endpoint, a.model, a.priced_model, a.priced_tiers, a.answered_model, a.service_tier,
-      a.outcome, a.reason, a.reserved_nano_usd, a.reserved_tokens, a.cost_nano_usd, a.cost_tokens, a.overrun_nano_usd,
-      a.price_version, (extract(epoch FROM a.prices_as_of) * 1000000)::bigint, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
-      a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
-      (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id
-    )::text, E'\n' ORDER BY e.entry_key COLLATE "C"), jsonb_agg(jsonb_build_object('entry', to_jsonb(e), 'attempt', to_jsonb(a)) ORDER BY e.entry_key COLLATE "C")
+  SELECT string_agg(tollgate.chunk_line(e, a), E'\n' ORDER BY e.entry_key COLLATE "C"), jsonb_agg(jsonb_build_object('entry', to_jsonb(e), 'attempt', to_jsonb(a)) ORDER BY e.entry_key COLLATE "C")
   FROM tollgate.entry e LEFT JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
   WHERE e.gateway_id = p_gateway AND e.epoch = p_epoch AND e.chunk_seq = p_seq
 $$;

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 
 /**
  * The file of an archived month: JSON lines. The first names the month, then one line per chunk by gateway, epoch and number,
- * the last one says how many there were. `text` is what the chunk's hash was taken of (tollgate.seal_chunk):
+ * the last one says how many there were. `text` is what the chunk's hash was taken of (tollgate.chunk_line):
  * hash = sha256(previousHash || text), so that the file proves itself with nothing but sha256.
  */
 export type ArchiveHeader = { readonly type: "month"; readonly format: 1; readonly month: string };

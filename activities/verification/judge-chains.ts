@@ -3,9 +3,9 @@ import type { Findings } from "./report.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /**
- * Recomputes the hash of every chunk from the rows as they stand (the text is documented at
- * tollgate.seal_chunk in migrations/0004) and follows each chain from its first chunk to its anchors:
- * an edit, an insertion, a gap, a swap or a cut tail shows.
+ * Recomputes the hash of every chunk from the rows as they stand and follows each chain from its first chunk to its
+ * anchors: an edit, an insertion, a gap, a swap or a cut tail shows. The text of a chunk (documented at tollgate.chunk_line
+ * in migrations/0004) is written out again on purpose: a database whose functions were changed must not judge itself.
  */
 type ChunkRow = {
 	gateway_id: string;

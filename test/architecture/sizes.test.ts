@@ -62,6 +62,13 @@ test("files, functions and parameter lists stay small", () => {
 	expect(files.flatMap(complain)).toEqual([]);
 });
 
+test("migrations stay small", () => {
+	const migrations = listProjectFiles([".sql"]).filter((file) => file.startsWith("migrations/"));
+	const lineCounts = migrations.map((file) => ({ file, lineCount: read(file).trimEnd().split("\n").length }));
+	expect(migrations.length).toBeGreaterThan(5);
+	expect(lineCounts.filter(({ lineCount }) => lineCount > FILE_LINES)).toEqual([]);
+});
+
 test("a long function and a long parameter list are seen", () => {
 	const text = `const f = (a, b, c, d, e) => {\n${"a();\n".repeat(80)}};`;
 	expect(measureFunctions(parse("x.ts", text))).toEqual([{ name: "function at line 1", lineCount: 82, parameterCount: 5 }]);

@@ -5,6 +5,7 @@ const SETTLE = "test/integration/activities/ledger/settle-chunk.test.ts";
 const ADOPTION = "test/integration/activities/ledger/adoption.test.ts";
 const CLOSED = "test/integration/activities/ledger/closed-epochs.test.ts";
 const LEDGER_SQL = "migrations/0004_ledger_functions.sql";
+const ENDS_SQL = "migrations/0008_epoch_ends.sql";
 const FAILING_DISK = "test/unit/activities/ledger/failing-disk.test.ts";
 const REPLAY = "activities/ledger/replay.ts";
 
@@ -111,8 +112,17 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 		titles: ["read back refuses an outcome whose reservation is damaged: what it holds would be booked"],
 	},
 	{
-		rule: "what an adopted epoch is granted late is no lump",
+		rule: "the hash of a chunk covers every column of its rows",
 		file: LEDGER_SQL,
+		within: "CREATE FUNCTION tollgate.chunk_line(",
+		from: "a.asserted, a.claimed, a.provider,",
+		to: "a.asserted, a.provider,",
+		test: SETTLE,
+		titles: ["an edit, a deletion, a swap, an insertion and a cut tail are found"],
+	},
+	{
+		rule: "what an adopted epoch is granted late is no lump",
+		file: ENDS_SQL,
 		within: "CREATE FUNCTION tollgate.lump_epoch(",
 		from: "IF v_epoch.closed_how IN ('adopted', 'drained')\n    OR ",
 		to: "IF ",
@@ -121,7 +131,7 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 	},
 	{
 		rule: "what an epoch that ended as a lump is granted late is not given back",
-		file: LEDGER_SQL,
+		file: ENDS_SQL,
 		within: "CREATE FUNCTION tollgate.adopt_epoch(",
 		from: "IF v_closed_how IN ('lump', 'resolved') THEN",
 		to: "IF false THEN",
@@ -130,7 +140,7 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 	},
 	{
 		rule: "an adopted epoch claims nothing",
-		file: LEDGER_SQL,
+		file: ENDS_SQL,
 		within: "CREATE FUNCTION tollgate.adopt_epoch(",
 		from: "  DELETE FROM tollgate.claim WHERE gateway_id = p_gateway AND epoch = p_epoch;\n",
 		to: "",
@@ -139,7 +149,7 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 	},
 	{
 		rule: "an epoch that ended as a lump claims nothing",
-		file: LEDGER_SQL,
+		file: ENDS_SQL,
 		within: "CREATE FUNCTION tollgate.lump_epoch(",
 		from: "  DELETE FROM tollgate.claim WHERE gateway_id = p_gateway AND epoch = p_epoch;\n",
 		to: "",

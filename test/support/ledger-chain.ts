@@ -3,7 +3,7 @@ import type pg from "pg";
 
 /**
  * A second implementation of the ledger's hash chain, from stored rows read one column at a time as text
- * (the format is described at tollgate.seal_chunk). Returns the first thing wrong with a chain, or undefined.
+ * (the format is described at tollgate.chunk_line and seal_chunk). Returns the first thing wrong with a chain, or undefined.
  */
 type ChunkRow = { chunk_seq: string; entry_count: number; previous_hash: Buffer; hash: Buffer };
 type FieldsRow = { entry_key: string; fields: (string | null)[] };
