@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Logger } from "pino";
 import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
@@ -17,6 +17,7 @@ import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { createLedgerWriter } from "#activities/ledger/writer.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { readProcessStart } from "#activities/process/identity.ts";
+import { replaceFile } from "#activities/process/replace-file.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
 
@@ -112,12 +113,12 @@ async function registerEpoch(
 	const bootFile = path.join(gatewayFolder(journalFolder, gatewayId), "boot");
 	const provenDead = readLines(bootFile);
 	const bootId = `${readMachineBootId()}/${process.pid}/${await readProcessStart(process.pid)}`;
-	writeFileSync(bootFile, `${[...provenDead.slice(-9), bootId].join("\n")}\n`, { mode: 0o600 });
+	replaceFile(bootFile, `${[...provenDead.slice(-9), bootId].join("\n")}\n`);
 	const epochFile = path.join(gatewayFolder(journalFolder, gatewayId), "epoch");
 	const rows = await sql.query<{ reply: { epoch?: number; revision?: number; live?: number } }>(
 		"register_gateway",
 		"SELECT tollgate.register_gateway($1, $2, $3, $4::text[], $5) AS reply",
-		[gatewayId, bootId, fsyncMode, provenDead, readLines(epochFile)[0] ?? "0"],
+		[gatewayId, bootId, fsyncMode, provenDead, readLastEpoch(epochFile)],
 	);
 	const reply = rows[0]?.reply;
 	if (reply?.epoch === undefined) {
@@ -126,15 +127,27 @@ async function registerEpoch(
 		);
 	}
 	// Before the first call: a restored database may not know of this epoch, and its attempt ids must not be given again.
-	writeFileSync(epochFile, `${reply.epoch}\n`, { mode: 0o600 });
+	replaceFile(epochFile, `${reply.epoch}\n`);
 	return { epoch: BigInt(reply.epoch), revision: BigInt(reply.revision ?? 0), bootId };
 }
 
+/** "0" before the first. @throws Error for a file that holds no epoch: guessing one would give attempt ids twice. */
+function readLastEpoch(file: string): string {
+	const text = readText(file) ?? "0";
+	if (/^\d+\n?$/.test(text)) return text.trimEnd();
+	throw new Error(`${file} is damaged, so the attempt ids this gateway has given are not known: give it a new TOLLGATE_GATEWAY_ID`);
+}
+
 function readLines(file: string): string[] {
+	return (readText(file) ?? "").split("\n").filter(Boolean);
+}
+
+/** Undefined when there is no such file. */
+function readText(file: string): string | undefined {
 	try {
-		return readFileSync(file, "utf8").split("\n").filter(Boolean);
+		return readFileSync(file, "utf8");
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
 		throw error;
 	}
 }

@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts";
 const RESTORE = "test/integration/operations/restore.test.ts";
 const ARCHIVE = "test/integration/operations/archived-month.test.ts";
 const REGISTER = { file: "migrations/0002_authority_functions.sql", within: "CREATE FUNCTION tollgate.register_gateway(", test: RESTORE } as const;
+const REPLACE = { file: "activities/process/replace-file.ts", test: "test/unit/activities/process/replace-file.test.ts" } as const;
 const EPOCHS = ["an epoch that the disk, a lease or a chain remembers is not given again"];
 
 export const OPERATION_MUTANTS: readonly Mutant[] = [
@@ -25,10 +26,33 @@ export const OPERATION_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a gateway keeps its epoch on its disk",
 		file: "gateway/open-request-authority.ts",
-		from: 'readLines(epochFile)[0] ?? "0"',
-		to: '"0"',
+		from: "provenDead, readLastEpoch(epochFile)]",
+		to: 'provenDead, "0"]',
 		test: RESTORE,
 		titles: ["a gateway's own disk remembers its epoch, where the database has forgotten that it ever was"],
+	},
+	{
+		rule: "an epoch file that is damaged is not taken for none",
+		file: "gateway/open-request-authority.ts",
+		from: "if (/^\\d+\\n?$/.test(text)) return text.trimEnd();",
+		to: 'return Number.parseInt(text, 10) > 1 ? text.trimEnd() : "0";',
+		test: RESTORE,
+		titles: ["a gateway whose epoch file is damaged does not start"],
+	},
+	{
+		rule: "the epoch file is replaced, never written in place",
+		...REPLACE,
+		from: "openSync(draft, ",
+		to: "openSync(file, ",
+		titles: ["a crash at any step leaves the text before or the new one, and the next replacement works"],
+		redBy: "ENOENT",
+	},
+	{
+		rule: "the epoch file is on the disk before it stands in place of the one before",
+		...REPLACE,
+		from: "		fsyncSync(descriptor);\n	} finally {\n		closeSync(descriptor);\n	}\n	renameSync",
+		to: "	} finally {\n		closeSync(descriptor);\n	}\n	renameSync",
+		titles: ["the text is on the disk before its name is, and the name before anybody goes on"],
 	},
 	{
 		rule: "a team workflow that is silent or gone leaves the testimony of the others",

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { withClient } from "#test/support/authority-rows.ts";
@@ -91,6 +92,18 @@ test("a gateway's own disk remembers its epoch, where the database has forgotten
 	await withClient(stand.database.url, (client) => client.query("DELETE FROM tollgate.gateway_epoch WHERE gateway_id = 'forgotten'"));
 	await (await stand.start("forgotten")).end();
 	expect(await epochOf("forgotten")).toBe("2");
+}, 60_000);
+
+test("a gateway whose epoch file is damaged does not start", async () => {
+	await (await stand.start("damaged")).end();
+	const file = path.join(stand.home, "journal", "damaged", "epoch");
+	for (const text of ["", "1x\n"]) {
+		await writeFile(file, text);
+		await expect(stand.start("damaged")).rejects.toThrow(/damaged.*TOLLGATE_GATEWAY_ID/);
+	}
+	await writeFile(file, "1\n");
+	await (await stand.start("damaged")).end();
+	expect(await epochOf("damaged")).toBe("2");
 }, 60_000);
 
 test("an epoch that the disk, a lease or a chain remembers is not given again", async () => {
