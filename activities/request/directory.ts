@@ -13,7 +13,10 @@ type Match = { readonly budgets: readonly BudgetRule[]; readonly hasTeamBudget: 
 
 type Team = { readonly record: TeamRecord; readonly policy: TeamPolicy; readonly matches: Map<string, Match> };
 
-type KnownKey = { readonly resolution: KeyResolution; readonly expiresAtMs: number; readonly keyId: string | undefined; readonly maxAsserted: number };
+/** All secrets of one key seen here: its own and those derived from it. Mostly one, so no Set: that costs 200 bytes. */
+type SecretsOfKey = { readonly maxAsserted: number; readonly digests: string[] };
+
+type CachedKey = { readonly resolution: KeyResolution; readonly expiresAtMs: number };
 
 const MAX_CACHED_KEYS = 200_000;
 const MAX_CACHED_MATCHES = 50_000;
@@ -23,7 +26,10 @@ const TEAMS_PER_RELOAD = 200;
 export class Directory {
 	private readonly authority: Authority;
 	private readonly nowMs: () => number;
-	private readonly keys = new Map<string, KnownKey>();
+	private readonly keys = new Map<string, CachedKey>();
+	// So that a change costs what it changes, not a walk over every key.
+	private readonly secretsOfKeys = new Map<string, SecretsOfKey>();
+	private readonly refusedDigests = new Set<string>();
 	private readonly teams = new Map<string, Team>();
 	private readonly asserted = new Set<string>();
 	/** Goes up with every change that is followed: a look-up that was under way may have seen the time before. */
@@ -40,7 +46,7 @@ export class Directory {
 		const known = this.keys.get(digest);
 		if (known && this.teamIsKnown(known)) {
 			if (this.nowMs() < known.expiresAtMs) return known.resolution;
-			this.keys.delete(digest); // expired by this clock: PostgreSQL's has the last word
+			this.forget(digest); // expired by this clock: PostgreSQL's has the last word
 		}
 		return this.lookUp(secret, digest);
 	}
@@ -72,7 +78,7 @@ export class Directory {
 		if (!key.mayAssert.includes(dimension)) return false;
 		const cacheKey = `${key.keyId}\0${dimension}\0${value}`;
 		if (this.asserted.has(cacheKey)) return true;
-		const maxAsserted = [...this.keys.values()].find((known) => known.keyId === key.keyId)?.maxAsserted ?? 0;
+		const maxAsserted = this.secretsOfKeys.get(key.keyId)?.maxAsserted ?? 0;
 		return this.authority.assertValue({ keyId: key.keyId, dimension, value, maxAsserted }).then((isAdmitted) => {
 			if (isAdmitted && this.asserted.size < MAX_CACHED_KEYS) this.asserted.add(cacheKey);
 			return isAdmitted;
@@ -82,13 +88,15 @@ export class Directory {
 	/** A key changed: forget it, and every unknown one (it may exist now). */
 	forgetKey(keyId: string): void {
 		this.generation++;
-		this.forgetKeys((known) => known.keyId === undefined || known.keyId === keyId);
+		this.forgetRefused();
+		for (const digest of this.secretsOfKeys.get(keyId)?.digests ?? []) this.keys.delete(digest);
+		this.secretsOfKeys.delete(keyId);
 	}
 
 	/** Budgets of the named teams as they were known last; null = of every team. */
 	budgetIdsOf(teamIds: ReadonlySet<string> | null): ReadonlySet<string> {
-		const teams = [...this.teams].filter(([teamId]) => teamIds === null || teamIds.has(teamId));
-		return new Set(teams.flatMap(([, { record }]) => record.budgets.map(({ budgetId }) => budgetId)));
+		const teams = this.known(teamIds).map((teamId) => this.teams.get(teamId));
+		return new Set(teams.flatMap((team) => team?.record.budgets.map(({ budgetId }) => budgetId) ?? []));
 	}
 
 	/**
@@ -97,8 +105,8 @@ export class Directory {
 	 */
 	async reload(changed: ReadonlySet<string> | null): Promise<void> {
 		this.generation++;
-		this.forgetKeys((known) => known.keyId === undefined);
-		const teamIds = [...this.teams.keys()].filter((teamId) => changed === null || changed.has(teamId));
+		this.forgetRefused();
+		const teamIds = this.known(changed);
 		for (let from = 0; from < teamIds.length; from += TEAMS_PER_RELOAD) {
 			const asked = teamIds.slice(from, from + TEAMS_PER_RELOAD);
 			const records = await this.authority.loadTeams(asked);
@@ -109,12 +117,37 @@ export class Directory {
 		}
 	}
 
-	private forgetKeys(isForgotten: (known: KnownKey) => boolean): void {
-		for (const [digest, known] of this.keys) if (isForgotten(known)) this.keys.delete(digest);
+	/** Of the named teams those known here; null = all. */
+	private known(teamIds: ReadonlySet<string> | null): string[] {
+		return teamIds === null ? [...this.teams.keys()] : [...teamIds].filter((teamId) => this.teams.has(teamId));
 	}
 
-	private teamIsKnown(known: KnownKey): boolean {
-		return known.resolution.kind === "refused" || this.teams.has(known.resolution.key.teamId);
+	/** Each was looked up once, so forgetting them is paid for already. */
+	private forgetRefused(): void {
+		for (const digest of this.refusedDigests) this.keys.delete(digest);
+		this.refusedDigests.clear();
+	}
+
+	private forget(digest: string): void {
+		const resolution = this.keys.get(digest)?.resolution;
+		this.keys.delete(digest);
+		this.refusedDigests.delete(digest);
+		if (resolution?.kind !== "known") return;
+		const { keyId } = resolution.key;
+		const digests = this.secretsOfKeys.get(keyId)?.digests ?? [];
+		const place = digests.indexOf(digest);
+		if (place >= 0) digests.splice(place, 1);
+		if (digests.length === 0) this.secretsOfKeys.delete(keyId);
+	}
+
+	private forgetEverything(): void {
+		this.keys.clear();
+		this.secretsOfKeys.clear();
+		this.refusedDigests.clear();
+	}
+
+	private teamIsKnown({ resolution }: CachedKey): boolean {
+		return resolution.kind === "refused" || this.teams.has(resolution.key.teamId);
 	}
 
 	private async lookUp(secret: string, digest: string): Promise<KeyResolution> {
@@ -123,9 +156,16 @@ export class Directory {
 		const { resolution, expiresInMs, maxAsserted, team } = await this.authority.resolveKey(secret);
 		if (generation !== this.generation) return this.lookUp(secret, digest);
 		if (team) this.remember(team);
-		if (this.keys.size >= MAX_CACHED_KEYS) this.keys.clear();
-		const expiresAtMs = expiresInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + expiresInMs;
-		this.keys.set(digest, { resolution, expiresAtMs, keyId: resolution.kind === "known" ? resolution.key.keyId : undefined, maxAsserted });
+		if (this.keys.size >= MAX_CACHED_KEYS) this.forgetEverything();
+		this.forget(digest);
+		this.keys.set(digest, { resolution, expiresAtMs: expiresInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + expiresInMs });
+		if (resolution.kind === "refused") this.refusedDigests.add(digest);
+		else {
+			const { keyId } = resolution.key;
+			const digests = this.secretsOfKeys.get(keyId)?.digests;
+			digests?.push(digest);
+			this.secretsOfKeys.set(keyId, { maxAsserted, digests: digests ?? [digest] });
+		}
 		return resolution;
 	}
 

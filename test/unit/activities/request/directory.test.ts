@@ -10,14 +10,16 @@ const KNOWN: ResolvedKey = { resolution: { kind: "known", key: KEY }, expiresInM
 function openDirectory(nowMs = () => 0) {
 	const answers: ((key: ResolvedKey) => void)[] = [];
 	const loaded: (readonly string[])[] = [];
+	const capsAsked: number[] = [];
 	const authority = {
 		resolveKey: () => new Promise<ResolvedKey>((resolve) => answers.push(resolve)),
 		loadTeams: async (teamIds: readonly string[]) => {
 			loaded.push(teamIds);
 			return teamIds.filter((teamId) => teamId !== "gone").map((teamId) => ({ ...TEAM, teamId, isDeleted: teamId === "deleted", revision: 2n }));
 		},
+		assertValue: async ({ maxAsserted }) => capsAsked.push(maxAsserted) > 0,
 	} as Partial<Authority> as Authority;
-	return { directory: new Directory(authority, nowMs), answers, loaded };
+	return { directory: new Directory(authority, nowMs), answers, loaded, capsAsked };
 }
 
 it.each(["key", "team"])("an answer that crosses a change of its %s is not kept: it is asked for again", async (changed) => {
@@ -102,4 +104,39 @@ it("a deleted team's keys end with it also where they were known, and come back 
 	expect(directory.resolveKey("tg-secret")).toMatchObject({ kind: "refused", code: "key.invalid" });
 	await directory.reload(new Set(["deleted"]));
 	expect(await answer(known)).toMatchObject({ kind: "known" });
+});
+
+it("a change of a key forgets all its secrets, also the derived ones, and no other key's; a change of a team forgets none", async () => {
+	const { directory, answers } = openDirectory();
+	const answer = (secret: string, keyId: string) => {
+		const resolution = directory.resolveKey(secret);
+		answers.at(-1)?.({ ...KNOWN, resolution: { kind: "known", key: { ...KEY, keyId } } });
+		return resolution;
+	};
+	for (const secret of ["tg-parent", "tg-child-1", "tg-child-2"]) await answer(secret, "key_parent");
+	await answer("tg-other", "key_other");
+	await directory.reload(new Set(["team"]));
+	for (const secret of ["tg-parent", "tg-child-1", "tg-other"]) expect(directory.resolveKey(secret)).toMatchObject({ kind: "known" });
+	directory.forgetKey("key_parent");
+	for (const secret of ["tg-parent", "tg-child-1", "tg-child-2"]) expect(directory.resolveKey(secret)).toBeInstanceOf(Promise);
+	expect(directory.resolveKey("tg-other")).toMatchObject({ kind: "known" });
+});
+
+it("what a key may assert is known as long as one of its secrets is", async () => {
+	let nowMs = 0;
+	const { directory, answers, capsAsked } = openDirectory(() => nowMs);
+	const asserting = { ...KEY, mayAssert: ["user"] } as const;
+	for (const [index, expiresInMs] of [500, null].entries()) {
+		const resolution = directory.resolveKey(`tg-${index}`);
+		answers[index]?.({ ...KNOWN, resolution: { kind: "known", key: asserting }, expiresInMs, maxAsserted: 3 });
+		await resolution;
+	}
+	nowMs = 500;
+	const again = directory.resolveKey("tg-0");
+	answers[2]?.({ ...KNOWN, resolution: { kind: "refused", code: "key.expired", message: "expired" } });
+	expect(await again).toMatchObject({ kind: "refused" });
+	await directory.mayAssertValue(asserting, "user", "u1");
+	directory.forgetKey(KEY.keyId);
+	await directory.mayAssertValue(asserting, "user", "u2");
+	expect(capsAsked).toEqual([3, 0]);
 });
