@@ -158,7 +158,8 @@ export class Directory {
 		if (team) this.remember(team);
 		if (this.keys.size >= MAX_CACHED_KEYS) this.forgetEverything();
 		this.forget(digest);
-		this.keys.set(digest, { resolution, expiresAtMs: expiresInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + expiresInMs });
+		const expiresAtMs = expiresInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + expiresInMs;
+		this.keys.set(digest, { resolution, expiresAtMs });
 		if (resolution.kind === "refused") this.refusedDigests.add(digest);
 		else {
 			const { keyId } = resolution.key;

@@ -187,10 +187,18 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "unknown keys are forgotten with a change of any key",
 		file: DIRECTORY,
-		from: "(known) => known.keyId === undefined || known.keyId === keyId",
-		to: "(known) => known.keyId === keyId",
+		from: "		this.forgetRefused();\n		for (const digest",
+		to: "		for (const digest",
 		test: `${UNIT}/directory.test.ts`,
 		titles: ["asks again for a key it did not know when any key changes: it may exist now"],
+	},
+	{
+		rule: "a changed key is forgotten with every secret derived from it",
+		file: DIRECTORY,
+		from: "digests?.push(digest);",
+		to: "",
+		test: `${UNIT}/directory.test.ts`,
+		titles: ["a change of a key forgets all its secrets, also the derived ones, and no other key's; a change of a team forgets none"],
 	},
 	{
 		rule: "a window that holds money is not forgotten",
