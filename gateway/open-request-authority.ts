@@ -18,6 +18,7 @@ import { createLedgerWriter } from "#activities/ledger/writer.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { readProcessStart } from "#activities/process/identity.ts";
 import { replaceFile } from "#activities/process/replace-file.ts";
+import { createOpaqueUserIds } from "#activities/request/claimed-users.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
 
@@ -25,7 +26,7 @@ export type OpenOptions = {
 	readonly databaseUrl: string;
 	readonly gatewayId: string;
 	readonly journalFolder: string;
-	/** Secret of the stored answers; made when it is missing. */
+	/** Secret of the stored answers and of the opaque ids of claimed users; made when it is missing. */
 	readonly idempotencyKeyFile: string;
 	readonly fsyncMode: FsyncMode;
 	readonly log: Pick<Logger, "error" | "warn" | "info">;
@@ -43,7 +44,8 @@ export type OpenedAuthority = { readonly authority: RequestAuthority; readonly w
  */
 export async function openRequestAuthority(options: OpenOptions): Promise<OpenedAuthority> {
 	const { databaseUrl, gatewayId, journalFolder, fsyncMode, log, crashPoint } = options;
-	const cipher = createAnswerCipher(readOrCreateSecret(options.idempotencyKeyFile));
+	const secret = readOrCreateSecret(options.idempotencyKeyFile);
+	const cipher = createAnswerCipher(secret);
 	const lock = await acquireIdentityLock(journalFolder, gatewayId);
 	const ledgerConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} ledger` });
 	const sql = withCrashPoints(ledgerConnection, crashPoint);
@@ -71,6 +73,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		revision,
 		authority: createPostgresAuthority({ url: databaseUrl, gatewayId, epoch, asking }),
 		journal,
+		opaqueUserId: createOpaqueUserIds(secret),
 		createWriter: (onNews) => {
 			writer = createLedgerWriter({
 				sql,

@@ -2,6 +2,7 @@ import type { Reservation } from "#domain/budget/lease-book.ts";
 import type { CallDimensions } from "#domain/budget/match.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { RefusalRecord, ReservationRecord } from "../ledger/record.ts";
+import { type OpaqueUserId, withOpaqueUsers } from "./claimed-users.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import type { AdmissionInput } from "./port.ts";
 
@@ -22,6 +23,7 @@ export function reservationRecord(
 	input: AdmissionInput,
 	reservation: Reservation,
 	identity: { n: number; attemptId: string; reservedAtMs: number; clampedOutputTokens: number | undefined },
+	opaqueUserId: OpaqueUserId,
 ): ReservationRecord {
 	const dimensions = callDimensions(input);
 	return {
@@ -36,7 +38,7 @@ export function reservationRecord(
 		userId: dimensions.user,
 		environment: dimensions.environment,
 		asserted: emptyAsNull(input.asserted),
-		claimed: emptyAsNull(input.claimed),
+		claimed: emptyAsNull(withOpaqueUsers(input.claimed, (text) => opaqueUserId(dimensions.teamId, text))),
 		provider: input.provider,
 		deployment: input.deployment,
 		protocol: input.protocol,

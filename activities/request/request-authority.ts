@@ -3,6 +3,7 @@ import type { AheadReply, Authority, Claim, GrantReply } from "../authority/port
 import type { LedgerWriter } from "../ledger/record.ts";
 import type { CurrentPriceBook } from "../pricebooks/port.ts";
 import { AdmissionQueue, type Units } from "./admission-queue.ts";
+import type { OpaqueUserId } from "./claimed-users.ts";
 import { emptyCounters } from "./counters.ts";
 import { CurrentPrices } from "./current-prices.ts";
 import { Directory } from "./directory.ts";
@@ -21,6 +22,8 @@ export type RequestAuthorityDependencies = {
 	readonly revision: bigint;
 	readonly authority: Authority;
 	readonly journal: DurableJournal;
+	/** Stands in the books for what a caller says of his user. */
+	readonly opaqueUserId: OpaqueUserId;
 	/** Called once; `onNews` takes what rides on each flush's reply. */
 	readonly createWriter: (onNews: (news: { readonly revision: bigint; readonly claims: readonly Claim[] }) => void) => LedgerWriter;
 	readonly loadPriceBook: () => Promise<CurrentPriceBook>;

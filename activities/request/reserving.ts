@@ -9,6 +9,7 @@ import type { Journal, LedgerWriter, ReservationRecord } from "../ledger/record.
 import type { AdmissionQueue } from "./admission-queue.ts";
 import { amountsOf, leastAmounts } from "./amounts.ts";
 import { type AttemptDependencies, OpenAttempt } from "./attempt.ts";
+import type { OpaqueUserId } from "./claimed-users.ts";
 import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import type { JournalTurn } from "./journal-turn.ts";
@@ -34,6 +35,7 @@ export type ReservingDependencies = {
 	readonly journal: DurableJournal;
 	readonly journalTurn: Pick<JournalTurn, "add">;
 	readonly writer: LedgerWriter;
+	readonly opaqueUserId: OpaqueUserId;
 	readonly counters: AuthorityCounters;
 	readonly nowMs: () => number;
 	/** The authority does not answer. */
@@ -149,15 +151,11 @@ export class Reserving {
 
 	/** Journals the reservation with the others of the turn; from then on the call may be sent. */
 	private open(input: AdmissionInput, reservation: Reservation, clampedOutputTokens: number | undefined): Promise<Admission> {
-		const { crashPoint, gatewayId, epoch, journal, journalTurn, wallClockMs } = this.dependencies;
+		const { crashPoint, gatewayId, epoch, journal, journalTurn, opaqueUserId, wallClockMs } = this.dependencies;
 		const n = this.nextAttempt++;
 		crashPoint("after-reserve");
-		const record: ReservationRecord = reservationRecord(input, reservation, {
-			n,
-			attemptId: `${gatewayId}-${epoch}-${n}`,
-			reservedAtMs: wallClockMs(),
-			clampedOutputTokens,
-		});
+		const identity = { n, attemptId: `${gatewayId}-${epoch}-${n}`, reservedAtMs: wallClockMs(), clampedOutputTokens };
+		const record: ReservationRecord = reservationRecord(input, reservation, identity, opaqueUserId);
 		return new Promise((resolve, reject) => {
 			let failure: { readonly error: unknown } | undefined;
 			journalTurn.add({

@@ -32,6 +32,14 @@ export const OPERATION_MUTANTS: readonly Mutant[] = [
 		titles: ["a gateway's own disk remembers its epoch, where the database has forgotten that it ever was"],
 	},
 	{
+		rule: "what callers say of their users is not in the books",
+		file: "activities/request/claimed-users.ts",
+		from: '		opaque[name] = idOf(claimed[name] ?? "");\n',
+		to: "",
+		test: "test/integration/operations/erase-user.test.ts",
+		titles: ["what callers say of their users is in no table and no journal; the same user has the same opaque id on every gateway"],
+	},
+	{
 		rule: "an epoch file that is damaged is not taken for none",
 		file: "gateway/open-request-authority.ts",
 		from: "if (/^\\d+\\n?$/.test(text)) return text.trimEnd();",

@@ -52,6 +52,7 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 		epoch: 1n,
 		revision: 0n,
 		authority: fake,
+		opaqueUserId: (_teamId, text) => text,
 		journal: { append, together: (work) => work(), close: () => undefined, whenDurable: () => undefined },
 		createWriter: () => ({
 			enqueueAttempt: () => undefined,

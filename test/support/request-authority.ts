@@ -77,6 +77,7 @@ export async function startTestGateway(url: string, gatewayId: string, through =
 		revision: 0n,
 		authority: through(createPostgresAuthority({ url, gatewayId, epoch })),
 		journal,
+		opaqueUserId: (_teamId, text) => `opaque ${text}`,
 		createWriter: () => writer,
 		loadPriceBook: async () => ({ book: TEST_BOOK, msUntilNextPrice: undefined }),
 		onDrained: async () => undefined,

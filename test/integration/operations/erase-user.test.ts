@@ -1,9 +1,13 @@
+import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eraseUser, listUserNames, nameUser } from "#activities/administration/users.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
-import { readDatabase } from "#test/support/canaries.ts";
+import { withClient } from "#test/support/authority-rows.ts";
+import { findLeaks, readDatabase, readFolder } from "#test/support/canaries.ts";
+import { type GatewayProcess, openGatewayStand } from "#test/support/gateway-process.ts";
 import { TestLedger } from "#test/support/test-ledger.ts";
+import { until } from "#test/support/until.ts";
 
 /** A user's readable name can be taken away; the books, and their chain, stay as they are (docs/operations.md). */
 
@@ -55,3 +59,49 @@ test("by the administration API: named, shown beside what the id spent, erased, 
 	expect((await ask("DELETE", "/users/u%2F1")).status).toBe(200);
 	expect((await ask("DELETE", "/users/u%2F1")).status).toBe(404);
 });
+
+const CLAIMS = "SELECT gateway_id, value FROM tollgate.attempt CROSS JOIN LATERAL jsonb_each_text(claimed) ORDER BY gateway_id, value";
+
+/** One call in each way the protocols let a caller name his user. */
+async function callAs(gateway: GatewayProcess, key: string, name: string): Promise<void> {
+	const messages = [{ role: "user", content: "hello" }];
+	const bodies = [
+		["/v1/chat/completions", { model: "gpt-4o", max_tokens: 9, messages, user: name }],
+		["/v1/responses", { model: "gpt-4o", max_output_tokens: 20, input: "hello", safety_identifier: name }],
+		["/v1/messages", { model: "claude-opus-4-5", max_tokens: 9, messages, metadata: { user_id: name } }],
+	] as const;
+	for (const [route, body] of bodies) {
+		const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "anthropic-version": "2023-06-01" };
+		const answer = await fetch(`${gateway.url}${route}`, { method: "POST", headers, body: JSON.stringify(body) });
+		expect([route, answer.status]).toEqual([route, 200]);
+		await answer.arrayBuffer();
+	}
+}
+
+test("what callers say of their users is in no table and no journal; the same user has the same opaque id on every gateway", async () => {
+	const stand = await openGatewayStand();
+	try {
+		const { key } = await stand.team(100_000_000_000n);
+		const names = ["ann.smith@example.com", "bob.miller@example.com"];
+		const gateways = [await stand.start("g1"), await stand.start("g2")];
+		for (const gateway of gateways) for (const name of names) await callAs(gateway, key, name);
+		const claims = () => withClient(stand.database.url, async (client) => (await client.query<{ gateway_id: string; value: string }>(CLAIMS)).rows);
+		await until("every call in the ledger", async () => (await claims()).length === 12);
+		const journals = readFolder(path.join(stand.home, "journal"), new Set()).filter(({ name }) => name.includes(".journal"));
+		const tables = await withClient(stand.database.url, async (client) => (await readDatabase(client)).filter(({ name }) => name.startsWith("table ")));
+		expect(
+			findLeaks(
+				names.map((name) => ({ name, secret: name })),
+				[...journals, ...tables],
+			),
+		).toEqual([]);
+
+		const booked = await claims();
+		const idsOf = (gatewayId: string) => [...new Set(booked.filter((row) => row.gateway_id === gatewayId).map(({ value }) => value))];
+		expect(idsOf("g1")).toHaveLength(2);
+		expect(idsOf("g2")).toEqual(idsOf("g1"));
+		expect(journals.filter(({ content }) => content.includes(idsOf("g1")[0] ?? "none"))).toHaveLength(2);
+	} finally {
+		await stand.close();
+	}
+}, 60_000);
