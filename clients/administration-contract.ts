@@ -199,6 +199,9 @@ export const RequestExplanation = z.object({
 	requestId: z.string(),
 	attempts: z.array(z.record(z.string(), z.unknown())),
 	refusals: z.array(z.record(z.string(), z.unknown())),
+	archivedMonths: z
+		.array(z.object({ month: z.string(), file: z.string() }))
+		.describe("months of these attempts whose settled calls are in a file, where further attempts may be"),
 });
 
 export const Done = z.object({ done: z.literal(true) });

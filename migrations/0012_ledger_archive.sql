@@ -11,6 +11,7 @@ CREATE TABLE tollgate.archived_month (
   chunks      bigint NOT NULL,
   entries     bigint NOT NULL,
   digest      bytea NOT NULL,                    -- sha256 over the hashes of its chunks, by gateway, epoch and number
+  file        text NOT NULL,                     -- where it was written, for whoever looks for a call of that month
   file_hash   bytea NOT NULL,                    -- sha256 of the file
   archived_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   archived_by text NOT NULL
@@ -26,6 +27,24 @@ CREATE TABLE tollgate.archived_booking (
   rows       bigint NOT NULL,
   PRIMARY KEY (month, gateway_id, epoch, window_id)
 );
+
+-- What the archived calls cost, by day (UTC) and by every dimension that spend is asked by: its totals leave nothing out.
+CREATE TABLE tollgate.archived_spend (
+  month           date NOT NULL REFERENCES tollgate.archived_month (month),
+  day             date NOT NULL,
+  debit_account   text NOT NULL,
+  credit_account  text NOT NULL,
+  model           text NOT NULL,
+  feature         text,
+  user_id         text,
+  key_id          text NOT NULL,
+  environment     text,
+  calls           bigint NOT NULL,
+  input_tokens    numeric NOT NULL,
+  output_tokens   numeric NOT NULL,
+  amount_nano_usd numeric NOT NULL
+);
+CREATE INDEX archived_spend_day ON tollgate.archived_spend (day);
 
 -- The chunks of a month that can leave. A month is over for at least an hour: nothing is written into it any more.
 CREATE FUNCTION tollgate.archivable_chunks(p_month date) RETURNS TABLE (gateway_id text, epoch bigint, chunk_seq bigint)
@@ -50,7 +69,7 @@ $$;
 -- Takes a month that was exported out of the database, in one transaction. Writing is held up only while the two partitions
 -- are detached; with lock_timeout set it is given up instead. p_chunks, p_entries and p_digest are the file's: when the
 -- database would take out anything else, nothing happens and an error is raised.
-CREATE FUNCTION tollgate.archive_month(p_month date, p_chunks bigint, p_entries bigint, p_digest bytea, p_file_hash bytea, p_admin text) RETURNS void
+CREATE FUNCTION tollgate.archive_month(p_month date, p_chunks bigint, p_entries bigint, p_digest bytea, p_file text, p_file_hash bytea, p_admin text) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   v_suffix text := to_char(p_month, '_YYYY_MM');
@@ -71,8 +90,8 @@ BEGIN
   IF (v_chunks, v_entries, v_digest) IS DISTINCT FROM (p_chunks, p_entries, p_digest) THEN
     RAISE EXCEPTION 'the file of month % is not what the ledger holds', p_month USING ERRCODE = 'data_exception';
   END IF;
-  INSERT INTO tollgate.archived_month (month, chunks, entries, digest, file_hash, archived_by)
-  VALUES (p_month, p_chunks, p_entries, p_digest, p_file_hash, p_admin);
+  INSERT INTO tollgate.archived_month (month, chunks, entries, digest, file, file_hash, archived_by)
+  VALUES (p_month, p_chunks, p_entries, p_digest, p_file, p_file_hash, p_admin);
   INSERT INTO tollgate.archived_booking (month, gateway_id, epoch, window_id, amount, rows)
   SELECT p_month, e.gateway_id, e.epoch, w.id, sum(CASE b.unit WHEN 'tokens' THEN a.cost_tokens ELSE a.cost_nano_usd END), count(*)
   FROM archived_chunk x
@@ -82,6 +101,13 @@ BEGIN
   JOIN tollgate.budget_window w ON w.id = u.window_id
   JOIN tollgate.budget b ON b.id = w.budget_id
   GROUP BY e.gateway_id, e.epoch, w.id;
+  INSERT INTO tollgate.archived_spend (month, day, debit_account, credit_account, model, feature, user_id, key_id, environment, calls, input_tokens, output_tokens, amount_nano_usd)
+  SELECT p_month, (e.at AT TIME ZONE 'UTC')::date, e.debit_account, e.credit_account, a.model, a.feature, a.user_id, a.key_id, a.environment,
+         count(*), coalesce(sum(a.input_tokens), 0), coalesce(sum(a.output_tokens), 0), sum(e.amount_nano_usd)
+  FROM archived_chunk x
+  JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
+  JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
+  GROUP BY 2, 3, 4, 5, 6, 7, 8, 9;
   UPDATE tollgate.entry_key k SET archived_month = p_month
   FROM archived_chunk x JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
   WHERE k.entry_key = e.entry_key;
@@ -95,5 +121,5 @@ BEGIN
     WHERE NOT EXISTS (SELECT 1 FROM archived_chunk x WHERE (x.gateway_id, x.epoch, x.chunk_seq) = (e.gateway_id, e.epoch, e.chunk_seq))', 'entry' || v_suffix);
   EXECUTE format('DROP TABLE tollgate.%I, tollgate.%I', 'attempt' || v_suffix, 'entry' || v_suffix);
   PERFORM tollgate.record_change('ledger', to_char(p_month, 'YYYY-MM'), p_admin,
-    jsonb_build_object('action', 'archived', 'chunks', p_chunks, 'entries', p_entries, 'digest', encode(p_digest, 'hex'), 'fileHash', encode(p_file_hash, 'hex')));
+    jsonb_build_object('action', 'archived', 'chunks', p_chunks, 'entries', p_entries, 'file', p_file, 'digest', encode(p_digest, 'hex'), 'fileHash', encode(p_file_hash, 'hex')));
 END $$;

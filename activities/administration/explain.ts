@@ -4,6 +4,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { explainPriced, type PriceExplanation } from "#domain/pricing/explain.ts";
 import { priceAnswer } from "#domain/pricing/price-answer.ts";
 import type { PriceTier } from "#domain/pricing/price-book.ts";
+import { shellWord } from "#domain/shell-word.ts";
 import { NO_USAGE, type Usage } from "#domain/usage/usage.ts";
 
 /** Everything the books know about one request: each attempt, what it cost and why, and each refusal. */
@@ -11,7 +12,12 @@ export type RequestExplanation = {
 	readonly requestId: string;
 	readonly attempts: readonly AttemptExplanation[];
 	readonly refusals: readonly RefusalExplanation[];
+	/** Months of these attempts whose settled calls are in a file: further attempts of the request may be there. */
+	readonly archivedMonths: readonly ArchivedMonth[];
 };
+
+/** `month` like "2026-10"; `file` where it was written, on the machine that archived it. */
+type ArchivedMonth = { readonly month: string; readonly file: string };
 
 /** Amounts are decimal strings of nano-USD, times ISO 8601. */
 export type AttemptExplanation = {
@@ -108,9 +114,27 @@ type AttemptRow = Omit<AttemptExplanation, "price"> & {
 export async function explainRequest(database: Queryable, requestId: string): Promise<RequestExplanation> {
 	const attempts = (await database.query<AttemptRow>(ATTEMPTS, [requestId])).rows;
 	const refusals = (await database.query<RefusalExplanation>(REFUSALS, [requestId])).rows;
-	if (attempts.length + refusals.length === 0)
-		throw new CostControlError("admin.not_found", `The books hold no request ${requestId}: never sent, released without cost, or younger than a second.`);
-	return { requestId, attempts: await Promise.all(attempts.map((row) => withPrice(database, row))), refusals };
+	if (attempts.length + refusals.length === 0) throw new CostControlError("admin.not_found", await whyNotFound(database, requestId));
+	const months = attempts.map(({ at }) => at.slice(0, 7));
+	const archivedMonths = (await database.query<ArchivedMonth>(ARCHIVED_MONTHS, [months])).rows;
+	return { requestId, attempts: await Promise.all(attempts.map((row) => withPrice(database, row))), refusals, archivedMonths };
+}
+
+const ARCHIVED_MONTHS = `
+	SELECT to_char(month, 'YYYY-MM') AS month, file FROM tollgate.archived_month
+	WHERE $1::text[] IS NULL OR to_char(month, 'YYYY-MM') = ANY ($1) ORDER BY month`;
+const ARCHIVED_KEY = `
+	SELECT to_char(m.month, 'YYYY-MM') AS month, m.file
+	FROM tollgate.entry_key k JOIN tollgate.archived_month m ON m.month = k.archived_month WHERE k.entry_key = $1`;
+
+/** Attempt ids are remembered for ever, request ids leave with their month. */
+async function whyNotFound(database: Queryable, id: string): Promise<string> {
+	const inFile = ({ file }: ArchivedMonth): string => `npx tollgate ledger explain ${shellWord(file)} ${shellWord(id)}`;
+	const [archived] = (await database.query<ArchivedMonth>(ARCHIVED_KEY, [id])).rows;
+	if (archived !== undefined) return `Attempt ${id} is archived with ${archived.month}: ${inFile(archived)}`;
+	const months = (await database.query<ArchivedMonth>(ARCHIVED_MONTHS, [null])).rows;
+	const elsewhere = months.length === 0 ? "" : ` Or of an archived month. Archived: ${months.map((month) => `${month.month}: ${inFile(month)}`).join("; ")}`;
+	return `The books hold no request ${id}: never sent, released without cost, or younger than a second.${elsewhere}`;
 }
 
 /** Priced again, by the rule it was booked by. */

@@ -19,9 +19,11 @@ export type ArchivedChunk = {
 	/** Hex. */
 	readonly hash: string;
 	readonly text: string;
-	/** The same rows as JSON, an entry with its attempt each, for whoever reads them. */
-	readonly rows: readonly Readonly<Record<string, unknown>>[];
+	/** The same rows as JSON, for whoever reads them. */
+	readonly rows: readonly ArchivedRow[];
 };
+/** Columns by name, as in tollgate.entry and tollgate.attempt. */
+export type ArchivedRow = { readonly entry: Readonly<Record<string, unknown>>; readonly attempt: Readonly<Record<string, unknown>> | null };
 export type ArchiveEnd = { readonly type: "end"; readonly chunks: number; readonly entries: number; readonly digest: string };
 
 export type ArchiveContent = {
@@ -61,8 +63,17 @@ export class ArchiveTally {
 	}
 }
 
-/** Reads a file line by line and proves every chunk in it. @throws ArchiveError; the file system's own error. */
-export async function readArchive(file: string): Promise<ArchiveContent> {
+/** The rows of a request or of an attempt, out of a file that proves itself. @throws as readArchive. */
+export async function findArchived(file: string, id: string): Promise<{ readonly month: string; readonly rows: readonly ArchivedRow[] }> {
+	const rows: ArchivedRow[] = [];
+	const { month } = await readArchive(file, (chunk) => {
+		rows.push(...chunk.rows.filter(({ attempt }) => attempt?.["request_id"] === id || attempt?.["attempt_id"] === id));
+	});
+	return { month, rows };
+}
+
+/** Reads a file line by line and proves every chunk in it before `onChunk` sees it. @throws ArchiveError; the file system's own error. */
+export async function readArchive(file: string, onChunk?: (chunk: ArchivedChunk) => void): Promise<ArchiveContent> {
 	const tally = new ArchiveTally();
 	const fileHash = createHash("sha256");
 	const stream = createReadStream(file);
@@ -78,7 +89,10 @@ export async function readArchive(file: string): Promise<ArchiveContent> {
 		else if (month === undefined || end !== undefined) throw new ArchiveError(`line ${number} is not where a chunk stands`);
 		else if (!isChunkProven(record))
 			throw new ArchiveError(`line ${number}: the rows of chunk ${record.gatewayId}/${record.epoch}/${record.chunkSeq} are not what its hash was taken of`);
-		else tally.add(record);
+		else {
+			tally.add(record);
+			onChunk?.(record);
+		}
 	}
 	if (month === undefined || end === undefined) throw new ArchiveError("the file is not whole");
 	if (end.chunks !== tally.chunks || end.entries !== tally.entries || end.digest !== tally.digest().toString("hex"))

@@ -18,14 +18,14 @@ const CHUNKS = `
 	JOIN tollgate.chunk c ON (c.gateway_id, c.epoch, c.chunk_seq) = (k.gateway_id, k.epoch, k.chunk_seq)
 	CROSS JOIN LATERAL tollgate.chunk_content(c.gateway_id, c.epoch, c.chunk_seq) x
 	ORDER BY c.gateway_id COLLATE "C", c.epoch, c.chunk_seq`;
-const FINISH = "SELECT tollgate.archive_month($1::date, $2, $3, $4, $5, $6)";
+const FINISH = "SELECT tollgate.archive_month($1::date, $2, $3, $4, $5, $6, $7)";
 const PARTITION = "SELECT to_regclass('tollgate.entry_' || to_char($1::date, 'YYYY_MM')) IS NOT NULL AS exists";
 
 export type ArchiveOptions = {
 	readonly databaseUrl: string;
 	/** Like "2026-10". */
 	readonly month: string;
-	/** Must not exist. */
+	/** Must not exist. An absolute path: the database keeps it for whoever looks for a call of the month. */
 	readonly file: string;
 	/** Stands beside the change. */
 	readonly adminName: string;
@@ -45,7 +45,8 @@ export async function archiveMonth(options: ArchiveOptions): Promise<ArchiveCont
 		const content = await readArchive(options.file);
 		await client.query("BEGIN");
 		await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-		await client.query(FINISH, [firstDay(options.month), content.chunks, content.entries, content.digest, content.fileHash, options.adminName]);
+		const { chunks, entries, digest, fileHash } = content;
+		await client.query(FINISH, [firstDay(options.month), chunks, entries, digest, options.file, fileHash, options.adminName]);
 		await client.query("COMMIT");
 		return content;
 	} finally {

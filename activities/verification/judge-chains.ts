@@ -69,7 +69,8 @@ const TOLD_HEADS = `
 /** Of each archived month, what its chunks add up to; what the database kept of them; months that chunks name and nobody archived. */
 const ARCHIVED_MONTHS = `
 	SELECT to_char(coalesce(m.month, c.archived_month), 'YYYY-MM') AS month, m.chunks, m.entries, coalesce(c.chunks, 0) AS found_chunks,
-	       m.digest IS NOT DISTINCT FROM c.digest AND m.chunks = c.chunks AND m.entries = c.entries AS is_whole
+	       m.digest IS NOT DISTINCT FROM c.digest AND m.chunks = c.chunks AND m.entries = c.entries AS is_whole,
+	       (SELECT coalesce(sum(s.calls), 0) FROM tollgate.archived_spend s WHERE s.month = m.month) AS spend_calls
 	FROM tollgate.archived_month m
 	FULL JOIN (
 		SELECT archived_month, count(*) AS chunks, sum(entry_count) AS entries,
@@ -112,8 +113,10 @@ export async function judgeToldHeads(snapshot: Snapshot, findings: Findings, hea
 }
 
 async function judgeArchivedMonths(snapshot: Snapshot, findings: Findings): Promise<void> {
-	type MonthRow = { month: string; chunks: string | null; entries: string | null; found_chunks: string; is_whole: boolean | null };
+	type MonthRow = { month: string; chunks: string | null; entries: string | null; found_chunks: string; is_whole: boolean | null; spend_calls: string };
 	for (const row of await snapshot.all<MonthRow>(ARCHIVED_MONTHS)) {
+		if (row.entries !== null && row.spend_calls !== row.entries)
+			findings.add("counter", `archived month ${row.month}`, `holds ${row.entries} entries, and what spend knows of it ${row.spend_calls} calls`);
 		if (row.is_whole)
 			findings.note(`Month ${row.month} is archived: ${row.entries} entries in ${row.chunks} chunks. Its file proves them: tollgate ledger prove FILE.`);
 		else

@@ -8,7 +8,7 @@ const COULD_NOT_LOOK = 2;
 type LedgerPlace = { readonly DATABASE_URL: string; readonly TEMPORAL_ADDRESS?: string };
 
 /** Whatever opens the database or Temporal is a process of its own; the command line itself never does. Resolves with its exit code. */
-export function runOnLedger(entry: string, flags: readonly string[], place: LedgerPlace): Promise<number> {
+export function runOnLedger(entry: string, flags: readonly string[], place: Partial<LedgerPlace>): Promise<number> {
 	const foreign = ["DATABASE_URL", "TEMPORAL_ADDRESS"];
 	const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TOLLGATE_") && !foreign.includes(name)));
 	const child = spawn(process.execPath, [entry, ...flags], { env: { ...inherited, ...place }, stdio: ["ignore", "inherit", "inherit"] });

@@ -174,7 +174,7 @@ const books: readonly Route[] = [
 		answer: contract.RequestExplanation,
 		handle: async ({ database }, { params }) => {
 			const explained = await explainRequest(database, params["requestId"] ?? "");
-			return { ...explained, attempts: [...explained.attempts], refusals: [...explained.refusals] };
+			return { ...explained, attempts: [...explained.attempts], refusals: [...explained.refusals], archivedMonths: [...explained.archivedMonths] };
 		},
 	}),
 	defineRoute("GET /leases", {

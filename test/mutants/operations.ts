@@ -81,6 +81,14 @@ export const OPERATION_MUTANTS: readonly Mutant[] = [
 		titles: ["takes out nothing when the file is not what the ledger holds"],
 	},
 	{
+		rule: "spend leaves no archived money out",
+		file: "activities/administration/spend.ts",
+		from: "FROM tollgate.archived_spend WHERE ",
+		to: "FROM tollgate.archived_spend WHERE false AND ",
+		test: ARCHIVE,
+		titles: ["stands in spend as before, by every dimension, and by day and team"],
+	},
+	{
 		rule: "what later entries refer to stays in the database",
 		file: "migrations/0012_ledger_archive.sql",
 		within: "CREATE FUNCTION tollgate.archivable_chunks(",

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { shellWord } from "#domain/shell-word.ts";
 import type { RequestExplanation } from "../../administration-client.ts";
 import { addCommand } from "../command.ts";
 import { amount, cell, type Terminal, table } from "../output.ts";
@@ -51,7 +52,11 @@ type Fields = Readonly<Record<string, unknown>>;
 
 function describeRequest(explained: RequestExplanation): string {
 	const blocks = [...explained.attempts.map(describeAttempt), ...explained.refusals.map(describeRefusal)];
-	return [`Request ${explained.requestId}`, ...blocks].join("\n\n");
+	const elsewhere = explained.archivedMonths.map(
+		({ month, file }) =>
+			`${month} is archived; further attempts may be there: npx tollgate ledger explain ${shellWord(file)} ${shellWord(explained.requestId)}`,
+	);
+	return [`Request ${explained.requestId}`, ...blocks, ...elsewhere].join("\n\n");
 }
 
 function describeAttempt(attempt: Fields): string {

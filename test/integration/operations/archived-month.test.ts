@@ -2,7 +2,10 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { explainRequest } from "#activities/administration/explain.ts";
+import { readSpend, type SpendQuestion, type SpendRow } from "#activities/administration/spend.ts";
 import { archiveMonth, proveArchive } from "#activities/ledger/archive.ts";
+import { findArchived } from "#activities/ledger/archive-file.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { TestLedger } from "#test/support/test-ledger.ts";
 
@@ -87,7 +90,7 @@ describe("archiving a month", () => {
 	});
 
 	test("takes out nothing when the file is not what the ledger holds", async () => {
-		const wrong = "SELECT tollgate.archive_month(($1 || '-01')::date, 2, 3, sha256('another'), sha256('file'), 'ada')";
+		const wrong = "SELECT tollgate.archive_month(($1 || '-01')::date, 2, 3, sha256('another'), '/f', sha256('file'), 'ada')";
 		await expect(ledger.sql(wrong, [month])).rejects.toThrow("is not what the ledger holds");
 		expect(await ledger.sql("SELECT count(*)::int AS entries FROM tollgate.entry")).toEqual([{ entries: 5 }]);
 		expect(await kindsAndRows()).toEqual([]);
@@ -118,6 +121,7 @@ describe("after that, verify finds", () => {
 			"entry entry g1-1-5",
 		],
 		["a key of an archived row that is booked again", "UPDATE tollgate.entry_key SET archived_month = NULL WHERE entry_key = 'g1-1-1'", "entry entry g1-1-1"],
+		["a total of the archived part that is gone", "DELETE FROM tollgate.archived_spend", "counter archived month"],
 		["a booking of the archived part that was changed", "UPDATE tollgate.archived_booking SET amount = amount - 1", "counter lease g1/1 window"],
 	])("%s", async (_name, statement, expected) => {
 		await ledger.sql(statement);
@@ -142,6 +146,9 @@ test("by the command line: archived, proven, and an error in one line with exit 
 	expect([archived.code, archived.stderr]).toEqual([0, ""]);
 	expect(JSON.parse(archived.stdout)).toMatchObject({ month, file, chunks: 2, entries: 3 });
 	expect((await run("prove", file)).code).toBe(0);
+	const explained = await run("explain", file, "r1");
+	expect(JSON.parse(explained.stdout)).toMatchObject({ month, file, rows: [{ attempt: { attempt_id: "g1-1-1" } }] });
+	expect(await run("explain", file, "r3")).toMatchObject({ code: 1, stderr: `tollgate ledger: ${file} holds no request r3; it holds ${month}\n` });
 	const again = await run("archive", "--month", month, "--to", `${file}.2`);
 	expect(again).toMatchObject({ code: 1, stdout: "" });
 	expect(again.stderr).toMatch(/^tollgate ledger: .*archived already\n$/);
@@ -164,4 +171,83 @@ test("a file in which one figure was changed, or that ends early, or is another 
 	expect(await prove(whole.split("\n").toSpliced(1, 1).join("\n"))).toContain("the file says it holds 2 chunks and holds 1");
 	await ledger.sql("UPDATE tollgate.archived_month SET digest = sha256('another')");
 	expect(await prove(whole)).toContain("not the one that this ledger was archived to");
+});
+
+describe("a call of an archived month", () => {
+	const explain = (id: string) => explainRequest(ledger.client, id);
+
+	test("is named by explain with the month and the file, where its attempt id is asked for", async () => {
+		await archive();
+		await expect(explain("g1-1-1")).rejects.toMatchObject({
+			code: "admin.not_found",
+			message: `Attempt g1-1-1 is archived with ${month}: npx tollgate ledger explain ${file} g1-1-1`,
+		});
+	});
+
+	test("asked for by its request id: explain says which months are outside of the database, and how to look there", async () => {
+		await expect(explain("r1000")).rejects.toMatchObject({ message: expect.not.stringContaining("archived") });
+		await archive();
+		await expect(explain("r1")).rejects.toMatchObject({ message: expect.stringContaining(`Archived: ${month}: npx tollgate ledger explain ${file} r1`) });
+	});
+
+	test("may be one of several attempts of its request: explain shows what is there and says where the rest may be", async () => {
+		await ledger.sql("UPDATE tollgate.attempt SET request_id = 'r1', input_tokens = NULL WHERE attempt_id IN ('g1-1-1', 'g1-1-3', 'g1-1-5')"); // nothing to price
+		await ledger.sql("UPDATE tollgate.attempt SET request_id = 'r5' WHERE attempt_id = 'g1-1-5'");
+		await ledger.passTime("0 seconds"); // sealed anew
+		expect((await explain("r1")).archivedMonths).toEqual([]);
+		await archive();
+		const { attempts, archivedMonths } = await explain("r1");
+		expect([attempts.map(({ attemptId }) => attemptId), archivedMonths]).toEqual([["g1-1-3"], [{ month, file }]]);
+		expect((await explain("r5")).archivedMonths).toEqual([]);
+	});
+
+	test("is read out of the file, by request or attempt, and only where the file proves itself", async () => {
+		await archive();
+		expect(await findArchived(file, "r2")).toMatchObject({
+			month,
+			rows: [{ entry: { entry_key: "g1-1-2", amount_nano_usd: 200 }, attempt: { model: "gpt-test" } }],
+		});
+		expect((await findArchived(file, "g1-1-4")).rows).toHaveLength(1);
+		expect((await findArchived(file, "g1-1-5")).rows).toEqual([]);
+		writeFileSync(file, readFileSync(file, "utf8").replace(",200,", ",201,"));
+		await expect(findArchived(file, "r2")).rejects.toThrow("are not what its hash was taken of");
+	});
+});
+
+describe("what was spent in an archived month", () => {
+	const GROUPS = ["team", "model", "feature", "user", "key", "environment", "provider", "day"] as const;
+	const from = "2020-01-01";
+
+	test("stands in spend as before, by every dimension, and by day and team", async () => {
+		const questions: Record<string, SpendQuestion> = {
+			...Object.fromEntries(GROUPS.map((by) => [by, { by, from }])),
+			untilThisMonth: { by: "team", from, to: `${new Date(Date.now()).toISOString().slice(0, 7)}-01` },
+			ofAnother: { by: "team", from, teamId: "other" },
+			ofThisMonth: { by: "team" },
+		};
+		const ask = async () => {
+			const answers: Record<string, SpendRow[]> = {};
+			for (const [name, question] of Object.entries(questions)) answers[name] = await readSpend(ledger.client, question);
+			return answers;
+		};
+		await ledger.sql("UPDATE tollgate.attempt SET user_id = 'u' || (right(attempt_id, 1)::int % 2), feature = CASE attempt_id WHEN 'g1-1-4' THEN 'chat' END");
+		await ledger.passTime("0 seconds"); // sealed anew
+		const before = await ask();
+		await archive();
+		expect(await ask()).toEqual(before);
+		expect(before["team"]).toEqual([{ group: "demo", calls: 5, inputTokens: "500", outputTokens: "250", costNanoUsd: "1300", unresolvedNanoUsd: "500" }]);
+		expect(before["user"]).toHaveLength(2);
+	});
+	test("is known by whole days: a time inside one is refused by its field, and any other month may be cut anywhere", async () => {
+		await archive();
+		for (const field of ["from", "to"] as const) {
+			const question = { by: "team", from, [field]: `${month}-10T12:00:00Z` } as const;
+			await expect(readSpend(ledger.client, question)).rejects.toMatchObject({
+				code: "admin.invalid",
+				details: { field },
+				message: expect.stringContaining(month),
+			});
+		}
+		await readSpend(ledger.client, { by: "team", from: "2020-01-01T12:00:00Z", to: `${month}-10T00:00:00Z` });
+	});
 });

@@ -281,7 +281,7 @@ describe("answers that no part of the system should give", () => {
 			{ ...refusal, unit: "tokens" },
 			{ refusalId: "f-2", code: "budget.none", budget: null, unit: null, limitAmount: null, grantedAmount: null, idleAmount: null, needAmount: null },
 		];
-		expect(await against({ requestId: "r", attempts: [], refusals }, "explain r")).toBe(0);
+		expect(await against({ requestId: "r", attempts: [], refusals, archivedMonths: [] }, "explain r")).toBe(0);
 		expect(output[0]).toContain("limit 0.25 USD, granted 0.000000001 USD");
 		expect(output[0]).toContain("limit 250000000 tokens, granted 1 tokens");
 		expect(output[0]).toContain("limit -, granted -");
