@@ -67,7 +67,7 @@ export const environmentSchema = z.object({
 		.default("off")
 		.describe("off or group: whether the journal survives a crash of the machine, not only of the process; default off"),
 	TOLLGATE_IDEMPOTENCY_KEY_FILE: text.describe(
-		"file with the secret that encrypts the answers stored for Idempotency-Key, the same for all gateways, made when missing; default idempotency-key under the home",
+		"file with the secret that encrypts the answers stored for Idempotency-Key and makes claimed users opaque, the same for all gateways, made when missing; default idempotency-key under the home",
 	),
 	TOLLGATE_TEMPORAL_BINARY: text.describe("path of a temporal command-line binary; default: found, downloaded or built"),
 	TOLLGATE_PROVIDERS_FILE: text.describe(

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -50,6 +50,7 @@ async function startWorkerProcess(temporalPort: number, meanwhile: () => Promise
 		TOLLGATE_ADMIN_PORT: "0",
 		DATABASE_URL: database.url,
 		TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`,
+		NODE_COMPILE_CACHE: path.join(folder, "compiled"),
 	};
 	const child = spawn(process.execPath, [ENTRY], { env: environment, stdio: ["ignore", "pipe", "pipe"] });
 	child.stderr.on("data", (chunk: Buffer) => (stderr = `${stderr}${chunk}`.slice(-20_000)));
@@ -101,6 +102,11 @@ describe("the worker process", () => {
 		for (const file of [report.adminKeyFile, report.demoKeyFile]) expect((await stat(file)).mode & 0o777).toBe(0o600);
 		expect(await (await fetch(`${report.admin}/healthz`)).json()).toEqual({ ok: true });
 		expect(Number((await client.query("SELECT count(*) AS lines FROM tollgate.price_line")).rows[0].lines)).toBeGreaterThan(50);
+	});
+
+	test("has written what it compiled for its next start, however it will end", async () => {
+		await until("compiled code", async () => (await readdir(path.join(folder, "compiled"), { recursive: true })).length > 100);
+		expect([worker.exitCode, worker.signalCode]).toEqual([null, null]);
 	});
 
 	test("tells the team's workflow its totals as they move", async () => {
