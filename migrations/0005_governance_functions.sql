@@ -30,8 +30,8 @@ CREATE INDEX refusal_at ON tollgate.refusal USING brin (at);
 -- Counting a window's refusals, however many its team has in others.
 CREATE INDEX refusal_window ON tollgate.refusal (window_id) WHERE code IN ('budget.exceeded', 'budget.overrun');
 
--- What a budget's window has already booked: attempts that match its selector and were not reserved in it.
-CREATE FUNCTION tollgate.booked_outside(p_window_id bigint) RETURNS bigint
+-- What attempts in the database that match the selector of a window's budget, and were not reserved in it, have booked.
+CREATE FUNCTION tollgate.booked_in_attempts(p_window_id bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
   SELECT coalesce(sum(CASE b.unit WHEN 'tokens' THEN a.cost_tokens ELSE a.cost_nano_usd END), 0)::bigint
   FROM tollgate.budget_window w
@@ -49,6 +49,13 @@ LANGUAGE sql STABLE AS $$
     AND NOT a.window_ids @> ARRAY[w.id]
   WHERE w.id = p_window_id
 $$;
+
+-- What a budget's window has already booked without having been there: archived calls (0012) count as those in the database.
+CREATE FUNCTION tollgate.booked_outside(p_window_id bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN tollgate.booked_in_attempts(p_window_id) + tollgate.booked_in_archive(p_window_id);
+END $$;
 
 -- Brings the opening balance up to what is booked: when a budget is made, and again while calls that were reserved
 -- before it existed come in. It only grows, and may pass the limit: that is an overhang, not overspend.

@@ -42,9 +42,31 @@ CREATE TABLE tollgate.archived_spend (
   calls           bigint NOT NULL,
   input_tokens    numeric NOT NULL,
   output_tokens   numeric NOT NULL,
-  amount_nano_usd numeric NOT NULL
+  amount_nano_usd numeric NOT NULL,
+  cost_tokens     numeric NOT NULL
 );
 CREATE INDEX archived_spend_day ON tollgate.archived_spend (day);
+
+-- The archived part of booked_outside (0005): days that the window touches, less what was reserved in it. A window that begins
+-- inside a day has the whole of that day: a new budget rather starts with too much than with too little.
+CREATE FUNCTION tollgate.booked_in_archive(p_window_id bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT greatest(0, coalesce(sum(CASE b.unit WHEN 'tokens' THEN s.cost_tokens ELSE s.amount_nano_usd END), 0)
+    - (SELECT coalesce(sum(k.amount), 0) FROM tollgate.archived_booking k WHERE k.window_id = p_window_id))::bigint
+  FROM tollgate.budget_window w
+  JOIN tollgate.budget b ON b.id = w.budget_id
+  JOIN tollgate.archived_spend s ON s.day >= (w.starts_at AT TIME ZONE 'UTC')::date AND s.day::timestamp AT TIME ZONE 'UTC' < w.ends_at
+    AND (b.team_id IS NULL OR s.debit_account = 'team/' || b.team_id)
+    AND CASE b.dimension
+      WHEN 'feature' THEN s.feature = b.dimension_value
+      WHEN 'user' THEN s.user_id = b.dimension_value
+      WHEN 'model' THEN s.model = b.dimension_value
+      WHEN 'provider' THEN s.credit_account = 'provider/' || b.dimension_value
+      WHEN 'key' THEN s.key_id = b.dimension_value
+      WHEN 'environment' THEN s.environment = b.dimension_value
+      ELSE true END
+  WHERE w.id = p_window_id
+$$;
 
 -- The chunks of a month that can leave. A month is over for at least an hour: nothing is written into it any more.
 CREATE FUNCTION tollgate.archivable_chunks(p_month date) RETURNS TABLE (gateway_id text, epoch bigint, chunk_seq bigint)
@@ -101,9 +123,9 @@ BEGIN
   JOIN tollgate.budget_window w ON w.id = u.window_id
   JOIN tollgate.budget b ON b.id = w.budget_id
   GROUP BY e.gateway_id, e.epoch, w.id;
-  INSERT INTO tollgate.archived_spend (month, day, debit_account, credit_account, model, feature, user_id, key_id, environment, calls, input_tokens, output_tokens, amount_nano_usd)
+  INSERT INTO tollgate.archived_spend (month, day, debit_account, credit_account, model, feature, user_id, key_id, environment, calls, input_tokens, output_tokens, amount_nano_usd, cost_tokens)
   SELECT p_month, (e.at AT TIME ZONE 'UTC')::date, e.debit_account, e.credit_account, a.model, a.feature, a.user_id, a.key_id, a.environment,
-         count(*), coalesce(sum(a.input_tokens), 0), coalesce(sum(a.output_tokens), 0), sum(e.amount_nano_usd)
+         count(*), coalesce(sum(a.input_tokens), 0), coalesce(sum(a.output_tokens), 0), sum(e.amount_nano_usd), sum(a.cost_tokens)
   FROM archived_chunk x
   JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
   JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at

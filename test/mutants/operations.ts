@@ -89,6 +89,14 @@ export const OPERATION_MUTANTS: readonly Mutant[] = [
 		titles: ["stands in spend as before, by every dimension, and by day and team"],
 	},
 	{
+		rule: "a new budget starts with what archived calls have booked in its window",
+		file: "migrations/0005_governance_functions.sql",
+		from: " + tollgate.booked_in_archive(p_window_id);",
+		to: ";",
+		test: ARCHIVE,
+		titles: ["counts in the opening balance of a new budget as if it were still there, and once where it was reserved"],
+	},
+	{
 		rule: "what later entries refer to stays in the database",
 		file: "migrations/0012_ledger_archive.sql",
 		within: "CREATE FUNCTION tollgate.archivable_chunks(",

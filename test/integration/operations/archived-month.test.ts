@@ -250,4 +250,32 @@ describe("what was spent in an archived month", () => {
 		}
 		await readSpend(ledger.client, { by: "team", from: "2020-01-01T12:00:00Z", to: `${month}-10T00:00:00Z` });
 	});
+	test("counts in the opening balance of a new budget as if it were still there, and once where it was reserved", async () => {
+		await ledger.sql("UPDATE tollgate.attempt SET feature = 'chat' WHERE attempt_id = 'g1-1-4'");
+		await ledger.passTime("0 seconds"); // sealed anew
+		const definitions = [
+			{ dimension: "team", dimensionValue: "", unit: "tokens", windowKind: "lifetime" },
+			{ dimension: "feature", dimensionValue: "chat", unit: "nano_usd", windowKind: "lifetime" },
+			{ dimension: "model", dimensionValue: "gpt-test", unit: "nano_usd", windowKind: "month" },
+			{ dimension: "provider", dimensionValue: "openai", unit: "nano_usd", windowKind: "lifetime" },
+			{ dimension: "user", dimensionValue: "nobody", unit: "nano_usd", windowKind: "lifetime" },
+		];
+		const openings = async (revision: number) => {
+			const found: string[] = [];
+			for (const definition of definitions) {
+				const budget = { ...definition, timeZone: "UTC", limitAmount: String(1_000_000 + revision), stopAmount: null, warnBasisPoints: 8_000 };
+				const [made] = await ledger.sql<{ id: string }>("SELECT tollgate.write_budget('demo', $1, 'ada', $2) AS id", [revision, budget]);
+				const [window] = await ledger.sql<{ granted: string }>("SELECT granted FROM tollgate.budget_window WHERE budget_id = $1", [made?.id]);
+				found.push(window?.granted ?? "none");
+				expect(await ledger.sql("SELECT tollgate.remove_budget('demo', $1, 'ada', $2) AS done", [revision + 1, definition])).toEqual([{ done: true }]);
+			}
+			return found;
+		};
+		const before = await openings(2);
+		expect(before).toEqual(["750", "200", "200", "1300", "0"]);
+		await archive();
+		expect(await openings(4)).toEqual(before);
+		expect(await ledger.sql("SELECT tollgate.booked_outside($1) AS outside", [ledger.windowId])).toEqual([{ outside: "0" }]);
+		expect((await judge()).findings).toEqual([]);
+	});
 });
