@@ -52,7 +52,7 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 		epoch: 1n,
 		revision: 0n,
 		authority: fake,
-		opaqueUserId: (_teamId, text) => text,
+		opaqueUserId: (_teamId, text) => `opaque ${text}`,
 		journal: { append, together: (work) => work(), close: () => undefined, whenDurable: () => undefined },
 		createWriter: () => ({
 			enqueueAttempt: () => undefined,
