@@ -5,9 +5,9 @@ import { expect } from "vitest";
 import { bodyOf, MODEL, planCall } from "./call.ts";
 import type { Fault, FaultRun } from "./fault.ts";
 import { expectEnds } from "./load.ts";
-import { residentMegabytes } from "./pressure.ts";
 import { exchange } from "./raw.ts";
 import { inTurns } from "./requests.ts";
+import { residentMegabytes } from "./resident-memory.ts";
 import { OwnServer } from "./server.ts";
 import { type FaultStand, LEASE_MS } from "./stand.ts";
 

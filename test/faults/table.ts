@@ -12,6 +12,7 @@ import { PROVIDER_FAULTS } from "./provider.ts";
 import { RACES } from "./races.ts";
 import { REQUEST_FAULTS } from "./requests.ts";
 import { SERVER_FAULTS } from "./server-faults.ts";
+import { SLOW_CALLER_FAULTS } from "./slow-callers.ts";
 import { TIME_FAULTS } from "./time.ts";
 
 /** Every fault of the table that has a system to run on, by its id. */
@@ -28,6 +29,7 @@ export const FAULTS: readonly Fault[] = [
 	...LEDGER_FAULTS,
 	...GOVERNANCE_FAULTS,
 	...PRESSURE_FAULTS,
+	...SLOW_CALLER_FAULTS,
 	...DEPLOYMENT_FAULTS,
 	...PACKAGE_FAULTS,
 ].sort((one, other) => numberOf(one) - numberOf(other));
