@@ -15,6 +15,8 @@ export type Settings = Readonly<{
 	gatewayCount: number;
 	gatewayHost: string;
 	gatewayPort: number;
+	/** Null: what the heap of the process allows. */
+	heldBodyMegabytes: number | null;
 	adminHost: string;
 	adminPort: number;
 	postgresPort: number;
@@ -124,6 +126,7 @@ function toSettings(values: Values): Omit<Settings, "openaiApiKey" | "anthropicA
 		gatewayCount: values.TOLLGATE_GATEWAYS,
 		gatewayHost: values.TOLLGATE_GATEWAY_HOST,
 		gatewayPort: values.TOLLGATE_GATEWAY_PORT,
+		heldBodyMegabytes: values.TOLLGATE_HELD_BODY_MEGABYTES ?? null,
 		adminHost: values.TOLLGATE_ADMIN_HOST,
 		adminPort: values.TOLLGATE_ADMIN_PORT,
 		postgresPort: values.TOLLGATE_POSTGRES_PORT,

@@ -16,12 +16,15 @@ function port(defaultPort: number) {
 }
 
 function integer(lowest: number, highest: number, standard: number) {
+	return optionalInteger(lowest, highest).default(standard);
+}
+
+function optionalInteger(lowest: number, highest: number) {
 	return z
 		.string()
 		.regex(/^\d{1,9}$/)
 		.transform(Number)
-		.refine((value) => value >= lowest && value <= highest)
-		.default(standard);
+		.refine((value) => value >= lowest && value <= highest);
 }
 
 const text = z.string().min(1).optional();
@@ -39,6 +42,11 @@ export const environmentSchema = z.object({
 	TOLLGATE_GATEWAYS: integer(1, 64, 1).describe("number of gateway processes behind the gateway port, 1 to 64; default 1"),
 	TOLLGATE_GATEWAY_HOST: z.string().min(1).default("127.0.0.1").describe("address the gateway listens on; default 127.0.0.1"),
 	TOLLGATE_GATEWAY_PORT: port(4000).describe("port of the gateway, 0 to 65535; default 4000"),
+	TOLLGATE_HELD_BODY_MEGABYTES: optionalInteger(1, 1_000_000)
+		.optional()
+		.describe(
+			"megabytes of request bodies that a gateway process holds at once; while its open calls hold as much, further ones get 503; 1 to 1000000; default a quarter of its heap limit",
+		),
 	TOLLGATE_ADMIN_HOST: z.string().min(1).default("127.0.0.1").describe("address the administration API listens on; default 127.0.0.1"),
 	TOLLGATE_ADMIN_PORT: port(4001).describe("port of the administration API, 0 to 65535; default 4001"),
 	TOLLGATE_POSTGRES_PORT: port(4002).describe("port of the embedded PostgreSQL, 0 to 65535; default 4002"),

@@ -3,6 +3,7 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { KeyIdentity, KeyResolution } from "#activities/request/port.ts";
 import type { GatewayContext } from "./context.ts";
 import { readCredential } from "./credentials.ts";
+import type { HeldBody } from "./held-bodies.ts";
 import { type Problem, problemOf, renderProblem } from "./problem.ts";
 import { protocolOf } from "./protocol.ts";
 import { createRequestIds } from "./request-id.ts";
@@ -15,6 +16,8 @@ declare module "fastify" {
 	interface FastifyRequest {
 		/** Set by the authentication of every /v1 route. */
 		virtualKey: KeyIdentity | undefined;
+		/** The place its body has in memory; set on every route that serves a model. */
+		heldBody: HeldBody | undefined;
 	}
 }
 
@@ -39,6 +42,7 @@ export function createApp(context: GatewayContext): GatewayApp {
 	server.server.maxHeadersCount = context.limits.headerCountMax;
 	server.server.maxConnections = context.limits.connectionsMax;
 	server.decorateRequest("virtualKey", undefined);
+	server.decorateRequest("heldBody", undefined);
 	// One parser for everything: bodies stay bytes, and nothing but our own inspection ever parses them.
 	server.removeAllContentTypeParsers();
 	server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));

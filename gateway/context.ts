@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";
 import type { PipelineDependencies } from "#activities/request/pipeline.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
+import type { HeldBodies } from "./held-bodies.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import type { ServerLimits } from "./server-options.ts";
@@ -16,4 +17,5 @@ export type GatewayContext = {
 	readonly log: Pick<Logger, "error" | "warn" | "info">;
 	readonly limits: ServerLimits;
 	readonly openCalls: OpenCalls;
+	readonly heldBodies: HeldBodies;
 };

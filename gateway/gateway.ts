@@ -7,6 +7,7 @@ import type { RequestAuthority } from "#activities/request/port.ts";
 import type { FieldTable } from "#domain/bound/field-table.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import { createApp } from "./app.ts";
+import { createHeldBodies } from "./held-bodies.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import { createOpenCalls } from "./open-calls.ts";
 import type { ServerLimits } from "./server-options.ts";
@@ -38,10 +39,12 @@ const IDLE_SWEEP_MS = 20;
 /** Wires the HTTP skin to the request layer. */
 export function createGateway(options: GatewayOptions): Gateway {
 	const openCalls = createOpenCalls();
+	const heldBodies = createHeldBodies(options.limits.heldBodyBytesMax);
 	const metrics = createGatewayMetrics({
 		counters: options.authority.counters,
 		pendingLedgerRows: options.pendingLedgerRows,
 		openCalls: () => openCalls.count,
+		heldBodyBytes: () => heldBodies.bytes,
 	});
 	const exactTokens = createExactTokens({ onProblem: (problem) => options.log.warn({ problem }, "a text could not be counted; its bytes are the bound") });
 	const pipeline = {
@@ -63,6 +66,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		log: options.log,
 		limits: options.limits,
 		openCalls,
+		heldBodies,
 	});
 	const drain = async (deadlineMs: number): Promise<void> => {
 		app.beginDrain();

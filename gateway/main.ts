@@ -22,6 +22,7 @@ import { DEFAULT_SERVER_LIMITS } from "./server-options.ts";
 /** Below the 9 s after which the supervisor ends a gateway, so that a whole system stops within 15 s. */
 const DRAIN_MS = 8_000;
 const CONNECTION_BACKLOG = 4_096;
+const MEGABYTE = 1024 * 1024;
 
 async function main(): Promise<void> {
 	const settings = loadSettings();
@@ -45,7 +46,7 @@ async function main(): Promise<void> {
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
 		fieldTables: loadFieldTables(),
 		log,
-		limits: DEFAULT_SERVER_LIMITS,
+		limits: { ...DEFAULT_SERVER_LIMITS, ...(settings.heldBodyMegabytes !== null && { heldBodyBytesMax: settings.heldBodyMegabytes * MEGABYTE }) },
 		pendingLedgerRows: () => opened.writer.pendingRows,
 		crashPoint,
 	});

@@ -16,7 +16,12 @@ export type GatewayMetrics = {
 	readonly names: readonly string[];
 };
 
-export type MetricsSources = { readonly counters: AuthorityCounters; readonly pendingLedgerRows: () => number; readonly openCalls: () => number };
+export type MetricsSources = {
+	readonly counters: AuthorityCounters;
+	readonly pendingLedgerRows: () => number;
+	readonly openCalls: () => number;
+	readonly heldBodyBytes: () => number;
+};
 
 const OVERHEAD_BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
 const UPSTREAM_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900];
@@ -147,6 +152,7 @@ function registerAuthority(registry: Registry, sources: MetricsSources): void {
 	}
 	registerGauge(registry, { name: "tollgate_open_reservations", help: "Reservations without an outcome.", read: () => sources.counters.openReservations });
 	registerGauge(registry, { name: "tollgate_open_calls", help: "Calls being served or accounted for.", read: sources.openCalls });
+	registerGauge(registry, { name: "tollgate_held_body_bytes", help: "Request bodies of open calls, bytes.", read: sources.heldBodyBytes });
 	registerGauge(registry, { name: "tollgate_ledger_rows_pending", help: "Ledger rows journaled and not yet in PostgreSQL.", read: sources.pendingLedgerRows });
 }
 

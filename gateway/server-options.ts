@@ -1,11 +1,14 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { getHeapStatistics } from "node:v8";
 import type { FastifyHttpOptions } from "fastify";
 
 /** Limits of the HTTP server. Defaults below hold for every deployment that names nothing else. */
 export type ServerLimits = {
 	/** Largest request body. Default 32 MiB, Anthropic's own limit for Messages. */
 	readonly bodyBytesMax: number;
+	/** Bodies of all open calls together; while they are as much, further calls are refused with 503. Default a quarter of the heap limit. */
+	readonly heldBodyBytesMax: number;
 	/** Largest answer held in memory. Default 64 MiB. */
 	readonly answerBytesMax: number;
 	/** All request headers together. Default 16 KiB. */
@@ -22,6 +25,7 @@ export type ServerLimits = {
 
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 	bodyBytesMax: 32 * 1024 * 1024,
+	heldBodyBytesMax: Math.floor(getHeapStatistics().heap_size_limit / 4),
 	answerBytesMax: 64 * 1024 * 1024,
 	headerBytesMax: 16 * 1024,
 	headerCountMax: 100,

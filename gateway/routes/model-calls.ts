@@ -23,11 +23,37 @@ export const MODEL_ROUTES: readonly ModelRoute[] = [
 
 export function registerModelRoutes(app: FastifyInstance, context: GatewayContext): void {
 	for (const route of MODEL_ROUTES) {
-		app.post(route.url, (request, reply) => {
+		const onRequest = (request: FastifyRequest, reply: FastifyReply, next: () => void): void => {
+			if (holdBody(context, request, reply)) return next();
+			reply.hijack();
+			refuse({ context, route, request, reply }, new HttpCaller(reply.raw, request.id), OVERLOADED);
+			context.metrics.countRequest(route.endpoint, reply.raw.statusCode);
+		};
+		app.post(route.url, { onRequest }, (request, reply) => {
 			reply.hijack();
 			void answerCall({ context, route, request, reply });
 		});
 	}
+}
+
+const OVERLOADED: Problem = {
+	code: "gateway.overloaded",
+	message: "This gateway holds as many request bodies as it has memory for; try again shortly. Nothing was sent and nothing is charged.",
+};
+
+/** Before a byte of the body is read. False when there is no place for it; node:http then reads it away, so that the caller hears the answer. */
+function holdBody(context: GatewayContext, request: FastifyRequest, reply: FastifyReply): boolean {
+	const held = context.heldBodies.enter(Math.min(declaredBytes(request), context.limits.bodyBytesMax));
+	if (held === undefined) return false;
+	request.heldBody = held;
+	reply.raw.once("close", held.abandon);
+	return true;
+}
+
+/** A body that comes in chunks says nothing of its length: it counts as the largest that is allowed until it is here. */
+function declaredBytes({ headers }: FastifyRequest): number {
+	if (headers["transfer-encoding"] !== undefined) return Number.POSITIVE_INFINITY;
+	return Number(headers["content-length"] ?? 0);
 }
 
 type Exchange = { readonly context: GatewayContext; readonly route: ModelRoute; readonly request: FastifyRequest; readonly reply: FastifyReply };
@@ -37,6 +63,7 @@ async function answerCall(exchange: Exchange): Promise<void> {
 	const receivedAtMs = performance.now();
 	const caller = new HttpCaller(reply.raw, request.id);
 	const release = context.openCalls.enter();
+	request.heldBody?.arrive(Buffer.isBuffer(request.body) ? request.body.length : 0);
 	try {
 		const problem = await serve(exchange, caller, receivedAtMs);
 		if (problem !== undefined) refuse(exchange, caller, problem);
@@ -45,6 +72,7 @@ async function answerCall(exchange: Exchange): Promise<void> {
 		refuse(exchange, caller, problemOf(error));
 	} finally {
 		release();
+		request.heldBody?.leave();
 		context.metrics.countRequest(route.endpoint, caller.sentStatus);
 	}
 }

@@ -54,6 +54,7 @@ export function gatewayEnvironment(plan: Plan, addresses: Addresses, index: numb
 			"TOLLGATE_OPENAI_BASE_URL",
 			"TOLLGATE_ANTHROPIC_BASE_URL",
 			"TOLLGATE_IDEMPOTENCY_KEY_FILE",
+			"TOLLGATE_HELD_BODY_MEGABYTES",
 		]),
 		TOLLGATE_GATEWAYS: String(plan.gatewayIds.length),
 		TOLLGATE_GATEWAY_ID: plan.gatewayIds[index] ?? "",

@@ -46,7 +46,7 @@ describe("metrics", () => {
 	const documentedIn = (part: string) => [...part.matchAll(/^\| `(tollgate_\w+)` \| (\w+) \|/gm)].map((match) => match[1]).sort();
 
 	test("docs/metrics.md lists exactly what the gateway exposes", () => {
-		const { names } = createGatewayMetrics({ counters: authority.counters, pendingLedgerRows: () => 0, openCalls: () => 0 });
+		const { names } = createGatewayMetrics({ counters: authority.counters, pendingLedgerRows: () => 0, openCalls: () => 0, heldBodyBytes: () => 0 });
 		expect(documentedIn(gatewayPart)).toEqual([...names].sort());
 	});
 

@@ -4,6 +4,7 @@ import { PROJECT_FOLDER } from "#test/support/project-files.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
+import { GATEWAY_MUTANTS } from "./gateway.ts";
 import type { Mutant } from "./mutant.ts";
 import { OPERATION_MUTANTS } from "./operations.ts";
 import { REQUEST_MUTANTS } from "./request.ts";
@@ -49,6 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...BOOK_MUTANTS,
 	...REQUEST_MUTANTS,
 	...BOUND_MUTANTS,
+	...GATEWAY_MUTANTS,
 	...OPERATION_MUTANTS,
 ];
 
