@@ -9,7 +9,7 @@ import { type CuttableProxy, openCuttableProxy } from "#test/support/cuttable-pr
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
 import { until } from "#test/support/until.ts";
 import { startBudgetRole } from "../../workers/budget.ts";
-import type { Fault, FaultRun } from "./fault.ts";
+import type { Fault, FaultResult, FaultRun } from "./fault.ts";
 import { expectEnds } from "./load.ts";
 import { type FaultStand, LEASE_MS, type Team } from "./stand.ts";
 import { startWorkerProcess } from "./worker-process.ts";
@@ -39,6 +39,20 @@ async function startRole(run: FaultRun, { stand, proxy }: Governed): Promise<voi
 	});
 	run.defer(() => role.stop());
 	await role.polls;
+}
+
+/** Messages to workflows beside a workload that must not notice them. Resolves with what a reader should know besides. */
+async function beside(run: FaultRun, work: (governed: Governed) => Promise<string>): Promise<FaultResult> {
+	const governed = await openGoverned(run);
+	const { stand } = governed;
+	await startRole(run, governed);
+	const load = await stand.load(run.random, { calls: 200 });
+	await load.beginFault(2 * LEASE_MS);
+	const note = await work(governed);
+	load.healed();
+	await load.finish();
+	expectEnds(load.records, []);
+	return { counts: await stand.finish(load.records), recoveryMs: null, note };
 }
 
 type Crossed = { team_id: string; is_warned: boolean; is_stopped: boolean };
@@ -176,75 +190,61 @@ export const GOVERNANCE_FAULTS: readonly Fault[] = [
 	{
 		id: "F34",
 		name: "far more updates at once than a workflow takes, over several of its runs",
-		async run(run) {
-			const governed = await openGoverned(run);
-			const { stand, temporal, governance } = governed;
-			await startRole(run, governed);
-			const load = await stand.load(run.random, { calls: 200 });
-			await load.beginFault(2 * LEASE_MS);
-			const team = await stand.base.team(5_000_000_000n);
-			await setLimit(governance, team, 5_000_000_000n);
-			const ends = await Promise.allSettled(
-				Array.from({ length: 200 }, (_, index) => {
-					// Other processes, each with its own limit of updates in flight.
-					const other = new GovernanceClient({ connection: temporal.connection, client: temporal.client, messagesPerRun: 40 });
-					return setLimit(other, team, 6_000_000_000n + BigInt(index));
-				}),
-			);
-			const accepted = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value.revision] : []));
-			const refused = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
-			// Told, not lost: a refused one may be asked again, an accepted one holds.
-			for (const reason of refused) expect(reason).toBeInstanceOf(CostControlError);
-			expect(accepted.length).toBeGreaterThan(0);
-			await insist("the last word", () => setLimit(governance, team, 7_777_777_777n));
-			await until("the last limit in PostgreSQL", async () => (await limitOf(stand, team)) === "7777777777");
-			const status = await governance.status(team.teamId);
-			expect(status.revision).toBeGreaterThan(Math.max(...accepted));
-			expect(new Set(accepted).size).toBe(accepted.length);
-			const description = await temporal.client.workflow.getHandle(`team-budget/${team.teamId}`).describe();
-			expect(description.status.name).toBe("RUNNING");
-			load.healed();
-			await load.finish();
-			expectEnds(load.records, []);
-			return { counts: await stand.finish(load.records), recoveryMs: null, note: `${accepted.length} updates taken, ${refused.length} refused` };
-		},
+		run: (run) =>
+			beside(run, async ({ stand, temporal, governance }) => {
+				const team = await stand.base.team(5_000_000_000n);
+				await setLimit(governance, team, 5_000_000_000n);
+				const ends = await Promise.allSettled(
+					Array.from({ length: 200 }, (_, index) => {
+						// Other processes, each with its own limit of updates in flight.
+						const other = new GovernanceClient({ connection: temporal.connection, client: temporal.client, messagesPerRun: 40 });
+						return setLimit(other, team, 6_000_000_000n + BigInt(index));
+					}),
+				);
+				const accepted = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value.revision] : []));
+				const refused = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+				// Told, not lost: a refused one may be asked again, an accepted one holds.
+				for (const reason of refused) expect(reason).toBeInstanceOf(CostControlError);
+				expect(accepted.length).toBeGreaterThan(0);
+				await insist("the last word", () => setLimit(governance, team, 7_777_777_777n));
+				await until("the last limit in PostgreSQL", async () => (await limitOf(stand, team)) === "7777777777");
+				const status = await governance.status(team.teamId);
+				expect(status.revision).toBeGreaterThan(Math.max(...accepted));
+				expect(new Set(accepted).size).toBe(accepted.length);
+				const description = await temporal.client.workflow.getHandle(`team-budget/${team.teamId}`).describe();
+				expect(description.status.name).toBe("RUNNING");
+				return `${accepted.length} updates taken, ${refused.length} refused`;
+			}),
 	},
 	{
 		id: "F35",
 		name: "totals doubled, in any order, and told to a run that is closed",
-		async run(run) {
-			const governed = await openGoverned(run);
-			const { stand, temporal, governance } = governed;
-			await startRole(run, governed);
-			const load = await stand.load(run.random, { calls: 200 });
-			await load.beginFault(2 * LEASE_MS);
-			const team = await stand.base.team(1_000_000n);
-			await setLimit(governance, team, 1_000_000n);
-			await until("the budget in the workflow", async () => (await governance.status(team.teamId)).budgets.length === 1);
-			const startsAtMs = Math.floor(Date.now() / 86_400_000) * 86_400_000;
-			const window = { key: "team||nano_usd|day", startsAtMs, endsAtMs: startsAtMs + 2 * 86_400_000, overrun: "0", leases: 1, refusals: 0 };
-			const reports = Array.from({ length: 12 }, (_, index) => {
-				const posted = ((index + 1) * 75_000).toString();
-				return { windows: [{ ...window, granted: posted, posted, version: 1_000 + index }], lastRefusals: [] };
-			});
-			const order = [...reports, ...reports].map((report) => ({ report, at: run.random.share() })).sort((one, other) => one.at - other.at);
-			for (const { report } of order) await governance.reportTotals(team.teamId, report);
-			await until("the newest totals", async () => (await governance.status(team.teamId)).budgets[0]?.window?.posted === "900000");
-			const events = async () =>
-				(await stand.sql<{ event: string }>("SELECT event FROM tollgate.governance_event WHERE team_id = $1", [team.teamId])).map(({ event }) => event);
-			await until("the warning", async () => (await events()).length > 0);
-			expect(await events()).toEqual(["threshold.warn.fired"]);
-			// Its run is closed from outside: the next totals begin another, which reads what PostgreSQL holds.
-			await temporal.client.workflow.getHandle(`team-budget/${team.teamId}`).terminate("a mistake");
-			await governance.reportTotals(team.teamId, reports[3] ?? { windows: [], lastRefusals: [] });
-			await until("a new run", async () => (await governance.status(team.teamId)).budgets.length === 1);
-			expect(await events()).toEqual(["threshold.warn.fired"]);
-			expect(await limitOf(stand, team).then((limit) => limit || "1000000")).toBe("1000000");
-			load.healed();
-			await load.finish();
-			expectEnds(load.records, []);
-			return { counts: await stand.finish(load.records), recoveryMs: null };
-		},
+		run: (run) =>
+			beside(run, async ({ stand, temporal, governance }) => {
+				const team = await stand.base.team(1_000_000n);
+				await setLimit(governance, team, 1_000_000n);
+				await until("the budget in the workflow", async () => (await governance.status(team.teamId)).budgets.length === 1);
+				const startsAtMs = Math.floor(Date.now() / 86_400_000) * 86_400_000;
+				const window = { key: "team||nano_usd|day", startsAtMs, endsAtMs: startsAtMs + 2 * 86_400_000, overrun: "0", leases: 1, refusals: 0 };
+				const reports = Array.from({ length: 12 }, (_, index) => {
+					const posted = ((index + 1) * 75_000).toString();
+					return { windows: [{ ...window, granted: posted, posted, version: 1_000 + index }], lastRefusals: [] };
+				});
+				const order = [...reports, ...reports].map((report) => ({ report, at: run.random.share() })).sort((one, other) => one.at - other.at);
+				for (const { report } of order) await governance.reportTotals(team.teamId, report);
+				await until("the newest totals", async () => (await governance.status(team.teamId)).budgets[0]?.window?.posted === "900000");
+				const events = async () =>
+					(await stand.sql<{ event: string }>("SELECT event FROM tollgate.governance_event WHERE team_id = $1", [team.teamId])).map(({ event }) => event);
+				await until("the warning", async () => (await events()).length > 0);
+				expect(await events()).toEqual(["threshold.warn.fired"]);
+				// Its run is closed from outside: the next totals begin another, which reads what PostgreSQL holds.
+				await temporal.client.workflow.getHandle(`team-budget/${team.teamId}`).terminate("a mistake");
+				await governance.reportTotals(team.teamId, reports[3] ?? { windows: [], lastRefusals: [] });
+				await until("a new run", async () => (await governance.status(team.teamId)).budgets.length === 1);
+				expect(await events()).toEqual(["threshold.warn.fired"]);
+				expect(await limitOf(stand, team).then((limit) => limit || "1000000")).toBe("1000000");
+				return `${order.length} reports told`;
+			}),
 	},
 ];
 
