@@ -19,7 +19,7 @@ import { startWorkerProcess } from "./worker-process.ts";
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const TOLD_WITHIN_MS = 60_000;
 
-type Governed = { readonly stand: FaultStand; readonly temporal: TestTemporal; readonly proxy: CuttableProxy; readonly governance: GovernanceClient };
+export type Governed = { readonly stand: FaultStand; readonly temporal: TestTemporal; readonly proxy: CuttableProxy; readonly governance: GovernanceClient };
 
 async function openGoverned(run: FaultRun): Promise<Governed> {
 	const stand = await run.open({ windowKind: "day" });
@@ -42,7 +42,7 @@ async function startRole(run: FaultRun, { stand, proxy }: Governed): Promise<voi
 }
 
 /** Messages to workflows beside a workload that must not notice them. Resolves with what a reader should know besides. */
-async function beside(run: FaultRun, work: (governed: Governed) => Promise<string>): Promise<FaultResult> {
+export async function beside(run: FaultRun, work: (governed: Governed) => Promise<string>): Promise<FaultResult> {
 	const governed = await openGoverned(run);
 	const { stand } = governed;
 	await startRole(run, governed);
@@ -92,11 +92,11 @@ const daily = (limitAmount: bigint): BudgetDefinition => ({
 	...{ limitAmount: limitAmount.toString(), stopAmount: null, warnBasisPoints: 8_000 },
 });
 
-const setLimit = (governance: GovernanceClient, { teamId }: Team, limit: bigint): Promise<{ revision: number }> =>
+export const setLimit = (governance: GovernanceClient, { teamId }: Team, limit: bigint): Promise<{ revision: number }> =>
 	governance.applyPolicy(teamId, { mode: "patch", set: [daily(limit)], remove: [], requestedBy: "ada" });
 
 /** As a person would: says it again until somebody answers. */
-async function insist(what: string, ask: () => Promise<unknown>): Promise<void> {
+export async function insist(what: string, ask: () => Promise<unknown>): Promise<void> {
 	await until(
 		what,
 		() =>
@@ -111,7 +111,7 @@ async function insist(what: string, ask: () => Promise<unknown>): Promise<void> 
 	);
 }
 
-const limitOf = async (stand: FaultStand, { teamId }: Team): Promise<string> => {
+export const limitOf = async (stand: FaultStand, { teamId }: Team): Promise<string> => {
 	const text = "SELECT w.limit_amount AS amount FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id = $1";
 	return (await stand.sql<{ amount: string }>(text, [teamId]))[0]?.amount ?? "";
 };
@@ -186,35 +186,6 @@ export const GOVERNANCE_FAULTS: readonly Fault[] = [
 			await expectOnceEach(stand, run);
 			return { counts: await stand.finish(load.records), recoveryMs: null };
 		},
-	},
-	{
-		id: "F34",
-		name: "far more updates at once than a workflow takes, over several of its runs",
-		run: (run) =>
-			beside(run, async ({ stand, temporal, governance }) => {
-				const team = await stand.base.team(5_000_000_000n);
-				await setLimit(governance, team, 5_000_000_000n);
-				const ends = await Promise.allSettled(
-					Array.from({ length: 200 }, (_, index) => {
-						// Other processes, each with its own limit of updates in flight.
-						const other = new GovernanceClient({ connection: temporal.connection, client: temporal.client, messagesPerRun: 40 });
-						return setLimit(other, team, 6_000_000_000n + BigInt(index));
-					}),
-				);
-				const accepted = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value.revision] : []));
-				const refused = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
-				// Told, not lost: a refused one may be asked again, an accepted one holds.
-				for (const reason of refused) expect(reason).toBeInstanceOf(CostControlError);
-				expect(accepted.length).toBeGreaterThan(0);
-				await insist("the last word", () => setLimit(governance, team, 7_777_777_777n));
-				await until("the last limit in PostgreSQL", async () => (await limitOf(stand, team)) === "7777777777");
-				const status = await governance.status(team.teamId);
-				expect(status.revision).toBeGreaterThan(Math.max(...accepted));
-				expect(new Set(accepted).size).toBe(accepted.length);
-				const description = await temporal.client.workflow.getHandle(`team-budget/${team.teamId}`).describe();
-				expect(description.status.name).toBe("RUNNING");
-				return `${accepted.length} updates taken, ${refused.length} refused`;
-			}),
 	},
 	{
 		id: "F35",

@@ -20,7 +20,7 @@ export type LoadGateway = { readonly url: string };
 
 const CALLERS_PER_GATEWAY = 3;
 const PAUSE_MS = 10;
-const DONE_WITHIN_MS = 90_000;
+const DONE_WITHIN_MS = 150_000;
 
 export function startLoad(gateways: () => readonly LoadGateway[], plan: readonly PlannedCall[]): Load {
 	const records: CallRecord[] = [];

@@ -5,6 +5,7 @@ import { GATEWAY_FAULTS } from "./gateways.ts";
 import { GOVERNANCE_FAULTS } from "./governance.ts";
 import { HOSTILE_FAULTS } from "./hostile.ts";
 import { LEDGER_FAULTS } from "./ledger.ts";
+import { UPDATE_FAULTS } from "./many-updates.ts";
 import { PACKAGE_FAULTS } from "./packages.ts";
 import { DATABASE_FAULTS } from "./postgres.ts";
 import { PRESSURE_FAULTS } from "./pressure.ts";
@@ -28,6 +29,7 @@ export const FAULTS: readonly Fault[] = [
 	...HOSTILE_FAULTS,
 	...LEDGER_FAULTS,
 	...GOVERNANCE_FAULTS,
+	...UPDATE_FAULTS,
 	...PRESSURE_FAULTS,
 	...SLOW_CALLER_FAULTS,
 	...DEPLOYMENT_FAULTS,
