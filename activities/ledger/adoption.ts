@@ -1,9 +1,9 @@
 import { readdirSync, rmSync } from "node:fs";
 import { closeEpoch, type EpochEnd, lumpEpoch } from "./end-epoch.ts";
 import { gatewayFolder, type JournalHeader, listJournals, readHeader, segmentFile } from "./journal-files.ts";
-import type { JournalEnd } from "./journal-reader.ts";
 import { acquireLock, findIdentityHolder, isHolderAlive, type Lock, LockHeldError } from "./lock-file.ts";
 import { readMachineBootId } from "./machine-boot-id.ts";
+import { readNewestChunk } from "./newest-chunk.ts";
 import { type ReplayTally, replayJournal } from "./replay.ts";
 import type { GatewayEpoch, SqlConnection } from "./settle-chunk.ts";
 import { createLedgerWriter, type Quarantined } from "./writer.ts";
@@ -37,7 +37,7 @@ export type Adopter = {
 /**
  * Crash replay (money-path §5): takes over journals whose holder is gone, flushes what they hold, charges reservations
  * without an outcome, returns the idle rest and closes the epoch. Where the journal proves nothing (the machine crashed
- * without fsync, or the file is damaged) all that is left on the leases is posted as one unresolved amount per team.
+ * without fsync, the file is damaged, or a copy of an earlier moment) all that is left on the leases is posted as one unresolved amount per team.
  * Of several adopters exactly one does it.
  */
 export function createAdopter(options: AdopterOptions): Adopter {
@@ -125,7 +125,7 @@ type Abandoned = GatewayEpoch & { readonly gatewayPath: string; readonly segment
 async function adoptJournal(options: AdopterOptions, journal: Abandoned): Promise<Adoption> {
 	const { gatewayId, epoch, header } = journal;
 	const replay = header ? await replayThrough(options, journal) : undefined;
-	const doubt = header && replay ? reasonForDoubt(header, replay.end) : "journal_unreadable";
+	const doubt = header && replay ? reasonForDoubt(header, replay) : "journal_unreadable";
 	const end =
 		doubt === undefined
 			? await closeEpoch(options.sql, { gatewayId, epoch }, "adopted")
@@ -137,17 +137,21 @@ async function adoptJournal(options: AdopterOptions, journal: Abandoned): Promis
 async function replayThrough(options: AdopterOptions, journal: Abandoned): Promise<ReplayTally> {
 	const { gatewayId, epoch } = journal;
 	const flushDeadlineMs = options.flushDeadlineMs ?? 10_000;
+	const newestChunk = await readNewestChunk(options.sql, journal);
 	const writer = createLedgerWriter({ sql: options.sql, gatewayId, epoch, ...(options.onQuarantine && { onQuarantine: options.onQuarantine }) });
 	try {
-		return await replayJournal(journal, writer, flushDeadlineMs);
+		return await replayJournal({ ...journal, newestChunk }, writer, flushDeadlineMs);
 	} finally {
 		await writer.close(0).catch(() => undefined); // what is left is replayed next time; the first error is the one to report
 	}
 }
 
 /** Why the journal does not prove that what it lacks was never sent; undefined when it does. */
-function reasonForDoubt(header: JournalHeader, end: JournalEnd): string | undefined {
+function reasonForDoubt(header: JournalHeader, { end, lacks }: ReplayTally): string | undefined {
 	if (end.kind === "corrupt") return "journal_damaged";
-	if (header.fsyncMode === "off" && header.machineBootId !== readMachineBootId()) return "machine_crash";
+	const isOfThisBoot = header.machineBootId === readMachineBootId();
+	// A copy of an earlier moment. A crash of the machine may take outcomes that were not synced, never reservations that were.
+	if (lacks === "reservations" || (lacks === "outcomes" && isOfThisBoot)) return "journal_outdated";
+	if (header.fsyncMode === "off" && !isOfThisBoot) return "machine_crash";
 	return undefined;
 }

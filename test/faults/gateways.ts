@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect } from "vitest";
@@ -7,8 +7,8 @@ import { createSqlGovernor } from "#test/support/administration.ts";
 import { chat } from "#test/support/gateway-process.ts";
 import { openTestPool } from "#test/support/pool.ts";
 import { until } from "#test/support/until.ts";
-import { planCall, send } from "./call.ts";
-import type { Fault, FaultRun } from "./fault.ts";
+import { type CallRecord, planCall, send } from "./call.ts";
+import type { Fault, FaultResult, FaultRun } from "./fault.ts";
 import { BROKEN, CLOSED, expectEnds, type Load } from "./load.ts";
 import { type FaultStand, LEASE_MS, type Team } from "./stand.ts";
 
@@ -40,33 +40,106 @@ async function withAdministration(stand: FaultStand, work: (setLimit: (team: Tea
 	}
 }
 
+/** One gateway is stopped for 3 leases, while what it knows of limits and money becomes untrue. */
+async function stopOne(run: FaultRun): Promise<FaultResult> {
+	const stand = await run.open();
+	const [poor, rich] = [await stand.base.team(2_000_000n, { admissionWaitMs: 0 }), await stand.base.team(50_000_000n, { admissionWaitMs: 0 })];
+	// Every gateway knows both teams: one has money for a call or two, the other for many.
+	for (const gateway of stand.gateways) await chat(gateway, rich.key);
+	await chat(stand.gateway(0), poor.key);
+	const load = await stand.load(run.random);
+	const { stopped, recoveryMs } = await pause(run, stand, load, () =>
+		withAdministration(stand, async (setLimit) => {
+			await setLimit(poor, 500_000_000n);
+			await setLimit(rich, 1n);
+		}),
+	);
+	expectEnds(load.records, [CLOSED]);
+	// It acts on what is true now: money that came is served, and what was taken away is not.
+	await until("the raised limit", async () => (await chat(stand.gateway(stopped), poor.key)).status === 200);
+	await until("the lowered limit", async () => (await chat(stand.gateway(stopped), rich.key)).status === 402);
+	const counts = await stand.finish(load.records);
+	const [{ posted: spent } = { posted: "" }] = await stand.sql<{ posted: string }>("SELECT sum(l.posted)::text AS posted FROM tollgate.lease l");
+	const [{ cost } = { cost: "" }] = await stand.sql<{ cost: string }>("SELECT sum(cost_nano_usd)::text AS cost FROM tollgate.attempt");
+	expect(spent, "phantom spend").toBe(cost);
+	return { counts, recoveryMs };
+}
+
+const RESTORED = 3;
+
+/** One gateway dies with calls in its hands, and starts again on its folder as it was 2 leases before: a snapshot of its volume, restored. */
+async function restoreOne(run: FaultRun): Promise<FaultResult> {
+	const stand = await run.open({ gateways: RESTORED });
+	const volumes = await mkdtemp(path.join(tmpdir(), "tollgate-volumes-"));
+	run.defer(() => rm(volumes, { recursive: true, force: true }));
+	const [volume, snapshot] = [path.join(volumes, "volume"), path.join(volumes, "snapshot")];
+	await stand.start(RESTORED, { TOLLGATE_HOME: volume });
+	const load = await stand.load(run.random);
+	await load.beginFault(3 * LEASE_MS);
+	const callIt = (directive: Record<string, unknown>): Promise<CallRecord> =>
+		send(
+			{ ...planCall(stand.ample, run.random), isStream: true, outputTokens: 60, maxTokens: 60, directive },
+			{ url: stand.gateway(RESTORED).url, gateway: RESTORED, phase: "during" },
+		);
+	const later = [await callIt({})];
+	const underWay = callIt({ tokensPerSecond: 40 }); // ends after the snapshot
+	await until("a call under way", async () => Number((await stand.base.provider.control("state"))["inFlight"]) > 0);
+	await cp(volume, snapshot, { recursive: true });
+	for (const _ of Array(8)) later.push(await callIt({}));
+	later.push(await underWay);
+	await after(2 * LEASE_MS);
+	await stand.base.verify(); // flushes: the ledger knows of calls that the snapshot does not
+	const lost = Array.from({ length: 4 }, () => callIt({ tokensPerSecond: 40 }));
+	await after(LEASE_MS / 4);
+	await stand.gateway(RESTORED).end("SIGKILL");
+	later.push(...(await Promise.all(lost)));
+	await rm(volume, { recursive: true });
+	await cp(snapshot, volume, { recursive: true });
+	const restored = await stand.start(RESTORED, { TOLLGATE_HOME: volume });
+	expect(restored.log()).toMatch(/"closedHow":"lump".*"lacks":"(reservations|outcomes)"/);
+	const recoveryMs = await stand.recover();
+	load.healed();
+	await load.finish();
+	expectEnds([...load.records, ...later], [CLOSED, BROKEN]);
+	await passLongestCall(stand);
+	const counts = await stand.finish([...load.records, ...later], { shouldResolve: true });
+	const forgotten = await expectPaidByLumps(stand);
+	return { counts, recoveryMs, note: `${forgotten} calls that the restored folder did not know, paid out of what its lease held` };
+}
+
+/** As if no call of the lost epoch could be running any more, so that what its lumps hold too much is given back by the provider's log. */
+async function passLongestCall(stand: FaultStand): Promise<void> {
+	await stand.sql("CREATE OR REPLACE FUNCTION tollgate.up_since() RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT now() - interval '1 year' $$");
+	await stand.sql("UPDATE tollgate.gateway_epoch SET last_seen_at = last_seen_at - interval '1 hour' WHERE closed_how = 'lump'");
+}
+
+/** Calls that nothing remembers are in the provider's log; no team pays more for them than they all cost. Resolves with how many there are. */
+async function expectPaidByLumps(stand: FaultStand): Promise<number> {
+	const known = new Set((await stand.sql<{ id: string }>("SELECT attempt_id AS id FROM tollgate.attempt")).map(({ id }) => id));
+	const forgotten = stand.base.provider.calls().filter(({ attemptId }) => !known.has(attemptId ?? ""));
+	expect(forgotten.length, "calls under way that nothing remembers").toBeGreaterThan(0);
+	const cost = forgotten.reduce((sum, { usage }) => sum + Number(usage["prompt_tokens"]) * 2_500 + Number(usage["completion_tokens"]) * 10_000, 0);
+	const lumps = await stand.sql<{ account: string; amount: string }>(
+		"SELECT debit_account AS account, sum(amount_nano_usd)::text AS amount FROM tollgate.entry WHERE attempt_id IS NULL GROUP BY 1",
+	);
+	const ample = lumps.find(({ account }) => account === `team/${stand.ample.teamId}`);
+	expect(ample?.amount, "what the team that made them pays").toBe(String(cost));
+	expect(
+		lumps.filter(({ amount }) => Number(amount) > cost),
+		"phantom spend",
+	).toEqual([]);
+	return forgotten.length;
+}
+
 export const GATEWAY_FAULTS: readonly Fault[] = [
 	{
 		id: "F10",
-		name: "one gateway remembers limits and money of 3 leases ago",
+		name: "one gateway remembers limits and money of 3 leases ago; another starts on the folder it had then",
 		async run(run) {
-			const stand = await run.open();
-			const [poor, rich] = [await stand.base.team(2_000_000n, { admissionWaitMs: 0 }), await stand.base.team(50_000_000n, { admissionWaitMs: 0 })];
-			// Every gateway knows both teams: one has money for a call or two, the other for many.
-			for (const gateway of stand.gateways) await chat(gateway, rich.key);
-			await chat(stand.gateway(0), poor.key);
-			const load = await stand.load(run.random);
-			const { stopped, recoveryMs } = await pause(run, stand, load, () =>
-				withAdministration(stand, async (setLimit) => {
-					await setLimit(poor, 500_000_000n);
-					await setLimit(rich, 1n);
-				}),
-			);
-			expectEnds(load.records, [CLOSED]);
-			// It acts on what is true now: money that came is served, and what was taken away is not.
-			await until("the raised limit", async () => (await chat(stand.gateway(stopped), poor.key)).status === 200);
-			await until("the lowered limit", async () => (await chat(stand.gateway(stopped), rich.key)).status === 402);
-			const posted = "SELECT sum(l.posted)::text AS posted FROM tollgate.lease l";
-			const counts = await stand.finish(load.records);
-			const [{ posted: spent } = { posted: "" }] = await stand.sql<{ posted: string }>(posted);
-			const [{ cost } = { cost: "" }] = await stand.sql<{ cost: string }>("SELECT sum(cost_nano_usd)::text AS cost FROM tollgate.attempt");
-			expect(spent, "phantom spend").toBe(cost);
-			return { counts, recoveryMs };
+			const stopped = await stopOne(run);
+			const restored = await restoreOne(run);
+			const recoveryMs = Math.max(stopped.recoveryMs ?? 0, restored.recoveryMs ?? 0);
+			return { ...restored, recoveryMs, note: `${restored.note}; the numbers are those of the restored folder, the stopped gateway was judged before` };
 		},
 	},
 	{

@@ -57,10 +57,26 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 	{
 		rule: "a crash of the machine without fsync charges the rest of the lease",
 		file: "activities/ledger/adoption.ts",
-		from: `	if (header.fsyncMode === "off" && header.machineBootId !== readMachineBootId()) return "machine_crash";\n`,
+		from: `	if (header.fsyncMode === "off" && !isOfThisBoot) return "machine_crash";\n`,
 		to: "",
 		test: ADOPTION,
 		titles: ["after a crash of the machine without fsync all that is left is one lump; what the journal names is booked"],
+	},
+	{
+		rule: "a journal without calls that the ledger has booked proves nothing",
+		file: "activities/ledger/adoption.ts",
+		from: 'lacks === "reservations" || ',
+		to: "",
+		test: ADOPTION,
+		titles: ["the copy of an earlier moment: all that is left is one lump, since calls may have gone that nothing names"],
+	},
+	{
+		rule: "a journal without outcomes that the ledger has booked proves nothing",
+		file: "activities/ledger/adoption.ts",
+		from: ' || (lacks === "outcomes" && isOfThisBoot)',
+		to: "",
+		test: ADOPTION,
+		titles: ["the copy of a moment in which a call was under way that ended since: the same"],
 	},
 	{
 		rule: "a lock of an earlier boot of the machine holds nobody out",

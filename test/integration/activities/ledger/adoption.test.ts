@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Connection } from "#activities/database/connection.ts";
 import { type Adoption, createAdopter } from "#activities/ledger/adoption.ts";
 import { type LedgerJournal, openJournal } from "#activities/ledger/journal.ts";
+import { encodeFrame, readFrames } from "#activities/ledger/journal-frame.ts";
 import { acquireIdentityLock, LockHeldError } from "#activities/ledger/lock-file.ts";
+import { readMachineBootId } from "#activities/ledger/machine-boot-id.ts";
 import { findBrokenLink } from "#test/support/ledger-chain.ts";
 import { attemptRow, outcomeRecord, refusalRecord } from "#test/support/ledger-records.ts";
 import { TestLedger } from "#test/support/test-ledger.ts";
@@ -61,6 +63,21 @@ async function abandonedJournal(fields: { machineBootId?: string; fsyncMode?: "o
 	journal.append(refusalRecord(1, { refusalId: `g1-${epoch}-f-1` }));
 	journal.close();
 	return journal;
+}
+
+/** The same as of this boot of the machine: its holder is another process than this one, and gone. */
+async function abandonedJournalOfThisBoot(): Promise<string> {
+	await abandonedJournal({ machineBootId: readMachineBootId() });
+	const file = path.join(ledger.folder, "g1", `${epoch}.journal`);
+	const fileDescriptor = openSync(file, "r");
+	const [header = "", ...records] = [...readFrames(fileDescriptor)].map(({ json }) => json);
+	closeSync(fileDescriptor);
+	const frame = Buffer.alloc(64 * 1_024);
+	const frames = [JSON.stringify({ ...JSON.parse(header), startedAt: "long ago" }), ...records].map((json) =>
+		Buffer.from(frame.subarray(0, encodeFrame(frame, json))),
+	);
+	writeFileSync(file, Buffer.concat(frames));
+	return file;
 }
 
 async function books() {
@@ -210,6 +227,41 @@ describe("a journal that proves nothing", () => {
 		const journal = await abandonedJournal({ fsyncMode: "group" });
 		truncateSync(path.join(ledger.folder, "g1", `${epoch}.journal`), journal.end - 5);
 		expect(await adopter().adoptNow()).toMatchObject([{ closedHow: "adopted", replay: { flushed: 1, unresolved: 1, refusals: 0, end: { kind: "torn" } } }]);
+	});
+
+	test("the copy of an earlier moment: all that is left is one lump, since calls may have gone that nothing names", async () => {
+		await newEpoch();
+		await abandonedJournal({ fsyncMode: "group" });
+		await ledger.settleLate({ n: 1, epoch: Number(epoch) }, { n: 4, epoch: Number(epoch) });
+		const [adoption] = await adopter().adoptNow();
+		expect(adoption).toMatchObject({ closedHow: "lump", returned: [], replay: { lacks: "reservations" } });
+		expect((await books()).lease).toMatchObject({ returned: "0", posted: LEASE.toString() });
+	});
+
+	test("the copy of a moment in which a call was under way that ended since: the same", async () => {
+		await newEpoch();
+		await abandonedJournalOfThisBoot();
+		await ledger.settleLate({ n: 3, epoch: Number(epoch) });
+		expect(await adopter().adoptNow()).toMatchObject([{ closedHow: "lump", replay: { lacks: "outcomes" } }]);
+	});
+
+	test("an outcome that was not synced when the machine crashed is no copy of an earlier moment: the rest goes back", async () => {
+		await newEpoch();
+		await abandonedJournal({ fsyncMode: "group" });
+		await ledger.settleLate({ n: 3, epoch: Number(epoch) });
+		expect(await adopter().adoptNow()).toMatchObject([{ closedHow: "adopted", replay: { lacks: "outcomes" } }]);
+	});
+
+	test("a replay that is repeated after its first flush is no copy of an earlier moment", async () => {
+		await newEpoch();
+		const file = await abandonedJournalOfThisBoot();
+		const text = readFileSync(file);
+		await createAdopter({
+			sql: { query: (name, statement, values) => (name === "adopt_epoch" ? Promise.reject(new Error("gone")) : sql.query(name, statement, values)) },
+			folder: ledger.folder,
+		}).adoptNow();
+		expect(readFileSync(file)).toEqual(text);
+		expect(await adopter().adoptNow()).toMatchObject([{ closedHow: "adopted", replay: { lacks: null, unresolved: 1 } }]);
 	});
 
 	test("a file without a header: all that is left is one lump", async () => {
