@@ -101,7 +101,10 @@ async function runsOf({ temporal }: Governed, workflowId: string): Promise<Run[]
 async function holdCall(run: FaultRun, stand: FaultStand, team: Team): Promise<{ status: Promise<number> }> {
 	const body = bodyOf({ ...planCall(team, run.random), isStream: false, directive: { holdUntil: "updates" } });
 	const headers = { authorization: `Bearer ${team.key}`, "content-type": "application/json" };
-	const status = fetch(`${stand.gateway(0).url}/v1/chat/completions`, { method: "POST", headers, body }).then((response) => response.status);
+	const status = fetch(`${stand.gateway(0).url}/v1/chat/completions`, { method: "POST", headers, body }).then(
+		(response) => response.status,
+		() => 0, // a broken connection
+	);
 	await until("the call in flight", async () => (await stand.base.provider.control("state"))["held"] === 1);
 	return { status };
 }
