@@ -6,11 +6,9 @@ import { readProcessStart } from "../process/identity.ts";
 import { stringifyClean } from "./clean-text.ts";
 import { type FsyncMode, gatewayFolder, type JournalHeader, segmentFile } from "./journal-files.ts";
 import { encodeFrame, type FramesEnd, readFrame, readFrames } from "./journal-frame.ts";
+import { JournalPlaces, type JournalPosition, offsetOf, positionIn, segmentOf } from "./journal-places.ts";
 import { readMachineBootId } from "./machine-boot-id.ts";
 import type { AttemptRow, Journal, JournalRecord, OutcomeRecord, RefusalRecord, ReservationRecord } from "./record.ts";
-
-/** A place in the journal: segment × 2³² + offset. */
-export type JournalPosition = number;
 
 export type ReadBack = { readonly attempts: readonly AttemptRow[]; readonly refusals: readonly RefusalRecord[]; readonly next: JournalPosition };
 
@@ -50,7 +48,6 @@ export type JournalOptions = {
 	readonly segmentBytes?: number;
 };
 
-const SEGMENT_STRIDE = 2 ** 32;
 const DEFAULT_SEGMENT_BYTES = 64 * 1_024 * 1_024;
 const FIRST_BUFFER_BYTES = 64 * 1_024;
 const datasync = promisify(fdatasync);
@@ -82,12 +79,7 @@ class SegmentedJournal implements LedgerJournal {
 	private waitingBytes = 0;
 	/** Records among that; undefined outside of `together`. */
 	private gathered: JournalRecord[] | undefined;
-	/** Position of the reservation of every attempt that is not released or flushed. */
-	private readonly reservations = new Map<number, JournalPosition>();
-	/** Position of every outcome (by n) and refusal (by id) that is not flushed. */
-	private readonly outcomes = new Map<number | string, JournalPosition>();
-	private resolvedAttempts = 0;
-	private readonly unflushedPerSegment = new Map<number, number>();
+	private readonly places = new JournalPlaces();
 	private syncing: Promise<void> | undefined;
 	private nextSync: Promise<void> | undefined;
 
@@ -107,29 +99,29 @@ class SegmentedJournal implements LedgerJournal {
 	}
 
 	get end(): JournalPosition {
-		return this.segment * SEGMENT_STRIDE + this.offset + this.waitingBytes;
+		return positionIn(this.segment, this.offset + this.waitingBytes);
 	}
 
 	get openAttempts(): number {
-		return this.reservations.size - this.resolvedAttempts;
+		return this.places.openAttempts;
 	}
 
 	append(record: JournalRecord): void {
-		if (record.type === "outcome") assert(this.reservations.has(record.n) && !this.outcomes.has(record.n), `attempt ${record.n} is not open`);
+		if (record.type === "outcome") assert(this.places.isOpen(record.n), `attempt ${record.n} is not open`);
 		const json = stringifyClean(record);
 		if (this.gathered !== undefined) {
 			const position = this.end;
 			this.encode(json);
 			this.gathered.push(record);
 			// At once: whoever queues the row now may have to ask where its outcome stands.
-			this.remember(record, position);
+			this.places.remember(record, position);
 			return;
 		}
 		if (this.offset >= this.segmentBytes) this.roll();
 		const position = this.end;
 		this.encode(json);
 		this.write();
-		this.remember(record, position);
+		this.places.remember(record, position);
 		this.forgetReleased(record);
 	}
 
@@ -161,22 +153,17 @@ class SegmentedJournal implements LedgerJournal {
 	}
 
 	positionOf(id: number | string): JournalPosition | undefined {
-		return this.outcomes.get(id);
+		return this.places.ofOutcome(id);
 	}
 
 	markFlushed(n: number): void {
-		const reservation = this.reservations.get(n);
-		if (reservation === undefined) return;
-		this.reservations.delete(n);
-		if (this.outcomes.delete(n)) this.resolvedAttempts -= 1;
-		this.release(reservation);
+		this.places.flushedAttempt(n);
+		this.deleteFlushedSegments();
 	}
 
 	markRefusalFlushed(refusalId: string): void {
-		const position = this.outcomes.get(refusalId);
-		if (position === undefined) return;
-		this.outcomes.delete(refusalId);
-		this.release(position);
+		this.places.flushedRefusal(refusalId);
+		this.deleteFlushedSegments();
 	}
 
 	readBack(from: JournalPosition, limit: number): ReadBack {
@@ -210,28 +197,28 @@ class SegmentedJournal implements LedgerJournal {
 		from: JournalPosition,
 		into: { limit: number; attempts: AttemptRow[]; refusals: RefusalRecord[]; files: Map<number, number> },
 	): JournalPosition {
-		const segment = Math.floor(from / SEGMENT_STRIDE);
-		if (segment < this.oldestSegment) return this.oldestSegment * SEGMENT_STRIDE;
-		const frames = readFrames(this.fileFor(segment, into.files), from % SEGMENT_STRIDE);
+		const segment = segmentOf(from);
+		if (segment < this.oldestSegment) return positionIn(this.oldestSegment, 0);
+		const frames = readFrames(this.fileFor(segment, into.files), offsetOf(from));
 		for (;;) {
 			const frame = frames.next();
 			if (frame.done) return this.endOfSegment(segment, frame.value);
 			const record = JSON.parse(frame.value.json) as JournalRecord | JournalHeader;
-			if (record.type === "outcome" && this.outcomes.has(record.n)) into.attempts.push(this.joinReservation(record, into.files));
-			if (record.type === "refusal" && this.outcomes.has(record.refusalId)) into.refusals.push(record);
-			if (into.attempts.length + into.refusals.length >= into.limit) return segment * SEGMENT_STRIDE + frame.value.nextOffset;
+			if (record.type === "outcome" && this.places.ofOutcome(record.n) !== undefined) into.attempts.push(this.joinReservation(record, into.files));
+			if (record.type === "refusal" && this.places.ofOutcome(record.refusalId) !== undefined) into.refusals.push(record);
+			if (into.attempts.length + into.refusals.length >= into.limit) return positionIn(segment, frame.value.nextOffset);
 		}
 	}
 
 	private endOfSegment(segment: number, end: FramesEnd): JournalPosition {
-		if (segment < this.segment) return (segment + 1) * SEGMENT_STRIDE;
+		if (segment < this.segment) return positionIn(segment + 1, 0);
 		if (end.kind === "clean" && end.offset === this.offset) return this.end;
 		throw new Error(`the journal cannot be read back: ${end.kind} at ${end.offset} of segment ${segment}`);
 	}
 
 	private joinReservation(outcome: OutcomeRecord, files: Map<number, number>): AttemptRow {
-		const position = this.reservations.get(outcome.n) ?? 0;
-		const frame = readFrame(this.fileFor(Math.floor(position / SEGMENT_STRIDE), files), position % SEGMENT_STRIDE);
+		const position = this.places.ofReservation(outcome.n) ?? 0;
+		const frame = readFrame(this.fileFor(segmentOf(position), files), offsetOf(position));
 		if (!frame) throw new Error(`the journal cannot be read back: no reservation ${outcome.n} at ${position}`);
 		return { reservation: JSON.parse(frame.json) as ReservationRecord, outcome };
 	}
@@ -248,40 +235,15 @@ class SegmentedJournal implements LedgerJournal {
 		return segmentFile(this.gatewayPath, this.options.epoch, segment);
 	}
 
-	private remember(record: JournalRecord, position: JournalPosition): void {
-		if (record.type === "reservation") {
-			this.reservations.set(record.n, position);
-			this.retain(position);
-		} else if (record.type === "refusal") {
-			this.outcomes.set(record.refusalId, position);
-			this.retain(position);
-		} else if (record.outcome !== "released") {
-			this.outcomes.set(record.n, position);
-			this.resolvedAttempts += 1;
-		}
-	}
-
 	private writeGathered(gathered: readonly JournalRecord[]): void {
 		if (gathered.length === 0) return;
 		try {
 			this.write();
 		} catch (error) {
-			for (const record of gathered) this.unremember(record);
+			for (const record of gathered) this.places.unremember(record);
 			throw error;
 		}
 		for (const record of gathered) this.forgetReleased(record);
-	}
-
-	private unremember(record: JournalRecord): void {
-		if (record.type === "outcome") {
-			if (this.outcomes.delete(record.n)) this.resolvedAttempts -= 1;
-			return;
-		}
-		const places: Map<number | string, JournalPosition> = record.type === "refusal" ? this.outcomes : this.reservations;
-		const id = record.type === "refusal" ? record.refusalId : record.n;
-		const position = places.get(id);
-		places.delete(id);
-		if (position !== undefined) this.release(position);
 	}
 
 	/** Nothing is left to flush of an attempt that was released; only once that is written is its reservation forgotten. */
@@ -289,22 +251,11 @@ class SegmentedJournal implements LedgerJournal {
 		if (record.type === "outcome" && record.outcome === "released") this.markFlushed(record.n);
 	}
 
-	private retain(position: JournalPosition): void {
-		const segment = Math.floor(position / SEGMENT_STRIDE);
-		this.unflushedPerSegment.set(segment, (this.unflushedPerSegment.get(segment) ?? 0) + 1);
-	}
-
-	private release(position: JournalPosition): void {
-		const segment = Math.floor(position / SEGMENT_STRIDE);
-		this.unflushedPerSegment.set(segment, (this.unflushedPerSegment.get(segment) ?? 0) - 1);
-		this.deleteFlushedSegments();
-	}
-
 	/** Only from the front: a later segment may hold the outcome of a reservation in an earlier one. */
 	private deleteFlushedSegments(): void {
-		while (this.oldestSegment < this.segment && (this.unflushedPerSegment.get(this.oldestSegment) ?? 0) === 0) {
+		while (this.oldestSegment < this.segment && !this.places.isNeeded(this.oldestSegment)) {
 			rmSync(this.fileOf(this.oldestSegment), { force: true });
-			this.unflushedPerSegment.delete(this.oldestSegment);
+			this.places.forgetSegment(this.oldestSegment);
 			this.oldestSegment += 1;
 		}
 	}

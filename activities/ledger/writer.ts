@@ -1,5 +1,6 @@
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import type { JournalPosition, LedgerJournal } from "./journal.ts";
+import type { LedgerJournal } from "./journal.ts";
+import type { JournalPosition } from "./journal-places.ts";
 import { attemptItem, type LedgerItem, quarantineItem, refusalItem } from "./ledger-row.ts";
 import type { AttemptRow, LedgerWriter, RefusalRecord } from "./record.ts";
 import { type GatewayEpoch, isRejectedData, isTooSlow, type SettleReply, type SqlConnection, settleChunk, settleQuarantined } from "./settle-chunk.ts";

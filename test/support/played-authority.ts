@@ -43,9 +43,21 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 	const refusals: RefusalRecord[] = [];
 	const alerts: string[] = [];
 	const { fake, beat } = playAuthority(world);
-	const append = (record: JournalRecord): void => {
+	const write = (given: readonly JournalRecord[]): void => {
 		if (world.isJournalBroken) throw new CostControlError("journal.unwritable", "the disk is full");
-		records.push(record);
+		records.push(...given);
+	};
+	let gathered: JournalRecord[] | undefined;
+	const append = (record: JournalRecord): void => {
+		if (gathered === undefined) write([record]);
+		else gathered.push(record);
+	};
+	const together = (work: () => void): void => {
+		const given: JournalRecord[] = [];
+		gathered = given;
+		work();
+		gathered = undefined;
+		write(given);
 	};
 	const authority = await createRequestAuthority({
 		gatewayId: "g1",
@@ -53,7 +65,7 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 		revision: 0n,
 		authority: fake,
 		opaqueUserId: (_teamId, text) => `opaque ${text}`,
-		journal: { append, together: (work) => work(), close: () => undefined, whenDurable: () => undefined },
+		journal: { append, together, close: () => undefined, whenDurable: () => undefined },
 		createWriter: () => ({
 			enqueueAttempt: () => undefined,
 			enqueueRefusal: (record) => void refusals.push(record),

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { openJournal } from "#activities/ledger/journal.ts";
 import { readJournal } from "#activities/ledger/journal-reader.ts";
 import type { JournalRecord } from "#activities/ledger/record.ts";
-import { reservationRecord } from "#test/support/ledger-records.ts";
+import { outcomeRecord, reservationRecord } from "#test/support/ledger-records.ts";
 
 /** A disk that takes only part of a write, or does not keep what it took, when the test says so. */
 const disk = vi.hoisted(() => ({ missingBytes: 0, isLosing: false }));
@@ -46,6 +46,28 @@ test("a write that stopped in the middle refuses the call and hides no later rec
 	let next = reader.next();
 	for (; !next.done; next = reader.next()) records.push(next.value);
 	expect([records, next.value.kind]).toEqual([[reservationRecord(2)], "clean"]);
+});
+
+test("of what is appended together nothing is in the journal when the write stopped in the middle", async () => {
+	const journal = await open("off");
+	journal.append(reservationRecord(1));
+	disk.missingBytes = 10;
+	const append = () =>
+		journal.together(() => {
+			journal.append(outcomeRecord(1));
+			journal.append(reservationRecord(2));
+		});
+	expect(append).toThrow(unwritable);
+	expect([journal.positionOf(1), journal.openAttempts]).toEqual([undefined, 1]);
+	disk.missingBytes = 0;
+	append();
+	expect([journal.positionOf(1) !== undefined, journal.openAttempts]).toEqual([true, 1]);
+	journal.close();
+	const reader = readJournal({ gatewayPath: path.join(folder, "g1"), epoch: 1n, segments: [0] });
+	const records: JournalRecord[] = [];
+	let next = reader.next();
+	for (; !next.done; next = reader.next()) records.push(next.value);
+	expect([records, next.value.kind]).toEqual([[reservationRecord(1), outcomeRecord(1), reservationRecord(2)], "clean"]);
 });
 
 test("after a sync that failed nothing is written any more: what came before may be gone", async () => {

@@ -50,6 +50,34 @@ describe("append and read", () => {
 		expect(readAll()).toMatchObject({ records, end: { kind: "clean", problem: null } });
 	});
 
+	test("what is appended together is one write, and is known like what is appended alone", async () => {
+		const journal = await open();
+		journal.append(reservationRecord(1));
+		journal.append(reservationRecord(2));
+		const before = readFileSync(segmentFile(gatewayPath(), 1n, 0)).length;
+		const together = [outcomeRecord(1), reservationRecord(3), outcomeRecord(2, { outcome: "released", reason: "not_sent" })];
+		let during = 0;
+		let position: number | undefined;
+		journal.together(() => {
+			for (const record of together) journal.append(record);
+			during = readFileSync(segmentFile(gatewayPath(), 1n, 0)).length;
+			position = journal.positionOf(1);
+		});
+		expect([during, journal.openAttempts]).toEqual([before, 1]);
+		expect(journal.readBack(position ?? 0, 10).attempts).toEqual([{ reservation: reservationRecord(1), outcome: outcomeRecord(1) }]);
+		journal.close();
+		expect(readAll()).toMatchObject({ records: [reservationRecord(1), reservationRecord(2), ...together], end: { kind: "clean", problem: null } });
+	});
+
+	test("many large records appended together are all there", async () => {
+		const journal = await open({ segmentBytes: 100_000 });
+		const records = Array.from({ length: 300 }, (_, index) => ({ ...reservationRecord(index + 1), requestId: `é${"x".repeat(2_000)}` }));
+		for (let from = 0; from < records.length; from += 100) journal.together(() => records.slice(from, from + 100).map((record) => journal.append(record)));
+		journal.close();
+		expect(readAll()).toMatchObject({ records, end: { kind: "clean", problem: null } });
+		expect(listJournals(gatewayPath()).get(1n)?.length).toBeGreaterThan(1);
+	});
+
 	test("the header names gateway, epoch, boots, fsync mode and process", async () => {
 		(await open({ fsyncMode: "group" })).close();
 		expect(readHeader(segmentFile(gatewayPath(), 1n, 0))).toMatchObject({

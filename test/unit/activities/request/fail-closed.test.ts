@@ -23,7 +23,7 @@ describe("reserving", () => {
 		const { authority, call, world } = await openAuthority();
 		(await admitted(call(10n))).release("test"); // brings the lease of 100
 		world.isJournalBroken = true;
-		expect(() => call(100n)).toThrow("the disk is full");
+		await expect(call(100n)).rejects.toThrow("the disk is full");
 		world.isJournalBroken = false;
 		const grants = authority.counters.grants;
 		await admitted(call(100n));

@@ -16,6 +16,7 @@ let leaving: Departure;
 let isFull: boolean;
 let isSent: boolean;
 let resume: () => void;
+let journalFailure: Error | undefined;
 
 beforeEach(() => {
 	events = [];
@@ -24,6 +25,15 @@ beforeEach(() => {
 	isFull = false;
 	isSent = true;
 	resume = () => undefined;
+	journalFailure = undefined;
+});
+
+const journalTurn = new JournalTurn({
+	together(work) {
+		work();
+		if (journalFailure !== undefined) throw journalFailure;
+		events.push("journaled");
+	},
 });
 
 const openCall: OpenCall = {
@@ -98,9 +108,9 @@ function run(onDisconnect: "drain" | "cancel" = "drain") {
 	const ended = runAttempt(plan, {
 		transport,
 		caller,
-		journalTurn: new JournalTurn({ together: (work) => work() }),
+		journalTurn,
 		nowMs: () => 0,
-		crashPoint: (name) => void events.push(name),
+		crashPoint: (name) => void events.push(`(${name})`),
 	});
 	if (listener === undefined && !leaving.hasLeft) throw new Error("nothing was sent");
 	return { ended, listener: listener as unknown as AnswerListener };
@@ -160,6 +170,35 @@ describe("a stream", () => {
 		await ended;
 		expect(events.at(-1)).toBe("abort");
 		expect(events.filter((event) => /^(settle|charge)/.test(event))).toHaveLength(1);
+	});
+});
+
+describe("a whole answer", () => {
+	const answerWhole = (to: AnswerListener): void => {
+		to.onStart(200, { "content-type": "application/json" });
+		to.onData(Buffer.from("{}"));
+		to.onEnd();
+	};
+
+	test("leaves when its ending is journaled, with the endings of other calls of that turn", async () => {
+		const [first, second] = [run(), run()];
+		answerWhole(first.listener);
+		answerWhole(second.listener);
+		expect(events).toEqual([]);
+		expect(await Promise.all([first.ended, second.ended])).toEqual([{ kind: "answered" }, { kind: "answered" }]);
+		const [booked, sent] = [
+			["(after-answer)", "settle unusable"],
+			["(after-settle)", "answer 200 {} 7"],
+		];
+		expect(events).toEqual([...booked, ...booked, "journaled", ...sent, ...sent]);
+	});
+
+	test("whose ending cannot be journaled does not leave", async () => {
+		journalFailure = new Error("the disk is full");
+		const { ended, listener: to } = run();
+		answerWhole(to);
+		await expect(ended).rejects.toThrow("the disk is full");
+		expect(events).toEqual(["(after-answer)", "settle unusable"]);
 	});
 });
 
