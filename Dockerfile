@@ -21,8 +21,10 @@ COPY scripts scripts
 RUN mkdir /data .compiled && chown node:node /data .compiled
 VOLUME /data
 ENV NODE_ENV=production TOLLGATE_HOME=/data TOLLGATE_GATEWAY_HOST=0.0.0.0 TOLLGATE_ADMIN_HOST=0.0.0.0 NODE_COMPILE_CACHE=/app/.compiled
+# One arena, and free memory goes back: config/gateway-process.ts.
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072
 USER node
 # What the containers load is compiled here: a start takes half the time and 30 MB less.
 RUN node --input-type=module --eval 'for (const file of ["gateway/gateway.ts", "gateway/open-request-authority.ts", "gateway/administration/app.ts", "workers/budget.ts"]) await import(`/app/${file}`)'
 STOPSIGNAL SIGTERM
-CMD ["node", "--enable-source-maps", "--max-semi-space-size=4", "gateway/main.ts"]
+CMD ["node", "--enable-source-maps", "--max-semi-space-size=16", "--initial-old-space-size=32", "--heap-growing-percent=100", "--no-concurrent-recompilation", "gateway/main.ts"]

@@ -8,6 +8,7 @@ import { type LaneContext, type LaneName, SIDE_PORT } from "./lanes/lane.ts";
 import { databaseAt, prepareTemplate, withClient } from "./lanes/store.ts";
 import { coresOf } from "./machine/cpu.ts";
 import { OTHER_CORE, Processes } from "./machine/processes.ts";
+import { yieldCore } from "./machine/scheduling.ts";
 import { LoadGenerator } from "./rounds/load-generator.ts";
 
 const TEMPLATE = "bench-template";
@@ -53,7 +54,8 @@ export async function openBenchSystem(lanes: readonly LaneName[]): Promise<Bench
 	try {
 		// PostgreSQL inherits the core of this process.
 		postgres = await startEmbeddedPostgres({ folder: path.join(folder, "postgres"), port: await findFreePort(), logFile: path.join(folder, "postgres.log") });
-		yieldToDriver(postgres.identity.pid);
+		// It shares its core with the driver, which must not be late behind a flush.
+		yieldCore(postgres.identity.pid);
 		const templateDatabase = TEMPLATE;
 		await withClient(databaseAt(postgres.url, "postgres"), (client) => client.query(`CREATE DATABASE "${TEMPLATE}"`));
 		await prepareTemplate(databaseAt(postgres.url, TEMPLATE));
@@ -65,14 +67,6 @@ export async function openBenchSystem(lanes: readonly LaneName[]): Promise<Bench
 		await closeOnce();
 		throw error;
 	}
-}
-
-/**
- * PostgreSQL shares its core with the driver, which must not be late behind a flush: as SCHED_IDLE (sched(7)) it has the core whenever nobody else
- * wants it, and gives it up at once. Its children inherit that.
- */
-function yieldToDriver(pid: number): void {
-	execFileSync("chrt", ["--idle", "--pid", "0", String(pid)], { stdio: "ignore" });
 }
 
 /** Every thread of each process on that one core, by what the kernel says. */

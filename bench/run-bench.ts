@@ -49,11 +49,12 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 	const concurrentStreams = await measureConcurrentStreams(rounds, records);
 	const measured = options.only === undefined ? await runMeasurements(system, options.isQuick, say) : {};
 	if (options.isProfiled) measured["hot path"] = await profileHotPath(system, path.join(options.resultsFolder, `${fileNameOf(startedAt)}.cpuprofile`));
-	let judged = await judge(system, { lanes, records, seed: options.seed });
+	const steadyMegabytes = Object.values(measured).flatMap((one) => one.steadyMegabytes ?? []);
+	let judged = await judge(system, { lanes, records, steadyMegabytes, seed: options.seed });
 	if (options.isCheck && judged.exitCode === 2) {
 		say("a bar is unclear: measuring once more");
 		await runPass(rounds, records);
-		judged = await judge(system, { lanes, records, seed: options.seed });
+		judged = await judge(system, { lanes, records, steadyMegabytes, seed: options.seed });
 	}
 	const input = {
 		...judged,
@@ -144,17 +145,22 @@ function keepAlso(onWindow: (record: WindowRecord) => void, records: WindowRecor
 
 type Judged = { readonly verdicts: ReadonlyMap<LaneName, LaneVerdict>; readonly figures: Figures; readonly exitCode: 0 | 1 | 2 };
 
+type JudgeInput = {
+	readonly lanes: readonly RunningLane[];
+	readonly records: readonly WindowRecord[];
+	readonly steadyMegabytes: readonly number[];
+	readonly seed: number;
+};
+
 /** The books of every lane, then figures of the good ones, then the bars. */
-async function judge(
-	{ generator, callLogFolder }: BenchSystem,
-	{ lanes, records, seed }: { lanes: readonly RunningLane[]; records: readonly WindowRecord[]; seed: number },
-): Promise<Judged> {
+async function judge({ generator, callLogFolder }: BenchSystem, { lanes, records, steadyMegabytes, seed }: JudgeInput): Promise<Judged> {
 	const verdicts = new Map<LaneName, LaneVerdict>();
 	for (const lane of lanes) verdicts.set(lane.name, await judgeLane(lane, generator.tally(lane), callLogOf(callLogFolder, lane.name)));
 	const isVoid = (name: LaneName): boolean => (verdicts.get(name)?.voidBecause.length ?? 0) > 0;
 	const figures = new Figures(
 		records.filter(({ lane }) => !isVoid(lane)),
 		createRandom(seed),
+		steadyMegabytes,
 	);
 	const hasVoidLane = lanes.some(({ name, kind }) => kind !== "peer" && isVoid(name));
 	return {

@@ -10,6 +10,8 @@ export type Bar = {
 	readonly unit: "x" | "MB";
 	/** The lanes it compares: where one was not served there is nothing to judge. */
 	readonly lanes: readonly LaneName[];
+	/** Measured beside the lanes: there is nothing to judge where only some lanes were asked for. */
+	readonly isBesideLanes?: boolean;
 	readonly figureOf: (figures: Figures) => Estimate;
 };
 
@@ -29,7 +31,7 @@ export const BARS: readonly Bar[] = [
 		lanes: ["governed", "portkey"],
 		figureOf: (of) => of.rateRatio("peak", ["governed", "portkey"]),
 	}),
-	{ name: "steady memory", sense: "most", limit: 150, unit: "MB", lanes: ["governed"], figureOf: (of) => of.residentMegabytes("governed") },
+	{ name: "steady memory", sense: "most", limit: 150, unit: "MB", lanes: ["governed"], isBesideLanes: true, figureOf: (of) => of.steadyMegabytes() },
 	ratio("added time to first token, over floor", 1.6, {
 		lanes: ["governed", "floor"],
 		figureOf: (of) => of.addedRatio("stream", ["governed", "floor"], FIRST_TOKEN),
@@ -50,7 +52,8 @@ export type BarVerdict = "met" | "missed" | "unclear" | "not_judged";
 /** A bar that no good window speaks of is unclear, not passed: a noisy machine proves nothing. */
 export function judgeBar(bar: Bar, figures: Figures): { readonly figure: Estimate; readonly verdict: BarVerdict } {
 	const figure = bar.figureOf(figures);
-	return { figure, verdict: bar.lanes.every((lane) => figures.hasRun(lane)) ? verdictOf(bar, figure) : "not_judged" };
+	const isMeasured = bar.isBesideLanes !== true || figure.rounds > 0;
+	return { figure, verdict: isMeasured && bar.lanes.every((lane) => figures.hasRun(lane)) ? verdictOf(bar, figure) : "not_judged" };
 }
 
 export function verdictOf({ sense, limit }: Pick<Bar, "sense" | "limit">, { low, high }: Pick<Estimate, "low" | "high">): BarVerdict {

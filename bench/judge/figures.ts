@@ -18,12 +18,20 @@ export class Figures {
 	private readonly rounds: readonly number[];
 	private readonly lanes: ReadonlySet<LaneName>;
 	private readonly random: Random;
+	private readonly steadySamples: readonly number[];
 
-	constructor(records: readonly WindowRecord[], random: Random) {
+	/** `steadyMegabytes`: resident memory of a gateway at a fixed rate, where it was measured. */
+	constructor(records: readonly WindowRecord[], random: Random, steadyMegabytes: readonly number[] = []) {
 		for (const record of records) if (record.voidBecause.length === 0) this.windows.set(keyOf(record.scenario, record.lane, record.round), record);
 		this.lanes = new Set(records.map(({ lane }) => lane));
 		this.rounds = [...new Set(records.map(({ round }) => round))].sort((left, right) => left - right);
 		this.random = random;
+		this.steadySamples = steadyMegabytes;
+	}
+
+	/** Memory of a gateway with one budget while calls come at a fixed rate. Nothing where only some lanes were asked for. */
+	steadyMegabytes(): Estimate {
+		return estimate(this.steadySamples, this.random);
 	}
 
 	/** Good windows of a lane in a scenario, one per round at most. */

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { GATEWAY_NODE_FLAGS } from "#config/gateway-node-flags.ts";
+import { GATEWAY_ALLOCATOR, GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
 import { GATEWAY_CORE } from "../machine/processes.ts";
 import { CHAT_PATH, type LaneContext, type LaneName, type LaneStart } from "./lane.ts";
 import { startLiteLlm } from "./litellm.ts";
@@ -75,6 +75,7 @@ export function startGateway(context: Pick<LaneContext, "processes" | "folder">,
 		core: GATEWAY_CORE,
 		command: [process.execPath, ...GATEWAY_NODE_FLAGS, ...(plan.nodeFlags ?? []), path.join(ROOT, "gateway/main.ts")],
 		environment: {
+			...GATEWAY_ALLOCATOR,
 			TOLLGATE_HOME: home,
 			TOLLGATE_GATEWAY_ID: plan.name.replaceAll("-", "_"),
 			TOLLGATE_GATEWAY_PORT: "0",

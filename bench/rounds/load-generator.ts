@@ -7,6 +7,7 @@ import type { RunningLane } from "../lanes/lane.ts";
 import { type PromptBytes, probeLane, requestBody } from "../lanes/probe.ts";
 import { cpuNsOf, loadBetween, markCpu, residentBytesOf } from "../machine/cpu.ts";
 import { askProcess, OTHER_CORE, type Processes } from "../machine/processes.ts";
+import { takeCoreFirst, takeTurns } from "../machine/scheduling.ts";
 import type { ProviderAnswer, ProviderOrder, ProviderReport } from "../provider/messages.ts";
 import { recordWindow, type WindowRecord } from "./window-record.ts";
 
@@ -77,7 +78,7 @@ export class LoadGenerator {
 			connections: load.connections,
 			ratePerSecond: load.ratePerSecond,
 		};
-		const reply = await askProcess<DriverReply>(this.driver, plan);
+		const reply = await this.inTime(load, () => askProcess<DriverReply>(this.driver, plan));
 		if ("problem" in reply) throw new Error(`${lane.name}: ${reply.problem}`);
 		this.nextCall += reply.result.sent + 1;
 		this.count(lane, reply.result);
@@ -96,6 +97,16 @@ export class LoadGenerator {
 		const residentBytes = lane.pid === undefined ? undefined : residentBytesOf(lane.pid);
 		const described = { lane: lane.name, ...name, ratePerSecond: load.ratePerSecond };
 		return recordWindow(described, result, { load: { ...seen, core1Busy: Math.max(seen.core1Busy, ownBusy) }, residentBytes });
+	}
+
+	/** An open loop sends at times fixed before: nothing else on the core may come before the driver. A closed loop has no times, and takes all it gets. */
+	private async inTime<Reply>({ ratePerSecond }: Load, work: () => Promise<Reply>): Promise<Reply> {
+		if (ratePerSecond === undefined || !takeCoreFirst(this.pids)) return work();
+		try {
+			return await work();
+		} finally {
+			takeTurns(this.pids);
+		}
 	}
 
 	/** What was sent through a lane so far. */

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { GATEWAY_ALLOCATOR } from "#config/gateway-process.ts";
 import type { Plan } from "./plan.ts";
 
 /**
@@ -45,6 +46,7 @@ export function gatewayEnvironment(plan: Plan, addresses: Addresses, index: numb
 			? {}
 			: { TOLLGATE_SIMULATED_PROVIDER_URL: addresses.simulatedProviderUrl, ...given(environment, ["TOLLGATE_SIMULATOR_KEY"]) };
 	return {
+		...GATEWAY_ALLOCATOR,
 		// All of it: a file of providers names the variables of its keys itself.
 		...pick(environment, (name) => !OWN.test(name)),
 		...shared(plan, addresses),

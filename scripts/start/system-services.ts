@@ -1,6 +1,6 @@
 import path from "node:path";
 import { startEmbeddedPostgres } from "#activities/database/embedded-postgres.ts";
-import { GATEWAY_NODE_FLAGS } from "#config/gateway-node-flags.ts";
+import { GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
 import { type Addresses, gatewayEnvironment, providerEnvironment, workerEnvironment } from "./child-environment.ts";
 import { DATABASE_STOP_STEPS } from "./home.ts";
 import { rotateLog } from "./log-files.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { GATEWAY_NODE_FLAGS } from "#config/gateway-node-flags.ts";
+import { GATEWAY_ALLOCATOR, GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
 import { describeSettings } from "#config/schema.ts";
 import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
 
@@ -36,6 +36,11 @@ test("containers start a gateway as npm start does", () => {
 	const command = JSON.stringify(["node", ...GATEWAY_NODE_FLAGS, "gateway/main.ts"]).replaceAll(",", ", ");
 	expect(read("Dockerfile")).toContain(`CMD ${command}`);
 	expect(read("docker-compose.yml")).toContain(`command: ${command}`);
+	expect(read("Dockerfile")).toContain(
+		`ENV ${Object.entries(GATEWAY_ALLOCATOR)
+			.map((one) => one.join("="))
+			.join(" ")}\n`,
+	);
 });
 
 test("in docker-compose.yml only the gateway has a way out", () => {

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { GATEWAY_NODE_FLAGS } from "#config/gateway-node-flags.ts";
+import { GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
 import { preloading } from "#test/support/preload.ts";
 import { until } from "#test/support/until.ts";
 import { type CallRecord, planCall, send } from "./call.ts";
@@ -85,10 +85,13 @@ async function crowd(run: FaultRun, stand: FaultStand, gateway: number): Promise
 	return records;
 }
 
+/** Those of a gateway that Node takes from its environment. */
+const FLAGS = GATEWAY_NODE_FLAGS.filter((flag) => process.allowedNodeEnvironmentFlags.has(flag.replace(/=.*/, "")));
+
 /** What large calls take of memory, heap and buffers, where nothing limits it. */
 async function measureNormalMemory(run: FaultRun, stand: FaultStand): Promise<{ megabytes: number; ends: CallRecord[] }> {
 	await stand.gateway(0).end();
-	const watched = await stand.start(0, { NODE_OPTIONS: [preloading("short-lease.mjs", "memory-peak.mjs"), ...GATEWAY_NODE_FLAGS].join(" ") });
+	const watched = await stand.start(0, { NODE_OPTIONS: [preloading("short-lease.mjs", "memory-peak.mjs"), ...FLAGS].join(" ") });
 	const ends = await Promise.all(sendLarge(run, stand, 0));
 	expect(new Set(ends.map(endOf)), "large calls where there is memory").toEqual(new Set(["200"]));
 	watched.child.kill("SIGUSR2");
@@ -106,7 +109,7 @@ export const PRESSURE_FAULTS: readonly Fault[] = [
 			const normal = await measureNormalMemory(run, stand);
 			const smallMegabytes = Math.floor((normal.megabytes * SMALL_HEAP_PERCENT) / 100);
 			const small = await stand.start(0, {
-				NODE_OPTIONS: [preloading("short-lease.mjs"), ...GATEWAY_NODE_FLAGS, `--max-old-space-size=${smallMegabytes}`].join(" "),
+				NODE_OPTIONS: [preloading("short-lease.mjs"), ...FLAGS, `--max-old-space-size=${smallMegabytes}`].join(" "),
 			});
 			await stand.gateway(1).end();
 			const stalling = await stand.start(1, {

@@ -1,0 +1,31 @@
+import { execFileSync } from "node:child_process";
+
+/** How the kernel schedules what shares core 1 (sched(7)); by chrt of util-linux. */
+
+/** It has the core whenever nobody else wants it, and gives it up at once. Processes it starts later inherit that. */
+export function yieldCore(pid: number): void {
+	chrt(["--idle", "--pid", "0", String(pid)]);
+}
+
+/**
+ * Whoever keeps time comes before everything else. The kernel stops such processes for a moment once they have had 95 % of a core, so only
+ * where load is far below that. Returns false where the machine does not allow it; nothing is changed then.
+ */
+export function takeCoreFirst(pids: readonly number[]): boolean {
+	try {
+		for (const pid of pids) chrt(["--all-tasks", "--rr", "--pid", "1", String(pid)]);
+		return true;
+	} catch {
+		takeTurns(pids);
+		return false;
+	}
+}
+
+/** As every process is by default. */
+export function takeTurns(pids: readonly number[]): void {
+	for (const pid of pids) chrt(["--all-tasks", "--other", "--pid", "0", String(pid)]);
+}
+
+function chrt(words: readonly string[]): void {
+	execFileSync("chrt", words, { stdio: "ignore" });
+}
