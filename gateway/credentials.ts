@@ -12,15 +12,15 @@ const BEARER = /^bearer +(\S+)$/i;
  * Authorization headers, and a proxy in front may have kept the other.
  */
 export function readCredential(rawHeaders: readonly string[]): Credential {
-	const seen = new Set<string>();
+	const seen: string[] = [];
 	let secret: string | undefined;
 	for (let index = 0; index < rawHeaders.length; index += 2) {
 		const rawName = rawHeaders[index] ?? "";
 		if (!CREDENTIAL_HEADER_LENGTHS.has(rawName.length)) continue;
 		const name = rawName.toLowerCase();
 		if (!CREDENTIAL_HEADERS.has(name)) continue;
-		if (seen.has(name)) return rejected("request.invalid", `The header ${name} is given twice.`, name);
-		seen.add(name);
+		if (seen.includes(name)) return rejected("request.invalid", `The header ${name} is given twice.`, name);
+		seen.push(name);
 		const found = secretOf(name, rawHeaders[index + 1] ?? "");
 		if (found === undefined) return rejected("key.missing", "The Authorization header must be `Bearer` and a key.", name);
 		if (secret !== undefined && secret !== found) return rejected("request.invalid", "Two different keys are given in two headers.", name);

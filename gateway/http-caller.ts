@@ -32,7 +32,7 @@ export class HttpCaller implements Caller {
 	constructor(response: ServerResponse, requestId: string) {
 		this.#response = response;
 		this.#requestId = requestId;
-		response.once("close", () => {
+		response.on("close", () => {
 			if (!response.writableFinished) this.leaving.leave();
 		});
 	}

@@ -130,6 +130,9 @@ export function scanMembers(bytes: Buffer, valueStart: number, valueEnd: number)
 	}));
 }
 
+/** Guarded keys seen so far in the open object of each depth. One for all scans: none waits for another, and an object begins with none. */
+const BITS_BY_DEPTH = new Int32Array(NESTING_LEVELS_MAX + 2);
+
 class ObjectScanner {
 	readonly #bytes: Buffer;
 	#at: number;
@@ -144,7 +147,6 @@ class ObjectScanner {
 	#problem: RequestProblem | undefined;
 	readonly #keys = new Set<string>();
 	readonly #members: Member[] = [];
-	readonly #bitsByDepth = new Int32Array(NESTING_LEVELS_MAX + 2);
 
 	constructor(bytes: Buffer, start: number) {
 		this.#bytes = bytes;
@@ -190,7 +192,7 @@ class ObjectScanner {
 			this.#problem = problem("request.invalid", `the body nests deeper than ${NESTING_LEVELS_MAX} levels`);
 			return;
 		}
-		this.#bitsByDepth[this.#depth] = 0;
+		BITS_BY_DEPTH[this.#depth] = 0;
 	}
 
 	#closeMember(): void {
@@ -252,12 +254,12 @@ class ObjectScanner {
 		}
 		if (bit === TTL_BIT) this.#hasLongTtl ||= !this.#hasShortTtlValue();
 		const isGuarded = bit < CACHE_CONTROL_BIT;
-		if (isGuarded && this.#depth > 1 && ((this.#bitsByDepth[this.#depth] ?? 0) & bit) !== 0) {
+		if (isGuarded && this.#depth > 1 && ((BITS_BY_DEPTH[this.#depth] ?? 0) & bit) !== 0) {
 			const name = GUARDED_KEYS[31 - Math.clz32(bit)] ?? "";
 			this.#problem ??= problem("request.duplicate_field", `the key ${quoted(name)} stands twice in one object; parsers differ on which one counts`, name);
 		}
 		this.#seenBits |= bit;
-		this.#bitsByDepth[this.#depth] = (this.#bitsByDepth[this.#depth] ?? 0) | bit;
+		BITS_BY_DEPTH[this.#depth] = (BITS_BY_DEPTH[this.#depth] ?? 0) | bit;
 	}
 
 	#hasShortTtlValue(): boolean {

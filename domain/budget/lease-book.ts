@@ -22,6 +22,8 @@ export function amountIn(unit: Unit, amounts: Amounts): bigint {
 /** How long beyond the end of the lease money kept for an outage may be spent. */
 export const ALLOWANCE_TTL_MS = 900_000;
 
+const NO_OVERRUNS: ReadonlyMap<string, bigint> = new Map();
+
 export class LeaseBook {
 	private readonly current = new Map<string, WindowLease>();
 	/** Leases of windows that have not begun, by budget. */
@@ -151,7 +153,7 @@ export class LeaseBook {
 	 * that does not cover is the window's overrun (money-path §2), in its own unit. Empty when all was covered.
 	 */
 	settle(reservation: Reservation, cost: Amounts): ReadonlyMap<string, bigint> {
-		const overruns = new Map<string, bigint>();
+		let overruns: Map<string, bigint> | undefined;
 		for (const lease of reservation.leases) {
 			const reserved = amountIn(lease.unit, reservation.amounts);
 			const wanted = amountIn(lease.unit, cost);
@@ -161,9 +163,10 @@ export class LeaseBook {
 			if (reservation.isOfAllowance) lease.restoreAllowance(reserved - posted);
 			if (posted === wanted) continue;
 			lease.overrun += wanted - posted;
+			overruns ??= new Map();
 			overruns.set(lease.windowId, wanted - posted);
 		}
-		return overruns;
+		return overruns ?? NO_OVERRUNS;
 	}
 
 	release(reservation: Reservation): void {

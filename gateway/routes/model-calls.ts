@@ -46,7 +46,7 @@ function holdBody(context: GatewayContext, request: FastifyRequest, reply: Fasti
 	const held = context.heldBodies.enter(Math.min(declaredBytes(request), context.limits.bodyBytesMax));
 	if (held === undefined) return false;
 	request.heldBody = held;
-	reply.raw.once("close", held.abandon);
+	reply.raw.on("close", held.abandon);
 	return true;
 }
 

@@ -27,7 +27,7 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an upload that breaks off gives its place back",
 		...CALLS,
-		from: '	reply.raw.once("close", held.abandon);\n',
+		from: '	reply.raw.on("close", held.abandon);\n',
 		to: "",
 		titles: [BROKEN],
 		redBy: "waited",
