@@ -28,6 +28,7 @@ export class HttpCaller implements Caller {
 	readonly #response: ServerResponse;
 	readonly #requestId: string;
 	readonly leaving = new Departure();
+	#hasWritten = false;
 
 	constructor(response: ServerResponse, requestId: string) {
 		this.#response = response;
@@ -53,10 +54,14 @@ export class HttpCaller implements Caller {
 		const headers = this.#headersOf(head);
 		headers.push(...STREAM_HEADERS);
 		this.#response.writeHead(head.status, headers);
-		this.#response.flushHeaders();
+		// Mostly the first event has come with the head, and then both leave together; a head that came alone waits for no event.
+		setImmediate(() => {
+			if (!this.#hasWritten) this.#response.flushHeaders();
+		});
 	}
 
 	write(chunk: Buffer): boolean {
+		this.#hasWritten = true;
 		return this.#response.write(chunk);
 	}
 
@@ -65,6 +70,7 @@ export class HttpCaller implements Caller {
 	}
 
 	endStream(): void {
+		this.#hasWritten = true;
 		this.#response.end();
 	}
 

@@ -20,6 +20,9 @@ export type Load = {
 	readonly durationMs: number;
 };
 
+/** Well below what fills the core of driver and provider. */
+const MOST_PER_SECOND_IN_TIME = 2_000;
+
 type Tally = { sent: number; right: number; wrong: number; failed: number };
 
 /** Provider and driver together: sends load through a lane, and counts every call of the run, warm-up and void windows included. */
@@ -99,9 +102,9 @@ export class LoadGenerator {
 		return recordWindow(described, result, { load: { ...seen, core1Busy: Math.max(seen.core1Busy, ownBusy) }, residentBytes });
 	}
 
-	/** An open loop sends at times fixed before: nothing else on the core may come before the driver. A closed loop has no times, and takes all it gets. */
+	/** An open loop sends at times fixed before: nothing else on the core may come before the driver. What fills the core could not go on like that. */
 	private async inTime<Reply>({ ratePerSecond }: Load, work: () => Promise<Reply>): Promise<Reply> {
-		if (ratePerSecond === undefined || !takeCoreFirst(this.pids)) return work();
+		if (ratePerSecond === undefined || ratePerSecond > MOST_PER_SECOND_IN_TIME || !takeCoreFirst(this.pids)) return work();
 		try {
 			return await work();
 		} finally {
