@@ -12,16 +12,18 @@ const command = new Command("bench")
 	.option("--quick", "shorter windows, and without the 10-minute and 5-million measurements: below 4 minutes a pass", false)
 	.option("--check", "exit 1 when a bar is missed or a lane of ours or floor is void, 2 when a bar is unclear after one repeat, else 0", false)
 	.addOption(new Option("--only <lane...>", "these lanes, beside direct; nothing else is measured").choices(LANE_NAMES))
-	.option("--profile", "also says where the governed lane's time goes, and keeps the profile beside the results", false)
+	.option("--profile", "also where the governed lane's time goes: a profile and a flame graph beside the results (kept by itself when a bar is missed)", false)
+	.option("--publish", "also puts the plots and the table into docs/bench, where the README shows them", false)
 	.option("--seed <number>", "of the order of windows", (text) => Number.parseInt(text, 10), Math.floor(Date.now() / 1000))
 	.option("--results <folder>", "where results go", RESULTS)
-	.action(async (given: { quick: boolean; check: boolean; only?: LaneName[]; profile: boolean; seed: number; results: string }) => {
+	.action(async (given: { quick: boolean; check: boolean; only?: LaneName[]; profile: boolean; publish: boolean; seed: number; results: string }) => {
 		const options: BenchOptions = {
 			isQuick: given.quick,
 			isCheck: given.check,
 			only: given.only,
 			seed: given.seed,
 			isProfiled: given.profile,
+			isPublished: given.publish,
 			resultsFolder: given.results,
 		};
 		pinThisProcess();

@@ -11,7 +11,7 @@ import { runMeasurements } from "./measurements/all.ts";
 import { profileHotPath } from "./measurements/hot-path.ts";
 import { describeRun } from "./output/report.ts";
 import { describeSides } from "./output/side-report.ts";
-import { fileNameOf, writeResults } from "./output/write-results.ts";
+import { fileNameOf, publishResults, writeResults } from "./output/write-results.ts";
 import { callLogOf } from "./provider/messages.ts";
 import type { LoadGenerator } from "./rounds/load-generator.ts";
 import { type ConcurrentStreams, runConcurrentStreams } from "./rounds/run-concurrent-streams.ts";
@@ -26,9 +26,13 @@ export type BenchOptions = {
 	readonly isCheck: boolean;
 	readonly only: readonly LaneName[] | undefined;
 	readonly isProfiled: boolean;
+	/** The plots and the table also go to docs/bench, which the README shows. */
+	readonly isPublished: boolean;
 	readonly seed: number;
 	readonly resultsFolder: string;
 };
+
+const PUBLISHED = path.join(import.meta.dirname, "../docs/bench");
 
 /** Lanes whose frontier and concurrent streams are told. */
 const COMPARED: readonly LaneName[] = ["floor", "governed", "portkey"];
@@ -48,7 +52,6 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 	const frontiers = await measureFrontiers(rounds, records);
 	const concurrentStreams = await measureConcurrentStreams(rounds, records);
 	const measured = options.only === undefined ? await runMeasurements(system, options.isQuick, say) : {};
-	if (options.isProfiled) measured["hot path"] = await profileHotPath(system, path.join(options.resultsFolder, `${fileNameOf(startedAt)}.cpuprofile`));
 	const steadyMegabytes = Object.values(measured).flatMap((one) => one.steadyMegabytes ?? []);
 	let judged = await judge(system, { lanes, records, steadyMegabytes, seed: options.seed });
 	if (options.isCheck && judged.exitCode === 2) {
@@ -56,6 +59,8 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 		await runPass(rounds, records);
 		judged = await judge(system, { lanes, records, steadyMegabytes, seed: options.seed });
 	}
+	if (options.isProfiled || judged.hasMissedBar)
+		measured["hot path"] = await profileHotPath(system, path.join(options.resultsFolder, `${fileNameOf(startedAt)}.cpuprofile`));
 	const input = {
 		...judged,
 		scenarios: SCENARIOS,
@@ -65,8 +70,11 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 		concurrentStreams,
 		measurements: Object.fromEntries(Object.entries(measured).map(([name, { data }]) => [name, data])),
 	};
-	process.stdout.write(`${[...describeRun(input), ...describeSides(input), ...Object.values(measured).flatMap(({ lines }) => [...lines, ""])].join("\n")}\n`);
-	const file = writeResults(options.resultsFolder, { ...input, startedAt, isQuick: options.isQuick, seed: options.seed });
+	const printed = `${[...describeRun(input), ...describeSides(input), ...Object.values(measured).flatMap(({ lines }) => [...lines, ""])].join("\n")}\n`;
+	process.stdout.write(printed);
+	const results = { ...input, startedAt, isQuick: options.isQuick, seed: options.seed };
+	const file = writeResults(options.resultsFolder, results);
+	if (options.isPublished) publishResults(PUBLISHED, results, printed);
 	process.stdout.write(`results: ${file}\n`);
 	return options.isCheck ? judged.exitCode : 0;
 }
@@ -143,7 +151,12 @@ function keepAlso(onWindow: (record: WindowRecord) => void, records: WindowRecor
 	};
 }
 
-type Judged = { readonly verdicts: ReadonlyMap<LaneName, LaneVerdict>; readonly figures: Figures; readonly exitCode: 0 | 1 | 2 };
+type Judged = {
+	readonly verdicts: ReadonlyMap<LaneName, LaneVerdict>;
+	readonly figures: Figures;
+	readonly hasMissedBar: boolean;
+	readonly exitCode: 0 | 1 | 2;
+};
 
 type JudgeInput = {
 	readonly lanes: readonly RunningLane[];
@@ -163,14 +176,8 @@ async function judge({ generator, callLogFolder }: BenchSystem, { lanes, records
 		steadyMegabytes,
 	);
 	const hasVoidLane = lanes.some(({ name, kind }) => kind !== "peer" && isVoid(name));
-	return {
-		verdicts,
-		figures,
-		exitCode: exitCodeOf(
-			BARS.map((bar) => judgeBar(bar, figures).verdict),
-			hasVoidLane,
-		),
-	};
+	const bars = BARS.map((bar) => judgeBar(bar, figures).verdict);
+	return { verdicts, figures, hasMissedBar: bars.includes("missed"), exitCode: exitCodeOf(bars, hasVoidLane) };
 }
 
 function tellWindow(say: (line: string) => void): (record: WindowRecord) => void {

@@ -1,9 +1,10 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { BenchSystem } from "../bench-system.ts";
 import { CHAT_PATH, type RunningLane, SIDE_PORT } from "../lanes/lane.ts";
 import { portOf, startGateway } from "../lanes/start-lanes.ts";
 import { copyDatabase, fillStore } from "../lanes/store.ts";
+import { drawFlameGraph } from "../output/flame-graph.ts";
 import { textTable } from "../output/text-table.ts";
 import { type CpuProfile, type Share, summarizeProfile } from "./cpu-profile.ts";
 import type { Measured } from "./measurement.ts";
@@ -14,7 +15,7 @@ const LOAD_MS = 6_000;
 
 /**
  * Where the gateway's time goes under the governed lane's peak, by V8's sampling profiler in a gateway of its own, whose figures are no lane's. The
- * profile itself goes to `file`: a flame graph in any browser's developer tools.
+ * profile itself goes to `file` (`.cpuprofile`), and a flame graph beside it.
  */
 export async function profileHotPath({ context, generator }: BenchSystem, file: string): Promise<Measured> {
 	const databaseUrl = await copyDatabase(context.postgresUrl, context.templateDatabase, NAME);
@@ -33,7 +34,9 @@ export async function profileHotPath({ context, generator }: BenchSystem, file: 
 	const written = readdirSync(folder).find((name) => name.endsWith(".cpuprofile")) ?? "";
 	mkdirSync(path.dirname(file), { recursive: true });
 	copyFileSync(path.join(folder, written), file);
-	const summary = summarizeProfile(JSON.parse(readFileSync(file, "utf8")) as CpuProfile, { fromUs, toUs });
+	const profile = JSON.parse(readFileSync(file, "utf8")) as CpuProfile;
+	writeFileSync(file.replace(/\.cpuprofile$/, "-flame-graph.svg"), drawFlameGraph(profile, { fromUs, toUs }));
+	const summary = summarizeProfile(profile, { fromUs, toUs });
 	const callsPerSecond = (result.right / result.elapsedMs) * 1000;
 	const table = (title: string, shares: readonly Share[]) =>
 		textTable(

@@ -1,6 +1,7 @@
 import { BARS, judgeBar } from "../judge/bars.ts";
 import { FIRST_TOKEN, type Figures, GAP_P99, type Measure, P50, P99 } from "../judge/figures.ts";
 import type { LaneVerdict } from "../judge/lane-verdict.ts";
+import { TRIED } from "../judge/tried.ts";
 import { LANE_TITLES, type LaneName, type LaneStart } from "../lanes/lane.ts";
 import type { WindowRecord } from "../rounds/window-record.ts";
 import type { Scenario } from "../scenarios.ts";
@@ -94,7 +95,9 @@ function describeBars(figures: Figures): string[] {
 		const { figure, verdict } = judgeBar(bar, figures);
 		return [bar.name, `${bar.sense === "most" ? "<=" : ">="} ${bar.limit} ${bar.unit}`, range(figure, 2), verdict.replace("_", " ")];
 	});
-	return ["bars (median over rounds, 95 % interval)", ...textTable(["bar", "limit", "measured", "verdict"], rows), ""];
+	const isAllMet = rows.every(([, , , verdict]) => verdict === "met" || verdict === "not judged");
+	const tried = isAllMet ? [] : ["", "tried so far", ...TRIED.map((words) => `- ${words}`)];
+	return ["bars (median over rounds, 95 % interval)", ...textTable(["bar", "limit", "measured", "verdict"], rows), ...tried, ""];
 }
 
 /** "0.41 (0.38..0.44)"; a dash where nothing was measured. */

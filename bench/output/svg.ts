@@ -71,6 +71,6 @@ function text({ x, y, anchor = "start", size = 12 }: { x: number; y: number; anc
 	return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" font-size="${size}" fill="#333">${escapeXml(words)}</text>`;
 }
 
-function escapeXml(words: string): string {
+export function escapeXml(words: string): string {
 	return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { BARS, judgeBar } from "../judge/bars.ts";
+import { TRIED } from "../judge/tried.ts";
 import type { ConcurrentStreams } from "../rounds/run-concurrent-streams.ts";
 import type { Frontier } from "../rounds/run-frontier.ts";
 import type { WindowRecord } from "../rounds/window-record.ts";
@@ -33,6 +34,14 @@ export function writeResults(folder: string, input: ResultInput): string {
 	return file;
 }
 
+/** The plots and the printed table under names that stay, for the README and docs/bench.md to show. */
+export function publishResults(folder: string, input: ResultInput, printed: string): void {
+	mkdirSync(folder, { recursive: true });
+	for (const [plot, svg] of plotsOf(input)) writeFileSync(path.join(folder, `${plot}.svg`), svg);
+	const command = `npm run bench${input.isQuick ? " -- --quick" : ""}`;
+	writeFileSync(path.join(folder, "table.txt"), `${command}, ${input.startedAt.slice(0, 10)}, commit ${readMachineSheet().commit}\n\n${printed}`);
+}
+
 /** The date as files of a run carry it. */
 export function fileNameOf(startedAt: string): string {
 	return startedAt.slice(0, 19).replaceAll(":", "-");
@@ -59,6 +68,7 @@ function toJson({ figures, records, starts, verdicts, scenarios, ...rest }: Resu
 			const { figure, verdict } = judgeBar(bar, figures);
 			return { name: bar.name, sense: bar.sense, limit: bar.limit, unit: bar.unit, ...figure, verdict };
 		}),
+		tried: TRIED,
 		windows: records.map(windowToJson),
 	};
 }

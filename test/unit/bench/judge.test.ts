@@ -87,6 +87,13 @@ describe("bars", () => {
 		expect(exitCodeOf(verdictsOf(noisy), false)).toBe(2);
 	});
 
+	test("steady memory is judged by its own samples, and not at all where they were not asked for", () => {
+		const bar = BARS.find(({ name }) => name === "steady memory") ?? expect.fail("no such bar");
+		const verdictOfSamples = (samples: readonly number[]) => judgeBar(bar, new Figures(rounds({ direct: 1, governed: 2 }), createRandom(1), samples)).verdict;
+		const samples = [[120, 122, 124, 125], [180, 182, 184, 185], [130, 140, 160, 170], []];
+		expect(samples.map(verdictOfSamples)).toEqual(["met", "missed", "unclear", "not_judged"]);
+	});
+
 	test("exit codes: 1 for a miss or a void lane, 2 for an unclear bar, 0 else", () => {
 		expect(exitCodeOf(["met", "unclear", "missed"], false)).toBe(1);
 		expect(exitCodeOf(["met"], true)).toBe(1);

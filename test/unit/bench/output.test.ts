@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
 import { loadBetween, parseCores } from "../../../bench/machine/cpu.ts";
+import { drawFlameGraph } from "../../../bench/output/flame-graph.ts";
 import { readMachineSheet, readVersions } from "../../../bench/output/machine-sheet.ts";
 import { drawPlot } from "../../../bench/output/svg.ts";
 import { textTable } from "../../../bench/output/text-table.ts";
@@ -43,6 +44,48 @@ describe("plots", () => {
 
 	test("a plot without points is still a picture", () => {
 		expect(drawPlot({ title: "", xTitle: "", yTitle: "", xMarks: [], series: [] })).toMatch(/^<svg .*<\/svg>\n$/s);
+	});
+});
+
+describe("a flame graph", () => {
+	const frame = (functionName: string, url = "") => ({ functionName, url, lineNumber: 1 });
+	const profile = {
+		nodes: [
+			{ id: 1, callFrame: frame("(root)"), children: [2, 4] },
+			{ id: 2, callFrame: frame("serve", "file:///x/gateway/routes/model-calls.ts"), children: [3] },
+			{ id: 3, callFrame: frame("a<b") },
+			{ id: 4, callFrame: frame("(idle)") },
+		],
+		startTime: 0,
+		samples: [3, 2, 4, 3, 3],
+		timeDeltas: [100, 300, 500, 100, 1_000],
+	};
+	const svg = drawFlameGraph(profile, { fromUs: 0, toUs: 1_000 });
+
+	test("says what share of the busy time each frame had, what it called included", () => {
+		expect(svg.match(/<title>[^<]*<\/title>/g)).toEqual([
+			"<title>all: 100.0 %</title>",
+			"<title>serve routes/model-calls.ts:2: 100.0 %</title>",
+			"<title>a&lt;b: 40.0 %</title>",
+		]);
+	});
+
+	test("draws what was called above its caller, as wide as its share", () => {
+		const boxes = [...svg.matchAll(/<rect x="([\d.]+)" y="(\d+)" width="([\d.]+)"/g)].map(([, x, y, width]) => ({
+			x: Number(x),
+			y: Number(y),
+			width: Number(width),
+		}));
+		expect(boxes.map(({ x, width }) => [x, Math.round(width)])).toEqual([
+			[0, 1_200],
+			[0, 1_200],
+			[0, 480],
+		]);
+		expect(boxes[2]?.y).toBeLessThan(boxes[1]?.y ?? 0);
+	});
+
+	test("of a profile without samples is still a picture", () => {
+		expect(drawFlameGraph({ ...profile, samples: [], timeDeltas: [] }, { fromUs: 0, toUs: 1 })).toMatch(/^<svg .*<\/svg>\n$/s);
 	});
 });
 
