@@ -99,6 +99,7 @@ export const standInLine: Check = (url) =>
 		asked.catch(() => undefined); // awaited below
 		let waits: string[] = [];
 		await until("both others to wait", async () => {
+			await client.query("SELECT pg_stat_clear_snapshot()"); // else this transaction sees for ever who was there at its first look
 			const { rows } = await client.query<{ locktype: string }>(
 				"SELECT l.locktype FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()",
 			);

@@ -167,8 +167,8 @@ describe("the request path", () => {
 		for (let index = 0; index < 5; index++) {
 			const key = gateway.authority.resolveKey(team.secret);
 			if (key instanceof Promise || key.kind === "refused") throw new Error("the key is known");
-			const admission = gateway.authority.admit(testCall(key.key, testBound(100n)));
-			if (admission instanceof Promise || admission.kind === "refused") throw new Error("the lease is live");
+			const admission = await gateway.authority.admit(testCall(key.key, testBound(100n)));
+			if (admission.kind === "refused") throw new Error("the lease is live");
 			costOf(admission.attempt, 100n);
 		}
 		expect(gateway.authority.counters.sqlRoundTripsBeforeSend).toBe(before);
