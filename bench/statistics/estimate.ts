@@ -14,10 +14,7 @@ const TAIL = 0.025;
 
 /** Linear between the two middle values. NaN for nothing. */
 export function median(values: readonly number[]): number {
-	return quantile(
-		[...values].sort((left, right) => left - right),
-		0.5,
-	);
+	return quantile([...values].sort(ascending), 0.5);
 }
 
 /**
@@ -34,13 +31,18 @@ export function estimateFrom<Round>(rounds: readonly Round[], figureOf: (rounds:
 	if (rounds.length === 0) return { median: Number.NaN, low: Number.NaN, high: Number.NaN, rounds: 0 };
 	if (rounds.length < 3) return { median: middle, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY, rounds: rounds.length };
 	const drawn = Array.from({ length: RESAMPLES }, () => figureOf(rounds.map(() => rounds[Math.floor(random() * rounds.length)] as Round)));
-	drawn.sort((left, right) => left - right);
+	drawn.sort(ascending);
 	return { median: middle, low: quantile(drawn, TAIL), high: quantile(drawn, 1 - TAIL), rounds: rounds.length };
+}
+
+/** A ratio can be infinite, and infinity less infinity is no order. */
+function ascending(left: number, right: number): number {
+	return left === right ? 0 : left - right;
 }
 
 function quantile(sorted: readonly number[], share: number): number {
 	const place = share * (sorted.length - 1);
 	const below = sorted[Math.floor(place)] ?? Number.NaN;
 	const above = sorted[Math.ceil(place)] ?? Number.NaN;
-	return below + (above - below) * (place - Math.floor(place));
+	return below === above ? below : below + (above - below) * (place - Math.floor(place));
 }

@@ -58,6 +58,12 @@ describe("estimates over rounds", () => {
 		expect(held).toBeGreaterThanOrEqual(88);
 	});
 
+	test("rounds in which a ratio is infinite make the interval reach there, and nothing is undefined", () => {
+		const infinite = Number.POSITIVE_INFINITY;
+		expect(estimate([1.5, infinite, 2, infinite, 3, 1.7], createRandom(1))).toMatchObject({ median: 2.5, high: infinite });
+		expect(estimate([infinite, infinite, infinite], createRandom(1))).toMatchObject({ median: infinite, low: infinite, high: infinite });
+	});
+
 	test("two rounds say nothing of the spread", () => {
 		expect(estimate([1, 2], createRandom(1))).toEqual({ median: 1.5, low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY, rounds: 2 });
 	});
