@@ -25,5 +25,6 @@ export async function makeRunFolder(): Promise<string> {
 
 export async function removeRunFolder(folder: string): Promise<void> {
 	await stopTestServer(folder);
-	await rm(folder, { recursive: true, force: true });
+	// Processes that are ending may still be writing what they compiled.
+	await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }
