@@ -81,7 +81,8 @@ function windowToJson({ latency, lag, firstToken, gap, ...record }: WindowRecord
 /** One plot of percentiles per lane, and one of all frontiers. */
 function plotsOf({ records, starts, scenarios, verdicts, frontiers }: ResultInput): [string, string][] {
 	const lanes = starts.flatMap((start) => (start.kind === "served" ? [start.lane.name] : []));
-	const marks = PERCENTILES.map((percentile) => [placeOf(percentile), String(percentile)] as const);
+	// Those below stand too close for their texts.
+	const marks = PERCENTILES.filter((percentile) => percentile >= 25).map((percentile) => [placeOf(percentile), String(percentile)] as const);
 	const latencies = lanes.map((lane): [string, string] => {
 		const isVoid = (verdicts.get(lane)?.voidBecause.length ?? 0) > 0;
 		const series = scenarios.flatMap(({ name }): Series[] => {
