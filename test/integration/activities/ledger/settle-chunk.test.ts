@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Connection } from "#activities/database/connection.ts";
 import { closeEpoch, lumpEpoch } from "#activities/ledger/end-epoch.ts";
 import { attemptItem, type LedgerItem, refusalItem } from "#activities/ledger/ledger-row.ts";
-import { isRejectedData, type SettleReply, settleChunk } from "#activities/ledger/settle-chunk.ts";
+import { isRejectedData, type SettleReply, settleChunk, sqlState } from "#activities/ledger/settle-chunk.ts";
 import { sweepSilentEpochs } from "#activities/ledger/sweep.ts";
 import { anchorChains } from "#activities/ledger/upkeep.ts";
 import { findBrokenLink } from "#test/support/ledger-chain.ts";
@@ -199,6 +199,18 @@ describe("money on the lease", () => {
 	});
 });
 
+/** As a gateway does: a lock that was not given in time is no deadlock. */
+async function askAgain(ask: () => Promise<unknown> | undefined): Promise<void> {
+	for (;;) {
+		try {
+			await ask();
+			return;
+		} catch (error) {
+			if (sqlState(error) !== "55P03") throw error;
+		}
+	}
+}
+
 test("settles, grants and heartbeats of the same leases at once: no deadlock, and the sums agree", async () => {
 	await newEpoch(1_000n);
 	const [second] = await ledger.sql<{ id: string }>(
@@ -222,7 +234,7 @@ test("settles, grants and heartbeats of the same leases at once: no deadlock, an
 	];
 	await Promise.all(
 		steps.map(async (step) => {
-			for (let n = 1; n <= 150; n += 1) await step(n);
+			for (let n = 1; n <= 150; n += 1) await askAgain(() => step(n));
 		}),
 	);
 	await closeEpoch(sql, { gatewayId: "g1", epoch }, "adopted");
