@@ -49,6 +49,14 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		titles: ["a reservation the journal cannot take is not sent, and its money is free again"],
 	},
 	{
+		rule: "where the disk is waited for, nothing is sent before it has the reservation",
+		file: "activities/request/reserving.ts",
+		from: "return journal.whenDurable()?.then(() => admission) ?? admission;",
+		to: "return admission;",
+		test: `${UNIT}/fail-closed.test.ts`,
+		titles: ["a reservation is not sent before the disk has it, where that is waited for, nor when the disk does not keep it"],
+	},
+	{
 		rule: "an answer leaves only when its ending is journaled",
 		file: "activities/request/run-attempt.ts",
 		from: "if (failed !== undefined) throw failed.error;",

@@ -18,6 +18,8 @@ export type World = {
 	isFenced: boolean;
 	isAway: boolean;
 	isJournalBroken: boolean;
+	/** When the journal is on the disk; undefined: nothing is to be waited for. */
+	durable: Promise<void> | undefined;
 	isUnlimited: boolean;
 	line: PriceLine;
 	/** What the item of a grant says besides. */
@@ -35,7 +37,7 @@ export async function closePlayedAuthorities(): Promise<void> {
 
 export async function openPlayedAuthority(changes: Partial<World> = {}) {
 	const world: World = {
-		...{ leaseGranted: 100n, isFenced: false, isAway: false, isJournalBroken: false, isUnlimited: false, line: TEST_LINE },
+		...{ leaseGranted: 100n, isFenced: false, isAway: false, isJournalBroken: false, durable: undefined, isUnlimited: false, line: TEST_LINE },
 		...{ item: {}, ahead: {}, onAsked: () => undefined },
 		...changes,
 	};
@@ -65,7 +67,7 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 		revision: 0n,
 		authority: fake,
 		opaqueUserId: (_teamId, text) => `opaque ${text}`,
-		journal: { append, together, close: () => undefined, whenDurable: () => undefined },
+		journal: { append, together, close: () => undefined, whenDurable: () => world.durable },
 		createWriter: () => ({
 			enqueueAttempt: () => undefined,
 			enqueueRefusal: (record) => void refusals.push(record),

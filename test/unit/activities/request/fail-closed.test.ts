@@ -30,6 +30,17 @@ describe("reserving", () => {
 		expect(authority.counters.grants).toBe(grants);
 	});
 
+	it("a reservation is not sent before the disk has it, where that is waited for, nor when the disk does not keep it", async () => {
+		const { call, world } = await openAuthority();
+		(await admitted(call(10n))).release("test");
+		const disk = Promise.withResolvers<void>();
+		disk.promise.catch(() => undefined); // the call hears of it
+		world.durable = disk.promise;
+		const lost = call(10n);
+		disk.reject(new Error("the disk lost it"));
+		await expect(lost).rejects.toThrow("the disk lost it");
+	});
+
 	it("a team without limit spends nothing while the authority is not known to be there", async () => {
 		const away = await openAuthority({ isUnlimited: true, isAway: true });
 		expect(await away.call(1n)).toMatchObject({ kind: "refused", refusal: { code: "authority.unreachable" } });
