@@ -39,6 +39,17 @@ export const TeamPolicy = z
 		"admissionWaitMs, clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap (true|false), unknownFields (refuse|pass), onDisconnect (drain|cancel), maxCallMs, outageAllowanceNanoUsd and outageAllowanceTokens (kept by each gateway in every budget for an outage of PostgreSQL); what is left out keeps its default",
 	);
 
+export const BudgetThreshold = z.strictObject({
+	action: z.string().describe("notify, degrade (to another model alias), needApproval or stop"),
+	at: z
+		.strictObject({
+			basisPoints: z.number().optional().describe("hundredths of a percent of the limit, 1 to 10000"),
+			amount: z.string().optional().describe("decimal string in the unit of the budget, at most the limit"),
+		})
+		.describe("one of the two"),
+	degradeTo: z.record(z.string(), z.string()).optional().describe("of degrade: model alias asked for → alias served instead, over the same protocol"),
+});
+
 export const BudgetSelectorFields = z.strictObject({
 	dimension: z.string().optional().describe("team (default), feature, user, model, provider, key, environment, organization"),
 	dimensionValue: z.string().optional().describe("which feature, user, model …; absent for team and organization"),
@@ -49,9 +60,16 @@ export const BudgetFields = BudgetSelectorFields.extend({
 	timeZone: z.string().optional().describe("IANA name; default: as it is, UTC for a new budget"),
 	limitUsd: usd.optional(),
 	limitAmount: z.string().optional().describe("limit as decimal string in the unit of the budget; this or limitUsd"),
-	stopUsd: usd.nullable().optional().describe("stop below the limit, in dollars; null takes it away; default: as it is"),
-	stopAmount: z.string().nullable().optional(),
-	warnBasisPoints: z.int().optional().describe("where to warn, in hundredths of a percent; default: as it is, 8000 for a new budget"),
+	weekStart: z.int().optional().describe("first day of a week, 1 = Monday (default) to 7"),
+	fiscalYearStart: z.int().optional().describe("first month of the fiscal year, 1 (default) to 12; quarters begin in it and in every third month after"),
+	mode: z.string().optional().describe("enforce (default) or observe: books everything, refuses nothing, reports what it would have refused"),
+	thresholds: z
+		.array(BudgetThreshold)
+		.optional()
+		.describe("all lines, ascending, at most 8; default: as they are, one notice at 80 % for a new budget; the limit itself is always a stop"),
+	stopUsd: usd.nullable().optional().describe("short form of one stop in the place of all stops, in dollars; null takes them away"),
+	stopAmount: z.string().nullable().optional().describe("the same in the unit of the budget"),
+	warnBasisPoints: z.int().optional().describe("short form of one notice in the place of all notices, in hundredths of a percent of the limit"),
 });
 export const SetBudgetRequest = BudgetFields.extend({ teamId });
 export const RemoveBudgetRequest = BudgetSelectorFields.extend({ teamId });
@@ -64,9 +82,15 @@ export const Budget = z.object({
 	unit: z.string(),
 	windowKind: z.string(),
 	timeZone: z.string(),
+	weekStart: z.int(),
+	fiscalYearStart: z.int(),
 	limitAmount: amount,
-	stopAmount: amount.nullable(),
-	warnBasisPoints: z.int(),
+	mode: z.string(),
+	thresholds: z.array(BudgetThreshold),
+	stopAmount: amount.nullable().describe("where spend stops below the limit in the current window; null = at the limit"),
+	needsApproval: z.boolean().describe("that line waits for the approval of a person"),
+	approvedAmount: amount.describe("up to here spend was approved in the current window"),
+	wouldRefuse: z.int().describe("calls of the current window that it would have refused, were it enforced; counted up to 1000"),
 	isFrozen: z.boolean(),
 	postedAmount: amount.describe("spent for certain"),
 	pendingAmount: amount.describe("of what is left, leased by gateways for calls in flight and to come"),

@@ -1,6 +1,6 @@
 /** Why a call was refused for money, from the body of a 402. */
 export type BudgetRefusal = {
-	/** `budget.exceeded`, `budget.none`, `budget.frozen` or `budget.overrun`. */
+	/** `budget.exceeded`, `budget.none`, `budget.frozen`, `budget.overrun` or `budget.needs_approval`. */
 	readonly code: string;
 	readonly message: string;
 	/** Human name of the budget, like "team demo, day"; null when there is none. */

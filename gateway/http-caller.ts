@@ -21,6 +21,9 @@ const PASSED_HEADERS: ReadonlySet<string> = new Set([
 ]);
 const PASSED_PREFIXES: readonly string[] = ["x-ratelimit-", "anthropic-ratelimit-", "anthropic-fast-"];
 
+/** Names of models are any text; what HTTP cannot carry is not told. */
+const NOT_IN_A_HEADER = /[^\x20-\x7e]/g;
+
 const STREAM_HEADERS: readonly string[] = ["cache-control", "no-cache", "x-accel-buffering", "no"];
 
 /** The caller's side of one call over node:http. Writing after the caller left is harmless and skipped. */
@@ -103,6 +106,7 @@ export class HttpCaller implements Caller {
 		const headers = ["x-tollgate-request-id", requestId, "x-tollgate-model", head.model];
 		if (head.budgetLeftNanoUsd !== undefined) headers.push("x-tollgate-budget-left-nano-usd", toWire(head.budgetLeftNanoUsd));
 		if (head.clampedOutputTokens !== undefined) headers.push("x-tollgate-clamped-output-tokens", String(head.clampedOutputTokens));
+		if (head.degradedFrom !== undefined) headers.push("x-tollgate-degraded", head.degradedFrom.replaceAll(NOT_IN_A_HEADER, "?"));
 		for (const name in head.headers) {
 			if (!PASSED_HEADERS.has(name) && !PASSED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
 			const value = head.headers[name];

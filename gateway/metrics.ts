@@ -132,6 +132,8 @@ const AUTHORITY_COUNTERS: readonly (readonly [keyof AuthorityCounters, string, s
 	["unresolved", "tollgate_attempts_unresolved_total", "Attempts charged at their reservation because their end is unknown."],
 	["clamped", "tollgate_attempts_clamped_total", "Attempts admitted with a lowered output cap."],
 	["refused", "tollgate_budget_refusals_total", "Calls refused by a budget."],
+	["observedRefusals", "tollgate_observed_refusals_total", "Calls let pass that an observed budget would have refused, per budget."],
+	["degraded", "tollgate_calls_degraded_total", "Times a call was served by another model because spend had passed a line."],
 	["overruns", "tollgate_overruns_total", "Attempts that cost more than their reservation."],
 	["grants", "tollgate_grants_total", "Lease grants asked of PostgreSQL."],
 	["recallsAnswered", "tollgate_recalls_answered_total", "Claims of other gateways answered with idle money."],

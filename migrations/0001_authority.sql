@@ -71,8 +71,10 @@ CREATE TABLE tollgate.budget (
   window_kind     text NOT NULL CHECK (window_kind IN ('hour', 'day', 'week', 'month', 'quarter', 'lifetime')),
   time_zone       text NOT NULL DEFAULT 'UTC',
   limit_amount    bigint NOT NULL CHECK (limit_amount BETWEEN 0 AND 1000000000000000000),
-  stop_amount     bigint,                               -- a restricting threshold below the limit; null = the limit
-  warn_basis_points integer NOT NULL DEFAULT 8000 CHECK (warn_basis_points BETWEEN 1 AND 10000),
+  thresholds      jsonb NOT NULL DEFAULT '[{"action": "notify", "at": {"basisPoints": 8000}}]', -- domain/budget/scope.ts BudgetThreshold, ascending
+  mode            text NOT NULL DEFAULT 'enforce' CHECK (mode IN ('enforce', 'observe')),
+  week_start      smallint NOT NULL DEFAULT 1 CHECK (week_start BETWEEN 1 AND 7),         -- ISO weekday
+  fiscal_year_start smallint NOT NULL DEFAULT 1 CHECK (fiscal_year_start BETWEEN 1 AND 12), -- quarters begin in this month and every third after
   is_frozen       boolean NOT NULL DEFAULT false,
   revision        bigint NOT NULL DEFAULT 0,            -- policy revision that wrote it last: the fence
   created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -89,7 +91,11 @@ CREATE TABLE tollgate.budget_window (
   starts_at       timestamptz NOT NULL,
   ends_at         timestamptz NOT NULL,                 -- 'infinity' for lifetime
   limit_amount    bigint NOT NULL,
-  stop_amount     bigint NOT NULL,
+  stop_amount     bigint NOT NULL,                      -- the lowest line where spend stops, at most the limit (0013)
+  needs_approval  boolean NOT NULL DEFAULT false,       -- that line is one that a person may approve
+  approved_amount bigint NOT NULL DEFAULT 0,            -- up to here spend was approved in this window
+  degrade_amounts bigint[] NOT NULL DEFAULT '{}',       -- its degrade lines in the order of the definition
+  is_observed     boolean NOT NULL DEFAULT false,       -- books everything, refuses nothing
   granted         bigint NOT NULL DEFAULT 0 CHECK (granted >= 0),
   overrun_cleared bigint NOT NULL DEFAULT 0,
   is_frozen       boolean NOT NULL DEFAULT false,
@@ -114,6 +120,7 @@ CREATE TABLE tollgate.window_event (
   stop_amount   bigint NOT NULL,
   is_frozen     boolean NOT NULL,
   revision      bigint NOT NULL,
+  is_observed   boolean,                                -- of 'opened' and 'limit'; null = as it was before
   PRIMARY KEY (window_id, seq)
 );
 
@@ -208,7 +215,10 @@ LANGUAGE sql STABLE AS $$
     'revision', (SELECT max(revision) FROM tollgate.change)::text,
     'budgets', coalesce((
       SELECT jsonb_agg(jsonb_build_object('budgetId', b.id::text, 'teamId', b.team_id, 'dimension', b.dimension, 'dimensionValue', b.dimension_value,
-        'unit', b.unit, 'windowKind', b.window_kind) ORDER BY b.id)
+        'unit', b.unit, 'windowKind', b.window_kind,
+        'degrade', CASE WHEN b.mode = 'enforce' THEN (
+          SELECT jsonb_agg(jsonb_build_object('at', t.line->'at', 'degradeTo', t.line->'degradeTo') ORDER BY t.place)
+          FROM jsonb_array_elements(b.thresholds) WITH ORDINALITY AS t (line, place) WHERE t.line->>'action' = 'degrade') END) ORDER BY b.id)
       FROM tollgate.budget b WHERE b.deleted_at IS NULL AND (b.team_id = t.id OR b.team_id IS NULL)), '[]'))
   FROM tollgate.team t WHERE t.id = p_team
 $$;

@@ -14,60 +14,20 @@ LANGUAGE sql STABLE AS $$
     AND last_seen_at > clock_timestamp() - interval '3 seconds' AND seen_revision < p_revision
 $$;
 
--- The first instant of a local day. Midnight may be skipped in spring (Cairo, Beirut): AT TIME ZONE then gives the instant
--- of the change. It may happen twice in autumn (Havana): then AT TIME ZONE means the later, but the day began with the first.
-CREATE FUNCTION tollgate.start_of_local_day(p_day timestamp, p_zone text) RETURNS timestamptz
-LANGUAGE sql STABLE AS $$
-  SELECT least(m.midnight, (
-    SELECT min(m.midnight - shift) FROM unnest(ARRAY[interval '30 minutes', interval '1 hour', interval '2 hours']) AS shift
-    WHERE (m.midnight - shift) AT TIME ZONE p_zone = p_day))
-  FROM (SELECT p_day AT TIME ZONE p_zone AS midnight) m
-$$;
-
--- Calendar bounds of the window that contains p_at. Days, weeks, months and quarters follow the local calendar
--- (23- and 25-hour days included); hours are UTC hours, which no daylight change repeats or skips.
-CREATE FUNCTION tollgate.window_bounds(p_kind text, p_zone text, p_at timestamptz, OUT starts_at timestamptz, OUT ends_at timestamptz)
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-  v_local timestamp := p_at AT TIME ZONE p_zone;
-BEGIN
-  CASE p_kind
-    WHEN 'lifetime' THEN starts_at := '-infinity'; ends_at := 'infinity';
-    WHEN 'hour' THEN
-      starts_at := to_timestamp(floor(extract(epoch FROM p_at) / 3600) * 3600);
-      ends_at := starts_at + interval '1 hour';
-    ELSE
-      starts_at := tollgate.start_of_local_day(date_trunc(p_kind, v_local), p_zone);
-      ends_at := tollgate.start_of_local_day(date_trunc(p_kind, v_local) + CASE p_kind
-        WHEN 'day' THEN interval '1 day' WHEN 'week' THEN interval '1 week'
-        WHEN 'month' THEN interval '1 month' ELSE interval '3 months' END, p_zone);
-  END CASE;
-END $$;
-
--- Bounds of the window that follows one which ends at p_after. A new window starts where its predecessor ended, so a clock
--- that went back resets nothing. After a change of time zone it is stretched to the second boundary of the new zone: the
--- change costs one reset and not a second one hours later.
-CREATE FUNCTION tollgate.bounds_after(p_budget tollgate.budget, p_after timestamptz, OUT starts_at timestamptz, OUT ends_at timestamptz)
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-  SELECT b.starts_at, b.ends_at INTO starts_at, ends_at FROM tollgate.window_bounds(p_budget.window_kind, p_budget.time_zone, p_after) b;
-  IF starts_at < p_after THEN
-    starts_at := p_after;
-    SELECT b.ends_at INTO ends_at FROM tollgate.window_bounds(p_budget.window_kind, p_budget.time_zone, ends_at) b;
-  END IF;
-END $$;
-
 CREATE FUNCTION tollgate.insert_window(p_budget tollgate.budget, p_starts_at timestamptz, p_ends_at timestamptz, p_is_ahead boolean) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
   v_id bigint;
+  v_limits record;
 BEGIN
-  INSERT INTO tollgate.budget_window (budget_id, starts_at, ends_at, limit_amount, stop_amount, is_frozen, revision, event_seq, is_ahead)
-  VALUES (p_budget.id, p_starts_at, p_ends_at, p_budget.limit_amount,
-          least(coalesce(p_budget.stop_amount, p_budget.limit_amount), p_budget.limit_amount), p_budget.is_frozen, p_budget.revision, 1, p_is_ahead)
+  SELECT * INTO v_limits FROM tollgate.window_limits(p_budget, 0);
+  INSERT INTO tollgate.budget_window (budget_id, starts_at, ends_at, limit_amount, stop_amount, needs_approval, degrade_amounts, is_observed,
+    is_frozen, revision, event_seq, is_ahead)
+  VALUES (p_budget.id, p_starts_at, p_ends_at, v_limits.limit_amount, v_limits.stop_amount, v_limits.needs_approval, v_limits.degrade_amounts,
+    p_budget.mode = 'observe', p_budget.is_frozen, p_budget.revision, 1, p_is_ahead)
   RETURNING id INTO v_id;
-  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision)
-  SELECT id, 1, 'opened', 0, limit_amount, stop_amount, is_frozen, revision FROM tollgate.budget_window WHERE id = v_id;
+  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed)
+  SELECT id, 1, 'opened', 0, limit_amount, stop_amount, is_frozen, revision, is_observed FROM tollgate.budget_window WHERE id = v_id;
   RETURN v_id;
 END $$;
 
@@ -92,7 +52,7 @@ BEGIN
 
   SELECT * INTO v_bounds FROM tollgate.bounds_after(v_budget, v_latest.ends_at);
   IF v_bounds.ends_at IS NULL OR v_now >= v_bounds.ends_at THEN -- the first window, or nobody was awake for whole windows: the calendar is regular
-    SELECT * INTO v_bounds FROM tollgate.window_bounds(v_budget.window_kind, v_budget.time_zone, v_now);
+    SELECT * INTO v_bounds FROM tollgate.calendar_window(v_budget, v_now);
   END IF;
   RETURN tollgate.insert_window(v_budget, v_bounds.starts_at, v_bounds.ends_at, false);
 END $$;
@@ -151,7 +111,8 @@ BEGIN
     INSERT INTO tollgate.lease AS l (gateway_id, epoch, window_id, granted, version) SELECT p_gateway, p_epoch, id, amount, 1 FROM raised ORDER BY id
     ON CONFLICT (gateway_id, epoch, window_id) DO UPDATE SET granted = l.granted + excluded.granted, version = l.version + 1
   )
-  SELECT id, granted - least(limit_amount, stop_amount) AS amount INTO v_above FROM raised WHERE granted > least(limit_amount, stop_amount) LIMIT 1;
+  SELECT id, granted - least(limit_amount, stop_amount) AS amount INTO v_above FROM raised
+  WHERE granted > least(limit_amount, stop_amount) AND NOT is_observed LIMIT 1;
   -- The last guard of I1: whatever the arithmetic of the caller, no grant leaves more granted than the limit. Fails closed.
   IF FOUND THEN
     RAISE EXCEPTION 'a grant would leave window % by % above its limit', v_above.id, v_above.amount USING ERRCODE = 'check_violation';
@@ -169,7 +130,7 @@ LANGUAGE sql VOLATILE AS $$
   SELECT coalesce(json_agg(json_build_object(
     'budgetId', w.budget_id::text, 'windowId', w.id::text, 'seq', w.event_seq::text,
     'limit', w.limit_amount::text, 'stop', w.stop_amount::text, 'granted', w.granted::text,
-    'isFrozen', w.is_frozen, 'isOverrun', q.overrun > w.overrun_cleared,
+    'isFrozen', w.is_frozen, 'isOverrun', q.overrun > w.overrun_cleared AND NOT w.is_observed, 'isObserved', w.is_observed, 'needsApproval', w.needs_approval,
     'leaseGranted', coalesce(l.granted, 0)::text, 'leaseReturned', coalesce(l.returned, 0)::text, 'leasePosted', coalesce(l.posted, 0)::text, 'leaseOverrun', coalesce(l.overrun, 0)::text,
     'endsAt', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END,
     'endsInMs', CASE WHEN w.ends_at = 'infinity' THEN NULL ELSE extract(epoch FROM w.ends_at - clock_timestamp()) * 1000 END,
@@ -202,10 +163,13 @@ $$;
 -- A call that does not fit leaves claims in the windows where it is short, or renews those of its gateway; with p_is_new_ask, or
 -- after they ran out, they get new ids: an answer to the old ones says nothing about money that came idle since. With
 -- p_drops_claims no other call of this gateway waits there, so that claims in windows that are short no more end.
+-- p_lines, row-major like the needs, is the place among the window's degrade lines of the one that this call may not pass
+-- (null = none): a call that does not fit below it is not served and leaves no claim, because it goes on as degraded.
+-- An observed window has room without end; what its limit would have refused is said by the gateway.
 CREATE FUNCTION tollgate.grant_lease(
   p_gateway text, p_epoch bigint, p_budgets bigint[], p_known_windows bigint[], p_base_granted bigint[],
   p_idle bigint[], p_lookahead bigint[], p_needs bigint[], p_wants_claim boolean, p_is_final boolean,
-  p_is_new_ask boolean DEFAULT false, p_drops_claims boolean DEFAULT false
+  p_is_new_ask boolean DEFAULT false, p_drops_claims boolean DEFAULT false, p_lines integer[] DEFAULT NULL
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -214,6 +178,8 @@ DECLARE
   v_windows bigint[] := '{}';
   v_live bigint;
   v_free bigint[] := array_fill(0::bigint, ARRAY[n]);    -- room under limit and threshold
+  v_ahead bigint[] := array_fill(0::bigint, ARRAY[n]);   -- the part of it below the next degrade line: what lookahead may take
+  v_granted bigint[] := array_fill(0::bigint, ARRAY[n]);
   v_mine bigint[] := array_fill(0::bigint, ARRAY[n]);    -- idle + granted by a lost reply
   v_blocked boolean[] := array_fill(false, ARRAY[n]);
   v_claimed bigint[] := array_fill(0::bigint, ARRAY[n]);
@@ -228,6 +194,7 @@ DECLARE
   v_row record;
   v_fits boolean;
   v_need bigint;
+  v_line bigint;
 BEGIN
   -- Grants of a budget stand in line before its rows: those who wait for a row are all woken when it changed, follow every change
   -- since they asked, and are served in no order.
@@ -242,8 +209,9 @@ BEGIN
 
   PERFORM 1 FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE;
   FOR v_row IN
-    SELECT q.i, s.posted, s.overrun, w.is_frozen OR s.overrun > w.overrun_cleared AS is_blocked,
-      greatest(0, least(w.limit_amount, w.stop_amount) - w.granted) AS free,
+    SELECT q.i, w.granted, s.posted, s.overrun, w.is_frozen OR s.overrun > w.overrun_cleared AND NOT w.is_observed AS is_blocked,
+      tollgate.room_of(w) AS free,
+      CASE WHEN cardinality(w.degrade_amounts) > 0 THEN (SELECT min(line) - w.granted FROM unnest(w.degrade_amounts) AS line WHERE line > w.granted) END AS below_line,
       CASE WHEN q.known = w.id THEN q.idle + greatest(0, coalesce(l.granted, 0) - q.base) ELSE coalesce(l.granted - l.returned - l.posted, 0) END AS mine,
       c.claimed, m.id IS NOT NULL AS has_claim
     FROM unnest(v_windows, p_known_windows, p_base_granted, p_idle) WITH ORDINALITY AS q (id, known, base, idle, i)
@@ -259,6 +227,8 @@ BEGIN
     ) c
   LOOP
     v_free[v_row.i] := v_row.free;
+    v_ahead[v_row.i] := least(v_row.free, v_row.below_line);
+    v_granted[v_row.i] := v_row.granted;
     v_mine[v_row.i] := v_row.mine;
     v_blocked[v_row.i] := v_row.is_blocked;
     v_claimed[v_row.i] := v_row.claimed;
@@ -271,7 +241,11 @@ BEGIN
     v_fits := true;
     FOR i IN 1..n LOOP
       v_need := p_needs[(c - 1) * n + i];
-      IF v_need > 0 AND (v_blocked[i] OR v_need > v_mine[i] + greatest(0, v_free[i] - CASE WHEN p_is_final THEN 0 ELSE v_claimed[i] END) - v_used[i]) THEN
+      IF p_lines[(c - 1) * n + i] IS NULL THEN v_line := NULL;
+      ELSE SELECT w.degrade_amounts[p_lines[(c - 1) * n + i]] INTO v_line FROM tollgate.budget_window w WHERE w.id = v_windows[i];
+      END IF;
+      IF v_need > 0 AND (v_blocked[i] OR v_need > v_mine[i] + greatest(0, v_free[i] - CASE WHEN p_is_final THEN 0 ELSE v_claimed[i] END) - v_used[i]
+        OR v_need > v_line - v_granted[i] + v_mine[i] - v_used[i]) THEN
         v_fits := false;
       END IF;
     END LOOP;
@@ -290,7 +264,7 @@ BEGIN
   FOR i IN 1..n LOOP
     v_raise[i] := greatest(0, v_used[i] - v_mine[i]);
     IF NOT v_blocked[i] AND v_claimed[i] = 0 THEN
-      v_raise[i] := v_raise[i] + greatest(0, least(p_lookahead[i], (v_free[i] - v_raise[i]) / (2 * v_live)));
+      v_raise[i] := v_raise[i] + greatest(0, least(p_lookahead[i], (v_ahead[i] - v_raise[i]) / (2 * v_live)));
     END IF;
   END LOOP;
   IF 0 < ANY (v_raise) THEN PERFORM tollgate.raise_leases(p_gateway, p_epoch, v_windows, v_raise); END IF;

@@ -108,7 +108,8 @@ CREATE TABLE tollgate.refusal (
   limit_amount bigint, granted bigint, idle bigint, need bigint,
   open_reservations bigint,                      -- all of them, at the refusing grant
   waited_ms    integer NOT NULL DEFAULT 0,
-  is_remembered boolean NOT NULL DEFAULT false
+  is_remembered boolean NOT NULL DEFAULT false,
+  is_observed  boolean NOT NULL DEFAULT false    -- the call was let pass: what an observed budget would have refused
 );
 CREATE INDEX refusal_team_at ON tollgate.refusal (team_id, at);
 

@@ -28,7 +28,8 @@ CREATE TABLE tollgate.totals_told (
 CREATE INDEX governance_event_team_at ON tollgate.governance_event (team_id, at);
 CREATE INDEX refusal_at ON tollgate.refusal USING brin (at);
 -- Counting a window's refusals, however many its team has in others.
-CREATE INDEX refusal_window ON tollgate.refusal (window_id) WHERE code IN ('budget.exceeded', 'budget.overrun');
+CREATE INDEX refusal_window ON tollgate.refusal (window_id) WHERE code IN ('budget.exceeded', 'budget.overrun', 'budget.needs_approval') AND NOT is_observed;
+CREATE INDEX refusal_observed ON tollgate.refusal (window_id) WHERE is_observed;
 
 -- What attempts in the database that match the selector of a window's budget, and were not reserved in it, have booked.
 CREATE FUNCTION tollgate.booked_in_attempts(p_window_id bigint) RETURNS bigint
@@ -100,16 +101,19 @@ LANGUAGE plpgsql AS $$
 DECLARE
   v_window tollgate.budget_window;
   v_budget tollgate.budget;
+  v_limits record;
 BEGIN
   SELECT * INTO v_window FROM tollgate.budget_window WHERE id = p_window_id FOR NO KEY UPDATE;
   SELECT * INTO v_budget FROM tollgate.budget WHERE id = v_window.budget_id;
-  IF v_window.revision >= v_budget.revision AND v_window.is_frozen = v_budget.is_frozen THEN RETURN; END IF;
-  UPDATE tollgate.budget_window SET limit_amount = v_budget.limit_amount,
-    stop_amount = least(coalesce(v_budget.stop_amount, v_budget.limit_amount), v_budget.limit_amount),
-    is_frozen = v_budget.is_frozen, revision = v_budget.revision, event_seq = event_seq + 1
+  SELECT * INTO v_limits FROM tollgate.window_limits(v_budget, v_window.approved_amount);
+  IF v_window.revision >= v_budget.revision AND (v_window.limit_amount, v_window.stop_amount, v_window.needs_approval, v_window.is_frozen)
+    IS NOT DISTINCT FROM (v_limits.limit_amount, v_limits.stop_amount, v_limits.needs_approval, v_budget.is_frozen) THEN RETURN; END IF;
+  UPDATE tollgate.budget_window SET limit_amount = v_limits.limit_amount, stop_amount = v_limits.stop_amount, needs_approval = v_limits.needs_approval,
+    degrade_amounts = v_limits.degrade_amounts, is_observed = v_budget.mode = 'observe',
+    is_frozen = v_budget.is_frozen, revision = greatest(revision, v_budget.revision), event_seq = event_seq + 1
   WHERE id = p_window_id RETURNING * INTO v_window;
-  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision)
-  VALUES (v_window.id, v_window.event_seq, 'limit', v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision);
+  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed)
+  VALUES (v_window.id, v_window.event_seq, 'limit', v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision, v_window.is_observed);
 END $$;
 
 -- Inserts or updates one budget and its current window. p_budget is domain/budget/scope.ts BudgetDefinition.
@@ -131,13 +135,16 @@ BEGIN
   IF v_revision >= p_revision THEN RETURN v_id; END IF;
   IF v_id IS NULL THEN
     v_is_new := true;
-    INSERT INTO tollgate.budget (team_id, dimension, dimension_value, unit, window_kind, time_zone, limit_amount, stop_amount, warn_basis_points, is_frozen, revision)
+    INSERT INTO tollgate.budget (team_id, dimension, dimension_value, unit, window_kind, time_zone, week_start, fiscal_year_start, limit_amount, mode, thresholds,
+      is_frozen, revision)
     VALUES (v_team, p_budget->>'dimension', p_budget->>'dimensionValue', p_budget->>'unit', p_budget->>'windowKind', p_budget->>'timeZone',
-      (p_budget->>'limitAmount')::bigint, (p_budget->>'stopAmount')::bigint, (p_budget->>'warnBasisPoints')::integer, v_frozen, p_revision)
+      (p_budget->>'weekStart')::smallint, (p_budget->>'fiscalYearStart')::smallint, (p_budget->>'limitAmount')::bigint, p_budget->>'mode', p_budget->'thresholds',
+      v_frozen, p_revision)
     RETURNING id INTO v_id;
   ELSE
-    UPDATE tollgate.budget SET time_zone = p_budget->>'timeZone', limit_amount = (p_budget->>'limitAmount')::bigint,
-      stop_amount = (p_budget->>'stopAmount')::bigint, warn_basis_points = (p_budget->>'warnBasisPoints')::integer, revision = p_revision
+    UPDATE tollgate.budget SET time_zone = p_budget->>'timeZone', week_start = (p_budget->>'weekStart')::smallint,
+      fiscal_year_start = (p_budget->>'fiscalYearStart')::smallint, limit_amount = (p_budget->>'limitAmount')::bigint,
+      mode = p_budget->>'mode', thresholds = p_budget->'thresholds', revision = p_revision
     WHERE id = v_id;
   END IF;
   v_window := tollgate.open_window(v_id);
@@ -229,14 +236,14 @@ END $$;
 -- Totals of every window that is open or ended within p_grace, in one snapshot: the sum of its lease rows, its version the
 -- sum of their counters. p_team null = all. Epoch milliseconds; starts_at_ms 0 and ends_at_ms null stand for the infinities.
 CREATE FUNCTION tollgate.team_totals(p_team text, p_grace interval) RETURNS TABLE (
-  team_id text, budget_id bigint, dimension text, dimension_value text, unit text, window_kind text, warn_basis_points integer,
-  window_id bigint, starts_at_ms float8, ends_at_ms float8, limit_amount bigint, stop_amount bigint,
+  team_id text, budget_id bigint, dimension text, dimension_value text, unit text, window_kind text, thresholds jsonb,
+  window_id bigint, starts_at_ms float8, ends_at_ms float8, limit_amount bigint, stop_amount bigint, approved_amount bigint, is_observed boolean,
   granted bigint, posted bigint, pending bigint, overrun bigint, leases bigint, version bigint)
 LANGUAGE sql STABLE AS $$
-  SELECT coalesce(b.team_id, '@organization'), b.id, b.dimension, b.dimension_value, b.unit, b.window_kind, b.warn_basis_points,
+  SELECT coalesce(b.team_id, '@organization'), b.id, b.dimension, b.dimension_value, b.unit, b.window_kind, b.thresholds,
     w.id, CASE WHEN isfinite(w.starts_at) THEN floor(extract(epoch FROM w.starts_at) * 1000)::float8 ELSE 0 END,
     CASE WHEN isfinite(w.ends_at) THEN floor(extract(epoch FROM w.ends_at) * 1000)::float8 END,
-    w.limit_amount, w.stop_amount, w.granted, coalesce(l.posted, 0)::bigint, coalesce(l.pending, 0)::bigint, coalesce(l.overrun, 0)::bigint, l.leases, coalesce(l.version, 0)::bigint
+    w.limit_amount, w.stop_amount, w.approved_amount, w.is_observed, w.granted, coalesce(l.posted, 0)::bigint, coalesce(l.pending, 0)::bigint, coalesce(l.overrun, 0)::bigint, l.leases, coalesce(l.version, 0)::bigint
   FROM tollgate.budget b
   JOIN tollgate.budget_window w ON w.budget_id = b.id
   CROSS JOIN LATERAL (

@@ -32,7 +32,7 @@ DECLARE
   v_live bigint;
   v_held bigint;
   v_raise bigint;
-  v_row record;
+  v_row tollgate.budget_window;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL) THEN
     RETURN json_build_object('fenced', true);
@@ -46,7 +46,7 @@ BEGIN
     CONTINUE WHEN v_row.is_frozen;
     v_held := coalesce((SELECT granted - returned - posted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_row.id), 0);
     v_raise := least(p_wants[array_position(p_budgets, v_row.budget_id)],
-      (least(v_row.limit_amount, v_row.stop_amount) - v_row.granted + v_held) / (2 * v_live)) - v_held;
+      (least(tollgate.room_of(v_row), (SELECT min(line) - v_row.granted FROM unnest(v_row.degrade_amounts) AS line WHERE line > v_row.granted)) + v_held) / (2 * v_live)) - v_held;
     IF v_raise > 0 THEN PERFORM tollgate.raise_leases(p_gateway, p_epoch, ARRAY[v_row.id], ARRAY[v_raise]); END IF;
     SELECT v_granted || v_row.id, v_posted || coalesce(sum(posted), 0)::bigint, v_overrun || coalesce(sum(overrun), 0)::bigint
     INTO v_granted, v_posted, v_overrun FROM tollgate.lease WHERE window_id = v_row.id;

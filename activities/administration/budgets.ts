@@ -1,11 +1,15 @@
 import type { Queryable } from "#activities/keys/port.ts";
+import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
 import {
+	ascending,
 	type BudgetDefinition,
 	type BudgetSelector,
+	type BudgetThreshold,
 	checkBudgetDefinition,
 	checkBudgetSelector,
 	type FieldProblem,
 	ORGANIZATION_ID,
+	readLimitAmount,
 	readLimitUsd,
 	selectorKey,
 } from "#domain/budget/scope.ts";
@@ -59,29 +63,40 @@ export async function removeBudget(
 	await waitUntilInForce(database);
 }
 
-type Known = Pick<BudgetDefinition, "timeZone" | "stopAmount" | "warnBasisPoints">;
+type Known = Pick<BudgetDefinition, "timeZone" | "weekStart" | "fiscalYearStart" | "mode" | "thresholds">;
 
 /** Reads what people typed; what they left out is as `findKnown` has it, else the default. @throws CostControlError "admin.invalid" naming the field. */
 export function definitionOf(setting: BudgetSetting, findKnown: (selector: BudgetSelector) => Known | undefined = () => undefined): BudgetDefinition {
 	const limitAmount = amountOf(setting.limitUsd, setting.limitAmount, "limit");
 	if (limitAmount === undefined) throw invalid([{ field: "limit", problem: "is missing: give dollars, like 0.25" }]);
 	const { teamId, dimension = defaultDimension(teamId), dimensionValue, unit, windowKind } = setting;
-	const isMoneyForTokens = unit === "tokens" && (setting.limitUsd !== undefined || setting.stopUsd !== undefined);
+	const isMoneyForTokens = unit === "tokens" && (setting.limitUsd !== undefined || typeof setting.stopUsd === "string");
 	if (isMoneyForTokens) throw invalid([{ field: "limit", problem: "of a budget in tokens is a number of tokens, not dollars" }]);
 	const selector = checkBudgetSelector({ dimension, dimensionValue, unit, windowKind }, teamId, "budget");
 	if (selector.kind === "invalid") throw invalid(selector.problems);
 	const known = findKnown(selector.value);
-	const { timeZone = known?.timeZone, warnBasisPoints = known?.warnBasisPoints } = setting;
-	const stopAmount = stopOf(setting, known);
-	const checked = checkBudgetDefinition({ ...selector.value, timeZone, warnBasisPoints, limitAmount, stopAmount }, teamId, "budget");
+	const { timeZone = known?.timeZone, weekStart = known?.weekStart, fiscalYearStart = known?.fiscalYearStart, mode = known?.mode } = setting;
+	const lines = linesOf(setting, { known, limitAmount });
+	const checked = checkBudgetDefinition({ ...selector.value, timeZone, weekStart, fiscalYearStart, mode, limitAmount, ...lines }, teamId, "budget");
 	if (checked.kind === "invalid") throw invalid(checked.problems);
 	return checked.value;
 }
 
-/** null takes a stop away. */
-function stopOf({ stopUsd, stopAmount }: BudgetSetting, known: Known | undefined): string | null {
-	if (stopUsd === null || stopAmount === null) return null;
-	return amountOf(stopUsd, stopAmount, "stop") ?? known?.stopAmount ?? null;
+/** The lines asked for, or those known without what a short form takes the place of. */
+function linesOf(
+	setting: BudgetSetting,
+	{ known, limitAmount }: { readonly known: Known | undefined; readonly limitAmount: string },
+): { thresholds?: unknown; warnBasisPoints: number | undefined; stopAmount: string | undefined } {
+	const { warnBasisPoints } = setting;
+	const isStopTaken = setting.stopUsd === null || setting.stopAmount === null;
+	const stopAmount = isStopTaken ? undefined : amountOf(setting.stopUsd ?? undefined, setting.stopAmount ?? undefined, "stop");
+	if (setting.thresholds !== undefined) return { thresholds: setting.thresholds, warnBasisPoints, stopAmount };
+	if (known === undefined) return { warnBasisPoints, stopAmount };
+	const isKept = ({ action }: BudgetThreshold): boolean =>
+		!(action === "notify" && warnBasisPoints !== undefined) && !(action === "stop" && (isStopTaken || stopAmount !== undefined));
+	const limit = readLimitAmount(limitAmount, "limit");
+	const kept = known.thresholds.filter(isKept);
+	return { thresholds: limit.kind === "valid" ? ascending(kept, limit.value) : kept, warnBasisPoints, stopAmount };
 }
 
 const IS_OVERRUN = `
@@ -96,10 +111,13 @@ async function isOverrun(database: Queryable, teamId: string, { dimension, dimen
 
 const BUDGETS = `
 	SELECT b.id, coalesce(b.team_id, '@organization') AS "teamId", b.dimension, b.dimension_value AS "dimensionValue", b.unit, b.window_kind AS "windowKind",
-	       b.time_zone AS "timeZone", b.limit_amount AS "limitAmount", b.stop_amount AS "stopAmount", b.warn_basis_points AS "warnBasisPoints", b.is_frozen AS "isFrozen",
+	       b.time_zone AS "timeZone", b.week_start AS "weekStart", b.fiscal_year_start AS "fiscalYearStart", b.limit_amount AS "limitAmount",
+	       b.mode, b.thresholds, nullif(w.stop_amount, w.limit_amount) AS "stopAmount", coalesce(w.needs_approval, false) AS "needsApproval",
+	       coalesce(w.approved_amount, 0)::text AS "approvedAmount", b.is_frozen AS "isFrozen",
+	       (SELECT count(*) FROM (SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id AND r.is_observed LIMIT ${REFUSALS_COUNTED_MAX}) counted)::int AS "wouldRefuse",
 	       coalesce(l.posted, 0)::text AS "postedAmount", coalesce(l.pending, 0)::text AS "pendingAmount", coalesce(l.overrun, 0)::text AS "overrunAmount",
-	       greatest(0, least(b.limit_amount, coalesce(b.stop_amount, b.limit_amount)) - coalesce(l.posted, 0))::text AS "leftAmount",
-	       coalesce(l.overrun > w.overrun_cleared, false) AS "isOverrun",
+	       greatest(0, coalesce(least(w.limit_amount, w.stop_amount), b.limit_amount) - coalesce(l.posted, 0))::text AS "leftAmount",
+	       coalesce(l.overrun > w.overrun_cleared AND NOT w.is_observed, false) AS "isOverrun",
 	       CASE WHEN isfinite(w.starts_at) THEN to_char(w.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "windowStartsAt",
 	       CASE WHEN isfinite(w.ends_at) THEN to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "resetsAt"
 	FROM tollgate.budget b

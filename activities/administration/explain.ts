@@ -73,6 +73,8 @@ export type RefusalExplanation = {
 	readonly idleAmount: string | null;
 	readonly needAmount: string | null;
 	readonly waitedMs: number;
+	/** The budget is only observed: the call was let pass. */
+	readonly isObserved: boolean;
 };
 
 const BUDGET_NAME =
@@ -98,7 +100,7 @@ const ATTEMPTS = `
 
 const REFUSALS = `
 	SELECT r.refusal_id AS "refusalId", ${TIME("r.refused_at")} AS at, r.code, r.team_id AS "teamId", r.key_id AS "keyId", ${BUDGET_NAME} AS budget, b.unit,
-	       r.limit_amount AS "limitAmount", r.granted AS "grantedAmount", r.idle AS "idleAmount", r.need AS "needAmount", r.waited_ms AS "waitedMs"
+	       r.limit_amount AS "limitAmount", r.granted AS "grantedAmount", r.idle AS "idleAmount", r.need AS "needAmount", r.waited_ms AS "waitedMs", r.is_observed AS "isObserved"
 	FROM tollgate.refusal r LEFT JOIN tollgate.budget b ON b.id = r.budget_id
 	WHERE r.request_id = $1 OR r.refusal_id = $1
 	ORDER BY r.at`;

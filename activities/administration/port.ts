@@ -1,5 +1,5 @@
 import type { Queryable } from "#activities/keys/port.ts";
-import type { BudgetDefinition, BudgetSelector } from "#domain/budget/scope.ts";
+import type { BudgetDefinition, BudgetMode, BudgetSelector, BudgetThreshold } from "#domain/budget/scope.ts";
 
 /** The one writer of limits, as administration sees it: the team's workflow. Each call resolves with the policy revision. */
 export type BudgetGovernor = {
@@ -47,14 +47,19 @@ export type BudgetSetting = {
 	/** Default "nano_usd". */
 	readonly unit?: string | undefined;
 	readonly windowKind: string;
-	/** This and what follows, left out, stays as it is; a new budget has "UTC", no stop and 8000. */
+	/** This and what follows, left out, stays as it is; a new budget has the defaults of domain/budget/scope.ts. */
 	readonly timeZone?: string | undefined;
+	readonly weekStart?: number | undefined;
+	readonly fiscalYearStart?: number | undefined;
+	readonly mode?: string | undefined;
 	readonly limitUsd?: string | undefined;
 	readonly limitAmount?: string | undefined;
-	/** null takes the stop away. */
+	/** All lines of the budget, ascending, checked by domain/budget/scope.ts; the short forms below add theirs. */
+	readonly thresholds?: unknown;
+	/** Short form of one stop in the place of all there are; null takes them away. */
 	readonly stopUsd?: string | null | undefined;
 	readonly stopAmount?: string | null | undefined;
-	/** Hundredths of a percent; default 8,000. */
+	/** Short form of one notice in the place of all there are, in hundredths of a percent. */
 	readonly warnBasisPoints?: number | undefined;
 };
 
@@ -63,9 +68,19 @@ export type BudgetView = BudgetSelector & {
 	readonly id: string;
 	readonly teamId: string;
 	readonly timeZone: string;
+	readonly weekStart: number;
+	readonly fiscalYearStart: number;
 	readonly limitAmount: string;
+	readonly mode: BudgetMode;
+	readonly thresholds: BudgetThreshold[];
+	/** Where spend stops below the limit in the current window: a stop, or an approval that is not given; null = at the limit. */
 	readonly stopAmount: string | null;
-	readonly warnBasisPoints: number;
+	/** That line is one that a person may approve. */
+	readonly needsApproval: boolean;
+	/** Up to here spend was approved in the current window; "0" = nothing was. */
+	readonly approvedAmount: string;
+	/** Calls of the current window that it would have refused, were it enforced; counted up to 1,000. */
+	readonly wouldRefuse: number;
 	readonly isFrozen: boolean;
 	/** Spent for certain. */
 	readonly postedAmount: string;

@@ -1,3 +1,4 @@
+import type { DegradeLine } from "#domain/budget/degrade.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
 import type { KeyResolution } from "../request/port.ts";
 
@@ -15,6 +16,8 @@ export type BudgetRule = {
 	readonly dimensionValue: string;
 	readonly unit: BudgetUnit;
 	readonly windowKind: "hour" | "day" | "week" | "month" | "quarter" | "lifetime";
+	/** Degrade lines of an enforced budget, in the order of its definition; null or absent where it has none. */
+	readonly degrade?: readonly DegradeLine[] | null;
 };
 
 export type TeamRecord = {
@@ -60,6 +63,8 @@ export type GrantRequest = {
 	readonly isNewAsk?: boolean;
 	/** No other call of this gateway waits in these budgets: claims in windows that are short no more end. Default false. */
 	readonly dropsClaims?: boolean;
+	/** Like `needs`: the place of the degrade line that the call may not pass there, null where there is none. Absent = none at all. */
+	readonly lines?: readonly (readonly (number | null)[])[];
 };
 
 /** The budget window and this gateway's lease row, as of the commit of the grant. */

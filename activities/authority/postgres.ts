@@ -6,7 +6,7 @@ import type { Authority, Change, Claim, Fenced, GrantedItem, GrantReply, GrantRe
 type Wire<T> = { [K in keyof T]: T[K] extends bigint ? string : T[K] };
 
 const GRANT =
-	"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11, $12) AS reply";
+	"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11, $12, $13::integer[]) AS reply";
 const GRANT_AHEAD = "SELECT tollgate.grant_ahead($1, $2, $3::bigint[], $4::bigint[]) AS reply";
 const HEARTBEAT = "SELECT tollgate.heartbeat($1, $2, $3::bigint[], $4::bigint[], $5, $6, $7) AS reply";
 const LOAD_TEAMS =
@@ -111,7 +111,7 @@ function unexpected(functionName: string): never {
 	throw new Error(`tollgate.${functionName} returned no row`);
 }
 
-function grantParameters({ items, needs, wantsClaim, isFinal, isNewAsk = false, dropsClaims = false }: GrantRequest): unknown[] {
+function grantParameters({ items, needs, wantsClaim, isFinal, isNewAsk = false, dropsClaims = false, lines }: GrantRequest): unknown[] {
 	const texts = (pick: (item: GrantRequest["items"][number]) => bigint | string) => items.map((item) => pick(item).toString());
 	return [
 		texts((item) => item.budgetId),
@@ -124,6 +124,7 @@ function grantParameters({ items, needs, wantsClaim, isFinal, isNewAsk = false, 
 		isFinal,
 		isNewAsk,
 		dropsClaims,
+		lines?.flat() ?? null,
 	];
 }
 

@@ -1,3 +1,4 @@
+import { presentDefinition } from "#domain/budget/older-definition.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { selectorKey } from "#domain/budget/scope.ts";
 import type { HeldFreeze, WindowReport } from "#domain/budget/team-budget-state.ts";
@@ -16,7 +17,7 @@ const READ_GOVERNANCE = `
 		coalesce(bool_or(g.is_frozen), false) AS is_frozen, max(g.freeze_reason) AS freeze_reason, coalesce(max(g.freeze_seq), 0) AS freeze_seq
 	FROM tollgate.team_governance g WHERE g.team_id = $1`;
 const READ_BUDGETS = `
-	SELECT dimension, dimension_value, unit, window_kind, time_zone, limit_amount, stop_amount, warn_basis_points
+	SELECT dimension, dimension_value, unit, window_kind, time_zone, week_start, fiscal_year_start, limit_amount, mode, thresholds
 	FROM tollgate.budget WHERE coalesce(team_id, '@organization') = $1 AND deleted_at IS NULL ORDER BY id`;
 /** The previous window is still reported while calls that were reserved in it may settle (maxCallMs plus a minute, and slack). */
 export const READ_TOTALS = `
@@ -29,15 +30,17 @@ type BudgetRow = {
 	unit: BudgetDefinition["unit"];
 	window_kind: BudgetDefinition["windowKind"];
 	time_zone: string;
+	week_start: number;
+	fiscal_year_start: number;
 	limit_amount: string;
-	stop_amount: string | null;
-	warn_basis_points: number;
+	mode: BudgetDefinition["mode"];
+	thresholds: BudgetDefinition["thresholds"];
 };
 
 type FreezeRow = { is_frozen: boolean; freeze_reason: string | null; freeze_seq: string };
 
 /** A row of tollgate.team_totals, with its team's freeze; bigints arrive as decimal strings. */
-export type TotalsRow = Omit<BudgetRow, "time_zone" | "stop_amount"> &
+export type TotalsRow = Omit<BudgetRow, "time_zone" | "week_start" | "fiscal_year_start" | "mode"> &
 	FreezeRow & {
 		team_id: string;
 		budget_id: string;
@@ -45,6 +48,8 @@ export type TotalsRow = Omit<BudgetRow, "time_zone" | "stop_amount"> &
 		starts_at_ms: number;
 		ends_at_ms: number | null;
 		stop_amount: string;
+		approved_amount: string;
+		is_observed: boolean;
 		granted: string;
 		posted: string;
 		pending: string;
@@ -58,7 +63,14 @@ export function createPostgresBudgetStore(connection: Connection): BudgetStore {
 	return {
 		async writeBudgets({ teamId, revision, requestedBy, set, remove }) {
 			const rows = await connection
-				.query<{ revision: string }>("apply_policy", APPLY_POLICY, [teamId, revision, requestedBy, JSON.stringify(set), JSON.stringify(remove)])
+				.query<{ revision: string }>("apply_policy", APPLY_POLICY, [
+					teamId,
+					revision,
+					requestedBy,
+					// A change that an older worker began may come in its words.
+					JSON.stringify(set.map(presentDefinition)),
+					JSON.stringify(remove),
+				])
 				.catch((error: unknown) => {
 					throw isMissingTeam(error) ? new CostControlError("admin.not_found", `there is no team ${teamId}`, { cause: error }) : error;
 				});
@@ -85,8 +97,11 @@ export function toHeldFreeze(row: FreezeRow): HeldFreeze {
 	return { isFrozen: row.is_frozen, reason: row.freeze_reason, seq: Number(row.freeze_seq) };
 }
 
+export type RefusalCounts = { readonly refusals: number; readonly observedRefusals: number };
+export const NO_REFUSALS: RefusalCounts = { refusals: 0, observedRefusals: 0 };
+
 /** Totals carry no refusals of their own; those are counted apart, when a team is told. */
-export function toWindowReport(row: TotalsRow, refusals: number): WindowReport {
+export function toWindowReport(row: TotalsRow, counts: RefusalCounts): WindowReport {
 	return {
 		key: selectorKey({ dimension: row.dimension, dimensionValue: row.dimension_value, unit: row.unit, windowKind: row.window_kind }),
 		startsAtMs: row.starts_at_ms,
@@ -95,7 +110,8 @@ export function toWindowReport(row: TotalsRow, refusals: number): WindowReport {
 		posted: row.posted,
 		overrun: row.overrun,
 		leases: Number(row.leases),
-		refusals,
+		...counts,
+		approved: row.approved_amount,
 		version: Number(row.version),
 	};
 }
@@ -115,11 +131,13 @@ async function readBudgets(connection: Connection, teamId: string): Promise<Held
 			unit: row.unit,
 			windowKind: row.window_kind,
 			timeZone: row.time_zone,
+			weekStart: row.week_start,
+			fiscalYearStart: row.fiscal_year_start,
 			limitAmount: row.limit_amount,
-			stopAmount: row.stop_amount,
-			warnBasisPoints: row.warn_basis_points,
+			mode: row.mode,
+			thresholds: row.thresholds,
 		})),
-		windows: totals.map((row) => toWindowReport(row, 0)),
+		windows: totals.map((row) => toWindowReport(row, NO_REFUSALS)),
 	};
 }
 

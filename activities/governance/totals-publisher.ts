@@ -1,5 +1,7 @@
 import { type AcceptedTotals, planPublications } from "#domain/budget/publication.ts";
+import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { NO_REFUSALS, type RefusalCounts } from "../budgets/postgres.ts";
 import type { PublisherObserver, TotalsSink } from "./port.ts";
 import type { TeamSnapshot, TotalsSource } from "./totals-source.ts";
 
@@ -28,7 +30,7 @@ export class TotalsPublisher {
 	private readonly options: TotalsPublisherOptions;
 	private readonly accepted = new Map<string, AcceptedTotals>();
 	private readonly recordedAt = new Map<string, number>();
-	private readonly refusals = new Map<string, number>();
+	private readonly refusals = new Map<string, RefusalCounts>();
 	private readonly refusalSeenAt = new Map<string, number>();
 	private sentAt: number[] = [];
 	private isPublisher = false;
@@ -65,7 +67,7 @@ export class TotalsPublisher {
 		try {
 			if (!(await this.takeRole())) return;
 			await this.refreshOpenings();
-			const teams = await this.options.source.readTeams((windowId) => this.refusals.get(windowId) ?? 0);
+			const teams = await this.options.source.readTeams((windowId) => this.refusals.get(windowId) ?? NO_REFUSALS);
 			this.forgetGone(teams);
 			await this.publish(await this.withRefusals(teams));
 		} catch (error) {
@@ -102,7 +104,7 @@ export class TotalsPublisher {
 		const refused = await this.options.source.teamsRefused(sinceSeconds);
 		this.refusalsReadAt = this.options.now();
 		const recounted: TeamSnapshot[] = [];
-		for (const team of teams) recounted.push(await this.recount(team, refused.get(team.teamId)));
+		for (const team of teams) recounted.push(await this.recount(team, newestRefusal(refused, team.teamId)));
 		return recounted;
 	}
 
@@ -112,7 +114,7 @@ export class TotalsPublisher {
 		const counts = await this.options.source.countRefusals(team);
 		this.refusalSeenAt.set(team.teamId, newestAt);
 		for (const [windowId, count] of counts) this.refusals.set(windowId, count);
-		return { ...team, windows: team.windows.map((window) => ({ ...window, refusals: counts.get(window.windowId) ?? window.refusals })) };
+		return { ...team, windows: team.windows.map((window) => ({ ...window, ...counts.get(window.windowId) })) };
 	}
 
 	private async publish(teams: readonly TeamSnapshot[]): Promise<void> {
@@ -166,4 +168,10 @@ export class TotalsPublisher {
 		const live = new Set(teams.flatMap((team) => team.windows.map((window) => window.windowId)));
 		for (const windowId of this.refusals.keys()) if (!live.has(windowId)) this.refusals.delete(windowId);
 	}
+}
+
+/** Windows of the organisation refuse calls of its teams. */
+function newestRefusal(refused: ReadonlyMap<string, number>, teamId: string): number | undefined {
+	if (teamId !== ORGANIZATION_ID) return refused.get(teamId);
+	return refused.size === 0 ? undefined : Math.max(...refused.values());
 }

@@ -1,6 +1,7 @@
 import { type PublishedWindow, REFUSALS_COUNTED_MAX, type TeamTotals } from "#domain/budget/publication.ts";
 import { CHAIN_HEADS_MAX, type ChainHead, type RefusalNote, type TotalsReport } from "#domain/budget/team-budget-state.ts";
-import { READ_TOTALS, type TotalsRow, toHeldFreeze, toWindowReport } from "../budgets/postgres.ts";
+import { linesOf } from "#domain/budget/thresholds.ts";
+import { NO_REFUSALS, READ_TOTALS, type RefusalCounts, type TotalsRow, toHeldFreeze, toWindowReport } from "../budgets/postgres.ts";
 import type { Connection } from "../database/connection.ts";
 
 /**
@@ -12,17 +13,24 @@ const TRY_LOCK = "SELECT pg_try_advisory_lock($1) AS is_held";
 const PUBLISHER_LOCK_ID = "718204010";
 const YOUNG_BUDGETS = "SELECT tollgate.refresh_opening_balances(interval '20 minutes')";
 const TEAMS_REFUSED_SINCE = "SELECT team_id, max(at) AS at FROM tollgate.refusal WHERE at > clock_timestamp() - make_interval(secs => $1) GROUP BY team_id";
-/** Index refusal_window holds these codes alone. */
+/** Index refusal_window holds these codes alone, refusal_observed what was only observed. */
 const COUNT_REFUSALS = `
-	SELECT w.id AS window_id, counted.refusals FROM unnest($1::bigint[]) AS w (id)
+	SELECT w.id AS window_id, counted.refusals, observed.refusals AS observed_refusals FROM unnest($1::bigint[]) AS w (id)
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS refusals FROM (
-			SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id AND r.code IN ('budget.exceeded', 'budget.overrun') LIMIT ${REFUSALS_COUNTED_MAX}
+			SELECT 1 FROM tollgate.refusal r
+			WHERE r.window_id = w.id AND r.code IN ('budget.exceeded', 'budget.overrun', 'budget.needs_approval') AND NOT r.is_observed LIMIT ${REFUSALS_COUNTED_MAX}
 		) capped
-	) counted WHERE counted.refusals > 0`;
+	) counted
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS refusals FROM (
+			SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id AND r.is_observed LIMIT ${REFUSALS_COUNTED_MAX}
+		) capped
+	) observed
+	WHERE counted.refusals + observed.refusals > 0`;
 const LAST_REFUSALS = `
 	SELECT request_id, code, window_id, floor(extract(epoch FROM at) * 1000)::float8 AS at_ms
-	FROM tollgate.refusal WHERE team_id = $1 ORDER BY at DESC LIMIT 5`;
+	FROM tollgate.refusal WHERE team_id = $1 AND NOT is_observed ORDER BY at DESC LIMIT 5`;
 
 /** Chains that can still grow, or did an hour ago, and that hold money of these windows. Read after the totals, so they cover them. */
 const CHAIN_HEADS = `
@@ -58,7 +66,7 @@ export class TotalsSource {
 	}
 
 	/** Every team's open and just-closed windows in one snapshot. `refusalsOf` gives the count last read per window id. */
-	async readTeams(refusalsOf: (windowId: string) => number): Promise<TeamSnapshot[]> {
+	async readTeams(refusalsOf: (windowId: string) => RefusalCounts): Promise<TeamSnapshot[]> {
 		const rows = await this.connection.query<TotalsRow>("team_totals", READ_TOTALS, [null]);
 		const teams = Map.groupBy(rows, (row) => row.team_id);
 		return [...teams].map(([teamId, teamRows]) => ({
@@ -81,15 +89,15 @@ export class TotalsSource {
 	}
 
 	/** Refused calls per window id of one team, each at most REFUSALS_COUNTED_MAX. */
-	async countRefusals(team: TeamSnapshot): Promise<ReadonlyMap<string, number>> {
+	async countRefusals(team: TeamSnapshot): Promise<ReadonlyMap<string, RefusalCounts>> {
 		const windowIds = team.rows.map((row) => row.window_id);
-		const rows = await this.connection.query<{ window_id: string; refusals: string }>("count_refusals", COUNT_REFUSALS, [windowIds]);
-		return new Map(rows.map((row) => [row.window_id, Number(row.refusals)]));
+		const rows = await this.connection.query<{ window_id: string; refusals: string; observed_refusals: string }>("count_refusals", COUNT_REFUSALS, [windowIds]);
+		return new Map(rows.map((row) => [row.window_id, { refusals: Number(row.refusals), observedRefusals: Number(row.observed_refusals) }]));
 	}
 
 	async report(team: TeamSnapshot): Promise<TotalsReport> {
-		const refusals = new Map(team.windows.map((window) => [window.windowId, window.refusals]));
-		const windows = team.rows.map((row) => toWindowReport(row, refusals.get(row.window_id) ?? 0));
+		const counts = new Map(team.windows.map(({ windowId, refusals, observedRefusals }) => [windowId, { refusals, observedRefusals }]));
+		const windows = team.rows.map((row) => toWindowReport(row, counts.get(row.window_id) ?? NO_REFUSALS));
 		const [anyRow] = team.rows;
 		const chainHeads = await this.connection.query<ChainHead>("chain_heads", CHAIN_HEADS, [team.rows.map((row) => row.window_id)]);
 		const rest = { chainHeads, ...(anyRow && { freeze: toHeldFreeze(anyRow) }) };
@@ -97,7 +105,7 @@ export class TotalsSource {
 		const last = await this.connection.query<{ request_id: string; code: string; window_id: string | null; at_ms: number }>("last_refusals", LAST_REFUSALS, [
 			team.teamId,
 		]);
-		const keyOf = new Map(team.rows.map((row) => [row.window_id, toWindowReport(row, 0).key]));
+		const keyOf = new Map(team.rows.map((row) => [row.window_id, toWindowReport(row, NO_REFUSALS).key]));
 		const notes = last.map(
 			(row): RefusalNote => ({ atMs: row.at_ms, key: keyOf.get(row.window_id ?? "") ?? "", code: row.code, requestId: row.request_id.slice(0, 80) }),
 		);
@@ -105,15 +113,16 @@ export class TotalsSource {
 	}
 }
 
-function toPublished(row: TotalsRow, refusals: number): PublishedWindow {
+function toPublished(row: TotalsRow, counts: RefusalCounts): PublishedWindow {
+	const limitAmount = BigInt(row.limit_amount);
 	return {
 		windowId: row.window_id,
-		limitAmount: BigInt(row.limit_amount),
-		stopAmount: BigInt(row.stop_amount),
-		warnBasisPoints: row.warn_basis_points,
+		limitAmount,
+		lines: linesOf({ limitAmount, thresholds: row.thresholds }).map(({ amount }) => amount),
+		approved: BigInt(row.approved_amount),
 		granted: BigInt(row.granted),
 		posted: BigInt(row.posted),
 		version: Number(row.version),
-		refusals,
+		...counts,
 	};
 }

@@ -23,6 +23,7 @@ export type StoredAnswer = {
 	readonly headers: Readonly<Record<string, string>>;
 	readonly model: string;
 	readonly clampedOutputTokens: number | undefined;
+	readonly degradedFrom?: string | undefined;
 	readonly isStream: boolean;
 	/** At most 1 MiB. */
 	readonly body: Buffer;

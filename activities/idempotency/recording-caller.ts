@@ -93,8 +93,9 @@ export class RecordingCaller implements Caller {
 			const value = head.headers[name];
 			if (typeof value === "string") headers[name] = value;
 		}
-		const { status, model, clampedOutputTokens } = head;
-		return { requestId, status, headers, model, clampedOutputTokens, isStream: this.#isStream, body: Buffer.concat(this.#chunks) };
+		const { status, model, clampedOutputTokens, degradedFrom } = head;
+		const kept = { requestId, status, headers, model, clampedOutputTokens, ...(degradedFrom !== undefined && { degradedFrom }) };
+		return { ...kept, isStream: this.#isStream, body: Buffer.concat(this.#chunks) };
 	}
 
 	#keep(bytes: Buffer): void {

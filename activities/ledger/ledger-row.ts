@@ -140,5 +140,6 @@ function refusalFields(record: RefusalRecord) {
 		open_reservations: record.openReservations,
 		waited_ms: Math.round(record.waitedMs),
 		is_remembered: record.isRemembered,
+		is_observed: record.isObserved ?? false,
 	};
 }

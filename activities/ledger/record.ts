@@ -83,6 +83,8 @@ export type RefusalRecord = {
 	readonly openReservations: string | null;
 	readonly waitedMs: number;
 	readonly isRemembered: boolean;
+	/** The call was let pass: an observed budget would have refused it. Absent = no. */
+	readonly isObserved?: boolean;
 };
 
 export type JournalRecord = ReservationRecord | OutcomeRecord | RefusalRecord;

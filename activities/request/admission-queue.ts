@@ -26,6 +26,8 @@ type AskOptions = {
 	readonly dropsClaims: boolean;
 	readonly allowance: Amounts;
 	readonly lookaheadFor?: Amounts;
+	/** Like the needs: places of the degrade lines that calls may not pass. */
+	readonly lines?: readonly (readonly (number | null)[])[];
 };
 
 export type AdmissionQueueDependencies = {
@@ -228,6 +230,7 @@ export class AdmissionQueue {
 		const needs = batch.map(({ standing, need }) =>
 			budgets.map((budget) => (standing.budgets.some((own) => own.budgetId === budget.budgetId) ? amountIn(budget.unit, need) : 0n)),
 		);
+		const lines = batch.map(({ standing }) => budgets.map((budget) => standing.budgets.find((own) => own.budgetId === budget.budgetId)?.line?.place ?? null));
 		const isFirst = (waiter: Waiter) => waiter.nextAskAtMs === waiter.startedAtMs;
 		const allowance = largestOf(batch.map(({ standing }) => standing.allowance));
 		const askedAtMs = this.dependencies.nowMs();
@@ -238,6 +241,7 @@ export class AdmissionQueue {
 			isNewAsk: batch.some(({ claims, standing }) => claims.size === 0 && standing.waitMs < ANSWERED_BY_HEARTBEAT_MS),
 			dropsClaims: !this.isMetByOthers(budgets, batch),
 			allowance,
+			...(lines.some((row) => row.some((place) => place !== null)) && { lines }),
 		});
 		if (!reply) return this.onUnreachable(batch);
 		const items = new Map(reply.items.map((item) => [item.budgetId, item]));
@@ -307,9 +311,9 @@ export class AdmissionQueue {
 		});
 		counters.grants++;
 		try {
-			const { isFinal, isNewAsk, dropsClaims, lookaheadFor } = options;
+			const { isFinal, isNewAsk, dropsClaims, lookaheadFor, lines } = options;
 			// A refill has no part in the claims of the calls that wait.
-			const reply = await authority.grant({ items, needs, wantsClaim: !lookaheadFor, isFinal, isNewAsk, dropsClaims });
+			const reply = await authority.grant({ items, needs, wantsClaim: !lookaheadFor, isFinal, isNewAsk, dropsClaims, ...(lines && { lines }) });
 			if ("isFenced" in reply) {
 				onFenced();
 				return undefined;
@@ -341,6 +345,9 @@ export class AdmissionQueue {
 		const evidence = new GrantEvidence({ budgets, items, askedAtMs, book: this.dependencies.book, claims: waiter.claims });
 		const blocked = evidence.blocked(waiter.full);
 		if (blocked) return this.refuse(waiter, blocked);
+
+		const beyond = evidence.beyondLine(waiter.full);
+		if (beyond) return this.end(waiter, { kind: "beyond_line", ...beyond });
 
 		const { least } = waiter;
 		const hopeless = evidence.hopeless(least);

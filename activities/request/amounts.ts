@@ -12,8 +12,12 @@ export function amountsOf({ nanoUsd, tokens }: { readonly nanoUsd: bigint; reado
 	return { nanoUsd, tokens: BigInt(tokens) };
 }
 
-/** What may be granted in a window: the limit, or a restricting threshold below it. */
-export function boundOf(item: Pick<LeaseFacts, "limit" | "stop">): bigint {
+/** More than any budget, and far below what a bigint of PostgreSQL holds. */
+const WITHOUT_BOUND = 1n << 62n;
+
+/** What may be granted in a window: the limit, or a restricting threshold below it; anything in an observed one. */
+export function boundOf(item: Pick<LeaseFacts, "limit" | "stop" | "isObserved">): bigint {
+	if (item.isObserved) return WITHOUT_BOUND;
 	return item.stop < item.limit ? item.stop : item.limit;
 }
 

@@ -10,6 +10,8 @@ export type AnswerHead = {
 	readonly model: string;
 	readonly clampedOutputTokens: number | undefined;
 	readonly budgetLeftNanoUsd: NanoUsd | undefined;
+	/** The model alias asked for, where lines of a budget made another one serve the call. */
+	readonly degradedFrom?: string | undefined;
 };
 
 /** The caller's side of a real-time call, as the request layer sees it; the gateway implements it over HTTP. */

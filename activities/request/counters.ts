@@ -7,6 +7,8 @@ export function emptyCounters(): AuthorityCounters {
 		admitted: 0,
 		admittedOnAllowance: 0,
 		refused: 0,
+		observedRefusals: 0,
+		degraded: 0,
 		clamped: 0,
 		settled: 0,
 		released: 0,

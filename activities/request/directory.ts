@@ -9,7 +9,12 @@ import type { KeyIdentity, KeyResolution, TeamPolicy } from "./port.ts";
  * First sight costs one round trip; afterwards everything is in memory until the change log says otherwise.
  * Cache keys are hashes of the whole secret, so that two different keys can never share an entry.
  */
-type Match = { readonly budgets: readonly BudgetRule[]; readonly hasTeamBudget: boolean };
+type Match = {
+	readonly budgets: readonly BudgetRule[];
+	readonly hasTeamBudget: boolean;
+	/** Some budget has lines that degrade calls. */
+	readonly hasLines: boolean;
+};
 
 type Team = { readonly record: TeamRecord; readonly policy: TeamPolicy; readonly matches: Map<string, Match> };
 
@@ -62,11 +67,12 @@ export class Directory {
 	/** Budgets a call meets; `isAdmissible` is false for a team without a budget of its own that is not unlimited. */
 	match(call: CallDimensions): Match & { readonly isAdmissible: boolean } {
 		const team = this.teams.get(call.teamId);
-		if (!team) return { budgets: [], hasTeamBudget: false, isAdmissible: false };
+		if (!team) return { budgets: [], hasTeamBudget: false, hasLines: false, isAdmissible: false };
 		const cacheKey = `${call.key}\0${call.feature}\0${call.user}\0${call.environment}\0${call.model}\0${call.provider}`;
 		let match = team.matches.get(cacheKey);
 		if (!match) {
-			match = matchBudgets(team.record.budgets, call);
+			const matched = matchBudgets(team.record.budgets, call);
+			match = { ...matched, hasLines: matched.budgets.some(({ degrade }) => (degrade?.length ?? 0) > 0) };
 			if (team.matches.size >= MAX_CACHED_MATCHES) team.matches.clear();
 			team.matches.set(cacheKey, match);
 		}

@@ -1,5 +1,6 @@
 import type { Bound } from "#domain/bound/request.ts";
 import { type Amounts, amountIn, type LeaseBook, type MatchedBudget } from "#domain/budget/lease-book.ts";
+import { thresholdAmount } from "#domain/budget/scope.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { GrantedItem } from "../authority/port.ts";
 import { boundOf } from "./amounts.ts";
@@ -38,6 +39,16 @@ export class GrantEvidence {
 	blocked(need: Amounts): Shortage | undefined {
 		const blocked = this.shortage(need, (item) => item.isFrozen || (this.input.book.leaseOfWindow(item.windowId)?.isOverrun ?? item.isOverrun));
 		return blocked && { ...blocked, code: blocked.item.isFrozen ? "budget.frozen" : "budget.overrun" };
+	}
+
+	/** The degrade line the call would pass: beyond it another alias serves it, at once. */
+	beyondLine(need: Amounts): { readonly budgetId: string; readonly place: number } | undefined {
+		for (const { budgetId, unit, line } of this.input.budgets) {
+			const item = this.input.items.get(budgetId);
+			if (line === undefined || item === undefined) continue;
+			if (thresholdAmount(line.at, item.limit) - item.granted + this.idleAtCommit(item) < amountIn(unit, need)) return { budgetId, place: line.place };
+		}
+		return undefined;
 	}
 
 	/** Too little even if every open reservation came back whole. */
@@ -82,7 +93,7 @@ export class GrantEvidence {
 			const amount = amountIn(unit, need);
 			if (!item || !isShort(item, amount, idle)) continue;
 			const endsAtMs = item.endsInMs === null ? Number.POSITIVE_INFINITY : this.input.askedAtMs + item.endsInMs;
-			return { code: "budget.exceeded", item, unit, idle, need: amount, endsAtMs, isRemembered: false };
+			return { code: shortageCode(item, amount, idle), item, unit, idle, need: amount, endsAtMs, isRemembered: false };
 		}
 		return undefined;
 	}
@@ -92,4 +103,9 @@ export class GrantEvidence {
 		const lease = this.input.book.leaseOfWindow(item.windowId);
 		return lease ? lease.idle + lease.returned - item.leaseReturned : 0n;
 	}
+}
+
+/** An approval is asked for only where it would help: what is left below the limit itself covers the need. */
+function shortageCode(item: GrantedItem, need: bigint, idle: bigint): ErrorCode {
+	return item.needsApproval && item.limit - item.granted + idle >= need ? "budget.needs_approval" : "budget.exceeded";
 }

@@ -3,6 +3,7 @@ import { type BoundOptions, boundRequest } from "#domain/bound/bound-request.ts"
 import type { FieldTable } from "#domain/bound/field-table.ts";
 import { inspectRequest } from "#domain/bound/inspect-request.ts";
 import type { Bound, Endpoint, InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
+import type { Serving } from "#domain/budget/degrade.ts";
 import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import type { Caller } from "./caller.ts";
 import { checkReferences } from "./check-references.ts";
@@ -71,14 +72,34 @@ export async function serveCall(dependencies: PipelineDependencies, input: Model
 	const checked = checkReferences(prepared.request, { teamId: input.key.teamId, policy, authority: dependencies.authority });
 	const problem = checked instanceof Promise ? await checked : checked;
 	if (problem !== undefined) return { kind: "rejected", problem };
+	const scope = { dependencies, input, caller, policy, book, request: prepared.request };
+	let tried = await tryDeployments(scope, prepared.candidates);
+	while (tried.kind === "degraded") {
+		const { serving } = tried;
+		const choice = chooseDeployments(dependencies.catalog, book, { model: serving.served, endpoint: input.endpoint });
+		if (choice.kind === "rejected") return { kind: "rejected", problem: cannotDegrade(serving, choice.problem) };
+		tried = await tryDeployments({ ...scope, serving }, choice.candidates);
+	}
+	return tried;
+}
+
+type Degraded = { readonly kind: "degraded"; readonly serving: Serving };
+
+async function tryDeployments(scope: CallScope, candidates: readonly PricedDeployment[]): Promise<CallEnd | Degraded> {
 	let last: CallEnd = ANSWERED;
-	for (const candidate of prepared.candidates) {
-		const tried = await tryDeployment({ dependencies, input, caller, policy, book, request: prepared.request }, candidate);
+	for (const candidate of candidates) {
+		const tried = await tryDeployment(scope, candidate);
+		if (tried.kind === "degraded") return tried;
 		if (tried.kind !== "not_sent") return toCallEnd(tried);
 		if (tried.hasCallerLeft) return ANSWERED;
 		last = UNREACHABLE;
 	}
 	return last;
+}
+
+/** Fails closed: beyond the line the model asked for may not be used, and the one in its place cannot be. */
+function cannotDegrade({ asked, served }: Serving, problem: RequestProblem): RequestProblem {
+	return { ...problem, message: `Spend has reached a line beyond which ${asked} is served by ${served}, which cannot be used here. ${problem.message}` };
 }
 
 const UNREACHABLE: CallEnd = {
@@ -118,9 +139,11 @@ type CallScope = {
 	readonly policy: TeamPolicy;
 	readonly book: PriceBook;
 	readonly request: InspectedRequest;
+	/** Set where lines of budgets make another alias serve it. */
+	readonly serving?: Serving;
 };
 
-type Tried = AttemptEnd | { readonly kind: "refused"; readonly refusal: Refusal };
+type Tried = AttemptEnd | Degraded | { readonly kind: "refused"; readonly refusal: Refusal };
 
 /** One deployment: its own bound, reservation and attempt id (money-path §6). */
 async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Promise<Tried> {
@@ -129,7 +152,7 @@ async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Pro
 	if (bounded.kind === "unbounded") return { kind: "failed", problem: bounded.problem };
 	const asked = dependencies.authority.admit(toAdmission(scope, candidate, bounded.bound));
 	const admission: Admission = asked instanceof Promise ? await asked : asked;
-	if (admission.kind === "refused") return admission;
+	if (admission.kind === "refused") return admission.servedAs === undefined ? admission : { kind: "degraded", serving: admission.servedAs };
 	return send(scope, candidate, { attempt: admission.attempt, bound: bounded.bound });
 }
 
@@ -148,7 +171,8 @@ function toAdmission(scope: CallScope, candidate: PricedDeployment, bound: Bound
 		claimed: request.claimed,
 		endpoint: input.endpoint,
 		protocol: input.protocol,
-		model: request.model,
+		model: scope.serving?.served ?? request.model,
+		...(scope.serving && { serving: scope.serving }),
 		provider: candidate.line.provider,
 		deployment: candidate.deployment.name,
 		line: candidate.line,
@@ -188,6 +212,7 @@ async function send(
 		isReasoning: line.isReasoning,
 		maxCallMs: policy.maxCallMs,
 		answerBytesMax: dependencies.answerBytesMax,
+		degradedFrom: scope.serving?.asked,
 	};
 	const { authority, transport, nowMs, crashPoint } = dependencies;
 	const running = runAttempt(plan, { transport, caller, journalTurn: authority.journalTurn, nowMs, crashPoint });
@@ -197,7 +222,7 @@ async function send(
 	return end;
 }
 
-function toCallEnd(tried: Exclude<Tried, { kind: "not_sent" }>): CallEnd {
+function toCallEnd(tried: Exclude<Tried, { kind: "not_sent" | "degraded" }>): CallEnd {
 	if (tried.kind === "failed") return { kind: "rejected", problem: tried.problem };
 	return tried;
 }

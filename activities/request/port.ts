@@ -1,4 +1,5 @@
 import type { Bound, Endpoint } from "#domain/bound/request.ts";
+import type { Serving } from "#domain/budget/degrade.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { PriceBook, PriceLine, Protocol } from "#domain/pricing/price-book.ts";
@@ -53,8 +54,10 @@ export type AdmissionInput = {
 	readonly claimed: Readonly<Record<string, string>>;
 	readonly endpoint: Endpoint;
 	readonly protocol: Protocol;
-	/** Model alias asked for, and the deployment chosen for it. */
+	/** Model alias served, and the deployment chosen for it. */
 	readonly model: string;
+	/** How lines of budgets made the call be served; absent = as asked. */
+	readonly serving?: Serving;
 	readonly provider: string;
 	readonly deployment: string;
 	readonly line: PriceLine;
@@ -139,7 +142,10 @@ export type Attempt = {
 	charge(reason: string, detail: { readonly providerRequestId: string | null; readonly httpStatus: number | null; readonly durationMs: number }): Booked;
 };
 
-export type Admission = { readonly kind: "admitted"; readonly attempt: Attempt } | { readonly kind: "refused"; readonly refusal: Refusal };
+/** `servedAs`: not refused in the end, but to be asked for again as served so, because spend has passed a line that degrades it. */
+export type Admission =
+	| { readonly kind: "admitted"; readonly attempt: Attempt }
+	| { readonly kind: "refused"; readonly refusal: Refusal; readonly servedAs?: Serving };
 
 /** The request layer as the gateway uses it. Returns plain values on the hot path, promises only when it has to wait. */
 export type RequestAuthority = {
@@ -172,6 +178,10 @@ export type AuthorityCounters = {
 	/** Of those, the ones that took from the money kept for an outage. */
 	admittedOnAllowance: number;
 	refused: number;
+	/** Admitted, though an observed budget would have refused it: one per call and budget. */
+	observedRefusals: number;
+	/** Asked for again as another alias, because a line degrades it. */
+	degraded: number;
 	clamped: number;
 	settled: number;
 	released: number;

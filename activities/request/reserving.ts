@@ -4,8 +4,7 @@ import { MAX_MATCHED_BUDGETS } from "#domain/budget/match.ts";
 import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import { formatUsd } from "#domain/money/wire.ts";
-import type { BudgetRule } from "../authority/port.ts";
-import type { Journal, LedgerWriter, ReservationRecord } from "../ledger/record.ts";
+import type { Journal, LedgerWriter, RefusalRecord, ReservationRecord } from "../ledger/record.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import { amountsOf, leastAmounts } from "./amounts.ts";
 import { type AttemptDependencies, OpenAttempt } from "./attempt.ts";
@@ -14,7 +13,9 @@ import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import type { JournalTurn } from "./journal-turn.ts";
 import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
+import { observedRefusals } from "./observed-refusals.ts";
 import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal, SettleInput } from "./port.ts";
+import { asDegraded, withLines } from "./served-model.ts";
 import type { Standing, Verdict } from "./waiting-call.ts";
 
 /**
@@ -49,6 +50,7 @@ export type ReservingDependencies = {
 };
 
 const UNLIMITED: Reservation["leases"] = [];
+const NONE: readonly RefusalRecord[] = [];
 
 export class Reserving {
 	private readonly dependencies: ReservingDependencies;
@@ -65,27 +67,37 @@ export class Reserving {
 
 	admit(input: AdmissionInput): Admission | Promise<Admission> {
 		const { directory, queue } = this.dependencies;
-		const { budgets, isAdmissible } = directory.match(callDimensions(input));
-		if (!isAdmissible) return this.refuseWithoutBudget(input);
+		const matched = directory.match(callDimensions(input));
+		if (!matched.isAdmissible) return this.refuseWithoutBudget(input);
+		const budgets = matched.hasLines ? withLines(matched.budgets, input) : matched.budgets;
 		const reservation = this.reserveInMemory(budgets, amountsOf(input.bound));
 		if (reservation) {
 			this.refillWhenLow(input.key.teamId, budgets, reservation);
 			return this.open(input, reservation, undefined);
 		}
+		const beyond = matched.hasLines ? this.dependencies.book.beyondLine(budgets, amountsOf(input.bound), this.dependencies.nowMs()) : undefined;
+		if (beyond) return this.degrade(input, { budgetId: beyond.budgetId, place: beyond.line.place });
 		const remembered = budgets.length === 0 ? undefined : queue.remembered(budgets, leastAmounts(input.bound));
 		if (remembered && !input.refineBound) return { kind: "refused", refusal: this.refuse(input, remembered, 0) };
 		if (budgets.length === 0) return { kind: "refused", refusal: unreachable() };
 		return this.wait(input, budgets, remembered);
 	}
 
-	private reserveInMemory(budgets: readonly BudgetRule[], amounts: Amounts): Reservation | undefined {
+	/** The call passes a line that degrades it: it is asked for again as that line serves it, in money held already where that is enough. */
+	private degrade(input: AdmissionInput, beyond: { readonly budgetId: string; readonly place: number }): Admission {
+		const { counters, directory } = this.dependencies;
+		counters.degraded++;
+		return asDegraded(directory.match(callDimensions(input)).budgets, beyond, input);
+	}
+
+	private reserveInMemory(budgets: readonly MatchedBudget[], amounts: Amounts): Reservation | undefined {
 		const { book, isAway, nowMs } = this.dependencies;
 		if (budgets.length === 0) return this.reserveUnlimited(amounts);
 		const reservation = book.tryReserve(budgets, amounts, nowMs());
 		return !reservation && isAway() ? book.tryReserveWithAllowance(budgets, amounts, nowMs()) : reservation;
 	}
 
-	private async wait(input: AdmissionInput, budgets: readonly BudgetRule[], remembered: Shortage | undefined): Promise<Admission> {
+	private async wait(input: AdmissionInput, budgets: readonly MatchedBudget[], remembered: Shortage | undefined): Promise<Admission> {
 		const verdict: Verdict = remembered ? { kind: "refused", shortage: remembered, waitedMs: 0 } : await this.ask(input, 0);
 		const exact = canExactBoundHelp(verdict) ? await input.refineBound?.(leftAfter(verdict)) : undefined;
 		if (exact === undefined) return this.conclude(input, verdict);
@@ -93,7 +105,7 @@ export class Reserving {
 	}
 
 	/** The same call under its exact bound: a lower clamp or none in the money it holds, else one more try in what is left of the wait. */
-	private async askAgain(input: AdmissionInput, budgets: readonly BudgetRule[], verdict: Verdict): Promise<Verdict> {
+	private async askAgain(input: AdmissionInput, budgets: readonly MatchedBudget[], verdict: Verdict): Promise<Verdict> {
 		if (verdict.kind === "reserved") return loosenClamp(input.bound, verdict);
 		const waitedMs = verdict.kind === "refused" ? verdict.waitedMs : 0;
 		const remembered = this.dependencies.queue.remembered(budgets, leastAmounts(input.bound));
@@ -114,7 +126,8 @@ export class Reserving {
 	private standingOf(input: AdmissionInput, waitedMs: number): Standing | undefined {
 		const { directory } = this.dependencies;
 		const { teamId } = input.key;
-		const { budgets, isAdmissible } = directory.match(callDimensions(input));
+		const { budgets: matched, hasLines, isAdmissible } = directory.match(callDimensions(input));
+		const budgets = hasLines ? withLines(matched, input) : matched;
 		const waitMs = Math.max(0, directory.policy(teamId).admissionWaitMs - waitedMs);
 		return isAdmissible ? { budgets, allowance: this.allowanceOf(teamId), waitMs } : undefined;
 	}
@@ -130,6 +143,8 @@ export class Reserving {
 				return this.open(input, verdict.reservation, verdict.clampedOutputTokens);
 			case "refused":
 				return { kind: "refused", refusal: this.refuse(input, verdict.shortage, verdict.waitedMs) };
+			case "beyond_line":
+				return this.degrade(input, verdict);
 			case "unreachable":
 				return { kind: "refused", refusal: unreachable() };
 			case "inadmissible":
@@ -156,26 +171,40 @@ export class Reserving {
 		crashPoint("after-reserve");
 		const identity = { n, attemptId: `${gatewayId}-${epoch}-${n}`, reservedAtMs: wallClockMs(), clampedOutputTokens };
 		const record: ReservationRecord = reservationRecord(input, reservation, identity, opaqueUserId);
+		const observed = observedRefusals(input, reservation, () => this.refusalIdentity());
 		return new Promise((resolve, reject) => {
 			let failure: { readonly error: unknown } | undefined;
 			journalTurn.add({
 				append() {
 					try {
 						journal.append(record);
+						for (const refusal of observed ?? NONE) journal.append(refusal);
 					} catch (error) {
 						failure = { error };
 					}
 				},
 				conclude: (problem) => {
 					failure ??= problem;
-					if (failure === undefined) resolve(this.admitted(input, reservation, record));
-					else {
+					if (failure === undefined) {
+						if (observed !== undefined) this.tellObserved(observed);
+						resolve(this.admitted(input, reservation, record));
+					} else {
 						this.dependencies.book.release(reservation);
 						reject(failure.error);
 					}
 				},
 			});
 		});
+	}
+
+	private tellObserved(observed: readonly RefusalRecord[]): void {
+		this.dependencies.counters.observedRefusals += observed.length;
+		for (const refusal of observed) this.dependencies.writer.enqueueRefusal(refusal);
+	}
+
+	private refusalIdentity(): { readonly refusalId: string; readonly refusedAtMs: number } {
+		const { epoch, gatewayId, wallClockMs } = this.dependencies;
+		return { refusalId: `${gatewayId}-${epoch}-f-${this.nextRefusal++}`, refusedAtMs: wallClockMs() };
 	}
 
 	private admitted(input: AdmissionInput, reservation: Reservation, record: ReservationRecord): Admission | Promise<Admission> {
@@ -210,9 +239,9 @@ export class Reserving {
 	}
 
 	private refuse(input: AdmissionInput, shortage: Shortage, waitedMs: number): Refusal {
-		const { counters, directory, epoch, gatewayId, journal, wallClockMs, writer } = this.dependencies;
+		const { counters, directory, journal, writer } = this.dependencies;
 		counters.refused++;
-		const record = refusalRecord(input, shortage, { refusalId: `${gatewayId}-${epoch}-f-${this.nextRefusal++}`, refusedAtMs: wallClockMs(), waitedMs });
+		const record = refusalRecord(input, shortage, { ...this.refusalIdentity(), waitedMs });
 		journal.append(record);
 		writer.enqueueRefusal(record);
 		const rule = directory.team(input.key.teamId)?.record.budgets.find((budget) => budget.budgetId === shortage.item.budgetId);
@@ -235,11 +264,11 @@ export class Reserving {
 	}
 
 	private refuseWithoutBudget(input: AdmissionInput): Admission {
-		const { counters, directory, epoch, gatewayId, journal, wallClockMs, writer } = this.dependencies;
+		const { counters, directory, journal, writer } = this.dependencies;
 		counters.refused++;
 		const matched = directory.match(callDimensions(input)).budgets.length;
 		const code = matched > MAX_MATCHED_BUDGETS ? "budget.too_many_windows" : "budget.none";
-		const record = refusalRecord(input, { code }, { refusalId: `${gatewayId}-${epoch}-f-${this.nextRefusal++}`, refusedAtMs: wallClockMs(), waitedMs: 0 });
+		const record = refusalRecord(input, { code }, { ...this.refusalIdentity(), waitedMs: 0 });
 		journal.append(record);
 		writer.enqueueRefusal(record);
 		const { teamId } = input.key;
@@ -297,11 +326,14 @@ function refusalMessage({ code, item, need, unit }: Shortage, words: { budget: s
 	if (code === "budget.overrun")
 		return `The budget "${words.budget}" was overrun by a call that cost more than it reserved: nothing is granted until a person or the next window clears that.${resets} ${words.howToAsk}`;
 	const amount = (value: bigint): string => (unit === "tokens" ? `${value} tokens` : `${formatUsd(value)} USD`);
+	if (code === "budget.needs_approval")
+		return `The budget "${words.budget}" needs the approval of a person to spend beyond ${amount(item.stop)} of ${amount(item.limit)}; this call can cost up to ${amount(need)}.${resets} ${words.howToAsk}`;
 	return `The budget "${words.budget}" has ${amount(words.left)} left of ${amount(item.limit)}; this call can cost up to ${amount(need)}.${resets} ${words.howToAsk}`;
 }
 
 function leftNanoUsd(reservation: Reservation): NanoUsd | undefined {
 	let left: bigint | undefined;
-	for (const lease of reservation.leases) if (lease.unit === "nano_usd" && (left === undefined || lease.left < left)) left = lease.left;
+	for (const lease of reservation.leases)
+		if (lease.unit === "nano_usd" && !lease.facts.isObserved && (left === undefined || lease.left < left)) left = lease.left;
 	return left;
 }

@@ -27,6 +27,8 @@ export type AttemptPlan = {
 	readonly maxCallMs: number;
 	/** Largest answer that is held in memory. */
 	readonly answerBytesMax: number;
+	/** The model alias asked for, where lines of a budget made another one serve the call. */
+	readonly degradedFrom?: string | undefined;
 };
 
 export type AttemptEnd =
@@ -284,13 +286,14 @@ class AttemptRun implements AnswerListener {
 	}
 
 	#head(): AnswerHead {
-		const { attempt, deployment } = this.#plan;
+		const { attempt, deployment, degradedFrom } = this.#plan;
 		return {
 			status: this.#status,
 			headers: this.#headers,
 			model: deployment.model,
 			clampedOutputTokens: attempt.clampedOutputTokens,
 			budgetLeftNanoUsd: attempt.budgetLeftNanoUsd,
+			degradedFrom,
 		};
 	}
 

@@ -29,6 +29,8 @@ export type Standing = {
 export type Verdict =
 	| { readonly kind: "reserved"; readonly reservation: Reservation; readonly clampedOutputTokens: number | undefined }
 	| { readonly kind: "refused"; readonly shortage: Shortage; readonly waitedMs: number }
+	/** It would pass a degrade line of that budget: it is to be asked for again as the line serves it. */
+	| { readonly kind: "beyond_line"; readonly budgetId: string; readonly place: number }
 	| { readonly kind: "unreachable"; readonly waitedMs: number }
 	/** A change came into force while it waited: the key was revoked, or the team may not make this call any more. */
 	| { readonly kind: "revoked" | "inadmissible" }

@@ -18,6 +18,7 @@ type RefusalRow = {
 	need: string | null;
 	open_reservations: string | null;
 	waited_ms: number;
+	is_observed: boolean;
 	shortest_wait_ms: string;
 	event_granted: string | null;
 	event_limit: string | null;
@@ -44,7 +45,7 @@ const REFUSALS = `
 		WHERE e.kind = 'adjustment' AND e.detail ? 'resolves' AND jsonb_typeof(e.detail->'windows') = 'object' AND pg_input_is_valid(d.value, 'numeric')
 		GROUP BY d.key
 	)
-	SELECT r.refusal_id, r.code, r.window_id, r.window_seq, r.limit_amount, r.granted, r.idle, r.need, r.open_reservations, r.waited_ms,
+	SELECT r.refusal_id, r.code, r.window_id, r.window_seq, r.limit_amount, r.granted, r.idle, r.need, r.open_reservations, r.waited_ms, r.is_observed,
 	       least($1::bigint, (t.policy->>'admissionWaitMs')::bigint, p.shortest) AS shortest_wait_ms,
 	       e.granted_after AS event_granted, e.limit_amount AS event_limit, e.stop_amount AS event_stop, e.is_frozen AS event_frozen,
 	       -- What was resolved since stands as a negative overrun of the pseudo gateway: at the refusal it was there.
@@ -58,7 +59,7 @@ const REFUSALS = `
 	LEFT JOIN (
 		SELECT subject, min((detail->'policy'->>'admissionWaitMs')::bigint) AS shortest FROM tollgate.change WHERE kind = 'team' GROUP BY subject
 	) p ON p.subject = r.team_id
-	WHERE r.code IN ('budget.exceeded', 'budget.frozen', 'budget.overrun')
+	WHERE r.code IN ('budget.exceeded', 'budget.frozen', 'budget.overrun', 'budget.needs_approval')
 	ORDER BY r.refusal_id`;
 
 /** A team that had a budget for a minute was not without one; the minute covers the gateway's clock. */
@@ -88,7 +89,7 @@ function refusalProblem(row: RefusalRow): string | undefined {
 		return `gives no evidence: window ${row.window_id} has no event ${row.window_seq}`;
 	if (row.code === "budget.frozen") return row.event_frozen ? undefined : "says frozen, but the window was not";
 	if (row.code === "budget.overrun") return BigInt(row.overrun ?? 0) > 0n ? undefined : "says overrun, but the window has none";
-	if (row.granted === null || row.limit_amount === null || row.need === null || row.idle === null || row.open_reservations === null)
+	if (row.granted === null || row.limit_amount === null || row.need === null || row.idle === null || (row.open_reservations === null && !row.is_observed))
 		return "lacks the numbers it was decided on";
 	const [limit, stop, granted] = [BigInt(row.event_limit), BigInt(row.event_stop), BigInt(row.event_granted)];
 	const ceiling = limit < stop ? limit : stop;
@@ -97,7 +98,9 @@ function refusalProblem(row: RefusalRow): string | undefined {
 	if (saidLimit !== ceiling && saidLimit !== limit) return `says the limit was ${saidLimit}, the window's history says ${limit}, threshold ${stop}`;
 	const free = ceiling - granted + BigInt(row.idle);
 	if (free >= BigInt(row.need)) return `needed ${row.need} while ${ceiling} - ${granted} + idle ${row.idle} = ${free} was free`;
-	return waitProblem(row, ceiling - granted);
+	if (row.code === "budget.needs_approval" && stop >= limit) return "says that an approval is missing, but no line stood below the limit";
+	// A call that was let pass waited for nothing.
+	return row.is_observed ? undefined : waitProblem(row, ceiling - granted);
 }
 
 /** Money that calls in flight held could still have come back: such a call waits before it is refused. */

@@ -4,7 +4,7 @@ import type { Snapshot } from "./snapshot.ts";
 /**
  * Replays the history of every budget window in commit order and judges each grant against the
  * limit, threshold and freeze then in force (money-path §10). An overhang (limit lowered below what
- * is granted) is no overspend: only a grant can overspend.
+ * is granted) is no overspend: only a grant can overspend, and none in a window that was observed then.
  */
 export type WindowTally = { readonly overspendNanoUsd: bigint };
 
@@ -17,13 +17,15 @@ type EventRow = {
 	limit_amount: string;
 	stop_amount: string;
 	is_frozen: boolean;
+	/** null = as it was before. */
+	is_observed: boolean | null;
 	unit: "nano_usd" | "tokens";
 };
 
-type WindowState = { windowId: string; seq: bigint; granted: bigint; limit: bigint; stop: bigint; isFrozen: boolean };
+type WindowState = { windowId: string; seq: bigint; granted: bigint; limit: bigint; stop: bigint; isFrozen: boolean; isObserved: boolean };
 
 const EVENTS = `
-	SELECT e.window_id, e.seq, e.kind, e.amount, e.granted_after, e.limit_amount, e.stop_amount, e.is_frozen, b.unit
+	SELECT e.window_id, e.seq, e.kind, e.amount, e.granted_after, e.limit_amount, e.stop_amount, e.is_frozen, e.is_observed, b.unit
 	FROM tollgate.window_event e
 	JOIN tollgate.budget_window w ON w.id = e.window_id
 	JOIN tollgate.budget b ON b.id = w.budget_id
@@ -36,6 +38,14 @@ const WINDOWS_AGAINST_LAST_EVENT = `
 	LEFT JOIN LATERAL (SELECT * FROM tollgate.window_event e WHERE e.window_id = w.id ORDER BY e.seq DESC LIMIT 1) e ON true
 	WHERE e.seq IS NULL OR (w.granted, w.limit_amount, w.stop_amount, w.is_frozen, w.event_seq)
 	      IS DISTINCT FROM (e.granted_after, e.limit_amount, e.stop_amount, e.is_frozen, e.seq)
+	ORDER BY w.id`;
+
+/** Whether a window is observed is told when it is opened and whenever its limits change. */
+const OBSERVED_AGAINST_EVENTS = `
+	SELECT w.id, w.is_observed, e.is_observed AS last_observed
+	FROM tollgate.budget_window w
+	LEFT JOIN LATERAL (SELECT x.is_observed FROM tollgate.window_event x WHERE x.window_id = w.id AND x.is_observed IS NOT NULL ORDER BY x.seq DESC LIMIT 1) e ON true
+	WHERE w.is_observed <> coalesce(e.is_observed, false)
 	ORDER BY w.id`;
 
 const LEASES_AGAINST_EVENTS = `
@@ -75,6 +85,9 @@ export async function judgeWindows(snapshot: Snapshot, findings: Findings): Prom
 				: `stands at granted ${row["granted"]}, limit ${row["limit_amount"]}, event ${row["event_seq"]}; its history ends at granted ${row["granted_after"]}, limit ${row["last_limit"]}, event ${row["last_seq"]}`,
 		);
 	}
+	for await (const row of snapshot.rows<{ id: string; is_observed: boolean }>(OBSERVED_AGAINST_EVENTS)) {
+		findings.add("history", `budget_window ${row.id}`, `is ${row.is_observed ? "observed" : "enforced"}; its history says otherwise`);
+	}
 	for await (const row of snapshot.rows<Record<string, string>>(LEASES_AGAINST_EVENTS)) {
 		findings.add(
 			"counter",
@@ -93,7 +106,7 @@ async function replayHistories(snapshot: Snapshot, findings: Findings): Promise<
 	let state: WindowState | undefined;
 	for await (const row of snapshot.rows<EventRow>(EVENTS)) {
 		const previous: WindowState =
-			state?.windowId === row.window_id ? state : { windowId: row.window_id, seq: 0n, granted: 0n, limit: 0n, stop: 0n, isFrozen: false };
+			state?.windowId === row.window_id ? state : { windowId: row.window_id, seq: 0n, granted: 0n, limit: 0n, stop: 0n, isFrozen: false, isObserved: false };
 		const next: WindowState = {
 			windowId: row.window_id,
 			seq: BigInt(row.seq),
@@ -101,6 +114,7 @@ async function replayHistories(snapshot: Snapshot, findings: Findings): Promise<
 			limit: BigInt(row.limit_amount),
 			stop: BigInt(row.stop_amount),
 			isFrozen: row.is_frozen,
+			isObserved: row.is_observed ?? previous.isObserved,
 		};
 		const problem = historyProblem(previous, next, row);
 		if (problem) findings.add("history", `window_event ${row.window_id}/${row.seq}`, problem);
@@ -122,6 +136,7 @@ async function replayHistories(snapshot: Snapshot, findings: Findings): Promise<
 function overGrant(inForce: WindowState, amount: bigint, grantedAfter: bigint): bigint {
 	if (amount <= 0n) return 0n;
 	if (inForce.isFrozen) return amount;
+	if (inForce.isObserved) return 0n;
 	const ceiling = inForce.limit < inForce.stop ? inForce.limit : inForce.stop;
 	const over = grantedAfter - ceiling;
 	if (over <= 0n) return 0n;
@@ -139,5 +154,6 @@ function historyProblem(previous: WindowState, next: WindowState, row: EventRow)
 	if (next.limit !== previous.limit || next.stop !== previous.stop || next.isFrozen !== previous.isFrozen) {
 		return `a ${row.kind} changed the limit from ${previous.limit}/${previous.stop} to ${next.limit}/${next.stop}`;
 	}
+	if (next.isObserved !== previous.isObserved) return `a ${row.kind} changed whether the window is observed`;
 	return undefined;
 }

@@ -1,10 +1,16 @@
+import type { LineAhead } from "./degrade.ts";
 import { type LeaseFacts, type Unit, WindowLease } from "./window-lease.ts";
 
 /**
  * Every lease one gateway holds, and the reserve / settle / release of calls inside them. Pure: time comes in as
  * monotonic milliseconds. Reserving is all or none over the windows of a call; nothing here waits.
  */
-export type MatchedBudget = { readonly budgetId: string; readonly unit: Unit };
+export type MatchedBudget = {
+	readonly budgetId: string;
+	readonly unit: Unit;
+	/** The degrade line this call may not pass, if any. */
+	readonly line?: LineAhead;
+};
 
 export type Amounts = { readonly nanoUsd: bigint; readonly tokens: bigint };
 
@@ -108,13 +114,25 @@ export class LeaseBook {
 	tryReserve(budgets: readonly MatchedBudget[], amounts: Amounts, nowMs: number): Reservation | undefined {
 		if (!this.isLive(nowMs)) return undefined;
 		const leases: WindowLease[] = [];
-		for (const { budgetId, unit } of budgets) {
+		for (const { budgetId, unit, line } of budgets) {
 			const lease = this.leaseOf(budgetId, nowMs);
 			if (!lease?.isSpendable(nowMs) || lease.free < amountIn(unit, amounts)) return undefined;
+			if (isBeyond(lease, line, amountIn(unit, amounts))) return undefined;
 			leases.push(lease);
 		}
 		for (const lease of leases) lease.reserve(amountIn(lease.unit, amounts), nowMs);
 		return { leases, amounts, isOfAllowance: false };
+	}
+
+	/** The budget whose degrade line the call would pass, as far as leases that may be spent from tell. */
+	beyondLine(budgets: readonly MatchedBudget[], amounts: Amounts, nowMs: number): (MatchedBudget & { readonly line: LineAhead }) | undefined {
+		for (const budget of budgets) {
+			const { budgetId, unit, line } = budget;
+			if (line === undefined) continue;
+			const lease = this.leaseOf(budgetId, nowMs);
+			if (lease?.isSpendable(nowMs) && isBeyond(lease, line, amountIn(unit, amounts))) return { ...budget, line };
+		}
+		return undefined;
 	}
 
 	/**
@@ -125,9 +143,10 @@ export class LeaseBook {
 		if (!this.isAllowanceLive(nowMs)) return undefined;
 		const isLive = this.isLive(nowMs);
 		const leases: WindowLease[] = [];
-		for (const { budgetId, unit } of budgets) {
+		for (const { budgetId, unit, line } of budgets) {
 			const lease = this.leaseOf(budgetId, nowMs);
 			if (!lease?.isSpendable(nowMs) || (isLive ? lease.idle : lease.allowance) < amountIn(unit, amounts)) return undefined;
+			if (isBeyond(lease, line, amountIn(unit, amounts))) return undefined;
 			leases.push(lease);
 		}
 		for (const lease of leases) {
@@ -193,4 +212,8 @@ export class LeaseBook {
 			for (const place of [this.current, this.next]) if (place.get(lease.budgetId) === lease) place.delete(lease.budgetId);
 		}
 	}
+}
+
+function isBeyond(lease: WindowLease, line: LineAhead | undefined, amount: bigint): boolean {
+	return line !== undefined && !lease.fitsBelow(line.at, amount);
 }

@@ -1,5 +1,3 @@
-import { thresholdAmounts } from "./thresholds.ts";
-
 /**
  * Which teams are told their totals now (money-path §9): a total moved 1 % of its limit or crossed a line,
  * a window is new, calls were refused, or 30 s went by with anything unsaid. Crossings and freezes that a person
@@ -8,12 +6,16 @@ import { thresholdAmounts } from "./thresholds.ts";
 export type PublishedWindow = {
 	readonly windowId: string;
 	readonly limitAmount: bigint;
-	readonly stopAmount: bigint;
-	readonly warnBasisPoints: number;
+	/** Amounts at which something is to be told, the limit among them, in any order. */
+	readonly lines: readonly bigint[];
+	/** Up to here spend was approved. */
+	readonly approved: bigint;
 	readonly granted: bigint;
 	readonly posted: bigint;
 	readonly version: number;
 	readonly refusals: number;
+	/** Calls that an observed budget would have refused. */
+	readonly observedRefusals: number;
 };
 
 /** `freezeSeq`: number of the newest decision to freeze or unfreeze the team. */
@@ -62,15 +64,15 @@ function urgencyOf(windows: readonly PublishedWindow[], known: AcceptedTotals | 
 }
 
 function hasCrossed(window: PublishedWindow, before: PublishedWindow | undefined): boolean {
-	const { warn, stop } = thresholdAmounts(window);
 	const postedBefore = before?.posted ?? 0n;
 	const crosses = (line: bigint): boolean => window.posted >= line && postedBefore < line;
-	return crosses(warn) || crosses(stop) || (window.refusals > 0 && (before?.refusals ?? 0) === 0);
+	const isApproved = before !== undefined && window.approved > before.approved;
+	return isApproved || window.lines.some(crosses) || (window.refusals > 0 && (before?.refusals ?? 0) === 0);
 }
 
 function hasMoved(window: PublishedWindow, before: PublishedWindow | undefined): boolean {
 	if (before === undefined) return true;
-	if (window.refusals > before.refusals) return true;
+	if (window.refusals > before.refusals || window.observedRefusals > before.observedRefusals) return true;
 	if (window.version <= before.version) return false;
 	const onePercent = window.limitAmount / 100n;
 	return distance(window.posted, before.posted) > onePercent || distance(window.granted, before.granted) > onePercent;

@@ -8,6 +8,7 @@ import {
 	emptyWindow,
 	type HeldFreeze,
 	type TeamBudgetState,
+	THRESHOLD_WORDS,
 	type TotalsReport,
 	type WindowReport,
 	type WindowState,
@@ -209,10 +210,15 @@ function placeReport(budget: BudgetState, report: WindowReport): BudgetState {
 }
 
 function mergeReport(known: WindowState, report: WindowReport): WindowState {
-	const refusals = Math.max(known.refusals, report.refusals);
-	if (report.version < known.version) return { ...known, refusals };
+	const counts = {
+		refusals: Math.max(known.refusals, report.refusals),
+		observedRefusals: Math.max(known.observedRefusals, report.observedRefusals ?? 0),
+		// An approval is only ever added to in one window.
+		approved: greater(known.approved, report.approved ?? "0"),
+	};
+	if (report.version < known.version) return { ...known, ...counts };
 	const { granted, posted, overrun, leases, version, endsAtMs } = report;
-	return { ...known, endsAtMs, granted, posted, overrun, leases, version, refusals };
+	return { ...known, endsAtMs, granted, posted, overrun, leases, version, ...counts };
 }
 
 function passTime(state: TeamBudgetState, nowMs: number): Reduced {
@@ -234,8 +240,8 @@ function judgeThresholds(state: TeamBudgetState, key: string): Reduced {
 			if (window === null) return null;
 			const { thresholds, transitions } = decideThresholds(window.thresholds, {
 				limitAmount: BigInt(budget.definition.limitAmount),
-				stopAmount: budget.definition.stopAmount === null ? null : BigInt(budget.definition.stopAmount),
-				warnBasisPoints: budget.definition.warnBasisPoints,
+				thresholds: budget.definition.thresholds,
+				approvedAmount: BigInt(window.approved),
 				postedAmount: BigInt(window.posted),
 				refusals: window.refusals,
 			});
@@ -247,11 +253,11 @@ function judgeThresholds(state: TeamBudgetState, key: string): Reduced {
 	return withEffects(judged, announcements);
 }
 
-function announcementOf(budget: BudgetState, window: WindowState, { kind, transition, amount }: ThresholdTransition): NewEffect {
+function announcementOf(budget: BudgetState, window: WindowState, { action, transition, amount }: ThresholdTransition): NewEffect {
 	return {
 		kind: "announce",
 		key: budget.key,
-		event: `threshold.${kind}.${transition}`,
+		event: `threshold.${THRESHOLD_WORDS[action]}.${transition}`,
 		windowStartsAtMs: window.startsAtMs,
 		amount,
 		posted: window.posted,
@@ -277,11 +283,18 @@ function sorted(budgets: readonly BudgetState[]): BudgetState[] {
 }
 
 function isSameDefinition(left: BudgetDefinition | undefined, right: BudgetDefinition): boolean {
-	return (
-		left !== undefined &&
-		left.limitAmount === right.limitAmount &&
-		left.stopAmount === right.stopAmount &&
-		left.timeZone === right.timeZone &&
-		left.warnBasisPoints === right.warnBasisPoints
+	return left !== undefined && textOf(left) === textOf(right);
+}
+
+/** What a definition says, whatever the order of its properties. */
+function textOf(definition: BudgetDefinition): string {
+	return JSON.stringify(definition, (_, value: unknown) =>
+		typeof value === "object" && value !== null && !Array.isArray(value)
+			? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)))
+			: value,
 	);
+}
+
+function greater(left: string, right: string): string {
+	return BigInt(left) >= BigInt(right) ? left : right;
 }

@@ -1,9 +1,9 @@
-import type { BudgetDefinition } from "./scope.ts";
-import { NO_THRESHOLDS, type ThresholdKind, type WindowThresholds } from "./thresholds.ts";
+import type { BudgetDefinition, ThresholdAction } from "./scope.ts";
+import { NO_THRESHOLDS, type WindowThresholds } from "./thresholds.ts";
 
 /**
  * What a team's workflow remembers: plain JSON, amounts as decimal strings. 100 budgets with names of ordinary length
- * are below 64 KiB, the fullest state there can be below 1 MiB (Temporal takes 2 MiB); tests measure both.
+ * are below 64 KiB, the fullest state there can be below 1.5 MiB (Temporal takes 2 MiB); tests measure both.
  * Totals are PostgreSQL's, absolute and versioned; nothing here is counted by the workflow itself.
  */
 export type WindowState = {
@@ -15,6 +15,10 @@ export type WindowState = {
 	/** Gateways that hold money of this window. */
 	readonly leases: number;
 	readonly refusals: number;
+	/** Calls that an observed budget would have refused. */
+	readonly observedRefusals: number;
+	/** Up to here a person approved spend in this window: lines of needApproval at or below it do not stop it. */
+	readonly approved: string;
 	/** Sum of the lease rows' own counters; a report at or below it changes no amount. */
 	readonly version: number;
 	readonly thresholds: WindowThresholds;
@@ -52,7 +56,7 @@ export type BudgetEffect =
 			readonly id: number;
 			readonly kind: "announce";
 			readonly key: string;
-			readonly event: `threshold.${ThresholdKind}.${"fired" | "withdrawn"}`;
+			readonly event: `threshold.${ThresholdWord}.${"fired" | "withdrawn"}`;
 			readonly windowStartsAtMs: number;
 			readonly amount: string;
 			readonly posted: string;
@@ -60,13 +64,20 @@ export type BudgetEffect =
 	  }
 	| ({ readonly id: number; readonly kind: "announceRefusal" } & RefusedChange);
 
+/** Actions as announcements name them: persisted, so the notice keeps the word it was first announced with. */
+export const THRESHOLD_WORDS = { notify: "warn", degrade: "degrade", needApproval: "needApproval", stop: "stop" } as const satisfies Record<
+	ThresholdAction,
+	string
+>;
+type ThresholdWord = (typeof THRESHOLD_WORDS)[ThresholdAction];
+
 /** A change that was accepted and that PostgreSQL will never take; nothing of it is in force. */
 export type RefusedChange = { readonly revision: number; readonly requestedBy: string; readonly problem: string };
 
 export type RefusalNote = { readonly atMs: number; readonly key: string; readonly code: string; readonly requestId: string };
 
 export type TeamBudgetState = {
-	readonly schemaVersion: 1;
+	readonly schemaVersion: 2;
 	readonly teamId: string;
 	/** False until PostgreSQL's rows have been read once, in the first run of this workflow. */
 	readonly isLoaded: boolean;
@@ -106,6 +117,10 @@ export type WindowReport = {
 	readonly overrun: string;
 	readonly leases: number;
 	readonly refusals: number;
+	/** Absent in reports of older workers: none. */
+	readonly observedRefusals?: number;
+	/** Absent: nothing was approved. */
+	readonly approved?: string;
 	readonly version: number;
 };
 
@@ -128,7 +143,7 @@ export type TotalsReport = {
 
 export function emptyTeamBudget(teamId: string): TeamBudgetState {
 	return {
-		schemaVersion: 1,
+		schemaVersion: 2,
 		teamId,
 		isLoaded: false,
 		revision: 0,
@@ -148,12 +163,28 @@ export function emptyTeamBudget(teamId: string): TeamBudgetState {
 }
 
 export function emptyWindow(startsAtMs: number, endsAtMs: number | null): WindowState {
-	return { startsAtMs, endsAtMs, granted: "0", posted: "0", overrun: "0", leases: 0, refusals: 0, version: 0, thresholds: NO_THRESHOLDS };
+	const amounts = { granted: "0", posted: "0", overrun: "0", approved: "0" };
+	return { startsAtMs, endsAtMs, ...amounts, leases: 0, refusals: 0, observedRefusals: 0, version: 0, thresholds: NO_THRESHOLDS };
 }
 
+export type StateWord = "frozen" | "stopped" | "awaiting approval" | "degraded" | "warned" | "ok";
+
 /** What a person sees at a glance: the most severe thing that is true. */
-export function stateWord(state: TeamBudgetState): "frozen" | "stopped" | "warned" | "ok" {
+export function stateWord(state: TeamBudgetState): StateWord {
 	if (state.isFrozen) return "frozen";
-	const standing = (kind: ThresholdKind): boolean => state.budgets.some(({ window }) => window?.thresholds[kind].isStanding === true);
-	return standing("stop") ? "stopped" : standing("warn") ? "warned" : "ok";
+	const words = new Set(state.budgets.map(budgetWord));
+	return SEVEREST_FIRST.find((word) => words.has(word)) ?? "ok";
+}
+
+const SEVEREST_FIRST = ["stopped", "awaiting approval", "degraded", "warned"] as const;
+const WORD_OF = { stop: "stopped", needApproval: "awaiting approval", degrade: "degraded", notify: "warned" } as const satisfies Record<
+	ThresholdAction,
+	StateWord
+>;
+
+/** The same of one budget; an observed one stops and changes nothing, so that it is at most warned. */
+export function budgetWord({ definition, window }: Pick<BudgetState, "definition" | "window">): StateWord {
+	const words = new Set((window?.thresholds ?? []).filter(({ isStanding }) => isStanding).map(({ action }) => WORD_OF[action]));
+	if (definition.mode === "observe") return words.size > 0 ? "warned" : "ok";
+	return SEVEREST_FIRST.find((word) => words.has(word)) ?? "ok";
 }

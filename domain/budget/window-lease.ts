@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { type ThresholdAt, thresholdAmount } from "./scope.ts";
 
 /**
  * The money (or tokens) one gateway holds in one budget window, in memory. Lease amounts are absolute and only
@@ -19,6 +20,10 @@ export type LeaseFacts = {
 	readonly granted: bigint;
 	readonly isFrozen: boolean;
 	readonly isOverrun: boolean;
+	/** The window books everything and refuses nothing. */
+	readonly isObserved: boolean;
+	/** `stop` is a line that a person may approve. */
+	readonly needsApproval: boolean;
 	readonly leaseGranted: bigint;
 	readonly leaseReturned: bigint;
 	readonly leasePosted: bigint;
@@ -84,9 +89,23 @@ export class WindowLease {
 
 	/** Room under limit and threshold as of the last grant, and the idle money of this gateway. */
 	get left(): bigint {
-		const bound = this.facts.stop < this.facts.limit ? this.facts.stop : this.facts.limit;
-		const room = bound - this.facts.granted;
+		const room = least(this.facts.limit, this.facts.stop) - this.facts.granted;
 		return (room > 0n ? room : 0n) + this.idle;
+	}
+
+	/** The idle money here as the window's row of the last grant knew it: what is on its way back still counts as granted there. */
+	get idleAtGrant(): bigint {
+		return this.idle + this.returned - this.facts.leaseReturned;
+	}
+
+	/** Whether an amount more would leave everything spent and held, here and elsewhere, at or below a line. */
+	fitsBelow(at: ThresholdAt, amount: bigint): boolean {
+		return thresholdAmount(at, this.facts.limit) - this.facts.granted + this.idleAtGrant >= amount;
+	}
+
+	/** What an enforced budget would have refused: an amount just reserved of which not all was left. */
+	get isBeyondBound(): boolean {
+		return least(this.facts.limit, this.facts.stop) - this.facts.granted + this.idleAtGrant < 0n;
 	}
 
 	isSpendable(nowMs: number): boolean {
@@ -95,7 +114,7 @@ export class WindowLease {
 
 	/** An overrun stops the window: one the authority knows and nobody cleared, or one it has not heard of yet. */
 	get isOverrun(): boolean {
-		return this.facts.isOverrun || this.overrun > this.facts.leaseOverrun;
+		return !this.facts.isObserved && (this.facts.isOverrun || this.overrun > this.facts.leaseOverrun);
 	}
 
 	/**
@@ -107,9 +126,23 @@ export class WindowLease {
 		if (this.isForgotten) return false;
 		this.facts = facts;
 		this.granted = facts.leaseGranted;
+		this.returnBeyondBound();
 		this.freeAtGrant = this.free;
 		this.isStale = false;
 		return true;
+	}
+
+	/**
+	 * Gives back what is idle above the limit: after it was lowered, or was only observed until now, what calls did not take
+	 * yet is not theirs any more.
+	 */
+	private returnBeyondBound(): void {
+		if (this.facts.isObserved) return;
+		const onItsWay = this.returned - this.facts.leaseReturned;
+		const beyond = least(this.idle, this.facts.granted - onItsWay - least(this.facts.limit, this.facts.stop));
+		if (beyond <= 0n) return;
+		this.returned += beyond;
+		this.allowance = least(this.allowance, this.idle);
 	}
 
 	/** What was presented is confirmed by the next grant; until then the window is as good as changed. */
@@ -165,7 +198,8 @@ export class WindowLease {
 
 	/** Down to half of what the last grant left free, while there may be more to have: time for a refill in the background. */
 	isLow(nowMs: number): boolean {
-		return this.free * 2n < this.freeAtGrant && this.facts.granted < this.facts.limit && nowMs >= this.noLookaheadUntilMs;
+		const mayHaveMore = this.facts.isObserved || this.facts.granted < this.facts.limit;
+		return this.free * 2n < this.freeAtGrant && mayHaveMore && nowMs >= this.noLookaheadUntilMs;
 	}
 
 	/** What was spent per second since the last call of `takeBurn` (0 before the first). */

@@ -3,8 +3,8 @@ import type { WindowKind } from "./scope.ts";
 /**
  * Calendar windows of a budget in a named time zone, from Intl alone so that the same file runs in the
  * workflow sandbox. Windows never overlap and never leave a hole: a new one starts where the previous one
- * ended. A time-zone change takes effect at the next window, which is then stretched to the second boundary
- * of the new zone: never shorter than a calendar window, so that a change of zone buys no extra reset.
+ * ended. A change of time zone, week start or fiscal year takes effect at the next window, which is then stretched to the
+ * second boundary of the new rule: never shorter than a calendar window, so that a change buys no extra reset.
  * PostgreSQL decides which window a call counts in (money-path §4); this file announces, shows and models.
  */
 export type BudgetWindow = {
@@ -14,7 +14,14 @@ export type BudgetWindow = {
 	readonly endsAtMs: number | null;
 };
 
-export type WindowRule = { readonly windowKind: WindowKind; readonly timeZone: string };
+export type WindowRule = {
+	readonly windowKind: WindowKind;
+	readonly timeZone: string;
+	/** First day of a week, 1 = Monday (default) to 7. */
+	readonly weekStart?: number;
+	/** First month of the fiscal year, 1 (default) to 12. */
+	readonly fiscalYearStart?: number;
+};
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -27,7 +34,7 @@ export function calendarWindow(rule: WindowRule, nowMs: number): BudgetWindow {
 		return { startsAtMs, endsAtMs: startsAtMs + HOUR_MS };
 	}
 	const today = localDay(rule.timeZone, nowMs);
-	const firstDay = firstDayOfPeriod(rule.windowKind, today);
+	const firstDay = firstDayOfPeriod({ weekStart: 1, fiscalYearStart: 1, ...rule, windowKind: rule.windowKind }, today);
 	return { startsAtMs: startOfLocalDay(rule.timeZone, firstDay), endsAtMs: startOfLocalDay(rule.timeZone, firstDayOfNextPeriod(rule.windowKind, firstDay)) };
 }
 
@@ -72,12 +79,20 @@ export function formatInstant(epochMs: number): string {
 	return `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")}-${String(date).padStart(2, "0")}T${clock}Z`;
 }
 
+type CalendarRule = { readonly windowKind: "day" | "week" | "month" | "quarter"; readonly weekStart: number; readonly fiscalYearStart: number };
+
 /** Days are counted from 1970-01-01, which was a Thursday. */
-function firstDayOfPeriod(kind: "day" | "week" | "month" | "quarter", day: number): number {
-	if (kind === "day") return day;
-	if (kind === "week") return day - ((((day + 3) % 7) + 7) % 7);
+function firstDayOfPeriod({ windowKind, weekStart, fiscalYearStart }: CalendarRule, day: number): number {
+	if (windowKind === "day") return day;
+	if (windowKind === "week") return day - modulo(day + 4 - weekStart, 7);
 	const { year, month } = civilFromDay(day);
-	return dayFromCivil(year, kind === "month" ? month : month - ((month - 1) % 3), 1);
+	if (windowKind === "month") return dayFromCivil(year, month, 1);
+	const first = month - modulo(month - fiscalYearStart, 3);
+	return first < 1 ? dayFromCivil(year - 1, first + 12, 1) : dayFromCivil(year, first, 1);
+}
+
+function modulo(value: number, divisor: number): number {
+	return ((value % divisor) + divisor) % divisor;
 }
 
 function firstDayOfNextPeriod(kind: "day" | "week" | "month" | "quarter", firstDay: number): number {

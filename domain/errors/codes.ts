@@ -7,6 +7,7 @@ export const ERROR_CODES = {
 	"budget.none": { httpStatus: 402, isRetryable: false },
 	"budget.frozen": { httpStatus: 402, isRetryable: false },
 	"budget.overrun": { httpStatus: 402, isRetryable: false },
+	"budget.needs_approval": { httpStatus: 402, isRetryable: false },
 	"budget.too_many_windows": { httpStatus: 422, isRetryable: false },
 	"authority.unreachable": { httpStatus: 503, isRetryable: true },
 	"gateway.fenced": { httpStatus: 503, isRetryable: true },

@@ -12,10 +12,24 @@ const day: BudgetDefinition = {
 	windowKind: "day",
 	timeZone: "UTC",
 	limitAmount: "1000",
-	stopAmount: "900",
-	warnBasisPoints: 8000,
+	weekStart: 1,
+	fiscalYearStart: 4,
+	mode: "observe",
+	thresholds: [
+		{ action: "notify", at: { basisPoints: 8000 } },
+		{ action: "degrade", at: { basisPoints: 8500 }, degradeTo: { dear: "cheap" } },
+		{ action: "needApproval", at: { amount: "900" } },
+	],
 };
-const lifetime: BudgetDefinition = { ...day, dimension: "user", dimensionValue: "ann", unit: "tokens", windowKind: "lifetime", stopAmount: null };
+const lifetime: BudgetDefinition = {
+	...day,
+	dimension: "user",
+	dimensionValue: "ann",
+	unit: "tokens",
+	windowKind: "lifetime",
+	mode: "enforce",
+	thresholds: [],
+};
 const report = { granted: "950", posted: "950", overrun: "1", leases: 2, refusals: 3, version: 9 };
 
 const events: TeamBudgetEvent[] = [

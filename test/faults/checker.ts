@@ -50,7 +50,7 @@ const LUMPS = `
 // Refused although the window had room for it when the refusing grant committed.
 const REFUSALS = `
 	SELECT r.request_id, r.code = 'budget.exceeded' AND (e.seq IS NULL OR least(e.limit_amount, e.stop_amount) - e.granted_after + r.idle >= r.need) AS is_false
-	FROM tollgate.refusal r LEFT JOIN tollgate.window_event e ON e.window_id = r.window_id AND e.seq = r.window_seq`;
+	FROM tollgate.refusal r LEFT JOIN tollgate.window_event e ON e.window_id = r.window_id AND e.seq = r.window_seq WHERE NOT r.is_observed`;
 
 // What the attempts and lumps of a window cost, against the highest limit it ever had. What a provider billed beyond a
 // reservation, known at once or found in its log later, is no overspend: it stands beside it, as an overrun or an overhang.

@@ -60,11 +60,10 @@ type Crossed = { team_id: string; is_warned: boolean; is_stopped: boolean };
 /** What PostgreSQL says each team's money has crossed. A window that refuses calls beyond its warning is stopped in effect. */
 const crossings = (stand: FaultStand, teams: readonly Team[]): Promise<Crossed[]> =>
 	stand.sql<Crossed>(
-		`SELECT team_id, posted * 10000 >= limit_amount::numeric * warn_basis_points AS is_warned,
-		        posted >= limit_amount OR (is_refusing AND posted * 10000 >= limit_amount::numeric * warn_basis_points) AS is_stopped
+		`SELECT team_id, posted >= warned_at AS is_warned, posted >= limit_amount OR (is_refusing AND posted >= warned_at) AS is_stopped
 		 FROM (
-			SELECT b.team_id, b.limit_amount, b.warn_basis_points, (SELECT coalesce(sum(posted), 0) FROM tollgate.lease l WHERE l.window_id = w.id) AS posted,
-			       EXISTS (SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id) AS is_refusing
+			SELECT b.team_id, b.limit_amount, tollgate.line_amount(b.thresholds->0->'at', b.limit_amount) AS warned_at, (SELECT coalesce(sum(posted), 0) FROM tollgate.lease l WHERE l.window_id = w.id) AS posted,
+			       EXISTS (SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id AND NOT r.is_observed) AS is_refusing
 			FROM tollgate.budget b JOIN tollgate.budget_window w ON w.budget_id = b.id WHERE b.team_id = ANY ($1)
 		 ) x`,
 		[teams.map(({ teamId }) => teamId)],
@@ -89,7 +88,7 @@ async function expectAnnouncedOnce(stand: FaultStand, teams: readonly Team[]): P
 
 const daily = (limitAmount: bigint): BudgetDefinition => ({
 	...{ dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day", timeZone: "UTC" },
-	...{ limitAmount: limitAmount.toString(), stopAmount: null, warnBasisPoints: 8_000 },
+	...{ limitAmount: limitAmount.toString(), weekStart: 1, fiscalYearStart: 1, mode: "enforce", thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }] },
 });
 
 export const setLimit = (governance: GovernanceClient, { teamId }: Team, limit: bigint): Promise<{ revision: number }> =>
@@ -128,7 +127,9 @@ export const GOVERNANCE_FAULTS: readonly Fault[] = [
 				prepare: async (made) => {
 					teams.push(...made);
 					// Low enough that most teams cross it while Temporal is away.
-					await stand.sql("UPDATE tollgate.budget SET warn_basis_points = 3000 WHERE team_id = ANY ($1)", [made.map(({ teamId }) => teamId)]);
+					await stand.sql(`UPDATE tollgate.budget SET thresholds = '[{"action": "notify", "at": {"basisPoints": 3000}}]' WHERE team_id = ANY ($1)`, [
+						made.map(({ teamId }) => teamId),
+					]);
 					await startRole(run, governed);
 				},
 			});

@@ -32,6 +32,11 @@ export const SQL_CHECKS = {
 	standInLine: "stand in line for a budget",
 	tellOfOthers: "tell who else holds money when a call has to wait",
 	answerWhatWasReturned: "take no claim for answered where nothing was returned",
+	observeWithoutRefusing: "observe a window without refusing",
+	enforceWhatWasObserved: "admit nothing above a limit that was only observed before",
+	waitForApproval: "wait for approval at a line",
+	fenceApprovals: "fence approvals by their revision",
+	degradeBeyondTheLine: "grant nothing beyond a degrade line to what it names",
 } as const;
 
 /** What a check may fail with besides an expectation of its own. */
@@ -41,9 +46,94 @@ export const SQL_CHECKS_FAIL_BY: Partial<Record<CheckName, string>> = {
 	numberChangesInOrder: "duplicate key",
 	registerOneBoot: "duplicate key",
 	openNextOnce: "duplicate key",
+	observeWithoutRefusing: "above its limit",
 };
 
 export const SQL_MUTANTS: readonly SqlMutant[] = [
+	{
+		rule: "an observed window has room past its limit",
+		within: "room_of",
+		from: "WHEN p_window.is_observed THEN",
+		to: "WHEN false THEN",
+		check: "observeWithoutRefusing",
+	},
+	{
+		rule: "the last guard of the limit lets an observed window be",
+		within: "raise_leases",
+		from: " AND NOT is_observed LIMIT 1",
+		to: " LIMIT 1",
+		check: "observeWithoutRefusing",
+	},
+	{
+		rule: "an overrun does not stop an observed window",
+		within: "grant_lease",
+		from: "s.overrun > w.overrun_cleared AND NOT w.is_observed AS is_blocked",
+		to: "s.overrun > w.overrun_cleared AS is_blocked",
+		check: "observeWithoutRefusing",
+	},
+	{
+		rule: "a freeze stops an observed window too",
+		within: "grant_lease",
+		from: "w.is_frozen OR s.overrun",
+		to: "w.is_frozen AND NOT w.is_observed OR s.overrun",
+		check: "observeWithoutRefusing",
+	},
+	{
+		rule: "a window that is enforced again is observed no more",
+		within: "apply_limits",
+		from: "is_observed = v_budget.mode = 'observe',",
+		to: "",
+		check: "enforceWhatWasObserved",
+	},
+	{
+		rule: "spend stops at a line that needs approval",
+		within: "window_limits",
+		from: "least(f.amount, l.stop, l.approval)",
+		to: "least(f.amount, l.stop)",
+		check: "waitForApproval",
+	},
+	{
+		rule: "an approval opens its line",
+		within: "window_limits",
+		from: " AND x.amount > p_approved",
+		to: "",
+		check: "waitForApproval",
+	},
+	{
+		rule: "an approval is never taken back within a window",
+		within: "approve_line",
+		from: "greatest(approved_amount, p_amount)",
+		to: "p_amount",
+		check: "waitForApproval",
+	},
+	{
+		rule: "a line is rounded up to a whole unit",
+		within: "line_amount",
+		from: " + 9999",
+		to: "",
+		check: "waitForApproval",
+	},
+	{
+		rule: "an approval that was overtaken changes nothing",
+		within: "approve_line",
+		from: "  IF v_held >= p_revision THEN RETURN v_held; END IF;\n",
+		to: "",
+		check: "fenceApprovals",
+	},
+	{
+		rule: "a grant never passes a degrade line for a call that it names",
+		within: "grant_lease",
+		from: "\n        OR v_need > v_line - v_granted[i] + v_mine[i] - v_used[i]",
+		to: "",
+		check: "degradeBeyondTheLine",
+	},
+	{
+		rule: "lookahead leaves the room below a degrade line",
+		within: "grant_lease",
+		from: "least(v_row.free, v_row.below_line)",
+		to: "v_row.free",
+		check: "degradeBeyondTheLine",
+	},
 	{
 		rule: "a grant locks its windows before it reads them",
 		within: "grant_lease",
@@ -111,9 +201,9 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	},
 	{
 		rule: "a threshold below the limit restricts",
-		within: "grant_lease",
-		from: "least(w.limit_amount, w.stop_amount) - w.granted",
-		to: "w.limit_amount - w.granted",
+		within: "room_of",
+		from: "least(p_window.limit_amount, p_window.stop_amount) - p_window.granted",
+		to: "p_window.limit_amount - p_window.granted",
 		check: "compareHistories",
 	},
 	{
@@ -126,8 +216,8 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	{
 		rule: "an overrun stops the grants of its window",
 		within: "grant_lease",
-		from: "s.overrun > w.overrun_cleared AS",
-		to: "s.overrun > w.overrun_cleared + 1000000 AS",
+		from: "s.overrun > w.overrun_cleared AND",
+		to: "s.overrun > w.overrun_cleared + 1000000 AND",
 		check: "compareHistories",
 	},
 	{

@@ -9,7 +9,33 @@ const ENDS_SQL = "migrations/0008_epoch_ends.sql";
 const FAILING_DISK = "test/unit/activities/ledger/failing-disk.test.ts";
 const REPLAY = "activities/ledger/replay.ts";
 
+const VERIFY = "test/integration/activities/verification/verify.test.ts";
+
 export const BOOK_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "a grant in a window that was observed then is no overspend",
+		file: "activities/verification/judge-windows.ts",
+		from: "	if (inForce.isObserved) return 0n;\n",
+		to: "",
+		test: VERIFY,
+		titles: ["a grant past the limit of a window that is only observed is none, and one after it is enforced is"],
+	},
+	{
+		rule: "whether a window is observed is what its history says",
+		file: "activities/verification/judge-windows.ts",
+		from: "	WHERE w.is_observed <> coalesce(e.is_observed, false)\n",
+		to: "	WHERE false\n",
+		test: VERIFY,
+		titles: ["who turns a window into an observed one behind the history's back is found out"],
+	},
+	{
+		rule: "an approval is missing only where a line stood below the limit",
+		file: "activities/verification/judge-refusals.ts",
+		from: 'if (row.code === "budget.needs_approval" && stop >= limit) return',
+		to: 'if (row.code === "never" && stop >= limit) return',
+		test: VERIFY,
+		titles: ["for want of an approval hold only where a line stood below the limit"],
+	},
 	{
 		rule: "counters move by the rows a chunk really inserted",
 		file: LEDGER_SQL,
@@ -106,7 +132,7 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 	{
 		rule: "an older version of the totals changes nothing",
 		file: "domain/budget/team-budget-reducer.ts",
-		from: "	if (report.version < known.version) return { ...known, refusals };\n",
+		from: "	if (report.version < known.version) return { ...known, ...counts };\n",
 		to: "",
 		test: "test/unit/domain/budget/team-budget-reducer.test.ts",
 		titles: ["a doubled, late or lost report does no harm"],

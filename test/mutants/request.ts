@@ -7,7 +7,73 @@ const DIRECTORY = "activities/request/directory.ts";
 const LEASE_BOOK = "domain/budget/lease-book.ts";
 const UNIT = "test/unit/activities/request";
 
+const LINES_TEST = "test/integration/request/thresholds.test.ts";
+
 export const REQUEST_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "what is idle above a limit is given back and not spent",
+		file: "domain/budget/window-lease.ts",
+		from: "		this.returnBeyondBound();\n",
+		to: "",
+		test: "test/unit/budget/lease-book.test.ts",
+		titles: ["gives back what is idle above the limit once it is enforced, and no more"],
+	},
+	{
+		rule: "money that is leased beyond a degrade line is not for what the line names",
+		file: LEASE_BOOK,
+		from: "return line !== undefined && !lease.fitsBelow(line.at, amount);",
+		to: "return false && line !== undefined && !lease.fitsBelow(line.at, amount);",
+		test: "test/unit/budget/lease-book.test.ts",
+		titles: ["holds back a call that it names and no other, also from the money kept for an outage"],
+	},
+	{
+		rule: "a call that waits is degraded at once",
+		file: QUEUE,
+		from: "		if (beyond) return this.end",
+		to: "		if (beyond && false) return this.end",
+		test: LINES_TEST,
+		titles: ["holds between gateways: what is granted beyond it on one is not used for the dear model on another"],
+	},
+	{
+		rule: "an observed budget bounds nothing",
+		file: "activities/request/amounts.ts",
+		from: "	if (item.isObserved) return WITHOUT_BOUND;\n",
+		to: "",
+		test: "test/unit/activities/request/grant-evidence.test.ts",
+		titles: ["finds nothing short or hopeless in an observed window, whatever is granted"],
+	},
+	{
+		rule: "only what an observed budget would have refused is told as such",
+		file: "activities/request/observed-refusals.ts",
+		from: "!lease.facts.isObserved || !lease.isBeyondBound",
+		to: "!lease.facts.isObserved",
+		test: LINES_TEST,
+		titles: ["lets everything pass, and says of each call what it would have refused, with the numbers that prove it"],
+	},
+	{
+		rule: "an approval is asked for only where it would help",
+		file: "activities/request/grant-evidence.ts",
+		from: "item.needsApproval && item.limit - item.granted + idle >= need",
+		to: "item.needsApproval",
+		test: LINES_TEST,
+		titles: ["stops spend with a code of its own that says whom to ask, until it is approved"],
+	},
+	{
+		rule: "beyond a degrade line the dear model is not used, even if nothing serves in its place",
+		file: "activities/request/pipeline.ts",
+		from: "const choice = chooseDeployments(dependencies.catalog, book, { model: serving.served, endpoint: input.endpoint });",
+		to: "const choice = chooseDeployments(dependencies.catalog, book, { model: serving.asked, endpoint: input.endpoint });",
+		test: "test/gateway/degraded.test.ts",
+		titles: ["is refused where nowhere cannot serve it: beyond the line the dear model is not used"],
+	},
+	{
+		rule: "a line that fired fires no more",
+		file: "domain/budget/thresholds.ts",
+		from: "!known.some((fired) => keyOf(fired) === keyOf(line))",
+		to: "known.length >= 0 && line.amount >= 0n",
+		test: "test/unit/domain/budget/thresholds.test.ts",
+		titles: ["a line fires at its exact amount and once, however often it is looked at"],
+	},
 	{
 		rule: "one grant is in flight",
 		file: QUEUE,

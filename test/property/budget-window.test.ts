@@ -21,7 +21,12 @@ const HOUR_MS = 3_600_000;
 /** Shortest and longest a calendar window can be: daylight changes of an hour, and days a zone skipped whole. */
 const HOURS = { hour: [1, 1], day: [23, 49], week: [143, 193], month: [647, 769], quarter: [2135, 2233], lifetime: [0, 0] } as const;
 
-const rule = fc.record({ windowKind: fc.constantFrom(...WINDOW_KINDS.filter((kind) => kind !== "lifetime")), timeZone: fc.constantFrom(...ZONES) });
+const rule = fc.record({
+	windowKind: fc.constantFrom(...WINDOW_KINDS.filter((kind) => kind !== "lifetime")),
+	timeZone: fc.constantFrom(...ZONES),
+	weekStart: fc.integer({ min: 1, max: 7 }),
+	fiscalYearStart: fc.integer({ min: 1, max: 12 }),
+});
 const instant = fc.integer({ min: Date.UTC(2005, 0, 1), max: Date.UTC(2037, 0, 1) });
 
 test("every instant is in the window that is computed for it, and all instants of a window agree", () => {

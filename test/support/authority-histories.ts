@@ -322,12 +322,10 @@ class AuthorityHistory {
 		// The model knows the lower of limit and threshold; which of the two it is must not matter.
 		const isThreshold = this.random(2) === 0;
 		const limit = step.limit + BigInt(isThreshold ? this.random(100) : 0);
-		await this.sql("UPDATE tollgate.budget SET limit_amount = $2, stop_amount = $3, is_frozen = $4, revision = revision + 1 WHERE id = $1", [
-			this.budgetIds[step.window],
-			limit.toString(),
-			isThreshold ? step.limit.toString() : null,
-			step.isFrozen,
-		]);
+		await this.sql(
+			"UPDATE tollgate.budget SET limit_amount = $2, thresholds = jsonb_build_array(jsonb_build_object('action', 'stop', 'at', jsonb_build_object('amount', $3::bigint::text))), is_frozen = $4, revision = revision + 1 WHERE id = $1",
+			[this.budgetIds[step.window], limit.toString(), isThreshold ? step.limit.toString() : null, step.isFrozen],
+		);
 		await this.sql("SELECT tollgate.apply_limits($1)", [this.windowIds[step.window]]);
 		return stepModel(this.model, step);
 	}

@@ -19,6 +19,8 @@ export type BudgetRow = {
 	readonly unit?: string;
 	readonly windowKind?: string;
 	readonly timeZone?: string;
+	readonly weekStart?: number;
+	readonly fiscalYearStart?: number;
 };
 
 export async function insertTeam(client: pg.Client, teamId: string, policy: Record<string, unknown> = {}): Promise<void> {
@@ -27,8 +29,8 @@ export async function insertTeam(client: pg.Client, teamId: string, policy: Reco
 
 export async function insertBudget(client: pg.Client, budget: BudgetRow): Promise<string> {
 	const { rows } = await client.query<{ id: string }>(
-		`INSERT INTO tollgate.budget (team_id, dimension, dimension_value, limit_amount, unit, window_kind, time_zone)
-		 VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id::text`,
+		`INSERT INTO tollgate.budget (team_id, dimension, dimension_value, limit_amount, unit, window_kind, time_zone, week_start, fiscal_year_start)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id::text`,
 		[
 			budget.dimension === "organization" ? null : budget.teamId,
 			budget.dimension ?? "team",
@@ -37,6 +39,8 @@ export async function insertBudget(client: pg.Client, budget: BudgetRow): Promis
 			budget.unit ?? "nano_usd",
 			budget.windowKind ?? "day",
 			budget.timeZone ?? "UTC",
+			budget.weekStart ?? 1,
+			budget.fiscalYearStart ?? 1,
 		],
 	);
 	return rows[0]?.id ?? "";

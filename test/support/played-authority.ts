@@ -99,7 +99,18 @@ function playAuthority(world: World) {
 		: [{ budgetId: "1", teamId: "team", dimension: "team" as const, dimensionValue: "", unit: "nano_usd" as const, windowKind: "day" as const }];
 	const team = { teamId: "team", isUnlimited: world.isUnlimited, isDeleted: false, policy: { admissionWaitMs: 0 }, budgets, revision: 0n };
 	const item = (): GrantedItem => ({
-		...{ budgetId: "1", windowId: "11", seq: "1", limit: 1_000n, stop: 1_000n, granted: world.leaseGranted, isFrozen: false, isOverrun: false },
+		...{
+			budgetId: "1",
+			windowId: "11",
+			seq: "1",
+			limit: 1_000n,
+			stop: 1_000n,
+			granted: world.leaseGranted,
+			isFrozen: false,
+			isOverrun: false,
+			isObserved: false,
+			needsApproval: false,
+		},
 		...{ leaseGranted: world.leaseGranted, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
 		...{ posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null },
 		...world.item,

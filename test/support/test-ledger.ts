@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
+import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { createTestDatabase, type TestDatabase } from "./postgres.ts";
 
 /**
@@ -88,8 +89,8 @@ export class TestLedger {
 		await this.sql("CREATE OR REPLACE FUNCTION tollgate.up_since() RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT now() - interval '1 year' $$");
 	}
 
-	/** Puts the budget under a new limit (nano-USD). */
-	async limit(limitAmount: bigint, revision: number): Promise<void> {
+	/** Puts the budget under a new limit (nano-USD), and other rules where given. */
+	async limit(limitAmount: bigint, revision: number, rules: Partial<Pick<BudgetDefinition, "mode" | "thresholds">> = {}): Promise<void> {
 		const budget = {
 			dimension: "team",
 			dimensionValue: "",
@@ -97,8 +98,11 @@ export class TestLedger {
 			windowKind: "lifetime",
 			timeZone: "UTC",
 			limitAmount: limitAmount.toString(),
-			stopAmount: null,
-			warnBasisPoints: 8_000,
+			weekStart: 1,
+			fiscalYearStart: 1,
+			mode: "enforce",
+			thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }],
+			...rules,
 		};
 		const rows = await this.sql<{ id: string }>("SELECT tollgate.write_budget('demo', $1, 'ada', $2) AS id", [revision, budget]);
 		this.budgetId = rows[0]?.id ?? "";
@@ -141,8 +145,9 @@ export class TestLedger {
 		seq?: bigint;
 		code?: string;
 		n?: number;
-		open?: bigint;
+		open?: bigint | null;
 		waitedMs?: number;
+		isObserved?: boolean;
 	}): Promise<void> {
 		const seq =
 			refusal.seq ?? (await this.sql<{ event_seq: string }>("SELECT event_seq FROM tollgate.budget_window WHERE id = $1", [this.windowId]))[0]?.event_seq;
@@ -160,9 +165,10 @@ export class TestLedger {
 			granted: refusal.granted.toString(),
 			idle: refusal.idle.toString(),
 			need: refusal.need.toString(),
-			open_reservations: (refusal.open ?? refusal.idle).toString(),
+			open_reservations: refusal.open === null ? null : (refusal.open ?? refusal.idle).toString(),
 			waited_ms: refusal.waitedMs ?? 0,
 			is_remembered: false,
+			is_observed: refusal.isObserved ?? false,
 		};
 		await this.sql("SELECT tollgate.settle_chunk('g1', 1, '[]', $1, '[]')", [JSON.stringify([row])]);
 	}

@@ -102,8 +102,10 @@ const day: BudgetDefinition = {
 	windowKind: "day",
 	timeZone: "UTC",
 	limitAmount: "1000",
-	stopAmount: null,
-	warnBasisPoints: 8000,
+	weekStart: 1,
+	fiscalYearStart: 1,
+	mode: "enforce",
+	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 };
 const startsAtMs = Math.floor(Date.now() / 86_400_000) * 86_400_000;
 

@@ -2,7 +2,7 @@ import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
 import type { BudgetUnit } from "#domain/budget/scope.ts";
 import { describeSelector, ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { waitingIn } from "#domain/budget/team-budget-outbox.ts";
-import { type BudgetState, stateWord, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
+import { type BudgetState, budgetWord, type StateWord, stateWord, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
 import { formatInstant } from "#domain/budget/window.ts";
 import { formatUsd } from "#domain/money/wire.ts";
 
@@ -75,16 +75,20 @@ function row({ definition, window }: BudgetState): string {
 					amount(limit - BigInt(window.posted) > 0n ? limit - BigInt(window.posted) : 0n),
 					window.endsAtMs === null ? "never" : formatInstant(window.endsAtMs),
 					String(window.leases),
-					`${window.refusals}${window.refusals >= REFUSALS_COUNTED_MAX ? " or more" : ""}`,
-					words(window.thresholds.stop.isStanding, window.thresholds.warn.isStanding, window.overrun !== "0"),
+					definition.mode === "observe" ? `would: ${counted(window.observedRefusals)}` : counted(window.refusals),
+					words(budgetWord({ definition, window }), definition.mode === "observe", window.overrun !== "0"),
 				];
 	const name = describeSelector({ ...definition, dimensionValue: plain(definition.dimensionValue, NAME_SHOWN_MAX) });
 	return `| ${[name, ...cells].join(" | ")} |`;
 }
 
-function words(isStopped: boolean, isWarned: boolean, isOverrun: boolean): string {
-	const word = isStopped ? "**stopped**" : isWarned ? "warned" : "ok";
-	return isOverrun ? `${word}, overrun` : word;
+function words(word: StateWord, isObserved: boolean, isOverrun: boolean): string {
+	const marked = word === "ok" || word === "warned" ? word : `**${word}**`;
+	return [marked, ...(isObserved ? ["observed"] : []), ...(isOverrun ? ["overrun"] : [])].join(", ");
+}
+
+function counted(refusals: number): string {
+	return `${refusals}${refusals >= REFUSALS_COUNTED_MAX ? " or more" : ""}`;
 }
 
 function formatAmount(amount: bigint, unit: BudgetUnit): string {

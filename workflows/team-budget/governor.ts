@@ -1,6 +1,7 @@
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
-import type { HeldRevision } from "#activities/budgets/port.ts";
+import type { HeldBudgets, HeldRevision } from "#activities/budgets/port.ts";
+import { presentDefinition } from "#domain/budget/older-definition.ts";
 import { hasRoomForChange, type Lane, laneOf, reviseEffect, waitingIn } from "#domain/budget/team-budget-outbox.ts";
 import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { type BudgetEffect, type HeldFreeze, stateWord, type TeamBudgetState, type TotalsReport } from "#domain/budget/team-budget-state.ts";
@@ -44,6 +45,11 @@ export class TeamBudgetGovernor {
 		if (event.kind === "loaded" && this.earlyReport !== undefined)
 			this.state = reduceTeamBudget(this.state, { kind: "totalsReported", report: this.earlyReport }).state;
 		this.show();
+	}
+
+	/** PostgreSQL's rows, as this or an older worker read them. */
+	takeHeld(kind: "loaded" | "reread", held: HeldBudgets): void {
+		this.apply({ kind, ...held, budgets: held.budgets.map(presentDefinition) });
 	}
 
 	/** A person's decision: one synchronous step, except in the very first moments, when PostgreSQL's revision is not known yet. */
@@ -112,7 +118,7 @@ export class TeamBudgetGovernor {
 
 	/** Takes PostgreSQL's rows over its own, where nothing of its own waits to be written. */
 	async reread(): Promise<void> {
-		this.apply({ kind: "reread", ...(await readBudgets({ teamId: this.state.teamId })) });
+		this.takeHeld("reread", await readBudgets({ teamId: this.state.teamId }));
 	}
 
 	/** After PostgreSQL refused the effect for what it says. Of a group of announcements, one at a time is then tried. */

@@ -1,13 +1,11 @@
 import {
+	type BudgetDefinition,
 	type BudgetSelector,
 	checkBudgetDefinition,
 	checkBudgetSelector,
+	checkBudgetsTogether,
 	type FieldProblem,
-	MAX_BUDGETS_PER_TEAM,
-	MAX_WINDOWS_PER_CALL,
-	ORGANIZATION_ID,
 	selectorKey,
-	windowsPerCallMax,
 } from "#domain/budget/scope.ts";
 import {
 	CHAIN_HEADS_MAX,
@@ -48,13 +46,18 @@ export function validatePolicy(input: ApplyPolicyInput, teamId: string): void {
 export function checkPolicyFits(input: ApplyPolicyInput, state: TeamBudgetState): void {
 	const removed = new Set(input.remove.map(selectorKey));
 	const kept = input.mode === "replace" ? [] : state.budgets.filter(({ key }) => !removed.has(key)).map(({ definition }) => definition);
-	const after = new Map<string, BudgetSelector>([...kept, ...input.set].map((budget) => [selectorKey(budget), budget]));
-	if (after.size > MAX_BUDGETS_PER_TEAM)
-		throw invalidInput([{ field: "set", problem: `would give ${after.size} budgets; a team has at most ${MAX_BUDGETS_PER_TEAM}` }]);
-	const windowsMax = state.teamId === ORGANIZATION_ID ? MAX_WINDOWS_PER_CALL.organization : MAX_WINDOWS_PER_CALL.team;
-	const windows = windowsPerCallMax([...after.values()]);
-	if (windows > windowsMax)
-		throw invalidInput([{ field: "set", problem: `would let one call meet ${windows} windows; at most ${windowsMax} are allowed here` }]);
+	const set = definitionsIn(input, state.teamId);
+	const after = new Map<string, BudgetDefinition>([...kept, ...set].map((budget) => [selectorKey(budget), budget]));
+	const problems = checkBudgetsTogether([...after.values()], state.teamId, "set");
+	if (problems.length > 0) throw invalidInput(problems);
+}
+
+/** The budgets to set in their normal form: what a caller left out, or an older one said in other words, is there. */
+export function definitionsIn(input: ApplyPolicyInput, teamId: string): BudgetDefinition[] {
+	const checks = input.set.map((budget, index) => checkBudgetDefinition(budget, teamId, `set[${index}]`));
+	const problems = checks.flatMap((check) => (check.kind === "invalid" ? check.problems : []));
+	if (problems.length > 0) throw invalidInput(problems);
+	return checks.flatMap((check) => (check.kind === "valid" ? [check.value] : []));
 }
 
 export function validateFreeze(input: FreezeInput): void {
@@ -84,8 +87,9 @@ export function isTotalsReport(report: TotalsReport): boolean {
 }
 
 function isWindowReport(window: WindowReport): boolean {
-	const areAmounts = [window?.granted, window?.posted, window?.overrun].every((amount) => typeof amount === "string" && /^(0|[1-9][0-9]{0,29})$/.test(amount));
-	const areCounts = [window?.leases, window?.refusals, window?.version].every(isCount);
+	const amounts = [window?.granted, window?.posted, window?.overrun, window?.approved ?? "0"];
+	const areAmounts = amounts.every((amount) => typeof amount === "string" && /^(0|[1-9][0-9]{0,29})$/.test(amount));
+	const areCounts = [window?.leases, window?.refusals, window?.version, window?.observedRefusals ?? 0].every(isCount);
 	return areAmounts && areCounts && typeof window.key === "string" && isInstant(window.startsAtMs) && (window.endsAtMs === null || isInstant(window.endsAtMs));
 }
 

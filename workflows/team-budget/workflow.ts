@@ -9,7 +9,7 @@ import { TeamBudgetGovernor } from "./governor.ts";
 import { type ApplyPolicyInput, applyPolicyUpdate, freezeUpdate, statusQuery, type TeamBudgetInput, totalsReportedSignal, unfreezeUpdate } from "./messages.ts";
 import { drainInOrder, drainLane, followWindows, isRefused } from "./outbox.ts";
 import { carriedState } from "./state.ts";
-import { checkPolicyFits, isTotalsReport, validateFreeze, validatePolicy, validateUnfreeze } from "./validation.ts";
+import { checkPolicyFits, definitionsIn, isTotalsReport, validateFreeze, validatePolicy, validateUnfreeze } from "./validation.ts";
 
 const REFUSED_LOAD_PAUSE_MS = 30_000;
 
@@ -36,8 +36,8 @@ function setHandlers(governor: TeamBudgetGovernor, teamId: string): void {
 	const applyPolicy = (policy: ApplyPolicyInput) =>
 		governor.decide(() => {
 			checkPolicyFits(policy, governor.state);
-			const { mode, set, remove, requestedBy, clearsOverruns = false } = policy;
-			return { kind: "policyApplied", mode, set, removeKeys: remove.map(selectorKey), requestedBy, clearsOverruns };
+			const { mode, remove, requestedBy, clearsOverruns = false } = policy;
+			return { kind: "policyApplied", mode, set: definitionsIn(policy, teamId), removeKeys: remove.map(selectorKey), requestedBy, clearsOverruns };
 		});
 	setHandler(applyPolicyUpdate, applyPolicy, {
 		validator: guardHandler((policy: ApplyPolicyInput) => validatePolicy(policy, teamId)),
@@ -67,7 +67,7 @@ function setHandlers(governor: TeamBudgetGovernor, teamId: string): void {
 async function load(governor: TeamBudgetGovernor, teamId: string, mayPause: boolean): Promise<void> {
 	while (!governor.state.isLoaded) {
 		try {
-			governor.apply({ kind: "loaded", ...(await readBudgets({ teamId })) });
+			governor.takeHeld("loaded", await readBudgets({ teamId }));
 		} catch (error) {
 			if (!(error instanceof ActivityFailure)) throw error;
 			log.warn("budgets cannot be read yet", { error: error.message });

@@ -82,8 +82,9 @@ function describeAttempt(attempt: Fields): string {
 function describeRefusal(refusal: Fields): string {
 	const field = (name: string) => cell(refusal[name] as string | number | null);
 	const inUnit = (name: string) => ((refusal[name] ?? null) === null ? "-" : amount(field(name), field("unit")));
+	const isObserved = refusal["isObserved"] === true;
 	return [
-		`Refused ${field("refusalId")} at ${field("at")}: ${field("code")} by ${field("budget")} after ${field("waitedMs")} ms`,
+		`${isObserved ? "Let pass, as the budget is only observed; would have been refused" : "Refused"} ${field("refusalId")} at ${field("at")}: ${field("code")} by ${field("budget")} after ${field("waitedMs")} ms`,
 		`  limit ${inUnit("limitAmount")}, granted ${inUnit("grantedAmount")}, own idle ${inUnit("idleAmount")}, needed ${inUnit("needAmount")}`,
 	].join("\n");
 }

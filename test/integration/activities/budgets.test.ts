@@ -35,8 +35,10 @@ function daily(limitAmount: string, overrides: Partial<BudgetDefinition> = {}): 
 		windowKind: "day",
 		timeZone: "UTC",
 		limitAmount,
-		stopAmount: null,
-		warnBasisPoints: 8000,
+		weekStart: 1,
+		fiscalYearStart: 1,
+		mode: "enforce",
+		thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 		...overrides,
 	};
 }
@@ -87,7 +89,7 @@ describe("limits in PostgreSQL have one writer", () => {
 	test("a changed limit reaches the open window with an event, and the change is recorded with the person's name", async () => {
 		const store = await newTeam("gamma");
 		await store.writeBudgets({ ...write, teamId: "gamma", revision: 1, set: [daily("100")] });
-		await store.writeBudgets({ ...write, teamId: "gamma", revision: 2, set: [daily("300", { stopAmount: "200" })] });
+		await store.writeBudgets({ ...write, teamId: "gamma", revision: 2, set: [daily("300", { thresholds: [{ action: "stop", at: { amount: "200" } }] })] });
 		expect(await windowOf("gamma")).toMatchObject({ limit_amount: "300", stop_amount: "200", events: ["opened", "limit"] });
 		const { rows } = await client.query("SELECT admin_name, kind FROM tollgate.change WHERE detail->>'teamId' = 'gamma'");
 		expect(rows).toEqual([

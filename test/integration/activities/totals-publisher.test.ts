@@ -18,8 +18,10 @@ const daily: BudgetDefinition = {
 	windowKind: "day",
 	timeZone: "UTC",
 	limitAmount: "1000",
-	stopAmount: null,
-	warnBasisPoints: 8000,
+	weekStart: 1,
+	fiscalYearStart: 1,
+	mode: "enforce",
+	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 };
 
 let database: TestDatabase;
@@ -165,6 +167,28 @@ describe("what is told", () => {
 		expect(await cycle(1_000)).toEqual([]);
 	});
 
+	test("what observed budgets let pass is counted apart, of the organisation too, and is none of the last refusals", async () => {
+		const windowId = await newTeam("alpha");
+		const store = createPostgresBudgetStore(connect());
+		const organization: BudgetDefinition = { ...daily, dimension: "organization", mode: "observe" };
+		await store.writeBudgets({ teamId: "@organization", revision: 1, requestedBy: "ann", set: [organization], remove: [] });
+		const { rows } = await client.query<{ id: string }>(
+			"SELECT w.id FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id IS NULL",
+		);
+		const { cycle, told } = newPublisher();
+		await cycle(0);
+		await refuse(windowId, "alpha", "refused");
+		for (const id of ["o1", "o2"]) await refuse(rows[0]!.id, "alpha", id);
+		await client.query("UPDATE tollgate.refusal SET is_observed = true WHERE refusal_id LIKE 'o_'");
+		expect((await cycle(1_000)).sort()).toEqual(["@organization", "alpha"]);
+		const counts = told.slice(-2).flatMap(({ report }) => report.windows.map(({ key, refusals, observedRefusals }) => [key, refusals, observedRefusals]));
+		expect(counts.sort()).toEqual([
+			["organization||nano_usd|day", 0, 2],
+			["team||nano_usd|day", 1, 0],
+		]);
+		expect(told.flatMap(({ report }) => report.lastRefusals.map(({ requestId }) => requestId))).toEqual(["refused"]);
+	});
+
 	test("thousands of refusals of one window hide none of another, and a count stops at its cap", async () => {
 		const windowId = await newTeam("alpha");
 		const bob: BudgetDefinition = { ...daily, dimension: "user", dimensionValue: "bob" };
@@ -189,7 +213,7 @@ describe("what is told", () => {
 		);
 		await client.query("ANALYZE tollgate.refusal");
 		const plan = await client.query<{ "QUERY PLAN": string }>(
-			"EXPLAIN SELECT 1 FROM tollgate.refusal r WHERE r.window_id = 42 AND r.code IN ('budget.exceeded', 'budget.overrun')",
+			"EXPLAIN SELECT 1 FROM tollgate.refusal r WHERE r.window_id = 42 AND r.code IN ('budget.exceeded', 'budget.overrun', 'budget.needs_approval') AND NOT r.is_observed",
 		);
 		expect(plan.rows.map((row) => row["QUERY PLAN"]).join("\n")).toContain("refusal_window");
 	});

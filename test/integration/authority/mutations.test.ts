@@ -26,6 +26,7 @@ import {
 	tellOpenClaims,
 } from "#test/support/authority-locks.ts";
 import { registerGateway, withClient } from "#test/support/authority-rows.ts";
+import { degradeBeyondTheLine, enforceWhatWasObserved, fenceApprovals, observeWithoutRefusing, waitForApproval } from "#test/support/authority-thresholds.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
 
 /**
@@ -151,6 +152,11 @@ const CHECKS: Record<CheckName, Check> = {
 	answerWhatWasReturned,
 	standInLine,
 	tellOfOthers,
+	observeWithoutRefusing,
+	enforceWhatWasObserved,
+	waitForApproval,
+	fenceApprovals,
+	degradeBeyondTheLine,
 };
 
 /** The function as the check has it; a race shows only where there is time for it. */

@@ -161,7 +161,17 @@ describe("a lease of the next window", () => {
 
 	it("follows a limit that changes before it begins", async () => {
 		await client.query("INSERT INTO tollgate.team_governance (team_id) VALUES ($1)", [team]);
-		const definition = { dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day", timeZone: "UTC", warnBasisPoints: 8_000 };
+		const definition = {
+			dimension: "team",
+			dimensionValue: "",
+			unit: "nano_usd",
+			windowKind: "day",
+			timeZone: "UTC",
+			weekStart: 1,
+			fiscalYearStart: 1,
+			mode: "enforce",
+			thresholds: [],
+		};
 		const write = (revision: number, limitAmount: string) =>
 			client.query("SELECT tollgate.apply_policy($1, $2, 'test', $3, '[]')", [team, revision, JSON.stringify([{ ...definition, limitAmount }])]);
 		await write(1, "1000");

@@ -51,9 +51,15 @@ async function boundsInPostgres(cases: readonly Case[]): Promise<BudgetWindow[]>
 	const { rows } = await connections.pool.query<BoundsRow>(
 		`SELECT CASE WHEN isfinite(b.starts_at) THEN (extract(epoch FROM b.starts_at) * 1000)::bigint END AS starts_at_ms,
 		        CASE WHEN isfinite(b.ends_at) THEN (extract(epoch FROM b.ends_at) * 1000)::bigint END AS ends_at_ms
-		 FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS c (kind, zone, at_ms, n)
-		 CROSS JOIN LATERAL tollgate.window_bounds(c.kind, c.zone, to_timestamp(c.at_ms / 1000.0)) b ORDER BY c.n`,
-		[cases.map((one) => one.windowKind), cases.map((one) => one.timeZone), cases.map((one) => one.atMs.toString())],
+		 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::integer[], $5::integer[]) WITH ORDINALITY AS c (kind, zone, at_ms, week_start, fiscal_year_start, n)
+		 CROSS JOIN LATERAL tollgate.window_bounds(c.kind, c.zone, to_timestamp(c.at_ms / 1000.0), c.week_start, c.fiscal_year_start) b ORDER BY c.n`,
+		[
+			cases.map((one) => one.windowKind),
+			cases.map((one) => one.timeZone),
+			cases.map((one) => one.atMs.toString()),
+			cases.map(({ weekStart = 1 }) => weekStart),
+			cases.map(({ fiscalYearStart = 1 }) => fiscalYearStart),
+		],
 	);
 	return rows.map(parseBounds);
 }
@@ -63,9 +69,15 @@ function parseBounds({ starts_at_ms, ends_at_ms }: BoundsRow): BudgetWindow {
 }
 
 const pick = <Item>(items: readonly Item[], random: Random): Item => items[random(items.length)]!;
-const randomRule = (random: Random): WindowRule => ({ windowKind: pick(WINDOW_KINDS, random), timeZone: pick(ZONES, random) });
+const randomRule = (random: Random): WindowRule => ({
+	windowKind: pick(WINDOW_KINDS, random),
+	timeZone: pick(ZONES, random),
+	weekStart: 1 + random(7),
+	fiscalYearStart: 1 + random(12),
+});
 const randomInstant = (random: Random) => FIRST_MS + random((LAST_MS - FIRST_MS) / HOUR_MS) * HOUR_MS + random(HOUR_MS);
-const describeCase = ({ windowKind, timeZone, atMs }: Case) => `${windowKind} in ${timeZone} at ${new Date(atMs).toISOString()}`;
+const describeCase = ({ windowKind, timeZone, atMs, weekStart, fiscalYearStart }: Case) =>
+	`${windowKind} (${weekStart}, ${fiscalYearStart}) in ${timeZone} at ${new Date(atMs).toISOString()}`;
 
 async function expectAgreement(cases: readonly Case[]): Promise<void> {
 	const actual = await boundsInPostgres(cases);
@@ -116,6 +128,8 @@ describe("window_bounds", () => {
 				const month = calendarWindow({ windowKind: "month", timeZone }, atMs);
 				for (const windowKind of ["day", "week", "month", "quarter"] as const)
 					for (const edge of [month.endsAtMs! - 1, month.endsAtMs!]) cases.push({ windowKind, timeZone, atMs: edge });
+				for (const fiscalYearStart of [2, 3, 12])
+					for (const edge of [month.endsAtMs! - 1, month.endsAtMs!]) cases.push({ windowKind: "quarter", timeZone, atMs: edge, fiscalYearStart });
 				atMs = month.endsAtMs!;
 			}
 		}
@@ -143,10 +157,10 @@ function offsetChanges(timeZone: string): number[] {
 }
 
 describe("open_window", () => {
-	/** A budget whose last window ended at `endedMs`; its rule says another zone by now. */
+	/** A budget whose last window ended at `endedMs`; its rule says another zone, week or fiscal year by now. */
 	async function budgetWithEndedWindow(client: pg.PoolClient, rule: WindowRule, previous: { startsAtMs: number; endsAtMs: number }): Promise<string> {
 		const value = `${rule.timeZone} ${previous.endsAtMs} ${++number}`;
-		const budgetId = await insertBudget(client, { teamId: "demo", dimension: "user", value, limit: 1n, windowKind: rule.windowKind, timeZone: rule.timeZone });
+		const budgetId = await insertBudget(client, { teamId: "demo", dimension: "user", value, limit: 1n, ...rule });
 		await client.query(
 			"INSERT INTO tollgate.budget_window (budget_id, starts_at, ends_at, limit_amount, stop_amount) VALUES ($1, to_timestamp($2 / 1000.0), to_timestamp($3 / 1000.0), 1, 1)",
 			[budgetId, previous.startsAtMs, previous.endsAtMs],
@@ -165,13 +179,13 @@ describe("open_window", () => {
 		return { window: parseBounds(rows[0]!), beforeMs, afterMs: await clock() };
 	}
 
-	it("gives the model's window after a change of time zone: one reset, never two", async () => {
+	it("gives the model's window after a change of time zone, week start or fiscal year: one reset, never two", async () => {
 		const random = randomFrom(2);
 		const client = await connections.pool.connect();
 		try {
 			for (let count = 0; count < 150; count++) {
-				const rule: WindowRule = { windowKind: pick(["hour", "day", "week", "month", "quarter"] as const, random), timeZone: pick(ZONES, random) };
-				const earlier = calendarWindow({ windowKind: rule.windowKind, timeZone: pick(ZONES, random) }, Date.now() - random(3) * DAY_MS);
+				const rule: WindowRule = { ...randomRule(random), windowKind: pick(["hour", "day", "week", "month", "quarter"] as const, random) };
+				const earlier = calendarWindow({ ...randomRule(random), windowKind: rule.windowKind }, Date.now() - random(3) * DAY_MS);
 				// A window that has ended: one that is still open is brought to its end a moment ago.
 				const endsAtMs = Math.min(earlier.endsAtMs!, Date.now() - 1 - random(30 * HOUR_MS));
 				const previous = { startsAtMs: Math.min(earlier.startsAtMs, endsAtMs - 1), endsAtMs };

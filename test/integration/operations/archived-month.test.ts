@@ -263,7 +263,15 @@ describe("what was spent in an archived month", () => {
 		const openings = async (revision: number) => {
 			const found: string[] = [];
 			for (const definition of definitions) {
-				const budget = { ...definition, timeZone: "UTC", limitAmount: String(1_000_000 + revision), stopAmount: null, warnBasisPoints: 8_000 };
+				const budget = {
+					...definition,
+					timeZone: "UTC",
+					limitAmount: String(1_000_000 + revision),
+					weekStart: 1,
+					fiscalYearStart: 1,
+					mode: "enforce",
+					thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }],
+				};
 				const [made] = await ledger.sql<{ id: string }>("SELECT tollgate.write_budget('demo', $1, 'ada', $2) AS id", [revision, budget]);
 				const [window] = await ledger.sql<{ granted: string }>("SELECT granted FROM tollgate.budget_window WHERE budget_id = $1", [made?.id]);
 				found.push(window?.granted ?? "none");

@@ -67,7 +67,15 @@ const writeBudget = (team: Team, limitAmount: string) =>
 	withClient(database.url, (client) =>
 		client.query("SELECT tollgate.write_budget($1, 1, 'test', $2)", [
 			team.teamId,
-			{ ...budgetOfKey(team), timeZone: "UTC", stopAmount: null, warnBasisPoints: 8000, limitAmount },
+			{
+				...budgetOfKey(team),
+				timeZone: "UTC",
+				weekStart: 1,
+				fiscalYearStart: 1,
+				mode: "enforce",
+				thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
+				limitAmount,
+			},
 		]),
 	);
 

@@ -41,8 +41,10 @@ describe("a call that costs more than it reserved", () => {
 					windowKind: "day",
 					timeZone: "UTC",
 					limitAmount: "100000000",
-					stopAmount: null,
-					warnBasisPoints: 8000,
+					weekStart: 1,
+					fiscalYearStart: 1,
+					mode: "enforce",
+					thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 				},
 			]),
 		);

@@ -18,8 +18,10 @@ const MONTHLY = {
 	unit: "nano_usd",
 	windowKind: "month",
 	timeZone: "UTC",
-	stopAmount: null,
-	warnBasisPoints: 8000,
+	weekStart: 1,
+	fiscalYearStart: 1,
+	mode: "enforce",
+	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 };
 
 it("a budget of the organisation is in force for teams this gateway already serves, and gone again when it is removed", async () => {

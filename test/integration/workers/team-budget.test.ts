@@ -130,8 +130,10 @@ describe("a change that PostgreSQL refuses for what it says", () => {
 			unit: "nano_usd",
 			windowKind: "lifetime",
 			timeZone: "UTC",
-			stopAmount: null,
-			warnBasisPoints: 8_000,
+			weekStart: 1,
+			fiscalYearStart: 1,
+			mode: "enforce",
+			thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }],
 		} as const;
 		const set = (limitAmount: string) =>
 			role.governance.applyPolicy("refused", { mode: "patch", set: [{ ...daily, limitAmount }], remove: [], requestedBy: "ada" });

@@ -11,6 +11,8 @@ const facts = (more: Partial<LeaseFacts> = {}): LeaseFacts => ({
 	granted: 50n,
 	isFrozen: false,
 	isOverrun: false,
+	isObserved: false,
+	needsApproval: false,
 	leaseGranted: 50n,
 	leaseReturned: 0n,
 	leasePosted: 0n,
@@ -293,5 +295,45 @@ describe("money kept for an outage", () => {
 		book.close();
 		expect(book.tryReserveWithAllowance(TEAM, money(1n), 1)).toBeUndefined();
 		expect(book.hasAllowance(60_000)).toBe(false);
+	});
+});
+
+describe("an observed window", () => {
+	it("is spent from past its limit and its overrun, and says what would have been refused", () => {
+		const book = bookWith({ isObserved: true, granted: 120n, leaseGranted: 60n, isOverrun: true });
+		expect(book.tryReserve(TEAM, money(30n), 1)?.leases[0]?.isBeyondBound).toBe(false); // 100 - 120 + 60 - 30
+		expect(book.tryReserve(TEAM, money(11n), 1)?.leases[0]?.isBeyondBound).toBe(true);
+		expect(book.leaseOf("1", 0)?.isLow(1)).toBe(true);
+	});
+
+	it("gives back what is idle above the limit once it is enforced, and no more", () => {
+		const book = bookWith({ isObserved: true, granted: 130n, leaseGranted: 60n });
+		book.tryReserve(TEAM, money(20n), 1);
+		book.adopt("nano_usd", facts({ granted: 130n, leaseGranted: 60n }), Number.POSITIVE_INFINITY);
+		expect(book.leaseOf("1", 0)).toMatchObject({ returned: 30n, idle: 10n });
+		book.adopt("nano_usd", facts({ granted: 130n, leaseGranted: 60n }), Number.POSITIVE_INFINITY);
+		expect(book.leaseOf("1", 0)).toMatchObject({ returned: 30n, idle: 10n }); // on its way is given once
+	});
+});
+
+describe("a degrade line", () => {
+	const LINED = [{ budgetId: "1", unit: "nano_usd" as const, line: { place: 1, at: { basisPoints: 8000 } } }];
+
+	it("holds back a call that it names and no other, also from the money kept for an outage", () => {
+		const book = bookWith({ granted: 75n, leaseGranted: 30n });
+		expect(book.tryReserve(LINED, money(36n), 1)).toBeUndefined(); // more than is leased
+		expect(book.tryReserve(LINED, money(30n), 1)).toBeDefined(); // 80 - 75 + 30
+		const near = bookWith({ granted: 95n, leaseGranted: 30n });
+		expect(near.tryReserve(LINED, money(16n), 1)).toBeUndefined();
+		expect(near.tryReserveWithAllowance(LINED, money(16n), 1)).toBeUndefined();
+		expect(near.beyondLine(LINED, money(16n), 1)).toMatchObject({ budgetId: "1", line: { place: 1 } });
+		expect(near.tryReserve(LINED, money(15n), 1)).toBeDefined();
+		expect(near.tryReserve(TEAM, money(15n), 1)).toBeDefined();
+	});
+
+	it("is not judged by a lease that has to be confirmed first", () => {
+		const book = bookWith({ granted: 95n, leaseGranted: 30n });
+		book.leaseOf("1", 0)?.markStale();
+		expect(book.beyondLine(LINED, money(16n), 1)).toBeUndefined();
 	});
 });

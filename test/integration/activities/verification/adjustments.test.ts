@@ -191,8 +191,10 @@ describe("a late settle", () => {
 				windowKind: "day",
 				timeZone: "UTC",
 				limitAmount: "1000",
-				stopAmount: null,
-				warnBasisPoints: 8000,
+				weekStart: 1,
+				fiscalYearStart: 1,
+				mode: "enforce",
+				thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 			},
 		]);
 		const [other] = await ledger.sql<{ id: string }>("SELECT max(id) AS id FROM tollgate.budget_window");

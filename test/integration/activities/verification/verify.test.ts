@@ -152,6 +152,25 @@ describe("overspend", () => {
 		expect(await expectFinding("overspend", "window_event 1/6")).toMatchObject({ overspendNanoUsd: "100" });
 	});
 
+	test("a grant past the limit of a window that is only observed is none, and one after it is enforced is", async () => {
+		await ledger.limit(100n, 2, { mode: "observe" });
+		expect(await ledger.grant(5_000n)).toBe(true);
+		expect((await verify()).report).toMatchObject({ ok: true, overspendNanoUsd: "0" });
+		await ledger.limit(100n, 3);
+		expect((await verify()).report).toMatchObject({ ok: true, overspendNanoUsd: "0" }); // an overhang
+		await ledger.sql("UPDATE tollgate.budget_window SET granted = granted + 5, event_seq = event_seq + 1");
+		await ledger.sql("UPDATE tollgate.lease SET granted = granted + 5");
+		await ledger.sql(
+			"INSERT INTO tollgate.window_event SELECT id, event_seq, clock_timestamp(), 'grant', 'g1', 1, 5, granted, limit_amount, stop_amount, is_frozen, revision FROM tollgate.budget_window",
+		);
+		expect(await expectFinding("overspend", "window_event 1/8")).toMatchObject({ overspendNanoUsd: "5" });
+	});
+
+	test("who turns a window into an observed one behind the history's back is found out", async () => {
+		await ledger.sql("UPDATE tollgate.budget_window SET is_observed = true");
+		await expectFinding("history", "budget_window 1");
+	});
+
 	test("a grant while frozen is overspend whole", async () => {
 		await ledger.sql("SELECT tollgate.set_frozen('demo', true, 'test', 2, 'ada')");
 		await ledger.sql("UPDATE tollgate.budget_window SET granted = granted + 5, event_seq = event_seq + 1");
@@ -182,6 +201,26 @@ describe("refusals", () => {
 	])("are false when %s", async (_name, refusal) => {
 		await ledger.refuse(refusal);
 		expect(await expectFinding("false_refusal", "refusal g1-1-f-1")).toMatchObject({ falseRefusals: 1 });
+	});
+
+	test("that an observed budget would have given are told apart: they need no wait and no open calls, but the numbers must hold", async () => {
+		await ledger.limit(1_000n, 3, { mode: "observe" });
+		await ledger.refuse({ n: 1, limit: 1_000n, granted: 600n, idle: 99n, need: 500n, open: null, isObserved: true });
+		expect((await verify()).report).toMatchObject({ ok: true, falseRefusals: 0 });
+		await ledger.refuse({ n: 2, limit: 1_000n, granted: 600n, idle: 100n, need: 500n, open: null, isObserved: true });
+		await expectFinding("false_refusal", "refusal g1-1-f-2");
+	});
+
+	test("for want of an approval hold only where a line stood below the limit", async () => {
+		const missing = { limit: 1_000n, granted: 600n, idle: 0n, need: 500n, code: "budget.needs_approval", waitedMs: 5_000 };
+		await ledger.limit(1_000n, 3, { thresholds: [{ action: "needApproval", at: { amount: "700" } }] });
+		await ledger.refuse({ ...missing, n: 1, need: 101n });
+		expect((await verify()).report.falseRefusals).toBe(0);
+		await ledger.refuse({ ...missing, n: 2, need: 100n });
+		await expectFinding("false_refusal", "refusal g1-1-f-2");
+		await ledger.limit(1_000n, 4);
+		await ledger.refuse({ ...missing, n: 3 });
+		await expectFinding("false_refusal", "refusal g1-1-f-3");
 	});
 
 	test("before the wait is over are false while open calls hold enough, and right once it is over or was never asked for", async () => {

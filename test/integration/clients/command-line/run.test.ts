@@ -70,15 +70,52 @@ describe("what scripts rely on", () => {
 	test("budget set again changes what it names and leaves the rest: no time zone, warning or stop is lost with a new limit", async () => {
 		expect(await run("team create zoned --limit 1 --window day")).toBe(0);
 		const set = async (more: string) => {
-			const { limitAmount, timeZone, warnBasisPoints, stopAmount } = await runJson(`budget set --team zoned --window day ${more}`);
-			return [limitAmount, timeZone, warnBasisPoints, stopAmount];
+			const { limitAmount, timeZone, thresholds, stopAmount } = await runJson(`budget set --team zoned --window day ${more}`);
+			return [limitAmount, timeZone, warningOf(thresholds), stopAmount];
 		};
+		type Lines = readonly { readonly action: string; readonly at: { readonly basisPoints?: number } }[];
+		const warningOf = (lines: Lines) => lines.find(({ action }) => action === "notify")?.at.basisPoints;
 		expect(await set("--limit 2 --time-zone Europe/Berlin --warn 50 --stop 1")).toEqual(["2000000000", "Europe/Berlin", 5_000, "1000000000"]);
 		expect(await set("--limit 3")).toEqual(["3000000000", "Europe/Berlin", 5_000, "1000000000"]);
 		expect(await set("--limit 3 --stop none")).toEqual(["3000000000", "Europe/Berlin", 5_000, null]);
 		expect(await run("budget set --team zoned --window week --limit 3")).toBe(0);
 		const [, week] = await runJson("budget show --team zoned");
-		expect([week.timeZone, week.warnBasisPoints, week.stopAmount]).toEqual(["UTC", 8_000, null]);
+		expect([week.timeZone, warningOf(week.thresholds), week.stopAmount]).toEqual(["UTC", 8_000, null]);
+	});
+
+	test("budget set takes lines with actions, a mode and calendar starts, and shows them", async () => {
+		expect(await run("team create lined --limit 10 --window day")).toBe(0);
+		const set = (more: string) => runJson(`budget set --team lined --window week --limit 10 ${more}`);
+		const lines = "--warn 80 --stop 9 --threshold 90%:degrade:gpt-4o=gpt-4o-mini --threshold 85.5%:needApproval";
+		expect(await run(`budget set --team lined --window week --limit 10 ${lines}`)).toBe(1); // not ascending
+		expect(errors.join("\n")).toContain("budget.thresholds[1].at");
+		const inOrder = "--warn 80 --stop 9.5 --threshold 85.5%:needApproval 90%:degrade:gpt-4o=gpt-4o-mini";
+		expect(await set(`${inOrder} --mode observe --week-start sunday --fiscal-year-start 4`)).toMatchObject({
+			...{ mode: "observe", weekStart: 7, fiscalYearStart: 4, stopAmount: "8550000000", needsApproval: true, wouldRefuse: 0 },
+			thresholds: [
+				{ action: "notify", at: { basisPoints: 8000 } },
+				{ action: "needApproval", at: { basisPoints: 8550 } },
+				{ action: "degrade", at: { basisPoints: 9000 }, degradeTo: { "gpt-4o": "gpt-4o-mini" } },
+				{ action: "stop", at: { amount: "9500000000" } },
+			],
+		});
+		// What is left out stays, with another limit too.
+		const raised = await set("--limit 20");
+		expect(raised).toMatchObject({ limitAmount: "20000000000", mode: "observe", weekStart: 7, fiscalYearStart: 4 });
+		expect(raised.thresholds.map(({ action }: { action: string }) => action)).toEqual(["stop", "notify", "needApproval", "degrade"]);
+		expect(await run("budget show --team lined")).toBe(0);
+		expect(output.join("\n")).toContain("WOULD REFUSE");
+		expect(output.join("\n")).toMatch(/observed +0 +stop 9.50? USD; notify 80%; needApproval 85.5%; degrade 90% \(gpt-4o to gpt-4o-mini\)/);
+		expect(await set("--threshold none")).toMatchObject({ thresholds: [], stopAmount: null });
+		for (const wrong of [
+			"--threshold 90%",
+			"--threshold 90%:page",
+			"--threshold 90%:degrade",
+			"--threshold x:stop",
+			"--threshold 1.123%:stop",
+			"--week-start someday",
+		])
+			expect(await run(`budget set --team lined --window week --limit 10 ${wrong}`), wrong).toBe(2);
 	});
 
 	test("price check gives the cost and how it was made", async () => {
@@ -235,7 +272,9 @@ test("budget show counts money that gateways lease as left, and says how much th
 		[windows[0]?.id],
 	);
 	await run("budget show --team search");
-	expect(output[0]).toMatch(/LIMIT +SPENT +LEFT +OF IT LEASED +RESETS +STATE\n.*100\.00 USD +85\.00 USD +15\.00 USD +15\.00 USD +\S+ +warned/);
+	expect(output[0]).toMatch(
+		/LIMIT +SPENT +LEFT +OF IT LEASED +RESETS +STATE +WOULD REFUSE +THRESHOLDS\n.*100\.00 USD +85\.00 USD +15\.00 USD +15\.00 USD +\S+ +warned/,
+	);
 	await administration.pool.query("DELETE FROM tollgate.lease WHERE window_id = $1", [windows[0]?.id]);
 	await administration.pool.query("UPDATE tollgate.budget_window SET granted = 0 WHERE id = $1", [windows[0]?.id]);
 });

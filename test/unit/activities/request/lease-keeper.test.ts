@@ -19,6 +19,8 @@ const facts = (leaseGranted: bigint): LeaseFacts => ({
 	granted: leaseGranted,
 	isFrozen: false,
 	isOverrun: false,
+	isObserved: false,
+	needsApproval: false,
 	leaseGranted,
 	leaseReturned: 0n,
 	leasePosted: 0n,

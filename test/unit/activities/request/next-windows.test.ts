@@ -4,7 +4,7 @@ import { LeaseBook } from "#domain/budget/lease-book.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
 
 const facts = (budgetId: string, windowId: string): LeaseFacts => ({
-	...{ budgetId, windowId, seq: "1", limit: 1_000n, stop: 1_000n, granted: 100n, isFrozen: false, isOverrun: false },
+	...{ budgetId, windowId, seq: "1", limit: 1_000n, stop: 1_000n, granted: 100n, isFrozen: false, isOverrun: false, isObserved: false, needsApproval: false },
 	...{ leaseGranted: 100n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null },
 });
 

@@ -8,7 +8,18 @@ const need = (nanoUsd: bigint) => ({ nanoUsd, tokens: 0n });
 function memoryOf(changes: Partial<Shortage> = {}): RefusalMemory {
 	const memory = new RefusalMemory();
 	const item = {
-		...{ budgetId: "1", windowId: "11", seq: "1", limit: 100n, stop: 100n, granted: 100n, isFrozen: false, isOverrun: false },
+		...{
+			budgetId: "1",
+			windowId: "11",
+			seq: "1",
+			limit: 100n,
+			stop: 100n,
+			granted: 100n,
+			isFrozen: false,
+			isOverrun: false,
+			isObserved: false,
+			needsApproval: false,
+		},
 		...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
 		...{ posted: 80n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null },
 	};

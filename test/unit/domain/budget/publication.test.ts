@@ -2,7 +2,18 @@ import { describe, expect, test } from "vitest";
 import { type AcceptedTotals, type PublishedWindow, planPublications } from "#domain/budget/publication.ts";
 
 function window(overrides: Partial<PublishedWindow> = {}): PublishedWindow {
-	return { windowId: "1", limitAmount: 1000n, stopAmount: 1000n, warnBasisPoints: 8000, granted: 0n, posted: 0n, version: 0, refusals: 0, ...overrides };
+	return {
+		windowId: "1",
+		limitAmount: 1000n,
+		lines: [800n, 1000n],
+		approved: 0n,
+		granted: 0n,
+		posted: 0n,
+		version: 0,
+		refusals: 0,
+		observedRefusals: 0,
+		...overrides,
+	};
 }
 
 function accepted(atMs: number, ...windows: PublishedWindow[]): AcceptedTotals {
@@ -26,6 +37,13 @@ describe("a team is told", () => {
 		expect(plan(window({ posted: 800n, version: 2 }), accepted(0, window({ posted: 799n, version: 1 })), 1_000)).toBe(true));
 	test("never twice within a second, not even a crossing", () => expect(plan(window({ posted: 1000n, version: 2 }), accepted(0, window()), 999)).toBe(false));
 	test("anything unsaid after 30 s", () => expect(plan(window({ posted: 1n, version: 1 }), accepted(0, window()), 30_000)).toBe(true));
+	test("a crossing of any line, between the first and the last too", () => {
+		const lines = [500n, 800n, 900n, 1000n];
+		const told = (from: bigint, to: bigint) => plan(window({ lines, posted: to, version: 2 }), accepted(0, window({ lines, posted: from, version: 1 })), 1_000);
+		expect([told(499n, 500n), told(899n, 900n), told(500n, 501n)]).toEqual([true, true, false]);
+	});
+	test("an approval, though nothing moved", () => expect(plan(window({ approved: 900n }), accepted(0, window()), 1_000)).toBe(true));
+	test("what an observed budget would have refused", () => expect(plan(window({ observedRefusals: 1 }), accepted(0, window()), 1_000)).toBe(true));
 	test("new refusals", () => expect(plan(window({ refusals: 2 }), accepted(0, window({ refusals: 1 })), 1_000)).toBe(true));
 	test("a freeze that a person put into PostgreSQL, though nothing moved", () => {
 		const teams = [{ teamId: "demo", windows: [window()], freezeSeq: 1 }];

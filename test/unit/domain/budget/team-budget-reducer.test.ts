@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { BudgetDefinition } from "#domain/budget/scope.ts";
-import { MAX_BUDGETS_PER_TEAM, selectorKey } from "#domain/budget/scope.ts";
+import type { BudgetDefinition, BudgetThreshold } from "#domain/budget/scope.ts";
+import { checkBudgetsTogether, MAX_BUDGETS_PER_TEAM, selectorKey } from "#domain/budget/scope.ts";
 import { hasRoomForChange, reviseEffect, WAITING_ANNOUNCEMENTS_MAX, WAITING_CHANGES_MAX } from "#domain/budget/team-budget-outbox.ts";
 import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import {
 	type BudgetEffect,
+	type CarriedState,
 	CHAIN_HEADS_MAX,
 	type ChainHead,
 	emptyTeamBudget,
@@ -23,9 +24,12 @@ const day: BudgetDefinition = {
 	windowKind: "day",
 	timeZone: "UTC",
 	limitAmount: "1000",
-	stopAmount: null,
-	warnBasisPoints: 8000,
+	weekStart: 1,
+	fiscalYearStart: 1,
+	mode: "enforce",
+	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 };
+const omitThresholds = ({ thresholds: _, ...rest }: BudgetDefinition): Omit<BudgetDefinition, "thresholds"> => rest;
 const user = (dimensionValue: string): BudgetDefinition => ({ ...day, dimension: "user", dimensionValue });
 
 function loaded(budgets: readonly BudgetDefinition[] = [], windows: readonly WindowReport[] = []): TeamBudgetState {
@@ -275,6 +279,35 @@ describe("totals", () => {
 		expect(play(before, totals("1", 1, { key: "user|nobody|nano_usd|day" })).state).toEqual(before);
 	});
 
+	test("an approval is told, withdraws its line, and stands for the rest of the window", () => {
+		const waiting: BudgetDefinition = { ...day, thresholds: [{ action: "needApproval", at: { basisPoints: 9000 } }] };
+		const { state, effects } = play(loaded([waiting]), totals("900", 1), totals("900", 1, { approved: "950" }), totals("920", 2));
+		expect(announced(effects)).toEqual(["threshold.needApproval.fired", "threshold.needApproval.withdrawn"]);
+		expect(state.budgets[0]?.window).toMatchObject({ approved: "950", posted: "920" });
+		expect(stateWord(play(loaded([waiting]), totals("900", 1)).state)).toBe("awaiting approval");
+	});
+
+	test("an observed budget tells its lines, and a team that has no other is never stopped", () => {
+		const { state, effects } = play(loaded([{ ...day, mode: "observe" }]), totals("5000", 1, { observedRefusals: 4 }));
+		expect(announced(effects)).toEqual(["threshold.warn.fired", "threshold.stop.fired"]);
+		expect(state.budgets[0]?.window).toMatchObject({ refusals: 0, observedRefusals: 4 });
+		expect(stateWord(state)).toBe("warned");
+	});
+
+	test("a definition that says the same in another order is no change; every other word is", () => {
+		const degrade: BudgetDefinition = { ...day, thresholds: [{ action: "degrade", at: { basisPoints: 9000 }, degradeTo: { a: "b", c: "d" } }] };
+		const turned = { thresholds: [{ degradeTo: { c: "d", a: "b" }, at: { basisPoints: 9000 }, action: "degrade" }] as const, ...omitThresholds(degrade) };
+		expect(play(loaded([degrade]), policy([turned])).effects).toEqual([]);
+		const changes: Partial<BudgetDefinition>[] = [
+			{ mode: "observe" },
+			{ weekStart: 2 },
+			{ fiscalYearStart: 4 },
+			{ thresholds: [] },
+			{ timeZone: "Asia/Tokyo" },
+		];
+		for (const change of changes) expect(play(loaded([degrade]), policy([{ ...degrade, ...change }])).effects).toMatchObject([{ kind: "writeBudgets" }]);
+	});
+
 	test("each window fires its own warning", () => {
 		const { effects } = play(loaded([day]), totals("900", 1), totals("900", 1, { startsAtMs: 24 * HOUR_MS, endsAtMs: 48 * HOUR_MS }));
 		expect(announced(effects)).toEqual(["threshold.warn.fired", "threshold.warn.fired"]);
@@ -344,14 +377,16 @@ describe("the state that continue-as-new carries", () => {
 		expect(bytes(state)).toBeLessThan(64 * 1024);
 	});
 
-	test("the fullest state there can be, with a full outbox, stays below 1 MiB", () => {
-		const definitions = fullest("a", "한");
+	test("the fullest state there can be, with a full outbox, stays below 1.5 MiB", () => {
+		const lines = Array.from({ length: 8 }, (_, index): BudgetThreshold => ({ action: "needApproval", at: { basisPoints: 1000 + index } }));
+		const definitions = fullest("a", "한").map((budget) => ({ ...budget, thresholds: lines }));
+		expect(checkBudgetsTogether(definitions, "demo", "set").map(({ problem }) => problem)).not.toContainEqual(expect.stringContaining("thresholds"));
 		const { state } = play(withTwoWindows(definitions, "9".repeat(30)), ...Array.from({ length: 6 }, (_, round) => anotherDay(definitions, round)).flat());
 		expect(state.outbox.filter(({ kind }) => kind === "announce")).toHaveLength(WAITING_ANNOUNCEMENTS_MAX);
 		const waiting = Array.from({ length: 5 }, (_, round) => policy(fullest(`w${round}`, "한"), { mode: "replace", requestedBy: "한".repeat(100) }));
 		const full = play(state, ...waiting).state;
 		expect(hasRoomForChange(full)).toBe(false);
-		expect(bytes(full)).toBeLessThan(1024 * 1024);
+		expect(bytes(full)).toBeLessThan(1.5 * 1024 * 1024);
 	});
 
 	test("is read back whole", () => {
@@ -362,6 +397,32 @@ describe("the state that continue-as-new carries", () => {
 	test("of an older release is taken up with first values for what it did not have", () => {
 		const { mustReread: _, refusedChange: __, announcementsLost: ___, freezeSeq: ____, ...old } = loaded([day]);
 		expect(initialState({ teamId: "demo", hasSearchAttributes: false, state: old as TeamBudgetState })).toEqual(loaded([day]));
+	});
+
+	test("of a release without thresholds keeps its budgets, its totals and what has fired: nothing is told twice", () => {
+		const { weekStart: _, fiscalYearStart: __, mode: ___, thresholds: ____, ...rest } = day;
+		const definition = { ...rest, stopAmount: "900", warnBasisPoints: 5000 };
+		const thresholds = { warn: { highestFiredAmount: "600", isStanding: true }, stop: { highestFiredAmount: null, isStanding: false } };
+		const amounts = { granted: "850", posted: "850", overrun: "0", leases: 1, refusals: 0, version: 7 };
+		const window = { startsAtMs: 0, endsAtMs: 24 * HOUR_MS, ...amounts, thresholds };
+		const older = { ...emptyTeamBudget("demo"), schemaVersion: 1, isLoaded: true, budgets: [{ definition, window, previous: null }] };
+		const state = initialState({ teamId: "demo", hasSearchAttributes: false, state: older as unknown as CarriedState });
+		expect(state.schemaVersion).toBe(2);
+		expect(state.budgets[0]).toMatchObject({
+			definition: {
+				...{ limitAmount: "1000", mode: "enforce", weekStart: 1, fiscalYearStart: 1 },
+				thresholds: [
+					{ action: "notify", at: { basisPoints: 5000 } },
+					{ action: "stop", at: { amount: "900" } },
+				],
+			},
+			window: { posted: "850", approved: "0", observedRefusals: 0, thresholds: [{ action: "notify", amount: "600", isStanding: true }] },
+		});
+		const { effects } = play(state, totals("850", 8), totals("900", 9));
+		expect(announced(effects)).toEqual(["threshold.stop.fired"]);
+		expect(() => initialState({ teamId: "demo", hasSearchAttributes: false, state: { ...older, schemaVersion: 3 } as unknown as CarriedState })).toThrow(
+			/version 3/,
+		);
 	});
 });
 

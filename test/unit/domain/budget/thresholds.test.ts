@@ -1,31 +1,47 @@
 import { describe, expect, test } from "vitest";
-import { decideThresholds, NO_THRESHOLDS, thresholdAmounts, type WindowThresholds } from "#domain/budget/thresholds.ts";
+import type { BudgetThreshold } from "#domain/budget/scope.ts";
+import { decideThresholds, FIRED_LINES_MAX, linesOf, NO_THRESHOLDS, type ThresholdInput, type WindowThresholds } from "#domain/budget/thresholds.ts";
 
-const base = { limitAmount: 1000n, stopAmount: null, warnBasisPoints: 8000, refusals: 0 };
+const notice = (basisPoints: number): BudgetThreshold => ({ action: "notify", at: { basisPoints } });
+const base: ThresholdInput = { limitAmount: 1000n, thresholds: [notice(8000)], approvedAmount: 0n, postedAmount: 0n, refusals: 0 };
 
-function play(...inputs: { limitAmount?: bigint; stopAmount?: bigint | null; postedAmount: bigint; refusals?: number }[]): string[] {
+function play(...inputs: Partial<ThresholdInput>[]): string[] {
 	let thresholds: WindowThresholds = NO_THRESHOLDS;
 	return inputs.flatMap((input) => {
 		const decided = decideThresholds(thresholds, { ...base, ...input });
 		thresholds = decided.thresholds;
-		return decided.transitions.map(({ kind, transition, amount }) => `${kind} ${transition} ${amount}`);
+		return decided.transitions.map(({ action, transition, amount }) => `${action} ${transition} ${amount}`);
 	});
 }
 
 describe("lines of a budget", () => {
-	test("the warning is rounded up, so that it never stands below its share", () => {
-		expect(thresholdAmounts({ limitAmount: 999n, stopAmount: null, warnBasisPoints: 8000 })).toEqual({ warn: 800n, stop: 999n });
-		expect(thresholdAmounts({ limitAmount: 10n ** 18n, stopAmount: 5n, warnBasisPoints: 1 })).toEqual({ warn: 10n ** 14n, stop: 5n });
+	test("are in ascending order, each once, rounded up, and the limit is always a stop", () => {
+		const thresholds: BudgetThreshold[] = [
+			notice(9000),
+			notice(8000),
+			{ action: "stop", at: { amount: "999" } },
+			{ action: "stop", at: { basisPoints: 10_000 } },
+		];
+		expect(linesOf({ limitAmount: 999n, thresholds })).toEqual([
+			{ action: "notify", amount: 800n },
+			{ action: "notify", amount: 900n },
+			{ action: "stop", amount: 999n },
+		]);
 	});
 
 	test("a line fires at its exact amount and once, however often it is looked at", () => {
 		expect(
 			play({ postedAmount: 799n }, { postedAmount: 800n }, { postedAmount: 800n }, { postedAmount: 999n }, { postedAmount: 1000n }, { postedAmount: 1200n }),
-		).toEqual(["warn fired 800", "stop fired 1000"]);
+		).toEqual(["notify fired 800", "stop fired 1000"]);
 	});
 
-	test("one jump over both lines fires both", () => {
-		expect(play({ postedAmount: 5000n })).toEqual(["warn fired 800", "stop fired 1000"]);
+	test("one jump over all lines fires all, in order", () => {
+		const thresholds: BudgetThreshold[] = [
+			notice(5000),
+			{ action: "degrade", at: { basisPoints: 8000 }, degradeTo: { a: "b" } },
+			{ action: "needApproval", at: { amount: "900" } },
+		];
+		expect(play({ postedAmount: 5000n, thresholds })).toEqual(["notify fired 500", "degrade fired 800", "needApproval fired 900", "stop fired 1000"]);
 	});
 
 	test("a raised limit withdraws what no longer holds; the new line fires in its turn, the old one never again", () => {
@@ -36,19 +52,71 @@ describe("lines of a budget", () => {
 				{ postedAmount: 1000n, limitAmount: 1000n },
 				{ postedAmount: 1600n, limitAmount: 2000n },
 			),
-		).toEqual(["warn fired 800", "stop fired 1000", "warn withdrawn 1600", "stop withdrawn 2000", "warn fired 1600", "stop withdrawn 2000"]);
+		).toEqual(["notify fired 800", "stop fired 1000", "notify withdrawn 800", "stop withdrawn 1000", "stop withdrawn 1000", "notify fired 1600"]);
 	});
 
-	test("a window that refuses calls beyond its warning is stopped; a refused giant in a fresh window is not", () => {
+	test("a lowered limit fires the new stop; who is stopped still is not told that he is free", () => {
+		expect(play({ postedAmount: 1000n }, { postedAmount: 1000n, limitAmount: 500n })).toEqual([
+			"notify fired 800",
+			"stop fired 1000",
+			"notify fired 400",
+			"stop fired 500",
+		]);
+	});
+
+	test("a line taken away is withdrawn, one given later fires", () => {
+		const two = [notice(5000), notice(8000)];
+		expect(play({ postedAmount: 850n, thresholds: two }, { postedAmount: 850n }, { postedAmount: 850n, thresholds: [notice(8000), notice(8400)] })).toEqual([
+			"notify fired 500",
+			"notify fired 800",
+			"notify withdrawn 500",
+			"notify fired 840",
+		]);
+	});
+
+	test("an approval withdraws its line and no other; a line above it asks again", () => {
+		const thresholds: BudgetThreshold[] = [
+			{ action: "needApproval", at: { amount: "500" } },
+			{ action: "needApproval", at: { amount: "700" } },
+		];
+		expect(
+			play(
+				{ postedAmount: 500n, thresholds },
+				{ postedAmount: 500n, thresholds, approvedAmount: 500n },
+				{ postedAmount: 700n, thresholds, approvedAmount: 500n },
+			),
+		).toEqual(["needApproval fired 500", "needApproval withdrawn 500", "needApproval fired 700"]);
+	});
+
+	test("a window that refuses calls beyond its last line before the stop is stopped; a refused giant in a fresh window is not", () => {
 		expect(play({ postedAmount: 10n, refusals: 5 })).toEqual([]);
-		expect(play({ postedAmount: 990n, refusals: 1 })).toEqual(["warn fired 800", "stop fired 1000"]);
+		expect(play({ postedAmount: 990n, refusals: 1 })).toEqual(["notify fired 800", "stop fired 1000"]);
+	});
+
+	test("refusals at a line that waits for approval are that line's; once it is approved they do not stop the window", () => {
+		const thresholds: BudgetThreshold[] = [notice(5000), { action: "needApproval", at: { amount: "900" } }];
+		expect(play({ postedAmount: 600n, refusals: 1, thresholds }, { postedAmount: 600n, refusals: 1, thresholds, approvedAmount: 900n })).toEqual([
+			"notify fired 500",
+			"needApproval fired 900",
+			"needApproval withdrawn 900",
+		]);
 	});
 
 	test("a limit of zero stops at once and warns of nothing", () => {
 		expect(play({ postedAmount: 0n, limitAmount: 0n })).toEqual(["stop fired 0"]);
 	});
 
-	test("a stop below the limit fires there", () => {
-		expect(play({ postedAmount: 500n, stopAmount: 500n })).toEqual(["stop fired 500"]);
+	test("what fired is remembered in a bounded list, and nothing of it fires twice", () => {
+		let thresholds: WindowThresholds = NO_THRESHOLDS;
+		const fired: string[] = [];
+		const limits = Array.from({ length: 60 }, (_, index) => 1000n + BigInt((index % 30) * 100));
+		for (const limitAmount of limits) {
+			const decided = decideThresholds(thresholds, { ...base, limitAmount, postedAmount: limitAmount });
+			thresholds = decided.thresholds;
+			expect(thresholds.length).toBeLessThanOrEqual(FIRED_LINES_MAX);
+			for (const { action, transition, amount } of decided.transitions) if (transition === "fired") fired.push(`${action} ${amount}`);
+		}
+		expect(fired).toHaveLength(60);
+		expect(new Set(fired).size).toBe(60);
 	});
 });

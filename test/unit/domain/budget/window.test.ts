@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { WindowKind } from "#domain/budget/scope.ts";
-import { calendarWindow, followingWindow, formatInstant, isTimeZone, windowInForce } from "#domain/budget/window.ts";
+import { calendarWindow, followingWindow, formatInstant, isTimeZone, type WindowRule, windowInForce } from "#domain/budget/window.ts";
 
 const at = (iso: string): number => Date.parse(iso);
 
-function bounds(windowKind: WindowKind, timeZone: string, now: string): [string, string | null] {
-	const window = calendarWindow({ windowKind, timeZone }, at(now));
+type Starts = Pick<WindowRule, "weekStart" | "fiscalYearStart">;
+
+function bounds(windowKind: WindowKind, timeZone: string, now: string, starts: Starts = {}): [string, string | null] {
+	const window = calendarWindow({ windowKind, timeZone, ...starts }, at(now));
 	return [new Date(window.startsAtMs).toISOString(), window.endsAtMs === null ? null : new Date(window.endsAtMs).toISOString()];
 }
 
@@ -20,6 +22,31 @@ describe("calendar windows", () => {
 		["quarter", "UTC", "2026-12-31T23:59:59Z", "2026-10-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z"],
 	] as const)("%s in %s at %s", (kind, zone, now, start, end) => {
 		expect(bounds(kind, zone, now)).toEqual([start, end]);
+	});
+
+	test.each([
+		[{ weekStart: 7 }, "2026-11-21T23:59:59Z", "2026-11-15", "2026-11-22"], // a Saturday, of a week from Sunday
+		[{ weekStart: 7 }, "2026-11-22T00:00:00Z", "2026-11-22", "2026-11-29"],
+		[{ weekStart: 3 }, "2026-11-24T12:00:00Z", "2026-11-18", "2026-11-25"],
+	])("a week with %j at %s", (starts, now, start, end) => {
+		expect(bounds("week", "UTC", now, starts)).toEqual([`${start}T00:00:00.000Z`, `${end}T00:00:00.000Z`]);
+	});
+
+	test.each([
+		[{ fiscalYearStart: 4 }, "2026-11-22T12:00:00Z", "2026-10-01", "2027-01-01"],
+		[{ fiscalYearStart: 2 }, "2027-01-31T23:59:59Z", "2026-11-01", "2027-02-01"],
+		[{ fiscalYearStart: 12 }, "2027-02-28T12:00:00Z", "2026-12-01", "2027-03-01"],
+		[{ fiscalYearStart: 12 }, "2026-11-30T12:00:00Z", "2026-09-01", "2026-12-01"],
+		[{ fiscalYearStart: 3 }, "2026-05-31T12:00:00Z", "2026-03-01", "2026-06-01"],
+	])("a quarter with %j at %s", (starts, now, start, end) => {
+		expect(bounds("quarter", "UTC", now, starts)).toEqual([`${start}T00:00:00.000Z`, `${end}T00:00:00.000Z`]);
+	});
+
+	test("other windows know nothing of weeks and fiscal years", () => {
+		for (const kind of ["hour", "day", "month"] as const)
+			expect(bounds(kind, "Europe/Berlin", "2026-11-23T10:29:40Z", { weekStart: 4, fiscalYearStart: 6 })).toEqual(
+				bounds(kind, "Europe/Berlin", "2026-11-23T10:29:40Z"),
+			);
 	});
 
 	test("a lifetime window never ends", () => {

@@ -17,8 +17,10 @@ function budget(index: number, letter: string): BudgetDefinition {
 		windowKind: "lifetime",
 		timeZone: "UTC",
 		limitAmount: "1000000000000000000",
-		stopAmount: null,
-		warnBasisPoints: 1,
+		weekStart: 1,
+		fiscalYearStart: 1,
+		mode: "enforce",
+		thresholds: [{ action: "notify", at: { basisPoints: 1 } }],
 	};
 }
 

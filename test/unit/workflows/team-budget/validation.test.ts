@@ -8,8 +8,10 @@ const day = {
 	windowKind: "day",
 	timeZone: "UTC",
 	limitAmount: "1000",
-	stopAmount: null,
-	warnBasisPoints: 8000,
+	weekStart: 1,
+	fiscalYearStart: 1,
+	mode: "enforce",
+	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 } as const;
 
 describe("an accepted update can be carried out", () => {
