@@ -2,13 +2,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Command, Option } from "commander";
 import { createProgram } from "../clients/command-line/run.ts";
+import { policyJsonSchema } from "../config/policy-schema.ts";
 import { describeAdministrationApi } from "../gateway/administration/openapi.ts";
 import { ADMINISTRATION_ROUTES } from "../gateway/administration/routes.ts";
 
 /**
  * Writes the generated sections of `docs/command-line.md` (from the command line's own program) and
- * `docs/administration.md` (from the routes). `node scripts/write-reference-docs.ts`; a test fails when
- * a page and the code disagree.
+ * `docs/administration.md` (from the routes), and `config/policy.schema.json` as a whole. `node scripts/write-reference-docs.ts`;
+ * a test fails when a page and the code disagree.
  */
 
 export type ReferenceDoc = { readonly file: URL; render(page: string): string };
@@ -16,6 +17,7 @@ export type ReferenceDoc = { readonly file: URL; render(page: string): string };
 export const REFERENCE_DOCS: readonly ReferenceDoc[] = [
 	{ file: new URL("../docs/command-line.md", import.meta.url), render: (page) => replaceSection(page, renderCommands()) },
 	{ file: new URL("../docs/administration.md", import.meta.url), render: (page) => replaceSection(page, renderRoutes()) },
+	{ file: new URL("../config/policy.schema.json", import.meta.url), render: () => `${JSON.stringify(policyJsonSchema(), null, "\t")}\n` },
 ];
 
 const BEGIN = "<!-- generated -->";

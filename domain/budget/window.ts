@@ -23,6 +23,9 @@ export type WindowRule = {
 	readonly fiscalYearStart?: number;
 };
 
+/** There are about 600, but their letters may be written large or small. */
+const MAX_KNOWN_ZONES = 1_000;
+const knownZones = new Set<string>();
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
@@ -60,9 +63,12 @@ export function followingWindow(rule: WindowRule, startsAtMs: number): BudgetWin
 
 /** True for a zone this runtime knows; numeric offsets are refused, they have no rules. */
 export function isTimeZone(name: string): boolean {
+	if (knownZones.has(name)) return true;
 	if (!/^[A-Za-z][A-Za-z0-9_+\-/]{0,63}$/.test(name)) return false;
 	try {
 		new Intl.DateTimeFormat("en-US", { timeZone: name });
+		// Asking the runtime takes longer than reading the budget it stands in.
+		if (knownZones.size < MAX_KNOWN_ZONES) knownZones.add(name);
 		return true;
 	} catch (error) {
 		if (error instanceof RangeError) return false;

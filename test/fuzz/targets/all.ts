@@ -1,6 +1,7 @@
 import type { FuzzTarget } from "../target.ts";
 import { environments, pricesFiles, providersFiles, teamPolicies } from "./files.ts";
 import { httpRequests } from "./http.ts";
+import { litellmConfigs, policyFiles } from "./policy.ts";
 import { serverSentEvents } from "./server-sent-events.ts";
 import { streamTap } from "./stream-tap.ts";
 import { usageOfBodies } from "./usage.ts";
@@ -14,4 +15,6 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
 	pricesFiles,
 	teamPolicies,
 	environments,
+	policyFiles,
+	litellmConfigs,
 ];
