@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import * as contract from "./administration-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
+import * as policy from "./policy-contract.ts";
 
 export type AdministrationClientOptions = {
 	/** Origin of the administration API, like http://127.0.0.1:4001. */
@@ -37,6 +38,15 @@ export type CreatedTeam = Output<typeof contract.CreatedTeam>;
 export type UserName = Output<typeof contract.UserName>;
 export type ResolvedLease = Output<typeof contract.ResolvedLease>;
 export type CreatedAdminKey = Output<typeof contract.CreatedAdminKey>;
+export type PolicyFileRequest = Input<typeof policy.PolicyFileRequest>;
+export type ApplyPolicyRequest = Input<typeof policy.ApplyPolicyRequest>;
+export type CurrentPolicy = Output<typeof policy.CurrentPolicy>;
+export type PolicyDiff = Output<typeof policy.PolicyDiff>;
+export type AppliedPolicy = Output<typeof policy.AppliedPolicy>;
+export type PolicyRevision = Output<typeof policy.PolicyRevision>;
+export type StoredPolicy = Output<typeof policy.StoredPolicy>;
+export type LiteLlmRequest = Input<typeof policy.LiteLlmRequest>;
+export type ImportedPolicy = Output<typeof policy.ImportedPolicy>;
 
 /**
  * Administration through HTTP. A change resolves when PostgreSQL holds it and the live gateways act on it.
@@ -81,6 +91,22 @@ export class AdministrationClient {
 		list: async (teamId?: string): Promise<Budget[]> => (await this.#send("GET", `/budgets${query({ teamId })}`, contract.BudgetList)).budgets,
 		set: (budget: SetBudgetRequest): Promise<Budget> => this.#send("PUT", "/budgets", contract.Budget, budget),
 		remove: (budget: RemoveBudgetRequest): Promise<unknown> => this.#send("DELETE", `/budgets${query(budget)}`, contract.Done),
+	};
+
+	/** The policy as a whole. `diff` and `apply` throw PolicyRefusal for a file that cannot be applied. */
+	readonly policy = {
+		/** What holds now, and the basis to apply on. */
+		read: (): Promise<CurrentPolicy> => this.#send("GET", "/policy", policy.CurrentPolicy),
+		/** What the file would change; nothing is written. */
+		diff: (request: PolicyFileRequest): Promise<PolicyDiff> => this.#send("POST", "/policy/diff", policy.PolicyDiff, request),
+		/** Whole or not at all, on the basis of the diff that was looked at; needs no Temporal. */
+		apply: (request: ApplyPolicyRequest): Promise<AppliedPolicy> => this.#send("POST", "/policy/apply", policy.AppliedPolicy, request),
+		/** The newest first, 200 at most unless `limit` (up to 1,000) says otherwise. */
+		history: async (page: { beforeRevision?: string | undefined; limit?: number | undefined } = {}): Promise<PolicyRevision[]> =>
+			(await this.#send("GET", `/policy/history${query(page)}`, policy.PolicyHistory)).revisions,
+		show: (revision: string): Promise<StoredPolicy> => this.#send("GET", `/policy/${encodeURIComponent(revision)}`, policy.StoredPolicy),
+		/** A LiteLLM proxy configuration as a policy file, and what could not be carried over; nothing is written. */
+		importLiteLlm: (request: LiteLlmRequest): Promise<ImportedPolicy> => this.#send("POST", "/policy/import/litellm", policy.ImportedPolicy, request),
 	};
 
 	readonly prices = {

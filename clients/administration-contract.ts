@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isStorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
+import { PolicyDiff, PolicyMistake } from "./policy-contract.ts";
 
 /**
  * Requests and answers of the administration API, `/admin/v1`. The gateway side validates with these
@@ -229,4 +230,12 @@ export const RequestExplanation = z.object({
 });
 
 export const Done = z.object({ done: z.literal(true) });
-export const Problem = z.object({ error: z.object({ code: z.string(), message: z.string(), field: z.string().nullable() }) });
+export const Problem = z.object({
+	error: z.object({
+		code: z.string(),
+		message: z.string(),
+		field: z.string().nullable(),
+		mistakes: z.array(PolicyMistake).optional().describe("of a policy file, every one"),
+		diff: PolicyDiff.optional().describe("what a policy would change now, where something was changed since it was looked at"),
+	}),
+});

@@ -5,6 +5,8 @@ export {
 	AdministrationClient,
 	type AdministrationClientOptions,
 	type AdminKey,
+	type AppliedPolicy,
+	type ApplyPolicyRequest,
 	type Budget,
 	type ChangeTeamRequest,
 	type CheckPriceRequest,
@@ -13,9 +15,15 @@ export {
 	type CreatedTeam,
 	type CreateKeyRequest,
 	type CreateTeamRequest,
+	type CurrentPolicy,
 	type FrozenTeam,
+	type ImportedPolicy,
 	type Key,
 	type Lease,
+	type LiteLlmRequest,
+	type PolicyDiff,
+	type PolicyFileRequest,
+	type PolicyRevision,
 	type PriceCheck,
 	type PriceList,
 	type RemoveBudgetRequest,
@@ -26,12 +34,13 @@ export {
 	type SetBudgetRequest,
 	type SetPriceRequest,
 	type SpendReport,
+	type StoredPolicy,
 	type Team,
 	type UserName,
 } from "./administration-client.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";
 export { type ChildKeyRequest, deriveKey } from "./derive-key.ts";
-export { CostControlError, type ErrorCode, UnreachableError } from "./errors.ts";
+export { CostControlError, type ErrorCode, PolicyRefusal, UnreachableError } from "./errors.ts";
 // A type alone: its code loads Temporal's client, which is large.
 export type { GovernanceClient, GovernanceClientOptions, WaitForRevision } from "./governance-client.ts";
 export { type BudgetRefusal, readRefusal } from "./refusal.ts";

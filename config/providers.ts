@@ -185,12 +185,36 @@ export function withSimulatedProvider(table: ProviderTable, origin: string, key?
 	};
 }
 
+/** What a process without provider keys may know of a table. */
+export type ProviderOutline = {
+	readonly providers: readonly Pick<ProviderSettings, "name" | "protocol" | "pricedAs">[];
+	readonly aliases: ProviderTable["aliases"];
+};
+
+/** The table without a file. */
+export const DEFAULT_PROVIDER_OUTLINE: ProviderOutline = {
+	providers: [
+		{ name: "openai", protocol: "openai", pricedAs: "openai" },
+		{ name: "anthropic", protocol: "anthropic", pricedAs: "anthropic" },
+	],
+	aliases: undefined,
+};
+
+/** Names of the file, without looking for any key. Throws one Error that lists every mistake. */
+export function loadProviderOutline(path: string): ProviderOutline {
+	const data = parseFile(path);
+	const mistakes: string[] = [];
+	const providers = Object.entries(data.providers).map(([name, { protocol, pricedAs }]) => ({ name, protocol, pricedAs: pricedAs ?? name }));
+	const aliases = data.models && readAliases(data.models, new Set(Object.keys(data.providers)), mistakes);
+	if (mistakes.length > 0) throw new Error(`${path}: ${mistakes.join("; ")}`);
+	return { providers, aliases };
+}
+
 /** Reads and checks the file. Throws one Error that lists every mistake with its path in the file. */
 export function loadProviderTable(path: string, environment: Readonly<Record<string, string | undefined>> = process.env): ProviderTable {
-	const parsed = providersFileSchema.safeParse(parseJson(path));
-	if (!parsed.success) throw new Error(`${path}: ${z.prettifyError(parsed.error)}`);
+	const data = parseFile(path);
 	const mistakes: string[] = [];
-	const providers = Object.entries(parsed.data.providers).map(([name, entry]): ProviderSettings => {
+	const providers = Object.entries(data.providers).map(([name, entry]): ProviderSettings => {
 		return {
 			name,
 			protocol: entry.protocol,
@@ -207,9 +231,15 @@ export function loadProviderTable(path: string, environment: Readonly<Record<str
 			enforcedCapFields: entry.enforcedCapFields,
 		};
 	});
-	const aliases = parsed.data.models && readAliases(parsed.data.models, new Set(Object.keys(parsed.data.providers)), mistakes);
+	const aliases = data.models && readAliases(data.models, new Set(Object.keys(data.providers)), mistakes);
 	if (mistakes.length > 0) throw new Error(`${path}: ${mistakes.join("; ")}`);
 	return { providers, aliases };
+}
+
+function parseFile(path: string): z.infer<typeof providersFileSchema> {
+	const parsed = providersFileSchema.safeParse(parseJson(path));
+	if (!parsed.success) throw new Error(`${path}: ${z.prettifyError(parsed.error)}`);
+	return parsed.data;
 }
 
 function parseJson(path: string): unknown {

@@ -28,6 +28,7 @@ async function main(): Promise<void> {
 	const settings = loadSettings();
 	const log = pino({ level: settings.logLevel, base: { gateway: settings.gatewayId } }, pino.destination({ dest: 2, sync: true }));
 	const table = readProviders(settings);
+	const catalog = createDeploymentCatalog(table);
 	const stopping = createStop(log);
 	const opened = await openRequestAuthority({
 		databaseUrl: requireDatabaseUrl(settings),
@@ -37,12 +38,13 @@ async function main(): Promise<void> {
 		fsyncMode: settings.journalFsync,
 		log,
 		crashPoint,
+		onAliases: (aliases) => catalog.replaceAliases(aliases),
 		onFenced: () => stopping.stop(1),
 	});
 	const gateway = createGateway({
 		authority: opened.authority,
 		idempotentCalls: opened.idempotentCalls,
-		catalog: createDeploymentCatalog(table),
+		catalog,
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
 		fieldTables: loadFieldTables(),
 		log,

@@ -15,9 +15,11 @@ import { readMachineBootId } from "#activities/ledger/machine-boot-id.ts";
 import type { LedgerWriter } from "#activities/ledger/record.ts";
 import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { createLedgerWriter } from "#activities/ledger/writer.ts";
+import { readModelAliases } from "#activities/policy/model-aliases.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { readProcessStart } from "#activities/process/identity.ts";
 import { replaceFile } from "#activities/process/replace-file.ts";
+import type { ReloadableCatalog } from "#activities/providers/port.ts";
 import { createOpaqueUserIds } from "#activities/request/claimed-users.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
@@ -31,6 +33,8 @@ export type OpenOptions = {
 	readonly fsyncMode: FsyncMode;
 	readonly log: Pick<Logger, "error" | "warn" | "info">;
 	readonly crashPoint: (name: string) => void;
+	/** Takes the model aliases of the policy: before the first call, and whenever one was applied. Default: nobody. */
+	readonly onAliases?: ReloadableCatalog["replaceAliases"];
 	/** A later epoch of this gateway exists: this process must end. */
 	readonly onFenced: () => void;
 };
@@ -87,6 +91,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 			return writer;
 		},
 		loadPriceBook: () => readCurrentPriceBook(ledgerConnection.unprepared),
+		loadPolicy: async () => options.onAliases?.(await readModelAliases(ledgerConnection.unprepared)),
 		onDrained: async (isClean) => {
 			await adopter.stop();
 			if (isClean) await closeEpoch(sql, { gatewayId, epoch }, "drained");

@@ -9,6 +9,8 @@ CREATE TABLE tollgate.team_governance (
   is_frozen     boolean NOT NULL DEFAULT false,
   freeze_reason text,
   freeze_seq    bigint NOT NULL DEFAULT 0,             -- counts the decisions: which of two readings of it is the newer
+  written_revision  bigint NOT NULL DEFAULT 0,         -- the newest that its workflow wrote
+  document_revision bigint NOT NULL DEFAULT 0,         -- the newest that a policy document wrote (0017)
   updated_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -184,14 +186,16 @@ DECLARE
 BEGIN
   INSERT INTO tollgate.team_governance (team_id) VALUES (p_team) ON CONFLICT DO NOTHING;
   SELECT * INTO v_row FROM tollgate.team_governance WHERE team_id = p_team FOR NO KEY UPDATE;
+  IF p_revision = v_row.written_revision THEN RETURN p_revision; END IF;
   IF p_revision <= v_row.revision THEN RETURN v_row.revision; END IF;
   IF NOT p_is_frozen AND v_row.freeze_seq > p_known_seq THEN
-    UPDATE tollgate.team_governance SET revision = coalesce(p_revision, revision), updated_at = clock_timestamp() WHERE team_id = p_team;
+    UPDATE tollgate.team_governance SET revision = coalesce(p_revision, revision), written_revision = coalesce(p_revision, written_revision),
+      updated_at = clock_timestamp() WHERE team_id = p_team;
     RETURN coalesce(p_revision, v_row.revision);
   END IF;
   UPDATE tollgate.team_governance SET is_frozen = p_is_frozen, freeze_reason = v_reason,
     freeze_seq = freeze_seq + CASE WHEN (is_frozen, freeze_reason) IS DISTINCT FROM (p_is_frozen, v_reason) THEN 1 ELSE 0 END,
-    revision = coalesce(p_revision, revision), updated_at = clock_timestamp() WHERE team_id = p_team;
+    revision = coalesce(p_revision, revision), written_revision = coalesce(p_revision, written_revision), updated_at = clock_timestamp() WHERE team_id = p_team;
   IF v_row.is_frozen = p_is_frozen THEN RETURN coalesce(p_revision, v_row.revision); END IF;
   PERFORM 1 FROM tollgate.budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
   UPDATE tollgate.budget SET is_frozen = p_is_frozen WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL;
@@ -214,22 +218,25 @@ BEGIN
   RETURN (SELECT freeze_seq FROM tollgate.team_governance WHERE team_id = p_team);
 END $$;
 
--- One policy revision as a whole: budgets to write, budgets to end. Returns the revision held afterwards: below or at
--- p_revision it is applied, above it PostgreSQL holds a newer one and nothing was changed.
+-- One policy revision as a whole: budgets to write, budgets to end. Returns the revision held afterwards: at p_revision it is applied,
+-- above it PostgreSQL holds a newer one and nothing was changed. A revision that the workflow wrote last is applied, whatever a policy
+-- document (0017) wrote since: only the answer was lost, and doing it again would undo the document.
 CREATE FUNCTION tollgate.apply_policy(p_team text, p_revision bigint, p_admin text, p_set jsonb, p_remove jsonb) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
   v_held bigint;
+  v_written bigint;
 BEGIN
   INSERT INTO tollgate.team_governance (team_id) VALUES (p_team) ON CONFLICT DO NOTHING;
-  SELECT revision INTO v_held FROM tollgate.team_governance WHERE team_id = p_team FOR NO KEY UPDATE;
+  SELECT revision, written_revision INTO v_held, v_written FROM tollgate.team_governance WHERE team_id = p_team FOR NO KEY UPDATE;
+  IF p_revision = v_written THEN RETURN p_revision; END IF;
   IF v_held >= p_revision THEN RETURN v_held; END IF;
   PERFORM 1 FROM tollgate.budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
   PERFORM 1 FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
   WHERE coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL AND w.ends_at > clock_timestamp() ORDER BY w.id FOR NO KEY UPDATE OF w;
   PERFORM tollgate.remove_budget(p_team, p_revision, p_admin, selector) FROM jsonb_array_elements(p_remove) selector;
   PERFORM tollgate.write_budget(p_team, p_revision, p_admin, budget) FROM jsonb_array_elements(p_set) budget;
-  UPDATE tollgate.team_governance SET revision = p_revision, updated_at = clock_timestamp() WHERE team_id = p_team;
+  UPDATE tollgate.team_governance SET revision = p_revision, written_revision = p_revision, updated_at = clock_timestamp() WHERE team_id = p_team;
   RETURN p_revision;
 END $$;
 

@@ -48,7 +48,7 @@ export function listCommands(): readonly { readonly words: readonly string[]; re
 function renderCommands(): string {
 	return listCommands()
 		.map(({ words, command, help }) => {
-			const parameters = command.registeredArguments.map((argument) => ` <${argument.name()}>`).join("");
+			const parameters = command.registeredArguments.map((argument) => (argument.required ? ` <${argument.name()}>` : ` [${argument.name()}]`)).join("");
 			const example = /^Example:\n\s*\$ (.+)$/m.exec(help)?.[1];
 			if (example === undefined) throw new Error(`tollgate ${words.join(" ")} has no example in its help`);
 			const options = command.options.filter((option) => !COMMON_OPTIONS.has(option.long)).map(renderOption);

@@ -9,6 +9,7 @@ import { Connection } from "#activities/database/connection.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
 import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
+import { loadProviderOutline } from "#config/providers.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
 import { startBudgetRole } from "./budget.ts";
 import { loadPrices } from "./seed-prices.ts";
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
 		database,
 		governor: budgetRole.governance,
 		readPrices: () => readCurrentPriceBook(database),
+		...(settings.providersFile !== null && { providers: loadProviderOutline(settings.providersFile) }),
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});
 	app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));

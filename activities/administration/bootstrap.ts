@@ -60,13 +60,15 @@ async function isFirstKeyRevoked(database: Queryable): Promise<boolean> {
 }
 
 // Somebody may have deleted it: a start brings it back, without its old keys and with its books.
-const RESTORE_TEAM = "UPDATE tollgate.team SET deleted_at = NULL WHERE id = $1 RETURNING id";
+const RESTORE_TEAM = `
+	WITH restored AS (UPDATE tollgate.team SET deleted_at = NULL WHERE id = $1 AND deleted_at IS NOT NULL RETURNING id)
+	SELECT id, (SELECT tollgate.record_change('team', id, $2, '{"action": "restored"}') FROM restored) AS revision FROM tollgate.team WHERE id = $1`;
 const LAST_WRITER = "SELECT admin_name FROM tollgate.change WHERE kind = 'budget' AND subject = $1 ORDER BY revision DESC LIMIT 1";
 
 async function ensureDemoBudget(administration: Administration, limitNanoUsd: bigint): Promise<string | null> {
 	const { database } = administration;
 	const budget = { teamId: DEMO_TEAM, windowKind: "day", limitUsd: formatUsd(limitNanoUsd) };
-	if ((await database.query(RESTORE_TEAM, [DEMO_TEAM])).rows.length === 0) await createTeam(administration, { id: DEMO_TEAM });
+	if ((await database.query(RESTORE_TEAM, [DEMO_TEAM, BOOTSTRAP_ADMIN_NAME])).rows.length === 0) await createTeam(administration, { id: DEMO_TEAM });
 	const budgets = await listBudgets(database, DEMO_TEAM);
 	const daily = budgets.find((found) => found.dimension === "team" && found.windowKind === "day" && found.unit === "nano_usd");
 	if (!daily && budgets.length > 0) return null;

@@ -45,6 +45,8 @@ export type HeldBudgets = {
 	readonly isFrozen: boolean;
 	readonly freezeReason?: string | null;
 	readonly freezeSeq?: number;
+	/** Newest revision that a policy document wrote; 0 before the first. */
+	readonly documentRevision?: number;
 	readonly budgets: readonly BudgetDefinition[];
 	readonly windows: readonly WindowReport[];
 };

@@ -14,14 +14,15 @@ const RECORD_EVENT =
 	"INSERT INTO tollgate.governance_event (event_key, team_id, event, detail) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING event_key";
 const READ_GOVERNANCE = `
 	SELECT greatest(coalesce(max(g.revision), 0), coalesce((SELECT max(b.revision) FROM tollgate.budget b WHERE coalesce(b.team_id, '@organization') = $1), 0)) AS revision,
-		coalesce(bool_or(g.is_frozen), false) AS is_frozen, max(g.freeze_reason) AS freeze_reason, coalesce(max(g.freeze_seq), 0) AS freeze_seq
+		coalesce(bool_or(g.is_frozen), false) AS is_frozen, max(g.freeze_reason) AS freeze_reason, coalesce(max(g.freeze_seq), 0) AS freeze_seq,
+		coalesce(max(g.document_revision), 0) AS document_revision
 	FROM tollgate.team_governance g WHERE g.team_id = $1`;
 const READ_BUDGETS = `
 	SELECT dimension, dimension_value, unit, window_kind, time_zone, week_start, fiscal_year_start, limit_amount, mode, thresholds
 	FROM tollgate.budget WHERE coalesce(team_id, '@organization') = $1 AND deleted_at IS NULL ORDER BY id`;
 /** The previous window is still reported while calls that were reserved in it may settle (maxCallMs plus a minute, and slack). */
 export const READ_TOTALS = `
-	SELECT t.*, coalesce(g.is_frozen, false) AS is_frozen, g.freeze_reason, coalesce(g.freeze_seq, 0) AS freeze_seq
+	SELECT t.*, coalesce(g.is_frozen, false) AS is_frozen, g.freeze_reason, coalesce(g.freeze_seq, 0) AS freeze_seq, coalesce(g.document_revision, 0) AS document_revision
 	FROM tollgate.team_totals($1, interval '20 minutes') t LEFT JOIN tollgate.team_governance g ON g.team_id = t.team_id`;
 
 type BudgetRow = {
@@ -38,10 +39,12 @@ type BudgetRow = {
 };
 
 type FreezeRow = { is_frozen: boolean; freeze_reason: string | null; freeze_seq: string };
+/** What a team's governance row says beside its revision. */
+export type GovernanceRow = FreezeRow & { document_revision: string };
 
 /** A row of tollgate.team_totals, with its team's freeze; bigints arrive as decimal strings. */
 export type TotalsRow = Omit<BudgetRow, "time_zone" | "week_start" | "fiscal_year_start" | "mode"> &
-	FreezeRow & {
+	GovernanceRow & {
 		team_id: string;
 		budget_id: string;
 		window_id: string;
@@ -117,7 +120,7 @@ export function toWindowReport(row: TotalsRow, counts: RefusalCounts): WindowRep
 }
 
 async function readBudgets(connection: Connection, teamId: string): Promise<HeldBudgets> {
-	const governance = await connection.query<FreezeRow & { revision: string }>("read_governance", READ_GOVERNANCE, [teamId]);
+	const governance = await connection.query<GovernanceRow & { revision: string }>("read_governance", READ_GOVERNANCE, [teamId]);
 	const budgets = await connection.query<BudgetRow>("read_budgets", READ_BUDGETS, [teamId]);
 	const totals = await connection.query<TotalsRow>("team_totals", READ_TOTALS, [teamId]);
 	return {
@@ -125,6 +128,7 @@ async function readBudgets(connection: Connection, teamId: string): Promise<Held
 		isFrozen: governance[0]?.is_frozen ?? false,
 		freezeReason: governance[0]?.freeze_reason ?? null,
 		freezeSeq: Number(governance[0]?.freeze_seq ?? 0),
+		documentRevision: Number(governance[0]?.document_revision ?? 0),
 		budgets: budgets.map((row) => ({
 			dimension: row.dimension,
 			dimensionValue: row.dimension_value,

@@ -146,6 +146,7 @@ export class TotalsPublisher {
 		}
 		this.changeReachability(true, undefined);
 		await this.recordTold(team.teamId);
+		if (team.hasUntoldPolicy) await this.options.source.recordPolicyTold(team);
 		const windows = new Map(team.windows.map((window) => [window.windowId, window]));
 		this.accepted.set(team.teamId, { atMs: this.options.now(), windows, freezeSeq: team.freezeSeq });
 		return true;

@@ -1,7 +1,7 @@
 import { type PublishedWindow, REFUSALS_COUNTED_MAX, type TeamTotals } from "#domain/budget/publication.ts";
-import { CHAIN_HEADS_MAX, type ChainHead, type RefusalNote, type TotalsReport } from "#domain/budget/team-budget-state.ts";
+import { CHAIN_HEADS_MAX, type ChainHead, type HeldFreeze, type RefusalNote, type TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { linesOf } from "#domain/budget/thresholds.ts";
-import { NO_REFUSALS, READ_TOTALS, type RefusalCounts, type TotalsRow, toHeldFreeze, toWindowReport } from "../budgets/postgres.ts";
+import { type GovernanceRow, NO_REFUSALS, READ_TOTALS, type RefusalCounts, type TotalsRow, toHeldFreeze, toWindowReport } from "../budgets/postgres.ts";
 import type { Connection } from "../database/connection.ts";
 
 /**
@@ -47,7 +47,17 @@ const RECORD_TOLD = `
 	INSERT INTO tollgate.totals_told (team_id, told_at) VALUES ($1, clock_timestamp())
 	ON CONFLICT (team_id) DO UPDATE SET told_at = excluded.told_at`;
 
-export type TeamSnapshot = TeamTotals & { readonly rows: readonly TotalsRow[] };
+/** Teams whose budgets a policy document changed since their workflow was told, those included that have none left. */
+const UNTOLD_POLICIES = `
+	SELECT g.team_id, g.is_frozen, g.freeze_reason, g.freeze_seq, g.document_revision
+	FROM tollgate.team_governance g LEFT JOIN tollgate.policy_told p ON p.team_id = g.team_id
+	WHERE g.document_revision > coalesce(p.revision, 0)`;
+const RECORD_POLICY_TOLD = `
+	INSERT INTO tollgate.policy_told AS p (team_id, revision) VALUES ($1, $2)
+	ON CONFLICT (team_id) DO UPDATE SET revision = greatest(p.revision, excluded.revision)`;
+
+/** `documentRevision`: of the newest policy document that wrote the team's budgets. */
+export type TeamSnapshot = TeamTotals & { readonly rows: readonly TotalsRow[]; readonly freeze: HeldFreeze; readonly documentRevision: number };
 
 export class TotalsSource {
 	private readonly connection: Connection;
@@ -68,13 +78,18 @@ export class TotalsSource {
 	/** Every team's open and just-closed windows in one snapshot. `refusalsOf` gives the count last read per window id. */
 	async readTeams(refusalsOf: (windowId: string) => RefusalCounts): Promise<TeamSnapshot[]> {
 		const rows = await this.connection.query<TotalsRow>("team_totals", READ_TOTALS, [null]);
-		const teams = Map.groupBy(rows, (row) => row.team_id);
-		return [...teams].map(([teamId, teamRows]) => ({
-			teamId,
-			rows: teamRows,
-			windows: teamRows.map((row) => toPublished(row, refusalsOf(row.window_id))),
-			freezeSeq: Number(teamRows[0]?.freeze_seq ?? 0),
-		}));
+		const untold = await this.connection.query<GovernanceRow & { team_id: string }>("untold_policies", UNTOLD_POLICIES, []);
+		const teams = new Map([...untold.map((row) => [row.team_id, []] as [string, TotalsRow[]]), ...Map.groupBy(rows, (row) => row.team_id)]);
+		const news = new Map(untold.map((row) => [row.team_id, row]));
+		return [...teams].flatMap(([teamId, teamRows]) => {
+			const governance = news.get(teamId) ?? teamRows[0];
+			return governance === undefined ? [] : [toSnapshot(teamId, { governance, rows: teamRows, refusalsOf, hasUntoldPolicy: news.has(teamId) })];
+		});
+	}
+
+	/** The team's workflow was told of the policy document it has in this snapshot. */
+	async recordPolicyTold({ teamId, documentRevision }: TeamSnapshot): Promise<void> {
+		await this.connection.query("record_policy_told", RECORD_POLICY_TOLD, [teamId, documentRevision]);
 	}
 
 	/** The team's workflow accepted its totals: what ended before now is told. */
@@ -98,9 +113,9 @@ export class TotalsSource {
 	async report(team: TeamSnapshot): Promise<TotalsReport> {
 		const counts = new Map(team.windows.map(({ windowId, refusals, observedRefusals }) => [windowId, { refusals, observedRefusals }]));
 		const windows = team.rows.map((row) => toWindowReport(row, counts.get(row.window_id) ?? NO_REFUSALS));
-		const [anyRow] = team.rows;
+		const { freeze, documentRevision } = team;
 		const chainHeads = await this.connection.query<ChainHead>("chain_heads", CHAIN_HEADS, [team.rows.map((row) => row.window_id)]);
-		const rest = { chainHeads, ...(anyRow && { freeze: toHeldFreeze(anyRow) }) };
+		const rest = { chainHeads, freeze, documentRevision };
 		if (windows.every((window) => window.refusals === 0)) return { windows, lastRefusals: [], ...rest };
 		const last = await this.connection.query<{ request_id: string; code: string; window_id: string | null; at_ms: number }>("last_refusals", LAST_REFUSALS, [
 			team.teamId,
@@ -111,6 +126,19 @@ export class TotalsSource {
 		);
 		return { windows, lastRefusals: notes.reverse(), ...rest };
 	}
+}
+
+type SnapshotParts = {
+	readonly governance: GovernanceRow;
+	readonly rows: readonly TotalsRow[];
+	readonly refusalsOf: (windowId: string) => RefusalCounts;
+	readonly hasUntoldPolicy: boolean;
+};
+
+function toSnapshot(teamId: string, { governance, rows, refusalsOf, hasUntoldPolicy }: SnapshotParts): TeamSnapshot {
+	const freeze = toHeldFreeze(governance);
+	const windows = rows.map((row) => toPublished(row, refusalsOf(row.window_id)));
+	return { teamId, rows, windows, freeze, freezeSeq: freeze.seq, documentRevision: Number(governance.document_revision), hasUntoldPolicy };
 }
 
 function toPublished(row: TotalsRow, counts: RefusalCounts): PublishedWindow {

@@ -2,7 +2,7 @@ import type { ProviderSettings, ProviderTable } from "#config/providers.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import { GEOGRAPHY_MARK, geographyPermilleOf } from "#domain/pricing/price-tier.ts";
-import type { Deployment, DeploymentCatalog, ServedModel } from "./port.ts";
+import type { Deployment, ReloadableCatalog, ServedModel } from "./port.ts";
 
 /** Path of each endpoint below a provider's base URL, as the official SDKs build it. */
 const ENDPOINT_PATHS: Readonly<Record<Protocol, Readonly<Partial<Record<Endpoint, string>>>>> = {
@@ -10,13 +10,18 @@ const ENDPOINT_PATHS: Readonly<Record<Protocol, Readonly<Partial<Record<Endpoint
 	anthropic: { messages: "/v1/messages", count_tokens: "/v1/messages/count_tokens" },
 };
 
+type Aliases = Parameters<ReloadableCatalog["replaceAliases"]>[0];
 type Target = { readonly model: string; readonly pricedAsModel: string; readonly kind: "chat" | "embeddings" | undefined };
 
-/** Builds the catalog; without an alias table it follows the price book from version to version. */
-export function createDeploymentCatalog(table: ProviderTable): DeploymentCatalog {
-	const configured = table.aliases === undefined ? undefined : fromAliasTable(table);
+/**
+ * Builds the catalog; without an alias table it follows the price book from version to version. Aliases of the policy go over
+ * both. An alias is looked up once, never in turn as another alias: what stands behind it is the model id that a provider is sent.
+ */
+export function createDeploymentCatalog(table: ProviderTable): ReloadableCatalog {
+	const configured = table.aliases === undefined ? undefined : fromAliases(table.providers, table.aliases);
 	let version: number | undefined;
 	let current = configured ?? new Map<string, readonly Deployment[]>();
+	let declared = new Map<string, readonly Deployment[]>();
 	const at = (book: PriceBook): ReadonlyMap<string, readonly Deployment[]> => {
 		if (configured === undefined && version !== book.version) {
 			current = fromPriceBook(table.providers, book);
@@ -28,19 +33,23 @@ export function createDeploymentCatalog(table: ProviderTable): DeploymentCatalog
 		followsPriceBook: configured === undefined,
 		offered: table.providers.map(({ pricedAs, protocol }) => ({ pricedAs, protocol })),
 		withoutKey: table.withoutKey ?? [],
-		find: (alias, book) => at(book).get(alias) ?? [],
+		find: (alias, book) => declared.get(alias) ?? at(book).get(alias) ?? [],
 		served: (book) =>
-			[...at(book)].flatMap(([alias, deployments]): ServedModel[] => {
+			[...new Map([...at(book), ...declared])].flatMap(([alias, deployments]): ServedModel[] => {
 				const [first] = deployments;
 				return first === undefined ? [] : [{ alias, protocol: first.protocol, provider: first.pricedAs.provider }];
 			}),
+		replaceAliases(aliases) {
+			declared = fromAliases(table.providers, aliases);
+		},
 	};
 }
 
-function fromAliasTable(table: ProviderTable): Map<string, readonly Deployment[]> {
-	const providers = new Map(table.providers.map((provider) => [provider.name, provider]));
+/** A provider that is not configured here serves nothing. */
+function fromAliases(settings: readonly ProviderSettings[], aliases: Aliases): Map<string, readonly Deployment[]> {
+	const providers = new Map(settings.map((provider) => [provider.name, provider]));
 	const served = new Map<string, readonly Deployment[]>();
-	for (const [alias, targets] of Object.entries(table.aliases ?? {})) {
+	for (const [alias, targets] of Object.entries(aliases)) {
 		const deployments = targets.flatMap((target) => {
 			const provider = providers.get(target.provider);
 			return provider === undefined ? [] : [toDeployment(provider, { ...target, kind: undefined })];

@@ -1,3 +1,4 @@
+import type { AliasTarget } from "#config/providers.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { PriceBook, PriceLine, PriceTier, Protocol } from "#domain/pricing/price-book.ts";
 import type { Redaction } from "./redaction.ts";
@@ -41,6 +42,11 @@ export type DeploymentCatalog = {
 	readonly withoutKey: readonly { readonly pricedAs: string; readonly keyVariable: string }[];
 	find(alias: string, book: PriceBook): readonly Deployment[];
 	served(book: PriceBook): readonly ServedModel[];
+};
+
+export type ReloadableCatalog = DeploymentCatalog & {
+	/** Takes these for the aliases of the policy, from the next call on. */
+	replaceAliases(aliases: Readonly<Record<string, readonly AliasTarget[]>>): void;
 };
 
 /** A deployment together with the price line of the book in force. */

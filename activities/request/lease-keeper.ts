@@ -21,7 +21,7 @@ const QUIET_WAIT_AT_DRAIN_MS = 3_000;
 const HEARING_GAP_MS = 2 * HEARTBEAT_MS;
 const AWAY_MS = 1_000;
 /** Changes after which a lease must be confirmed by a grant before it is spent from. */
-const GOVERNING: ReadonlySet<string> = new Set(["team", "budget", "policy"]);
+const GOVERNING: ReadonlySet<string> = new Set(["team", "budget"]);
 
 type Return = HeartbeatRequest["returns"][number];
 
@@ -35,6 +35,8 @@ export type LeaseKeeperDependencies = {
 	readonly onFenced: () => void;
 	readonly onError: (error: unknown) => void;
 	readonly onPrices: () => Promise<void>;
+	/** A policy was applied: what of it belongs to no team is read again. Teams, budgets and keys it changed stand in changes of their own. */
+	readonly onPolicy: () => Promise<void>;
 	readonly counters: { recallsAnswered: number };
 };
 
@@ -220,7 +222,7 @@ export class LeaseKeeper {
 	/** Applies every change up to the newest revision, then the next heartbeat says so. */
 	private async followChanges(): Promise<void> {
 		if (this.knownRevision <= this.seenRevision) return;
-		const { authority, directory, queue, onPrices } = this.dependencies;
+		const { authority, directory, queue, onPolicy, onPrices } = this.dependencies;
 		const known = this.knownRevision;
 		const changes = await authority.changesSince(this.seenRevision);
 		await this.followKeys(changes.filter((change) => change.kind === "key").map((change) => change.subject));
@@ -233,6 +235,7 @@ export class LeaseKeeper {
 			this.markStale(directory.budgetIdsOf(teamIds));
 		}
 		if (changes.some((change) => change.kind === "price")) await onPrices();
+		if (changes.some((change) => change.kind === "policy")) await onPolicy();
 		queue.forgetRefusals();
 		this.seenRevision = changes.at(-1)?.revision ?? known;
 		queue.wake();

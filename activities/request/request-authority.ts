@@ -27,6 +27,8 @@ export type RequestAuthorityDependencies = {
 	/** Called once; `onNews` takes what rides on each flush's reply. */
 	readonly createWriter: (onNews: (news: { readonly revision: bigint; readonly claims: readonly Claim[] }) => void) => LedgerWriter;
 	readonly loadPriceBook: () => Promise<CurrentPriceBook>;
+	/** Takes up what of the policy belongs to no team (model aliases): before the first call, and when a policy was applied. Default: nothing. */
+	readonly loadPolicy?: () => Promise<void>;
 	/** After the last flush of a drain: `isClean` when nothing is open or unflushed and the epoch can be closed. */
 	readonly onDrained: (isClean: boolean) => Promise<void>;
 	/** This epoch may not spend any more: a later one exists. The process should end. */
@@ -82,7 +84,7 @@ class GatewayAuthority implements RequestAuthority {
 		this.writer = dependencies.createWriter((news) => this.keeper.takeNews(news));
 		const { directory, queue, writer } = this;
 		this.keeper = new LeaseKeeper(
-			{ authority, book, queue, directory, writer, nowMs, onFenced, onError, onPrices: () => this.prices.load(), counters },
+			{ authority, book, queue, directory, writer, nowMs, onFenced, onError, onPrices: () => this.prices.load(), onPolicy: () => this.loadPolicy(), counters },
 			revision,
 		);
 		this.answers = new ReceivedIds({ lookUp: (teamId, ids) => authority.answersOf({ teamId, ids }), counters, nowMs });
@@ -108,7 +110,7 @@ class GatewayAuthority implements RequestAuthority {
 	}
 
 	async start(): Promise<void> {
-		await this.prices.load();
+		await Promise.all([this.prices.load(), this.loadPolicy()]);
 		await this.keeper.start();
 	}
 
@@ -171,6 +173,10 @@ class GatewayAuthority implements RequestAuthority {
 			this.dependencies.onError(error);
 		}
 		return this.writer.pendingRows === 0;
+	}
+
+	private async loadPolicy(): Promise<void> {
+		await this.dependencies.loadPolicy?.();
 	}
 
 	private fence(): void {

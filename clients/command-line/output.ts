@@ -4,6 +4,8 @@ import { formatUsd } from "#domain/money/wire.ts";
 export type Terminal = {
 	writeLine(line: string): void;
 	writeError(line: string): void;
+	/** Absent where no person sits at it. */
+	ask?(question: string): Promise<string>;
 	readonly environment: Readonly<Record<string, string | undefined>>;
 };
 

@@ -7,6 +7,7 @@ import { addBudgetCommands } from "./commands/budget.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
+import { addPolicyCommands } from "./commands/policy.ts";
 import { addPriceCommands } from "./commands/price.ts";
 import { addSpendCommands } from "./commands/spend.ts";
 import { addTeamCommands } from "./commands/team.ts";
@@ -18,7 +19,7 @@ const REFUSED = 1;
 const USAGE = 2;
 const NOT_REACHABLE = 3;
 
-/** Runs one command line; resolves with the exit code: 0 done, 1 refused or not found, 2 usage, 3 not reachable (verify has its own). */
+/** Runs one command line; resolves with the exit code: 0 done, 1 refused or not found, 2 usage, 3 not reachable (verify and diff have their own). */
 export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
 	try {
 		await createProgram(terminal).parseAsync([...words], { from: "user" });
@@ -41,6 +42,7 @@ export function createProgram(terminal: Terminal): Command {
 	addTeamCommands(program, terminal);
 	addKeyCommands(program, terminal);
 	addBudgetCommands(program, terminal);
+	addPolicyCommands(program, terminal);
 	addSpendCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);

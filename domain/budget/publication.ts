@@ -1,7 +1,7 @@
 /**
  * Which teams are told their totals now (money-path §9): a total moved 1 % of its limit or crossed a line,
  * a window is new, calls were refused, or 30 s went by with anything unsaid. Crossings and freezes that a person
- * put straight into PostgreSQL go first, then whoever has waited longest; never more than one signal per team and second, nor more than `signalsMax` at once.
+ * put straight into PostgreSQL go first, then policy documents, then whoever has waited longest; never more than one signal per team and second, nor more than `signalsMax` at once.
  */
 export type PublishedWindow = {
 	readonly windowId: string;
@@ -18,8 +18,14 @@ export type PublishedWindow = {
 	readonly observedRefusals: number;
 };
 
-/** `freezeSeq`: number of the newest decision to freeze or unfreeze the team. */
-export type TeamTotals = { readonly teamId: string; readonly windows: readonly PublishedWindow[]; readonly freezeSeq: number };
+/** `freezeSeq`: number of the newest decision to freeze or unfreeze the team. `hasUntoldPolicy`: a policy document changed its budgets, and its workflow was not told. */
+export type TeamTotals = {
+	readonly teamId: string;
+	readonly windows: readonly PublishedWindow[];
+	readonly freezeSeq: number;
+	/** Default false. */
+	readonly hasUntoldPolicy?: boolean;
+};
 
 /** What the team's workflow accepted last, and when (monotonic milliseconds). */
 export type AcceptedTotals = { readonly atMs: number; readonly windows: ReadonlyMap<string, PublishedWindow>; readonly freezeSeq: number };
@@ -40,15 +46,16 @@ type Urgency = "crossing" | "moved" | "stale" | "none";
 
 /** Team ids in the order in which they are to be signalled. */
 export function planPublications({ teams, accepted, nowMs, signalsMax }: PublicationInput): string[] {
-	const due = teams.flatMap(({ teamId, windows, freezeSeq }) => {
+	const due = teams.flatMap(({ teamId, windows, freezeSeq, hasUntoldPolicy = false }) => {
 		const known = accepted.get(teamId);
 		const ageMs = known === undefined ? Number.POSITIVE_INFINITY : nowMs - known.atMs;
 		if (ageMs < TEAM_INTERVAL_MS) return [];
 		const isFreezeNews = known !== undefined && known.freezeSeq !== freezeSeq;
 		const urgency = isFreezeNews ? "crossing" : urgencyOf(windows, known, ageMs);
-		return urgency === "none" ? [] : [{ teamId, isCrossing: urgency === "crossing", ageMs }];
+		const place = urgency === "crossing" ? 0 : hasUntoldPolicy ? 1 : 2;
+		return urgency === "none" && !hasUntoldPolicy ? [] : [{ teamId, place, ageMs }];
 	});
-	due.sort((left, right) => Number(right.isCrossing) - Number(left.isCrossing) || (left.ageMs === right.ageMs ? 0 : right.ageMs > left.ageMs ? 1 : -1));
+	due.sort((left, right) => left.place - right.place || (left.ageMs === right.ageMs ? 0 : right.ageMs > left.ageMs ? 1 : -1));
 	return due.slice(0, signalsMax).map(({ teamId }) => teamId);
 }
 

@@ -1,3 +1,4 @@
+import { nextRevision } from "./policy-revision.ts";
 import type { BudgetEffect, TeamBudgetState } from "./team-budget-state.ts";
 
 /**
@@ -60,7 +61,7 @@ export function refuseEffect(state: TeamBudgetState, id: number, reason: string)
 
 /** PostgreSQL refused a revision below its own: the same change goes out again under the next free one. */
 export function reviseEffect(state: TeamBudgetState, id: number, fenceRevision: number): TeamBudgetState {
-	const revision = Math.max(state.revision, fenceRevision) + 1;
+	const revision = nextRevision(Math.max(state.revision, fenceRevision));
 	const outbox = state.outbox.map((effect) => (effect.id === id && laneOf(effect) === "writes" ? ({ ...effect, revision } as BudgetEffect) : effect));
 	return { ...state, revision, outbox };
 }

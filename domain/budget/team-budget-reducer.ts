@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { mergeChainHeads } from "./chain-heads.ts";
+import { nextRevision } from "./policy-revision.ts";
 import type { BudgetDefinition } from "./scope.ts";
 import { selectorKey } from "./scope.ts";
 import { type NewEffect, type Reduced, refuseEffect, waitingKeys, withEffects, withoutEffect } from "./team-budget-outbox.ts";
@@ -23,12 +24,13 @@ import { windowInForce } from "./window.ts";
  */
 export type TeamBudgetEvent =
 	| {
-			/** What PostgreSQL holds: read once at the beginning of a team's workflow, and again after it refused a change. */
+			/** What PostgreSQL holds: read once at the beginning of a team's workflow, and again after it refused a change or a policy document changed it. */
 			readonly kind: "loaded" | "reread";
 			readonly revision: number;
 			readonly isFrozen: boolean;
 			readonly freezeReason?: string | null;
 			readonly freezeSeq?: number;
+			readonly documentRevision?: number;
 			readonly budgets: readonly BudgetDefinition[];
 			readonly windows: readonly WindowReport[];
 	  }
@@ -105,6 +107,7 @@ function load(state: TeamBudgetState, event: HeldEvent): Reduced {
 		isLoaded: true,
 		revision: event.revision,
 		heldRevision: event.revision,
+		documentRevision: event.documentRevision ?? 0,
 		...freezeOf(event),
 		budgets,
 	};
@@ -125,6 +128,7 @@ function reread(state: TeamBudgetState, event: HeldEvent): Reduced {
 		mustReread: false,
 		revision: Math.max(state.revision, event.revision),
 		heldRevision: Math.max(state.heldRevision, event.revision),
+		documentRevision: Math.max(state.documentRevision, event.documentRevision ?? 0),
 		budgets: sorted([...held, ...state.budgets.filter(({ key }) => waiting.has(key))]),
 	};
 	return takeReport(current, { windows: event.windows, lastRefusals: [] });
@@ -162,7 +166,7 @@ function applyPolicy(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { k
 	const added = [...wanted]
 		.filter(([key]) => !kept.some((budget) => budget.key === key))
 		.map(([key, definition]) => ({ key, definition, window: null, previous: null }));
-	const revision = state.revision + 1;
+	const revision = nextRevision(state.revision);
 	const written = withEffects({ ...state, revision, budgets: sorted([...changed, ...added]) }, [
 		{ kind: "writeBudgets", revision, requestedBy: event.requestedBy, setKeys, removeKeys },
 	]);
@@ -176,13 +180,16 @@ function changeFreeze(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { 
 	if (seq !== undefined)
 		return unchangedEffects(takeFreeze({ ...state, outbox: state.outbox.filter(({ kind }) => kind !== "setFrozen") }, { isFrozen, reason, seq }));
 	if (state.isFrozen === isFrozen) return unchangedEffects(state);
-	const revision = state.revision + 1;
+	const revision = nextRevision(state.revision);
 	const changed = { ...state, revision, isFrozen, freezeReason: isFrozen ? reason : null };
 	return withEffects(changed, [{ kind: "setFrozen", revision, requestedBy: event.requestedBy, isFrozen, reason, knownSeq: state.freezeSeq }]);
 }
 
 function takeReport(state: TeamBudgetState, report: TotalsReport): Reduced {
 	const lastRefusals = report.lastRefusals.length > 0 ? report.lastRefusals.slice(-LAST_REFUSALS_KEPT) : state.lastRefusals;
+	const chainHeads = mergeChainHeads(state.chainHeads, report.chainHeads ?? []);
+	// The rows are read again, and this state takes up the document when that is done.
+	const mustReread = state.mustReread || (report.documentRevision ?? 0) > state.documentRevision;
 	const oldestFirst = [...report.windows].sort((left, right) => left.startsAtMs - right.startsAtMs);
 	return oldestFirst.reduce<Reduced>(
 		(reduced, window) =>
@@ -192,7 +199,7 @@ function takeReport(state: TeamBudgetState, report: TotalsReport): Reduced {
 					window.key,
 				),
 			),
-		unchangedEffects(takeFreeze({ ...state, lastRefusals, chainHeads: mergeChainHeads(state.chainHeads, report.chainHeads ?? []) }, report.freeze)),
+		unchangedEffects(takeFreeze({ ...state, lastRefusals, chainHeads, mustReread }, report.freeze)),
 	);
 }
 

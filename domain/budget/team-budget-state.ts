@@ -89,6 +89,8 @@ export type TeamBudgetState = {
 	readonly freezeReason: string | null;
 	/** Newest decision in PostgreSQL that this state has taken up: a person may freeze there without Temporal. */
 	readonly freezeSeq: number;
+	/** Newest revision of a policy document that this state has taken up: PostgreSQL holds it without this workflow. */
+	readonly documentRevision: number;
 	readonly budgets: readonly BudgetState[];
 	readonly lastRefusals: readonly RefusalNote[];
 	readonly outbox: readonly BudgetEffect[];
@@ -137,6 +139,8 @@ export type TotalsReport = {
 	readonly windows: readonly WindowReport[];
 	readonly lastRefusals: readonly RefusalNote[];
 	readonly freeze?: HeldFreeze;
+	/** Newest revision that a policy document gave the team; absent in reports of older workers. */
+	readonly documentRevision?: number;
 	/** Heads of the chains that hold what these totals count; absent in reports of older workers. */
 	readonly chainHeads?: readonly ChainHead[];
 };
@@ -151,6 +155,7 @@ export function emptyTeamBudget(teamId: string): TeamBudgetState {
 		isFrozen: false,
 		freezeReason: null,
 		freezeSeq: 0,
+		documentRevision: 0,
 		budgets: [],
 		lastRefusals: [],
 		outbox: [],

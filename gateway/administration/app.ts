@@ -3,12 +3,15 @@ import type { z } from "zod";
 import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { Queryable } from "#activities/keys/port.ts";
+import { RefusedPolicy } from "#activities/policy/port.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
-import { ADMINISTRATION_PREFIX } from "#clients/administration-contract.ts";
+import { ADMINISTRATION_PREFIX, type Problem } from "#clients/administration-contract.ts";
+import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
 import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { findUnstorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
 import { describeAdministrationApi } from "./openapi.ts";
+import { copyDiff } from "./policy-routes.ts";
 import type { Route } from "./route.ts";
 import { ADMINISTRATION_ROUTES } from "./routes.ts";
 
@@ -19,6 +22,8 @@ export type AdministrationDependencies = {
 	readonly governor: BudgetGovernor;
 	/** The price book in force now. */
 	readPrices(): Promise<CurrentPriceBook>;
+	/** Providers and aliases of the gateways' settings, which a policy may name; default: those without a providers file. */
+	readonly providers?: ProviderOutline;
 	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */
 	readonly onUnexpectedError?: (error: unknown, request: { readonly method: string; readonly url: string }) => void;
 };
@@ -59,16 +64,17 @@ function addRoute(app: FastifyInstance, route: Route, dependencies: Administrati
 	app.route({
 		method: route.method,
 		url: `${ADMINISTRATION_PREFIX}${route.path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
+		...(route.bodyBytesMax !== undefined && { bodyLimit: route.bodyBytesMax }),
 		handler: async (request, reply) => {
 			const admin = await requireAdmin(request, dependencies.database);
-			refuseUnstorable({ params: request.params, query: request.query, body: request.body });
+			refuseUnstorable({ params: request.params, query: request.query, body: withoutLineBreaks(request.body, route.fileField) });
 			const input = {
 				params: request.params as Record<string, string>,
 				query: parse(route.query, request.query, ""),
 				body: parse(route.body, request.body ?? {}, ""),
 			};
-			const { database, governor, readPrices } = dependencies;
-			const answer = await route.handle({ database, governor, readPrices, adminName: admin.name }, input);
+			const { database, governor, readPrices, providers = DEFAULT_PROVIDER_OUTLINE } = dependencies;
+			const answer = await route.handle({ database, governor, readPrices, providers, adminName: admin.name }, input);
 			return reply.code(route.status).send(answer);
 		},
 	});
@@ -93,6 +99,13 @@ function refuseUnstorable(parts: Readonly<Record<string, unknown>>): void {
 	}
 }
 
+/** The text of a file has lines and tabs; any other control character is as wrong there as elsewhere. */
+function withoutLineBreaks(body: unknown, fileField: string | undefined): unknown {
+	if (fileField === undefined || typeof body !== "object" || body === null) return body;
+	const text = (body as Readonly<Record<string, unknown>>)[fileField];
+	return typeof text === "string" ? { ...body, [fileField]: text.replaceAll(/[\t\r\n]/g, " ") } : body;
+}
+
 function parse(schema: z.ZodType | undefined, value: unknown, prefix: string): unknown {
 	if (!schema) return undefined;
 	const parsed = schema.safeParse(value);
@@ -106,12 +119,16 @@ function parse(schema: z.ZodType | undefined, value: unknown, prefix: string): u
 	});
 }
 
-type AdministrationProblem = { readonly code: ErrorCode; readonly message: string; readonly field: string | null };
+type AdministrationProblem = z.input<typeof Problem>["error"] & { readonly code: ErrorCode };
 
 function problemOf(error: FastifyError): AdministrationProblem {
-	if (error instanceof CostControlError)
-		return { code: error.code, message: error.publicMessage, field: typeof error.details["field"] === "string" ? error.details["field"] : null };
-	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return { code: "request.too_large", message: "The body is larger than 1 MiB.", field: null };
+	if (error instanceof CostControlError) {
+		const { code, publicMessage: message, details } = error;
+		const refused =
+			error instanceof RefusedPolicy ? { mistakes: error.mistakes?.map((mistake) => ({ ...mistake })), diff: error.diff && copyDiff(error.diff) } : {};
+		return { code, message, field: typeof details["field"] === "string" ? details["field"] : null, ...refused };
+	}
+	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return { code: "request.too_large", message: "The body is larger than this route takes.", field: null };
 	if (error.statusCode !== undefined && error.statusCode < 500) return { code: "request.invalid", message: error.message, field: null };
 	if (isDatabaseAway(error.code)) return { code: "authority.unreachable", message: "PostgreSQL does not answer; try again.", field: null };
 	return { code: "internal.invariant", message: "Tollgate failed to serve this request. Its log says why.", field: null };

@@ -1,9 +1,9 @@
 import type { z } from "zod";
 import type { Administration } from "#activities/administration/port.ts";
-import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
+import type { PolicyContext } from "#activities/policy/port.ts";
 
-/** What a handler may use: the database, the teams' workflows, and who is asking. */
-export type RouteContext = Administration & { readPrices(): Promise<CurrentPriceBook> };
+/** What a handler may use: the database, the teams' workflows, prices and providers, and who is asking. */
+export type RouteContext = Administration & PolicyContext;
 
 /** One route of the administration API: everything the server and the OpenAPI document need to know. */
 export type Route = {
@@ -16,6 +16,10 @@ export type Route = {
 	readonly body: z.ZodType | undefined;
 	readonly answer: z.ZodType;
 	readonly status: 200 | 201;
+	/** Largest body; default 1 MiB. */
+	readonly bodyBytesMax: number | undefined;
+	/** Field of the body that holds the text of a file: it alone may break lines. */
+	readonly fileField: string | undefined;
 	handle(context: RouteContext, input: { params: Readonly<Record<string, string>>; query: unknown; body: unknown }): Promise<unknown>;
 };
 
@@ -30,6 +34,8 @@ type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodTy
 	readonly body?: Body;
 	readonly answer: Answer;
 	readonly status?: 200 | 201;
+	readonly bodyBytesMax?: number;
+	readonly fileField?: string;
 	readonly summary: string;
 	readonly operationId: string;
 	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer>>;
@@ -50,6 +56,8 @@ export function defineRoute<Answer extends z.ZodType, Query extends z.ZodObject 
 		body: definition.body,
 		answer: definition.answer,
 		status: definition.status ?? 200,
+		bodyBytesMax: definition.bodyBytesMax,
+		fileField: definition.fileField,
 		handle: (context, input) => definition.handle(context, input as Input<Query, Body>),
 	};
 }

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { Client, Connection as TemporalConnection } from "@temporalio/client";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,6 +7,7 @@ import { GovernanceClient } from "#clients/governance-client.ts";
 import { type System, startSystem, tollgate, verify } from "#test/support/system.ts";
 import { type ChatOptions, chat as chatOf, tollgateJson, tollgateRefused } from "#test/support/system-commands.ts";
 import { until } from "#test/support/until.ts";
+import type { TeamBudgetStatus } from "#workflows/team-budget/messages.ts";
 
 /** Administration as an operator does it, with the command line, judged by what the next call on any of two gateways meets. */
 let system: System;
@@ -277,6 +279,48 @@ describe("what a command answers when it cannot", () => {
 		expect(answer.message).toContain(words);
 	});
 });
+
+describe("a policy file", () => {
+	const written = (limitUsd: string, more = "") => `version: 1\n${more}teams:\n  declared:\n    budgets:\n      - { window: month, limitUsd: ${limitUsd} }\n`;
+	const models = "models:\n  quick:\n    - { provider: openai, model: gpt-4o-mini }\n";
+	const policy = (...words: string[]) => tollgate(system, [...words, path.join(system.home, "policy.yaml")]);
+	const write = (text: string) => writeFileSync(path.join(system.home, "policy.yaml"), text);
+
+	it("is shown, applied as it was shown, and holds on both gateways, in the history and in the team's workflow", async () => {
+		write(written("1", models));
+		const diff = await policy("diff");
+		expect([diff.exitCode, diff.stdout]).toEqual([1, expect.stringContaining("+ team declared")]);
+		expect((await policy("apply")).exitCode).toBe(2);
+		expect((await policy("apply", "--yes")).exitCode).toBe(0);
+		expect((await policy("diff")).exitCode).toBe(0);
+		const { key } = await createKey("declared");
+		expect(await statuses(key, { model: "quick" })).toEqual([200]);
+
+		write(written("0.000001"));
+		expect((await policy("apply", "--yes")).exitCode).toBe(0);
+		expect(await statuses(key, { model: "quick" })).toEqual([402]);
+		const [newest, before] = await json<{ revision: string; parent: string; adminName: string }[]>("policy history");
+		expect(newest).toMatchObject({ adminName: "first administrator", parent: before?.revision });
+		expect((await json(`policy show ${before?.revision}`))["source"]).toBe(written("1", models));
+		await until("the policy in the team's workflow", async () => (await statusOf("declared")).documentRevision === 2_000);
+	}, 60_000);
+
+	it("with mistakes is refused whole, each with its line", async () => {
+		write(`${written("1").replace("month", "fortnight")}  Wrong: {}\n`);
+		const applied = await policy("apply", "--yes");
+		expect(applied.exitCode).toBe(1);
+		expect(applied.stderr).toMatch(/policy\.yaml:5:\d+ teams\.declared\.budgets\[0\]\.window: [\s\S]*policy\.yaml:6:\d+ teams\.Wrong: /);
+	}, 60_000);
+});
+
+async function statusOf(team: string): Promise<TeamBudgetStatus> {
+	const connection = await TemporalConnection.connect({ address: system.endpoints().temporalAddress });
+	try {
+		return await new GovernanceClient({ connection, client: new Client({ connection }) }).status(team);
+	} finally {
+		await connection.close();
+	}
+}
 
 describe("the books after all this", () => {
 	it("verify is ok and answers with the agreed fields", async () => {

@@ -7,6 +7,7 @@ import { BOUND_MUTANTS } from "./bounds.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
 import type { Mutant } from "./mutant.ts";
 import { OPERATION_MUTANTS } from "./operations.ts";
+import { POLICY_MUTANTS } from "./policy.ts";
 import { POLICY_FILE_MUTANTS } from "./policy-file.ts";
 import { REQUEST_MUTANTS } from "./request.ts";
 
@@ -54,6 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...GATEWAY_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
+	...POLICY_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */

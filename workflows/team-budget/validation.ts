@@ -82,6 +82,7 @@ export function isTotalsReport(report: TotalsReport): boolean {
 		report.windows.every(isWindowReport) &&
 		report.lastRefusals.every(isRefusalNote) &&
 		(report.freeze === undefined || isHeldFreeze(report.freeze)) &&
+		(report.documentRevision === undefined || isCount(report.documentRevision)) &&
 		(report.chainHeads === undefined || areChainHeads(report.chainHeads))
 	);
 }

@@ -306,3 +306,47 @@ describe("bad input", () => {
 		expect((await ask("GET", "/teams")).status).toBe(200);
 	});
 });
+
+describe("policy", () => {
+	const FILE = "version: 1\nteams:\n  declared:\n    budgets:\n      - { window: month, limitUsd: 100 }\n";
+
+	test("what holds, what would change, applying it, and what was applied", async () => {
+		const { body: current } = await ask("GET", "/policy");
+		expect(current.policy.teams.search.budgets.length).toBeGreaterThan(0);
+		expect(current.text).toContain("search:");
+		const { body: diff } = await ask("POST", "/policy/diff", { file: FILE });
+		expect([diff.basis, diff.changes.map((change: { path: string }) => change.path)]).toEqual([
+			current.basis,
+			["teams.declared", "teams.declared.budgets.team, month"],
+		]);
+		const { status, body: applied } = await ask("POST", "/policy/apply", { file: FILE, basis: diff.basis });
+		expect([status, applied.isChanged]).toEqual([200, true]);
+		expect((await ask("GET", "/policy/history")).body.revisions[0]).toMatchObject({ revision: applied.revision, adminName: "ada" });
+		expect((await ask("GET", `/policy/${applied.revision}`)).body).toMatchObject({ source: FILE, changes: diff.changes });
+		expect((await ask("GET", "/policy/none")).body.error.code).toBe("admin.not_found");
+		expect((await ask("POST", "/policy/apply", { file: FILE, basis: "0" })).body).toEqual({ revision: applied.revision, isChanged: false });
+	});
+
+	test("needs no Temporal", async () => {
+		administration.governor.isAway = true;
+		const file = FILE.replace("100", "110");
+		const { body: diff } = await ask("POST", "/policy/diff", { file });
+		expect((await ask("POST", "/policy/apply", { file, basis: diff.basis })).status).toBe(200);
+	});
+
+	test("a wrong file is 422 with every mistake, an old basis 409 with the new diff", async () => {
+		const wrong = await ask("POST", "/policy/diff", { file: FILE.replace("month", "fortnight"), fileName: "mine.yaml" });
+		expect([wrong.status, wrong.body.error]).toMatchObject([
+			422,
+			{ code: "admin.invalid", field: "file", mistakes: [{ file: "mine.yaml", line: 5, path: "teams.declared.budgets[0].window" }] },
+		]);
+		const stale = await ask("POST", "/policy/apply", { file: FILE.replace("100", "120"), basis: "0" });
+		expect([stale.status, stale.body.error]).toMatchObject([409, { code: "admin.conflict", field: "basis", diff: { changes: [{ kind: "change" }] } }]);
+	});
+
+	test("a file may break lines and hold tabs, no other control character", async () => {
+		expect((await ask("POST", "/policy/diff", { file: `# a\tcomment\r\n${FILE}` })).status).toBe(200);
+		expect((await ask("POST", "/policy/diff", { file: `${FILE}# \u0000` })).body.error).toMatchObject({ code: "admin.invalid", field: "file" });
+		expect((await ask("POST", "/policy/diff", { file: FILE, fileName: "a\nb" })).body.error).toMatchObject({ code: "admin.invalid", field: "fileName" });
+	});
+});

@@ -18,7 +18,7 @@ describe("docs/command-line.md", () => {
 		const sections = read("command-line").split(/^### /m).slice(1);
 		const commands = listCommands().map(({ words }) => words.join(" "));
 		expect(commands.length).toBeGreaterThan(20);
-		expect(sections.map((section) => /^`tollgate ([^<`]+?) ?(<[^`]*)?`/.exec(section)?.[1])).toEqual(commands);
+		expect(sections.map((section) => /^`tollgate ([^<[`]+?) ?([<[][^`]*)?`/.exec(section)?.[1])).toEqual(commands);
 		commands.forEach((command, index) => {
 			expect(sections[index]).toMatch(new RegExp(`\`\`\`sh\\n.*npx tollgate ${command}`));
 		});

@@ -88,3 +88,39 @@ describe("provider keys", () => {
 		).toBe("key sk-o");
 	});
 });
+
+describe("aliases of the policy", () => {
+	const target = (provider: string, model: string) => ({ provider, model, pricedAsModel: "gpt-4o" });
+
+	test("go over those of the providers file, and come and go without a restart", () => {
+		const catalog = createDeploymentCatalog(azureTable());
+		catalog.replaceAliases({ "gpt-4o": [target("openai", "gpt-4o")], fast: [target("azure", "prod/4o"), target("openai", "gpt-4o")] });
+		expect(catalog.find("gpt-4o", book).map(({ name }) => name)).toEqual(["openai/gpt-4o"]);
+		expect(catalog.find("fast", book).map(({ name }) => name)).toEqual(["azure/prod/4o", "openai/gpt-4o"]);
+		expect(catalog.served(book).map(({ alias }) => alias)).toEqual(["gpt-4o", "fast"]);
+		catalog.replaceAliases({});
+		expect(catalog.find("gpt-4o", book).map(({ name }) => name)).toEqual(["azure/prod/4o", "openai/gpt-4o"]);
+		expect(catalog.find("fast", book)).toEqual([]);
+	});
+
+	test("go over what the price book serves, whatever its version", () => {
+		const catalog = createDeploymentCatalog(defaults);
+		catalog.replaceAliases({ "claude-sonnet-5-5": [target("openai", "gpt-4o")] });
+		expect(catalog.find("claude-sonnet-5-5", { ...book, version: 9 })[0]).toMatchObject({ provider: "openai", model: "gpt-4o" });
+		expect(catalog.find("gpt-4o", book)).toHaveLength(1);
+	});
+
+	test("an alias of a provider that is not configured here is not served, by nobody else either", () => {
+		const catalog = createDeploymentCatalog(defaults);
+		catalog.replaceAliases({ "gpt-4o": [target("nowhere", "gpt-4o")] });
+		expect(catalog.find("gpt-4o", book)).toEqual([]);
+		expect(catalog.served(book).map(({ alias }) => alias)).not.toContain("gpt-4o");
+	});
+
+	test("are looked up once: one that is sent as the name of another is no chain", () => {
+		const catalog = createDeploymentCatalog(defaults);
+		catalog.replaceAliases({ a: [target("openai", "b")], b: [target("openai", "a")] });
+		expect(catalog.find("a", book)[0]).toMatchObject({ model: "b" });
+		expect(catalog.find("b", book)[0]).toMatchObject({ model: "a" });
+	});
+});

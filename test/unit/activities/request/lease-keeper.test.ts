@@ -86,6 +86,7 @@ function openGateway(news: (beat: number) => Partial<HeartbeatReply> = () => ({}
 			onFenced: () => fail("fenced"),
 			onError: fail,
 			onPrices: async () => undefined,
+			onPolicy: async () => undefined,
 			counters,
 		},
 		0n,
