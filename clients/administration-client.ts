@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import * as contract from "./administration-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
+import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
 
 export type AdministrationClientOptions = {
@@ -23,6 +24,9 @@ export type SetBudgetRequest = Input<typeof contract.SetBudgetRequest>;
 export type RemoveBudgetRequest = Input<typeof contract.RemoveBudgetRequest>;
 export type SetPriceRequest = Input<typeof contract.SetPriceRequest>;
 export type ResolveLeaseRequest = Input<typeof contract.ResolveLeaseRequest>;
+export type RequestIncreaseRequest = Input<typeof increaseContract.RequestIncreaseRequest>;
+export type ApproveIncreaseRequest = Input<typeof increaseContract.ApproveIncreaseRequest>;
+export type Increase = Output<typeof increaseContract.Increase>;
 export type Team = Output<typeof contract.Team>;
 export type FrozenTeam = Output<typeof contract.FrozenTeam>;
 export type Budget = Output<typeof contract.Budget>;
@@ -50,7 +54,7 @@ export type ImportedPolicy = Output<typeof policy.ImportedPolicy>;
 
 /**
  * Administration through HTTP. A change resolves when PostgreSQL holds it and the live gateways act on it.
- * Every method throws CostControlError (`admin.invalid` with `details.field`, `admin.not_found`, `admin.conflict`,
+ * Every method throws CostControlError (`admin.invalid` with `details.field`, `admin.not_found`, `admin.conflict`, `admin.forbidden`,
  * `key.invalid`, `governance.unreachable`, `authority.unreachable`), or UnreachableError when nothing answers.
  * Amounts are decimal strings of nano-USD (of tokens for budgets in tokens), times ISO 8601 in UTC.
  */
@@ -107,6 +111,23 @@ export class AdministrationClient {
 		show: (revision: string): Promise<StoredPolicy> => this.#send("GET", `/policy/${encodeURIComponent(revision)}`, policy.StoredPolicy),
 		/** A LiteLLM proxy configuration as a policy file, and what could not be carried over; nothing is written. */
 		importLiteLlm: (request: LiteLlmRequest): Promise<ImportedPolicy> => this.#send("POST", "/policy/import/litellm", policy.ImportedPolicy, request),
+	};
+
+	/** Temporarily higher limits. Who asks and who decides is the admin key's name; nobody decides about his own request. */
+	readonly increases = {
+		/** What waits for a decision or is in force, the newest first, 200 at most unless `limit` (up to 1,000) says otherwise; `isAll`: every one. */
+		list: async ({ isAll, ...filter }: { teamId?: string | undefined; isAll?: boolean; limit?: number | undefined } = {}): Promise<Increase[]> =>
+			(await this.#send("GET", `/increases${query({ ...filter, all: isAll ? "true" : undefined })}`, increaseContract.IncreaseList)).increases,
+		read: (increaseId: string): Promise<Increase> => this.#send("GET", `/increases/${encodeURIComponent(increaseId)}`, increaseContract.Increase),
+		/** Asking again for what is pending already answers with the same request. */
+		request: (request: RequestIncreaseRequest): Promise<Increase> => this.#send("POST", "/increases", increaseContract.Increase, request),
+		/** In force when it resolves. `amountUsd` or `amount`: less than was asked. */
+		approve: (increaseId: string, approval: ApproveIncreaseRequest = {}): Promise<Increase> =>
+			this.#send("POST", `/increases/${encodeURIComponent(increaseId)}/approve`, increaseContract.Increase, approval),
+		reject: (increaseId: string, reason: string): Promise<Increase> =>
+			this.#send("POST", `/increases/${encodeURIComponent(increaseId)}/reject`, increaseContract.Increase, { reason }),
+		withdraw: (increaseId: string): Promise<Increase> =>
+			this.#send("POST", `/increases/${encodeURIComponent(increaseId)}/withdraw`, increaseContract.Increase, {}),
 	};
 
 	readonly prices = {

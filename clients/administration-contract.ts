@@ -9,7 +9,7 @@ import { PolicyDiff, PolicyMistake } from "./policy-contract.ts";
  */
 export const ADMINISTRATION_PREFIX = "/admin/v1";
 
-const amount = z
+export const amount = z
 	.string()
 	.regex(/^-?\d+$/)
 	.describe("decimal string in nano-USD, or in tokens for a budget in tokens");
@@ -17,15 +17,15 @@ const nanoUsd = z
 	.string()
 	.regex(/^-?\d+$/)
 	.describe("decimal string of nano-USD (1 USD = 1000000000)");
-const usd = z.string().describe('dollars with at most nine decimals, like "0.25"');
-const time = z.string().describe("ISO 8601, UTC");
-const text = z.string().min(1).max(200).refine(isStorableText, STORABLE_TEXT_RULE);
+export const usd = z.string().describe('dollars with at most nine decimals, like "0.25"');
+export const time = z.string().describe("ISO 8601, UTC");
+export const text = z.string().min(1).max(200).refine(isStorableText, STORABLE_TEXT_RULE);
 export const Attribution = z
 	.string()
 	.min(1)
 	.max(128)
 	.refine((value) => value.trim() === value && isStorableText(value), "must be printable, without blanks around it");
-const teamId = z
+export const teamId = z
 	.string()
 	.min(1)
 	.max(64)
@@ -85,7 +85,9 @@ export const Budget = z.object({
 	timeZone: z.string(),
 	weekStart: z.int(),
 	fiscalYearStart: z.int(),
-	limitAmount: amount,
+	limitAmount: amount.describe("without increases"),
+	raisedAmount: amount.describe("what increases in force add to it"),
+	raisedUntil: time.nullable().describe("when the first of them ends"),
 	mode: z.string(),
 	thresholds: z.array(BudgetThreshold),
 	stopAmount: amount.nullable().describe("where spend stops below the limit in the current window; null = at the limit"),

@@ -74,7 +74,7 @@ export class CostControl {
 		return deriveKey({ ...request, key: this.#requireHttp().key });
 	}
 
-	/** Teams, keys, budgets, spend and prices through HTTP. @throws TypeError without adminUrl and adminKey. */
+	/** Teams, keys, budgets, increases, spend and prices through HTTP. @throws TypeError without adminUrl and adminKey. */
 	get administration(): AdministrationClient {
 		const { adminUrl, adminKey, timeoutMs } = this.#requireHttp();
 		if (adminUrl === undefined || adminKey === undefined) throw new TypeError("administration needs adminUrl and adminKey");
@@ -82,7 +82,7 @@ export class CostControl {
 		return this.#administration;
 	}
 
-	/** The team workflows: apply a policy, freeze, unfreeze, status. @throws TypeError when constructed for HTTP. */
+	/** The team workflows: apply a policy, freeze, unfreeze, increases, status. @throws TypeError when constructed for HTTP. */
 	governance(): Promise<GovernanceClient> {
 		if (!this.#temporal) throw new TypeError("governance needs new CostControl({ temporal })");
 		this.#governance ??= this.#connect(this.#temporal);

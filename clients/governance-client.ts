@@ -11,6 +11,7 @@ import {
 	WorkflowUpdateRPCTimeoutOrCancelledError,
 } from "@temporalio/client";
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes, type UpdateDefinition } from "@temporalio/common";
+import type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
@@ -19,9 +20,12 @@ import {
 	type ApplyPolicyInput,
 	applyPolicyUpdate,
 	BUDGET_TASK_QUEUE,
+	decideIncreaseUpdate,
 	type FreezeInput,
 	freezeUpdate,
+	type IncreaseResult,
 	type RevisionResult,
+	requestIncreaseUpdate,
 	STATE_SEARCH_ATTRIBUTE,
 	statusQuery,
 	TEAM_BUDGET_WORKFLOW,
@@ -34,6 +38,7 @@ import {
 	type UnfreezeInput,
 	UPDATES_IN_FLIGHT_MAX,
 	unfreezeUpdate,
+	withdrawIncreaseUpdate,
 } from "#workflows/team-budget/messages.ts";
 import { InFlightLimit } from "./in-flight-limit.ts";
 
@@ -106,12 +111,26 @@ export class GovernanceClient {
 		);
 	}
 
-	private async update<Input>(
+	/** Asks for a temporarily higher limit; the same request while it is pending is the same one. */
+	requestIncrease(teamId: string, input: RequestIncreaseInput, waitForRevision?: WaitForRevision): Promise<IncreaseResult> {
+		return this.update(teamId, requestIncreaseUpdate, input, waitForRevision);
+	}
+
+	/** Approves or rejects. Also `admin.forbidden` for whoever may not, `admin.conflict` with who decided before. */
+	decideIncrease(teamId: string, input: DecideIncreaseInput, waitForRevision?: WaitForRevision): Promise<IncreaseResult> {
+		return this.update(teamId, decideIncreaseUpdate, input, waitForRevision);
+	}
+
+	withdrawIncrease(teamId: string, input: WithdrawIncreaseInput, waitForRevision?: WaitForRevision): Promise<IncreaseResult> {
+		return this.update(teamId, withdrawIncreaseUpdate, input, waitForRevision);
+	}
+
+	private async update<Input, Result extends RevisionResult>(
 		teamId: string,
-		definition: UpdateDefinition<RevisionResult, [Input]>,
+		definition: UpdateDefinition<Result, [Input]>,
 		input: Input,
 		waitForRevision: WaitForRevision | undefined,
-	): Promise<RevisionResult> {
+	): Promise<Result> {
 		const start = await this.startOptions(teamId);
 		const result = await this.inFlight.run(start.workflowId, () =>
 			this.within(this.options.updateTimeoutMs ?? 10_000, () => {
@@ -166,11 +185,18 @@ function searchAttributesOf(teamId: string): TypedSearchAttributes {
 	]);
 }
 
+/** What a workflow refuses carries its problems as the failure's first detail. */
+function fieldOf({ details }: ApplicationFailure): string | null {
+	const [problems] = details ?? [];
+	const field: unknown = Array.isArray(problems) ? (problems[0] as { field?: unknown } | undefined)?.field : undefined;
+	return typeof field === "string" ? field : null;
+}
+
 function toCostControlError(error: unknown): unknown {
 	if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
 		const { cause } = error;
 		if (cause instanceof ApplicationFailure && cause.type && cause.type in ERROR_CODES) {
-			return new CostControlError(cause.type as ErrorCode, cause.message, { cause: error });
+			return new CostControlError(cause.type as ErrorCode, cause.message, { cause: error, details: { field: fieldOf(cause) } });
 		}
 		return error;
 	}

@@ -1,12 +1,15 @@
 /** What agent code and tools import. Everything else in this folder is internal. */
+
+export type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 export type { TotalsReport } from "#domain/budget/team-budget-state.ts";
-export type { ApplyPolicyInput, FreezeInput, RevisionResult, TeamBudgetStatus, UnfreezeInput } from "#workflows/team-budget/messages.ts";
+export type { ApplyPolicyInput, FreezeInput, IncreaseResult, RevisionResult, TeamBudgetStatus, UnfreezeInput } from "#workflows/team-budget/messages.ts";
 export {
 	AdministrationClient,
 	type AdministrationClientOptions,
 	type AdminKey,
 	type AppliedPolicy,
 	type ApplyPolicyRequest,
+	type ApproveIncreaseRequest,
 	type Budget,
 	type ChangeTeamRequest,
 	type CheckPriceRequest,
@@ -18,6 +21,7 @@ export {
 	type CurrentPolicy,
 	type FrozenTeam,
 	type ImportedPolicy,
+	type Increase,
 	type Key,
 	type Lease,
 	type LiteLlmRequest,
@@ -28,6 +32,7 @@ export {
 	type PriceList,
 	type RemoveBudgetRequest,
 	type RequestExplanation,
+	type RequestIncreaseRequest,
 	type ResolvedLease,
 	type ResolveLeaseRequest,
 	type RotateKeyRequest,

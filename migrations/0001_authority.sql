@@ -10,8 +10,8 @@ CREATE SCHEMA IF NOT EXISTS tollgate;
 CREATE TABLE tollgate.change (
   revision   bigint PRIMARY KEY,
   at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'price' | 'policy' | 'admin_key' | 'flush'
-  subject    text NOT NULL,          -- key id, team id, budget id, provider/model
+  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'increase' | 'price' | 'policy' | 'admin_key' | 'flush'
+  subject    text NOT NULL,          -- key id, team id, budget id, increase id (or its budget's), provider/model
   admin_name text NOT NULL,
   detail     jsonb NOT NULL DEFAULT '{}'
 );

@@ -20,11 +20,12 @@ DECLARE
   v_id bigint;
   v_limits record;
 BEGIN
-  SELECT * INTO v_limits FROM tollgate.window_limits(p_budget, 0);
+  -- Opened ahead, it has the raises that are in force when it begins (0014).
+  SELECT * INTO v_limits FROM tollgate.window_limits(p_budget, 0, greatest(clock_timestamp(), p_starts_at));
   INSERT INTO tollgate.budget_window (budget_id, starts_at, ends_at, limit_amount, stop_amount, needs_approval, degrade_amounts, is_observed,
-    is_frozen, revision, event_seq, is_ahead)
+    is_frozen, revision, event_seq, is_ahead, raised_until)
   VALUES (p_budget.id, p_starts_at, p_ends_at, v_limits.limit_amount, v_limits.stop_amount, v_limits.needs_approval, v_limits.degrade_amounts,
-    p_budget.mode = 'observe', p_budget.is_frozen, p_budget.revision, 1, p_is_ahead)
+    p_budget.mode = 'observe', p_budget.is_frozen, p_budget.revision, 1, p_is_ahead, v_limits.raised_until)
   RETURNING id INTO v_id;
   INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed)
   SELECT id, 1, 'opened', 0, limit_amount, stop_amount, is_frozen, revision, is_observed FROM tollgate.budget_window WHERE id = v_id;
@@ -176,6 +177,7 @@ DECLARE
   n int := cardinality(p_budgets);
   v_calls int := cardinality(p_needs) / greatest(n, 1);
   v_windows bigint[] := '{}';
+  v_is_raise_over boolean;                               -- in one of them: it falls back before anything is granted (0014)
   v_live bigint;
   v_free bigint[] := array_fill(0::bigint, ARRAY[n]);    -- room under limit and threshold
   v_ahead bigint[] := array_fill(0::bigint, ARRAY[n]);   -- the part of it below the next degrade line: what lookahead may take
@@ -207,7 +209,10 @@ BEGIN
     v_windows := v_windows || tollgate.open_window(p_budgets[i]);
   END LOOP;
 
-  PERFORM 1 FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE;
+  SELECT bool_or(raised_until <= clock_timestamp()) INTO v_is_raise_over FROM (
+    SELECT raised_until FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE
+  ) locked;
+  IF v_is_raise_over THEN PERFORM tollgate.lower_windows(v_windows); END IF;
   FOR v_row IN
     SELECT q.i, w.granted, s.posted, s.overrun, w.is_frozen OR s.overrun > w.overrun_cleared AND NOT w.is_observed AS is_blocked,
       tollgate.room_of(w) AS free,

@@ -97,7 +97,8 @@ LANGUAGE sql AS $$
   ) refreshed
 $$;
 
--- Puts a window under its budget's present limits; the caller holds no window lock with a higher id.
+-- Puts a window under its budget's present limits and the raises in force (0014), of a window to come when it begins; the
+-- caller holds no window lock with a higher id.
 CREATE FUNCTION tollgate.apply_limits(p_window_id bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -107,11 +108,11 @@ DECLARE
 BEGIN
   SELECT * INTO v_window FROM tollgate.budget_window WHERE id = p_window_id FOR NO KEY UPDATE;
   SELECT * INTO v_budget FROM tollgate.budget WHERE id = v_window.budget_id;
-  SELECT * INTO v_limits FROM tollgate.window_limits(v_budget, v_window.approved_amount);
-  IF v_window.revision >= v_budget.revision AND (v_window.limit_amount, v_window.stop_amount, v_window.needs_approval, v_window.is_frozen)
-    IS NOT DISTINCT FROM (v_limits.limit_amount, v_limits.stop_amount, v_limits.needs_approval, v_budget.is_frozen) THEN RETURN; END IF;
+  SELECT * INTO v_limits FROM tollgate.window_limits(v_budget, v_window.approved_amount, greatest(clock_timestamp(), v_window.starts_at));
+  IF v_window.revision >= v_budget.revision AND (v_window.limit_amount, v_window.stop_amount, v_window.needs_approval, v_window.raised_until, v_window.is_frozen)
+    IS NOT DISTINCT FROM (v_limits.limit_amount, v_limits.stop_amount, v_limits.needs_approval, v_limits.raised_until, v_budget.is_frozen) THEN RETURN; END IF;
   UPDATE tollgate.budget_window SET limit_amount = v_limits.limit_amount, stop_amount = v_limits.stop_amount, needs_approval = v_limits.needs_approval,
-    degrade_amounts = v_limits.degrade_amounts, is_observed = v_budget.mode = 'observe',
+    degrade_amounts = v_limits.degrade_amounts, is_observed = v_budget.mode = 'observe', raised_until = v_limits.raised_until,
     is_frozen = v_budget.is_frozen, revision = greatest(revision, v_budget.revision), event_seq = event_seq + 1
   WHERE id = p_window_id RETURNING * INTO v_window;
   INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed)

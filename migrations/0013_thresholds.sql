@@ -9,19 +9,16 @@ LANGUAGE sql IMMUTABLE AS $$
     ELSE div(p_limit::numeric * (p_at->>'basisPoints')::numeric + 9999, 10000)::bigint END)
 $$;
 
--- The limit that holds now.
-CREATE FUNCTION tollgate.limit_in_force(p_budget tollgate.budget) RETURNS bigint
-LANGUAGE sql STABLE AS $$
-  SELECT p_budget.limit_amount
-$$;
-
 -- What a window of the budget stands under when spend is approved in it up to p_approved. Spend stops at the lowest of its
 -- stops, of its approvals not given, and the limit; where an approval is that line and nothing else is, needs_approval says so.
+-- The limit is the one in force at p_at: with the raises of 0014, of which the first ends at raised_until (null = there is none).
+SET LOCAL check_function_bodies = off;
 CREATE FUNCTION tollgate.window_limits(
-  p_budget tollgate.budget, p_approved bigint, OUT limit_amount bigint, OUT stop_amount bigint, OUT needs_approval boolean, OUT degrade_amounts bigint[])
+  p_budget tollgate.budget, p_approved bigint, p_at timestamptz,
+  OUT limit_amount bigint, OUT stop_amount bigint, OUT needs_approval boolean, OUT degrade_amounts bigint[], OUT raised_until timestamptz)
 LANGUAGE sql STABLE AS $$
-  SELECT f.amount, least(f.amount, l.stop, l.approval), coalesce(l.approval < least(f.amount, l.stop), false), coalesce(l.degrade, '{}')
-  FROM (SELECT tollgate.limit_in_force(p_budget) AS amount) f
+  SELECT f.amount, least(f.amount, l.stop, l.approval), coalesce(l.approval < least(f.amount, l.stop), false), coalesce(l.degrade, '{}'), f.raised_until
+  FROM (SELECT p_budget.limit_amount + r.raised_amount AS amount, r.raised_until FROM tollgate.raises_at(p_budget.id, p_at) r) f
   CROSS JOIN LATERAL (
     SELECT min(x.amount) FILTER (WHERE x.action = 'stop') AS stop,
       min(x.amount) FILTER (WHERE x.action = 'needApproval' AND x.amount > p_approved) AS approval,

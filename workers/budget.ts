@@ -8,6 +8,8 @@ import { Connection } from "#activities/database/connection.ts";
 import type { PublisherObserver } from "#activities/governance/port.ts";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
 import { TotalsSource } from "#activities/governance/totals-source.ts";
+import { createIncreaseActivities } from "#activities/increases/activities.ts";
+import { createPostgresIncreaseStore } from "#activities/increases/postgres.ts";
 import { GovernanceClient } from "#clients/governance-client.ts";
 import { BUDGET_TASK_QUEUE } from "../workflows/team-budget/messages.ts";
 import { buildWorkflowBundle } from "./bundle.ts";
@@ -48,7 +50,10 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 		namespace: options.temporalNamespace,
 		taskQueue: BUDGET_TASK_QUEUE,
 		workflowBundle: await buildWorkflowBundle(),
-		activities: createBudgetActivities({ store, observer: { announced: countAnnouncements(options) } }),
+		activities: {
+			...createBudgetActivities({ store, observer: { announced: countAnnouncements(options) } }),
+			...createIncreaseActivities(createPostgresIncreaseStore(limits)),
+		},
 		log,
 	});
 	publisher.start();
@@ -67,7 +72,7 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 function countAnnouncements({ log, metrics }: BudgetRoleOptions): (event: GovernanceEvent) => void {
 	const counter = new Counter({
 		name: "tollgate_threshold_events_total",
-		help: "Thresholds of budgets that fired or were withdrawn, each once per window, and changes of budgets that PostgreSQL refused.",
+		help: "Thresholds of budgets that fired or were withdrawn, each once per window, changes of budgets that PostgreSQL refused, and increases asked for, decided and ended.",
 		labelNames: ["event"],
 		registers: [metrics],
 	});

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { sweepIdempotencyRecords } from "#activities/idempotency/postgres.ts";
+import { lowerDueWindows } from "#activities/increases/postgres.ts";
 import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { sweepSilentEpochs } from "#activities/ledger/sweep.ts";
 import { anchorChains, ensurePartitions } from "#activities/ledger/upkeep.ts";
@@ -11,8 +12,10 @@ const SWEEP_EVERY_MS = 10_000;
 const ANCHOR_EVERY_MS = 60_000;
 const PARTITIONS_EVERY_MS = 3_600_000;
 const EXPIRY_EVERY_MS = 60_000;
+/** A grant looks at the clock itself; this is for what gateways hold without asking. */
+const RAISES_EVERY_MS = 1_000;
 
-/** What PostgreSQL needs done by a clock, in one worker or several: partitions ahead, chain anchors, leases nobody adopts, stored answers past their time. Returns how to stop. */
+/** What PostgreSQL needs done by a clock, in one worker or several: partitions ahead, chain anchors, leases nobody adopts, raises that are over, stored answers past their time. Returns how to stop. */
 export function startUpkeep(
 	sql: SqlConnection,
 	{ log, metrics }: { readonly log: Pick<Logger, "info" | "warn" | "error">; readonly metrics: Registry },
@@ -44,6 +47,7 @@ export function startUpkeep(
 		repeat({ name: "partitions", everyMs: PARTITIONS_EVERY_MS, work: async () => void (await ensurePartitions(sql)) }, log),
 		repeat({ name: "anchors", everyMs: ANCHOR_EVERY_MS, work: async () => void (await anchorChains(sql)) }, log),
 		repeat({ name: "sweep", everyMs: SWEEP_EVERY_MS, work: sweep }, log),
+		repeat({ name: "raises that are over", everyMs: RAISES_EVERY_MS, work: async () => void (await lowerDueWindows(sql)) }, log),
 		repeat({ name: "idempotency expiry", everyMs: EXPIRY_EVERY_MS, work: async () => void (await sweepIdempotencyRecords(sql)) }, log),
 	];
 	return async () => {

@@ -112,15 +112,17 @@ async function isOverrun(database: Queryable, teamId: string, { dimension, dimen
 const BUDGETS = `
 	SELECT b.id, coalesce(b.team_id, '@organization') AS "teamId", b.dimension, b.dimension_value AS "dimensionValue", b.unit, b.window_kind AS "windowKind",
 	       b.time_zone AS "timeZone", b.week_start AS "weekStart", b.fiscal_year_start AS "fiscalYearStart", b.limit_amount AS "limitAmount",
+	       r.raised_amount AS "raisedAmount", to_char(r.raised_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "raisedUntil",
 	       b.mode, b.thresholds, nullif(w.stop_amount, w.limit_amount) AS "stopAmount", coalesce(w.needs_approval, false) AS "needsApproval",
 	       coalesce(w.approved_amount, 0)::text AS "approvedAmount", b.is_frozen AS "isFrozen",
 	       (SELECT count(*) FROM (SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id AND r.is_observed LIMIT ${REFUSALS_COUNTED_MAX}) counted)::int AS "wouldRefuse",
 	       coalesce(l.posted, 0)::text AS "postedAmount", coalesce(l.pending, 0)::text AS "pendingAmount", coalesce(l.overrun, 0)::text AS "overrunAmount",
-	       greatest(0, coalesce(least(w.limit_amount, w.stop_amount), b.limit_amount) - coalesce(l.posted, 0))::text AS "leftAmount",
+	       greatest(0, coalesce(least(w.limit_amount, w.stop_amount), b.limit_amount + r.raised_amount) - coalesce(l.posted, 0))::text AS "leftAmount",
 	       coalesce(l.overrun > w.overrun_cleared AND NOT w.is_observed, false) AS "isOverrun",
 	       CASE WHEN isfinite(w.starts_at) THEN to_char(w.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "windowStartsAt",
 	       CASE WHEN isfinite(w.ends_at) THEN to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "resetsAt"
 	FROM tollgate.budget b
+	CROSS JOIN LATERAL tollgate.raises_at(b.id, clock_timestamp()) r
 	LEFT JOIN LATERAL (
 		SELECT * FROM tollgate.budget_window x WHERE x.budget_id = b.id AND x.starts_at <= clock_timestamp() AND x.ends_at > clock_timestamp() ORDER BY x.starts_at DESC LIMIT 1
 	) w ON true

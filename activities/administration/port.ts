@@ -1,4 +1,5 @@
 import type { Queryable } from "#activities/keys/port.ts";
+import type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 import type { BudgetDefinition, BudgetMode, BudgetSelector, BudgetThreshold } from "#domain/budget/scope.ts";
 
 /** The one writer of limits, as administration sees it: the team's workflow. Each call resolves with the policy revision. */
@@ -17,7 +18,13 @@ export type BudgetGovernor = {
 	/** Tells of a freeze that PostgreSQL holds as its decision `heldSeq`. */
 	freeze(teamId: string, input: { readonly reason: string; readonly requestedBy: string; readonly heldSeq: number }): Promise<unknown>;
 	unfreeze(teamId: string, input: { readonly requestedBy: string; readonly heldSeq: number }): Promise<unknown>;
+	/** The same request while it is pending answers with the same id. */
+	requestIncrease(teamId: string, input: RequestIncreaseInput): Promise<IncreaseChange>;
+	decideIncrease(teamId: string, input: DecideIncreaseInput): Promise<IncreaseChange>;
+	withdrawIncrease(teamId: string, input: WithdrawIncreaseInput): Promise<IncreaseChange>;
 };
+
+type IncreaseChange = { readonly revision: number; readonly increase: { readonly id: string } };
 
 /** What every administrative operation needs; `adminName` stands beside each change it makes. */
 export type Administration = { readonly database: Queryable; readonly governor: BudgetGovernor; readonly adminName: string };
@@ -70,7 +77,11 @@ export type BudgetView = BudgetSelector & {
 	readonly timeZone: string;
 	readonly weekStart: number;
 	readonly fiscalYearStart: number;
+	/** Without increases. */
 	readonly limitAmount: string;
+	/** What increases in force add to it, and when the first of them ends. */
+	readonly raisedAmount: string;
+	readonly raisedUntil: string | null;
 	readonly mode: BudgetMode;
 	readonly thresholds: BudgetThreshold[];
 	/** Where spend stops below the limit in the current window: a stop, or an approval that is not given; null = at the limit. */

@@ -1,3 +1,4 @@
+import type { Increase } from "#domain/budget/increases.ts";
 import type { BudgetDefinition, BudgetSelector } from "#domain/budget/scope.ts";
 import type { HeldFreeze, WindowReport } from "#domain/budget/team-budget-state.ts";
 
@@ -49,6 +50,8 @@ export type HeldBudgets = {
 	readonly documentRevision?: number;
 	readonly budgets: readonly BudgetDefinition[];
 	readonly windows: readonly WindowReport[];
+	/** Increases that wait for a decision or are in force. */
+	readonly increases?: readonly Increase[];
 };
 
 export type GovernanceEvent = {

@@ -4,6 +4,7 @@ import { selectorKey } from "#domain/budget/scope.ts";
 import type { HeldFreeze, WindowReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { Connection } from "../database/connection.ts";
+import { readOpenIncreases } from "../increases/postgres.ts";
 import type { BudgetStore, HeldBudgets } from "./port.ts";
 
 const APPLY_POLICY = "SELECT tollgate.apply_policy($1, $2, $3, $4, $5) AS revision";
@@ -142,6 +143,7 @@ async function readBudgets(connection: Connection, teamId: string): Promise<Held
 			thresholds: row.thresholds,
 		})),
 		windows: totals.map((row) => toWindowReport(row, NO_REFUSALS)),
+		increases: await readOpenIncreases(connection, teamId),
 	};
 }
 

@@ -21,7 +21,7 @@ const QUIET_WAIT_AT_DRAIN_MS = 3_000;
 const HEARING_GAP_MS = 2 * HEARTBEAT_MS;
 const AWAY_MS = 1_000;
 /** Changes after which a lease must be confirmed by a grant before it is spent from. */
-const GOVERNING: ReadonlySet<string> = new Set(["team", "budget"]);
+const GOVERNING: ReadonlySet<string> = new Set(["team", "budget", "increase"]);
 
 type Return = HeartbeatRequest["returns"][number];
 

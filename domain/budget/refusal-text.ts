@@ -19,11 +19,7 @@ export function howToAsk(teamId: string, rule: RefusedBy | undefined, code: Erro
 	if (code === "budget.too_many_windows") return `Ask an operator to remove one of them: npx tollgate budget show --team ${shellWord(teamId)}`;
 	const owner = isOrganization ? "--organization" : `--team ${shellWord(teamId)}`;
 	const part = rule && rule.dimension !== "team" && !isOrganization ? ` --${rule.dimension} ${shellWord(rule.dimensionValue)}` : "";
-	if (code === "budget.needs_approval") {
-		const amount = rule?.unit === "tokens" ? "--unit tokens --amount TOKENS" : "--amount USD";
-		const request = `npx tollgate budget increase request ${owner}${part} --window ${rule?.windowKind ?? "day"} ${amount} --reason WHY`;
-		return `Ask an approver to let it go on: ${request}, answered with: npx tollgate budget increase approve ID`;
-	}
+	if (code === "budget.needs_approval") return `Ask an approver, who finds what waits with: npx tollgate budget increase list ${owner}`;
 	const limit = rule?.unit === "tokens" ? "--unit tokens --limit TOKENS" : "--limit USD";
 	const command = `npx tollgate budget set ${owner}${part} ${limit} --window ${rule?.windowKind ?? "day"}`;
 	return code === "budget.overrun" ? `Ask an operator to set it again, which clears the overrun: ${command}` : `Ask an operator: ${command}`;

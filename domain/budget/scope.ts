@@ -81,6 +81,12 @@ export function selectorKey(selector: BudgetSelector): string {
 	return `${selector.dimension}|${selector.dimensionValue}|${selector.unit}|${selector.windowKind}`;
 }
 
+/** Values hold no "|", so the key splits back exactly. */
+export function selectorFromKey(key: string): BudgetSelector {
+	const [dimension, dimensionValue, unit, windowKind] = key.split("|");
+	return { dimension: dimension as BudgetDimension, dimensionValue: dimensionValue ?? "", unit: unit as BudgetUnit, windowKind: windowKind as WindowKind };
+}
+
 /** "team, day", "user ann, month, tokens": for tables and alerts. */
 export function describeSelector(selector: BudgetSelector): string {
 	const who = selector.dimensionValue === "" ? selector.dimension : `${selector.dimension} ${selector.dimensionValue}`;

@@ -18,7 +18,7 @@ export const WAITING_ANNOUNCEMENTS_MAX = 800;
 const PROBLEM_LENGTH_MAX = 200;
 
 export function laneOf(effect: BudgetEffect): Lane {
-	return effect.kind === "writeBudgets" || effect.kind === "setFrozen" ? "writes" : "announcements";
+	return effect.kind === "announce" || effect.kind === "announceRefusal" || effect.kind === "announceIncrease" ? "announcements" : "writes";
 }
 
 export function waitingIn(state: TeamBudgetState, lane: Lane): readonly BudgetEffect[] {
@@ -52,7 +52,8 @@ export function refuseEffect(state: TeamBudgetState, id: number, reason: string)
 	const effect = state.outbox.find((waiting) => waiting.id === id);
 	const rest = withoutEffect(state, id);
 	if (effect === undefined) return { state, effects: [] };
-	if (effect.kind !== "writeBudgets" && effect.kind !== "setFrozen") return { state: { ...rest, announcementsLost: rest.announcementsLost + 1 }, effects: [] };
+	if (effect.kind === "announce" || effect.kind === "announceRefusal" || effect.kind === "announceIncrease")
+		return { state: { ...rest, announcementsLost: rest.announcementsLost + 1 }, effects: [] };
 	const { revision, requestedBy } = effect;
 	const problem = printable(reason).slice(0, PROBLEM_LENGTH_MAX);
 	const refusedChange = { revision, requestedBy: printable(requestedBy), problem };

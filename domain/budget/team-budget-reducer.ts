@@ -1,10 +1,14 @@
 import { assert } from "../assert.ts";
 import { mergeChainHeads } from "./chain-heads.ts";
+import { type Increase, raisedAmount } from "./increases.ts";
+import { followLines } from "./line-requests.ts";
 import { nextRevision } from "./policy-revision.ts";
 import type { BudgetDefinition } from "./scope.ts";
 import { selectorKey } from "./scope.ts";
+import { changeIncrease, leaveBudgets, passIncreaseTime, takeHeldIncreases, takeRefused, takeWritten } from "./team-budget-increases.ts";
 import { type NewEffect, type Reduced, refuseEffect, waitingKeys, withEffects, withoutEffect } from "./team-budget-outbox.ts";
 import {
+	type BudgetEffect,
 	type BudgetState,
 	emptyWindow,
 	type HeldFreeze,
@@ -33,6 +37,8 @@ export type TeamBudgetEvent =
 			readonly documentRevision?: number;
 			readonly budgets: readonly BudgetDefinition[];
 			readonly windows: readonly WindowReport[];
+			/** Open increases; absent where an older activity read. */
+			readonly increases?: readonly Increase[];
 	  }
 	| {
 			readonly kind: "policyApplied";
@@ -50,6 +56,11 @@ export type TeamBudgetEvent =
 			readonly requestedBy: string;
 			/** Number of the decision in PostgreSQL, where it is in force already; absent = it is to be written. */
 			readonly heldSeq?: number;
+	  }
+	| {
+			/** A person asked for an increase or decided about one (increases.ts): the increase as it is then. */
+			readonly kind: "increaseChanged";
+			readonly increase: Increase;
 	  }
 	| { readonly kind: "totalsReported"; readonly report: TotalsReport }
 	| { readonly kind: "timePassed"; readonly nowMs: number }
@@ -72,19 +83,24 @@ export function reduceTeamBudget(state: TeamBudgetState, event: TeamBudgetEvent)
 			return applyPolicy(state, event);
 		case "freezeChanged":
 			return changeFreeze(state, event);
+		case "increaseChanged":
+			return rejudge(changeIncrease(state, event.increase), [event.increase.key]);
 		case "totalsReported":
 			return takeReport(state, event.report);
 		case "timePassed":
 			return passTime(state, event.nowMs);
 		case "effectDone":
-			return unchangedEffects({
-				...takeFreeze(withoutEffect(state, event.id), event.freeze),
-				heldRevision: Math.max(state.heldRevision, event.heldRevision ?? 0),
-				// A fence that stood higher (another life of this workflow wrote it) is adopted; see revisionFenced.
-				revision: Math.max(state.revision, event.heldRevision ?? 0),
-			});
+			return takeWritten(
+				{
+					...takeFreeze(withoutEffect(state, event.id), event.freeze),
+					heldRevision: Math.max(state.heldRevision, event.heldRevision ?? 0),
+					// A fence that stood higher (another life of this workflow wrote it) is adopted; see revisionFenced.
+					revision: Math.max(state.revision, event.heldRevision ?? 0),
+				},
+				effectOf(state, event.id),
+			);
 		case "effectRefused":
-			return refuseEffect(state, event.id, event.problem);
+			return refuse(state, event.id, event.problem);
 	}
 }
 
@@ -93,7 +109,7 @@ export function definitionsOf(state: TeamBudgetState, keys: readonly string[]): 
 	return state.budgets.filter(({ key }) => keys.includes(key)).map(({ definition }) => definition);
 }
 
-/** When the next window ends, or null when none does: the one thing the workflow has a timer for. */
+/** When the next window ends, or null when none does: with the ends of increases, the one thing the workflow has a timer for. */
 export function nextWindowEndMs(state: TeamBudgetState): number | null {
 	const ends = state.budgets.flatMap(({ window }) => (window === null || window.endsAtMs === null ? [] : [window.endsAtMs]));
 	return ends.length === 0 ? null : Math.min(...ends);
@@ -110,6 +126,7 @@ function load(state: TeamBudgetState, event: HeldEvent): Reduced {
 		documentRevision: event.documentRevision ?? 0,
 		...freezeOf(event),
 		budgets,
+		increases: event.increases ?? [],
 	};
 	return takeReport(loaded, { windows: event.windows, lastRefusals: [] });
 }
@@ -126,6 +143,7 @@ function reread(state: TeamBudgetState, event: HeldEvent): Reduced {
 		...state,
 		...(isFreezeKnown ? {} : freezeOf(event)),
 		mustReread: false,
+		increases: takeHeldIncreases(state, event.increases),
 		revision: Math.max(state.revision, event.revision),
 		heldRevision: Math.max(state.heldRevision, event.revision),
 		documentRevision: Math.max(state.documentRevision, event.documentRevision ?? 0),
@@ -167,11 +185,12 @@ function applyPolicy(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { k
 		.filter(([key]) => !kept.some((budget) => budget.key === key))
 		.map(([key, definition]) => ({ key, definition, window: null, previous: null }));
 	const revision = nextRevision(state.revision);
-	const written = withEffects({ ...state, revision, budgets: sorted([...changed, ...added]) }, [
+	const increases = leaveBudgets(state.increases, removeKeys);
+	const written = withEffects({ ...state, revision, budgets: sorted([...changed, ...added]), increases }, [
 		{ kind: "writeBudgets", revision, requestedBy: event.requestedBy, setKeys, removeKeys },
 	]);
 	// A changed limit moves the lines under totals that are already known.
-	return setKeys.reduce<Reduced>((reduced, key) => append(reduced, (current) => judgeThresholds(current, key)), written);
+	return rejudge(written, setKeys);
 }
 
 function changeFreeze(state: TeamBudgetState, event: Extract<TeamBudgetEvent, { kind: "freezeChanged" }>): Reduced {
@@ -236,31 +255,54 @@ function passTime(state: TeamBudgetState, nowMs: number): Reduced {
 		if (inForce.startsAtMs === budget.window.startsAtMs) return isPreviousOver ? { ...budget, previous: null } : budget;
 		return { ...budget, previous: budget.window, window: emptyWindow(inForce.startsAtMs, inForce.endsAtMs) };
 	});
-	return unchangedEffects({ ...state, budgets });
+	const passed = passIncreaseTime({ ...state, budgets }, nowMs);
+	const judged = rejudge(
+		passed,
+		passed.effects.flatMap((effect) => (effect.kind === "announceIncrease" ? [effect.increase.key] : [])),
+	);
+	return append(judged, (current) => followLines(current, nowMs));
+}
+
+function refuse(state: TeamBudgetState, id: number, problem: string): Reduced {
+	const effect = effectOf(state, id);
+	const refused = append(refuseEffect(state, id, problem), (current) => takeRefused(current, effect, current.refusedChange?.problem ?? ""));
+	return effect?.kind === "applyIncrease" ? rejudge(refused, [effect.increase.key]) : refused;
+}
+
+function effectOf(state: TeamBudgetState, id: number): BudgetEffect | undefined {
+	return state.outbox.find((effect) => effect.id === id);
+}
+
+function rejudge(reduced: Reduced, keys: readonly string[]): Reduced {
+	return keys.reduce((before, key) => append(before, (current) => judgeThresholds(current, key)), reduced);
 }
 
 /** Both windows are judged: a late settle may cross a line of the window it belongs to. */
 function judgeThresholds(state: TeamBudgetState, key: string): Reduced {
 	const announcements: NewEffect[] = [];
 	const judged = replaceBudget(state, key, (budget) => {
-		const judge = (window: WindowState | null): WindowState | null => {
+		const judge = (window: WindowState | null, raised: bigint): WindowState | null => {
 			if (window === null) return null;
+			const limitAmount = BigInt(budget.definition.limitAmount) + raised;
 			const { thresholds, transitions } = decideThresholds(window.thresholds, {
-				limitAmount: BigInt(budget.definition.limitAmount),
+				limitAmount,
 				thresholds: budget.definition.thresholds,
 				approvedAmount: BigInt(window.approved),
 				postedAmount: BigInt(window.posted),
 				refusals: window.refusals,
 			});
-			announcements.push(...transitions.map((transition) => announcementOf(budget, window, transition)));
-			return { ...window, thresholds };
+			announcements.push(...transitions.map((transition) => announcementOf({ budget, window, limitAmount }, transition)));
+			return raised > 0n || window.raisedAmount !== undefined ? { ...window, thresholds, raisedAmount: raised.toString() } : { ...window, thresholds };
 		};
-		return { ...budget, previous: judge(budget.previous), window: judge(budget.window) };
+		const previous = judge(budget.previous, BigInt(budget.previous?.raisedAmount ?? "0"));
+		return { ...budget, previous, window: judge(budget.window, raisedAmount(state.increases, key)) };
 	});
 	return withEffects(judged, announcements);
 }
 
-function announcementOf(budget: BudgetState, window: WindowState, { action, transition, amount }: ThresholdTransition): NewEffect {
+type Judged = { readonly budget: BudgetState; readonly window: WindowState; readonly limitAmount: bigint };
+
+function announcementOf({ budget, window, limitAmount }: Judged, { action, transition, amount }: ThresholdTransition): NewEffect {
 	return {
 		kind: "announce",
 		key: budget.key,
@@ -268,7 +310,7 @@ function announcementOf(budget: BudgetState, window: WindowState, { action, tran
 		windowStartsAtMs: window.startsAtMs,
 		amount,
 		posted: window.posted,
-		limitAmount: budget.definition.limitAmount,
+		limitAmount: limitAmount.toString(),
 	};
 }
 

@@ -1,3 +1,4 @@
+import type { Increase } from "./increases.ts";
 import type { BudgetDefinition, ThresholdAction } from "./scope.ts";
 import { NO_THRESHOLDS, type WindowThresholds } from "./thresholds.ts";
 
@@ -22,6 +23,10 @@ export type WindowState = {
 	/** Sum of the lease rows' own counters; a report at or below it changes no amount. */
 	readonly version: number;
 	readonly thresholds: WindowThresholds;
+	/** What increases added to its limit when it was judged last: a window that is over keeps it. Absent = nothing. */
+	readonly raisedAmount?: string;
+	/** Lines of needApproval for which a request was opened in this window. Absent = none. */
+	readonly askedLines?: readonly string[];
 };
 
 export type BudgetState = {
@@ -62,7 +67,17 @@ export type BudgetEffect =
 			readonly posted: string;
 			readonly limitAmount: string;
 	  }
-	| ({ readonly id: number; readonly kind: "announceRefusal" } & RefusedChange);
+	| ({ readonly id: number; readonly kind: "announceRefusal" } & RefusedChange)
+	| {
+			readonly id: number;
+			/** "recordIncrease": a request, or how it was closed without a raise; "applyIncrease": an approved raise. */
+			readonly kind: "recordIncrease" | "applyIncrease";
+			readonly revision: number;
+			readonly requestedBy: string;
+			readonly increase: Increase;
+	  }
+	| { readonly id: number; readonly kind: "endIncreases"; readonly revision: number; readonly requestedBy: string; readonly increaseIds: readonly string[] }
+	| { readonly id: number; readonly kind: "announceIncrease"; readonly event: `increase.${"requested" | "decided" | "ended"}`; readonly increase: Increase };
 
 /** Actions as announcements name them: persisted, so the notice keeps the word it was first announced with. */
 export const THRESHOLD_WORDS = { notify: "warn", degrade: "degrade", needApproval: "needApproval", stop: "stop" } as const satisfies Record<
@@ -103,6 +118,10 @@ export type TeamBudgetState = {
 	readonly announcementsLost: number;
 	/** Newest told head of each ledger chain, the longest unchanged first: what a cut tail is held against. */
 	readonly chainHeads: readonly ChainHead[];
+	/** Increases that wait for a decision or are in force. */
+	readonly increases: readonly Increase[];
+	/** The last few that are neither. */
+	readonly closedIncreases: readonly Increase[];
 };
 
 /** The state as it crosses continue-as-new: without what can be derived, so that names, its largest part, travel once. */
@@ -164,6 +183,8 @@ export function emptyTeamBudget(teamId: string): TeamBudgetState {
 		refusedChange: null,
 		announcementsLost: 0,
 		chainHeads: [],
+		increases: [],
+		closedIncreases: [],
 	};
 }
 

@@ -113,7 +113,7 @@ function firstDayOfNextPeriod(kind: "day" | "week" | "month" | "quarter", firstD
  * The first instant whose local date is `day`. Midnight may be skipped by a spring change (Beirut, Cairo)
  * or happen twice in autumn (Havana): the boundary is where the date changes first, found by bisection.
  */
-function startOfLocalDay(timeZone: string, day: number): number {
+export function startOfLocalDay(timeZone: string, day: number): number {
 	const utcMidnight = day * DAY_MS;
 	const guess = utcMidnight - offsetAt(timeZone, utcMidnight);
 	if (localDay(timeZone, guess) >= day && localDay(timeZone, guess - 1) < day) return guess;
@@ -159,7 +159,7 @@ function offsetAt(timeZone: string, epochMs: number): number {
 }
 
 /** Days since 1970-01-01 of a Gregorian date (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
-function dayFromCivil(year: number, month: number, date: number): number {
+export function dayFromCivil(year: number, month: number, date: number): number {
 	const shifted = month <= 2 ? year - 1 : year;
 	const era = Math.floor(shifted / 400);
 	const yearOfEra = shifted - era * 400;
@@ -167,7 +167,7 @@ function dayFromCivil(year: number, month: number, date: number): number {
 	return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
 }
 
-function civilFromDay(day: number): { year: number; month: number; date: number } {
+export function civilFromDay(day: number): { year: number; month: number; date: number } {
 	const shifted = day + 719_468;
 	const era = Math.floor(shifted / 146_097);
 	const dayOfEra = shifted - era * 146_097;

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
 	"provider.timeout": { httpStatus: 504, isRetryable: false },
 	"provider.cut": { httpStatus: 502, isRetryable: false },
 	"admin.invalid": { httpStatus: 422, isRetryable: false },
+	"admin.forbidden": { httpStatus: 403, isRetryable: false },
 	"admin.not_found": { httpStatus: 404, isRetryable: false },
 	"admin.conflict": { httpStatus: 409, isRetryable: false },
 	"governance.unreachable": { httpStatus: 503, isRetryable: true },

@@ -3,8 +3,8 @@ import { buildWorkflowBundle } from "../../workers/bundle.ts";
 
 /** Temporal's own packages and their small dependencies. */
 const ALLOWED_PACKAGES = ["@temporalio/common", "@temporalio/workflow", "nexus-rpc", "long", "ms"];
-/** 1.89 MB when it was measured, of which 1.78 MB are Temporal's. */
-const BYTES_MAX = 2_200_000;
+/** 2.27 MB when it was measured last, of which 1.78 MB are Temporal's. */
+const BYTES_MAX = 2_600_000;
 
 let code: string;
 let modules: string[];

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
+import { createIncreaseActivities } from "#activities/increases/activities.ts";
 import { ERROR_CODES } from "#domain/errors/codes.ts";
 import * as messages from "#workflows/team-budget/messages.ts";
 import * as workflows from "../../workflows/index.ts";
@@ -24,6 +25,12 @@ test("workflow ids, task queues, search attributes", () => {
 
 test("messages", () => {
 	const { applyPolicyUpdate, freezeUpdate, unfreezeUpdate, totalsReportedSignal, statusQuery } = messages;
+	const { requestIncreaseUpdate, decideIncreaseUpdate, withdrawIncreaseUpdate } = messages;
+	expect([requestIncreaseUpdate, decideIncreaseUpdate, withdrawIncreaseUpdate].map(({ type, name }) => `${type} ${name}`)).toEqual([
+		"update requestIncrease",
+		"update decideIncrease",
+		"update withdrawIncrease",
+	]);
 	expect([applyPolicyUpdate, freezeUpdate, unfreezeUpdate, totalsReportedSignal, statusQuery].map(({ type, name }) => `${type} ${name}`)).toEqual([
 		"update applyPolicy",
 		"update freeze",
@@ -44,6 +51,8 @@ test("activities, whose capabilities share one name space", () => {
 		"readBudgets",
 		"announceEvents",
 	]);
+	const increases = { readIncreaseRules: never, recordIncrease: never, applyIncrease: never, endIncreases: never };
+	expect(Object.keys(createIncreaseActivities(increases))).toEqual(["readIncreaseRules", "recordIncrease", "applyIncrease", "endIncreases"]);
 });
 
 test("patch ids: a new one comes with a fresh history", () => {

@@ -137,8 +137,8 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	{
 		rule: "a grant locks its windows before it reads them",
 		within: "grant_lease",
-		from: "ORDER BY id FOR NO KEY UPDATE;",
-		to: "ORDER BY id;",
+		from: " ORDER BY id FOR NO KEY UPDATE",
+		to: " ORDER BY id",
 		check: "raceForMoney",
 	},
 	{

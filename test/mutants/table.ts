@@ -5,6 +5,7 @@ import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./a
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
+import { INCREASE_MUTANTS } from "./increases.ts";
 import type { Mutant } from "./mutant.ts";
 import { OPERATION_MUTANTS } from "./operations.ts";
 import { POLICY_MUTANTS } from "./policy.ts";
@@ -53,6 +54,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...REQUEST_MUTANTS,
 	...BOUND_MUTANTS,
 	...GATEWAY_MUTANTS,
+	...INCREASE_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,

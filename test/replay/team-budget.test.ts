@@ -9,7 +9,11 @@ const FOLDER = path.join(import.meta.dirname, "histories/team-budget");
 const files = readdirSync(FOLDER).filter((file) => file.endsWith(".json"));
 let bundle: Awaited<ReturnType<typeof buildWorkflowBundle>>;
 
-type HistoryEvent = { readonly eventType: string; readonly activityTaskScheduledEventAttributes?: { activityType: { name: string } } };
+type HistoryEvent = {
+	readonly eventType: string;
+	readonly activityTaskScheduledEventAttributes?: { activityType: { name: string } };
+	readonly workflowExecutionUpdateAcceptedEventAttributes?: { acceptedRequest?: { input?: { name?: string } } };
+};
 const read = (file: string): { events: HistoryEvent[] } => JSON.parse(readFileSync(path.join(FOLDER, file), "utf8"));
 
 beforeAll(async () => {
@@ -32,6 +36,18 @@ describe("recorded team workflows replay on the present code", () => {
 			"WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
 		])
 			expect(seen).toContain(kind);
+	});
+
+	test("the recordings of increases cover approval and its end, rejection, expiry, two approvers at once, and a new run", () => {
+		const updates = (scenario: string) =>
+			read(`0.1.0-increase-${scenario}.json`).events.flatMap(({ eventType, workflowExecutionUpdateAcceptedEventAttributes: accepted }) =>
+				eventType.endsWith("UPDATE_ACCEPTED") ? [accepted?.acceptedRequest?.input?.name] : eventType.endsWith("TIMER_FIRED") ? ["time"] : [],
+			);
+		expect(updates("approved-1")).toEqual(["requestIncrease", "decideIncrease", "time"]);
+		expect(updates("rejected-1")).toEqual(["requestIncrease", "decideIncrease"]);
+		expect(updates("expired-1")).toEqual(["requestIncrease", "time"]);
+		expect(updates("two-approvers-1")).toEqual(["requestIncrease", "decideIncrease", "decideIncrease"]);
+		expect(updates("rolled-2")).toEqual(["requestIncrease"]);
 	});
 
 	test("a history the code would not have made is found out", async () => {

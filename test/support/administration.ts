@@ -6,6 +6,7 @@ import { loadPriceFile, readCurrentPriceBook } from "#activities/pricebooks/post
 import { parsePriceFile } from "#activities/pricebooks/price-file.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
+import { createSqlIncreases } from "./increase-governor.ts";
 import { openTestPool, type TestPool } from "./pool.ts";
 import { createTestDatabase } from "./postgres.ts";
 
@@ -18,7 +19,7 @@ export function createSqlGovernor(database: Queryable): BudgetGovernor & { isAwa
 				.rows[0]?.next,
 		);
 	};
-	const governor = {
+	const governor: BudgetGovernor & { isAway: boolean } = {
 		isAway: false,
 		async applyPolicy(teamId: string, input: Parameters<BudgetGovernor["applyPolicy"]>[1]) {
 			const revision = await nextRevision(teamId);
@@ -33,6 +34,9 @@ export function createSqlGovernor(database: Queryable): BudgetGovernor & { isAwa
 		},
 		freeze: async (teamId: string) => void (await nextRevision(teamId)),
 		unfreeze: async (teamId: string) => void (await nextRevision(teamId)),
+		...createSqlIncreases(database, () => {
+			if (governor.isAway) throw new CostControlError("governance.unreachable", "Temporal does not answer");
+		}),
 	};
 	return governor;
 }

@@ -10,3 +10,10 @@ export const SQL_ACTIVITY = {
 	scheduleToCloseTimeout: "60 seconds",
 	retry: { initialInterval: "200 milliseconds", backoffCoefficient: 2, maximumInterval: "5 seconds" },
 } as const satisfies ActivityOptions;
+
+/** What an update waits for: given up within the ten seconds for which whoever sent it waits. */
+export const SQL_ACTIVITY_FOR_AN_UPDATE = {
+	startToCloseTimeout: "4 seconds",
+	scheduleToCloseTimeout: "8 seconds",
+	retry: SQL_ACTIVITY.retry,
+} as const satisfies ActivityOptions;

@@ -1,10 +1,11 @@
+import { type Increase, raisedAmount } from "#domain/budget/increases.ts";
 import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
-import type { BudgetUnit } from "#domain/budget/scope.ts";
 import { describeSelector, ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { waitingIn } from "#domain/budget/team-budget-outbox.ts";
 import { type BudgetState, budgetWord, type StateWord, stateWord, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
 import { formatInstant } from "#domain/budget/window.ts";
-import { formatUsd } from "#domain/money/wire.ts";
+import { formatAmount, plain } from "./details-text.ts";
+import { increaseLines } from "./increase-details.ts";
 
 /** What the operator reads in the Temporal UI: Markdown, as JSON text at most 20,000 bytes (a server limit). */
 const BYTES_MAX = 19_500;
@@ -15,7 +16,7 @@ const TEXT_SHOWN_MAX = 200;
 export function renderDetails(state: TeamBudgetState): string {
 	const head = headLines(state);
 	const tail = tailLines(state);
-	const rows = state.budgets.slice(0, ROWS_SHOWN_MAX).map(row);
+	const rows = state.budgets.slice(0, ROWS_SHOWN_MAX).map((budget) => row(budget, state.increases));
 	// Names take up to three bytes a character: as many rows as fit, and the rest is counted.
 	let bytesLeft = BYTES_MAX - bytesOf([...head, ...tail, moreBudgets(state, state.budgets.length)]);
 	const shown = rows.filter((line) => {
@@ -52,6 +53,7 @@ function tailLines(state: TeamBudgetState): string[] {
 	const notes = state.lastRefusals.map(
 		({ atMs, code, requestId }) => `- ${formatInstant(atMs)} ${plain(code, NAME_SHOWN_MAX)}, request \`${plain(requestId, NAME_SHOWN_MAX)}\``,
 	);
+	lines.push(...increaseLines(state));
 	if (notes.length > 0) lines.push("", "Last refusals:", ...notes);
 	const isBeingWritten = state.heldRevision < state.revision && waitingIn(state, "writes").length > 0;
 	lines.push("", `Policy revision ${state.revision}${isBeingWritten ? ` (PostgreSQL holds ${state.heldRevision}; being written)` : ""}.`);
@@ -62,9 +64,9 @@ function moreBudgets(state: TeamBudgetState, count: number): string {
 	return `${count} more budgets: \`npx tollgate budget show --team ${state.teamId}\``;
 }
 
-function row({ definition, window }: BudgetState): string {
+function row({ key, definition, window }: BudgetState, increases: readonly Increase[]): string {
 	const amount = (value: bigint): string => formatAmount(value, definition.unit);
-	const limit = BigInt(definition.limitAmount);
+	const limit = BigInt(definition.limitAmount) + raisedAmount(increases, key);
 	const cells =
 		window === null
 			? [amount(limit), "–", "–", "–", "–", "–", "–", "being written"]
@@ -89,16 +91,6 @@ function words(word: StateWord, isObserved: boolean, isOverrun: boolean): string
 
 function counted(refusals: number): string {
 	return `${refusals}${refusals >= REFUSALS_COUNTED_MAX ? " or more" : ""}`;
-}
-
-function formatAmount(amount: bigint, unit: BudgetUnit): string {
-	return unit === "tokens" ? `${amount} tokens` : `${formatUsd(amount)} USD`;
-}
-
-/** Texts come from people and callers: nothing in them may become Markdown, break a line or turn the direction of reading. */
-function plain(text: string, lengthMax: number): string {
-	const shortened = text.length > lengthMax ? `${text.slice(0, lengthMax - 1)}…` : text;
-	return shortened.replaceAll(/[|`*<>[\]\\\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, " ");
 }
 
 /** As JSON, one more for the line's end. */

@@ -1,7 +1,7 @@
 import type { GovernanceEvent } from "#activities/budgets/port.ts";
-import type { BudgetSelector } from "#domain/budget/scope.ts";
-import { type BudgetDimension, type BudgetUnit, selectorKey, type WindowKind } from "#domain/budget/scope.ts";
+import { type BudgetSelector, selectorFromKey, selectorKey } from "#domain/budget/scope.ts";
 import type { BudgetEffect, TeamBudgetState } from "#domain/budget/team-budget-state.ts";
+import { toIncreaseEvent } from "./increase-effects.ts";
 
 /** Announcements with keys that stay the same however often they are sent. */
 export function toGovernanceEvents(teamId: string, effects: readonly BudgetEffect[]): GovernanceEvent[] {
@@ -10,6 +10,7 @@ export function toGovernanceEvents(teamId: string, effects: readonly BudgetEffec
 			const { revision, requestedBy, problem } = effect;
 			return [{ eventKey: `${teamId}|change.refused|${revision}|${effect.id}`, teamId, event: "change.refused", detail: { revision, requestedBy, problem } }];
 		}
+		if (effect.kind === "announceIncrease") return [toIncreaseEvent(teamId, effect)];
 		if (effect.kind !== "announce") return [];
 		const { key, event, windowStartsAtMs, amount, posted, limitAmount } = effect;
 		// A withdrawal may repeat in one window, so it counts by effect; a line fires once per window and amount.
@@ -29,10 +30,4 @@ export function toGovernanceEvents(teamId: string, effects: readonly BudgetEffec
 export function removedSelectors(state: TeamBudgetState, keys: readonly string[]): BudgetSelector[] {
 	const present = new Set(state.budgets.map(({ definition }) => selectorKey(definition)));
 	return keys.filter((key) => !present.has(key)).map(selectorFromKey);
-}
-
-/** Values hold no "|" (domain/budget/scope.ts), so the key splits back exactly. */
-function selectorFromKey(key: string): BudgetSelector {
-	const [dimension, dimensionValue, unit, windowKind] = key.split("|");
-	return { dimension: dimension as BudgetDimension, dimensionValue: dimensionValue ?? "", unit: unit as BudgetUnit, windowKind: windowKind as WindowKind };
 }

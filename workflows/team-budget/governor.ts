@@ -1,6 +1,7 @@
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
 import type { HeldBudgets, HeldRevision } from "#activities/budgets/port.ts";
+import { nextIncreaseEndMs } from "#domain/budget/increases.ts";
 import { presentDefinition } from "#domain/budget/older-definition.ts";
 import { hasRoomForChange, type Lane, laneOf, reviseEffect, waitingIn } from "#domain/budget/team-budget-outbox.ts";
 import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
@@ -9,6 +10,7 @@ import { announceEvents, readBudgets, setFrozen, writeBudgets } from "../shared/
 import { guardHandler } from "../shared/handler-errors.ts";
 import { renderDetails } from "./details.ts";
 import { removedSelectors, toGovernanceEvents } from "./effects.ts";
+import { isIncreaseEffect, writeIncrease } from "./increase-effects.ts";
 import { type RevisionResult, STATE_SEARCH_ATTRIBUTE, type TeamBudgetInput, type TeamBudgetStatus } from "./messages.ts";
 import { initialState } from "./state.ts";
 
@@ -54,13 +56,23 @@ export class TeamBudgetGovernor {
 
 	/** A person's decision: one synchronous step, except in the very first moments, when PostgreSQL's revision is not known yet. */
 	async decide(makeEvent: () => TeamBudgetEvent): Promise<RevisionResult> {
-		this.messagesHandled++;
-		if (!this.state.isLoaded) await condition(() => this.state.isLoaded);
+		await this.takeMessage();
 		return guardHandler(() => {
-			if (this.isBounded && !hasRoomForChange(this.state)) throw tooManyWaiting();
+			this.requireRoom();
 			this.apply(makeEvent());
 			return { revision: this.state.revision };
 		})();
+	}
+
+	/** Counts a message of a person; resolves when PostgreSQL's rows are known. */
+	async takeMessage(): Promise<void> {
+		this.messagesHandled++;
+		if (!this.state.isLoaded) await condition(() => this.state.isLoaded);
+	}
+
+	/** @throws ApplicationFailure "governance.unreachable" while too many changes wait for PostgreSQL. */
+	requireRoom(): void {
+		if (this.isBounded && !hasRoomForChange(this.state)) throw tooManyWaiting();
 	}
 
 	takeReport(report: TotalsReport): void {
@@ -75,8 +87,8 @@ export class TeamBudgetGovernor {
 
 	/** When time alone asks for attention; null = never. */
 	nextEndMs(): number | null {
-		const endMs = nextWindowEndMs(this.state);
-		return endMs === null ? null : endMs + WINDOW_END_SLACK_MS;
+		const ends = [nextWindowEndMs(this.state), nextIncreaseEndMs(this.state.increases)].filter((endMs) => endMs !== null);
+		return ends.length === 0 ? null : Math.min(...ends) + WINDOW_END_SLACK_MS;
 	}
 
 	status(): TeamBudgetStatus {
@@ -99,11 +111,12 @@ export class TeamBudgetGovernor {
 
 	/** Carries out an effect (announcements in groups). Throws ActivityFailure and keeps it when the world is away. */
 	async carryOut(effect: BudgetEffect): Promise<void> {
-		if (effect.kind === "announce" || effect.kind === "announceRefusal") return this.announce();
+		if (effect.kind === "announce" || effect.kind === "announceRefusal" || effect.kind === "announceIncrease") return this.announce();
 		const { teamId } = this.state;
 		const { revision, requestedBy } = effect;
-		const { heldRevision, freeze }: HeldRevision & { readonly freeze?: HeldFreeze } =
-			effect.kind === "writeBudgets"
+		const { heldRevision, freeze }: HeldRevision & { readonly freeze?: HeldFreeze } = isIncreaseEffect(effect)
+			? await writeIncrease(teamId, effect)
+			: effect.kind === "writeBudgets"
 				? await writeBudgets({
 						teamId,
 						revision,

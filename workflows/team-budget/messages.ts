@@ -1,4 +1,6 @@
 import { defineQuery, defineSignal, defineUpdate } from "@temporalio/workflow";
+import type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
+import type { Increase } from "#domain/budget/increases.ts";
 import type { BudgetDefinition, BudgetSelector } from "#domain/budget/scope.ts";
 import { ORGANIZATION_ID, TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
 import type { CarriedState, TeamBudgetState, TotalsReport } from "#domain/budget/team-budget-state.ts";
@@ -43,6 +45,7 @@ export type UnfreezeInput = { readonly requestedBy: string; readonly heldSeq?: n
 
 /** The policy revision that holds the change. It is in force once PostgreSQL holds this revision or a later one. */
 export type RevisionResult = { readonly revision: number };
+export type IncreaseResult = RevisionResult & { readonly increase: Increase };
 
 export type TeamBudgetStatus = Omit<TeamBudgetState, "outbox" | "nextEffectId"> & {
 	/** Effects that wait to be carried out (PostgreSQL or the worker away). */
@@ -58,6 +61,11 @@ export type TeamBudgetStatus = Omit<TeamBudgetState, "outbox" | "nextEffectId"> 
 export const applyPolicyUpdate = defineUpdate<RevisionResult, [ApplyPolicyInput]>("applyPolicy");
 export const freezeUpdate = defineUpdate<RevisionResult, [FreezeInput]>("freeze");
 export const unfreezeUpdate = defineUpdate<RevisionResult, [UnfreezeInput]>("unfreeze");
+/** The same request while it is pending returns the same one. Refused with "admin.invalid", "admin.not_found", "admin.conflict". */
+export const requestIncreaseUpdate = defineUpdate<IncreaseResult, [RequestIncreaseInput]>("requestIncrease");
+/** Of two decisions the first holds; the other is refused with "admin.conflict", who has no right with "admin.forbidden". */
+export const decideIncreaseUpdate = defineUpdate<IncreaseResult, [DecideIncreaseInput]>("decideIncrease");
+export const withdrawIncreaseUpdate = defineUpdate<IncreaseResult, [WithdrawIncreaseInput]>("withdrawIncrease");
 /** Absolute totals with a version per window: lost, doubled or reordered reports do no harm. */
 export const totalsReportedSignal = defineSignal<[TotalsReport]>("totalsReported");
 export const statusQuery = defineQuery<TeamBudgetStatus>("status");

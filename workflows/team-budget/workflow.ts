@@ -6,6 +6,7 @@ import { guardHandler } from "../shared/handler-errors.ts";
 import { isRunLongEnough, MESSAGES_PER_RUN } from "../shared/lifecycle.ts";
 import type { PatchId } from "../shared/patches.ts";
 import { TeamBudgetGovernor } from "./governor.ts";
+import { setIncreaseHandlers } from "./increase-handlers.ts";
 import { type ApplyPolicyInput, applyPolicyUpdate, freezeUpdate, statusQuery, type TeamBudgetInput, totalsReportedSignal, unfreezeUpdate } from "./messages.ts";
 import { drainInOrder, drainLane, followWindows, isRefused } from "./outbox.ts";
 import { carriedState } from "./state.ts";
@@ -22,6 +23,7 @@ export async function teamBudgetWorkflow(input: TeamBudgetInput): Promise<void> 
 	const hasLanes = patched("outbox-lanes" satisfies PatchId);
 	const governor = new TeamBudgetGovernor(input, { isBounded: hasLanes });
 	setHandlers(governor, input.teamId);
+	setIncreaseHandlers(governor, input.teamId);
 	await load(governor, input.teamId, hasLanes);
 	const shouldRoll = (): boolean => isRunLongEnough(governor.messagesHandled, input.messagesPerRun ?? MESSAGES_PER_RUN);
 	if (hasLanes)

@@ -1,20 +1,16 @@
 import type { Command } from "commander";
-import { BUDGET_MODES, BUDGET_UNITS, type BudgetThreshold, WINDOW_KINDS } from "#domain/budget/scope.ts";
+import { BUDGET_MODES, type BudgetThreshold, WINDOW_KINDS } from "#domain/budget/scope.ts";
 import type { Budget } from "../../administration-client.ts";
 import { addCommand, addGroup } from "../command.ts";
-import { amount, CommandFailure, cell, type Terminal, table } from "../output.ts";
+import { amount, cell, type Terminal, table } from "../output.ts";
 import { describeThreshold, highestReached, readThresholds } from "../threshold-line.ts";
 import { oneOf, percent, timeZone, wholeNumber } from "../values.ts";
+import { addIncreaseCommands } from "./increase.ts";
+import { SELECTOR_OPTIONS, type SelectorOptions, selectorOf } from "./selector.ts";
 
-const SCOPES = ["feature", "user", "model", "provider", "key", "environment"] as const;
-
-type BudgetOptions = Partial<Record<(typeof SCOPES)[number], string>> & {
-	team?: string;
-	organization?: boolean;
+type BudgetOptions = SelectorOptions & {
 	limit?: string;
 	stop?: string;
-	window?: string;
-	unit?: string;
 	timeZone?: string;
 	warn?: string;
 	threshold?: readonly string[];
@@ -24,18 +20,6 @@ type BudgetOptions = Partial<Record<(typeof SCOPES)[number], string>> & {
 };
 
 const WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-
-const SELECTOR_OPTIONS = {
-	"--team <TEAM>": "whose budget",
-	"--organization": "a budget over all teams",
-	"--feature <NAME>": "of one feature of the team",
-	"--user <NAME>": "of one user",
-	"--model <NAME>": "of one model",
-	"--provider <NAME>": "of one provider",
-	"--key <KEY_ID>": "of one virtual key",
-	"--environment <NAME>": "of one environment",
-	"--unit <UNIT>": ["nano_usd (default) or tokens", oneOf(BUDGET_UNITS)],
-} as const;
 
 export function addBudgetCommands(program: Command, terminal: Terminal): void {
 	const budget = addGroup(program, "budget", {
@@ -93,20 +77,7 @@ export function addBudgetCommands(program: Command, terminal: Terminal): void {
 			print(await system().budgets.remove(selector), `The ${selector.dimension ?? "team"} budget of ${selector.teamId} per ${selector.windowKind} is removed.`);
 		},
 	});
-}
-
-function selectorOf(options: BudgetOptions): { teamId: string; dimension?: string; dimensionValue?: string; unit: string | undefined; windowKind: string } {
-	const given = SCOPES.filter((scope) => options[scope] !== undefined);
-	if (given.length > 1) throw new CommandFailure(2, `a budget has one scope; got --${given.join(" and --")}`);
-	if ((options.team === undefined) === !options.organization) throw new CommandFailure(2, "name either --team or --organization");
-	const [scope] = given;
-	const value = scope === undefined ? undefined : options[scope];
-	return {
-		teamId: options.team ?? "@organization",
-		...(scope === undefined || value === undefined ? {} : { dimension: scope, dimensionValue: value }),
-		unit: options.unit,
-		windowKind: options.window ?? "",
-	};
+	addIncreaseCommands(budget, terminal);
 }
 
 function calendarOf({ weekStart, fiscalYearStart }: BudgetOptions): { weekStart: number | undefined; fiscalYearStart: number | undefined } {
@@ -123,11 +94,15 @@ function toField(threshold: BudgetThreshold): Budget["thresholds"][number] {
 /** The most severe thing that is true, in the words of the team's workflow. */
 function stateOf(budget: Budget): string {
 	if (budget.isFrozen) return "frozen";
-	const reached = highestReached(linesOf(budget), BigInt(budget.limitAmount), BigInt(budget.postedAmount));
+	const reached = highestReached(linesOf(budget), limitInForce(budget), BigInt(budget.postedAmount));
 	if (budget.mode === "observe") return reached === undefined && budget.leftAmount !== "0" ? "observed" : "observed, warned";
 	if (budget.isOverrun) return "overrun";
 	if (budget.leftAmount === "0") return budget.needsApproval ? "awaiting approval" : "stopped";
 	return reached === "degrade" ? "degraded" : reached === undefined ? "ok" : "warned";
+}
+
+function limitInForce({ limitAmount, raisedAmount }: Budget): bigint {
+	return BigInt(limitAmount) + BigInt(raisedAmount);
 }
 
 /** The wire leaves the shape of a line open; who wrote it checked it. */
@@ -144,7 +119,7 @@ function budgetTable(budgets: readonly Budget[]): string {
 			budget.teamId,
 			scope,
 			budget.windowKind,
-			inUnit(budget.limitAmount),
+			inUnit(limitInForce(budget).toString()),
 			inUnit(budget.postedAmount),
 			inUnit(budget.leftAmount),
 			inUnit(budget.pendingAmount),

@@ -22,12 +22,13 @@ describe("the command to ask with", () => {
 		expect(howToAsk("search", organization, "budget.frozen")).toContain("npx tollgate team unfreeze @organization");
 		expect(howToAsk("search", rule({}), "budget.overrun")).toMatch(/set it again.*budget set --team search --limit USD --window day/);
 		expect(howToAsk("search", rule({ unit: "tokens" }))).toContain("--unit tokens --limit TOKENS --window day");
+		expect(howToAsk("search", rule({}), "budget.needs_approval")).toContain("budget increase list --team search");
 		expect(howToAsk("search", undefined, "budget.too_many_windows")).toContain("budget show --team search");
 	});
 
 	it("is one that the command line understands, whatever the reason", async () => {
 		const rules = [rule({}), organization, undefined, rule({ dimension: "key", dimensionValue: "key_1", unit: "tokens" })];
-		for (const code of ["budget.exceeded", "budget.none", "budget.frozen", "budget.overrun", "budget.too_many_windows"] as const)
+		for (const code of ["budget.exceeded", "budget.none", "budget.frozen", "budget.overrun", "budget.needs_approval", "budget.too_many_windows"] as const)
 			for (const refusedBy of rules) expect(await exitCodeOfPasted(command(howToAsk("search", refusedBy, code)))).toBe(3);
 	});
 

@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { decideIncrease, listIncreases, readIncrease, requestIncrease, withdrawIncrease } from "#activities/administration/increases.ts";
+import { requireKnownTeam } from "#activities/administration/read-teams.ts";
+import * as contract from "#clients/increase-contract.ts";
+import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
+import { defineRoute, type Route } from "./route.ts";
+
+/** Temporary increases of limits. The name of the admin key is who asks and who decides. */
+export const INCREASE_ROUTES: readonly Route[] = [
+	defineRoute("GET /increases", {
+		operationId: "listIncreases",
+		summary: "Increases that wait for a decision or are in force, the newest first; with all, every one",
+		answer: contract.IncreaseList,
+		query: z.strictObject({
+			teamId: z.string().optional(),
+			all: z.enum(["true", "false"]).optional(),
+			limit: z.coerce.number().int().min(1).max(1_000).default(200),
+		}),
+		handle: async ({ database }, { query }) => {
+			if (query.teamId !== ORGANIZATION_ID) await requireKnownTeam(database, query.teamId);
+			return { increases: await listIncreases(database, { teamId: query.teamId, isAll: query.all === "true", limit: query.limit }) };
+		},
+	}),
+	defineRoute("POST /increases", {
+		operationId: "requestIncrease",
+		summary: "Ask for a temporarily higher limit",
+		body: contract.RequestIncreaseRequest,
+		answer: contract.Increase,
+		status: 201,
+		handle: (context, { body }) => requestIncrease(context, body),
+	}),
+	defineRoute("GET /increases/{increaseId}", {
+		operationId: "readIncrease",
+		summary: "One increase: who asked, why, who decided, what then held",
+		answer: contract.Increase,
+		handle: ({ database }, { params }) => readIncrease(database, params["increaseId"] ?? ""),
+	}),
+	defineRoute("POST /increases/{increaseId}/approve", {
+		operationId: "approveIncrease",
+		summary: "Raise the limit as asked, or by less; answered when it is in force",
+		body: contract.ApproveIncreaseRequest,
+		answer: contract.Increase,
+		handle: (context, { params, body }) => decideIncrease(context, params["increaseId"] ?? "", { ...body, decision: "approve" }),
+	}),
+	defineRoute("POST /increases/{increaseId}/reject", {
+		operationId: "rejectIncrease",
+		summary: "Refuse an increase, with a reason",
+		body: contract.RejectIncreaseRequest,
+		answer: contract.Increase,
+		handle: (context, { params, body }) => decideIncrease(context, params["increaseId"] ?? "", { ...body, decision: "reject" }),
+	}),
+	defineRoute("POST /increases/{increaseId}/withdraw", {
+		operationId: "withdrawIncrease",
+		summary: "Take back what one asked for",
+		answer: contract.Increase,
+		handle: (context, { params }) => withdrawIncrease(context, params["increaseId"] ?? ""),
+	}),
+];
