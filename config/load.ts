@@ -37,6 +37,8 @@ export type Settings = Readonly<{
 	temporalBinary: string | null;
 	providersFile: string | null;
 	pricesFile: string | null;
+	/** Where docs/runbooks/ can be read. */
+	runbooksUrl: string | null;
 	openaiBaseUrl: string;
 	anthropicBaseUrl: string;
 	logLevel: "debug" | "info" | "warn" | "error" | "silent";
@@ -143,6 +145,7 @@ function toSettings(values: Values): Omit<Settings, "openaiApiKey" | "anthropicA
 		temporalBinary: values.TOLLGATE_TEMPORAL_BINARY ?? null,
 		providersFile: values.TOLLGATE_PROVIDERS_FILE ?? null,
 		pricesFile: values.TOLLGATE_PRICES_FILE ?? null,
+		runbooksUrl: values.TOLLGATE_RUNBOOKS_URL ?? null,
 		openaiBaseUrl: values.TOLLGATE_OPENAI_BASE_URL ?? OPENAI_BASE_URL,
 		anthropicBaseUrl: values.TOLLGATE_ANTHROPIC_BASE_URL ?? ANTHROPIC_BASE_URL,
 		logLevel: values.TOLLGATE_LOG_LEVEL,

@@ -82,6 +82,9 @@ export const environmentSchema = z.object({
 		"file that names all providers and model aliases; default: OpenAI and Anthropic, every priced model under its own name",
 	),
 	TOLLGATE_PRICES_FILE: text.describe("file with price lines that go over the bundled ones; default none"),
+	TOLLGATE_RUNBOOKS_URL: httpUrl
+		.optional()
+		.describe("http(s) URL without a trailing slash where docs/runbooks/ can be read, for the links in alerts; default none, alerts name the page"),
 	TOLLGATE_OPENAI_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.openai.com/v1"),
 	TOLLGATE_ANTHROPIC_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.anthropic.com"),
 	TOLLGATE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("debug, info, warn, error or silent; default info"),

@@ -11,6 +11,7 @@ import { reachableOrigin } from "#activities/process/origin.ts";
 import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
 import { loadProviderOutline } from "#config/providers.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
+import { startAlerts } from "./alerts.ts";
 import { startBudgetRole } from "./budget.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
@@ -18,7 +19,7 @@ import { routeTemporalLog } from "./shared/temporal-log.ts";
 import { startUpkeep } from "./upkeep.ts";
 
 /**
- * Every role of the worker in one process: team workflows, totals publisher, ledger upkeep, prices, administration API.
+ * Every role of the worker in one process: team workflows, totals publisher, ledger upkeep, alerts, prices, administration API.
  * Prints one line on stdout when the worker polls and the demo budget is in force; logs go to stderr.
  * Survives PostgreSQL and Temporal being away. SIGTERM or SIGINT stops it.
  */
@@ -36,6 +37,8 @@ async function main(): Promise<void> {
 	const upkeepConnection = new Connection({ url: databaseUrl, applicationName: "tollgate-worker-upkeep", statementTimeoutMs: 10_000 });
 	stopping.add(() => upkeepConnection.close());
 	stopping.add(startUpkeep(upkeepConnection, { log, metrics }));
+	const alerts = startAlerts({ databaseUrl, home: settings.home, runbooksUrl: settings.runbooksUrl, log, metrics });
+	stopping.add(() => alerts.stop());
 	const budgetRole = await startBudgetRole({
 		databaseUrl,
 		temporalAddress: requireTemporalAddress(settings),
@@ -50,6 +53,7 @@ async function main(): Promise<void> {
 		governor: budgetRole.governance,
 		readPrices: () => readCurrentPriceBook(database),
 		...(settings.providersFile !== null && { providers: loadProviderOutline(settings.providersFile) }),
+		alertSender: alerts.sender,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});
 	app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));

@@ -12,7 +12,7 @@ export type BudgetStore = {
 	/** Freezes or unfreezes every budget of a team, present and future; answers what then holds, which may be a newer decision. */
 	setFrozen(input: SetFrozenInput): Promise<HeldRevision & { readonly freeze?: HeldFreeze }>;
 	readBudgets(input: { readonly teamId: string }): Promise<HeldBudgets>;
-	/** Remembers an announcement once by its key; false = it was known. */
+	/** Remembers an announcement once by its key, and makes its alert in the same statement; false = it was known. */
 	recordEvent(input: GovernanceEvent): Promise<boolean>;
 	/** Newest policy revision that PostgreSQL holds completely for a team; 0 before the first. */
 	heldRevision(teamId: string): Promise<number>;

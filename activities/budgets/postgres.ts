@@ -11,8 +11,8 @@ const APPLY_POLICY = "SELECT tollgate.apply_policy($1, $2, $3, $4, $5) AS revisi
 const SET_FROZEN = "SELECT tollgate.set_frozen($1, $2, $3, $4, $5, $6) AS revision";
 const READ_FREEZE = "SELECT is_frozen, freeze_reason, freeze_seq FROM tollgate.team_governance WHERE team_id = $1";
 const HELD_REVISION = "SELECT revision FROM tollgate.team_governance WHERE team_id = $1";
-const RECORD_EVENT =
-	"INSERT INTO tollgate.governance_event (event_key, team_id, event, detail) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING event_key";
+/** Makes the event's alert as well (migrations/0015). */
+const RECORD_EVENT = "SELECT tollgate.record_event($1, $2, $3, $4) AS is_new";
 const READ_GOVERNANCE = `
 	SELECT greatest(coalesce(max(g.revision), 0), coalesce((SELECT max(b.revision) FROM tollgate.budget b WHERE coalesce(b.team_id, '@organization') = $1), 0)) AS revision,
 		coalesce(bool_or(g.is_frozen), false) AS is_frozen, max(g.freeze_reason) AS freeze_reason, coalesce(max(g.freeze_seq), 0) AS freeze_seq,
@@ -88,7 +88,8 @@ export function createPostgresBudgetStore(connection: Connection): BudgetStore {
 		},
 		readBudgets: ({ teamId }) => readBudgets(connection, teamId),
 		async recordEvent({ eventKey, teamId, event, detail }) {
-			return (await connection.query("record_event", RECORD_EVENT, [eventKey, teamId, event, JSON.stringify(detail)])).length > 0;
+			const rows = await connection.query<{ is_new: boolean }>("record_event", RECORD_EVENT, [eventKey, teamId, event, JSON.stringify(detail)]);
+			return rows[0]?.is_new === true;
 		},
 		async heldRevision(teamId) {
 			const rows = await connection.query<{ revision: string }>("held_revision", HELD_REVISION, [teamId]);

@@ -22,6 +22,8 @@ export type OptionDefinition = string | readonly [description: string, read: (te
 type CommandDefinition<Options> = {
 	/** Name and arguments, like "rotate <KEY_ID>". */
 	readonly usage: string;
+	/** Runs where its group is named alone. Default false. */
+	readonly isDefault?: boolean;
 	readonly summary: string;
 	readonly example: string;
 	/** flags → description, with the reader of its value if not any text is one; required ones are written with a leading "!". */
@@ -31,7 +33,10 @@ type CommandDefinition<Options> = {
 
 /** Adds one leaf command with the options every command has, an example in its help, and its action. */
 export function addCommand<Options = Record<never, never>>(parent: Command, terminal: Terminal, definition: CommandDefinition<Options>): void {
-	const command = parent.command(definition.usage).summary(definition.summary).description(definition.summary);
+	const command = parent
+		.command(definition.usage, { isDefault: definition.isDefault ?? false })
+		.summary(definition.summary)
+		.description(definition.summary);
 	for (const [flags, option] of Object.entries(definition.options ?? {})) command.addOption(optionOf(flags, option));
 	addSystemOptions(command);
 	command.option("--json", "print one line of JSON");

@@ -3,6 +3,7 @@ import { ERROR_CODES } from "#domain/errors/codes.ts";
 import { CostControlError, UnreachableError } from "../errors.ts";
 import { addSystemOptions } from "./command.ts";
 import { addAdminKeyCommands } from "./commands/admin-key.ts";
+import { addAlertCommands } from "./commands/alerts.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
@@ -44,6 +45,7 @@ export function createProgram(terminal: Terminal): Command {
 	addBudgetCommands(program, terminal);
 	addPolicyCommands(program, terminal);
 	addSpendCommands(program, terminal);
+	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);
 	addVerifyCommand(program, terminal);

@@ -1,4 +1,5 @@
 import { CLOSED_KEPT_MAX, closeDueIncreases, type Increase } from "./increases.ts";
+import { nextRevision } from "./policy-revision.ts";
 import { type NewEffect, type Reduced, withEffects } from "./team-budget-outbox.ts";
 import type { BudgetEffect, TeamBudgetState } from "./team-budget-state.ts";
 
@@ -9,7 +10,7 @@ import type { BudgetEffect, TeamBudgetState } from "./team-budget-state.ts";
 
 /** A person's request or decision, as increases.ts planned it. */
 export function changeIncrease(state: TeamBudgetState, increase: Increase): Reduced {
-	const revision = state.revision + 1;
+	const revision = nextRevision(state.revision);
 	const requestedBy = increase.decision?.by ?? increase.requestedBy;
 	if (increase.status === "approved") {
 		const increases = state.increases.map((other) => (other.id === increase.id ? increase : other));
@@ -19,7 +20,7 @@ export function changeIncrease(state: TeamBudgetState, increase: Increase): Redu
 }
 
 export function openIncrease(state: TeamBudgetState, increase: Increase): Reduced {
-	const revision = state.revision + 1;
+	const revision = nextRevision(state.revision);
 	return withEffects({ ...state, revision, increases: [...state.increases, increase] }, [
 		{ kind: "recordIncrease", revision, requestedBy: increase.requestedBy, increase },
 		{ kind: "announceIncrease", event: "increase.requested", increase },
@@ -28,7 +29,7 @@ export function openIncrease(state: TeamBudgetState, increase: Increase): Reduce
 
 /** Without a raise, or without one that holds. */
 export function closeIncrease(state: TeamBudgetState, increase: Increase): Reduced {
-	const revision = state.revision + 1;
+	const revision = nextRevision(state.revision);
 	const requestedBy = increase.decision?.by ?? increase.requestedBy;
 	const increases = state.increases.filter(({ id }) => id !== increase.id);
 	return withEffects(remember({ ...state, revision, increases }, [increase]), [
@@ -85,7 +86,7 @@ function idsOf(effect: BudgetEffect): readonly string[] {
 }
 
 function end(state: TeamBudgetState, ended: readonly Increase[]): Reduced {
-	const revision = state.revision + 1;
+	const revision = nextRevision(state.revision);
 	return withEffects(remember({ ...state, revision }, ended), [
 		{ kind: "endIncreases", revision, requestedBy: "tollgate", increaseIds: ended.map(({ id }) => id) },
 		...ended.map((increase): NewEffect => ({ kind: "announceIncrease", event: "increase.ended", increase })),

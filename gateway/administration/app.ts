@@ -2,6 +2,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import type { z } from "zod";
 import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
+import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { RefusedPolicy } from "#activities/policy/port.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
@@ -24,6 +25,8 @@ export type AdministrationDependencies = {
 	readPrices(): Promise<CurrentPriceBook>;
 	/** Providers and aliases of the gateways' settings, which a policy may name; default: those without a providers file. */
 	readonly providers?: ProviderOutline;
+	/** Tells a channel of alerts something now: the test of a channel. */
+	readonly alertSender: AlertSender;
 	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */
 	readonly onUnexpectedError?: (error: unknown, request: { readonly method: string; readonly url: string }) => void;
 };
@@ -73,8 +76,8 @@ function addRoute(app: FastifyInstance, route: Route, dependencies: Administrati
 				query: parse(route.query, request.query, ""),
 				body: parse(route.body, request.body ?? {}, ""),
 			};
-			const { database, governor, readPrices, providers = DEFAULT_PROVIDER_OUTLINE } = dependencies;
-			const answer = await route.handle({ database, governor, readPrices, providers, adminName: admin.name }, input);
+			const { database, governor, readPrices, alertSender, providers = DEFAULT_PROVIDER_OUTLINE } = dependencies;
+			const answer = await route.handle({ database, governor, readPrices, providers, alertSender, adminName: admin.name }, input);
 			return reply.code(route.status).send(answer);
 		},
 	});

@@ -1,9 +1,10 @@
 import type { z } from "zod";
 import type { Administration } from "#activities/administration/port.ts";
+import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 
-/** What a handler may use: the database, the teams' workflows, prices and providers, and who is asking. */
-export type RouteContext = Administration & PolicyContext;
+/** What a handler may use: the database, the teams' workflows, prices and providers, channels of alerts, and who is asking. */
+export type RouteContext = Administration & PolicyContext & { readonly alertSender: AlertSender };
 
 /** One route of the administration API: everything the server and the OpenAPI document need to know. */
 export type Route = {

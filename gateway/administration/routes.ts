@@ -15,6 +15,7 @@ import * as contract from "#clients/administration-contract.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { checkPrice, type UsageQuestion } from "#domain/pricing/explain.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
+import { ALERT_ROUTES } from "./alert-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
@@ -330,4 +331,4 @@ function copy(values: readonly string[] | null): string[] | null {
 }
 
 /** Every route that needs an admin key, in the order of the document. */
-export const ADMINISTRATION_ROUTES: readonly Route[] = [...teams, ...keys, ...budgets, ...INCREASE_ROUTES, ...POLICY_ROUTES, ...books, ...prices, ...users, ...administrators];
+export const ADMINISTRATION_ROUTES: readonly Route[] = [...teams, ...keys, ...budgets, ...INCREASE_ROUTES, ...POLICY_ROUTES, ...books, ...prices, ...users, ...administrators, ...ALERT_ROUTES];

@@ -43,9 +43,13 @@ test("containers start a gateway as npm start does", () => {
 	);
 });
 
-test("in docker-compose.yml only the gateway has a way out", () => {
+test("in docker-compose.yml only the gateway has a way out to providers, and only the worker one to receivers of alerts", () => {
 	const services = read("docker-compose.yml").split(/^networks:$/m)[0] ?? "";
-	const withExit = services.split(/^ {2}(?=[a-z-]+:$)/m).filter((service) => /^ {4}networks: .*\bproviders\b/m.test(service));
-	expect(withExit.map((service) => service.split(":")[0])).toEqual(["gateway"]);
+	const inNetwork = (network: string) =>
+		services
+			.split(/^ {2}(?=[a-z-]+:$)/m)
+			.filter((service) => new RegExp(`^ {4}networks: .*\\b${network}\\b`, "m").test(service))
+			.map((service) => service.split(":")[0]);
+	expect([inNetwork("providers"), inNetwork("receivers")]).toEqual([["gateway"], ["worker"]]);
 	expect(services.match(/^ {4}networks: /gm)).toHaveLength(7);
 });

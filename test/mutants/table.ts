@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { PROJECT_FOLDER } from "#test/support/project-files.ts";
+import { ALERT_MUTANTS } from "./alerts.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
@@ -58,6 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,
+	...ALERT_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */

@@ -1,11 +1,14 @@
 import type { FastifyInstance } from "fastify";
 import { createAdminKey } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
+import { createHttpClient } from "#activities/alerts/http.ts";
+import { createAlertSender } from "#activities/alerts/sender.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { loadPriceFile, readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { parsePriceFile } from "#activities/pricebooks/price-file.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
+import { secretsOf } from "./alert-secrets.ts";
 import { createSqlIncreases } from "./increase-governor.ts";
 import { openTestPool, type TestPool } from "./pool.ts";
 import { createTestDatabase } from "./postgres.ts";
@@ -73,6 +76,8 @@ export type TestAdministration = {
 	/** Key of "ada". */
 	readonly adminKey: string;
 	readonly unexpected: unknown[];
+	/** What variables of the worker hold, for alert channels that name them. */
+	readonly alertSecrets: Map<string, string>;
 	close(): Promise<void>;
 };
 
@@ -82,10 +87,13 @@ export async function openTestAdministration(): Promise<TestAdministration> {
 	const connections = openTestPool(database.url);
 	const governor = createSqlGovernor(connections.pool);
 	const unexpected: unknown[] = [];
+	const alertSecrets = new Map<string, string>();
+	const http = createHttpClient();
 	const app = createAdministrationApp({
 		database: connections.pool,
 		governor,
 		readPrices: () => readCurrentPriceBook(connections.pool),
+		alertSender: createAlertSender({ http, readSecret: secretsOf(alertSecrets), runbooksUrl: null, now: Date.now }),
 		onUnexpectedError: (error) => unexpected.push(error),
 	});
 	await loadPriceFile(connections.pool, parsePriceFile(JSON.stringify({ source: "test", lines: [{ line: TEST_PRICE_LINE }] }), "test"), "seed", "test");
@@ -97,8 +105,10 @@ export async function openTestAdministration(): Promise<TestAdministration> {
 		app,
 		adminKey: key,
 		unexpected,
+		alertSecrets,
 		async close() {
 			await app.close();
+			await http.close();
 			await connections.close();
 			await database.close();
 		},

@@ -1,0 +1,58 @@
+import { readFileSync, realpathSync } from "node:fs";
+import path from "node:path";
+import type { SecretPlace } from "#domain/alerts/channel.ts";
+import { environmentSchema } from "./schema.ts";
+
+/**
+ * Secrets of alert channels: a channel names a variable or a file of the worker, which is read when an alert leaves. Whoever may change
+ * channels decides where what they name is sent, so what Tollgate keeps for itself is never read for them: its own settings, provider
+ * keys among them, and everything under its home.
+ */
+export type AlertSecret =
+	| { readonly content: string }
+	/** Why there is none, in words that repeat nothing of it. */
+	| { readonly problem: string };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const FILE_BYTES_MAX = 8_192;
+/** Of other programs, read by the SDKs and drivers in this process. */
+const KEPT_BY_OTHERS = /^(PG[A-Z]+|TEMPORAL_\w+|AWS_\w+|NODE_\w+|\w*(OPENAI|ANTHROPIC|AZURE|GOOGLE|GEMINI|MISTRAL|GROQ|COHERE|OPENROUTER)\w*_API_KEY\w*)$/;
+
+export function createAlertSecretReader({ home }: { readonly home: string }, environment: Environment = process.env): (place: SecretPlace) => AlertSecret {
+	return (place) => ("file" in place ? readFile(place.file, home) : readVariable(place.environmentVariable, environment));
+}
+
+function readVariable(name: string, environment: Environment): AlertSecret {
+	if (name in environmentSchema.shape || KEPT_BY_OTHERS.test(name)) return { problem: `the variable ${name} belongs to Tollgate or to a provider` };
+	const content = environment[name]?.trim() ?? "";
+	return content === "" ? { problem: `the variable ${name} is not set for the worker` } : { content };
+}
+
+function readFile(file: string, home: string): AlertSecret {
+	try {
+		// Where a link leads is what counts.
+		const real = realpathSync(file);
+		if (isInside(real, home)) return { problem: `the file ${file} belongs to Tollgate` };
+		const content = readFileSync(real);
+		if (content.length > FILE_BYTES_MAX) return { problem: `the file ${file} is larger than a secret` };
+		const text = content.toString("utf8").trim();
+		return text === "" || /[\r\n]/.test(text) ? { problem: `the file ${file} does not hold one line` } : { content: text };
+	} catch (error) {
+		return { problem: `the file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "an error"})` };
+	}
+}
+
+function isInside(file: string, folder: string): boolean {
+	const relative = path.relative(realFolder(folder), file);
+	return relative !== "" && !relative.startsWith("..") && !path.isAbsolute(relative);
+}
+
+function realFolder(folder: string): string {
+	try {
+		return realpathSync(folder);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return path.resolve(folder);
+		throw error;
+	}
+}

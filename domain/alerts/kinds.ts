@@ -1,0 +1,34 @@
+/**
+ * What people are told about, and the page that says what to do. A kind is a wire name: routes, receivers and silences name it,
+ * so it is never renamed. An alert of a kind begins something, ends it, or says that it happened.
+ */
+export const ALERT_KINDS = [
+	"budget.threshold",
+	"budget.stopped",
+	"budget.withdrawn",
+	"increase.requested",
+	"increase.decided",
+	"increase.ended",
+	"change.refused",
+	"spend.above_expected",
+	"refusals.burst",
+	"charges.unresolved",
+	"velocity.key",
+	"velocity.user",
+] as const;
+export type AlertKind = (typeof ALERT_KINDS)[number];
+
+/** PagerDuty's words, which the others take as a label. */
+export type AlertSeverity = "info" | "warning" | "error" | "critical";
+
+/** Where the runbooks stand in the project. */
+export const RUNBOOK_FOLDER = "docs/runbooks";
+
+/** The page of a kind, below docs/runbooks/; the list of all pages for a kind that this release does not know. */
+export function runbookOf(kind: string): string {
+	return isAlertKind(kind) ? `${kind.replaceAll(/[^a-z0-9]+/g, "-")}.md` : "README.md";
+}
+
+export function isAlertKind(kind: unknown): kind is AlertKind {
+	return ALERT_KINDS.some((known) => known === kind);
+}

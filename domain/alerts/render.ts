@@ -1,0 +1,178 @@
+import { type BudgetDimension, type BudgetUnit, describeSelector, ORGANIZATION_ID, type WindowKind } from "../budget/scope.ts";
+import { formatInstant } from "../budget/window.ts";
+import { formatUsd } from "../money/wire.ts";
+import { type Alert, statusOf } from "./alert.ts";
+import { RUNBOOK_FOLDER, runbookOf } from "./kinds.ts";
+
+/**
+ * The words of an alert, the same for every channel: one sentence, what is known as label and value, and the page that says what to
+ * do. Money is shown in dollars. What a detail lacks is left out; a detail of a newer release is never an error.
+ */
+export type RenderedAlert = {
+	/** One line, below 200 characters for names of ordinary length. */
+	readonly title: string;
+	readonly facts: readonly { readonly label: string; readonly value: string }[];
+	/** Absolute where the origin of the runbooks is known, else a path in the project. */
+	readonly runbook: string;
+};
+
+/** Below this no channel cuts a value; Slack takes 2,000 in a field. */
+const VALUE_LENGTH_MAX = 500;
+
+/** `runbooksUrl`: where docs/runbooks/ can be read, like "https://wiki.example/tollgate/runbooks"; null = nowhere. */
+export function renderAlert(alert: Alert, runbooksUrl: string | null): RenderedAlert {
+	const kind = alert.ends[0]?.kind ?? alert.kind;
+	const facts = [
+		{ label: "Team", value: alert.teamId === ORGANIZATION_ID ? "the organisation" : alert.teamId },
+		...factsOf(alert),
+		{ label: "Since", value: formatInstant(alert.ends[0]?.atMs ?? alert.atMs) },
+		...(statusOf(alert) === "over" ? [{ label: "Over", value: formatInstant(alert.atMs) }] : []),
+	];
+	return {
+		title: titleOf(alert),
+		facts: facts.map(({ label, value }) => ({ label, value: shortened(value, VALUE_LENGTH_MAX) })),
+		runbook: `${runbooksUrl ?? RUNBOOK_FOLDER}/${runbookOf(kind)}`,
+	};
+}
+
+/** Who it is about: "team search", "the organisation". */
+function whoOf({ teamId }: Alert): string {
+	return teamId === ORGANIZATION_ID ? "the organisation" : `team ${teamId}`;
+}
+
+/** One sentence without its full stop. */
+function titleOf(alert: Alert): string {
+	const who = whoOf(alert);
+	const text = detailOf(alert);
+	const status = statusOf(alert);
+	const over = status === "over" ? "Over: " : "";
+	switch (alert.kind) {
+		case "budget.threshold":
+			return `Budget of ${who} (${budgetOf(alert)}) has reached ${amountOf(alert, "amount")}${share(alert)}${actionOf(text("action"))}`;
+		case "budget.stopped":
+			return `Budget of ${who} (${budgetOf(alert)}) is spent: calls are refused`;
+		case "budget.withdrawn":
+			return `${over}budget of ${who} (${budgetOf(alert)}), ${text("action") === "stop" ? "spent" : "warned"} before, ${endOf(text("reason"))}`;
+		case "increase.requested":
+			return `${text("requestedBy") ?? "somebody"} asks for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)}`;
+		case "increase.decided":
+			return `The request for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
+		case "increase.ended":
+			return `The increase of ${who}${asBudget(alert)} has ended; the limit is as before`;
+		case "change.refused":
+			return `A change of the budgets of ${who} was refused by PostgreSQL; nothing of it is in force`;
+		case "spend.above_expected":
+			return `${over}${who} has spent ${amountOf(alert, "spent")} today, more than twice the expected ${amountOf(alert, "expected")}`;
+		case "refusals.burst":
+			return status === "over"
+				? `Over: calls of ${who} are no longer refused in numbers`
+				: `${text("refusals") ?? "Many"} calls of ${who} were refused within 5 minutes`;
+		case "charges.unresolved":
+			return status === "over"
+				? `Over: the charges of gateway ${alert.subject} are resolved`
+				: `${text("charges") ?? "Some"} charges of gateway ${alert.subject}, ${amountOf(alert, "amountNanoUsd")}, have no known end`;
+		case "velocity.key":
+		case "velocity.user":
+			return `${over}${alert.kind === "velocity.key" ? "key" : "user"} ${text("value") ?? alert.subject} of ${who} ${status === "over" ? "is no longer throttled" : "spends faster than ever and is throttled"}`;
+		case "test":
+			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
+		default:
+			return `${over}${alert.kind} of ${who}`;
+	}
+}
+
+/** What is known beside the sentence, in words people use. A fact whose value is absent is left out. */
+function factsOf(alert: Alert): { label: string; value: string }[] {
+	const text = detailOf(alert);
+	const money = (label: string, name: string) => ({ label, value: text(name) === undefined ? undefined : amountOf(alert, name) });
+	const instant = (label: string, name: string) => ({ label, value: instantOf(text(name)) });
+	const facts = [
+		{ label: "Budget", value: alert.detail["budget"] === undefined ? undefined : budgetOf(alert) },
+		money("Spent", "posted"),
+		money("Limit", "limitAmount"),
+		money("Amount", "amountNanoUsd"),
+		money("Asked for", "askedAmount"),
+		money("Granted", "grantedAmount"),
+		instant("Until", "untilMs"),
+		instant("Expires", "expiresAtMs"),
+		instant("Window since", "windowStartsAtMs"),
+		instant("Ends", "endsAtMs"),
+		{ label: "Accounts", value: text("accounts") },
+		{ label: "Usually refused in an hour", value: text("usualPerHour") },
+		{ label: "Asked by", value: text("requestedBy") },
+		{ label: "Reason", value: alert.kind === "budget.withdrawn" ? undefined : text("reason") },
+		{ label: "Decided because", value: text("decisionReason") },
+		{ label: "Problem", value: text("problem") },
+		{ label: "Request", value: text("increase") },
+	];
+	return facts.flatMap(({ label, value }) => (value === undefined || value === "" ? [] : [{ label, value }]));
+}
+
+/** Numbers and texts of a detail; anything else is as if it were absent. */
+function detailOf(alert: Alert): (name: string) => string | undefined {
+	return (name) => {
+		const value = alert.detail[name];
+		return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+	};
+}
+
+/** "team, day"; the key as it is where it is none of ours. */
+function budgetOf(alert: Alert): string {
+	const key = typeof alert.detail["budget"] === "string" ? alert.detail["budget"] : alert.subject;
+	const [dimension, dimensionValue, unit, windowKind, ...rest] = key.split("|");
+	if (windowKind === undefined || rest.length > 0) return key;
+	return describeSelector({
+		dimension: dimension as BudgetDimension,
+		dimensionValue: dimensionValue ?? "",
+		unit: unit as BudgetUnit,
+		windowKind: windowKind as WindowKind,
+	});
+}
+
+function asBudget(alert: Alert): string {
+	return alert.subject === "" ? "" : ` (${budgetOf(alert)})`;
+}
+
+/** "$0.25", or "1000 tokens" for a budget in tokens; the text as it is where it is no amount. */
+function amountOf(alert: Alert, name: string): string {
+	const value = detailOf(alert)(name);
+	if (value === undefined) return "an amount";
+	if (!/^-?\d{1,30}$/.test(value)) return value;
+	return alert.subject.split("|")[2] === "tokens" ? `${value} tokens` : dollars(BigInt(value));
+}
+
+function instantOf(epochMs: string | undefined): string | undefined {
+	return epochMs !== undefined && /^\d{1,15}$/.test(epochMs) ? formatInstant(Number(epochMs)) : epochMs;
+}
+
+/** Dollars with a sign people know: "$12.50", "-$0.25". */
+export function dollars(nanoUsd: bigint): string {
+	return nanoUsd < 0n ? `-$${formatUsd(-nanoUsd)}` : `$${formatUsd(nanoUsd)}`;
+}
+
+/** ", 80 % of its limit": whole percents, rounded down. */
+function share(alert: Alert): string {
+	const [amount, limit] = [detailOf(alert)("amount"), detailOf(alert)("limitAmount")];
+	if (amount === undefined || limit === undefined || !/^\d{1,30}$/.test(amount) || !/^[1-9]\d{0,29}$/.test(limit)) return "";
+	return `, ${(BigInt(amount) * 100n) / BigInt(limit)} % of its limit`;
+}
+
+function actionOf(action: string | undefined): string {
+	if (action === "degrade") return ": calls are served by cheaper models";
+	return action === "needApproval" ? ": calls wait for an approval" : "";
+}
+
+function endOf(reason: string | undefined): string {
+	if (reason === "over") return "begins a new window";
+	return reason === "gone" ? "is no more" : "has room again";
+}
+
+function by(name: string | undefined): string {
+	return name === undefined ? "" : ` by ${name}`;
+}
+
+export function shortened(text: string, lengthMax: number): string {
+	if (text.length <= lengthMax) return text;
+	// Half of a surrogate pair is no text.
+	return `${text.slice(0, lengthMax - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}

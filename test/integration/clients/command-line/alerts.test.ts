@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCommandLine } from "#clients/command-line/run.ts";
+import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
+import { type AlertReceiver, startWebhookReceiver } from "#test/support/alert-receivers.ts";
+
+const SECRET = `whsec_${randomBytes(32).toString("base64")}`;
+let administration: TestAdministration;
+let receiver: AlertReceiver;
+let home: string;
+let output: string[] = [];
+let errors: string[] = [];
+
+beforeAll(async () => {
+	administration = await openTestAdministration();
+	receiver = await startWebhookReceiver(SECRET);
+	administration.alertSecrets.set("HOOK_SECRET", SECRET);
+	const admin = await administration.app.listen({ host: "127.0.0.1", port: 0 });
+	home = await mkdtemp(path.join(tmpdir(), "tollgate-home-"));
+	const adminKeyFile = path.join(home, "admin-key");
+	await writeFile(adminKeyFile, `${administration.adminKey}\n`);
+	await writeFile(path.join(home, "endpoints.json"), JSON.stringify({ admin, adminKeyFile, databaseUrl: administration.databaseUrl }));
+	await run("team create search --unlimited");
+});
+afterAll(async () => {
+	await administration.close();
+	await receiver.close();
+	await rm(home, { recursive: true });
+});
+
+async function run(line: string): Promise<number> {
+	[output, errors] = [[], []];
+	const terminal = { writeLine: (text: string) => output.push(text), writeError: (text: string) => errors.push(text), environment: { TOLLGATE_HOME: home } };
+	return runCommandLine(line.split(" "), terminal);
+}
+
+test("a channel is set, tried and routed to", async () => {
+	expect(await run(`alerts channel set hook --kind webhook --url ${receiver.url} --secret-env HOOK_SECRET --allow-private`)).toBe(0);
+	expect(output[0]).toContain("npx tollgate alerts test hook");
+	expect(await run("alerts test hook")).toBe(0);
+	expect(output).toEqual(["Channel hook took it: 204"]);
+	expect(await run("alerts route --team search --to hook --kinds budget.stopped,velocity.key")).toBe(0);
+	expect(await run("alerts channels")).toBe(0);
+	expect(output[0]).toMatch(/hook +webhook +http.*HOOK_SECRET +allowed\n[\s\S]*search +hook +budget\.stopped, velocity\.key/);
+});
+
+test("a channel that does not take it is exit code 1, with what it said", async () => {
+	receiver.answers.push((response) => response.writeHead(403).end("not you"));
+	expect(await run("alerts test hook")).toBe(1);
+	expect(errors.join()).toContain("did not take it: 403 not you");
+});
+
+test("alerts alone lists them; show tells one; what was given up is listed, sent again and acknowledged", async () => {
+	await administration.pool.query("SELECT tollgate.raise_alert('k', 'search', '', 'velocity.key', 'warning', true, '{\"posted\": \"12\"}')");
+	expect(await run("alerts --team search --firing --limit 5")).toBe(0);
+	expect(output[0]).toMatch(/^ALERT +AT +STATE +SEVERITY +TEAM +WHAT +DELIVERIES\nalr_\w+ .* firing +warning +search .* hook waiting$/);
+	const id = /alr_\w+/.exec(output[0] ?? "")?.[0] ?? "";
+	expect(await run(`alerts show ${id}`)).toBe(0);
+	expect(output[0]).toContain("What to do: docs/runbooks/velocity-key.md");
+	expect(output[0]).toContain("posted: 12");
+	await administration.pool.query("UPDATE tollgate.alert_delivery SET state = 'dead', last_error = '410 gone'");
+	expect(await run("alerts --dead --json")).toBe(0);
+	expect(JSON.parse(output[0] ?? "")).toMatchObject([{ id, deliveries: [{ state: "dead", lastError: "410 gone" }] }]);
+	expect(await run("alerts retry --all-dead")).toBe(0);
+	expect(output).toEqual(["1 delivery waits again."]);
+	await administration.pool.query("UPDATE tollgate.alert_delivery SET state = 'dead'");
+	expect(await run(`alerts acknowledge ${id}`)).toBe(0);
+	expect(await run("alerts --dead")).toBe(0);
+	expect(output).toEqual(["(none)"]);
+});
+
+test.each([
+	[2, "alerts retry"],
+	[2, "alerts retry alr_1 --all-dead"],
+	[2, "alerts --limit 0"],
+	[2, "alerts route --to hook"],
+	[2, "alerts bogus"],
+	[2, "alerts channel set x"],
+	[1, "alerts show alr_none"],
+	[1, "alerts test nobody"],
+	[1, "alerts --team nobody"],
+	[1, "alerts channel set hook --kind webhook --url http://10.0.0.1/ --secret-env S"],
+	[1, "alerts channel remove hook"],
+	[1, "alerts route --team search --to nobody"],
+	[0, "alerts --help"],
+	[0, "alerts list"],
+])("%i for: %s", async (code, line) => {
+	expect(await run(line)).toBe(code);
+	expect(output.length + errors.length).toBeGreaterThan(0);
+});

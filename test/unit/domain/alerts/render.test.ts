@@ -1,0 +1,100 @@
+import { describe, expect, test } from "vitest";
+import type { Alert } from "#domain/alerts/alert.ts";
+import { ALERT_KINDS } from "#domain/alerts/kinds.ts";
+import { dollars, renderAlert, shortened } from "#domain/alerts/render.ts";
+
+const AT_MS = Date.parse("2026-11-26T10:00:00Z");
+
+function alertOf(more: Partial<Alert>): Alert {
+	return {
+		id: "alr_1",
+		atMs: AT_MS,
+		teamId: "search",
+		subject: "team||nano_usd|day",
+		kind: "budget.threshold",
+		severity: "warning",
+		isFiring: true,
+		ends: [],
+		detail: {},
+		...more,
+	};
+}
+
+const line = { budget: "team||nano_usd|day", amount: "200000000", posted: "210000000", limitAmount: "250000000", windowStartsAtMs: Date.parse("2026-11-26") };
+
+describe("the sentence of an alert", () => {
+	test("says the budget, the amount in dollars and its share of the limit", () => {
+		expect(renderAlert(alertOf({ detail: { ...line, action: "notify" } }), null).title).toBe(
+			"Budget of team search (team, day) has reached $0.20, 80 % of its limit",
+		);
+		expect(renderAlert(alertOf({ detail: { ...line, action: "degrade" } }), null).title).toMatch(/: calls are served by cheaper models$/);
+		expect(renderAlert(alertOf({ detail: { ...line, action: "needApproval" } }), null).title).toMatch(/: calls wait for an approval$/);
+	});
+
+	test("says tokens where the budget counts tokens", () => {
+		const subject = "user|ann|tokens|month";
+		const { title, facts } = renderAlert(alertOf({ subject, detail: { ...line, budget: subject, amount: "900", limitAmount: "1000", posted: "901" } }), null);
+		expect(title).toBe("Budget of team search (user ann, month, tokens) has reached 900 tokens, 90 % of its limit");
+		expect(facts).toContainEqual({ label: "Spent", value: "901 tokens" });
+	});
+
+	test("an end says what is over, since when it was so, and has the page of what it ends", () => {
+		const ends = [{ id: "alr_0", kind: "budget.stopped", severity: "critical" as const, atMs: AT_MS - 60_000 }];
+		const rendered = renderAlert(alertOf({ kind: "budget.withdrawn", isFiring: false, ends, detail: { ...line, action: "stop", reason: "over" } }), null);
+		expect(rendered.title).toBe("Over: budget of team search (team, day), spent before, begins a new window");
+		expect(rendered.facts).toContainEqual({ label: "Since", value: "2026-11-26T09:59:00Z" });
+		expect(rendered.facts).toContainEqual({ label: "Over", value: "2026-11-26T10:00:00Z" });
+		expect(rendered.runbook).toBe("docs/runbooks/budget-stopped.md");
+	});
+
+	test("of the organisation's charges names the gateway and the amount", () => {
+		const detail = { gatewayId: "g2", epoch: "7", charges: 3, amountNanoUsd: "12500000000", accounts: "team/a, team/b" };
+		expect(renderAlert(alertOf({ teamId: "@organization", subject: "g2/7", kind: "charges.unresolved", detail }), null).title).toBe(
+			"3 charges of gateway g2/7, $12.50, have no known end",
+		);
+	});
+
+	test("of an increase says who asks for how much, and what was decided", () => {
+		const detail = {
+			budget: "team||nano_usd|day",
+			increase: "inc_1",
+			askedAmount: "50000000000",
+			requestedBy: "bea",
+			reason: "launch",
+			status: "approved",
+			decidedBy: "ada",
+		};
+		expect(renderAlert(alertOf({ kind: "increase.requested", detail }), null).title).toBe("bea asks for $50.00 more for team search (team, day)");
+		const decided = renderAlert(alertOf({ kind: "increase.decided", isFiring: false, detail }), null);
+		expect(decided.title).toBe("The request for $50.00 more for team search (team, day) is approved by ada");
+		expect(decided.facts).toContainEqual({ label: "Reason", value: "launch" });
+	});
+
+	test.each(ALERT_KINDS)("%s has words of its own, also where the detail says nothing", (kind) => {
+		const rendered = renderAlert(alertOf({ kind, detail: {} }), null);
+		expect(rendered.title).not.toContain("undefined");
+		expect(rendered.title).not.toBe(`${kind} of team search`);
+		expect(rendered.facts.every(({ value }) => value !== "" && !value.includes("undefined"))).toBe(true);
+	});
+
+	test("a kind of a newer release is told all the same", () => {
+		expect(renderAlert(alertOf({ kind: "moon.full", detail: { budget: 7, nested: { a: 1 } } }), null)).toMatchObject({
+			title: "moon.full of team search",
+			runbook: "docs/runbooks/README.md",
+		});
+	});
+});
+
+test("the page is a link where somebody said where the pages are", () => {
+	expect(renderAlert(alertOf({}), "https://wiki.example/runbooks").runbook).toBe("https://wiki.example/runbooks/budget-threshold.md");
+});
+
+test("a value of any length fits, and no half of a character is left", () => {
+	const { facts } = renderAlert(alertOf({ detail: { problem: "x".repeat(5_000) } }), null);
+	expect(facts.find(({ label }) => label === "Problem")?.value).toHaveLength(500);
+	expect(shortened("ab😀", 3)).toBe("ab…");
+});
+
+test("money is dollars, to the nano-dollar", () => {
+	expect([dollars(0n), dollars(1n), dollars(-250_000_000n), dollars(1_234_000_000_000n)]).toEqual(["$0.00", "$0.000000001", "-$0.25", "$1234.00"]);
+});
