@@ -29,6 +29,7 @@ export type RequestIncreaseRequest = Input<typeof increaseContract.RequestIncrea
 export type ApproveIncreaseRequest = Input<typeof increaseContract.ApproveIncreaseRequest>;
 export type Increase = Output<typeof increaseContract.Increase>;
 export type Team = Output<typeof contract.Team>;
+export type TeamToday = Output<typeof contract.TeamToday>;
 export type FrozenTeam = Output<typeof contract.FrozenTeam>;
 export type Budget = Output<typeof contract.Budget>;
 export type Key = Output<typeof contract.Key>;
@@ -74,6 +75,8 @@ export class AdministrationClient {
 	readonly teams = {
 		list: async (): Promise<Team[]> => (await this.#send("GET", "/teams", contract.TeamList)).teams,
 		read: (teamId: string): Promise<Team> => this.#send("GET", `/teams/${encodeURIComponent(teamId)}`, contract.Team),
+		/** What it spent on its local day so far, and what was expected of the day. */
+		today: (teamId: string): Promise<TeamToday> => this.#send("GET", `/teams/${encodeURIComponent(teamId)}/today`, contract.TeamToday),
 		/** Without a budget, and not declared unlimited, a team may not spend. */
 		create: (request: CreateTeamRequest): Promise<CreatedTeam> => this.#send("POST", "/teams", contract.CreatedTeam, request),
 		change: (teamId: string, change: ChangeTeamRequest): Promise<Team> => this.#send("PATCH", `/teams/${encodeURIComponent(teamId)}`, contract.Team, change),

@@ -106,6 +106,17 @@ export const Budget = z.object({
 export const BudgetList = z.object({ budgets: z.array(Budget) });
 
 export const Team = z.object({ id: z.string(), isUnlimited: z.boolean(), isFrozen: z.boolean(), policy: z.record(z.string(), z.unknown()), createdAt: time });
+export const TeamToday = z.object({
+	teamId,
+	timeZone: z.string().describe("of the team's day budget, else its month budget, else any; else the organisation's, else UTC"),
+	date: z.string().describe("the team's local day, like 2026-11-26"),
+	spentNanoUsd: nanoUsd.describe("booked so far, counted twice a minute"),
+	expectedNanoUsd: nanoUsd
+		.nullable()
+		.describe("median of the same weekday over six weeks; with under 14 days of history what the budgets allow per day; null = neither"),
+	expectedFrom: z.enum(["history", "limit"]).nullable(),
+	isAboveExpected: z.boolean().describe("more than twice what was expected"),
+});
 export const FrozenTeam = Team.extend({
 	isWorkflowTold: z.boolean().describe("false: it is in force, but Temporal does not answer; the team's workflow and the Temporal UI learn of it when it does"),
 });

@@ -48,7 +48,12 @@ export type Settings = Readonly<{
 	temporalUiUrl: string | null;
 	openaiApiKey: Secret | null;
 	anthropicApiKey: Secret | null;
+	/** Null: no OPA is asked. */
+	opa: OpaSettings | null;
 }>;
+
+/** `bounds`: what OPA is shown of the most a call can cost. */
+export type OpaSettings = Readonly<{ url: string; token: Secret | null; timeoutMs: number; cacheMs: number; bounds: "rounded" | "exact" }>;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Values = z.output<typeof environmentSchema>;
@@ -56,6 +61,7 @@ type Values = z.output<typeof environmentSchema>;
 const OUR_KEYS = new RegExp(`^(${VIRTUAL_KEY_PREFIX}|${ADMIN_KEY_PREFIX}|${CHILD_KEY_PREFIX})`);
 /** A client's: the shell that starts Tollgate may well be the one that tries it out. */
 const CLIENT_KEY_VARIABLE = "TOLLGATE_KEY";
+const HEADER_TEXT = /^[\x21-\x7e]+$/;
 const CREDENTIALS_OF_URL = /\/\/[^/]*@/;
 const PROJECT_FOLDER = path.join(import.meta.dirname, "..");
 
@@ -82,8 +88,7 @@ export function loadSettings(environment: Environment = process.env): Settings {
 	const parsed = environmentSchema.safeParse(given);
 	const mistakes = [...findUnknown(given), ...(parsed.success ? [] : describeIssues(parsed.error, given))];
 	if (!parsed.success || mistakes.length > 0) throw new ConfigurationError(mistakes);
-	const keys = readKeys(parsed.data);
-	return Object.freeze({ ...toSettings(parsed.data), ...keys });
+	return Object.freeze({ ...toSettings(parsed.data), ...readFiles(parsed.data) });
 }
 
 /** The database of a process that cannot work without one. @throws ConfigurationError when it is not set. */
@@ -101,14 +106,27 @@ export function requireTemporalAddress(settings: Settings): string {
 function findUnknown(given: Environment): string[] {
 	const known = Object.keys(environmentSchema.shape);
 	return Object.keys(given)
-		.filter((name) => name.startsWith("TOLLGATE_") && !name.startsWith("TOLLGATE_TEST_") && name !== CLIENT_KEY_VARIABLE && !known.includes(name))
+		.filter((name) => !known.includes(name) && (isOurs(name) || isMisspeltOpa(name, known)))
 		.map((name) => `${name}: there is no such setting${suggest(name, known)}`);
 }
 
+function isOurs(name: string): boolean {
+	return name.startsWith("TOLLGATE_") && !name.startsWith("TOLLGATE_TEST_") && name !== CLIENT_KEY_VARIABLE;
+}
+
+/** OPA itself reads variables of this prefix. One that nearly names a setting of ours would leave every call unasked. */
+function isMisspeltOpa(name: string, known: readonly string[]): boolean {
+	return name.startsWith("OPA_") && findNearest(name, known) !== undefined;
+}
+
 function suggest(name: string, known: readonly string[]): string {
-	const letters = (word: string): string => [...word.replace("TOLLGATE_", "")].sort().join("");
-	const nearest = known.find((candidate) => candidate.startsWith(name) || name.startsWith(candidate) || letters(candidate) === letters(name));
+	const nearest = findNearest(name, known);
 	return nearest === undefined ? "; docs/settings.md lists all of them" : `; did you mean ${nearest}?`;
+}
+
+function findNearest(name: string, known: readonly string[]): string | undefined {
+	const letters = (word: string): string => [...word.replace("TOLLGATE_", "")].sort().join("");
+	return known.find((candidate) => candidate.startsWith(name) || name.startsWith(candidate) || letters(candidate) === letters(name));
 }
 
 function describeIssues(error: z.ZodError, given: Environment): string[] {
@@ -120,7 +138,7 @@ function describeIssues(error: z.ZodError, given: Environment): string[] {
 	});
 }
 
-function toSettings(values: Values): Omit<Settings, "openaiApiKey" | "anthropicApiKey"> {
+function toSettings(values: Values): Omit<Settings, FromFiles> {
 	const home = values.TOLLGATE_HOME === undefined ? path.join(PROJECT_FOLDER, ".tollgate") : path.resolve(values.TOLLGATE_HOME);
 	return {
 		home,
@@ -156,24 +174,48 @@ function toSettings(values: Values): Omit<Settings, "openaiApiKey" | "anthropicA
 	};
 }
 
-function readKeys(values: Values): Pick<Settings, "openaiApiKey" | "anthropicApiKey"> {
+type FromFiles = "openaiApiKey" | "anthropicApiKey" | "opa";
+
+function readFiles(values: Values): Pick<Settings, FromFiles> {
 	const mistakes: string[] = [];
-	const read = (name: "OPENAI_API_KEY" | "ANTHROPIC_API_KEY"): Secret | null => {
-		const [key, file] = [values[name], values[`${name}_FILE`]];
-		if (key !== undefined && file !== undefined) mistakes.push(`${name}: expected this or ${name}_FILE; got both`);
-		// The shell of somebody who tries the gateway out: as a provider's key it would only be refused, call by call.
-		if (key !== undefined && OUR_KEYS.test(key))
-			mistakes.push(`${name}: expected the provider's own key; got one of Tollgate's, which belongs to the application`);
-		if (file === undefined) return key === undefined ? null : new Secret(key);
-		try {
-			return new Secret(readFileSync(file, "utf8").trim());
-		} catch (error) {
-			// Not its name: somebody may have put the key itself there.
-			mistakes.push(`${name}_FILE: expected a readable file; got ${(error as NodeJS.ErrnoException).code ?? "an error"}`);
-			return null;
-		}
+	const read = {
+		openaiApiKey: readKey("OPENAI_API_KEY", values, mistakes),
+		anthropicApiKey: readKey("ANTHROPIC_API_KEY", values, mistakes),
+		opa: readOpa(values, mistakes),
 	};
-	const keys = { openaiApiKey: read("OPENAI_API_KEY"), anthropicApiKey: read("ANTHROPIC_API_KEY") };
 	if (mistakes.length > 0) throw new ConfigurationError(mistakes);
-	return keys;
+	return read;
+}
+
+function readKey(name: "OPENAI_API_KEY" | "ANTHROPIC_API_KEY", values: Values, mistakes: string[]): Secret | null {
+	const [key, file] = [values[name], values[`${name}_FILE`]];
+	if (key !== undefined && file !== undefined) mistakes.push(`${name}: expected this or ${name}_FILE; got both`);
+	// The shell of somebody who tries the gateway out: as a provider's key it would only be refused, call by call.
+	if (key !== undefined && OUR_KEYS.test(key))
+		mistakes.push(`${name}: expected the provider's own key; got one of Tollgate's, which belongs to the application`);
+	if (file === undefined) return key === undefined ? null : new Secret(key);
+	return readSecret(`${name}_FILE`, file, mistakes);
+}
+
+function readSecret(name: string, file: string, mistakes: string[]): Secret | null {
+	try {
+		return new Secret(readFileSync(file, "utf8").trim());
+	} catch (error) {
+		// Not its name: somebody may have put the key itself there.
+		mistakes.push(`${name}: expected a readable file; got ${(error as NodeJS.ErrnoException).code ?? "an error"}`);
+		return null;
+	}
+}
+
+/** What is set for an OPA that is not named would be believed to hold: it is a mistake. */
+function readOpa(values: Values, mistakes: string[]): OpaSettings | null {
+	const { OPA_URL: url, OPA_TOKEN_FILE: tokenFile, OPA_TIMEOUT_MS: timeoutMs = 100, OPA_CACHE_MS: cacheMs = 5_000, OPA_BOUNDS: bounds = "rounded" } = values;
+	if (url === undefined) {
+		const names = (["OPA_TOKEN_FILE", "OPA_TIMEOUT_MS", "OPA_CACHE_MS", "OPA_BOUNDS"] as const).filter((name) => values[name] !== undefined);
+		mistakes.push(...names.map((name) => `${name}: expected OPA_URL beside it; got it alone`));
+		return null;
+	}
+	const token = tokenFile === undefined ? null : readSecret("OPA_TOKEN_FILE", tokenFile, mistakes);
+	if (token !== null && !HEADER_TEXT.test(token.reveal())) mistakes.push("OPA_TOKEN_FILE: expected a token of visible ASCII characters; got something else");
+	return Object.freeze({ url, token, timeoutMs, cacheMs, bounds });
 }

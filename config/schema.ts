@@ -28,6 +28,8 @@ function optionalInteger(lowest: number, highest: number) {
 }
 
 const text = z.string().min(1).optional();
+/** The document, not the server alone: what OPA answers at its root is another rule's decision. */
+const documentUrl = z.url({ protocol: /^https?$/ }).refine((value) => !value.endsWith("/") && !/\/\/[^/]*@/.test(value) && /\/\/[^/]+\/[^#]+$/.test(value));
 /** Credentials in it would be sent nowhere; a key has a variable of its own. */
 const httpUrl = z.url({ protocol: /^https?$/ }).refine((value) => !value.endsWith("/") && !/\/\/[^/]*@/.test(value));
 const demoLimit = z
@@ -88,6 +90,18 @@ export const environmentSchema = z.object({
 	TOLLGATE_OPENAI_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.openai.com/v1"),
 	TOLLGATE_ANTHROPIC_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.anthropic.com"),
 	TOLLGATE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("debug, info, warn, error or silent; default info"),
+	OPA_URL: documentUrl
+		.optional()
+		.describe("http(s) URL of the OPA document that decides every call, like http://127.0.0.1:8181/v1/data/tollgate/call; default none is asked"),
+	OPA_TOKEN_FILE: text.describe("file that holds the bearer token OPA asks for; default none"),
+	OPA_TIMEOUT_MS: optionalInteger(1, 60_000).optional().describe("longest wait for a decision of OPA before the call is refused, 1 to 60000 ms; default 100"),
+	OPA_CACHE_MS: optionalInteger(0, 3_600_000)
+		.optional()
+		.describe("how long a decision of OPA is used again for calls that it could not tell apart, 0 (never) to 3600000 ms; default 5000"),
+	OPA_BOUNDS: z
+		.enum(["rounded", "exact"])
+		.optional()
+		.describe("rounded or exact: whether OPA is shown the bounds of a call rounded up to a power of two, so that more calls share a decision; default rounded"),
 	DATABASE_URL: z
 		.string()
 		.regex(/^postgres(ql)?:\/\/[^/]/)

@@ -10,6 +10,7 @@ import { createApp } from "./app.ts";
 import { createHeldBodies } from "./held-bodies.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import { createOpenCalls } from "./open-calls.ts";
+import { builtInDecisions, type Decisions } from "./open-decider.ts";
 import type { ServerLimits } from "./server-options.ts";
 
 export type GatewayOptions = {
@@ -17,6 +18,8 @@ export type GatewayOptions = {
 	readonly idempotentCalls: IdempotentCalls;
 	readonly catalog: DeploymentCatalog;
 	readonly transport: ModelTransport;
+	/** Default: the built-in rules alone. */
+	readonly decisions?: Decisions;
 	readonly fieldTables: Readonly<Record<Endpoint, FieldTable>>;
 	readonly log: Pick<Logger, "error" | "warn" | "info">;
 	readonly limits: ServerLimits;
@@ -40,8 +43,10 @@ const IDLE_SWEEP_MS = 20;
 export function createGateway(options: GatewayOptions): Gateway {
 	const openCalls = createOpenCalls();
 	const heldBodies = createHeldBodies(options.limits.heldBodyBytesMax);
+	const { decider, counters: decisions } = options.decisions ?? builtInDecisions();
 	const metrics = createGatewayMetrics({
 		counters: options.authority.counters,
+		decisions,
 		pendingLedgerRows: options.pendingLedgerRows,
 		openCalls: () => openCalls.count,
 		heldBodyBytes: () => heldBodies.bytes,
@@ -51,6 +56,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		authority: options.authority,
 		catalog: options.catalog,
 		transport: options.transport,
+		decider,
 		fieldTables: options.fieldTables,
 		exactTokens,
 		answerBytesMax: options.limits.answerBytesMax,
@@ -80,7 +86,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		await closed;
 		options.idempotentCalls.stop();
 		await options.authority.drain(Math.max(0, deadlineMs - (performance.now() - startedAtMs)));
-		await before(deadlineMs, Promise.all([options.transport.close(), exactTokens.close()]));
+		await before(deadlineMs, Promise.all([options.transport.close(), exactTokens.close(), decider.close()]));
 	};
 	let draining: Promise<void> | undefined;
 	return {

@@ -11,6 +11,7 @@ import { loadSettings, requireDatabaseUrl, type Settings } from "#config/load.ts
 import { defaultProviderTable, loadProviderTable, offerWithKeysOnly, type ProviderTable, withSimulatedProvider } from "#config/providers.ts";
 import { loadFieldTables } from "#config/request-fields/load.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
+import { openDecider } from "./open-decider.ts";
 import { openRequestAuthority } from "./open-request-authority.ts";
 import { DEFAULT_SERVER_LIMITS } from "./server-options.ts";
 
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
 		idempotentCalls: opened.idempotentCalls,
 		catalog,
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
+		decisions: openDecider(settings, log),
 		fieldTables: loadFieldTables(),
 		log,
 		limits: { ...DEFAULT_SERVER_LIMITS, ...(settings.heldBodyMegabytes !== null && { heldBodyBytesMax: settings.heldBodyMegabytes * MEGABYTE }) },

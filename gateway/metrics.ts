@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { DecisionCounters } from "#activities/decisions/port.ts";
 import type { AuthorityCounters } from "#activities/request/port.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 
@@ -18,6 +19,8 @@ export type GatewayMetrics = {
 
 export type MetricsSources = {
 	readonly counters: AuthorityCounters;
+	/** Of the policy engine that is asked beside the built-in rules. */
+	readonly decisions: DecisionCounters;
 	readonly pendingLedgerRows: () => number;
 	readonly openCalls: () => number;
 	readonly heldBodyBytes: () => number;
@@ -41,6 +44,7 @@ export function createGatewayMetrics(sources: MetricsSources): GatewayMetrics {
 		buckets: UPSTREAM_BUCKETS_SECONDS,
 	});
 	registerAuthority(registry, sources);
+	registerDecisions(registry, sources.decisions);
 	return {
 		contentType: registry.contentType,
 		countRequest: requests.add,
@@ -156,6 +160,28 @@ function registerAuthority(registry: Registry, sources: MetricsSources): void {
 	registerGauge(registry, { name: "tollgate_open_calls", help: "Calls being served or accounted for.", read: sources.openCalls });
 	registerGauge(registry, { name: "tollgate_held_body_bytes", help: "Request bodies of open calls, bytes.", read: sources.heldBodyBytes });
 	registerGauge(registry, { name: "tollgate_ledger_rows_pending", help: "Ledger rows journaled and not yet in PostgreSQL.", read: sources.pendingLedgerRows });
+}
+
+function registerDecisions(registry: Registry, counters: DecisionCounters): void {
+	new Counter({
+		name: "tollgate_decisions_total",
+		help: "Calls a policy engine had a say in, by what it decided.",
+		labelNames: ["decision"],
+		registers: [registry],
+		collect() {
+			this.reset();
+			for (const decision of ["allowed", "denied", "undecided"] as const) this.inc({ decision }, counters[decision]);
+		},
+	});
+	new Counter({
+		name: "tollgate_decisions_remembered_total",
+		help: "Of those, the ones for which the engine was not asked again.",
+		registers: [registry],
+		collect() {
+			this.reset();
+			this.inc(counters.remembered);
+		},
+	});
 }
 
 function registerGauge(registry: Registry, gauge: { readonly name: string; readonly help: string; read(): number }): void {

@@ -13,6 +13,7 @@ import { loadProviderOutline } from "#config/providers.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
 import { startAlerts } from "./alerts.ts";
 import { startBudgetRole } from "./budget.ts";
+import { startExpectation } from "./expectation.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
 import { routeTemporalLog } from "./shared/temporal-log.ts";
@@ -39,6 +40,9 @@ async function main(): Promise<void> {
 	stopping.add(startUpkeep(upkeepConnection, { log, metrics }));
 	const alerts = startAlerts({ databaseUrl, home: settings.home, runbooksUrl: settings.runbooksUrl, log, metrics });
 	stopping.add(() => alerts.stop());
+	const expectationConnection = new Connection({ url: databaseUrl, applicationName: "tollgate-worker-expectation", statementTimeoutMs: 10_000 });
+	stopping.add(() => expectationConnection.close());
+	stopping.add(startExpectation(expectationConnection, log));
 	const budgetRole = await startBudgetRole({
 		databaseUrl,
 		temporalAddress: requireTemporalAddress(settings),

@@ -1,3 +1,4 @@
+import type { Decider } from "#activities/decisions/port.ts";
 import type { DeploymentCatalog, ModelTransport, PricedDeployment } from "#activities/providers/port.ts";
 import { type BoundOptions, boundRequest } from "#domain/bound/bound-request.ts";
 import type { FieldTable } from "#domain/bound/field-table.ts";
@@ -8,6 +9,7 @@ import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import type { Caller } from "./caller.ts";
 import { checkReferences } from "./check-references.ts";
 import { chooseDeployments } from "./choose-deployments.ts";
+import { decideCall } from "./decide-call.ts";
 import type { ExactTokens } from "./exact-tokens.ts";
 import type { Admission, AdmissionInput, Attempt, KeyIdentity, Left, Refusal, RequestAuthority, TeamPolicy } from "./port.ts";
 import { prepareBody } from "./prepare-body.ts";
@@ -18,13 +20,15 @@ import { type AttemptEnd, runAttempt } from "./run-attempt.ts";
 export type CallAuthority = Pick<RequestAuthority, "teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "journalTurn" | "counters">;
 
 /**
- * The order of a real-time call: scope → inspect → model and price → bound → admit → send → settle.
+ * The order of a real-time call: scope → inspect → model and price → bound → decide → admit → send → settle.
  * Plain functions: the gateway calls them in-process, a durable agent from an activity.
  */
 export type PipelineDependencies = {
 	readonly authority: CallAuthority;
 	readonly catalog: DeploymentCatalog;
 	readonly transport: ModelTransport;
+	/** Has a say in what the built-in rules allow. */
+	readonly decider: Decider;
 	readonly fieldTables: Readonly<Record<Endpoint, FieldTable>>;
 	/** Asked only for a call that would be refused or clamped. */
 	readonly exactTokens: Pick<ExactTokens, "countSaved">;
@@ -150,6 +154,11 @@ async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Pro
 	const { dependencies, policy, request } = scope;
 	const bounded = boundRequest(request, candidate.line, boundOptions(policy, candidate));
 	if (bounded.kind === "unbounded") return { kind: "failed", problem: bounded.problem };
+	if (dependencies.decider.isAsked) {
+		const { key, asserted } = scope.input;
+		const problem = await decideCall(dependencies.decider, { key, asserted, request, candidate, bound: bounded.bound });
+		if (problem !== undefined) return { kind: "failed", problem };
+	}
 	const asked = dependencies.authority.admit(toAdmission(scope, candidate, bounded.bound));
 	const admission: Admission = asked instanceof Promise ? await asked : asked;
 	if (admission.kind === "refused") return admission.servedAs === undefined ? admission : { kind: "degraded", serving: admission.servedAs };

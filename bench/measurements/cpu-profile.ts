@@ -38,7 +38,7 @@ export function summarizeProfile(profile: CpuProfile, span: { readonly fromUs: n
 		if (us === 0 || callFrame.functionName === "(idle)") continue;
 		busyUs += us;
 		add(areas, areaOf(callFrame), us);
-		add(functions, nameOf(callFrame), us);
+		add(functions, frameName(callFrame), us);
 	}
 	return { areas: sharesOf(areas, busyUs), functions: sharesOf(functions, busyUs).slice(0, FUNCTIONS_TOLD) };
 }
@@ -55,7 +55,8 @@ function areaOf({ functionName, url }: Frame): string {
 	return functionName.startsWith("(") ? functionName : "native";
 }
 
-function nameOf({ functionName, url, lineNumber }: Frame): string {
+/** The function with its place, the file with the folder it is in. */
+export function frameName({ functionName, url, lineNumber }: Frame): string {
 	const file = url.startsWith("node:") ? url : url.split("/").slice(-2).join("/");
 	return file === "" ? functionName || "(anonymous)" : `${functionName || "(anonymous)"} ${file}:${lineNumber + 1}`;
 }

@@ -1,4 +1,4 @@
-import type { CpuProfile } from "../measurements/cpu-profile.ts";
+import { type CpuProfile, frameName } from "../measurements/cpu-profile.ts";
 import { escapeXml } from "./svg.ts";
 
 /** A flame graph of a profile: width is time, a frame stands on the one that called it; what it was and its share show when pointed at. */
@@ -28,7 +28,7 @@ export function drawFlameGraph(profile: CpuProfile, span: { readonly fromUs: num
 
 /** Sums frames of one name on one stack; samples outside of the span are left out. */
 function gather(profile: CpuProfile, { fromUs, toUs }: { readonly fromUs: number; readonly toUs: number }): Frame {
-	const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
+	const names = new Map(profile.nodes.map(({ id, callFrame }) => [id, frameName(callFrame)]));
 	const callerOf = new Map(profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
 	const root: Frame = { name: "all", us: 0, children: new Map() };
 	let atUs = profile.startTime;
@@ -58,11 +58,6 @@ function stackOf(id: number, names: ReadonlyMap<number, string>, callerOf: Reado
 	const stack: string[] = [];
 	for (let at: number | undefined = id; at !== undefined; at = callerOf.get(at)) stack.push(names.get(at) ?? "");
 	return stack.reverse().slice(1);
-}
-
-function nameOf({ functionName, url, lineNumber }: CpuProfile["nodes"][number]["callFrame"]): string {
-	const file = url.startsWith("node:") ? url : url.split("/").slice(-2).join("/");
-	return file === "" ? functionName || "(anonymous)" : `${functionName || "(anonymous)"} ${file}:${lineNumber + 1}`;
 }
 
 type Box = { readonly name: string; readonly share: number; readonly x: number; readonly depth: number };

@@ -13,6 +13,7 @@ type ToolPlace = "request" | "item";
 export function inspectTools(tools: unknown, path: string, walk: Walk, place: ToolPlace = "request"): RequestProblem | undefined {
 	if (tools === undefined || tools === null) return undefined;
 	if (!Array.isArray(tools)) return invalid(path, "must be an array of tools");
+	if (tools.length > 0) walk.facts.hasTools = true;
 	if (tools.length > 0 && walk.facts.hiddenToolTokens === 0) walk.facts.hiddenToolTokens = walk.table.hiddenTokensWithTools;
 	for (const [index, tool] of tools.entries()) {
 		const found = inspectTool(tool, `${path}[${index}]`, walk, place);

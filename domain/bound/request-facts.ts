@@ -25,6 +25,8 @@ export type RequestFacts = {
 	/** Upper bound of text tokens: body bytes without inline media. */
 	textBytes: number;
 	messages: number;
+	/** Tools of any kind were given. */
+	hasTools: boolean;
 	hiddenToolTokens: number;
 	images: number;
 	firstImageField: string | undefined;
@@ -58,6 +60,7 @@ export function emptyFacts(): RequestFacts {
 		members: [],
 		textBytes: 0,
 		messages: 0,
+		hasTools: false,
 		hiddenToolTokens: 0,
 		images: 0,
 		firstImageField: undefined,

@@ -28,6 +28,8 @@ export const ERROR_CODES = {
 	"request.unknown_reference": { httpStatus: 422, isRetryable: false },
 	"request.not_found": { httpStatus: 404, isRetryable: false },
 	"request.unknown_model": { httpStatus: 404, isRetryable: false },
+	"policy.denied": { httpStatus: 403, isRetryable: false },
+	"policy.unreachable": { httpStatus: 503, isRetryable: true },
 	"idempotency.in_flight": { httpStatus: 409, isRetryable: true },
 	"idempotency.outcome_unknown": { httpStatus: 409, isRetryable: false },
 	"idempotency.mismatch": { httpStatus: 422, isRetryable: false },

@@ -8,6 +8,7 @@ import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { listTeams, readTeam, requireKnownTeam } from "#activities/administration/read-teams.ts";
 import { readSpend, SPEND_GROUPS, type SpendRow } from "#activities/administration/spend.ts";
 import { changeTeam, createTeam, deleteTeam, freezeTeam } from "#activities/administration/teams.ts";
+import { readTeamToday } from "#activities/administration/today.ts";
 import { eraseUser, listUserNames, nameUser, readUserNames } from "#activities/administration/users.ts";
 import { createVirtualKey, listVirtualKeys, revokeVirtualKey, rotateVirtualKey } from "#activities/keys/postgres.ts";
 import { setPrice } from "#activities/pricebooks/postgres.ts";
@@ -52,6 +53,12 @@ const teams: readonly Route[] = [
 		summary: "One team",
 		answer: contract.Team,
 		handle: ({ database }, { params }) => readTeam(database, params["teamId"] ?? ""),
+	}),
+	defineRoute("GET /teams/{teamId}/today", {
+		operationId: "readTeamToday",
+		summary: "What a team spent on its local day so far, and what was expected of it",
+		answer: contract.TeamToday,
+		handle: ({ database }, { params }) => readTeamToday(database, params["teamId"] ?? ""),
 	}),
 	defineRoute("PATCH /teams/{teamId}", {
 		operationId: "changeTeam",
@@ -331,4 +338,15 @@ function copy(values: readonly string[] | null): string[] | null {
 }
 
 /** Every route that needs an admin key, in the order of the document. */
-export const ADMINISTRATION_ROUTES: readonly Route[] = [...teams, ...keys, ...budgets, ...INCREASE_ROUTES, ...POLICY_ROUTES, ...books, ...prices, ...users, ...administrators, ...ALERT_ROUTES];
+export const ADMINISTRATION_ROUTES: readonly Route[] = [
+	...teams,
+	...keys,
+	...budgets,
+	...INCREASE_ROUTES,
+	...POLICY_ROUTES,
+	...books,
+	...prices,
+	...users,
+	...administrators,
+	...ALERT_ROUTES,
+];

@@ -14,6 +14,7 @@ test("a run sees no provider key, no live system and no home but its own, and ev
 		ANTHROPIC_API_KEY_FILE: "f",
 		DATABASE_URL: "postgres://live",
 		TEMPORAL_ADDRESS: "live:7233",
+		OPA_URL: "http://live:8181/v1/data/call",
 		TOLLGATE_HOME: "/live",
 		TOLLGATE_GATEWAY_PORT: "4000",
 		PATH: "/bin",

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { emptyDecisionCounters } from "#activities/decisions/port.ts";
 import { createGatewayMetrics } from "#gateway/metrics.ts";
 import { createFakeAuthority, type FakeAuthority } from "#test/support/fake-authority.ts";
 import { testPriceBook } from "#test/support/gateway-price-book.ts";
@@ -46,7 +47,13 @@ describe("metrics", () => {
 	const documentedIn = (part: string) => [...part.matchAll(/^\| `(tollgate_\w+)` \| (\w+) \|/gm)].map((match) => match[1]).sort();
 
 	test("docs/metrics.md lists exactly what the gateway exposes", () => {
-		const { names } = createGatewayMetrics({ counters: authority.counters, pendingLedgerRows: () => 0, openCalls: () => 0, heldBodyBytes: () => 0 });
+		const { names } = createGatewayMetrics({
+			counters: authority.counters,
+			decisions: emptyDecisionCounters(),
+			pendingLedgerRows: () => 0,
+			openCalls: () => 0,
+			heldBodyBytes: () => 0,
+		});
 		expect(documentedIn(gatewayPart)).toEqual([...names].sort());
 	});
 

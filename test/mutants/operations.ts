@@ -32,6 +32,15 @@ export const OPERATION_MUTANTS: readonly Mutant[] = [
 		titles: ["a gateway's own disk remembers its epoch, where the database has forgotten that it ever was"],
 	},
 	{
+		rule: "a month is counted by days before it leaves",
+		file: "migrations/0012_ledger_archive.sql",
+		within: "CREATE FUNCTION tollgate.archive_month(",
+		from: "  WHILE tollgate.count_spend(500) > 0 LOOP NULL; END LOOP;\n",
+		to: "",
+		test: ARCHIVE,
+		titles: ["is in the totals of days, also where nobody had counted them before"],
+	},
+	{
 		rule: "what callers say of their users is not in the books",
 		file: "activities/request/claimed-users.ts",
 		from: '		opaque[name] = idOf(claimed[name] ?? "");\n',

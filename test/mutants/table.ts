@@ -5,6 +5,8 @@ import { ALERT_MUTANTS } from "./alerts.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
+import { DECISION_MUTANTS } from "./decisions.ts";
+import { EXPECTATION_MUTANTS } from "./expectation.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
 import { INCREASE_MUTANTS } from "./increases.ts";
 import type { Mutant } from "./mutant.ts";
@@ -56,6 +58,8 @@ export const MUTANTS: readonly Mutant[] = [
 	...BOUND_MUTANTS,
 	...GATEWAY_MUTANTS,
 	...INCREASE_MUTANTS,
+	...DECISION_MUTANTS,
+	...EXPECTATION_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,

@@ -10,6 +10,7 @@ import { defaultProviderTable, type ProviderTable } from "#config/providers.ts";
 import { loadFieldTables } from "#config/request-fields/load.ts";
 import { Secret } from "#config/secret.ts";
 import { createGateway, type Gateway } from "#gateway/gateway.ts";
+import type { Decisions } from "#gateway/open-decider.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "#gateway/server-options.ts";
 import { createMemoryIdempotencyStore } from "./memory-idempotency.ts";
 
@@ -22,6 +23,8 @@ export type TestGatewayOptions = {
 	readonly providerUrl: string;
 	readonly limits?: Partial<ServerLimits>;
 	readonly table?: ProviderTable;
+	/** Default: the built-in rules alone. */
+	readonly decisions?: Decisions;
 	readonly idempotencyStore?: IdempotencyStore;
 	/** Default 200. */
 	readonly finishPatienceMs?: number;
@@ -47,6 +50,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 		}),
 		catalog: createDeploymentCatalog(table),
 		transport,
+		...(options.decisions && { decisions: options.decisions }),
 		fieldTables: loadFieldTables(),
 		log: pino({ level: "info" }, { write: (line: string) => void log.push(line) }),
 		limits: { ...DEFAULT_SERVER_LIMITS, ...options.limits },

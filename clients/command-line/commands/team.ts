@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { WINDOW_KINDS } from "#domain/budget/scope.ts";
-import type { FrozenTeam, Team } from "../../administration-client.ts";
+import type { FrozenTeam, Team, TeamToday } from "../../administration-client.ts";
 import { addCommand, addGroup } from "../command.ts";
 import { amount, CommandFailure, type Terminal, table } from "../output.ts";
 import { oneOf, readJsonObject, someText, timeZone, wholeNumber } from "../values.ts";
@@ -24,11 +24,13 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 	});
 	addCommand(team, terminal, {
 		usage: "show <NAME>",
-		summary: "one team",
+		summary: "one team, and what it spent today",
 		example: "npx tollgate team show search",
 		run: async ({ system, print, arguments: [name = ""] }) => {
-			const found = await system().teams.read(name);
-			print(found, teamTable([found]));
+			const { teams } = system();
+			const found = await teams.read(name);
+			const today = await teams.today(name);
+			print({ ...found, today }, `${teamTable([found])}\n\n${describeToday(today)}`);
 		},
 	});
 	addCommand<TeamOptions>(team, terminal, {
@@ -120,4 +122,11 @@ function teamTable(teams: readonly Team[]): string {
 		["TEAM", "STATE", "UNLIMITED", "POLICY"],
 		teams.map((team) => [team.id, team.isFrozen ? "frozen" : "ok", team.isUnlimited ? "yes" : "no", JSON.stringify(team.policy)]),
 	);
+}
+
+function describeToday({ date, timeZone, spentNanoUsd, expectedNanoUsd, expectedFrom, isAboveExpected }: TeamToday): string {
+	const day = `Today (${date}, ${timeZone}): ${amount(spentNanoUsd)} spent`;
+	if (expectedNanoUsd === null) return `${day}; nothing to expect: no 14 days of history, no budget that renews.`;
+	const from = expectedFrom === "history" ? "the same weekday of the last six weeks" : "what its budgets allow per day";
+	return `${day}, ${amount(expectedNanoUsd)} expected (${from})${isAboveExpected ? ": above twice of that" : ""}.`;
 }

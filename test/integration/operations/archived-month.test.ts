@@ -74,6 +74,18 @@ describe("archiving a month", () => {
 		expect(report).toMatchObject({ ok: true, unresolved: 0, entries: 4 });
 	});
 
+	test("is in the totals of days, also where nobody had counted them before", async () => {
+		await archive();
+		while ((await ledger.sql<{ counted: number }>("SELECT tollgate.count_spend(1) AS counted"))[0]?.counted !== 0);
+		const totals = await ledger.sql("SELECT to_char(day, 'YYYY-MM') = $1 AS is_past, amount_nano_usd::text AS amount FROM tollgate.spend_day ORDER BY day", [
+			month,
+		]);
+		expect(totals).toEqual([
+			{ is_past: true, amount: "1100" },
+			{ is_past: false, amount: "200" },
+		]);
+	});
+
 	test("changes nothing for a month that is not over, is none, or is archived already, and a file that exists is not touched", async () => {
 		writeFileSync(file, "mine");
 		await expect(archive()).rejects.toMatchObject({ code: "EEXIST" });

@@ -27,6 +27,7 @@ beforeAll(async () => {
 	database = await createTestDatabase();
 	client = new pg.Client({ connectionString: database.url });
 	await client.connect();
+	await bookBeforeStart();
 	const port = await findFreePort();
 	// Temporal comes up after the worker: the worker waits for it.
 	({ child: worker, listening: report } = await startWorkerProcess(port, async () => {
@@ -41,6 +42,13 @@ afterAll(async () => {
 	await database?.close();
 	await rm(folder, { recursive: true, force: true });
 });
+
+/** A call of a team that is no more: its first sweep finds it. */
+async function bookBeforeStart(): Promise<void> {
+	await client.query(`INSERT INTO tollgate.entry (entry_key, at, kind, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version)
+		VALUES ('gone', clock_timestamp(), 'charge', 'gone', 1, 1, 'team/gone', 'provider/openai', 7, 1)`);
+	await client.query("INSERT INTO tollgate.chunk (gateway_id, epoch, chunk_seq, entry_count, previous_hash, hash) VALUES ('gone', 1, 1, 1, '', '')");
+}
 
 async function startWorkerProcess(temporalPort: number, meanwhile: () => Promise<void>) {
 	const environment = {
@@ -107,6 +115,11 @@ describe("the worker process", () => {
 	test("has written what it compiled for its next start, however it will end", async () => {
 		await until("compiled code", async () => (await readdir(path.join(folder, "compiled"), { recursive: true })).length > 100);
 		expect([worker.exitCode, worker.signalCode]).toEqual([null, null]);
+	});
+
+	test("counts what teams spent by days", async () => {
+		const amount = () => client.query<{ amount: string }>("SELECT amount_nano_usd::text AS amount FROM tollgate.spend_day WHERE team_id = 'gone'");
+		await until("the totals of days", async () => (await amount()).rows[0]?.amount === "7");
 	});
 
 	test("tells the team's workflow its totals as they move", async () => {

@@ -90,3 +90,38 @@ test("a Tollgate key in the place of a provider's is refused, without being show
 test("every setting says what is expected", () => {
 	expect(describeSettings().filter((row) => row.expected === "")).toEqual([]);
 });
+
+test("OPA has its defaults with its URL alone, and its token from a file", () => {
+	const url = "http://127.0.0.1:8181/v1/data/tollgate/call";
+	const file = path.join(folder, "opa-token");
+	writeFileSync(file, "t0ken\n");
+	expect(loadSettings({}).opa).toBeNull();
+	expect(loadSettings({ OPA_URL: url }).opa).toEqual({ url, token: null, timeoutMs: 100, cacheMs: 5_000, bounds: "rounded" });
+	const { opa } = loadSettings({ OPA_URL: url, OPA_TOKEN_FILE: file, OPA_TIMEOUT_MS: "250", OPA_CACHE_MS: "0", OPA_BOUNDS: "exact" });
+	expect(opa).toMatchObject({ timeoutMs: 250, cacheMs: 0, bounds: "exact" });
+	expect(opa?.token?.reveal()).toBe("t0ken");
+	expect(inspect(opa, { depth: 5 })).not.toContain("t0ken");
+});
+
+test.each([
+	"http://127.0.0.1:8181",
+	"http://127.0.0.1:8181/",
+	"http://127.0.0.1:8181/v1/data/",
+	"http://user:canary@host/v1/data/call",
+	"127.0.0.1:8181/v1/data/call",
+	"unix:///run/opa.sock",
+])("an OPA_URL of %s is refused: it names the document that decides", (url) => {
+	expect(mistakesOf({ OPA_URL: url })).toEqual([expect.stringMatching(/^OPA_URL: expected /)]);
+	expect(mistakesOf({ OPA_URL: url })[0]).not.toContain("canary");
+});
+
+test("what is set for an OPA that nobody asks is a mistake, and so is a name that is nearly its URL", () => {
+	expect(mistakesOf({ OPA_TIMEOUT_MS: "50", OPA_BOUNDS: "exact" })).toHaveLength(2);
+	expect(mistakesOf({ OPA_ULR: "http://127.0.0.1:8181/v1/data/tollgate/call" })).toEqual(["OPA_ULR: there is no such setting; did you mean OPA_URL?"]);
+	expect(mistakesOf({ OPA_LOG_LEVEL: "debug" })).toEqual([]);
+});
+
+test("all that is wrong with files is told at once", () => {
+	const absent = path.join(folder, "absent");
+	expect(mistakesOf({ OPENAI_API_KEY_FILE: absent, OPA_URL: "http://127.0.0.1:8181/v1/data/call", OPA_TOKEN_FILE: absent })).toHaveLength(2);
+});

@@ -67,6 +67,22 @@ describe("what scripts rely on", () => {
 		);
 	});
 
+	test("team show says what was spent today and what was to be expected", async () => {
+		await run("team create steady --limit 30 --window day --time-zone Europe/Berlin");
+		const shown = await runJson("team show steady");
+		expect(shown).toMatchObject({
+			id: "steady",
+			today: { timeZone: "Europe/Berlin", spentNanoUsd: "0", expectedNanoUsd: "30000000000", expectedFrom: "limit" },
+		});
+		expect(await run("team show steady")).toBe(0);
+		expect(output[0]).toMatch(
+			/^steady .*\n\nToday \(\d{4}-\d{2}-\d{2}, Europe\/Berlin\): 0\S* USD spent, 30\S* USD expected \(what its budgets allow per day\)\.$/ms,
+		);
+		await run("team create boundless --unlimited");
+		expect(await run("team show boundless")).toBe(0);
+		expect(output[0]).toContain("nothing to expect: no 14 days of history, no budget that renews.");
+	});
+
 	test("budget set again changes what it names and leaves the rest: no time zone, warning or stop is lost with a new limit", async () => {
 		expect(await run("team create zoned --limit 1 --window day")).toBe(0);
 		const set = async (more: string) => {

@@ -1,0 +1,60 @@
+import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
+import { expectDay, isAboveExpected } from "#domain/budget/expected-day.ts";
+import { readSpendDay, type SpendDay, type WireSpendDay } from "./day-facts.ts";
+
+/**
+ * Each statement is one short transaction: a chunk holds at most some hundred entries, a day is a dozen index look-ups. On two
+ * cores a sweep that finds nothing new takes 70 ms over 10,000 chains, one in which 10,000 teams have spent 1.7 s.
+ */
+const CHUNKS_AT_ONCE = 200;
+const DAYS_AT_ONCE = 200;
+
+export type ExpectationReport = {
+	/** Chunks of the ledger that were added to the totals of days. */
+	readonly countedChunks: number;
+	readonly judgedDays: number;
+	/** Teams' days found above twice what was expected, told before or not. */
+	readonly daysAbove: readonly { readonly teamId: string; readonly date: string }[];
+};
+
+/**
+ * Counts what the ledger booked since the last time, judges every day whose total changed, and tells of those above twice
+ * what was expected, once per team and local day; such an alert is over with the day. Run by a worker, in one place or several.
+ */
+export async function sweepExpectations(sql: SqlConnection): Promise<ExpectationReport> {
+	const countedChunks = await countSpend(sql);
+	const daysAbove: { readonly teamId: string; readonly date: string }[] = [];
+	let judgedDays = 0;
+	for (;;) {
+		const days = await readDaysToJudge(sql);
+		if (days.length === 0) break;
+		const judged = days.map((day) => ({ teamId: day.teamId, date: day.date, spentNanoUsd: day.spentNanoUsd.toString(), alert: alertOf(day) }));
+		await sql.query("judge_spend", "SELECT tollgate.judge_spend($1::jsonb)", [JSON.stringify(judged)]);
+		judgedDays += judged.length;
+		for (const { alert, teamId, date } of judged) if (alert !== null) daysAbove.push({ teamId, date });
+	}
+	return { countedChunks, judgedDays, daysAbove };
+}
+
+async function countSpend(sql: SqlConnection): Promise<number> {
+	let countedChunks = 0;
+	for (;;) {
+		const [row] = await sql.query<{ counted: number }>("count_spend", "SELECT tollgate.count_spend($1) AS counted", [CHUNKS_AT_ONCE]);
+		const counted = row?.counted ?? 0;
+		countedChunks += counted;
+		if (counted < CHUNKS_AT_ONCE) return countedChunks;
+	}
+}
+
+async function readDaysToJudge(sql: SqlConnection): Promise<readonly SpendDay[]> {
+	const rows = await sql.query<{ day: WireSpendDay }>("spend_to_judge", "SELECT tollgate.spend_to_judge($1) AS day", [DAYS_AT_ONCE]);
+	return rows.map(({ day }) => readSpendDay(day));
+}
+
+/** A correction of an old day is no news. Yesterday is judged too: its last calls may be booked after midnight. */
+function alertOf({ isRecent, date, timeZone, endsAtMs, spentNanoUsd, facts }: SpendDay): Readonly<Record<string, string | number>> | null {
+	if (!isRecent || !isAboveExpected(spentNanoUsd, facts)) return null;
+	const expected = expectDay(facts);
+	if (expected === null) return null;
+	return { day: date, timeZone, spent: spentNanoUsd.toString(), expected: expected.amountNanoUsd.toString(), expectedFrom: expected.from, endsAtMs };
+}

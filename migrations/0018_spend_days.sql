@@ -1,0 +1,130 @@
+-- What each team spent per local day, kept beside the ledger so that nobody has to add up its entries again and again. Fed from
+-- whole chunks: a chain grows by one chunk after the other under its lock (0004), so the number of the last chunk counted is all there
+-- is to remember, and nothing is counted twice or left out, however late it is written.
+CREATE TABLE tollgate.spend_day (
+  team_id         text NOT NULL,
+  day             date NOT NULL,                 -- on the team's calendar as of counting (team_time_zone)
+  amount_nano_usd numeric NOT NULL,              -- corrections included; they may outweigh the rest
+  judged_nano_usd numeric,                       -- the amount it was last compared at with what was expected
+  PRIMARY KEY (team_id, day)
+) WITH (fillfactor = 70);
+CREATE INDEX spend_day_unjudged ON tollgate.spend_day (team_id, day) WHERE judged_nano_usd IS DISTINCT FROM amount_nano_usd;
+
+CREATE TABLE tollgate.spend_counted (
+  gateway_id text NOT NULL,
+  epoch      bigint NOT NULL,
+  chunk_seq  bigint NOT NULL,                    -- every chunk of the chain up to this one is in spend_day
+  PRIMARY KEY (gateway_id, epoch)
+) WITH (fillfactor = 50);
+
+-- The calendar a team lives by: that of its day budget, else its month budget, else any of its budgets, the whole team's before
+-- others; without any that of the organisation's, else UTC.
+CREATE FUNCTION tollgate.team_time_zone(p_team text) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce((
+    SELECT time_zone FROM tollgate.budget WHERE deleted_at IS NULL AND team_id = p_team
+    ORDER BY dimension = 'team' DESC, window_kind = 'day' DESC, window_kind = 'month' DESC, id LIMIT 1
+  ), (
+    SELECT time_zone FROM tollgate.budget WHERE deleted_at IS NULL AND team_id IS NULL
+    ORDER BY window_kind = 'day' DESC, window_kind = 'month' DESC, id LIMIT 1
+  ), 'UTC')
+$$;
+
+-- Adds chunks that are not counted yet, p_chunks or up to twice as many. A correction counts on the day of what it corrects, where that is in the
+-- database; a late settle, and what it takes out of a lump, on the day it was booked. Returns how many chunks there were: fewer than
+-- p_chunks means all there are. The planner setting: a plan cached while the tables were empty must not scan them once they are large.
+CREATE FUNCTION tollgate.count_spend(p_chunks integer) RETURNS integer
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  v_counted integer;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));
+  WITH RECURSIVE chain AS (
+    (SELECT gateway_id, epoch FROM tollgate.chunk ORDER BY gateway_id, epoch LIMIT 1)
+    UNION ALL
+    SELECT n.gateway_id, n.epoch
+    FROM chain c CROSS JOIN LATERAL (
+      SELECT x.gateway_id, x.epoch FROM tollgate.chunk x WHERE (x.gateway_id, x.epoch) > (c.gateway_id, c.epoch) ORDER BY x.gateway_id, x.epoch LIMIT 1
+    ) n
+  ), behind AS (
+    SELECT c.gateway_id, c.epoch, coalesce(s.chunk_seq, 0) AS after_seq, least(h.chunk_seq, coalesce(s.chunk_seq, 0) + p_chunks) AS to_seq
+    FROM chain c
+    LEFT JOIN tollgate.spend_counted s ON s.gateway_id = c.gateway_id AND s.epoch = c.epoch
+    CROSS JOIN LATERAL (
+      SELECT x.chunk_seq FROM tollgate.chunk x WHERE x.gateway_id = c.gateway_id AND x.epoch = c.epoch ORDER BY x.chunk_seq DESC LIMIT 1
+    ) h
+    WHERE h.chunk_seq > coalesce(s.chunk_seq, 0)
+  ), due AS MATERIALIZED (
+    SELECT gateway_id, epoch, after_seq, to_seq
+    FROM (SELECT b.*, sum(to_seq - after_seq) OVER (ORDER BY gateway_id, epoch) - (to_seq - after_seq) AS chunks_before FROM behind b) r
+    WHERE chunks_before < p_chunks
+  ), booked AS MATERIALIZED (
+    SELECT substr(e.debit_account, 6) AS team_id, e.at, sum(e.amount_nano_usd) AS amount
+    FROM due d CROSS JOIN LATERAL (
+      SELECT x.debit_account, x.amount_nano_usd, coalesce(o.at, x.at) AS at
+      FROM tollgate.entry x
+      LEFT JOIN LATERAL (SELECT y.at FROM tollgate.entry y WHERE x.kind = 'adjustment' AND y.entry_key = x.detail ->> 'resolves' LIMIT 1) o ON true
+      WHERE x.gateway_id = d.gateway_id AND x.epoch = d.epoch AND x.chunk_seq > d.after_seq AND x.chunk_seq <= d.to_seq OFFSET 0
+    ) e
+    WHERE starts_with(e.debit_account, 'team/') AND e.debit_account <> 'team/@unknown'
+    GROUP BY 1, 2
+  ), zone AS MATERIALIZED (
+    SELECT team_id, tollgate.team_time_zone(team_id) AS name FROM (SELECT DISTINCT team_id FROM booked) t
+  ), days AS (
+    INSERT INTO tollgate.spend_day AS d (team_id, day, amount_nano_usd)
+    SELECT b.team_id, (b.at AT TIME ZONE z.name)::date, sum(b.amount) FROM booked b JOIN zone z ON z.team_id = b.team_id GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (team_id, day) DO UPDATE SET amount_nano_usd = d.amount_nano_usd + excluded.amount_nano_usd
+  ), counted AS (
+    INSERT INTO tollgate.spend_counted AS s (gateway_id, epoch, chunk_seq)
+    SELECT gateway_id, epoch, to_seq FROM due
+    ON CONFLICT (gateway_id, epoch) DO UPDATE SET chunk_seq = excluded.chunk_seq
+  )
+  SELECT coalesce(sum(to_seq - after_seq), 0) INTO v_counted FROM due;
+  RETURN v_counted;
+END $$;
+
+-- Everything that says what a team may be expected to spend on a day; p_day null = its day today. Days are numbered from 1970-01-01.
+-- domain/budget/expected-day.ts judges it.
+CREATE FUNCTION tollgate.spend_facts(p_team text, p_day date) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('teamId', p_team, 'timeZone', z.name, 'date', to_char(t.day, 'YYYY-MM-DD'), 'day', t.day - date '1970-01-01',
+    'isRecent', t.day >= t.today - 1,
+    'insideMs', floor(extract(epoch FROM (t.day + interval '12 hours') AT TIME ZONE z.name) * 1000),
+    'endsAtMs', floor(extract(epoch FROM (t.day + 1)::timestamp AT TIME ZONE z.name) * 1000),
+    'spentNanoUsd', coalesce((SELECT amount_nano_usd FROM tollgate.spend_day WHERE team_id = p_team AND day = t.day), 0)::text,
+    'firstDay', (SELECT min(day) - date '1970-01-01' FROM tollgate.spend_day WHERE team_id = p_team),
+    'earlier', coalesce((
+      SELECT jsonb_agg(jsonb_build_object('day', d.day - date '1970-01-01', 'amountNanoUsd', d.amount_nano_usd::text) ORDER BY d.day)
+      FROM tollgate.spend_day d WHERE d.team_id = p_team AND d.day = ANY (ARRAY(SELECT t.day - 7 * week FROM generate_series(1, 6) AS week))), '[]'),
+    'limits', coalesce((
+      SELECT jsonb_agg(jsonb_build_object('windowKind', b.window_kind, 'timeZone', b.time_zone, 'limitAmount', b.limit_amount::text) ORDER BY b.id)
+      FROM tollgate.budget b WHERE b.team_id = p_team AND b.dimension = 'team' AND b.unit = 'nano_usd' AND b.deleted_at IS NULL), '[]'))
+  FROM (SELECT tollgate.team_time_zone(p_team) AS name) z
+  CROSS JOIN LATERAL (
+    SELECT coalesce(p_day, (clock_timestamp() AT TIME ZONE z.name)::date) AS day, (clock_timestamp() AT TIME ZONE z.name)::date AS today
+  ) t
+$$;
+
+-- Days whose amount changed since they were last judged.
+CREATE FUNCTION tollgate.spend_to_judge(p_days integer) RETURNS SETOF jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT tollgate.spend_facts(d.team_id, d.day)
+  FROM (SELECT team_id, day FROM tollgate.spend_day WHERE judged_nano_usd IS DISTINCT FROM amount_nano_usd ORDER BY team_id, day LIMIT p_days) d
+$$;
+
+-- Notes what was judged, and raises the alert (0015) of each day that is above: once per team and day, whoever judges it again.
+-- p_judged: [{teamId, date, spentNanoUsd, alert}], alert being the detail of the alert, or null.
+CREATE FUNCTION tollgate.judge_spend(p_judged jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE tollgate.spend_day d SET judged_nano_usd = x."spentNanoUsd"
+  FROM jsonb_to_recordset(p_judged) AS x ("teamId" text, date date, "spentNanoUsd" numeric)
+  WHERE d.team_id = x."teamId" AND d.day = x.date;
+  PERFORM tollgate.raise_alert('spend.above_expected/' || x."teamId" || '/' || x.date, x."teamId", '', 'spend.above_expected', 'warning', true, x.alert)
+  FROM jsonb_to_recordset(p_judged) AS x ("teamId" text, date text, alert jsonb) WHERE x.alert IS NOT NULL;
+END $$;
+
+-- Months that left the database before days were counted: known by UTC days, which is as near as they can be told.
+INSERT INTO tollgate.spend_day (team_id, day, amount_nano_usd, judged_nano_usd)
+SELECT substr(debit_account, 6), day, sum(amount_nano_usd), sum(amount_nano_usd) FROM tollgate.archived_spend
+WHERE starts_with(debit_account, 'team/') AND debit_account <> 'team/@unknown' GROUP BY 1, 2;

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { GATEWAY_ALLOCATOR } from "#config/gateway-process.ts";
+import { loadSettings } from "#config/load.ts";
+import { gatewayEnvironment, workerEnvironment } from "../../../scripts/start/child-environment.ts";
+import { type Plan, PRODUCT_ENTRIES } from "../../../scripts/start/plan.ts";
+
+const plan: Plan = {
+	settings: loadSettings({}),
+	entries: PRODUCT_ENTRIES,
+	ports: { gateway: 4000, admin: 4001, postgres: 4002, temporal: 4003, temporalUi: 4004, provider: 4005 },
+	gatewayIds: ["g1"],
+	realProviders: [],
+	missingKeys: [],
+};
+const addresses = { databaseUrl: "postgres://h/d", temporalAddress: "h:7233", simulatedProviderUrl: null };
+const gatewayIn = (environment: NodeJS.ProcessEnv) => gatewayEnvironment(plan, addresses, 0, environment);
+
+test("a gateway runs with the allocator it was measured with, unless its operator says otherwise", () => {
+	expect(Object.keys(GATEWAY_ALLOCATOR).length).toBeGreaterThan(0);
+	expect(gatewayIn({})).toMatchObject(GATEWAY_ALLOCATOR);
+	expect(gatewayIn({ MALLOC_ARENA_MAX: "4" })).toMatchObject({ ...GATEWAY_ALLOCATOR, MALLOC_ARENA_MAX: "4" });
+});
+
+test("where policy is decided is told to the gateways alone", () => {
+	const opa = { OPA_URL: "http://127.0.0.1:8181/v1/data/tollgate/call", OPA_TOKEN_FILE: "/run/secrets/opa" };
+	expect(gatewayIn(opa)).toMatchObject(opa);
+	expect(Object.keys(workerEnvironment(plan, addresses, opa)).filter((name) => name.startsWith("OPA_"))).toEqual([]);
+});
