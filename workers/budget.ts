@@ -5,7 +5,7 @@ import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import type { BudgetStore, GovernanceEvent } from "#activities/budgets/port.ts";
 import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
-import type { PublisherObserver } from "#activities/governance/port.ts";
+import type { PublisherObserver, TotalsSink } from "#activities/governance/port.ts";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
 import { TotalsSource } from "#activities/governance/totals-source.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";
@@ -44,7 +44,12 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 	const connection = TemporalConnection.lazy({ address: options.temporalAddress, connectTimeout: 2_000, channelArgs: RECONNECT_QUICKLY });
 	const governance = new GovernanceClient({ connection, client: new Client({ connection, namespace: options.temporalNamespace }) });
 	const store = createPostgresBudgetStore(limits);
-	const publisher = new TotalsPublisher({ source: new TotalsSource(totals), sink: governance, observer: observePublisher(log), now: () => performance.now() });
+	const publisher = new TotalsPublisher({
+		source: new TotalsSource(totals),
+		sink: countTold(governance, options.metrics),
+		observer: observePublisher(log),
+		now: () => performance.now(),
+	});
 	const worker = startWorker({
 		address: options.temporalAddress,
 		namespace: options.temporalNamespace,
@@ -65,6 +70,20 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 			await publisher.stop();
 			await worker.stop();
 			await Promise.all([connection.close(), limits.close(), totals.close()]);
+		},
+	};
+}
+
+function countTold(sink: TotalsSink, metrics: Registry): TotalsSink {
+	const counter = new Counter({
+		name: "tollgate_totals_told_total",
+		help: "Totals that a team's workflow accepted, at most 50 a second.",
+		registers: [metrics],
+	});
+	return {
+		async reportTotals(teamId, report) {
+			await sink.reportTotals(teamId, report);
+			counter.inc();
 		},
 	};
 }

@@ -11,8 +11,8 @@ export type TestTemporal = {
 	readonly connection: Connection;
 	readonly client: Client;
 	readonly nativeConnection: NativeConnection;
-	/** Ends the server alone, as an outage would. */
-	stopServer(): Promise<void>;
+	/** Ends the server alone, as an outage would; default SIGTERM. */
+	stopServer(signal?: NodeJS.Signals): Promise<void>;
 	close(): Promise<void>;
 };
 
@@ -55,9 +55,9 @@ export async function startTestTemporal({ hasSearchAttributes = true, port, data
 	const ended = new Promise<void>((resolve) => server.once("close", () => resolve()));
 	const kill = (): boolean => server.kill("SIGKILL");
 	process.once("exit", kill);
-	const stop = async (): Promise<void> => {
+	const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<void> => {
 		process.off("exit", kill);
-		if (server.exitCode === null) server.kill("SIGTERM");
+		if (server.exitCode === null) server.kill(signal);
 		await ended;
 	};
 	const address = `127.0.0.1:${chosenPort}`;

@@ -1,0 +1,157 @@
+import { readFileSync } from "node:fs";
+import { createRandom, type Random } from "#test/faults/random.ts";
+import { until } from "#test/support/until.ts";
+import { Broken } from "./broken.ts";
+import { GovernedSystem } from "./system.ts";
+
+/**
+ * What a worker needs for many teams, each with its workflow, and how soon their crossings are told: `npm run check:govern -- --teams N`.
+ * Totals are moved in PostgreSQL as grants and settles would move them; everything behind that is the real thing.
+ */
+export type ManyTeamsCounts = {
+	readonly teams: number;
+	/** Resident memory of the worker process. */
+	readonly workerMegabytesMax: number;
+	/** Totals that workflows accepted, most in any second of either part. */
+	readonly mostToldPerSecond: number;
+	readonly secondsUntilAllTold: number;
+	readonly crossings: number;
+	/** From the commit of the crossing until its announcement stands in PostgreSQL, beyond telling the workflow. */
+	readonly crossingToldMsP50: number;
+	readonly crossingToldMsMax: number;
+};
+
+const LIMIT = 1_000_000_000n;
+const CROSSINGS_PER_SECOND = 50;
+const CROSSING_SECONDS = 20;
+/** Others whose totals move by more than 1 % in every second, so that there is always more to tell than may be told. */
+const MOVING_TEAMS = 500;
+const LIMITS = { workerMegabytes: 1_024, toldPerSecond: 50, crossingToldMs: 2_000 } as const;
+
+const MAKE_TEAMS = "INSERT INTO tollgate.team (id) SELECT 'many-' || n FROM generate_series(1, $1::int) n";
+const MAKE_BUDGETS = `
+	INSERT INTO tollgate.budget (team_id, dimension, window_kind, limit_amount)
+	SELECT 'many-' || n, 'team', 'quarter', $2::bigint FROM generate_series(1, $1::int) n`;
+const OPEN_WINDOWS = "SELECT count(tollgate.open_window(id)) FROM tollgate.budget WHERE team_id LIKE 'many-%'";
+const MAKE_LEASES = `
+	INSERT INTO tollgate.lease (gateway_id, epoch, window_id, granted, posted, version)
+	SELECT 'many', 1, w.id, 0, 0, 1 FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id LIKE 'many-%'`;
+/** Raises what is granted and posted, as a grant and a settle do. */
+const MOVE = `
+	WITH moved AS (
+		UPDATE tollgate.lease l SET granted = l.granted + $2::bigint, posted = l.posted + $2::bigint, version = l.version + 1
+		FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE w.id = l.window_id AND l.gateway_id = 'many' AND b.team_id = ANY ($1)
+		RETURNING l.window_id
+	)
+	UPDATE tollgate.budget_window SET granted = granted + $2::bigint FROM moved WHERE id = moved.window_id RETURNING clock_timestamp() AS at`;
+const TOLD_TEAMS = "SELECT count(*)::int AS told FROM tollgate.totals_told WHERE team_id LIKE 'many-%'";
+const FIRED = "SELECT team_id, at FROM tollgate.governance_event WHERE team_id LIKE 'many-%' AND event LIKE 'threshold.%.fired'";
+
+export async function measureManyTeams(input: { seed: number; teams: number; folder: string; onProgress: (line: string) => void }): Promise<ManyTeamsCounts> {
+	const { teams, folder, onProgress } = input;
+	const system = await GovernedSystem.open(folder);
+	try {
+		await system.sql(MAKE_TEAMS, [teams]);
+		await system.sql(MAKE_BUDGETS, [teams, LIMIT.toString()]);
+		await system.sql(OPEN_WINDOWS);
+		await system.sql(MAKE_LEASES);
+		const watch = watchWorker(system);
+		const startedAtMs = performance.now();
+		await until(
+			`${teams} workflows`,
+			async () => {
+				const told = (await system.sql<{ told: number }>(TOLD_TEAMS))[0]?.told ?? 0;
+				if (told % 500 < 25) onProgress(`${told} of ${teams} workflows are told`);
+				return told === teams;
+			},
+			(teams / LIMITS.toldPerSecond) * 3_000 + 60_000,
+		);
+		const secondsUntilAllTold = Math.round((performance.now() - startedAtMs) / 1_000);
+		const waits = await crossAll(system, { teams, random: createRandom(input.seed) });
+		const counts = {
+			teams,
+			...(await watch.stop()),
+			secondsUntilAllTold,
+			crossings: waits.length,
+			crossingToldMsP50: waits[waits.length >> 1] ?? 0,
+			crossingToldMsMax: waits.at(-1) ?? 0,
+		};
+		onProgress(JSON.stringify(counts));
+		refuseAbove("resident memory of the worker, MB", counts.workerMegabytesMax, LIMITS.workerMegabytes);
+		refuseAbove("totals told in one second", counts.mostToldPerSecond, LIMITS.toldPerSecond);
+		refuseAbove("milliseconds until a crossing was told", counts.crossingToldMsMax, LIMITS.crossingToldMs);
+		return counts;
+	} finally {
+		await system.close();
+	}
+}
+
+function refuseAbove(what: string, measured: number, limit: number): void {
+	if (measured > limit) throw new Broken(`${what}: ${measured}, more than ${limit}`);
+}
+
+/** Fifty teams a second pass 80 % of their limits while hundreds of others move; resolves with the sorted waits in milliseconds. */
+async function crossAll(system: GovernedSystem, { teams, random }: { readonly teams: number; readonly random: Random }): Promise<number[]> {
+	const crossedAt = new Map<string, Date>();
+	let next = 1;
+	for (let second = 0; second < CROSSING_SECONDS && next <= teams; second += 1) {
+		const beganAtMs = performance.now();
+		const crossing = Array.from({ length: Math.min(CROSSINGS_PER_SECOND, teams - next + 1) }, (_, index) => `many-${next + index}`);
+		next += crossing.length;
+		const [moved] = await system.sql<{ at: Date }>(MOVE, [crossing, ((LIMIT * 85n) / 100n).toString()]);
+		for (const teamId of crossing) crossedAt.set(teamId, moved?.at ?? new Date());
+		const others = Array.from({ length: MOVING_TEAMS }, () => `many-${random.integer(Math.min(teams, 2_000), teams)}`);
+		await system.sql(MOVE, [others, ((LIMIT * 2n) / 100n).toString()]);
+		await new Promise((resolve) => setTimeout(resolve, Math.max(0, 1_000 - (performance.now() - beganAtMs))));
+	}
+	const fired = await until(
+		"all crossings",
+		async () => {
+			const rows = await system.sql<{ team_id: string; at: Date }>(FIRED);
+			const ofCrossed = rows.filter(({ team_id }) => crossedAt.has(team_id));
+			return ofCrossed.length === crossedAt.size && ofCrossed;
+		},
+		60_000,
+	);
+	return fired.map(({ team_id, at }) => at.getTime() - (crossedAt.get(team_id)?.getTime() ?? 0)).sort((left, right) => left - right);
+}
+
+type Watched = Pick<ManyTeamsCounts, "workerMegabytesMax" | "mostToldPerSecond">;
+
+/** Looks at the worker twice a second. */
+function watchWorker(system: GovernedSystem): { stop(): Promise<Watched> } {
+	const told: { readonly atMs: number; readonly count: number }[] = [];
+	let workerMegabytesMax = 0;
+	const look = async (): Promise<void> => {
+		const status = readFileSync(`/proc/${system.workerPid}/status`, "utf8");
+		workerMegabytesMax = Math.max(workerMegabytesMax, Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024));
+		const count = Number(/^tollgate_totals_told_total (\d+)$/m.exec(await system.workerMetrics())?.[1] ?? 0);
+		told.push({ atMs: performance.now(), count });
+	};
+	let isStopped = false;
+	const looking = (async () => {
+		while (!isStopped) {
+			await look();
+			await new Promise((resolve) => setTimeout(resolve, 500));
+		}
+	})();
+	return {
+		async stop() {
+			isStopped = true;
+			await looking;
+			return { workerMegabytesMax, mostToldPerSecond: mostPerSecond(told) };
+		},
+	};
+}
+
+/** Of spans of at least ten seconds, so that the looks' own irregularity does not count. */
+function mostPerSecond(told: readonly { readonly atMs: number; readonly count: number }[]): number {
+	let most = 0;
+	let first = 0;
+	for (const { atMs, count } of told) {
+		while (atMs - (told[first + 1]?.atMs ?? atMs) >= 10_000) first += 1;
+		const from = told[first];
+		if (from !== undefined && atMs - from.atMs >= 10_000) most = Math.max(most, ((count - from.count) * 1_000) / (atMs - from.atMs));
+	}
+	return Math.round(most * 10) / 10;
+}
