@@ -23,6 +23,7 @@ export type ChangeTeamRequest = Input<typeof contract.ChangeTeamRequest>;
 export type RotateKeyRequest = Input<typeof contract.RotateKeyRequest>;
 export type SetBudgetRequest = Input<typeof contract.SetBudgetRequest>;
 export type RemoveBudgetRequest = Input<typeof contract.RemoveBudgetRequest>;
+export type EndThrottleRequest = Input<typeof contract.EndThrottleRequest>;
 export type SetPriceRequest = Input<typeof contract.SetPriceRequest>;
 export type ResolveLeaseRequest = Input<typeof contract.ResolveLeaseRequest>;
 export type RequestIncreaseRequest = Input<typeof increaseContract.RequestIncreaseRequest>;
@@ -43,6 +44,7 @@ export type RequestExplanation = Output<typeof contract.RequestExplanation>;
 export type CreatedTeam = Output<typeof contract.CreatedTeam>;
 export type UserName = Output<typeof contract.UserName>;
 export type ResolvedLease = Output<typeof contract.ResolvedLease>;
+export type Throttle = Output<typeof contract.Throttle>;
 export type CreatedAdminKey = Output<typeof contract.CreatedAdminKey>;
 export type PolicyFileRequest = Input<typeof policy.PolicyFileRequest>;
 export type ApplyPolicyRequest = Input<typeof policy.ApplyPolicyRequest>;
@@ -85,6 +87,13 @@ export class AdministrationClient {
 		freeze: (teamId: string, reason: string): Promise<FrozenTeam> =>
 			this.#send("POST", `/teams/${encodeURIComponent(teamId)}/freeze`, contract.FrozenTeam, { reason }),
 		unfreeze: (teamId: string): Promise<FrozenTeam> => this.#send("POST", `/teams/${encodeURIComponent(teamId)}/unfreeze`, contract.FrozenTeam, {}),
+	};
+
+	readonly throttles = {
+		/** Those in force, of one team or of all. */
+		list: async (teamId?: string): Promise<Throttle[]> => (await this.#send("GET", `/throttles${query({ teamId })}`, contract.ThrottleList)).throttles,
+		/** Ends one before its time. */
+		end: (throttle: EndThrottleRequest): Promise<unknown> => this.#send("DELETE", `/throttles${query(throttle)}`, contract.Done),
 	};
 
 	readonly keys = {

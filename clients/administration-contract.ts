@@ -37,7 +37,7 @@ const durationMs = z.int().min(1).max(315_576_000_000);
 export const TeamPolicy = z
 	.record(z.string(), z.unknown())
 	.describe(
-		"admissionWaitMs, clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap (true|false), unknownFields (refuse|pass), onDisconnect (drain|cancel), maxCallMs, outageAllowanceNanoUsd and outageAllowanceTokens (kept by each gateway in every budget for an outage of PostgreSQL); what is left out keeps its default",
+		"admissionWaitMs, clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap (true|false), unknownFields (refuse|pass), onDisconnect (drain|cancel), maxCallMs, outageAllowanceNanoUsd and outageAllowanceTokens (kept by each gateway in every budget for an outage of PostgreSQL), velocitySigmas, velocityMinimumNanoUsd and velocityThrottleMinutes (docs/limits.md); what is left out keeps its default",
 	);
 
 export const BudgetThreshold = z.strictObject({
@@ -50,6 +50,15 @@ export const BudgetThreshold = z.strictObject({
 		.describe("one of the two"),
 	degradeTo: z.record(z.string(), z.string()).optional().describe("of degrade: model alias asked for → alias served instead, over the same protocol"),
 });
+const count = z.int().min(1).optional();
+export const CallCap = z
+	.object({ feature: z.string().nullable(), inputTokens: count, outputTokens: count, costNanoUsd: nanoUsd.optional() })
+	.describe("the most one call of the feature may take in, put out or cost; feature null = every call of the team; the strictest that matches holds");
+export const RateRule = z
+	.object({ dimension: z.string(), dimensionValue: z.string(), requestsPerMinute: count, tokensPerMinute: count, inFlight: count })
+	.describe('dimension: team, feature, user, model or key; dimensionValue "*" = each value by itself, "" for the team');
+export const TeamLimits = z.object({ caps: z.array(CallCap).readonly(), rates: z.array(RateRule).readonly() });
+export const TeamLimitsSetting = z.record(z.string(), z.unknown()).describe("caps and rates as in the answer (docs/limits.md); replaced as a whole");
 
 export const BudgetSelectorFields = z.strictObject({
 	dimension: z.string().optional().describe("team (default), feature, user, model, provider, key, environment, organization"),
@@ -105,7 +114,6 @@ export const Budget = z.object({
 });
 export const BudgetList = z.object({ budgets: z.array(Budget) });
 
-export const Team = z.object({ id: z.string(), isUnlimited: z.boolean(), isFrozen: z.boolean(), policy: z.record(z.string(), z.unknown()), createdAt: time });
 export const TeamToday = z.object({
 	teamId,
 	timeZone: z.string().describe("of the team's day budget, else its month budget, else any; else the organisation's, else UTC"),
@@ -117,6 +125,14 @@ export const TeamToday = z.object({
 	expectedFrom: z.enum(["history", "limit"]).nullable(),
 	isAboveExpected: z.boolean().describe("more than twice what was expected"),
 });
+export const Team = z.object({
+	id: z.string(),
+	isUnlimited: z.boolean(),
+	isFrozen: z.boolean(),
+	policy: z.record(z.string(), z.unknown()),
+	limits: TeamLimits,
+	createdAt: time,
+});
 export const FrozenTeam = Team.extend({
 	isWorkflowTold: z.boolean().describe("false: it is in force, but Temporal does not answer; the team's workflow and the Temporal UI learn of it when it does"),
 });
@@ -125,10 +141,23 @@ export const CreateTeamRequest = z.strictObject({
 	id: z.string(),
 	isUnlimited: z.boolean().optional(),
 	policy: TeamPolicy.optional(),
+	limits: TeamLimitsSetting.optional(),
 	budget: BudgetFields.optional(),
 });
 export const CreatedTeam = z.object({ team: Team, budget: Budget.nullable() });
-export const ChangeTeamRequest = z.strictObject({ isUnlimited: z.boolean().optional(), policy: TeamPolicy.optional() });
+export const ChangeTeamRequest = z.strictObject({ isUnlimited: z.boolean().optional(), policy: TeamPolicy.optional(), limits: TeamLimitsSetting.optional() });
+export const Throttle = z.object({
+	teamId,
+	dimension: z.enum(["key", "user"]),
+	value: z.string(),
+	requestsPerMinute: z.int(),
+	until: time,
+	reason: z.string(),
+	setAt: time,
+	setBy: z.string(),
+});
+export const ThrottleList = z.object({ throttles: z.array(Throttle) });
+export const EndThrottleRequest = z.strictObject({ teamId, dimension: z.enum(["key", "user"]), value: text });
 export const FreezeRequest = z.strictObject({ reason: text });
 
 export const CreateKeyRequest = z.strictObject({

@@ -24,6 +24,7 @@ export {
 	type CreateKeyRequest,
 	type CreateTeamRequest,
 	type CurrentPolicy,
+	type EndThrottleRequest,
 	type FrozenTeam,
 	type ImportedPolicy,
 	type Increase,
@@ -46,6 +47,8 @@ export {
 	type SpendReport,
 	type StoredPolicy,
 	type Team,
+	type TeamToday,
+	type Throttle,
 	type UserName,
 } from "./administration-client.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";

@@ -141,6 +141,7 @@ const AUTHORITY_COUNTERS: readonly (readonly [keyof AuthorityCounters, string, s
 	["overruns", "tollgate_overruns_total", "Attempts that cost more than their reservation."],
 	["grants", "tollgate_grants_total", "Lease grants asked of PostgreSQL."],
 	["recallsAnswered", "tollgate_recalls_answered_total", "Claims of other gateways answered with idle money."],
+	["rateExchanges", "tollgate_rate_exchanges_total", "Statements about rates asked of PostgreSQL, most of them in the background."],
 	["sqlRoundTripsBeforeSend", "tollgate_sql_round_trips_before_send_total", "SQL statements calls waited for before they were sent."],
 ];
 

@@ -15,6 +15,7 @@ import { readMachineBootId } from "#activities/ledger/machine-boot-id.ts";
 import type { LedgerWriter } from "#activities/ledger/record.ts";
 import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { createLedgerWriter } from "#activities/ledger/writer.ts";
+import { createPostgresRates } from "#activities/limits/postgres.ts";
 import { readModelAliases } from "#activities/policy/model-aliases.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { readProcessStart } from "#activities/process/identity.ts";
@@ -76,6 +77,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		epoch,
 		revision,
 		authority: createPostgresAuthority({ url: databaseUrl, gatewayId, epoch, asking }),
+		rateAuthority: createPostgresRates({ asking, gatewayId, epoch }),
 		journal,
 		opaqueUserId: createOpaqueUserIds(secret),
 		createWriter: (onNews) => {

@@ -12,6 +12,8 @@ export type Problem = {
 	readonly field?: string;
 	readonly refusal?: Refusal;
 	readonly retryAfterSeconds?: number;
+	/** The rate that refused the call, for the header x-tollgate-limit: what tells our 429 from a provider's. */
+	readonly limit?: string;
 	/** Overrides the code's own status (431, 405). */
 	readonly httpStatus?: number;
 };
@@ -28,7 +30,9 @@ export function renderProblem(problem: Problem, protocol: Protocol, requestId: s
 	const body = protocol === "openai" ? { error: { param: problem.field ?? null, ...error } } : { type: "error", error, request_id: requestId };
 	const headers = ["content-type", "application/json", "x-tollgate-request-id", requestId, requestIdHeader(protocol), requestId];
 	if (!isRetryable) headers.push("x-should-retry", "false");
-	const isWorthWaiting = status === 503 || problem.code === "idempotency.in_flight";
+	if (status === 429) headers.push("x-should-retry", "true");
+	if (problem.limit !== undefined) headers.push("x-tollgate-limit", problem.limit);
+	const isWorthWaiting = status === 503 || status === 429 || problem.code === "idempotency.in_flight";
 	if (isWorthWaiting) headers.push("retry-after", String(problem.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS));
 	return { status, headers, body: JSON.stringify(body) };
 }
@@ -60,6 +64,7 @@ const OPENAI_TYPES: Readonly<Record<number, string>> = {
 	403: "permission_error",
 	404: "not_found_error",
 	409: "conflict_error",
+	429: "rate_limit_error",
 	503: "service_unavailable_error",
 };
 const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
@@ -68,6 +73,7 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
 	404: "not_found_error",
 	409: "conflict_error",
 	413: "request_too_large",
+	429: "rate_limit_error",
 	503: "overloaded_error",
 	504: "timeout_error",
 };

@@ -21,6 +21,7 @@ CREATE TABLE tollgate.team (
   id           text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
   is_unlimited boolean NOT NULL DEFAULT false,   -- a team without a budget may not spend unless declared unlimited
   policy       jsonb NOT NULL DEFAULT '{}',      -- admissionWaitMs, clampFloorTokens, unknownFields, onDisconnect …
+  limits       jsonb NOT NULL DEFAULT '{}',      -- caps per call and rates: TeamLimits of domain/limits/team-limits.ts
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   deleted_at   timestamptz
 );
@@ -50,6 +51,20 @@ CREATE TABLE tollgate.asserted_value (             -- distinct asserted users / 
   dimension text NOT NULL,
   value text NOT NULL,
   PRIMARY KEY (key_id, dimension, value)
+);
+
+-- A rate that holds for one key or user for a while, beside the team's own (functions in 0016).
+CREATE TABLE tollgate.throttle (
+  team_id             text NOT NULL REFERENCES tollgate.team (id),
+  dimension           text NOT NULL CHECK (dimension IN ('key', 'user')),
+  value               text NOT NULL,
+  requests_per_minute integer NOT NULL CHECK (requests_per_minute BETWEEN 1 AND 1000000000),
+  until               timestamptz NOT NULL,
+  reason              text NOT NULL,
+  alert_key           text NOT NULL,             -- of the alert that told of it
+  set_at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+  set_by              text NOT NULL,
+  PRIMARY KEY (team_id, dimension, value)
 );
 
 CREATE TABLE tollgate.admin_key (
@@ -208,11 +223,16 @@ BEGIN
   RETURN v_revision;
 END $$;
 
--- Team policy and every budget a call of this team can meet (its own and the organisation's), in one reply.
+-- Team policy, limits, and every budget a call of this team can meet (its own and the organisation's), in one reply.
 CREATE FUNCTION tollgate.load_team(p_team text) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('teamId', t.id, 'isUnlimited', t.is_unlimited, 'policy', t.policy, 'isDeleted', t.deleted_at IS NOT NULL,
     'revision', (SELECT max(revision) FROM tollgate.change)::text,
+    'limits', t.limits,
+    'throttles', coalesce((
+      SELECT jsonb_agg(jsonb_build_object('dimension', h.dimension, 'value', h.value, 'requestsPerMinute', h.requests_per_minute,
+        'endsInMs', floor(extract(epoch FROM h.until - clock_timestamp()) * 1000)) ORDER BY h.dimension, h.value)
+      FROM tollgate.throttle h WHERE h.team_id = t.id AND h.until > clock_timestamp()), '[]'),
     'budgets', coalesce((
       SELECT jsonb_agg(jsonb_build_object('budgetId', b.id::text, 'teamId', b.team_id, 'dimension', b.dimension, 'dimensionValue', b.dimension_value,
         'unit', b.unit, 'windowKind', b.window_kind,

@@ -10,7 +10,8 @@ CREATE TABLE tollgate.alert_channel (
   config          jsonb NOT NULL DEFAULT '{}',
   free_at         timestamptz NOT NULL DEFAULT '-infinity',  -- nothing is sent before: its pace, or what it asked for (Retry-After)
   resent_at       timestamptz NOT NULL DEFAULT '-infinity',  -- what fires was last told again (Alertmanager)
-  resending_until timestamptz NOT NULL DEFAULT '-infinity'   -- meanwhile nothing else is sent there: an end must not be overtaken
+  resending_until timestamptz NOT NULL DEFAULT '-infinity',  -- meanwhile nothing else is sent there: an end must not be overtaken
+  resending_by    integer                                    -- deliverer that does it
 );
 
 -- Which alerts a channel gets. A channel that is gone must not be named; the order of statements in one transaction is free.
@@ -53,7 +54,8 @@ CREATE TABLE tollgate.alert_delivery (
   attempts         integer NOT NULL DEFAULT 0,
   first_tried_at   timestamptz,
   next_attempt_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-  busy_until       timestamptz NOT NULL DEFAULT '-infinity', -- claimed by a deliverer, which may have died since
+  busy_until       timestamptz NOT NULL DEFAULT '-infinity', -- claimed until then, as long as its deliverer lives
+  claimed_by       integer,
   may_have_arrived boolean NOT NULL DEFAULT false,           -- a try was sent and its answer is not known
   last_error       text,
   answer           text,                                     -- what the receiver said, shortened
@@ -237,20 +239,30 @@ LANGUAGE sql STABLE AS $$
       FROM tollgate.alert e WHERE e.resolved_by = a.id), '[]'))
 $$;
 
+-- Deliverers whose session lives: each holds a lock of its own number while it is connected. What another one has claimed is free.
+CREATE FUNCTION tollgate.living_deliverers() RETURNS integer[]
+LANGUAGE sql VOLATILE AS $$
+  SELECT coalesce(array_agg(objid::bigint::integer), '{}') FROM pg_locks
+  WHERE locktype = 'advisory' AND classid = 718204016 AND objsubid = 2 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+$$;
+
 -- What a deliverer sends next, so that at most p_limit are under way per channel: due, claimed by nobody, and the oldest that waits for its team, subject and
 -- channel, so that a later alert waits for an earlier one unless that is dead. Claimed until p_claim_ms is over: a deliverer that dies
--- loses the claim and the alert goes out again under its id. p_pace_ms: kind of channel -> least time between two messages.
-CREATE FUNCTION tollgate.claim_alert_deliveries(p_limit integer, p_claim_ms bigint, p_pace_ms jsonb)
+-- loses its claims and the alerts go out again under their ids. p_pace_ms: kind of channel -> least time between two messages.
+CREATE FUNCTION tollgate.claim_alert_deliveries(p_deliverer integer, p_limit integer, p_claim_ms bigint, p_pace_ms jsonb)
 RETURNS TABLE (alert_seq bigint, alert jsonb, channel text, channel_kind text, config jsonb, attempt integer, may_have_arrived boolean, tried_for_ms bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
   v_channel record;
+  v_living integer[] := tollgate.living_deliverers();
 BEGIN
   FOR v_channel IN
     SELECT c.*, coalesce((p_pace_ms ->> c.kind)::bigint, 0) AS pace_ms FROM tollgate.alert_channel c
-    WHERE c.free_at <= clock_timestamp() AND c.resending_until <= clock_timestamp() AND EXISTS (
+    WHERE c.free_at <= clock_timestamp() AND NOT (c.resending_until > clock_timestamp() AND c.resending_by = ANY (v_living)) AND EXISTS (
       SELECT 1 FROM tollgate.alert_delivery d
-      WHERE d.channel = c.name AND d.state = 'waiting' AND d.next_attempt_at <= clock_timestamp() AND d.busy_until <= clock_timestamp())
+      WHERE d.channel = c.name AND d.state = 'waiting' AND d.next_attempt_at <= clock_timestamp()
+        AND NOT (d.busy_until > clock_timestamp() AND d.claimed_by = ANY (v_living)))
     ORDER BY c.name FOR NO KEY UPDATE SKIP LOCKED
   LOOP
     UPDATE tollgate.alert_channel SET free_at = clock_timestamp() + v_channel.pace_ms * interval '1 millisecond'
@@ -258,16 +270,18 @@ BEGIN
     RETURN QUERY
     WITH due AS (
       SELECT d.alert_seq, d.may_have_arrived FROM tollgate.alert_delivery d
-      WHERE d.channel = v_channel.name AND d.state = 'waiting' AND d.next_attempt_at <= clock_timestamp() AND d.busy_until <= clock_timestamp()
+      WHERE d.channel = v_channel.name AND d.state = 'waiting' AND d.next_attempt_at <= clock_timestamp()
+        AND NOT (d.busy_until > clock_timestamp() AND d.claimed_by = ANY (v_living))
         AND NOT EXISTS (
           SELECT 1 FROM tollgate.alert_delivery e
           WHERE e.channel = d.channel AND e.team_id = d.team_id AND e.subject = d.subject AND e.state = 'waiting' AND e.alert_seq < d.alert_seq)
       ORDER BY d.alert_seq LIMIT CASE WHEN v_channel.pace_ms > 0 THEN 1 ELSE greatest(0, p_limit - (
-        SELECT count(*) FROM tollgate.alert_delivery b WHERE b.channel = v_channel.name AND b.state = 'waiting' AND b.busy_until > clock_timestamp())) END
+        SELECT count(*) FROM tollgate.alert_delivery b
+        WHERE b.channel = v_channel.name AND b.state = 'waiting' AND b.busy_until > clock_timestamp() AND b.claimed_by = ANY (v_living))) END
       FOR NO KEY UPDATE OF d
     ), claimed AS (
-      UPDATE tollgate.alert_delivery d SET busy_until = clock_timestamp() + p_claim_ms * interval '1 millisecond', attempts = d.attempts + 1,
-        first_tried_at = coalesce(d.first_tried_at, clock_timestamp()), may_have_arrived = true
+      UPDATE tollgate.alert_delivery d SET busy_until = clock_timestamp() + p_claim_ms * interval '1 millisecond', claimed_by = p_deliverer,
+        attempts = d.attempts + 1, first_tried_at = coalesce(d.first_tried_at, clock_timestamp()), may_have_arrived = true
       FROM due WHERE d.alert_seq = due.alert_seq AND d.channel = v_channel.name
       RETURNING d.*, due.may_have_arrived AS may_have_before
     )
@@ -301,14 +315,15 @@ END $$;
 
 -- Of each channel of a kind that forgets what is not told again: everything that fires and was delivered, once every p_every_ms.
 -- Meanwhile nothing else is sent there, for at most p_claim_ms (finish_alert_resend ends it).
-CREATE FUNCTION tollgate.claim_alert_resends(p_kind text, p_every_ms bigint, p_claim_ms bigint) RETURNS TABLE (channel text, config jsonb, alert_seqs bigint[])
+CREATE FUNCTION tollgate.claim_alert_resends(p_deliverer integer, p_kind text, p_every_ms bigint, p_claim_ms bigint) RETURNS TABLE (channel text, config jsonb, alert_seqs bigint[])
 LANGUAGE plpgsql AS $$
 DECLARE
   v_channel record;
+  v_living integer[] := tollgate.living_deliverers();
 BEGIN
   FOR v_channel IN
     SELECT c.name FROM tollgate.alert_channel c
-    WHERE c.kind = p_kind AND c.free_at <= clock_timestamp() AND c.resending_until <= clock_timestamp()
+    WHERE c.kind = p_kind AND c.free_at <= clock_timestamp() AND NOT (c.resending_until > clock_timestamp() AND c.resending_by = ANY (v_living))
       AND c.resent_at <= clock_timestamp() - p_every_ms * interval '1 millisecond'
     ORDER BY c.name FOR NO KEY UPDATE SKIP LOCKED
   LOOP
@@ -318,7 +333,7 @@ BEGIN
       JOIN tollgate.alert_delivery d ON d.alert_seq = a.seq AND d.channel = v_channel.name AND d.state = 'delivered'
       WHERE a.is_firing AND a.resolved_at IS NULL
     )
-    UPDATE tollgate.alert_channel c SET resent_at = clock_timestamp(),
+    UPDATE tollgate.alert_channel c SET resent_at = clock_timestamp(), resending_by = p_deliverer,
       resending_until = CASE WHEN f.seqs IS NULL THEN '-infinity' ELSE clock_timestamp() + p_claim_ms * interval '1 millisecond' END
     FROM firing f WHERE c.name = v_channel.name
     RETURNING c.name, c.config, coalesce(f.seqs, '{}');

@@ -3,7 +3,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { AlertDeliverer, type DelivererObserver } from "#activities/alerts/deliverer.ts";
 import { createHttpClient } from "#activities/alerts/http.ts";
 import { SecretUnavailable } from "#activities/alerts/port.ts";
-import { createPostgresAlertOutbox, openAlertConnection } from "#activities/alerts/postgres.ts";
+import { openAlertOutbox } from "#activities/alerts/postgres.ts";
 import { type AlertSender, createAlertSender } from "#activities/alerts/sender.ts";
 import { endAlerts, forgetOldAlerts, watchRefusals, watchUnresolvedCharges } from "#activities/alerts/sources.ts";
 import { Connection } from "#activities/database/connection.ts";
@@ -44,8 +44,8 @@ export function startAlerts(options: AlertsRoleOptions): AlertsRole {
 	const http = createHttpClient();
 	const sender = createAlertSender({ http, readSecret: secretSource(options.home), runbooksUrl: options.runbooksUrl, now: Date.now });
 	const watching = new Connection({ url, applicationName: "tollgate-worker-watches", statementTimeoutMs: WATCH_TIMEOUT_MS });
-	const sending = openAlertConnection(url, () => deliverer.wake());
-	const deliverer = new AlertDeliverer({ outbox: createPostgresAlertOutbox(sending), sender, observer: observe(options), random: Math.random });
+	const outbox = openAlertOutbox(url, () => deliverer.wake());
+	const deliverer = new AlertDeliverer({ outbox, sender, observer: observe(options), random: Math.random });
 	deliverer.start();
 	const stops = [
 		repeat({ name: "refusal bursts", everyMs: WATCH_EVERY_MS, work: async () => void (await watchRefusals(watching)) }, log),
@@ -58,7 +58,7 @@ export function startAlerts(options: AlertsRoleOptions): AlertsRole {
 		sender,
 		async stop() {
 			await Promise.all([...stops.map((stop) => stop()), deliverer.stop()]);
-			await Promise.all([watching.close(), sending.close(), http.close()]);
+			await Promise.all([watching.close(), outbox.close(), http.close()]);
 		},
 	};
 }

@@ -18,6 +18,7 @@ import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
 import { routeTemporalLog } from "./shared/temporal-log.ts";
 import { startUpkeep } from "./upkeep.ts";
+import { startVelocity } from "./velocity.ts";
 
 /**
  * Every role of the worker in one process: team workflows, totals publisher, ledger upkeep, alerts, prices, administration API.
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
 	const expectationConnection = new Connection({ url: databaseUrl, applicationName: "tollgate-worker-expectation", statementTimeoutMs: 10_000 });
 	stopping.add(() => expectationConnection.close());
 	stopping.add(startExpectation(expectationConnection, log));
+	stopping.add(startVelocity(upkeepConnection, { log, metrics }));
 	const budgetRole = await startBudgetRole({
 		databaseUrl,
 		temporalAddress: requireTemporalAddress(settings),

@@ -1,6 +1,7 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 import type { BudgetDefinition, BudgetMode, BudgetSelector, BudgetThreshold } from "#domain/budget/scope.ts";
+import type { TeamLimits } from "#domain/limits/team-limits.ts";
 
 /** The one writer of limits, as administration sees it: the team's workflow. Each call resolves with the policy revision. */
 export type BudgetGovernor = {
@@ -35,6 +36,8 @@ export type Team = {
 	readonly isFrozen: boolean;
 	/** What differs from the defaults of domain/budget/team-policy.ts. */
 	readonly policy: Readonly<Record<string, unknown>>;
+	/** Caps per call and rates. */
+	readonly limits: TeamLimits;
 	readonly createdAt: string;
 };
 

@@ -1,15 +1,16 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { readTeamLimits } from "#domain/limits/team-limits.ts";
 import { shellWord } from "#domain/shell-word.ts";
 import type { Team } from "./port.ts";
 
 const TEAM = `
-	SELECT t.id, t.is_unlimited AS "isUnlimited", coalesce(g.is_frozen, false) AS "isFrozen", t.policy, t.created_at AS "createdAt"
+	SELECT t.id, t.is_unlimited AS "isUnlimited", coalesce(g.is_frozen, false) AS "isFrozen", t.policy, t.limits, t.created_at AS "createdAt"
 	FROM tollgate.team t LEFT JOIN tollgate.team_governance g ON g.team_id = t.id
 	WHERE t.deleted_at IS NULL`;
 
-type TeamRow = Omit<Team, "createdAt"> & { createdAt: Date };
+type TeamRow = Omit<Team, "createdAt" | "limits"> & { createdAt: Date; limits: unknown };
 
 /** @throws CostControlError "admin.not_found". */
 export async function readTeam(database: Queryable, teamId: string): Promise<Team> {
@@ -19,7 +20,7 @@ export async function readTeam(database: Queryable, teamId: string): Promise<Tea
 }
 
 const ORGANIZATION = `
-	SELECT g.team_id AS id, false AS "isUnlimited", g.is_frozen AS "isFrozen", '{}'::jsonb AS policy, g.updated_at AS "createdAt"
+	SELECT g.team_id AS id, false AS "isUnlimited", g.is_frozen AS "isFrozen", '{}'::jsonb AS policy, '{}'::jsonb AS limits, g.updated_at AS "createdAt"
 	FROM tollgate.team_governance g WHERE g.team_id = $1`;
 
 /** Whoever has budgets that can be frozen: a team, or the organisation once it has one. @throws CostControlError "admin.not_found". */
@@ -59,5 +60,5 @@ export function noTeam(teamId: string): CostControlError {
 }
 
 function toTeam(row: TeamRow): Team {
-	return { ...row, createdAt: row.createdAt.toISOString() };
+	return { ...row, limits: readTeamLimits(row.limits), createdAt: row.createdAt.toISOString() };
 }

@@ -1,6 +1,7 @@
 import { TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
 import { readTeamPolicy } from "#domain/budget/team-policy.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { checkTeamLimits } from "#domain/limits/team-limits.ts";
 import { definitionOf, setBudget } from "./budgets.ts";
 import { waitUntilInForce } from "./in-force.ts";
 import type { Administration, BudgetSetting, BudgetView, FrozenTeam, Team } from "./port.ts";
@@ -11,15 +12,18 @@ export type TeamRequest = {
 	/** Spends without any budget of its own; default false. */
 	readonly isUnlimited?: boolean | undefined;
 	readonly policy?: Readonly<Record<string, unknown>> | undefined;
+	/** Caps per call and rates, as a whole; left out: none for a new team, as they are for another. */
+	readonly limits?: unknown;
 	/** First budget, of the whole team. */
 	readonly budget?: Omit<BudgetSetting, "teamId"> | undefined;
 };
 
 const CREATE = `
 	WITH created AS (
-		INSERT INTO tollgate.team (id, is_unlimited, policy) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id
+		INSERT INTO tollgate.team (id, is_unlimited, policy, limits) VALUES ($1, $2, $3, coalesce($5::jsonb, '{}')) ON CONFLICT (id) DO NOTHING RETURNING id, limits
 	)
-	SELECT tollgate.record_change('team', id, $4, jsonb_build_object('action', 'created', 'isUnlimited', $2::boolean, 'policy', $3::jsonb)) AS revision FROM created`;
+	SELECT tollgate.record_change('team', id, $4,
+		jsonb_build_object('action', 'created', 'isUnlimited', $2::boolean, 'policy', $3::jsonb, 'limits', limits)) AS revision FROM created`;
 
 /**
  * Creates a team, with its first budget if one is given. Everything is checked before anything is written.
@@ -34,9 +38,11 @@ export async function createTeam(administration: Administration, request: TeamRe
 			{ details: { field: "id" } },
 		);
 	const policy = checkedPolicy(request.policy ?? {});
+	const limits = checkedLimits(request.limits);
 	const budget = request.budget && { ...request.budget, teamId: request.id };
 	if (budget) definitionOf(budget);
-	const created = await administration.database.query(CREATE, [request.id, request.isUnlimited ?? false, JSON.stringify(policy), administration.adminName]);
+	const values = [request.id, request.isUnlimited ?? false, JSON.stringify(policy), administration.adminName, limits];
+	const created = await administration.database.query(CREATE, values);
 	if (created.rows.length === 0)
 		throw new CostControlError("admin.conflict", `There is or was a team ${request.id}. Change its budget with: npx tollgate budget set --team ${request.id}`);
 	const view = budget ? await setBudget(administration, budget) : null;
@@ -46,14 +52,21 @@ export async function createTeam(administration: Administration, request: TeamRe
 
 const CHANGE = `
 	WITH changed AS (
-		UPDATE tollgate.team SET is_unlimited = coalesce($2, is_unlimited), policy = policy || $3::jsonb WHERE id = $1 AND deleted_at IS NULL RETURNING id
+		UPDATE tollgate.team SET is_unlimited = coalesce($2, is_unlimited), policy = policy || $3::jsonb, limits = coalesce($5::jsonb, limits)
+		WHERE id = $1 AND deleted_at IS NULL RETURNING id
 	)
-	SELECT tollgate.record_change('team', id, $4, jsonb_build_object('action', 'changed', 'isUnlimited', $2::boolean, 'policy', $3::jsonb)) AS revision FROM changed`;
+	SELECT tollgate.record_change('team', id, $4,
+		jsonb_build_object('action', 'changed', 'isUnlimited', $2::boolean, 'policy', $3::jsonb, 'limits', $5::jsonb)) AS revision FROM changed`;
 
-/** Changes what is named and leaves the rest. @throws CostControlError "admin.invalid", "admin.not_found". */
-export async function changeTeam(administration: Administration, teamId: string, change: Pick<TeamRequest, "isUnlimited" | "policy">): Promise<Team> {
+/** Changes what is named and leaves the rest; `limits` are replaced as a whole. @throws CostControlError "admin.invalid", "admin.not_found". */
+export async function changeTeam(
+	administration: Administration,
+	teamId: string,
+	change: Pick<TeamRequest, "isUnlimited" | "policy" | "limits">,
+): Promise<Team> {
 	const policy = checkedPolicy(change.policy ?? {});
-	const { rows } = await administration.database.query(CHANGE, [teamId, change.isUnlimited ?? null, JSON.stringify(policy), administration.adminName]);
+	const values = [teamId, change.isUnlimited ?? null, JSON.stringify(policy), administration.adminName, checkedLimits(change.limits)];
+	const { rows } = await administration.database.query(CHANGE, values);
 	if (rows.length === 0) throw noTeam(teamId);
 	await waitUntilInForce(administration.database);
 	return readTeam(administration.database, teamId);
@@ -106,4 +119,13 @@ function checkedPolicy(policy: Readonly<Record<string, unknown>>): Readonly<Reco
 	const [problem] = readTeamPolicy(policy).problems;
 	if (problem) throw new CostControlError("admin.invalid", `policy.${problem.field} ${problem.problem}`, { details: { field: `policy.${problem.field}` } });
 	return policy;
+}
+
+/** As JSON for the row; null where none are given. Names every field that is wrong. */
+function checkedLimits(limits: unknown): string | null {
+	if (limits === undefined) return null;
+	const checked = checkTeamLimits(limits);
+	if (checked.kind === "valid") return JSON.stringify(checked.value);
+	const message = checked.problems.map(({ field, problem }) => `${field} ${problem}`).join("; ");
+	throw new CostControlError("admin.invalid", message, { details: { field: checked.problems[0]?.field ?? "limits" } });
 }

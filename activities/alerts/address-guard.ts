@@ -24,7 +24,7 @@ export function isPublicAddress(address: string): boolean {
 	return parsed.range() === "unicast" && (parsed.kind() === "ipv4" || parsed.match(ipaddr.parse(GLOBAL_UNICAST), 3));
 }
 
-/** All that is given out of IPv6 so far (RFC 4291 §2.4, IANA): what lies outside leads nowhere, or back here (::127.0.0.1). */
+/** All that is given out of IPv6 so far (RFC 4291 §2.4, IANA): what lies outside leads nowhere, or back here (::7f00:1). */
 const GLOBAL_UNICAST = "2000::";
 
 type ConnectOptions = buildConnector.Options;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type DeliveryStep, decideDelivery, type SendOutcome } from "#domain/alerts/retry.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { AlertOutbox, ClaimedDelivery, ClaimedResend } from "./port.ts";
@@ -31,6 +32,7 @@ export type DelivererObserver = {
 
 /** Under way at once in one channel, of all workers: a receiver that hangs holds up nobody else. */
 const UNDER_WAY_PER_CHANNEL = 8;
+const RECORD_RETRY_MS = 500;
 
 export class AlertDeliverer {
 	private readonly options: DelivererOptions;
@@ -110,10 +112,25 @@ export class AlertDeliverer {
 		const { channelKind: kind, channelConfig: config, alert, mayHaveArrived, attempt, triedForMs } = delivery;
 		const outcome = await this.options.sender.send({ kind, config }, alert, { mayHaveArrived });
 		const step = decideDelivery(outcome, { attempt, triedForMs, random: this.options.random() });
-		// Where this cannot be recorded the claim runs out, and the alert goes out again under its id.
-		if (await this.options.outbox.finish(delivery, step)) this.options.observer.tried(delivery, step);
+		if (await this.record(delivery, step)) this.options.observer.tried(delivery, step);
 		// What waited for this one may go.
 		if (step.kind !== "retry") this.wake();
+	}
+
+	/**
+	 * With PostgreSQL away what became of a try is kept until it is back; otherwise it would go out again. Where this process ends before
+	 * that, the alert does go out again, under its id.
+	 */
+	private async record(delivery: ClaimedDelivery, step: DeliveryStep): Promise<boolean> {
+		for (;;) {
+			try {
+				return await this.options.outbox.finish(delivery, step);
+			} catch (error) {
+				const isOutage = error instanceof CostControlError && error.isRetryable;
+				if (!isOutage || this.isStopped) throw error;
+				await delay(RECORD_RETRY_MS);
+			}
+		}
 	}
 
 	private async resend(resend: ClaimedResend): Promise<void> {

@@ -1,16 +1,17 @@
+import { randomInt } from "node:crypto";
 import type { Alert } from "#domain/alerts/alert.ts";
 import { Connection } from "../database/connection.ts";
 import { RESEND_EVERY_MS } from "./alertmanager.ts";
 import type { AlertOutbox, ClaimedDelivery, ClaimedResend } from "./port.ts";
 
-/** Far above the bound of a try: what is claimed for longer is sent again by somebody else. */
+/** Far above the bound of a try: what a deliverer that hangs has claimed is sent again by somebody else. */
 const CLAIM_MS = 60_000;
 /** Slack takes about one message a second and webhook. */
 const PACE_MS = JSON.stringify({ slack: 1_000 });
 
-const CLAIM = "SELECT * FROM tollgate.claim_alert_deliveries($1, $2, $3)";
+const CLAIM = "SELECT * FROM tollgate.claim_alert_deliveries($1, $2, $3, $4)";
 const FINISH = "SELECT tollgate.finish_alert_delivery($1, $2, $3, $4, $5, $6, $7, $8) AS is_new";
-const CLAIM_RESENDS = "SELECT channel, config, alert_seqs FROM tollgate.claim_alert_resends($1, $2, $3)";
+const CLAIM_RESENDS = "SELECT channel, config, alert_seqs FROM tollgate.claim_alert_resends($1, $2, $3, $4)";
 const FIRING = "SELECT tollgate.alert_message(a) AS alert FROM tollgate.alert a WHERE a.seq = ANY ($1::bigint[]) ORDER BY a.seq";
 const FINISH_RESEND = "SELECT tollgate.finish_alert_resend($1)";
 
@@ -25,23 +26,32 @@ type ClaimRow = {
 	tried_for_ms: string;
 };
 
-/** A connection of its own that wakes `onAlert` when an alert was made, so that it leaves at once. */
-export function openAlertConnection(url: string, onAlert: () => void): Connection {
-	return new Connection({
+/** Held by the session, with the number of its deliverer: what a deliverer that is gone has claimed is free at once. */
+const LIVING_LOCK_ID = 718_204_016;
+const DELIVERER_NUMBERS = 2 ** 31 - 1;
+
+export type OpenAlertOutbox = AlertOutbox & { close(): Promise<void> };
+
+/** The outbox on a connection of its own, which wakes `onAlert` when an alert was made, so that it leaves at once. */
+export function openAlertOutbox(url: string, onAlert: () => void): OpenAlertOutbox {
+	const deliverer = randomInt(1, DELIVERER_NUMBERS);
+	const connection = new Connection({
 		url,
 		applicationName: "tollgate-worker-alerts",
 		statementTimeoutMs: 8_000,
 		onOpen: async (client) => {
 			client.on("notification", onAlert);
-			await client.query("LISTEN tollgate_alert");
+			// Shared: a connection that was lost may still hold it for a while.
+			await client.query(`LISTEN tollgate_alert; SELECT pg_advisory_lock_shared(${LIVING_LOCK_ID}, ${deliverer})`);
 		},
 	});
+	return { ...createOutbox(connection, deliverer), close: () => connection.close() };
 }
 
-export function createPostgresAlertOutbox(connection: Pick<Connection, "query">): AlertOutbox {
+function createOutbox(connection: Connection, deliverer: number): AlertOutbox {
 	return {
 		async claim(limit) {
-			const rows = await connection.query<ClaimRow>("claim_alert_deliveries", CLAIM, [limit, CLAIM_MS, PACE_MS]);
+			const rows = await connection.query<ClaimRow>("claim_alert_deliveries", CLAIM, [deliverer, limit, CLAIM_MS, PACE_MS]);
 			return rows.map(
 				(row): ClaimedDelivery => ({
 					alertSeq: row.alert_seq,
@@ -64,6 +74,7 @@ export function createPostgresAlertOutbox(connection: Pick<Connection, "query">)
 		},
 		async claimResends() {
 			const claimed = await connection.query<{ channel: string; config: unknown; alert_seqs: string[] }>("claim_alert_resends", CLAIM_RESENDS, [
+				deliverer,
 				"alertmanager",
 				RESEND_EVERY_MS,
 				CLAIM_MS,

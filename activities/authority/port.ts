@@ -27,6 +27,10 @@ export type TeamRecord = {
 	/** Raw policy JSON; defaults are applied by domain/budget/team-policy.ts. */
 	readonly policy: Readonly<Record<string, unknown>>;
 	readonly budgets: readonly BudgetRule[];
+	/** Caps and rates as stored; read by domain/limits/team-limits.ts. */
+	readonly limits?: unknown;
+	/** Throttles in force. */
+	readonly throttles?: readonly { readonly dimension: "key" | "user"; readonly value: string; readonly requestsPerMinute: number; readonly endsInMs: number }[];
 	/** Revision the record was read at. */
 	readonly revision: bigint;
 };

@@ -27,6 +27,7 @@ export class AttemptWatch {
 		return {
 			counters: authority.counters,
 			journalTurn: authority.journalTurn,
+			rates: authority.rates,
 			teamPolicy: (teamId) => authority.teamPolicy(teamId),
 			priceBook: () => authority.priceBook(),
 			findUnknownAnswer: (teamId, answerIds) => authority.findUnknownAnswer(teamId, answerIds),
@@ -52,6 +53,9 @@ export class AttemptWatch {
 			reservedNanoUsd,
 			clampedOutputTokens,
 			budgetLeftNanoUsd,
+			get tokensBooked() {
+				return attempt.tokensBooked;
+			},
 			settle: (input) => ended("settled", attempt.settle(input)),
 			release: (reason) => {
 				attempt.release(reason);

@@ -45,6 +45,7 @@ export class OpenAttempt implements Attempt {
 	private readonly state: AttemptState;
 	private readonly dependencies: AttemptDependencies;
 	private isOpen = true;
+	private booked: Amounts | undefined;
 
 	constructor(state: AttemptState, dependencies: AttemptDependencies) {
 		this.state = state;
@@ -65,6 +66,10 @@ export class OpenAttempt implements Attempt {
 
 	get budgetLeftNanoUsd(): NanoUsd | undefined {
 		return this.state.budgetLeftNanoUsd;
+	}
+
+	get tokensBooked(): number | undefined {
+		return this.booked === undefined ? undefined : Number(this.booked.tokens);
 	}
 
 	settle({ reported, ...detail }: SettleInput): Booked {
@@ -94,6 +99,7 @@ export class OpenAttempt implements Attempt {
 		book.release(this.state.reservation);
 		counters.released++;
 		this.journal(this.outcome(NOTHING, { outcome: "released", reason }));
+		this.booked = NOTHING;
 	}
 
 	charge(reason: string, detail: Omit<SettleInput, "reported">): Booked {
@@ -122,6 +128,7 @@ export class OpenAttempt implements Attempt {
 		if (ending.answerId !== undefined) this.dependencies.onKeptAnswer(this.state.record.teamId, ending);
 		try {
 			this.journal(outcome);
+			this.booked = cost;
 		} finally {
 			writer.enqueueAttempt({ reservation: this.state.record, outcome });
 		}

@@ -16,6 +16,7 @@ export function emptyCounters(): AuthorityCounters {
 		overruns: 0,
 		grants: 0,
 		recallsAnswered: 0,
+		rateExchanges: 0,
 		openReservations: 0,
 	};
 }

@@ -1,6 +1,8 @@
 import { hash } from "node:crypto";
 import { type CallDimensions, MAX_MATCHED_BUDGETS, matchBudgets } from "#domain/budget/match.ts";
 import { DEFAULT_TEAM_POLICY, readTeamPolicy } from "#domain/budget/team-policy.ts";
+import { type ActiveLimits, compileLimits } from "#domain/limits/rate-rules.ts";
+import { readTeamLimits } from "#domain/limits/team-limits.ts";
 import type { Authority, BudgetRule, TeamRecord } from "../authority/port.ts";
 import type { KeyIdentity, KeyResolution, TeamPolicy } from "./port.ts";
 
@@ -115,9 +117,10 @@ export class Directory {
 		const teamIds = this.known(changed);
 		for (let from = 0; from < teamIds.length; from += TEAMS_PER_RELOAD) {
 			const asked = teamIds.slice(from, from + TEAMS_PER_RELOAD);
+			const askedAtMs = this.nowMs();
 			const records = await this.authority.loadTeams(asked);
 			const present = records.filter(({ isDeleted }) => !isDeleted);
-			for (const record of present) this.remember(record);
+			for (const record of present) this.remember(record, askedAtMs);
 			const found = new Set(present.map(({ teamId }) => teamId));
 			for (const teamId of asked) if (!found.has(teamId)) this.teams.delete(teamId);
 		}
@@ -161,7 +164,7 @@ export class Directory {
 		const askedAtMs = this.nowMs(); // an end counts from before asking: never later than PostgreSQL's
 		const { resolution, expiresInMs, maxAsserted, team } = await this.authority.resolveKey(secret);
 		if (generation !== this.generation) return this.lookUp(secret, digest);
-		if (team) this.remember(team);
+		if (team) this.remember(team, askedAtMs);
 		if (this.keys.size >= MAX_CACHED_KEYS) this.forgetEverything();
 		this.forget(digest);
 		const expiresAtMs = expiresInMs === null ? Number.POSITIVE_INFINITY : askedAtMs + expiresInMs;
@@ -176,9 +179,15 @@ export class Directory {
 		return resolution;
 	}
 
-	private remember(record: TeamRecord): void {
+	private remember(record: TeamRecord, askedAtMs: number): void {
 		const known = this.teams.get(record.teamId);
 		if (known && known.record.revision >= record.revision) return;
-		this.teams.set(record.teamId, { record, policy: readTeamPolicy(record.policy).policy, matches: new Map() });
+		const policy = { ...readTeamPolicy(record.policy).policy, limits: limitsOf(record, askedAtMs) };
+		this.teams.set(record.teamId, { record, policy, matches: new Map() });
 	}
+}
+
+function limitsOf({ teamId, limits, throttles = [] }: TeamRecord, askedAtMs: number): ActiveLimits | undefined {
+	const active = throttles.map(({ endsInMs, ...throttle }) => ({ ...throttle, endsAtMs: askedAtMs + endsInMs }));
+	return compileLimits(teamId, readTeamLimits(limits), active);
 }

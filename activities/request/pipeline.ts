@@ -5,7 +5,9 @@ import type { FieldTable } from "#domain/bound/field-table.ts";
 import { inspectRequest } from "#domain/bound/inspect-request.ts";
 import type { Bound, Endpoint, InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
+import { withLoweredOutput } from "#domain/limits/caps.ts";
 import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
+import { CallLimits, type CallProblem } from "./call-limits.ts";
 import type { Caller } from "./caller.ts";
 import { checkReferences } from "./check-references.ts";
 import { chooseDeployments } from "./choose-deployments.ts";
@@ -17,7 +19,10 @@ import { canCountExactly, refineBound } from "./refine-bound.ts";
 import { type AttemptEnd, runAttempt } from "./run-attempt.ts";
 
 /** What one call asks of the authority. */
-export type CallAuthority = Pick<RequestAuthority, "teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "journalTurn" | "counters">;
+export type CallAuthority = Pick<
+	RequestAuthority,
+	"teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "journalTurn" | "rates" | "counters"
+>;
 
 /**
  * The order of a real-time call: scope → inspect → model and price → bound → decide → admit → send → settle.
@@ -63,7 +68,7 @@ export type ModelCallInput = {
 
 export type CallEnd =
 	/** The caller has his answer, or has left. */
-	{ readonly kind: "answered" } | { readonly kind: "refused"; readonly refusal: Refusal } | { readonly kind: "rejected"; readonly problem: RequestProblem };
+	{ readonly kind: "answered" } | { readonly kind: "refused"; readonly refusal: Refusal } | { readonly kind: "rejected"; readonly problem: CallProblem };
 
 const ANSWERED: CallEnd = { kind: "answered" };
 
@@ -76,8 +81,20 @@ export async function serveCall(dependencies: PipelineDependencies, input: Model
 	const checked = checkReferences(prepared.request, { teamId: input.key.teamId, policy, authority: dependencies.authority });
 	const problem = checked instanceof Promise ? await checked : checked;
 	if (problem !== undefined) return { kind: "rejected", problem };
-	const scope = { dependencies, input, caller, policy, book, request: prepared.request };
-	let tried = await tryDeployments(scope, prepared.candidates);
+	const { request } = prepared;
+	const limits =
+		policy.limits && new CallLimits(policy.limits, dependencies.authority.rates, { key: input.key, asserted: input.asserted, model: request.model });
+	try {
+		return await serveWithin({ dependencies, input, caller, policy, book, request, limits }, prepared.candidates);
+	} finally {
+		limits?.end();
+	}
+}
+
+/** Deployments of the alias that was asked for, then of those that lines of budgets name instead. */
+async function serveWithin(scope: CallScope, candidates: readonly PricedDeployment[]): Promise<CallEnd> {
+	const { dependencies, input, book } = scope;
+	let tried = await tryDeployments(scope, candidates);
 	while (tried.kind === "degraded") {
 		const { serving } = tried;
 		const choice = chooseDeployments(dependencies.catalog, book, { model: serving.served, endpoint: input.endpoint });
@@ -145,24 +162,33 @@ type CallScope = {
 	readonly request: InspectedRequest;
 	/** Set where lines of budgets make another alias serve it. */
 	readonly serving?: Serving;
+	/** Undefined where the team has none. */
+	readonly limits: CallLimits | undefined;
 };
 
-type Tried = AttemptEnd | Degraded | { readonly kind: "refused"; readonly refusal: Refusal };
+type Tried = AttemptEnd | Degraded | { readonly kind: "refused"; readonly refusal: Refusal } | { readonly kind: "failed"; readonly problem: CallProblem };
+
+/** The most a try can take, and the output cap to which the team's limits lowered it. */
+type Measured = { readonly bound: Bound; readonly cappedOutputTokens: number | undefined };
 
 /** One deployment: its own bound, reservation and attempt id (money-path §6). */
 async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Promise<Tried> {
 	const { dependencies, policy, request } = scope;
 	const bounded = boundRequest(request, candidate.line, boundOptions(policy, candidate));
 	if (bounded.kind === "unbounded") return { kind: "failed", problem: bounded.problem };
+	const limiting = scope.limits?.admit(bounded.bound, () => exactBound(scope, candidate, { bound: bounded.bound, left: undefined }));
+	const limited = limiting instanceof Promise ? await limiting : limiting;
+	if (limited?.kind === "refused") return { kind: "failed", problem: limited.problem };
+	const measured: Measured = limited ?? { bound: bounded.bound, cappedOutputTokens: undefined };
 	if (dependencies.decider.isAsked) {
 		const { key, asserted } = scope.input;
-		const problem = await decideCall(dependencies.decider, { key, asserted, request, candidate, bound: bounded.bound });
+		const problem = await decideCall(dependencies.decider, { key, asserted, request, candidate, bound: measured.bound });
 		if (problem !== undefined) return { kind: "failed", problem };
 	}
-	const asked = dependencies.authority.admit(toAdmission(scope, candidate, bounded.bound));
+	const asked = dependencies.authority.admit(toAdmission(scope, candidate, measured));
 	const admission: Admission = asked instanceof Promise ? await asked : asked;
 	if (admission.kind === "refused") return admission.servedAs === undefined ? admission : { kind: "degraded", serving: admission.servedAs };
-	return send(scope, candidate, { attempt: admission.attempt, bound: bounded.bound });
+	return send(scope, candidate, { attempt: admission.attempt, bound: measured.bound });
 }
 
 function boundOptions(policy: TeamPolicy, { deployment }: PricedDeployment): BoundOptions {
@@ -171,7 +197,7 @@ function boundOptions(policy: TeamPolicy, { deployment }: PricedDeployment): Bou
 	return { clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap, defaultTiers, tokenPermille, ...(enforcedCapFields && { enforcedCapFields }) };
 }
 
-function toAdmission(scope: CallScope, candidate: PricedDeployment, bound: Bound): AdmissionInput {
+function toAdmission(scope: CallScope, candidate: PricedDeployment, { bound, cappedOutputTokens }: Measured): AdmissionInput {
 	const { input, request } = scope;
 	return {
 		requestId: input.requestId,
@@ -187,16 +213,23 @@ function toAdmission(scope: CallScope, candidate: PricedDeployment, bound: Bound
 		line: candidate.line,
 		book: scope.book,
 		bound,
-		...(canCountExactly(scope.request, candidate) && { refineBound: (left) => refine(scope, candidate, { bound, left }) }),
+		cappedOutputTokens,
+		...(canCountExactly(scope.request, candidate) && {
+			refineBound: async (left) => {
+				const exact = await exactBound(scope, candidate, { bound, left });
+				return exact === undefined || cappedOutputTokens === undefined ? exact : withLoweredOutput(exact, cappedOutputTokens);
+			},
+		}),
 		leaving: scope.caller.leaving,
 	};
 }
 
-function refine(
+async function exactBound(
 	{ dependencies, policy, request }: CallScope,
 	candidate: PricedDeployment,
 	{ bound, left }: { bound: Bound; left: Left | undefined },
 ): Promise<Bound | undefined> {
+	if (!canCountExactly(request, candidate)) return undefined;
 	return refineBound({ request, line: candidate.line, options: boundOptions(policy, candidate), bound, left, exactTokens: dependencies.exactTokens });
 }
 
@@ -224,9 +257,11 @@ async function send(
 		degradedFrom: scope.serving?.asked,
 	};
 	const { authority, transport, nowMs, crashPoint } = dependencies;
+	scope.limits?.sending();
 	const running = runAttempt(plan, { transport, caller, journalTurn: authority.journalTurn, nowMs, crashPoint });
 	dependencies.observer.observeOverhead(dependencies.nowMs() - input.receivedAtMs);
 	const end = await running;
+	scope.limits?.ended({ isSent: end.kind !== "not_sent", tokensUsed: attempt.tokensBooked });
 	dependencies.observer.observeUpstream(dependencies.nowMs() - sentAtMs);
 	return end;
 }

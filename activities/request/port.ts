@@ -1,9 +1,11 @@
 import type { Bound, Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
+import type { ActiveLimits } from "#domain/limits/rate-rules.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { PriceBook, PriceLine, Protocol } from "#domain/pricing/price-book.ts";
 import type { ReportedUsage, Usage } from "#domain/usage/usage.ts";
+import type { RateKeeper } from "../limits/rate-keeper.ts";
 import type { JournalTurn } from "./journal-turn.ts";
 import type { Leaving } from "./leaving.ts";
 
@@ -41,6 +43,8 @@ export type TeamPolicy = {
 	readonly outageAllowanceNanoUsd: number;
 	readonly outageAllowanceTokens: number;
 	readonly maxCallMs: number;
+	/** Caps and rates; absent where the team has none. */
+	readonly limits?: ActiveLimits | undefined;
 };
 
 /** An amount in the unit of its budget. */
@@ -64,6 +68,8 @@ export type AdmissionInput = {
 	/** The book it is bounded with, and will be settled with. */
 	readonly book: PriceBook;
 	readonly bound: Bound;
+	/** The output cap to which a limit of the team lowered `bound` already; the body must carry it. Absent: none did. */
+	readonly cappedOutputTokens?: number | undefined;
 	/**
 	 * A lower bound of the same call that takes a moment to prove; asked for once, and only where `bound` would be
 	 * refused or clamped. Resolves to undefined where there is none. Absent: none can be proven. `left` is what the
@@ -129,6 +135,8 @@ export type Attempt = {
 	readonly clampedOutputTokens: number | undefined;
 	/** Smallest money left over the matching budgets as of the last grant; undefined for an unlimited team. */
 	readonly budgetLeftNanoUsd: NanoUsd | undefined;
+	/** Tokens booked, once it has ended; undefined before, and where the ending could not be journaled. */
+	readonly tokensBooked: number | undefined;
 	/** 2xx with an answer: settled when the usage is usable, else charged at the reservation, unresolved. */
 	settle(input: SettleInput): Booked;
 	/** Nothing was billed (no byte written, or a status that does not bill). */
@@ -163,6 +171,8 @@ export type RequestAuthority = {
 	admit(input: AdmissionInput): Admission | Promise<Admission>;
 	/** Endings called in a step of it are journaled with the others of the turn; where that fails they count as unknown, at their reservations. */
 	readonly journalTurn: Pick<JournalTurn, "add">;
+	/** Requests and tokens per minute, calls in flight. */
+	readonly rates: Pick<RateKeeper, "open" | "take" | "end">;
 	/** For /readyz: authority reachable, lease live, journal writable. */
 	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] };
 	/** Counters for tests and /metrics. */
@@ -189,5 +199,7 @@ export type AuthorityCounters = {
 	overruns: number;
 	grants: number;
 	recallsAnswered: number;
+	/** Statements about rates, in the background or for a call that waits. */
+	rateExchanges: number;
 	openReservations: number;
 };

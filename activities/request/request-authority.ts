@@ -1,6 +1,8 @@
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import type { AheadReply, Authority, Claim, GrantReply } from "../authority/port.ts";
 import type { LedgerWriter } from "../ledger/record.ts";
+import type { RateAuthority } from "../limits/port.ts";
+import { RateKeeper } from "../limits/rate-keeper.ts";
 import type { CurrentPriceBook } from "../pricebooks/port.ts";
 import { AdmissionQueue, type Units } from "./admission-queue.ts";
 import type { OpaqueUserId } from "./claimed-users.ts";
@@ -21,6 +23,7 @@ export type RequestAuthorityDependencies = {
 	/** Newest change revision when the epoch was registered. */
 	readonly revision: bigint;
 	readonly authority: Authority;
+	readonly rateAuthority: RateAuthority;
 	readonly journal: DurableJournal;
 	/** Stands in the books for what a caller says of his user. */
 	readonly opaqueUserId: OpaqueUserId;
@@ -47,6 +50,7 @@ export async function createRequestAuthority(dependencies: RequestAuthorityDepen
 class GatewayAuthority implements RequestAuthority {
 	readonly counters = emptyCounters();
 	readonly journalTurn: JournalTurn;
+	readonly rates: RateKeeper;
 	private readonly dependencies: RequestAuthorityDependencies;
 	private readonly book = new LeaseBook();
 	private readonly drained = new DrainSignal();
@@ -69,6 +73,7 @@ class GatewayAuthority implements RequestAuthority {
 		this.directory = new Directory(authority, nowMs);
 		this.prices = new CurrentPrices(dependencies.loadPriceBook, onError);
 		const onFenced = (): void => this.fence();
+		this.rates = new RateKeeper({ rates: dependencies.rateAuthority, nowMs, onFenced, onError, counters });
 		this.queue = new AdmissionQueue({
 			authority,
 			book,
@@ -158,6 +163,7 @@ class GatewayAuthority implements RequestAuthority {
 		const isFlushed = await this.flushLast(Math.max(500, endsAtMs - nowMs()));
 		const isClean = isFlushed && this.counters.openReservations === 0;
 		if (isClean) await this.keeper.returnAll().catch(this.dependencies.onError);
+		await this.rates.close();
 		this.keeper.stop();
 		this.prices.stop();
 		this.isDrained = true;

@@ -169,7 +169,8 @@ export class Reserving {
 		const { crashPoint, gatewayId, epoch, journal, journalTurn, opaqueUserId, wallClockMs } = this.dependencies;
 		const n = this.nextAttempt++;
 		crashPoint("after-reserve");
-		const identity = { n, attemptId: `${gatewayId}-${epoch}-${n}`, reservedAtMs: wallClockMs(), clampedOutputTokens };
+		const attemptId = `${gatewayId}-${epoch}-${n}`;
+		const identity = { n, attemptId, reservedAtMs: wallClockMs(), clampedOutputTokens: clampedOutputTokens ?? input.cappedOutputTokens };
 		const record: ReservationRecord = reservationRecord(input, reservation, identity, opaqueUserId);
 		const observed = observedRefusals(input, reservation, () => this.refusalIdentity());
 		return new Promise((resolve, reject) => {

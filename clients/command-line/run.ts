@@ -12,6 +12,7 @@ import { addPolicyCommands } from "./commands/policy.ts";
 import { addPriceCommands } from "./commands/price.ts";
 import { addSpendCommands } from "./commands/spend.ts";
 import { addTeamCommands } from "./commands/team.ts";
+import { addThrottleCommands } from "./commands/throttle.ts";
 import { addUserCommands } from "./commands/user.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { CommandFailure, type Terminal } from "./output.ts";
@@ -41,6 +42,7 @@ export function createProgram(terminal: Terminal): Command {
 	addSystemOptions(program);
 	program.addHelpText("after", "\nExample:\n  $ npx tollgate team create search --limit 100 --window day\n  $ npx tollgate key create --team search");
 	addTeamCommands(program, terminal);
+	addThrottleCommands(program, terminal);
 	addKeyCommands(program, terminal);
 	addBudgetCommands(program, terminal);
 	addPolicyCommands(program, terminal);

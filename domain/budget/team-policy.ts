@@ -20,14 +20,27 @@ export const DEFAULT_TEAM_POLICY = {
 	outageAllowanceTokens: 0,
 	/** Longest life of one call; a reservation without outcome is pending no longer than this plus a minute. */
 	maxCallMs: 900_000,
+	/**
+	 * A key or user whose cost of ten minutes is further above its own history than this many robust standard deviations (and than four
+	 * times its median) is throttled for a while; 0 = nobody is. domain/limits/velocity.ts.
+	 */
+	velocitySigmas: 6,
+	/** Less than this in ten minutes is never too fast. */
+	velocityMinimumNanoUsd: 5_000_000_000,
+	velocityThrottleMinutes: 15,
 } as const;
 
 export type TeamPolicyValues = {
 	readonly [Name in keyof typeof DEFAULT_TEAM_POLICY]: (typeof DEFAULT_TEAM_POLICY)[Name] extends number ? number : (typeof DEFAULT_TEAM_POLICY)[Name];
 };
 
-type NumberField = "admissionWaitMs" | "clampFloorTokens" | "clampFloorReasoningTokens" | "outageAllowanceNanoUsd" | "outageAllowanceTokens" | "maxCallMs";
-const MAY_BE_ZERO: ReadonlySet<string> = new Set(["admissionWaitMs", "outageAllowanceNanoUsd", "outageAllowanceTokens"] satisfies NumberField[]);
+type NumberField = { [Name in keyof TeamPolicyValues]: TeamPolicyValues[Name] extends number ? Name : never }[keyof TeamPolicyValues];
+const MAY_BE_ZERO: ReadonlySet<string> = new Set([
+	"admissionWaitMs",
+	"outageAllowanceNanoUsd",
+	"outageAllowanceTokens",
+	"velocitySigmas",
+] satisfies NumberField[]);
 const MAX_VALUE: Readonly<Record<NumberField, number>> = {
 	admissionWaitMs: 60_000,
 	clampFloorTokens: 1_000_000,
@@ -35,6 +48,9 @@ const MAX_VALUE: Readonly<Record<NumberField, number>> = {
 	outageAllowanceNanoUsd: 1_000_000_000_000_000, // a million USD, exact in JSON
 	outageAllowanceTokens: 1_000_000_000_000,
 	maxCallMs: 3_600_000,
+	velocitySigmas: 1_000,
+	velocityMinimumNanoUsd: 1_000_000_000_000_000,
+	velocityThrottleMinutes: 1_440,
 };
 
 /** The team's stored policy (JSON object) over the defaults; a value of the wrong type or size names its field. */

@@ -11,6 +11,7 @@ import { changeTeam, createTeam, deleteTeam, freezeTeam } from "#activities/admi
 import { readTeamToday } from "#activities/administration/today.ts";
 import { eraseUser, listUserNames, nameUser, readUserNames } from "#activities/administration/users.ts";
 import { createVirtualKey, listVirtualKeys, revokeVirtualKey, rotateVirtualKey } from "#activities/keys/postgres.ts";
+import { endThrottle, listThrottles } from "#activities/limits/throttles.ts";
 import { setPrice } from "#activities/pricebooks/postgres.ts";
 import * as contract from "#clients/administration-contract.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
@@ -62,7 +63,7 @@ const teams: readonly Route[] = [
 	}),
 	defineRoute("PATCH /teams/{teamId}", {
 		operationId: "changeTeam",
-		summary: "Change a team's policy, or declare it unlimited",
+		summary: "Change a team's policy or limits, or declare it unlimited",
 		body: contract.ChangeTeamRequest,
 		answer: contract.Team,
 		handle: (context, { params, body }) => changeTeam(context, params["teamId"] ?? "", body),
@@ -88,6 +89,29 @@ const teams: readonly Route[] = [
 		summary: "Let a frozen team spend again",
 		answer: contract.FrozenTeam,
 		handle: (context, { params }) => freezeTeam(context, params["teamId"] ?? "", { isFrozen: false, reason: "" }),
+	}),
+];
+
+const throttles: readonly Route[] = [
+	defineRoute("GET /throttles", {
+		operationId: "listThrottles",
+		summary: "Keys and users that are throttled",
+		answer: contract.ThrottleList,
+		query: z.strictObject({ teamId: z.string().optional() }),
+		handle: async ({ database }, { query }) => {
+			await requireKnownTeam(database, query.teamId);
+			return { throttles: await listThrottles(database, query.teamId) };
+		},
+	}),
+	defineRoute("DELETE /throttles", {
+		operationId: "endThrottle",
+		summary: "End a throttle before its time",
+		query: contract.EndThrottleRequest,
+		answer: contract.Done,
+		handle: async (context, { query }) => {
+			await inForce(context, endThrottle(context.database, query, context.adminName));
+			return DONE;
+		},
 	}),
 ];
 
@@ -340,6 +364,7 @@ function copy(values: readonly string[] | null): string[] | null {
 /** Every route that needs an admin key, in the order of the document. */
 export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...teams,
+	...throttles,
 	...keys,
 	...budgets,
 	...INCREASE_ROUTES,

@@ -199,12 +199,12 @@ describe("by OPA_URL", () => {
 
 	test("every call is asked about, remembered, counted and, where it is denied, logged without what the caller claims", async () => {
 		const { opa, lines, url, close } = await startWithOpa({ allow: false, reasons: ["Not today."] });
-		const answers = [await rawCall(url, { body: chatBody({}, { user: "eve" }) }), await rawCall(url, { body: chatBody({}, { user: "eve" }) })];
+		const answers = [await rawCall(url, { body: chatBody({}, { user: "eve@example" }) }), await rawCall(url, { body: chatBody({}, { user: "eve@example" }) })];
 		const metrics = await (await fetch(`${url}/metrics`)).text();
 		await close();
 		expect(answers.map(({ status }) => status)).toEqual([403, 403]);
 		expect(opa.received.map(({ body }) => JSON.parse(body.toString()))).toEqual([
-			{ input: expect.objectContaining({ team: "demo", claimed: { user: "eve" } }) },
+			{ input: expect.objectContaining({ team: "demo", claimed: { user: "eve@example" } }) },
 		]);
 		expect(metrics).toContain('tollgate_decisions_total{decision="denied"} 2');
 		expect(metrics).toContain("tollgate_decisions_remembered_total 1");
@@ -212,7 +212,7 @@ describe("by OPA_URL", () => {
 			expect.objectContaining({ msg: "every call is decided by OPA" }),
 			expect.objectContaining({ msg: "a call was denied by policy", team: "demo", keyId: "key1", reasons: ["Not today."] }),
 		]);
-		expect(JSON.stringify(lines)).not.toContain("eve");
+		expect(JSON.stringify(lines)).not.toContain("eve@example");
 	});
 
 	test("an engine that cannot be understood closes the gateway, and the log says why", async () => {

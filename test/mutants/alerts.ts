@@ -48,8 +48,8 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "what one worker has claimed no other sends",
 		...CLAIM,
-		from: "SET busy_until = clock_timestamp() + p_claim_ms * interval '1 millisecond', attempts",
-		to: "SET attempts",
+		from: "SET busy_until = clock_timestamp() + p_claim_ms * interval '1 millisecond', claimed_by",
+		to: "SET claimed_by",
 		titles: [
 			"is claimed by one of two workers",
 			"of a worker that died between sending and recording goes out again under the same id, marked as a possible repeat",
@@ -65,7 +65,7 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an end is not overtaken by what is told again",
 		...CLAIM,
-		from: " AND c.resending_until <= clock_timestamp() AND EXISTS",
+		from: " AND NOT (c.resending_until > clock_timestamp() AND c.resending_by = ANY (v_living)) AND EXISTS",
 		to: " AND EXISTS",
 		titles: ["is not overtaken by its own end: nothing else is sent there meanwhile"],
 	},
@@ -113,7 +113,7 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		...GUARD,
 		from: ' && (parsed.kind() === "ipv4" || parsed.match(ipaddr.parse(GLOBAL_UNICAST), 3))',
 		to: "",
-		titles: ["the address ::127.0.0.1 is everybody's, or not"],
+		titles: ["the address ::7f00:1 is everybody's, or not"],
 	},
 	{
 		rule: "the time of a webhook is signed",

@@ -9,6 +9,7 @@ import { DECISION_MUTANTS } from "./decisions.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
 import { INCREASE_MUTANTS } from "./increases.ts";
+import { LIMIT_MUTANTS } from "./limits.ts";
 import type { Mutant } from "./mutant.ts";
 import { OPERATION_MUTANTS } from "./operations.ts";
 import { POLICY_MUTANTS } from "./policy.ts";
@@ -64,6 +65,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,
 	...ALERT_MUTANTS,
+	...LIMIT_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */

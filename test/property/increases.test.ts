@@ -104,12 +104,14 @@ class Played {
 		return this.ids.at(-1 - back) ?? "inc_ffffffffffff";
 	}
 
+	/** "refused": what stands before the next raise is written, the raise itself is refused. */
 	private carryOut(how: "written" | "refused"): void {
-		const [effect] = this.state.outbox;
-		if (effect === undefined) return;
-		const isWrite = effect.kind === "applyIncrease" || effect.kind === "recordIncrease" || effect.kind === "endIncreases";
-		if (how === "refused" && effect.kind === "applyIncrease") this.apply({ kind: "effectRefused", id: effect.id, problem: "no" });
-		else this.apply({ kind: "effectDone", id: effect.id, heldRevision: isWrite ? effect.revision : null });
+		const isRefused = how === "refused" && this.state.outbox.some(({ kind }) => kind === "applyIncrease");
+		for (let [effect] = this.state.outbox; effect !== undefined; [effect] = this.state.outbox) {
+			if (isRefused && effect.kind === "applyIncrease") return this.apply({ kind: "effectRefused", id: effect.id, problem: "no" });
+			this.apply({ kind: "effectDone", id: effect.id, heldRevision: "revision" in effect ? effect.revision : null });
+			if (!isRefused) return;
+		}
 	}
 
 	private note(id: string, status: string): void {

@@ -1,7 +1,6 @@
 import pg from "pg";
 import type { ClaimedDelivery } from "#activities/alerts/port.ts";
-import { createPostgresAlertOutbox } from "#activities/alerts/postgres.ts";
-import { Connection } from "#activities/database/connection.ts";
+import { type OpenAlertOutbox, openAlertOutbox } from "#activities/alerts/postgres.ts";
 import { createTestDatabase, type TestDatabase } from "./postgres.ts";
 
 type Raised = {
@@ -17,25 +16,23 @@ type Raised = {
 export class AlertDatabase {
 	readonly database: TestDatabase;
 	readonly client: pg.Client;
-	readonly connection: Connection;
-	readonly outbox: ReturnType<typeof createPostgresAlertOutbox>;
+	readonly outbox: OpenAlertOutbox;
 
-	private constructor(database: TestDatabase, client: pg.Client, connection: Connection) {
+	private constructor(database: TestDatabase, client: pg.Client) {
 		this.database = database;
 		this.client = client;
-		this.connection = connection;
-		this.outbox = createPostgresAlertOutbox(connection);
+		this.outbox = openAlertOutbox(database.url, () => undefined);
 	}
 
 	static async open(): Promise<AlertDatabase> {
 		const database = await createTestDatabase();
 		const client = new pg.Client({ connectionString: database.url });
 		await client.connect();
-		return new AlertDatabase(database, client, new Connection({ url: database.url, applicationName: "tollgate-worker-alerts" }));
+		return new AlertDatabase(database, client);
 	}
 
 	async close(): Promise<void> {
-		await this.connection.close();
+		await this.outbox.close();
 		await this.client.end();
 		await this.database.close();
 	}

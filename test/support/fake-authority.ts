@@ -1,3 +1,4 @@
+import { RateKeeper } from "#activities/limits/rate-keeper.ts";
 import { emptyCounters } from "#activities/request/counters.ts";
 import { JournalTurn } from "#activities/request/journal-turn.ts";
 import type { Admission, AdmissionInput, Attempt, Booked, KeyIdentity, Refusal, RequestAuthority, SettleInput, TeamPolicy } from "#activities/request/port.ts";
@@ -5,6 +6,7 @@ import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { PriceBook } from "#domain/pricing/price-book.ts";
 import { priceUsage } from "#domain/pricing/price-usage.ts";
+import { createMemoryRates } from "./memory-rates.ts";
 
 /** What became of one attempt, in the order the pipeline said so. */
 export type FakeAttempt = {
@@ -35,6 +37,8 @@ export type FakeAuthority = RequestAuthority & {
 	/** Set to hold admissions until it resolves. */
 	gate: Promise<void> | undefined;
 	isReady: boolean;
+	/** One gateway's rates; give it another to play several. */
+	rates: RateKeeper;
 };
 
 export const TEST_KEY = "tg_test_0123456789";
@@ -58,6 +62,13 @@ export function createFakeAuthority(book: PriceBook): FakeAuthority {
 		endingsTried: 0,
 		gate: undefined,
 		isReady: true,
+		rates: new RateKeeper({
+			rates: createMemoryRates().of("g1"),
+			nowMs: () => performance.now(),
+			onFenced: () => undefined,
+			onError: () => undefined,
+			counters,
+		}),
 		counters,
 		resolveKey(secret) {
 			const key = authority.keys.get(secret);
@@ -77,7 +88,7 @@ export function createFakeAuthority(book: PriceBook): FakeAuthority {
 		},
 		journalTurn: new JournalTurn({ together: (work) => work() }),
 		readiness: () => ({ isReady: authority.isReady, reasons: authority.isReady ? [] : ["the authority is not reachable"] }),
-		drain: () => Promise.resolve(),
+		drain: () => authority.rates.close(),
 	};
 	return authority;
 }
@@ -90,10 +101,11 @@ function admit(authority: FakeAuthority, input: AdmissionInput): Admission {
 		return { kind: "refused", refusal: toRefusal(authority, money) };
 	}
 	const reservedNanoUsd = clamp === undefined ? input.bound.nanoUsd : input.bound.at(clamp).nanoUsd;
+	const clampedOutputTokens = clamp ?? input.cappedOutputTokens;
 	if (money !== undefined) authority.moneyNanoUsd = money - reservedNanoUsd;
 	authority.counters.admitted += 1;
 	authority.counters.openReservations += 1;
-	return { kind: "admitted", attempt: openAttempt(authority, { input, reservedNanoUsd, clampedOutputTokens: clamp }) };
+	return { kind: "admitted", attempt: openAttempt(authority, { input, reservedNanoUsd, clampedOutputTokens }) };
 }
 
 function toRefusal(authority: FakeAuthority, leftAmount: NanoUsd): Refusal {
@@ -134,7 +146,8 @@ function openAttempt(authority: FakeAuthority, opening: Opening): Attempt {
 		httpStatus: null,
 	};
 	authority.attempts.push(record);
-	const end = (outcome: "settled" | "released" | "unresolved" | "estimated", costNanoUsd: NanoUsd): Booked => {
+	let tokensBooked: number | undefined;
+	const end = (outcome: "settled" | "released" | "unresolved" | "estimated", costNanoUsd: NanoUsd, tokens: number): Booked => {
 		authority.endingsTried += 1;
 		if (authority.endingError !== undefined) throw authority.endingError;
 		if (record.outcome !== "open") throw new Error(`${record.attemptId} ended twice: ${record.outcome}, then ${outcome}`);
@@ -142,6 +155,7 @@ function openAttempt(authority: FakeAuthority, opening: Opening): Attempt {
 		record.costNanoUsd = costNanoUsd;
 		if (outcome !== "estimated") authority.counters[outcome] += 1;
 		authority.counters.openReservations -= 1;
+		tokensBooked = tokens;
 		if (authority.moneyNanoUsd !== undefined) authority.moneyNanoUsd += record.reservedNanoUsd - costNanoUsd;
 		return { outcome: outcome === "released" ? "unresolved" : outcome, costNanoUsd };
 	};
@@ -150,26 +164,31 @@ function openAttempt(authority: FakeAuthority, opening: Opening): Attempt {
 		reservedNanoUsd: record.reservedNanoUsd,
 		clampedOutputTokens: record.clampedOutputTokens,
 		budgetLeftNanoUsd: authority.moneyNanoUsd,
+		get tokensBooked() {
+			return tokensBooked;
+		},
 		settle(input) {
 			record.settledWith = input;
 			for (const id of [input.answerId ?? [], input.itemIds ?? []].flat()) authority.answers.set(id, opening.input.key.teamId);
 			record.httpStatus = input.httpStatus;
-			if (input.reported.kind === "unusable") return end("unresolved", record.reservedNanoUsd);
-			return end("settled", priceUsage(input.reported.usage, opening.input.line, "standard").costNanoUsd);
+			if (input.reported.kind === "unusable") return end("unresolved", record.reservedNanoUsd, opening.input.bound.tokens);
+			const { usage } = input.reported;
+			return end("settled", priceUsage(usage, opening.input.line, "standard").costNanoUsd, usage.inputTokens + usage.outputTokens);
 		},
 		release(reason) {
 			record.reason = reason;
-			end("released", 0n);
+			end("released", 0n, 0);
 		},
 		estimate(input) {
 			record.reason = input.reason;
 			const cost = priceUsage(input.usage, opening.input.line, "standard").costNanoUsd;
-			return end("estimated", cost < record.reservedNanoUsd ? cost : record.reservedNanoUsd);
+			const tokens = input.usage.inputTokens + input.usage.outputTokens;
+			return end("estimated", cost < record.reservedNanoUsd ? cost : record.reservedNanoUsd, tokens);
 		},
 		charge(reason, detail) {
 			record.reason = reason;
 			record.httpStatus = detail.httpStatus;
-			return end("unresolved", record.reservedNanoUsd);
+			return end("unresolved", record.reservedNanoUsd, opening.input.bound.tokens);
 		},
 	};
 }

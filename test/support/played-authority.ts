@@ -7,6 +7,7 @@ import { createRequestAuthority } from "#activities/request/request-authority.ts
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { makePriceBook } from "#domain/pricing/make-price-book.ts";
 import type { PriceLine } from "#domain/pricing/price-book.ts";
+import { createMemoryRates } from "./memory-rates.ts";
 import { TEST_LINE, testBound, testCall } from "./request-authority.ts";
 
 /** A gateway's request layer on an authority the test plays: one key, one team, one budget of 1,000, nothing held elsewhere. */
@@ -66,6 +67,7 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 		epoch: 1n,
 		revision: 0n,
 		authority: fake,
+		rateAuthority: createMemoryRates().of("g1"),
 		opaqueUserId: (_teamId, text) => `opaque ${text}`,
 		journal: { append, together, close: () => undefined, whenDurable: () => world.durable },
 		createWriter: () => ({

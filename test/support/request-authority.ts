@@ -1,7 +1,8 @@
 import type { Authority } from "#activities/authority/port.ts";
-import { createPostgresAuthority } from "#activities/authority/postgres.ts";
+import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import type { AttemptRow, JournalRecord, LedgerWriter, RefusalRecord } from "#activities/ledger/record.ts";
+import { createPostgresRates } from "#activities/limits/postgres.ts";
 import { Departure, type Leaving } from "#activities/request/leaving.ts";
 import type { AdmissionInput, KeyIdentity, RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
@@ -71,11 +72,13 @@ export async function startTestGateway(url: string, gatewayId: string, through =
 		},
 		close: async () => void (await Promise.all(pending)),
 	};
+	const asking = openAsking({ url, gatewayId });
 	const authority = await createRequestAuthority({
 		gatewayId,
 		epoch,
 		revision: 0n,
-		authority: through(createPostgresAuthority({ url, gatewayId, epoch })),
+		authority: through(createPostgresAuthority({ url, gatewayId, epoch, asking })),
+		rateAuthority: createPostgresRates({ asking, gatewayId, epoch }),
 		journal,
 		opaqueUserId: (_teamId, text) => `opaque ${text}`,
 		createWriter: () => writer,

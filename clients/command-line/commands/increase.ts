@@ -109,7 +109,7 @@ function increaseTable(increases: readonly Increase[]): string {
 			increase.id,
 			increase.teamId,
 			budgetOf(increase),
-			`${increase.kind === "line" ? "beyond " : "+"}${amount(increase.askedAmount, increase.unit)}`,
+			askedOf(increase),
 			increase.status === "approved" && increase.kind === "increase" ? `+${amount(increase.grantedAmount ?? "0", increase.unit)} in force` : increase.status,
 			increase.until ?? "end of its window",
 			increase.requestedBy,
@@ -118,14 +118,19 @@ function increaseTable(increases: readonly Increase[]): string {
 	);
 }
 
+/** What a line asks for is leave to spend beyond it. */
+function askedOf({ kind, askedAmount, unit }: Increase): string {
+	return kind === "line" ? `to spend beyond ${amount(askedAmount, unit)}` : amount(askedAmount, unit);
+}
+
 function increaseText(increase: Increase): string {
-	const { id, teamId, unit, askedAmount, grantedAmount, status, until, limitBefore, limitAfter } = increase;
+	const { id, teamId, unit, grantedAmount, status, until, limitBefore, limitAfter } = increase;
 	const raised = limitBefore !== null && limitAfter !== null ? `, limit ${amount(limitBefore, unit)} → ${amount(limitAfter, unit)}` : "";
 	const byHand = (isByHand: boolean | null): string => (isByHand ? " (by hand)" : "");
 	return [
-		`${id}: ${status}${grantedAmount === null ? "" : `, ${amount(grantedAmount, unit)} granted`}${raised}`,
+		`${id}: ${status}${grantedAmount === null || increase.kind === "line" ? "" : `, ${amount(grantedAmount, unit)} granted`}${raised}`,
 		`  budget   ${teamId}: ${budgetOf(increase)}`,
-		`  asked    ${amount(askedAmount, unit)} until ${until ?? "its window ends"}, by ${increase.requestedBy}${byHand(increase.isRequestedByHand)} at ${increase.requestedAt}`,
+		`  asked    ${askedOf(increase)} until ${until ?? "its window ends"}, by ${increase.requestedBy}${byHand(increase.isRequestedByHand)} at ${increase.requestedAt}`,
 		`  why      ${increase.reason}`,
 		increase.decidedBy === null
 			? `  decision none yet; it expires ${increase.expiresAt}`

@@ -5,7 +5,16 @@ import { addCommand, addGroup } from "../command.ts";
 import { amount, CommandFailure, type Terminal, table } from "../output.ts";
 import { oneOf, readJsonObject, someText, timeZone, wholeNumber } from "../values.ts";
 
-type TeamOptions = { limit?: string; window?: string; timeZone?: string; unlimited?: boolean; policy?: string; admissionWaitMs?: string; reason?: string };
+type TeamOptions = {
+	limit?: string;
+	window?: string;
+	timeZone?: string;
+	unlimited?: boolean;
+	policy?: string;
+	limits?: string;
+	admissionWaitMs?: string;
+	reason?: string;
+};
 
 export function addTeamCommands(program: Command, terminal: Terminal): void {
 	const team = addGroup(program, "team", {
@@ -35,17 +44,22 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 	});
 	addCommand<TeamOptions>(team, terminal, {
 		usage: "set <NAME>",
-		summary: "change a team's policy",
+		summary: "change a team's policy or limits",
 		example: "npx tollgate team set search --admission-wait-ms 0",
 		options: {
 			"--admission-wait-ms <N>": ["how long a call waits for money that is held, not spent", wholeNumber(0, 86_400_000)],
 			"--policy <JSON>": "policy fields as JSON (docs/policy.md)",
+			"--limits <JSON>": "caps and rates as JSON, replaced as a whole (docs/limits.md)",
 			"--unlimited": "may spend without a budget",
 			"--no-unlimited": "may not",
 		},
 		run: async ({ system, print, options, arguments: [name = ""] }) => {
 			const policy = { ...readPolicy(options.policy), ...(options.admissionWaitMs === undefined ? {} : { admissionWaitMs: Number(options.admissionWaitMs) }) };
-			const changed = await system().teams.change(name, { policy, ...(options.unlimited === undefined ? {} : { isUnlimited: options.unlimited }) });
+			const changed = await system().teams.change(name, {
+				policy,
+				...(options.limits === undefined ? {} : { limits: readJsonObject(options.limits, "--limits") }),
+				...(options.unlimited === undefined ? {} : { isUnlimited: options.unlimited }),
+			});
 			print(changed, teamTable([changed]));
 		},
 	});
@@ -119,8 +133,14 @@ function readPolicy(json: string | undefined): Record<string, unknown> {
 
 function teamTable(teams: readonly Team[]): string {
 	return table(
-		["TEAM", "STATE", "UNLIMITED", "POLICY"],
-		teams.map((team) => [team.id, team.isFrozen ? "frozen" : "ok", team.isUnlimited ? "yes" : "no", JSON.stringify(team.policy)]),
+		["TEAM", "STATE", "UNLIMITED", "POLICY", "LIMITS"],
+		teams.map((team) => [
+			team.id,
+			team.isFrozen ? "frozen" : "ok",
+			team.isUnlimited ? "yes" : "no",
+			JSON.stringify(team.policy),
+			team.limits.caps.length + team.limits.rates.length === 0 ? "none" : JSON.stringify(team.limits),
+		]),
 	);
 }
 

@@ -81,6 +81,43 @@ describe("the document", () => {
 	});
 });
 
+describe("limits and throttles", () => {
+	const limits = { caps: [{ feature: null, outputTokens: 4_000 }], rates: [{ dimension: "user", dimensionValue: "*", inFlight: 2 }] };
+
+	test("limits are set as a whole, shown, kept by other changes, and taken away", async () => {
+		expect((await ask("POST", "/teams", { id: "limited", limits })).body.team.limits).toEqual(limits);
+		expect((await ask("PATCH", "/teams/limited", { policy: { admissionWaitMs: 1 } })).body.limits).toEqual(limits);
+		const others = { caps: [], rates: [{ dimension: "team", dimensionValue: "", requestsPerMinute: 60 }] };
+		expect((await ask("PATCH", "/teams/limited", { limits: others })).body.limits).toEqual(others);
+		expect((await ask("GET", "/teams/limited")).body.limits).toEqual(others);
+		expect((await ask("PATCH", "/teams/limited", { limits: {} })).body.limits).toEqual({ caps: [], rates: [] });
+	});
+
+	test("limits that are wrong change nothing, and every mistake is named", async () => {
+		await ask("PATCH", "/teams/search", { limits });
+		const wrong = { caps: [{ feature: 7 }], rates: [{ dimension: "team", dimensionValue: "x", inFlight: 0 }] };
+		const { status, body } = await ask("PATCH", "/teams/search", { limits: wrong, policy: { admissionWaitMs: 7 } });
+		expect([status, body.error.code, body.error.field]).toEqual([422, "admin.invalid", "limits.caps[0].feature"]);
+		for (const field of ["limits.caps[0].feature", "limits.caps[0] names no cap", "limits.rates[0].dimensionValue", "limits.rates[0].inFlight"])
+			expect(body.error.message).toContain(field);
+		expect((await ask("GET", "/teams/search")).body).toMatchObject({ limits, policy: {} });
+		await ask("PATCH", "/teams/search", { limits: {} });
+	});
+
+	test("throttles are listed and ended", async () => {
+		await administration.pool.query(
+			"SELECT tollgate.set_throttle('search', 'user', 'ann', 3, clock_timestamp() + interval '1 hour', 'why', 'velocity/1', 'test')",
+		);
+		expect((await ask("GET", "/throttles?teamId=search")).body.throttles).toMatchObject([
+			{ teamId: "search", dimension: "user", value: "ann", requestsPerMinute: 3, reason: "why", setBy: "test" },
+		]);
+		expect((await ask("DELETE", "/throttles?teamId=search&dimension=user&value=ann")).body).toEqual({ done: true });
+		expect((await ask("GET", "/throttles")).body.throttles).toEqual([]);
+		expect((await ask("DELETE", "/throttles?teamId=search&dimension=user&value=ann")).body.error.code).toBe("admin.not_found");
+		expect((await ask("GET", "/throttles?teamId=nobody")).status).toBe(404);
+	});
+});
+
 describe("teams and budgets", () => {
 	test("a team is created with its budget, in force", async () => {
 		const { status, body } = await ask("POST", "/teams", { id: "ranking", budget: { limitUsd: "0.25", windowKind: "day" } });

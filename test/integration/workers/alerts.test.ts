@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,6 +13,7 @@ import { until } from "#test/support/until.ts";
 import { type AlertsRole, startAlerts } from "../../../workers/alerts.ts";
 
 /** Alerts as the worker delivers them: on a real PostgreSQL, without any Temporal, to a receiver that fails in every way. */
+const CHILD = path.join(import.meta.dirname, "../../support/alerts-child.ts");
 const SECRET = `whsec_${randomBytes(32).toString("base64")}`;
 let alerts: AlertDatabase;
 let folder: string;
@@ -81,6 +83,21 @@ describe("the worker", () => {
 		expect(await alerts.rows("SELECT last_error, attempts FROM tollgate.alert_delivery WHERE state = 'dead'")).toEqual([
 			{ last_error: "410 gone", attempts: 1 },
 		]);
+	});
+
+	test("killed between sending and recording is followed by another one, which sends the alert under the same id", async () => {
+		await role.stop();
+		receiver.answers.push("none");
+		const child = spawn(process.execPath, [CHILD, alerts.database.url, path.join(folder, "home")], { stdio: ["ignore", "ignore", "inherit"] });
+		await raise({ key: "1", subject: "once" });
+		await until("the message", () => receiver.taken.length === 1);
+		const ended = new Promise((resolve) => child.once("exit", resolve));
+		child.kill("SIGKILL");
+		await ended;
+		role = startRole();
+		await untilState("delivered", 1);
+		const ids = receiver.taken.map(({ headers }) => headers["webhook-id"]);
+		expect([ids.length, new Set(ids).size, receiver.taken[0]?.body === receiver.taken[1]?.body]).toEqual([2, 1, true]);
 	});
 
 	test("while a receiver does not answer, nothing is locked: grants are made, alerts of the same budget are raised, others leave", async () => {

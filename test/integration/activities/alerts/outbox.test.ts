@@ -1,5 +1,6 @@
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openAlertOutbox } from "#activities/alerts/postgres.ts";
 import { AlertDatabase } from "#test/support/alert-database.ts";
 import { until } from "#test/support/until.ts";
 
@@ -134,6 +135,16 @@ describe("delivery", () => {
 		expect(await alerts.outbox.finish(first!, delivered)).toBe(true);
 		expect(await alerts.outbox.finish(second!, dead)).toBe(false);
 		expect(await alerts.deliveries()).toEqual(["1 > hook delivered"]);
+	});
+
+	test("of a worker that is gone is free at once, however long its claim", async () => {
+		const other = openAlertOutbox(alerts.database.url, () => undefined);
+		await alerts.raise({ key: "1" });
+		const [first] = await other.claim(8);
+		expect((await alerts.claimed()).names).toEqual([]);
+		await other.close();
+		const second = await until("its session to end", async () => (await alerts.claimed()).deliveries[0]);
+		expect([second.alert.id, second.mayHaveArrived]).toEqual([first?.alert.id, true]);
 	});
 
 	test("whose outcome nobody knows stays so until it is delivered", async () => {

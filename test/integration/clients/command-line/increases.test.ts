@@ -150,6 +150,14 @@ test("a budget that is not named enough is asked for, and tokens are asked for i
 	expect(approved.until).toBe((await json("ada", "budget show --team several")).find(({ unit }: { unit: string }) => unit === "tokens").resetsAt);
 });
 
+test("a budget of the organisation is raised like a team's", async () => {
+	await run("ada", "budget set --organization --limit 1000 --window month");
+	const asked = await json("ada", "budget increase request --organization --amount 5 --reason audit");
+	expect(asked).toMatchObject({ teamId: "@organization", dimension: "organization", status: "pending" });
+	expect(await json("grace", `budget increase approve ${asked.id}`)).toMatchObject({ limitBefore: "1000000000000", limitAfter: "1005000000000" });
+	expect(await json("ada", "budget increase list --organization")).toMatchObject([{ id: asked.id }]);
+});
+
 test("with Temporal away a request is not made, and says so", async () => {
 	administration.governor.isAway = true;
 	expect(await run("ada", request().replace("launch", "away"))).toBe(3);

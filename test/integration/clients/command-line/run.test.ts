@@ -83,6 +83,26 @@ describe("what scripts rely on", () => {
 		expect(output[0]).toContain("nothing to expect: no 14 days of history, no budget that renews.");
 	});
 
+	test("team set takes limits as a whole, throttle lists and ends", async () => {
+		const limits = { caps: [], rates: [{ dimension: "team", dimensionValue: "", requestsPerMinute: 60 }] };
+		expect((await runJson(["team", "set", "search", "--limits", JSON.stringify(limits)])).limits).toEqual(limits);
+		expect(await run("team show search")).toBe(0);
+		expect(output.join("\n")).toContain('"requestsPerMinute":60');
+		expect(await run(["team", "set", "search", "--limits", '{"rates": [{"dimension": "team"}]}'])).toBe(1);
+		expect(errors.join("\n")).toContain("limits.rates[0] names no rate");
+		expect(await run(["team", "set", "search", "--limits", "[]"])).toBe(2);
+		expect((await runJson(["team", "set", "search", "--limits", "{}"])).limits).toEqual({ caps: [], rates: [] });
+		await administration.pool.query(
+			"SELECT tollgate.set_throttle('search', 'key', 'key_1', 3, clock_timestamp() + interval '1 hour', 'why', 'velocity/1', 'test')",
+		);
+		expect(await runJson("throttle list --team search")).toMatchObject([{ dimension: "key", value: "key_1", requestsPerMinute: 3 }]);
+		expect(await run("throttle end search")).toBe(2);
+		expect(await run("throttle end search --key key_1")).toBe(0);
+		expect(await run("throttle end search --key key_1")).toBe(1);
+		expect(await run("throttle list")).toBe(0);
+		expect(output).toEqual(["(none)"]);
+	});
+
 	test("budget set again changes what it names and leaves the rest: no time zone, warning or stop is lost with a new limit", async () => {
 		expect(await run("team create zoned --limit 1 --window day")).toBe(0);
 		const set = async (more: string) => {

@@ -49,6 +49,8 @@ test.each([
 	["::1", false],
 	["::", false],
 	["::127.0.0.1", false],
+	["::7f00:1", false],
+	["4000::1", false],
 	["::ffff:10.0.0.1", false],
 	[`::ffff:${PUBLIC}`, true],
 	["64:ff9b::a00:1", false],

@@ -71,6 +71,24 @@ test("PostgreSQL away is said once, and what went wrong otherwise each time; it 
 	expect(told.filter((line) => !line.startsWith("alr_"))).toEqual(["PostgreSQL is away", "failed: Error: a bug", "PostgreSQL is back"]);
 });
 
+test("what became of a try is kept while PostgreSQL is away: the alert is not sent a second time", async () => {
+	const { outbox, finished } = outboxOf([[claimed(1)]]);
+	const { finish } = outbox;
+	let failures = 2;
+	outbox.finish = async (delivery, step) => {
+		if (failures-- > 0) throw new CostControlError("authority.unreachable", "away");
+		return finish(delivery, step);
+	};
+	let sent = 0;
+	const { deliverer, told } = start(outbox, async () => {
+		sent++;
+		return delivered;
+	});
+	await until("the record", () => told.includes("alr_1 delivered"));
+	await deliverer.stop();
+	expect([sent, finished.length]).toEqual([1, 1]);
+});
+
 test("a sender that breaks is told of and costs no other alert", async () => {
 	const { outbox, finished } = outboxOf([[claimed(1), claimed(2)]]);
 	const { deliverer, told } = start(outbox, async (_row, alert) => {

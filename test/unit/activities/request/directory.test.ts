@@ -140,3 +140,20 @@ it("what a key may assert is known as long as one of its secrets is", async () =
 	await directory.mayAssertValue(asserting, "user", "u2");
 	expect(capsAsked).toEqual([3, 0]);
 });
+
+it("a team's limits come with its policy, absent where it has none, and a throttle ends counted from before it was asked for", async () => {
+	let nowMs = 1_000;
+	const { directory, answers } = openDirectory(() => nowMs);
+	const resolutions = [directory.resolveKey("tg-one"), directory.resolveKey("tg-two")];
+	nowMs = 1_400;
+	const limits = { rates: [{ dimension: "team", requestsPerMinute: 5 }] };
+	const throttles = [{ dimension: "user" as const, value: "ann", requestsPerMinute: 2, endsInMs: 500 }];
+	answers[0]?.({ ...KNOWN, team: { ...TEAM, limits, throttles } });
+	answers[1]?.({ ...KNOWN, team: { ...TEAM, teamId: "free", limits: {} } });
+	await Promise.all(resolutions);
+	expect(directory.policy("team").limits?.rates).toMatchObject([
+		{ measure: "requests", dimension: "team", limit: 5, isThrottle: false },
+		{ measure: "requests", dimension: "user", dimensionValue: "ann", limit: 2, endsAtMs: 1_500, isThrottle: true },
+	]);
+	expect(directory.policy("free").limits).toBeUndefined();
+});

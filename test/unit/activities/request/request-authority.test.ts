@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Departure } from "#activities/request/leaving.ts";
 import { admitted, closePlayedAuthorities, openPlayedAuthority } from "#test/support/played-authority.ts";
+import { testBound, testCall } from "#test/support/request-authority.ts";
 
 /** How replies are put on the gateway's clock, and when a refusal stops holding: on a clock and an authority the test plays. */
 const clock = { nowMs: 0 };
@@ -62,4 +63,15 @@ it("a remembered refusal is forgotten when money of its budget comes free: the n
 	open.release("test");
 	expect((await call(500n)).kind).toBe("refused");
 	expect(refusals.map(({ isRemembered }) => isRemembered)).toEqual([false, true, false]);
+});
+
+it("an output cap that a limit has set is journaled and sent like a clamp", async () => {
+	const { authority, records } = await openPlayedAuthority();
+	const resolution = await authority.resolveKey("tg-test");
+	if (resolution.kind === "refused") throw new Error(resolution.message);
+	const attempt = await admitted(authority.admit({ ...testCall(resolution.key, testBound(10n)), cappedOutputTokens: 10 }));
+	expect([attempt.clampedOutputTokens, attempt.tokensBooked]).toEqual([10, undefined]);
+	expect(records.at(-1)).toMatchObject({ type: "reservation", clampedOutputTokens: 10 });
+	attempt.release("test");
+	expect(attempt.tokensBooked).toBe(0);
 });

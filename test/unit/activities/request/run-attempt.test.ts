@@ -60,6 +60,7 @@ const attempt: Attempt = {
 	reservedNanoUsd: 100n,
 	clampedOutputTokens: undefined,
 	budgetLeftNanoUsd: 5n,
+	tokensBooked: undefined,
 	settle(input) {
 		events.push(`settle ${input.reported.kind}`);
 		return { outcome: "settled", costNanoUsd: 7n };

@@ -15,6 +15,9 @@ test("the defaults are a whole policy of the request layer", () => {
 		outageAllowanceNanoUsd: 0,
 		outageAllowanceTokens: 0,
 		maxCallMs: 900_000,
+		velocitySigmas: 6,
+		velocityMinimumNanoUsd: 5_000_000_000,
+		velocityThrottleMinutes: 15,
 	});
 });
 
