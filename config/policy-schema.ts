@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { ALERT_CHANNEL_KINDS } from "#domain/alerts/channel.ts";
+import { ALERT_KINDS } from "#domain/alerts/kinds.ts";
 import { BUDGET_MODES, MAX_THRESHOLDS, THRESHOLD_ACTIONS, WINDOW_KINDS } from "#domain/budget/scope.ts";
 import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
-import { ALERT_CHANNEL_KINDS, ALERT_KINDS } from "#domain/policy/policy.ts";
 import { ASSERTABLE, KEY_ENDPOINTS, MAX_ASSERTED, MONTHS, POLICY_VERSION, VARIABLE_PATTERN, WEEKDAYS, type WrittenField } from "#domain/policy/written-form.ts";
 
 /**

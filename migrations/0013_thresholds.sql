@@ -65,7 +65,7 @@ BEGIN
     PERFORM tollgate.record_change('budget', v_budget::text, p_admin, p_selector || jsonb_build_object(
       'teamId', p_team, 'policyRevision', p_revision, 'approvedAmount', p_amount::text, 'windowId', v_window::text));
   END IF;
-  UPDATE tollgate.team_governance SET revision = p_revision, updated_at = clock_timestamp() WHERE team_id = p_team;
+  UPDATE tollgate.team_governance SET revision = p_revision, written_revision = p_revision, updated_at = clock_timestamp() WHERE team_id = p_team;
   RETURN p_revision;
 END $$;
 

@@ -116,7 +116,7 @@ END $$;
 
 CREATE FUNCTION tollgate.hold_revision(p_team text, p_revision bigint) RETURNS bigint
 LANGUAGE sql AS $$
-  UPDATE tollgate.team_governance SET revision = p_revision, updated_at = clock_timestamp() WHERE team_id = p_team RETURNING revision
+  UPDATE tollgate.team_governance SET revision = p_revision, written_revision = p_revision, updated_at = clock_timestamp() WHERE team_id = p_team RETURNING revision
 $$;
 
 CREATE FUNCTION tollgate.instant(p_ms jsonb) RETURNS timestamptz

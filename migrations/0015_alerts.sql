@@ -111,18 +111,20 @@ DECLARE
   v_subject text := coalesce(p_detail ->> 'budget', '');
   v_action text := split_part(p_event, '.', 2);
   v_ends_at_ms numeric;
+  v_mode text;
   v_resolves text;
 BEGIN
   IF p_event LIKE 'threshold.%.fired' THEN
-    SELECT floor(extract(epoch FROM w.ends_at) * 1000) INTO v_ends_at_ms
-    FROM tollgate.budget b JOIN tollgate.budget_window w ON w.budget_id = b.id
-    WHERE coalesce(b.team_id, '@organization') = p_team AND isfinite(w.ends_at)
-      AND concat_ws('|', b.dimension, b.dimension_value, b.unit, b.window_kind) = v_subject
-      AND floor(extract(epoch FROM w.starts_at) * 1000) = (p_detail ->> 'windowStartsAtMs')::numeric
-    ORDER BY w.id DESC LIMIT 1;
+    -- A budget that only observes says so: its end refuses nothing.
+    SELECT nullif(to_jsonb(b) ->> 'mode', 'enforce'), (
+      SELECT floor(extract(epoch FROM w.ends_at) * 1000) FROM tollgate.budget_window w
+      WHERE w.budget_id = b.id AND isfinite(w.ends_at) AND floor(extract(epoch FROM w.starts_at) * 1000) = (p_detail ->> 'windowStartsAtMs')::numeric)
+    INTO v_mode, v_ends_at_ms FROM tollgate.budget b
+    WHERE coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL
+      AND concat_ws('|', b.dimension, b.dimension_value, b.unit, b.window_kind) = v_subject;
     RETURN tollgate.raise_alert(p_key, p_team, v_subject, CASE v_action WHEN 'stop' THEN 'budget.stopped' ELSE 'budget.threshold' END,
-      CASE v_action WHEN 'stop' THEN 'critical' ELSE 'warning' END, true,
-      jsonb_strip_nulls(p_detail || jsonb_build_object('action', v_action, 'endsAtMs', v_ends_at_ms)));
+      CASE WHEN v_action = 'stop' AND v_mode IS NULL THEN 'critical' ELSE 'warning' END, true,
+      jsonb_strip_nulls(p_detail || jsonb_build_object('action', v_action, 'endsAtMs', v_ends_at_ms, 'mode', v_mode)));
   ELSIF p_event LIKE 'threshold.%.withdrawn' THEN
     -- The line that moved away: of its action and window the one at its amount, or the only one.
     SELECT x.alert_key INTO v_resolves FROM (

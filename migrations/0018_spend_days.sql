@@ -97,7 +97,8 @@ LANGUAGE sql STABLE AS $$
       SELECT jsonb_agg(jsonb_build_object('day', d.day - date '1970-01-01', 'amountNanoUsd', d.amount_nano_usd::text) ORDER BY d.day)
       FROM tollgate.spend_day d WHERE d.team_id = p_team AND d.day = ANY (ARRAY(SELECT t.day - 7 * week FROM generate_series(1, 6) AS week))), '[]'),
     'limits', coalesce((
-      SELECT jsonb_agg(jsonb_build_object('windowKind', b.window_kind, 'timeZone', b.time_zone, 'limitAmount', b.limit_amount::text) ORDER BY b.id)
+      SELECT jsonb_agg(jsonb_build_object('windowKind', b.window_kind, 'timeZone', b.time_zone, 'weekStart', b.week_start,
+        'fiscalYearStart', b.fiscal_year_start, 'limitAmount', (b.limit_amount + (SELECT r.raised_amount FROM tollgate.raises_at(b.id, clock_timestamp()) r))::text) ORDER BY b.id)
       FROM tollgate.budget b WHERE b.team_id = p_team AND b.dimension = 'team' AND b.unit = 'nano_usd' AND b.deleted_at IS NULL), '[]'))
   FROM (SELECT tollgate.team_time_zone(p_team) AS name) z
   CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
 import type { DayFacts } from "#domain/budget/expected-day.ts";
-import type { WindowKind } from "#domain/budget/scope.ts";
+import type { WindowRule } from "#domain/budget/window.ts";
 
 /** One local day of a team, as tollgate.spend_facts tells it (0018). */
 export type SpendDay = {
@@ -26,7 +26,7 @@ export type WireSpendDay = {
 	readonly spentNanoUsd: string;
 	readonly firstDay: number | null;
 	readonly earlier: readonly { readonly day: number; readonly amountNanoUsd: string }[];
-	readonly limits: readonly { readonly windowKind: WindowKind; readonly timeZone: string; readonly limitAmount: string }[];
+	readonly limits: readonly (Required<WindowRule> & { readonly limitAmount: string })[];
 };
 
 export function readSpendDay(wire: WireSpendDay): SpendDay {

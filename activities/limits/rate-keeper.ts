@@ -79,6 +79,7 @@ export class RateKeeper {
 		}
 		const remembered = permit.counters.findIndex((counter) => counter.isRefused(permit.needOf(counter, tokens), nowMs));
 		if (remembered >= 0) return this.refusal(permit, remembered, undefined);
+		if (this.isStopped) return UNREACHABLE;
 		if (this.waiters.size >= MAX_WAITERS) return OVERLOADED;
 		return this.wait(permit, tokens);
 	}

@@ -1,5 +1,6 @@
+import type { AlertChannel, AlertRoute } from "#domain/alerts/channel.ts";
 import { isTimeZone } from "#domain/budget/window.ts";
-import type { AlertChannel, AlertRoute, BudgetFile, ModelDeployment, PolicyFile } from "#domain/policy/policy.ts";
+import type { BudgetFile, ModelDeployment, PolicyFile } from "#domain/policy/policy.ts";
 import { Cursor, Reading, withoutUndefined } from "./cursor.ts";
 import { readAlerting, readAlertWebhooks } from "./litellm/alerting.ts";
 import { type Models, readGroupAliases, readModelList } from "./litellm/models.ts";

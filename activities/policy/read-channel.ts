@@ -1,5 +1,6 @@
+import { ALERT_CHANNEL_KINDS, type AlertChannel, type AlertRoute } from "#domain/alerts/channel.ts";
+import { ALERT_KINDS } from "#domain/alerts/kinds.ts";
 import { TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
-import { ALERT_CHANNEL_KINDS, ALERT_KINDS, type AlertChannel, type AlertRoute } from "#domain/policy/policy.ts";
 import { isPrivateHost } from "#domain/policy/private-address.ts";
 import { CHANNEL_RULES, type ChannelRule, VARIABLE_PATTERN, WRITTEN_FIELDS, type WrittenField } from "#domain/policy/written-form.ts";
 import { isStorableText } from "#domain/text/storable-text.ts";

@@ -14,8 +14,8 @@ export async function readCurrentPolicy(database: Queryable): Promise<CurrentPol
 	return { basis: current.basis, policy: inOrder(current.policy) };
 }
 
-const REVISION = `revision::text, parent::text, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, admin_name AS "adminName", jsonb_array_length(changes) AS "changeCount"`;
-const HISTORY = `SELECT ${REVISION} FROM tollgate.policy_revision WHERE $1::bigint IS NULL OR revision < $1 ORDER BY revision DESC LIMIT $2`;
+const REVISION = `p.revision::text, p.parent::text, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, admin_name AS "adminName", jsonb_array_length(changes) AS "changeCount"`;
+const HISTORY = `SELECT ${REVISION} FROM tollgate.policy_revision p WHERE $1::bigint IS NULL OR p.revision < $1 ORDER BY p.revision DESC LIMIT $2`;
 
 /** Applied policies, the newest first; `beforeRevision` continues below the last one of the page before. */
 export async function listPolicyRevisions(
@@ -25,7 +25,7 @@ export async function listPolicyRevisions(
 	return (await database.query<PolicyRevision>(HISTORY, [page.beforeRevision ?? null, page.limit])).rows;
 }
 
-const STORED = `SELECT ${REVISION}, source, policy, changes FROM tollgate.policy_revision WHERE revision = $1`;
+const STORED = `SELECT ${REVISION}, source, policy, changes FROM tollgate.policy_revision p WHERE p.revision = $1`;
 
 /** @throws CostControlError "admin.not_found". */
 export async function readPolicyRevision(database: Queryable, revision: string): Promise<StoredPolicy> {

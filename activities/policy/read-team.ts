@@ -1,6 +1,7 @@
 import { DEFAULT_TEAM_POLICY, readTeamPolicy } from "#domain/budget/team-policy.ts";
+import { type CallCap, RATE_DIMENSIONS, type RateDimension, type RateRule } from "#domain/limits/team-limits.ts";
 import { capKey, rateKey } from "#domain/policy/merge-policy.ts";
-import { type CallCap, type KeyAttributes, RATE_DIMENSIONS, type RateDimension, type RateLimit, type TeamFile } from "#domain/policy/policy.ts";
+import type { KeyAttributes, TeamFile } from "#domain/policy/policy.ts";
 import { ASSERTABLE, KEY_ENDPOINTS, KEY_ID_PATTERN, MAX_ASSERTED, MAX_LIMIT_RULES, WRITTEN_FIELDS } from "#domain/policy/written-form.ts";
 import { type Cursor, withoutUndefined } from "./cursor.ts";
 import { type BudgetDefaults, readBudgets } from "./read-budget.ts";
@@ -115,7 +116,7 @@ function readCaps(cursor: Cursor): readonly CallCap[] | undefined {
 	});
 }
 
-function readRates(cursor: Cursor): readonly RateLimit[] | undefined {
+function readRates(cursor: Cursor): readonly RateRule[] | undefined {
 	const seen = new Set<string>();
 	return cursor.list(MAX_LIMIT_RULES, (item) => {
 		const fields = item.fields(WRITTEN_FIELDS.rate);

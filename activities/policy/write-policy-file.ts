@@ -1,7 +1,8 @@
 import { Document } from "yaml";
 import type { BudgetThreshold } from "#domain/budget/scope.ts";
+import type { CallCap, RateRule } from "#domain/limits/team-limits.ts";
 import { formatUsd } from "#domain/money/wire.ts";
-import type { BudgetFile, CallCap, KeyAttributes, ModelDeployment, OrganizationFile, PolicyFile, RateLimit, TeamFile } from "#domain/policy/policy.ts";
+import type { BudgetFile, KeyAttributes, ModelDeployment, OrganizationFile, PolicyFile, TeamFile } from "#domain/policy/policy.ts";
 import { monthName, POLICY_VERSION, weekdayName } from "#domain/policy/written-form.ts";
 import { withoutUndefined } from "./cursor.ts";
 import type { BudgetDefaults } from "./read-budget.ts";
@@ -87,7 +88,7 @@ function writeCap({ feature, costNanoUsd, ...tokens }: CallCap): Written {
 	return withoutUndefined({ feature: feature ?? undefined, ...tokens, costUsd: costNanoUsd === undefined ? undefined : usd(costNanoUsd) });
 }
 
-function writeRate({ dimension, dimensionValue, ...limits }: RateLimit): Written {
+function writeRate({ dimension, dimensionValue, ...limits }: RateRule): Written {
 	return { ...(dimension !== "team" && { [dimension]: dimensionValue }), ...limits };
 }
 

@@ -3,13 +3,13 @@ import type { WindowLease } from "#domain/budget/window-lease.ts";
 import type { RefusalRecord } from "../ledger/record.ts";
 import type { AdmissionInput } from "./port.ts";
 
-type Identity = { readonly refusalId: string; readonly refusedAtMs: number };
+export type RefusalIdentity = { readonly refusalId: string; readonly refusedAtMs: number };
 
 /**
  * What observed budgets would have refused of a call that was just let pass: one record for each, with the numbers of the
  * last grant in its window. Undefined for nearly every call.
  */
-export function observedRefusals(input: AdmissionInput, reservation: Reservation, newIdentity: () => Identity): readonly RefusalRecord[] | undefined {
+export function observedRefusals(input: AdmissionInput, reservation: Reservation, newIdentity: () => RefusalIdentity): readonly RefusalRecord[] | undefined {
 	let records: RefusalRecord[] | undefined;
 	for (const lease of reservation.leases) {
 		if (!lease.facts.isObserved || !lease.isBeyondBound) continue;
@@ -19,7 +19,7 @@ export function observedRefusals(input: AdmissionInput, reservation: Reservation
 	return records;
 }
 
-function toRecord(input: AdmissionInput, lease: WindowLease, { refusalId, refusedAtMs, need }: Identity & { readonly need: bigint }): RefusalRecord {
+function toRecord(input: AdmissionInput, lease: WindowLease, { refusalId, refusedAtMs, need }: RefusalIdentity & { readonly need: bigint }): RefusalRecord {
 	const { facts } = lease;
 	const idle = lease.idleAtGrant + need;
 	const isApprovalMissing = facts.needsApproval && facts.limit - facts.granted + idle >= need;

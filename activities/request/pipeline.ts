@@ -84,38 +84,28 @@ export async function serveCall(dependencies: PipelineDependencies, input: Model
 	const { request } = prepared;
 	const limits =
 		policy.limits && new CallLimits(policy.limits, dependencies.authority.rates, { key: input.key, asserted: input.asserted, model: request.model });
+	let scope: CallScope = { dependencies, input, caller, policy, book, request, limits };
+	let candidates = prepared.candidates;
+	let last: CallEnd = ANSWERED;
 	try {
-		return await serveWithin({ dependencies, input, caller, policy, book, request, limits }, prepared.candidates);
+		for (let next = 0; ; next++) {
+			const candidate = candidates[next];
+			if (candidate === undefined) return last;
+			const tried = await tryDeployment(scope, candidate);
+			if (tried.kind === "degraded") {
+				const { serving } = tried;
+				const choice = chooseDeployments(dependencies.catalog, book, { model: serving.served, endpoint: input.endpoint });
+				if (choice.kind === "rejected") return { kind: "rejected", problem: cannotDegrade(serving, choice.problem) };
+				scope = { ...scope, serving };
+				candidates = choice.candidates;
+				next = -1;
+			} else if (tried.kind !== "not_sent") return toCallEnd(tried);
+			else if (tried.hasCallerLeft) return ANSWERED;
+			else last = UNREACHABLE;
+		}
 	} finally {
 		limits?.end();
 	}
-}
-
-/** Deployments of the alias that was asked for, then of those that lines of budgets name instead. */
-async function serveWithin(scope: CallScope, candidates: readonly PricedDeployment[]): Promise<CallEnd> {
-	const { dependencies, input, book } = scope;
-	let tried = await tryDeployments(scope, candidates);
-	while (tried.kind === "degraded") {
-		const { serving } = tried;
-		const choice = chooseDeployments(dependencies.catalog, book, { model: serving.served, endpoint: input.endpoint });
-		if (choice.kind === "rejected") return { kind: "rejected", problem: cannotDegrade(serving, choice.problem) };
-		tried = await tryDeployments({ ...scope, serving }, choice.candidates);
-	}
-	return tried;
-}
-
-type Degraded = { readonly kind: "degraded"; readonly serving: Serving };
-
-async function tryDeployments(scope: CallScope, candidates: readonly PricedDeployment[]): Promise<CallEnd | Degraded> {
-	let last: CallEnd = ANSWERED;
-	for (const candidate of candidates) {
-		const tried = await tryDeployment(scope, candidate);
-		if (tried.kind === "degraded") return tried;
-		if (tried.kind !== "not_sent") return toCallEnd(tried);
-		if (tried.hasCallerLeft) return ANSWERED;
-		last = UNREACHABLE;
-	}
-	return last;
 }
 
 /** Fails closed: beyond the line the model asked for may not be used, and the one in its place cannot be. */
@@ -166,6 +156,8 @@ type CallScope = {
 	readonly limits: CallLimits | undefined;
 };
 
+/** Not sent: it is to be tried again as served so. */
+type Degraded = { readonly kind: "degraded"; readonly serving: Serving };
 type Tried = AttemptEnd | Degraded | { readonly kind: "refused"; readonly refusal: Refusal } | { readonly kind: "failed"; readonly problem: CallProblem };
 
 /** The most a try can take, and the output cap to which the team's limits lowered it. */

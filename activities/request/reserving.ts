@@ -13,7 +13,7 @@ import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import type { JournalTurn } from "./journal-turn.ts";
 import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
-import { observedRefusals } from "./observed-refusals.ts";
+import { observedRefusals, type RefusalIdentity } from "./observed-refusals.ts";
 import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal, SettleInput } from "./port.ts";
 import { asDegraded, withLines } from "./served-model.ts";
 import type { Standing, Verdict } from "./waiting-call.ts";
@@ -50,7 +50,6 @@ export type ReservingDependencies = {
 };
 
 const UNLIMITED: Reservation["leases"] = [];
-const NONE: readonly RefusalRecord[] = [];
 
 export class Reserving {
 	private readonly dependencies: ReservingDependencies;
@@ -58,6 +57,12 @@ export class Reserving {
 	private readonly ofAttempts: AttemptDependencies;
 	private nextAttempt = 1;
 	private nextRefusal = 1;
+
+	/** One function for all calls, nearly none of which needs it. */
+	private readonly refusalIdentity = (): RefusalIdentity => {
+		const { epoch, gatewayId, wallClockMs } = this.dependencies;
+		return { refusalId: `${gatewayId}-${epoch}-f-${this.nextRefusal++}`, refusedAtMs: wallClockMs() };
+	};
 
 	constructor(dependencies: ReservingDependencies) {
 		this.dependencies = dependencies;
@@ -172,14 +177,14 @@ export class Reserving {
 		const attemptId = `${gatewayId}-${epoch}-${n}`;
 		const identity = { n, attemptId, reservedAtMs: wallClockMs(), clampedOutputTokens: clampedOutputTokens ?? input.cappedOutputTokens };
 		const record: ReservationRecord = reservationRecord(input, reservation, identity, opaqueUserId);
-		const observed = observedRefusals(input, reservation, () => this.refusalIdentity());
+		const observed = observedRefusals(input, reservation, this.refusalIdentity);
 		return new Promise((resolve, reject) => {
 			let failure: { readonly error: unknown } | undefined;
 			journalTurn.add({
 				append() {
 					try {
 						journal.append(record);
-						for (const refusal of observed ?? NONE) journal.append(refusal);
+						if (observed !== undefined) for (const refusal of observed) journal.append(refusal);
 					} catch (error) {
 						failure = { error };
 					}
@@ -201,11 +206,6 @@ export class Reserving {
 	private tellObserved(observed: readonly RefusalRecord[]): void {
 		this.dependencies.counters.observedRefusals += observed.length;
 		for (const refusal of observed) this.dependencies.writer.enqueueRefusal(refusal);
-	}
-
-	private refusalIdentity(): { readonly refusalId: string; readonly refusedAtMs: number } {
-		const { epoch, gatewayId, wallClockMs } = this.dependencies;
-		return { refusalId: `${gatewayId}-${epoch}-f-${this.nextRefusal++}`, refusedAtMs: wallClockMs() };
 	}
 
 	private admitted(input: AdmissionInput, reservation: Reservation, record: ReservationRecord): Admission | Promise<Admission> {

@@ -50,7 +50,7 @@ function titleOf(alert: Alert): string {
 		case "budget.threshold":
 			return `Budget of ${who} (${budgetOf(alert)}) has reached ${amountOf(alert, "amount")}${share(alert)}${actionOf(text("action"))}`;
 		case "budget.stopped":
-			return `Budget of ${who} (${budgetOf(alert)}) is spent: calls are refused`;
+			return `Budget of ${who} (${budgetOf(alert)}) is spent: ${text("mode") === "observe" ? "it only observes, nothing is refused" : "calls are refused"}`;
 		case "budget.withdrawn":
 			return `${over}budget of ${who} (${budgetOf(alert)}), ${text("action") === "stop" ? "spent" : "warned"} before, ${endOf(text("reason"))}`;
 		case "increase.requested":
@@ -62,7 +62,7 @@ function titleOf(alert: Alert): string {
 		case "change.refused":
 			return `A change of the budgets of ${who} was refused by PostgreSQL; nothing of it is in force`;
 		case "spend.above_expected":
-			return `${over}${who} has spent ${amountOf(alert, "spent")} today, more than twice the expected ${amountOf(alert, "expected")}`;
+			return sentence(over, `${who} has spent ${amountOf(alert, "spent")} today, more than twice the expected ${amountOf(alert, "expected")}`);
 		case "refusals.burst":
 			return status === "over"
 				? `Over: calls of ${who} are no longer refused in numbers`
@@ -72,13 +72,20 @@ function titleOf(alert: Alert): string {
 				? `Over: the charges of gateway ${alert.subject} are resolved`
 				: `${text("charges") ?? "Some"} charges of gateway ${alert.subject}, ${amountOf(alert, "amountNanoUsd")}, have no known end`;
 		case "velocity.key":
-		case "velocity.user":
-			return `${over}${alert.kind === "velocity.key" ? "key" : "user"} ${text("value") ?? alert.subject} of ${who} ${status === "over" ? "is no longer throttled" : "spends faster than ever and is throttled"}`;
+		case "velocity.user": {
+			const spender = `${alert.kind === "velocity.key" ? "key" : "user"} ${text("value") ?? alert.subject} of ${who}`;
+			return sentence(over, `${spender} ${status === "over" ? "is no longer throttled" : "spends faster than ever and is throttled"}`);
+		}
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
 			return `${over}${alert.kind} of ${who}`;
 	}
+}
+
+/** Begins with a capital, unless it says what is over. */
+function sentence(over: string, text: string): string {
+	return over === "" ? `${text.slice(0, 1).toUpperCase()}${text.slice(1)}` : `${over}${text}`;
 }
 
 /** What is known beside the sentence, in words people use. A fact whose value is absent is left out. */
@@ -91,6 +98,11 @@ function factsOf(alert: Alert): { label: string; value: string }[] {
 		money("Spent", "posted"),
 		money("Limit", "limitAmount"),
 		money("Amount", "amountNanoUsd"),
+		money("Cost", "costNanoUsd"),
+		money("Usually", "usualNanoUsd"),
+		{ label: "Within minutes", value: text("minutes") },
+		{ label: "Calls a minute", value: text("requestsPerMinute") },
+		{ label: "Expected by", value: text("expectedFrom") },
 		money("Asked for", "askedAmount"),
 		money("Granted", "grantedAmount"),
 		instant("Until", "untilMs"),

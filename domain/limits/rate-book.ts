@@ -5,8 +5,8 @@ import { type CompiledRate, type RateCaller, valueUnder } from "./rate-rules.ts"
 
 /** Counters one gateway holds at most; each was used in the last minute, or is about to be forgotten. */
 export const MAX_COUNTERS = 100_000;
-/** Counters told in one exchange at most. */
-const MAX_ASKS = 500;
+/** Counters told in one exchange at most, besides those that calls wait for: grants share its connection. */
+const MAX_ASKS = 100;
 /** A share nobody uses is kept this long, or no longer than needed where counters are many. */
 const UNUSED_MS = 5_000;
 const UNUSED_IN_A_CROWD_MS = 1_000;

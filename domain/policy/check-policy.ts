@@ -1,3 +1,4 @@
+import type { AlertRoute } from "../alerts/channel.ts";
 import {
 	type BudgetDefinition,
 	checkBudgetDefinition,
@@ -12,7 +13,7 @@ import { checkModels } from "./check-models.ts";
 import { checkOrganizationBound } from "./check-organization-bound.ts";
 import { mergePolicy } from "./merge-policy.ts";
 import { createSuggest, type Suggest } from "./nearest-name.ts";
-import type { AlertRoute, BudgetFile, Policy, PolicyFile, TeamEntry, TeamFile } from "./policy.ts";
+import type { BudgetFile, Policy, PolicyFile, TeamEntry, TeamFile } from "./policy.ts";
 import { entryOf, type PolicyPath, type PolicyProblem } from "./policy-path.ts";
 import { MAX_LIMIT_RULES } from "./written-form.ts";
 

@@ -1,6 +1,8 @@
+import type { AlertChannel, AlertRoute } from "../alerts/channel.ts";
 import { type BudgetDefinition, type BudgetThreshold, type BudgetUnit, DEFAULT_WARN_BASIS_POINTS } from "../budget/scope.ts";
+import type { CallCap, RateRule } from "../limits/team-limits.ts";
 import { formatUsd } from "../money/wire.ts";
-import type { AlertChannel, AlertRoute, CallCap, KeyAttributes, ModelDeployment, RateLimit } from "./policy.ts";
+import type { KeyAttributes, ModelDeployment } from "./policy.ts";
 import { monthName, weekdayName } from "./written-form.ts";
 
 /** Parts of a policy in one line each, for diffs, tables and alerts. Nothing here is read again. */
@@ -27,7 +29,7 @@ export function describeCap({ inputTokens, outputTokens, costNanoUsd }: CallCap)
 	]);
 }
 
-export function describeRate({ requestsPerMinute, tokensPerMinute, inFlight }: RateLimit): string {
+export function describeRate({ requestsPerMinute, tokensPerMinute, inFlight }: RateRule): string {
 	return listed([
 		requestsPerMinute === undefined ? undefined : `${grouped(requestsPerMinute)} requests a minute`,
 		tokensPerMinute === undefined ? undefined : `${grouped(tokensPerMinute)} tokens a minute`,

@@ -1,5 +1,7 @@
+import type { AlertRoute } from "../alerts/channel.ts";
 import { type BudgetDefinition, describeSelector, selectorKey } from "../budget/scope.ts";
 import { DEFAULT_TEAM_POLICY } from "../budget/team-policy.ts";
+import type { CallCap, RateRule } from "../limits/team-limits.ts";
 import {
 	describeBudget,
 	describeCap,
@@ -12,7 +14,7 @@ import {
 } from "./describe-policy.ts";
 import { type Effect, effectOfAll, effectOfBudget, effectOfCap, effectOfCeiling, effectOfFlag, effectOfKey, effectOfList, effectOfRate } from "./effect.ts";
 import { capKey, inOrder, rateKey, routeKey, tellingSettings } from "./merge-policy.ts";
-import { type AlertRoute, type CallCap, EMPTY_TEAM, type Policy, type RateLimit, type TeamEntry } from "./policy.ts";
+import { EMPTY_TEAM, type Policy, type TeamEntry } from "./policy.ts";
 import { renderPath } from "./policy-path.ts";
 
 /**
@@ -107,9 +109,9 @@ const capRules: EntryRules<CallCap> = {
 	effect: effectOfCap,
 	title: ({ feature }) => (feature === null ? "every feature" : `feature ${feature}`),
 };
-const rateRules: EntryRules<RateLimit> = { describe: describeRate, effect: effectOfRate, title: rateTitle };
+const rateRules: EntryRules<RateRule> = { describe: describeRate, effect: effectOfRate, title: rateTitle };
 
-function rateTitle({ dimension, dimensionValue }: RateLimit): string {
+function rateTitle({ dimension, dimensionValue }: RateRule): string {
 	if (dimension === "team") return dimension;
 	return dimensionValue === "*" ? `each ${dimension}` : `${dimension} ${dimensionValue}`;
 }

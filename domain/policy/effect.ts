@@ -1,5 +1,6 @@
 import { type BudgetDefinition, type BudgetThreshold, thresholdAmount } from "../budget/scope.ts";
-import type { CallCap, KeyAttributes, RateLimit } from "./policy.ts";
+import type { CallCap, RateRule } from "../limits/team-limits.ts";
+import type { KeyAttributes } from "./policy.ts";
 
 /** What calls feel of a change: whether fewer of them, or more, would be let through. */
 export type Effect = "tightens" | "loosens" | "both" | "neutral";
@@ -36,7 +37,7 @@ export function effectOfCap(before: CallCap | undefined, after: CallCap | undefi
 	]);
 }
 
-export function effectOfRate(before: RateLimit | undefined, after: RateLimit | undefined): Effect {
+export function effectOfRate(before: RateRule | undefined, after: RateRule | undefined): Effect {
 	return effectOfAll([
 		effectOfLimit(before?.requestsPerMinute, after?.requestsPerMinute),
 		effectOfLimit(before?.tokensPerMinute, after?.tokensPerMinute),

@@ -1,9 +1,9 @@
+import type { AlertRoute } from "../alerts/channel.ts";
 import { type BudgetDefinition, type BudgetThreshold, DEFAULT_WARN_BASIS_POINTS, selectorKey } from "../budget/scope.ts";
 import { DEFAULT_TEAM_POLICY } from "../budget/team-policy.ts";
+import type { CallCap, RateRule } from "../limits/team-limits.ts";
 import {
-	type AlertRoute,
 	type BudgetFile,
-	type CallCap,
 	EMPTY_POLICY,
 	EMPTY_TEAM,
 	type KeyAttributes,
@@ -11,7 +11,6 @@ import {
 	type OrganizationPolicy,
 	type Policy,
 	type PolicyFile,
-	type RateLimit,
 	type TeamEntry,
 	type TeamFile,
 } from "./policy.ts";
@@ -57,7 +56,7 @@ export function capKey({ feature }: CallCap): string {
 	return feature ?? "";
 }
 
-export function rateKey({ dimension, dimensionValue }: Pick<RateLimit, "dimension" | "dimensionValue">): string {
+export function rateKey({ dimension, dimensionValue }: Pick<RateRule, "dimension" | "dimensionValue">): string {
 	return `${dimension}|${dimensionValue}`;
 }
 

@@ -1,4 +1,6 @@
+import type { AlertChannel, AlertRoute } from "../alerts/channel.ts";
 import type { BudgetDefinition, BudgetSelector } from "../budget/scope.ts";
+import type { TeamLimits } from "../limits/team-limits.ts";
 
 /**
  * What people declare about money, in the one form that is compared, stored and shown. A file of policy (docs/policy.md) is
@@ -45,29 +47,6 @@ export type TeamEntry = {
 	readonly alerts: readonly AlertRoute[];
 };
 
-export type TeamLimits = { readonly caps: readonly CallCap[]; readonly rates: readonly RateLimit[] };
-
-/** Of one call. Absent = not capped. `feature` null = every feature. */
-export type CallCap = {
-	readonly feature: string | null;
-	readonly inputTokens?: number;
-	readonly outputTokens?: number;
-	/** Decimal string. */
-	readonly costNanoUsd?: string;
-};
-
-export const RATE_DIMENSIONS = ["team", "feature", "user", "model", "key"] as const;
-export type RateDimension = (typeof RATE_DIMENSIONS)[number];
-
-/** `dimensionValue` "*" gives each value a limit of its own; it is "" for the team. Absent = not limited. */
-export type RateLimit = {
-	readonly dimension: RateDimension;
-	readonly dimensionValue: string;
-	readonly requestsPerMinute?: number;
-	readonly tokensPerMinute?: number;
-	readonly inFlight?: number;
-};
-
 /** What a virtual key stands for; null = not fixed, or, for models and endpoints, all. */
 export type KeyAttributes = {
 	readonly feature: string | null;
@@ -82,47 +61,6 @@ export type KeyAttributes = {
 };
 
 export type ModelDeployment = { readonly provider: string; readonly model: string; readonly pricedAsModel: string };
-
-export const ALERT_CHANNEL_KINDS = ["slack", "pagerduty", "alertmanager", "webhook"] as const;
-export type AlertChannelKind = (typeof ALERT_CHANNEL_KINDS)[number];
-
-/**
- * Where alerts go. A secret, and the URL of a Slack webhook is one, is named by its environment variable or its file and
- * never stands here.
- */
-export type AlertChannel = {
-	readonly kind: AlertChannelKind;
-	/** Of alertmanager and webhook, and of pagerduty where it is not the public one. Exactly one of the three, but for pagerduty. */
-	readonly url?: string;
-	readonly urlEnv?: string;
-	readonly urlFile?: string;
-	/** Of pagerduty: exactly one of the two. */
-	readonly routingKeyEnv?: string;
-	readonly routingKeyFile?: string;
-	/** Of webhook, which is signed with it: exactly one of the two. */
-	readonly secretEnv?: string;
-	readonly secretFile?: string;
-	/** Whether it may be delivered to a private, loopback or link-local address. */
-	readonly allowPrivate: boolean;
-};
-
-export const ALERT_KINDS = [
-	"budget.threshold",
-	"budget.stopped",
-	"budget.withdrawn",
-	"increase.requested",
-	"increase.decided",
-	"increase.ended",
-	"change.refused",
-	"spend.above_expected",
-	"refusals.burst",
-	"charges.unresolved",
-	"velocity.key",
-	"velocity.user",
-] as const;
-
-/** `kinds` empty = all. One route per channel. */
-export type AlertRoute = { readonly channel: string; readonly kinds: readonly string[] };
 
 /** A budget of a file: what it leaves out stays, or takes its default where the budget is new. */
 export type BudgetFile = BudgetSelector & { readonly limitAmount: string } & Partial<Omit<BudgetDefinition, keyof BudgetSelector | "limitAmount">>;

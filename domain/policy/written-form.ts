@@ -1,4 +1,4 @@
-import type { AlertChannelKind } from "./policy.ts";
+import type { AlertChannelKind } from "../alerts/channel.ts";
 
 /** The words of a written policy. What reads, writes and describes one (docs/policy.md) takes them from here. */
 

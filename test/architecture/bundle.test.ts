@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { buildWorkflowBundle } from "../../workers/bundle.ts";
+import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
+import { buildWorkflowBundle, SHARED_RULES } from "../../workers/bundle.ts";
 
 /** Temporal's own packages and their small dependencies. */
 const ALLOWED_PACKAGES = ["@temporalio/common", "@temporalio/workflow", "nexus-rpc", "long", "ms"];
@@ -26,6 +29,14 @@ test("workflow code holds domain rules, workflows and Temporal, and nothing else
 test("the bundle stays small: every cached workflow pays for it", () => {
 	expect(code.length).toBeGreaterThan(100_000);
 	expect(code.length).toBeLessThan(BYTES_MAX);
+});
+
+test("every rule that workflows import is shared by them, and no other", () => {
+	const sources = listProjectFiles([".ts"]).filter((file) => file.startsWith("workflows/"));
+	const imports = sources.flatMap((file) => [
+		...readFileSync(path.join(PROJECT_FOLDER, file), "utf8").matchAll(/^import (?!type )[^;]*? from "#domain\/([^"]+)"/gm),
+	]);
+	expect([...new Set(imports.map(([, rule]) => rule))].sort()).toEqual([...SHARED_RULES]);
 });
 
 function packageOf(module: string): string {

@@ -62,6 +62,15 @@ it("counts a grant above the limit in force at its commit", async () => {
 	expect((await judgeWith()).counts.overspendNanoUsd).toBe(1n);
 });
 
+it("counts nothing that an observed window let pass, and what was granted after it was enforced", async () => {
+	await ledger.limit(100n, 2, { mode: "observe" });
+	await ledger.settle({ n: 3, reserved: 5_000n });
+	await ledger.refuse({ limit: 100n, granted: 5_400n, idle: 0n, need: 5_000n, open: null, isObserved: true });
+	expect((await judgeWith([{ n: 1 }, { n: 2 }, { n: 3 }])).counts).toMatchObject({ overspendNanoUsd: 0n, refused: 0 });
+	await ledger.sql("UPDATE tollgate.window_event SET is_observed = false");
+	expect((await judgeWith([{ n: 1 }, { n: 2 }, { n: 3 }])).counts.overspendNanoUsd).toBeGreaterThan(0n);
+});
+
 it("counts a refusal although the window had room", async () => {
 	await ledger.refuse({ limit: 1_000_000_000n, granted: 400n, idle: 0n, need: 5_000n });
 	expect((await judgeWith()).counts).toMatchObject({ refused: 1, falseRefusals: 1 });

@@ -54,16 +54,21 @@ const REFUSALS = `
 
 // What the attempts and lumps of a window cost, against the highest limit it ever had. What a provider billed beyond a
 // reservation, known at once or found in its log later, is no overspend: it stands beside it, as an overrun or an overhang.
+// A window that is observed at the time has no limit: its history says so where it was opened and where its limits changed.
 const OVERSPENDS = `
-	WITH spent AS (
+	WITH event AS (
+		SELECT e.*, coalesce((
+			SELECT x.is_observed FROM tollgate.window_event x WHERE x.window_id = e.window_id AND x.seq <= e.seq AND x.is_observed IS NOT NULL ORDER BY x.seq DESC LIMIT 1
+		), false) AS was_observed FROM tollgate.window_event e
+	), spent AS (
 		SELECT window_id, sum(amount) AS amount FROM (
 			SELECT u.window_id, a.cost_nano_usd - a.overrun_nano_usd AS amount FROM tollgate.attempt a CROSS JOIN LATERAL unnest(a.window_ids) AS u (window_id)
 			UNION ALL
 			SELECT d.key::bigint, CASE e.kind WHEN 'lump' THEN d.value::bigint ELSE least(0, d.value::bigint) END FROM tollgate.entry e CROSS JOIN LATERAL jsonb_each_text(e.detail -> 'windows') AS d WHERE e.kind IN ('lump', 'adjustment')
 		) x GROUP BY window_id
-	), highest AS (SELECT window_id, max(least(limit_amount, stop_amount)) AS amount FROM tollgate.window_event GROUP BY window_id)
+	), highest AS (SELECT window_id, max(CASE WHEN was_observed THEN 9223372036854775807 ELSE least(limit_amount, stop_amount) END) AS amount FROM event GROUP BY window_id)
 	SELECT coalesce(sum(greatest(0, s.amount - h.amount)), 0) + (
-		SELECT coalesce(sum(greatest(0, granted_after - least(limit_amount, stop_amount))), 0) FROM tollgate.window_event WHERE kind = 'grant' AND amount > 0
+		SELECT coalesce(sum(greatest(0, granted_after - least(limit_amount, stop_amount))), 0) FROM event WHERE kind = 'grant' AND amount > 0 AND NOT was_observed
 	) AS overspend FROM spent s JOIN highest h USING (window_id)`;
 
 // Debit and credit of one entry are one amount; what can differ is the attempt's own cost, the posted sum, and the text of a key.

@@ -8,7 +8,7 @@ import { compileLimits } from "#domain/limits/rate-rules.ts";
 import type { CallCap, RateRule } from "#domain/limits/team-limits.ts";
 import { createFakeAuthority, type FakeAuthority, keyIdentity, TEST_KEY } from "#test/support/fake-authority.ts";
 import { testPriceBook } from "#test/support/gateway-price-book.ts";
-import { startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
+import { simulatedProviderTable, startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
 import { chatBody, JSON_HEADERS, messagesBody, rawCall } from "#test/support/raw-call.ts";
 import { type SimulatedProvider, startSimulatedProvider } from "#test/support/simulated-provider.ts";
 import { until } from "#test/support/until.ts";
@@ -85,6 +85,21 @@ describe("a rate that is reached", () => {
 		expect((await chat()).status).toBe(402);
 		authority.moneyNanoUsd = undefined;
 		expect((await chat()).status).toBe(200);
+	});
+
+	test("tries at a second deployment are the same call, and one that reached none was not made", async () => {
+		const table = simulatedProviderTable(provider.url);
+		const [openai] = table.providers.filter(({ protocol }) => protocol === "openai");
+		if (openai === undefined) throw new Error("no provider");
+		const dead = { ...openai, name: "dead", baseUrl: "http://127.0.0.1:9/v1" };
+		const target = (of: string) => ({ provider: of, model: "gpt-4o", pricedAsModel: "gpt-4o" });
+		const aliases = { "gpt-4o": [target("dead"), target(openai.name)], gone: [target("dead")] };
+		const two = await startTestGateway({ authority, providerUrl: provider.url, table: { providers: [dead, ...table.providers], aliases } });
+		expect((await rawCall(two.url, { body: chatBody({}, { model: "gone" }) })).status).toBe(502);
+		expect((await rawCall(two.url, { body: chatBody({}) })).status).toBe(200);
+		expect((await rawCall(two.url, { body: chatBody({}) })).status).toBe(429);
+		expect(authority.attempts.map(({ outcome }) => outcome)).toEqual(["released", "released", "settled"]);
+		await two.close();
 	});
 
 	test("a call that the provider fails is one that was made", async () => {

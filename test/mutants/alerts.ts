@@ -56,6 +56,15 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		],
 	},
 	{
+		rule: "a claim holds while its worker lives",
+		file: MIGRATION,
+		within: "CREATE FUNCTION tollgate.living_deliverers(",
+		from: "coalesce(array_agg(objid::bigint::integer), '{}')",
+		to: "'{}'::integer[]",
+		test: OUTBOX,
+		titles: ["keeps the order of a team and subject: a later alert waits for an earlier one, others do not"],
+	},
+	{
 		rule: "a try of which nothing is known may have arrived",
 		...CLAIM,
 		from: ", may_have_arrived = true\n",

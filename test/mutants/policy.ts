@@ -29,6 +29,14 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
 		titles: ["a change decided before the policy is fenced, and held only when it is written under a later revision"],
 	},
 	{
+		rule: "a policy takes the budgets it changes before the change log",
+		...DOCUMENT,
+		from: "  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n  PERFORM pg_advisory_xact_lock(718204001);\n",
+		to: "  PERFORM pg_advisory_xact_lock(718204001);\n  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n",
+		test: "test/integration/activities/policy/concurrent-policies.test.ts",
+		titles: ["no two of them wait for each other, every one comes through, and the books are in order"],
+	},
+	{
 		rule: "a change that is written is not written again over a policy",
 		...GOVERNANCE,
 		within: "CREATE FUNCTION tollgate.apply_policy(",

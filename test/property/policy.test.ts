@@ -4,10 +4,12 @@ import { parse } from "yaml";
 import { readPolicyFile } from "#activities/policy/read-policy-file.ts";
 import { writePolicyFile } from "#activities/policy/write-policy-file.ts";
 import { policySchema } from "#config/policy-schema.ts";
+import type { AlertRoute } from "#domain/alerts/channel.ts";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
+import type { CallCap, RateRule } from "#domain/limits/team-limits.ts";
 import { diffPolicy, type PolicyChange } from "#domain/policy/diff-policy.ts";
 import { capKey, inOrder, mergePolicy, rateKey, routeKey } from "#domain/policy/merge-policy.ts";
-import { type AlertRoute, type CallCap, EMPTY_POLICY, type Policy, type PolicyFile, type RateLimit } from "#domain/policy/policy.ts";
+import { EMPTY_POLICY, type Policy, type PolicyFile } from "#domain/policy/policy.ts";
 import { anyPolicy, anyPolicyFile } from "#test/support/policies.ts";
 
 const RUNS = { numRuns: 300 };
@@ -165,7 +167,7 @@ function fromEntries(root: Node): Policy {
 					settings: team["settings"] as Node,
 					features: team["features"] as string[] | null,
 					keys: team["keys"] as Policy["teams"][string]["keys"],
-					limits: { caps: list<CallCap>(team["caps"]), rates: list<RateLimit>(team["rates"]) },
+					limits: { caps: list<CallCap>(team["caps"]), rates: list<RateRule>(team["rates"]) },
 					...shared(team),
 				},
 			]),

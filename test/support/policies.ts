@@ -1,4 +1,6 @@
 import fc from "fast-check";
+import type { AlertChannel } from "#domain/alerts/channel.ts";
+import { ALERT_KINDS } from "#domain/alerts/kinds.ts";
 import {
 	ascending,
 	BUDGET_MODES,
@@ -11,9 +13,10 @@ import {
 	THRESHOLD_ACTIONS,
 	WINDOW_KINDS,
 } from "#domain/budget/scope.ts";
+import { RATE_DIMENSIONS } from "#domain/limits/team-limits.ts";
 import type { PolicyWorld } from "#domain/policy/check-policy.ts";
 import { capKey, inOrder, rateKey, routeKey } from "#domain/policy/merge-policy.ts";
-import { ALERT_KINDS, type AlertChannel, EMPTY_POLICY, type Policy, type PolicyFile, RATE_DIMENSIONS, type TeamEntry } from "#domain/policy/policy.ts";
+import { EMPTY_POLICY, type Policy, type PolicyFile, type TeamEntry } from "#domain/policy/policy.ts";
 import { ASSERTABLE, KEY_ENDPOINTS } from "#domain/policy/written-form.ts";
 
 /** Policies of every shape, in order; a few awkward names on purpose. */

@@ -2,7 +2,7 @@ import { type Increase, raisedAmount } from "#domain/budget/increases.ts";
 import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
 import { describeSelector, ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { waitingIn } from "#domain/budget/team-budget-outbox.ts";
-import { type BudgetState, budgetWord, type StateWord, stateWord, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
+import { type BudgetState, budgetWord, stateWord, type TeamBudgetState, type WindowState } from "#domain/budget/team-budget-state.ts";
 import { formatInstant } from "#domain/budget/window.ts";
 import { formatAmount, plain } from "./details-text.ts";
 import { increaseLines } from "./increase-details.ts";
@@ -78,15 +78,20 @@ function row({ key, definition, window }: BudgetState, increases: readonly Incre
 					window.endsAtMs === null ? "never" : formatInstant(window.endsAtMs),
 					String(window.leases),
 					definition.mode === "observe" ? `would: ${counted(window.observedRefusals)}` : counted(window.refusals),
-					words(budgetWord({ definition, window }), definition.mode === "observe", window.overrun !== "0"),
+					words(definition, window),
 				];
 	const name = describeSelector({ ...definition, dimensionValue: plain(definition.dimensionValue, NAME_SHOWN_MAX) });
 	return `| ${[name, ...cells].join(" | ")} |`;
 }
 
-function words(word: StateWord, isObserved: boolean, isOverrun: boolean): string {
+/** The state, and the lines that spend has reached: "**stopped**: notify 0.20 USD, stop 0.25 USD". */
+function words(definition: BudgetState["definition"], window: WindowState): string {
+	const word = budgetWord({ definition, window });
 	const marked = word === "ok" || word === "warned" ? word : `**${word}**`;
-	return [marked, ...(isObserved ? ["observed"] : []), ...(isOverrun ? ["overrun"] : [])].join(", ");
+	const state = [marked, ...(definition.mode === "observe" ? ["observed"] : []), ...(window.overrun === "0" ? [] : ["overrun"])].join(", ");
+	const reached = window.thresholds.filter(({ isStanding }) => isStanding);
+	if (reached.length === 0) return state;
+	return `${state}: ${reached.map(({ action, amount }) => `${action} ${formatAmount(BigInt(amount), definition.unit)}`).join(", ")}`;
 }
 
 function counted(refusals: number): string {

@@ -1,4 +1,4 @@
-import type { AlertChannel, AlertRoute } from "#domain/policy/policy.ts";
+import type { AlertChannel, AlertRoute } from "#domain/alerts/channel.ts";
 import type { Cursor } from "../cursor.ts";
 import { readEnvironmentName } from "./values.ts";
 

@@ -1,5 +1,6 @@
 import { type BudgetThreshold, selectorKey, TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
-import type { BudgetFile, RateLimit, TeamFile } from "#domain/policy/policy.ts";
+import type { RateRule } from "#domain/limits/team-limits.ts";
+import type { BudgetFile, TeamFile } from "#domain/policy/policy.ts";
 import { MODEL_ID_PATTERN } from "#domain/policy/written-form.ts";
 import { type Cursor, withoutUndefined } from "../cursor.ts";
 import { noteRest } from "./notes.ts";
@@ -140,7 +141,7 @@ function degradeTo(model: string, { cursor, chain }: Fallback): BudgetThreshold 
 	return { action: "degrade", at: { basisPoints: FALLBACK_BASIS_POINTS }, degradeTo: { [model]: served } };
 }
 
-function readTeamRate(fields: ReadonlyMap<string, Cursor>): RateLimit[] {
+function readTeamRate(fields: ReadonlyMap<string, Cursor>): RateRule[] {
 	const limits = withoutUndefined({
 		requestsPerMinute: readCount(fields.get("rpm_limit")),
 		tokensPerMinute: readCount(fields.get("tpm_limit")),
@@ -149,10 +150,10 @@ function readTeamRate(fields: ReadonlyMap<string, Cursor>): RateLimit[] {
 	return Object.keys(limits).length === 0 ? [] : [{ dimension: "team", dimensionValue: "", ...limits }];
 }
 
-function readModelRates(fields: ReadonlyMap<string, Cursor>): RateLimit[] {
+function readModelRates(fields: ReadonlyMap<string, Cursor>): RateRule[] {
 	const requests = new Map((given(fields, "model_rpm_limit")?.entries() ?? []).map(([model, value]) => [model, value]));
 	const tokens = new Map((given(fields, "model_tpm_limit")?.entries() ?? []).map(([model, value]) => [model, value]));
-	return [...new Set([...requests.keys(), ...tokens.keys()])].flatMap((model): RateLimit[] => {
+	return [...new Set([...requests.keys(), ...tokens.keys()])].flatMap((model): RateRule[] => {
 		const limits = withoutUndefined({ requestsPerMinute: readCount(requests.get(model)), tokensPerMinute: readCount(tokens.get(model)) });
 		const dimensionValue = modelName(model);
 		if (dimensionValue === undefined) (requests.get(model) ?? tokens.get(model))?.fail("is of no model that could be named here; it is not carried over");

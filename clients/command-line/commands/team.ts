@@ -42,27 +42,7 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 			print({ ...found, today }, `${teamTable([found])}\n\n${describeToday(today)}`);
 		},
 	});
-	addCommand<TeamOptions>(team, terminal, {
-		usage: "set <NAME>",
-		summary: "change a team's policy or limits",
-		example: "npx tollgate team set search --admission-wait-ms 0",
-		options: {
-			"--admission-wait-ms <N>": ["how long a call waits for money that is held, not spent", wholeNumber(0, 86_400_000)],
-			"--policy <JSON>": "policy fields as JSON (docs/policy.md)",
-			"--limits <JSON>": "caps and rates as JSON, replaced as a whole (docs/limits.md)",
-			"--unlimited": "may spend without a budget",
-			"--no-unlimited": "may not",
-		},
-		run: async ({ system, print, options, arguments: [name = ""] }) => {
-			const policy = { ...readPolicy(options.policy), ...(options.admissionWaitMs === undefined ? {} : { admissionWaitMs: Number(options.admissionWaitMs) }) };
-			const changed = await system().teams.change(name, {
-				policy,
-				...(options.limits === undefined ? {} : { limits: readJsonObject(options.limits, "--limits") }),
-				...(options.unlimited === undefined ? {} : { isUnlimited: options.unlimited }),
-			});
-			print(changed, teamTable([changed]));
-		},
-	});
+	addSet(team, terminal);
 	addCommand<TeamOptions>(team, terminal, {
 		usage: "freeze <NAME>",
 		summary: "stop all spending of a team at once",
@@ -86,6 +66,30 @@ export function addTeamCommands(program: Command, terminal: Terminal): void {
 		summary: "end a team and its keys; its books stay",
 		example: "npx tollgate team delete search",
 		run: async ({ system, print, arguments: [name = ""] }) => print(await system().teams.delete(name), `Team ${name} is deleted.`),
+	});
+}
+
+function addSet(team: Command, terminal: Terminal): void {
+	addCommand<TeamOptions>(team, terminal, {
+		usage: "set <NAME>",
+		summary: "change a team's policy or limits",
+		example: "npx tollgate team set search --admission-wait-ms 0",
+		options: {
+			"--admission-wait-ms <N>": ["how long a call waits for money that is held, not spent", wholeNumber(0, 86_400_000)],
+			"--policy <JSON>": "policy fields as JSON (docs/policy.md)",
+			"--limits <JSON>": "caps and rates as JSON, replaced as a whole (docs/limits.md)",
+			"--unlimited": "may spend without a budget",
+			"--no-unlimited": "may not",
+		},
+		run: async ({ system, print, options, arguments: [name = ""] }) => {
+			const policy = { ...readPolicy(options.policy), ...(options.admissionWaitMs === undefined ? {} : { admissionWaitMs: Number(options.admissionWaitMs) }) };
+			const changed = await system().teams.change(name, {
+				policy,
+				...(options.limits === undefined ? {} : { limits: readJsonObject(options.limits, "--limits") }),
+				...(options.unlimited === undefined ? {} : { isUnlimited: options.unlimited }),
+			});
+			print(changed, teamTable([changed]));
+		},
 	});
 }
 

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { readTeamToday } from "#activities/administration/today.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { sweepExpectations } from "#activities/expectation/sweep.ts";
+import { calendarWindow } from "#domain/budget/window.ts";
 import { openTestPool, type TestPool } from "#test/support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
@@ -182,6 +183,14 @@ describe("a day above twice what was expected", () => {
 		await book([{ at: "clock_timestamp()", amount: 1 }]);
 		await sweepExpectations(sql);
 		expect(await alerts()).toMatchObject([{ detail: { expected: "100", expectedFrom: "limit" } }]);
+	});
+
+	test("is expected by the fiscal quarter of the budget", async () => {
+		await budget("quarter", 1_000_000n);
+		await pool.query("UPDATE tollgate.budget SET fiscal_year_start = 3");
+		const { startsAtMs, endsAtMs } = calendarWindow({ windowKind: "quarter", timeZone: "UTC", fiscalYearStart: 3 }, Date.now());
+		const days = Math.round(((endsAtMs ?? 0) - startsAtMs) / 86_400_000);
+		expect(await readTeamToday(pool, "search")).toMatchObject({ expectedNanoUsd: String(Math.floor(1_000_000 / days)) });
 	});
 
 	test("is told of yesterday too, whose last calls were booked late, and not of days before", async () => {

@@ -143,7 +143,7 @@ describe("a line that needs approval", () => {
 		expect(await codes(gateway, team, [400n, 200n])).toEqual(["admitted", "budget.needs_approval"]);
 		const { admission } = await call(gateway, team, 200n);
 		expect(admission).toMatchObject({
-			refusal: { message: expect.stringMatching(/needs the approval of a person.*budget increase request --team team\d+ --window day/) },
+			refusal: { message: expect.stringMatching(/needs the approval of a person.*budget increase list --team team\d+/) },
 		});
 		// What not even an approval would let pass is simply too much.
 		expect((await call(gateway, team, 700n)).code).toBe("budget.exceeded");

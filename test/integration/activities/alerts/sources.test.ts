@@ -62,6 +62,13 @@ describe("an announcement of a team's workflow", () => {
 		]);
 	});
 
+	test("of a budget that only observes says so, and is no emergency", async () => {
+		await ledger.sql("ALTER TABLE tollgate.budget ADD COLUMN IF NOT EXISTS mode text");
+		await ledger.sql("UPDATE tollgate.budget SET mode = 'observe' WHERE team_id = 'search'");
+		await announce("threshold.stop.fired", "1000");
+		expect(await alertRows()).toMatchObject([{ kind: "budget.stopped", severity: "warning", detail: { mode: "observe", endsAtMs } }]);
+	});
+
 	test("that withdraws a line ends the alert of that line alone; the same line may fire again at another amount", async () => {
 		await announce("threshold.warn.fired", "800");
 		await announce("threshold.stop.fired", "1000");
@@ -131,6 +138,13 @@ describe("an announcement of a team's workflow", () => {
 		]);
 		expect(rows.slice(2).map(({ detail }) => detail["reason"])).toEqual(["over", "gone"]);
 	});
+});
+
+test("a window that is over for many teams at once is over for all of them", async () => {
+	await ledger.sql(
+		`SELECT tollgate.raise_alert('k' || n, 't' || n, '', 'spend.above_expected', 'warning', true, '{"endsAtMs": 1000}') FROM generate_series(1, 250) AS n`,
+	);
+	expect([await endAlerts(connection), await endAlerts(connection)]).toEqual([250, 0]);
 });
 
 describe("charges whose end nobody knows", () => {

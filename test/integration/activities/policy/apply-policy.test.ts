@@ -162,6 +162,19 @@ describe("a policy in force", () => {
 		]);
 	});
 
+	test("stands in the history, the newest first, page by page, each after the one before", async () => {
+		const revisions: string[] = [];
+		for (const limitUsd of ["1", "2", "3", "4", "5", "6"]) revisions.unshift((await applyPolicy(context, SMALL.replace("100", limitUsd))).revision ?? "");
+		expect(revisions.map(Number).some((revision) => revision < 10) && Number(revisions[0]) > 10).toBe(true);
+		const listed = await listPolicyRevisions(connections.pool, { limit: 4 });
+		expect(listed.map(({ revision, parent }) => [revision, parent])).toEqual([0, 1, 2, 3].map((place) => [revisions[place], revisions[place + 1]]));
+		const rest = await listPolicyRevisions(connections.pool, { limit: 4, beforeRevision: listed.at(-1)?.revision });
+		expect(rest.map(({ revision, parent }) => [revision, parent])).toEqual([
+			[revisions[4], revisions[5]],
+			[revisions[5], null],
+		]);
+	});
+
 	test("pruned archives what the file leaves out: a team's keys are refused, its budgets end, its books stay and are in order", async () => {
 		await withAdmins();
 		await applyPolicy(context, WHOLE);

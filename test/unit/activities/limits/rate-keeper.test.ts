@@ -170,5 +170,6 @@ describe("counters of many values", () => {
 		for (const permit of permits) first.keeper.end(permit, ended);
 		await first.keeper.close();
 		expect(memory.shares("team|in_flight|team|one|")).toBe(0);
+		expect(await first.call(rates)).toMatchObject({ code: "authority.unreachable" });
 	});
 });

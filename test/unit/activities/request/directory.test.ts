@@ -150,7 +150,7 @@ it("a team's limits come with its policy, absent where it has none, and a thrott
 	const throttles = [{ dimension: "user" as const, value: "ann", requestsPerMinute: 2, endsInMs: 500 }];
 	answers[0]?.({ ...KNOWN, team: { ...TEAM, limits, throttles } });
 	answers[1]?.({ ...KNOWN, team: { ...TEAM, teamId: "free", limits: {} } });
-	await Promise.all(resolutions);
+	for (const resolution of resolutions) await resolution;
 	expect(directory.policy("team").limits?.rates).toMatchObject([
 		{ measure: "requests", dimension: "team", limit: 5, isThrottle: false },
 		{ measure: "requests", dimension: "user", dimensionValue: "ann", limit: 2, endsAtMs: 1_500, isThrottle: true },

@@ -31,6 +31,14 @@ describe("the sentence of an alert", () => {
 		expect(renderAlert(alertOf({ detail: { ...line, action: "needApproval" } }), null).title).toMatch(/: calls wait for an approval$/);
 	});
 
+	test("of a spent budget says whether calls are refused", () => {
+		const spent = (mode?: string) => renderAlert(alertOf({ kind: "budget.stopped", detail: { ...line, ...(mode && { mode }) } }), null).title;
+		expect([spent(), spent("observe")]).toEqual([
+			"Budget of team search (team, day) is spent: calls are refused",
+			"Budget of team search (team, day) is spent: it only observes, nothing is refused",
+		]);
+	});
+
 	test("says tokens where the budget counts tokens", () => {
 		const subject = "user|ann|tokens|month";
 		const { title, facts } = renderAlert(alertOf({ subject, detail: { ...line, budget: subject, amount: "900", limitAmount: "1000", posted: "901" } }), null);
@@ -51,6 +59,25 @@ describe("the sentence of an alert", () => {
 		const detail = { gatewayId: "g2", epoch: "7", charges: 3, amountNanoUsd: "12500000000", accounts: "team/a, team/b" };
 		expect(renderAlert(alertOf({ teamId: "@organization", subject: "g2/7", kind: "charges.unresolved", detail }), null).title).toBe(
 			"3 charges of gateway g2/7, $12.50, have no known end",
+		);
+	});
+
+	test("of a throttled key says the key, what it costs and what it usually does; its end says that it is over", () => {
+		const detail = { value: "key_1", costNanoUsd: "12000000000", usualNanoUsd: "250000000", minutes: 15, requestsPerMinute: 6, alertKey: "k" };
+		const begins = renderAlert(alertOf({ kind: "velocity.key", subject: "", detail }), null);
+		expect(begins.title).toBe("Key key_1 of team search spends faster than ever and is throttled");
+		expect(begins.facts).toContainEqual({ label: "Cost", value: "$12.00" });
+		expect(begins.facts).toContainEqual({ label: "Calls a minute", value: "6" });
+		const ends = [{ id: "alr_0", kind: "velocity.key", severity: "warning" as const, atMs: AT_MS }];
+		expect(renderAlert(alertOf({ kind: "velocity.key", subject: "", isFiring: false, ends, detail: { value: "key_1" } }), null).title).toBe(
+			"Over: key key_1 of team search is no longer throttled",
+		);
+	});
+
+	test("of a day above what was expected says both amounts", () => {
+		const detail = { spent: "201000000000", expected: "100000000000", expectedFrom: "history", endsAtMs: AT_MS };
+		expect(renderAlert(alertOf({ kind: "spend.above_expected", subject: "", detail }), null).title).toBe(
+			"Team search has spent $201.00 today, more than twice the expected $100.00",
 		);
 	});
 

@@ -71,6 +71,35 @@ describe("what the Temporal UI shows", () => {
 		expect(line).toMatch(/^\*\*Frozen:\*\* "한[ b/]*$/);
 	});
 
+	test("the lines that spend has reached stand beside the state, and what an observed budget would have refused as such", () => {
+		const day: BudgetDefinition = {
+			...budget(0, "x"),
+			unit: "nano_usd",
+			limitAmount: "1000000000",
+			thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
+		};
+		const window = {
+			key: selectorKey(day),
+			startsAtMs: 0,
+			endsAtMs: null,
+			granted: "1",
+			posted: "1000000000",
+			overrun: "0",
+			leases: 0,
+			refusals: 2,
+			version: 1,
+		};
+		const shown = (mode: BudgetDefinition["mode"]) =>
+			renderDetails(
+				play(emptyTeamBudget("demo"), {
+					...{ kind: "loaded", revision: 1, isFrozen: false, budgets: [{ ...day, mode }] },
+					windows: [{ ...window, observedRefusals: 7 }],
+				}),
+			);
+		expect(shown("enforce")).toMatch(/\| 2 \| \*\*stopped\*\*: notify 0\.80? USD, stop 1(\.00)? USD \|/);
+		expect(shown("observe")).toMatch(/\| would: 7 \| warned, observed: notify/);
+	});
+
 	test("60 budgets of ordinary names are all shown", () => {
 		const budgets = Array.from({ length: 60 }, (_, index) => ({ ...budget(0, "x"), dimensionValue: `person-${index}@example.com` }));
 		const details = renderDetails(play(emptyTeamBudget("demo"), { kind: "loaded", revision: 1, isFrozen: false, budgets, windows: [] }));
