@@ -37,6 +37,7 @@ import {
 	totalsReportedSignal,
 	type UnfreezeInput,
 	UPDATES_IN_FLIGHT_MAX,
+	USED_SEARCH_ATTRIBUTE,
 	unfreezeUpdate,
 	withdrawIncreaseUpdate,
 } from "#workflows/team-budget/messages.ts";
@@ -65,7 +66,7 @@ export type WaitForRevision = (teamId: string, revision: number) => Promise<void
 export class GovernanceClient {
 	private readonly options: GovernanceClientOptions;
 	private readonly inFlight = new InFlightLimit(UPDATES_IN_FLIGHT_MAX);
-	private hasSearchAttributes: Promise<boolean> | undefined;
+	private searchAttributes: Promise<KnownAttributes> | undefined;
 
 	constructor(options: GovernanceClientOptions) {
 		this.options = options;
@@ -144,29 +145,30 @@ export class GovernanceClient {
 
 	private async startOptions(teamId: string) {
 		const workflowId = teamBudgetWorkflowId(teamId);
-		const hasSearchAttributes = await this.findSearchAttributes();
+		const known = await this.findSearchAttributes();
 		const { messagesPerRun } = this.options;
-		const input: TeamBudgetInput = { teamId, hasSearchAttributes, ...(messagesPerRun === undefined ? {} : { messagesPerRun }) };
+		const input: TeamBudgetInput = { teamId, ...known, ...(messagesPerRun === undefined ? {} : { messagesPerRun }) };
 		return {
 			workflowId,
 			taskQueue: BUDGET_TASK_QUEUE,
 			args: [input] as [TeamBudgetInput],
 			staticSummary: teamId === ORGANIZATION_ID ? "Budgets of the organisation" : `Budgets of team ${teamId}`,
 			memo: { team: teamId },
-			...(hasSearchAttributes ? { typedSearchAttributes: searchAttributesOf(teamId) } : {}),
+			...(known.hasSearchAttributes ? { typedSearchAttributes: searchAttributesOf(teamId, known) } : {}),
 		};
 	}
 
 	/** Asked once per process: registering them is the server's business, living without them is ours. */
-	private findSearchAttributes(): Promise<boolean> {
-		this.hasSearchAttributes ??= this.within(this.options.messageTimeoutMs ?? 3_000, async () => {
+	private findSearchAttributes(): Promise<KnownAttributes> {
+		this.searchAttributes ??= this.within(this.options.messageTimeoutMs ?? 3_000, async () => {
 			const { customAttributes } = await this.options.connection.operatorService.listSearchAttributes({ namespace: this.options.client.options.namespace });
-			return TEAM_SEARCH_ATTRIBUTE in customAttributes && STATE_SEARCH_ATTRIBUTE in customAttributes;
+			const hasSearchAttributes = TEAM_SEARCH_ATTRIBUTE in customAttributes && STATE_SEARCH_ATTRIBUTE in customAttributes;
+			return { hasSearchAttributes, hasUsedAttribute: hasSearchAttributes && USED_SEARCH_ATTRIBUTE in customAttributes };
 		}).catch((error: unknown) => {
-			this.hasSearchAttributes = undefined;
+			this.searchAttributes = undefined;
 			throw error;
 		});
-		return this.hasSearchAttributes;
+		return this.searchAttributes;
 	}
 
 	private async within<Result>(timeoutMs: number, call: () => Promise<Result>): Promise<Result> {
@@ -178,10 +180,13 @@ export class GovernanceClient {
 	}
 }
 
-function searchAttributesOf(teamId: string): TypedSearchAttributes {
+type KnownAttributes = Required<Pick<TeamBudgetInput, "hasSearchAttributes" | "hasUsedAttribute">>;
+
+function searchAttributesOf(teamId: string, { hasUsedAttribute }: KnownAttributes): TypedSearchAttributes {
 	return new TypedSearchAttributes([
 		{ key: defineSearchAttributeKey(TEAM_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD), value: teamId },
 		{ key: defineSearchAttributeKey(STATE_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD), value: "ok" },
+		...(hasUsedAttribute ? [{ key: defineSearchAttributeKey(USED_SEARCH_ATTRIBUTE, SearchAttributeType.INT), value: 0 }] : []),
 	]);
 }
 

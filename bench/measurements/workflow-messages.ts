@@ -61,6 +61,8 @@ async function startTemporal({ processes, folder }: LaneContext, name: string): 
 		"TollgateTeam=Keyword",
 		"--search-attribute",
 		"TollgateState=Keyword",
+		"--search-attribute",
+		"TollgateUsedPercent=Int",
 	);
 	const child = processes.start({ name, core: OTHER_CORE, command: [binary, ...server] });
 	child.stdout?.resume();

@@ -1,4 +1,4 @@
-import type { Increase } from "./increases.ts";
+import { type Increase, raisedAmount } from "./increases.ts";
 import type { BudgetDefinition, ThresholdAction } from "./scope.ts";
 import { NO_THRESHOLDS, type WindowThresholds } from "./thresholds.ts";
 
@@ -194,6 +194,23 @@ export function emptyWindow(startsAtMs: number, endsAtMs: number | null): Window
 }
 
 export type StateWord = "frozen" | "stopped" | "awaiting approval" | "degraded" | "warned" | "ok";
+
+/** A tiny limit after much was spent says no more than that. */
+const USED_TENS_MAX = 100n;
+
+/** How much of the fullest enforced budget is used, in percent rounded down to whole tens; 0 without one. */
+export function usedPercent(state: TeamBudgetState): number {
+	return state.budgets.reduce((most, budget) => Math.max(most, usedPercentOf(budget, state.increases)), 0);
+}
+
+function usedPercentOf({ key, definition, window }: BudgetState, increases: readonly Increase[]): number {
+	if (window === null || definition.mode === "observe") return 0;
+	const limit = BigInt(definition.limitAmount) + raisedAmount(increases, key);
+	// Nothing may be spent: it is used up.
+	if (limit === 0n) return 100;
+	const tens = (BigInt(window.posted) * 10n) / limit;
+	return tens < USED_TENS_MAX ? Number(tens) * 10 : Number(USED_TENS_MAX) * 10;
+}
 
 /** What a person sees at a glance: the most severe thing that is true. */
 export function stateWord(state: TeamBudgetState): StateWord {

@@ -27,7 +27,7 @@ export async function startTemporalServer(options: TemporalServerOptions, onSpaw
 	const args = ["server", "start-dev", "--ip", "127.0.0.1", "--port", String(options.port), ...userInterface];
 	args.push("--namespace", options.namespace, "--db-filename", path.join(options.folder, "temporal.db"), "--log-level", "warn");
 	// The team workflow names itself by these where they are registered (clients/governance-client.ts looks).
-	args.push("--search-attribute", "TollgateTeam=Keyword", "--search-attribute", "TollgateState=Keyword");
+	args.push("--search-attribute", "TollgateTeam=Keyword", "--search-attribute", "TollgateState=Keyword", "--search-attribute", "TollgateUsedPercent=Int");
 	// Users' own profiles and environments of the command line are not ours.
 	args.push("--disable-config-file", "--disable-config-env");
 	const started = await spawnChild({ name: "temporal", file: options.binary, args, environment: inheritedEnvironment(), logFile: options.logFile }, onSpawn);

@@ -20,7 +20,13 @@ test("workflow ids, task queues, search attributes", () => {
 	expect(messages.teamBudgetWorkflowId("demo")).toBe("team-budget/demo");
 	expect(messages.teamBudgetWorkflowId("@organization")).toBe("team-budget/@organization");
 	expect(() => messages.teamBudgetWorkflowId("../demo")).toThrow(RangeError);
-	expect([messages.BUDGET_TASK_QUEUE, messages.TEAM_SEARCH_ATTRIBUTE, messages.STATE_SEARCH_ATTRIBUTE]).toEqual(["budget", "TollgateTeam", "TollgateState"]);
+	const { BUDGET_TASK_QUEUE, TEAM_SEARCH_ATTRIBUTE, STATE_SEARCH_ATTRIBUTE, USED_SEARCH_ATTRIBUTE } = messages;
+	expect([BUDGET_TASK_QUEUE, TEAM_SEARCH_ATTRIBUTE, STATE_SEARCH_ATTRIBUTE, USED_SEARCH_ATTRIBUTE]).toEqual([
+		"budget",
+		"TollgateTeam",
+		"TollgateState",
+		"TollgateUsedPercent",
+	]);
 });
 
 test("messages", () => {

@@ -212,7 +212,12 @@ describe("thresholds by signals", () => {
 		expect(details).toContain("request `req_1`");
 		const description = await handle.describe();
 		expect(description.memo).toMatchObject({ team: "shown", state: "stopped" });
-		expect(description.typedSearchAttributes.getAll().map(({ value }) => value)).toEqual(expect.arrayContaining(["shown", "stopped"]));
+		expect(description.typedSearchAttributes.getAll().map(({ value }) => value)).toEqual(expect.arrayContaining(["shown", "stopped", 90]));
+		await until("the team in the list of those above 80 %", async () => {
+			for await (const { workflowId } of temporal.client.workflow.list({ query: "TollgateUsedPercent >= 80" }))
+				if (workflowId === teamBudgetWorkflowId("shown")) return true;
+			return false;
+		});
 	});
 
 	test("a report of an unknown shape is ignored and does not stop the team's workflow", async () => {

@@ -5,19 +5,20 @@ import { nextIncreaseEndMs } from "#domain/budget/increases.ts";
 import { presentDefinition } from "#domain/budget/older-definition.ts";
 import { hasRoomForChange, type Lane, laneOf, reviseEffect, waitingIn } from "#domain/budget/team-budget-outbox.ts";
 import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
-import { type BudgetEffect, type HeldFreeze, stateWord, type TeamBudgetState, type TotalsReport } from "#domain/budget/team-budget-state.ts";
+import { type BudgetEffect, type HeldFreeze, stateWord, type TeamBudgetState, type TotalsReport, usedPercent } from "#domain/budget/team-budget-state.ts";
 import { announceEvents, readBudgets, setFrozen, writeBudgets } from "../shared/activity-proxies.ts";
 import { guardHandler } from "../shared/handler-errors.ts";
 import { renderDetails } from "./details.ts";
 import { removedSelectors, toGovernanceEvents } from "./effects.ts";
 import { isIncreaseEffect, writeIncrease } from "./increase-effects.ts";
-import { type RevisionResult, STATE_SEARCH_ATTRIBUTE, type TeamBudgetInput, type TeamBudgetStatus } from "./messages.ts";
+import { type RevisionResult, STATE_SEARCH_ATTRIBUTE, type TeamBudgetInput, type TeamBudgetStatus, USED_SEARCH_ATTRIBUTE } from "./messages.ts";
 import { initialState } from "./state.ts";
 
 const ANNOUNCEMENTS_PER_ACTIVITY = 50;
 /** A window's end is PostgreSQL's to decide; this workflow shows the next one a little later. */
 const WINDOW_END_SLACK_MS = 1_000;
 const stateAttribute = defineSearchAttributeKey(STATE_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD);
+const usedAttribute = defineSearchAttributeKey(USED_SEARCH_ATTRIBUTE, SearchAttributeType.INT);
 
 /**
  * Holds the state of one run between messages. Every change goes through the pure reducer; every change is shown.
@@ -27,9 +28,11 @@ export class TeamBudgetGovernor {
 	state: TeamBudgetState;
 	messagesHandled = 0;
 	private readonly hasSearchAttributes: boolean;
+	private readonly hasUsedAttribute: boolean;
 	private readonly isBounded: boolean;
 	private announcementsPerActivity = ANNOUNCEMENTS_PER_ACTIVITY;
 	private shownWord: string | undefined;
+	private shownUsed: number;
 	private earlyReport: TotalsReport | undefined;
 
 	/** `isBounded`: refuse changes while too many wait; false only for runs that an older release began. */
@@ -37,8 +40,10 @@ export class TeamBudgetGovernor {
 		this.state = initialState(input);
 		this.isBounded = isBounded;
 		this.hasSearchAttributes = input.hasSearchAttributes;
+		this.hasUsedAttribute = input.hasUsedAttribute === true;
 		// Search attributes and the memo come along with continue-as-new.
 		this.shownWord = input.state === undefined ? undefined : stateWord(this.state);
+		this.shownUsed = usedPercent(this.state);
 		this.show();
 	}
 
@@ -150,11 +155,20 @@ export class TeamBudgetGovernor {
 
 	private show(): void {
 		setCurrentDetails(renderDetails(this.state));
+		this.showUsed();
 		const word = stateWord(this.state);
 		if (word === this.shownWord) return;
 		this.shownWord = word;
 		upsertMemo(this.memo());
 		if (this.hasSearchAttributes) upsertSearchAttributes([{ key: stateAttribute, value: word }]);
+	}
+
+	/** In whole tens: at most a few events a window. */
+	private showUsed(): void {
+		const used = usedPercent(this.state);
+		if (!this.hasUsedAttribute || used === this.shownUsed) return;
+		this.shownUsed = used;
+		upsertSearchAttributes([{ key: usedAttribute, value: used }]);
 	}
 }
 

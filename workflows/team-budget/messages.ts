@@ -14,14 +14,18 @@ export const TEAM_BUDGET_WORKFLOW = "teamBudgetWorkflow";
 export const BUDGET_TASK_QUEUE = "budget";
 export const UPDATES_IN_FLIGHT_MAX = 4;
 
-/** Search attributes, used only where the server has them registered (Keyword both). */
+/** Search attributes, used only where the server has them registered (these two are Keywords). */
 export const TEAM_SEARCH_ATTRIBUTE = "TollgateTeam";
 export const STATE_SEARCH_ATTRIBUTE = "TollgateState";
+/** Int: how much of its fullest enforced budget a team has used, in whole tens of a percent. "Teams above 80 %": TollgateUsedPercent >= 80. */
+export const USED_SEARCH_ATTRIBUTE = "TollgateUsedPercent";
 
 export type TeamBudgetInput = {
 	readonly teamId: string;
 	/** Whether TollgateTeam and TollgateState are registered: upserting an unknown attribute would wedge the workflow. */
 	readonly hasSearchAttributes: boolean;
+	/** Whether TollgateUsedPercent is registered as well; absent = no. */
+	readonly hasUsedAttribute?: boolean;
 	/** Messages after which a new run begins; default 500, low in tests. */
 	readonly messagesPerRun?: number;
 	/** Carried over by continue-as-new; absent at the first start. */

@@ -12,6 +12,7 @@ import {
 	type HeldFreeze,
 	stateWord,
 	type TeamBudgetState,
+	usedPercent,
 	type WindowReport,
 } from "#domain/budget/team-budget-state.ts";
 import { carriedState, initialState } from "#workflows/team-budget/state.ts";
@@ -454,4 +455,16 @@ describe("heads of the ledger's chains", () => {
 		const { chainHeads: _, ...older } = carriedState(loaded([day]));
 		expect(initialState({ teamId: "demo", hasSearchAttributes: false, state: older as typeof older & { chainHeads: [] } }).chainHeads).toEqual([]);
 	});
+});
+
+test.each([
+	["nothing spent", [day], totals("0", 1), 0],
+	["whole tens, rounded down", [day], totals("899", 1), 80],
+	["more than the limit", [day], totals("1234", 1), 120],
+	["far more than a tiny limit", [{ ...day, limitAmount: "1" }], totals("999999999", 1), 1_000],
+	["a limit of nothing", [{ ...day, limitAmount: "0" }], totals("0", 1), 100],
+	["an observed budget", [{ ...day, mode: "observe" as const }], totals("999", 1), 0],
+	["a budget without a window yet, and none at all", [user("ann")], totals("900", 1), 0],
+])("how much a team has used: %s", (_, budgets, report, used) => {
+	expect(usedPercent(play(loaded(budgets), report).state)).toBe(used);
 });
