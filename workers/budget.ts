@@ -12,7 +12,7 @@ import { createIncreaseActivities } from "#activities/increases/activities.ts";
 import { createPostgresIncreaseStore } from "#activities/increases/postgres.ts";
 import { GovernanceClient } from "#clients/governance-client.ts";
 import { BUDGET_TASK_QUEUE } from "../workflows/team-budget/messages.ts";
-import { buildWorkflowBundle } from "./bundle.ts";
+import { bundleApart } from "./bundle.ts";
 import { startWorker } from "./shared/start-worker.ts";
 
 export type BudgetRoleOptions = {
@@ -54,7 +54,7 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 		address: options.temporalAddress,
 		namespace: options.temporalNamespace,
 		taskQueue: BUDGET_TASK_QUEUE,
-		workflowBundle: await buildWorkflowBundle(),
+		workflowBundle: await bundleApart(),
 		activities: {
 			...createBudgetActivities({ store, observer: { announced: countAnnouncements(options) } }),
 			...createIncreaseActivities(createPostgresIncreaseStore(limits)),

@@ -1,3 +1,5 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode, DefaultLogger, type WorkflowBundleWithSourceMap } from "@temporalio/worker";
 
@@ -21,11 +23,22 @@ export const SHARED_RULES: readonly string[] = [
 	"text/storable-text.ts",
 ];
 
-/** The workflow code of every role, built once per process by the SDK's own bundler (two to three seconds). */
+/** The workflow code of every role, built by the SDK's own bundler (two to three seconds). */
 export function buildWorkflowBundle(): Promise<WorkflowBundleWithSourceMap> {
 	return bundleWorkflowCode({
 		workflowsPath: fileURLToPath(new URL("../workflows/index.ts", import.meta.url)),
 		preloadModules: SHARED_RULES.map((rule) => fileURLToPath(new URL(`../domain/${rule}`, import.meta.url))),
 		logger: new DefaultLogger("WARN"),
 	});
+}
+
+/** The same, by a process of its own: the bundler takes some 300 MB, which a worker would keep for as long as it runs. */
+export async function bundleApart(): Promise<WorkflowBundleWithSourceMap> {
+	const child = fork(new URL("./bundle-child.ts", import.meta.url), { stdio: ["ignore", 2, "inherit", "ipc"] });
+	const ended = once(child, "exit").then(([code, signal]) => {
+		throw new Error(`the workflow code could not be bundled: the bundler ended with ${String(signal ?? code)}`);
+	});
+	const [bundle] = (await Promise.race([once(child, "message"), ended])) as [WorkflowBundleWithSourceMap];
+	ended.catch(() => undefined); // it has told what was asked of it
+	return bundle;
 }

@@ -26,6 +26,8 @@ const CROSSINGS_PER_SECOND = 50;
 const CROSSING_SECONDS = 20;
 /** Others whose totals move by more than 1 % in every second, so that there is always more to tell than may be told. */
 const MOVING_TEAMS = 500;
+/** Above those that cross. */
+const FIRST_MOVING_TEAM = CROSSINGS_PER_SECOND * CROSSING_SECONDS + 1;
 const LIMITS = { workerMegabytes: 1_024, toldPerSecond: 50, crossingToldMs: 2_000 } as const;
 
 const MAKE_TEAMS = "INSERT INTO tollgate.team (id) SELECT 'many-' || n FROM generate_series(1, $1::int) n";
@@ -45,11 +47,11 @@ const MOVE = `
 	)
 	UPDATE tollgate.budget_window SET granted = granted + $2::bigint FROM moved WHERE id = moved.window_id RETURNING clock_timestamp() AS at`;
 const TOLD_TEAMS = "SELECT count(*)::int AS told FROM tollgate.totals_told WHERE team_id LIKE 'many-%'";
-const FIRED = "SELECT team_id, at FROM tollgate.governance_event WHERE team_id LIKE 'many-%' AND event LIKE 'threshold.%.fired'";
+const FIRED = "SELECT team_id, at FROM tollgate.governance_event WHERE team_id LIKE 'many-%' AND event = 'threshold.warn.fired'";
 
 export async function measureManyTeams(input: { seed: number; teams: number; folder: string; onProgress: (line: string) => void }): Promise<ManyTeamsCounts> {
 	const { teams, folder, onProgress } = input;
-	const system = await GovernedSystem.open(folder);
+	const system = await GovernedSystem.open(folder, { keepsTemporal: false });
 	try {
 		await system.sql(MAKE_TEAMS, [teams]);
 		await system.sql(MAKE_BUDGETS, [teams, LIMIT.toString()]);
@@ -100,8 +102,8 @@ async function crossAll(system: GovernedSystem, { teams, random }: { readonly te
 		next += crossing.length;
 		const [moved] = await system.sql<{ at: Date }>(MOVE, [crossing, ((LIMIT * 85n) / 100n).toString()]);
 		for (const teamId of crossing) crossedAt.set(teamId, moved?.at ?? new Date());
-		const others = Array.from({ length: MOVING_TEAMS }, () => `many-${random.integer(Math.min(teams, 2_000), teams)}`);
-		await system.sql(MOVE, [others, ((LIMIT * 2n) / 100n).toString()]);
+		const others = Array.from({ length: MOVING_TEAMS }, () => random.integer(FIRST_MOVING_TEAM, Math.max(teams, FIRST_MOVING_TEAM)));
+		await system.sql(MOVE, [others.filter((team) => team <= teams).map((team) => `many-${team}`), ((LIMIT * 2n) / 100n).toString()]);
 		await new Promise((resolve) => setTimeout(resolve, Math.max(0, 1_000 - (performance.now() - beganAtMs))));
 	}
 	const fired = await until(
@@ -129,16 +131,21 @@ function watchWorker(system: GovernedSystem): { stop(): Promise<Watched> } {
 		told.push({ atMs: performance.now(), count });
 	};
 	let isStopped = false;
-	const looking = (async () => {
+	let problem: unknown;
+	const keepLooking = async (): Promise<void> => {
 		while (!isStopped) {
 			await look();
 			await new Promise((resolve) => setTimeout(resolve, 500));
 		}
-	})();
+	};
+	const looking = keepLooking().catch((error: unknown) => {
+		problem = error;
+	});
 	return {
 		async stop() {
 			isStopped = true;
 			await looking;
+			if (problem !== undefined) throw problem;
 			return { workerMegabytesMax, mostToldPerSecond: mostPerSecond(told) };
 		},
 	};

@@ -3,7 +3,7 @@ import type { Random } from "#test/faults/random.ts";
 import { chat } from "#test/support/gateway-process.ts";
 import { Broken } from "./broken.ts";
 import { insist } from "./insist.ts";
-import type { GovernedSystem } from "./system.ts";
+import { type GovernedSystem, WINDOW_KIND } from "./system.ts";
 
 /** What happens to one team in one run; each run has a team of its own. */
 export type Run = { readonly teamId: string; readonly script: Script; readonly increaseId: string | undefined };
@@ -11,8 +11,6 @@ export type Run = { readonly teamId: string; readonly script: Script; readonly i
 const SCRIPTS = ["spend", "raise", "approve", "reject"] as const;
 export type Script = (typeof SCRIPTS)[number];
 
-/** Long windows, so that hardly a run meets the end of one. */
-export const WINDOW_KIND = "quarter";
 /** Some fifteen calls. */
 const LIMIT_NANO_USD = 12_000_000n;
 const RAISED_LIMIT_USD = "0.02";

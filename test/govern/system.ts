@@ -15,6 +15,8 @@ import { insist } from "./insist.ts";
 
 const ROOT = path.join(import.meta.dirname, "../..");
 const CHANNEL = "govern";
+/** Of every team's budget: so long that hardly a run meets its end. */
+export const WINDOW_KIND = "quarter";
 
 export const COMPONENTS = ["worker", "temporal", "postgres", "receiver"] as const;
 export type Component = (typeof COMPONENTS)[number];
@@ -41,13 +43,19 @@ export class GovernedSystem {
 	private readonly server: OwnServer;
 	private readonly ports: { readonly admin: number; readonly receiver: number; readonly temporal: number };
 	private readonly folder: string;
+	private readonly keepsTemporal: boolean;
 	private readonly secret = `whsec_${randomBytes(24).toString("base64")}`;
 	private readonly children = new Map<"worker" | "receiver", ChildProcess>();
 	private temporal: TestTemporal | undefined;
 	private workerLog = "";
 
 	private constructor(
-		parts: Pick<GovernedSystem, "stand" | "gateway" | "ada" | "grace"> & { server: OwnServer; ports: GovernedSystem["ports"]; folder: string },
+		parts: Pick<GovernedSystem, "stand" | "gateway" | "ada" | "grace"> & {
+			server: OwnServer;
+			ports: GovernedSystem["ports"];
+			folder: string;
+			keepsTemporal: boolean;
+		},
 	) {
 		this.stand = parts.stand;
 		this.gateway = parts.gateway;
@@ -56,17 +64,18 @@ export class GovernedSystem {
 		this.server = parts.server;
 		this.ports = parts.ports;
 		this.folder = parts.folder;
+		this.keepsTemporal = parts.keepsTemporal;
 	}
 
-	/** `folder` keeps Temporal's file and the receiver's. */
-	static async open(folder: string): Promise<GovernedSystem> {
+	/** `folder` keeps the receiver's file, and Temporal's unless `keepsTemporal` is false: in memory it is no disk's to slow down, and not to be killed. */
+	static async open(folder: string, { keepsTemporal = true } = {}): Promise<GovernedSystem> {
 		const server = await OwnServer.start();
-		const stand = await openGatewayStand({ database: server.database, windowKind: "day" });
+		const stand = await openGatewayStand({ database: server.database, windowKind: WINDOW_KIND });
 		const ports = { admin: await findFreePort(), receiver: await findFreePort(), temporal: await findFreePort() };
 		const client = async (name: string): Promise<AdministrationClient> =>
 			new AdministrationClient({ adminUrl: `http://127.0.0.1:${ports.admin}`, adminKey: await adminKey(server.database.url, name), timeoutMs: 15_000 });
 		const [ada, grace] = [await client("ada"), await client("grace")];
-		const system = new GovernedSystem({ stand, gateway: await stand.start("g1"), ada, grace, server, ports, folder });
+		const system = new GovernedSystem({ stand, gateway: await stand.start("g1"), ada, grace, server, ports, folder, keepsTemporal });
 		try {
 			for (const component of ["temporal", "worker", "receiver"] as const) await system.start(component);
 			const url = `http://127.0.0.1:${ports.receiver}/`;
@@ -91,7 +100,10 @@ export class GovernedSystem {
 	async start(component: Component): Promise<void> {
 		if (component === "postgres") await this.server.restart();
 		else if (component === "temporal")
-			this.temporal = await startTestTemporal({ port: this.ports.temporal, databaseFile: path.join(this.folder, "temporal.db") });
+			this.temporal = await startTestTemporal({
+				port: this.ports.temporal,
+				...(this.keepsTemporal && { databaseFile: path.join(this.folder, "temporal.db") }),
+			});
 		else if (component === "worker") this.startWorker();
 		else await this.startReceiver();
 	}

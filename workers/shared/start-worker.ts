@@ -17,6 +17,8 @@ export type RunningWorker = {
 	stop(): Promise<void>;
 };
 
+/** Each takes about a megabyte and a half; one that is not cached is replayed when something happens to it. */
+const WORKFLOWS_CACHED_MAX = 200;
 /** A killed worker's cached workflows go to its successor after this; the SDK's 10 s would outlast the deadline of an update. */
 const STICKY_TIMEOUT = "2 seconds";
 const RETRY_FIRST_MS = 250;
@@ -64,7 +66,7 @@ async function runOnce(role: WorkerRole, stopping: AbortSignal, onPolling: () =>
 			taskQueue: role.taskQueue,
 			workflowBundle: role.workflowBundle,
 			activities: role.activities,
-			maxCachedWorkflows: 500,
+			maxCachedWorkflows: WORKFLOWS_CACHED_MAX,
 			stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
 			shutdownGraceTime: "2 seconds",
 			shutdownForceTime: "5 seconds",
