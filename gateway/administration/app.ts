@@ -133,13 +133,17 @@ function problemOf(error: FastifyError): AdministrationProblem {
 	}
 	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return { code: "request.too_large", message: "The body is larger than this route takes.", field: null };
 	if (error.statusCode !== undefined && error.statusCode < 500) return { code: "request.invalid", message: error.message, field: null };
-	if (isDatabaseAway(error.code)) return { code: "authority.unreachable", message: "PostgreSQL does not answer; try again.", field: null };
+	if (isDatabaseAway(error)) return { code: "authority.unreachable", message: "PostgreSQL does not answer; try again.", field: null };
 	return { code: "internal.invariant", message: "Tollgate failed to serve this request. Its log says why.", field: null };
 }
 
-/** Connection refused, reset, timed out; or PostgreSQL's classes 08 (connection), 53 (resources), 57 (shutdown, statement timeout), or 55P03 (a lock not given in time). */
-function isDatabaseAway(code: string | undefined): boolean {
-	return /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|08...|53...|57...|55P03)/.test(code ?? "");
+/**
+ * Connection refused, reset, timed out; or PostgreSQL's classes 08 (connection), 53 (resources), 57 (shutdown, statement timeout), 58 (its
+ * disk), or 55P03 (a lock not given in time). The driver gives no code to a connection that is lost under a statement, only these words.
+ */
+function isDatabaseAway({ code, message }: { readonly code?: string; readonly message: string }): boolean {
+	if (/^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|08...|53...|57...|58...|55P03)/.test(code ?? "")) return true;
+	return code === undefined && /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect)/.test(message);
 }
 
 function sendProblem(reply: FastifyReply, problem: AdministrationProblem): FastifyReply {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { ADMINISTRATION_ROUTES } from "#gateway/administration/routes.ts";
 import { openTestAdministration, TEST_PRICE_LINE, type TestAdministration } from "#test/support/administration.ts";
 
@@ -184,6 +184,16 @@ describe("teams and budgets", () => {
 	test("a budget of a team that does not exist is not found", async () => {
 		expect((await ask("PUT", "/budgets", { teamId: "nobody", limitUsd: "1", windowKind: "day" })).body.error.code).toBe("admin.not_found");
 	});
+
+	test.each(["Connection terminated unexpectedly", "Query read timeout", "timeout exceeded when trying to connect"])(
+		"a connection to PostgreSQL that is lost under a statement (%s) is an outage to try again after, not a fault",
+		async (message) => {
+			const query = vi.spyOn(administration.pool, "query").mockRejectedValueOnce(new Error(message) as never);
+			const { status, body } = await ask("GET", "/teams");
+			query.mockRestore();
+			expect([status, body.error.code]).toEqual([503, "authority.unreachable"]);
+		},
+	);
 
 	test("while the workflow is away a budget is refused as unreachable, and nothing changes", async () => {
 		administration.governor.isAway = true;
