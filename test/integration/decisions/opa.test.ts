@@ -21,6 +21,7 @@ const DOCUMENT = "/v1/data/tollgate/call";
 const PATIENT_MS = 30_000;
 const binary = findOpa();
 
+// Building the server takes minutes and Go; every answer it can give is played by the wire-checking server of the unit tests.
 if (binary === undefined) test.skip(`real OPA: ${HOW_TO_GET_OPA}`, () => undefined);
 else withOpa(binary);
 

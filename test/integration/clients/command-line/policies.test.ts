@@ -1,0 +1,149 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { runCommandLine } from "#clients/command-line/run.ts";
+import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
+
+let administration: TestAdministration;
+let home: string;
+let output: string[];
+let errors: string[];
+
+beforeAll(async () => {
+	administration = await openTestAdministration();
+	const admin = await administration.app.listen({ host: "127.0.0.1", port: 0 });
+	home = await mkdtemp(path.join(tmpdir(), "tollgate-home-"));
+	const adminKeyFile = path.join(home, "admin-key");
+	await writeFile(adminKeyFile, `${administration.adminKey}\n`);
+	await writeFile(
+		path.join(home, "endpoints.json"),
+		JSON.stringify({ admin, adminKeyFile, demoKey: `tg-${"d".repeat(43)}`, databaseUrl: administration.databaseUrl }),
+	);
+	await run("team create search --limit 100 --window day");
+});
+afterAll(async () => {
+	await administration.close();
+	await rm(home, { recursive: true });
+});
+beforeEach(() => {
+	output = [];
+	errors = [];
+});
+
+/** Words are split at blanks; quoted arguments are given as a list. */
+async function run(line: string | string[], environment: Record<string, string> = { TOLLGATE_HOME: home }): Promise<number> {
+	output = [];
+	errors = [];
+	const words = typeof line === "string" ? line.split(" ") : line;
+	return runCommandLine(words, { writeLine: (text) => output.push(text), writeError: (text) => errors.push(text), environment });
+}
+
+async function runJson(line: string | string[]) {
+	const words = [...(typeof line === "string" ? line.split(" ") : line), "--json"];
+	expect(await run(words)).toBe(0);
+	expect(output).toHaveLength(1);
+	return JSON.parse(output[0] ?? "");
+}
+
+describe("policy files", () => {
+	const SEARCH = "version: 1\nteams:\n  declared:\n    budgets:\n      - { window: month, limitUsd: 100 }\n";
+
+	const write = async (text: string): Promise<string> => {
+		const file = path.join(home, "policy.yaml");
+		await writeFile(file, text);
+		return file;
+	};
+
+	test("diff says what would change and exits 1, apply does it, diff again exits 0", async () => {
+		const file = await write(SEARCH);
+		expect(await run(["diff", file])).toBe(1);
+		expect(output.join("\n")).toContain("team declared");
+		expect(errors).toEqual([]);
+		expect(await run(["apply", file])).toBe(2);
+		expect(errors).toEqual(["tollgate: nothing was applied: where nobody can be asked, say --yes"]);
+		expect(await run(["apply", file, "--yes"])).toBe(0);
+		expect(output.at(-1)).toMatch(/^In force as revision \d+\./);
+		expect(await run(["diff", file])).toBe(0);
+		expect(output).toEqual(["No changes."]);
+		expect(await run(["apply", file])).toBe(0);
+		expect(output.at(-1)).toMatch(/^Revision \d+ holds\.$/);
+	});
+
+	test("a person is asked, and no is no", async () => {
+		const file = await write(SEARCH.replace("100", "150"));
+		const answer = (text: string) =>
+			runCommandLine(["apply", file], {
+				writeLine: () => undefined,
+				writeError: (line) => errors.push(line),
+				environment: { TOLLGATE_HOME: home },
+				ask: async () => text,
+			});
+		expect(await answer("")).toBe(1);
+		expect(errors).toEqual(["tollgate: nothing was applied"]);
+		expect(await answer("y")).toBe(0);
+	});
+
+	test("an older basis is refused and shows the new diff", async () => {
+		const file = await write(SEARCH.replace("100", "170"));
+		expect(await run(["diff", file, "--json"])).toBe(1);
+		const { basis } = JSON.parse(output[0] ?? "");
+		expect(await run("budget set --team declared --limit 1 --window day")).toBe(0);
+		expect(await run(["apply", file, "--yes", "--basis", basis])).toBe(1);
+		expect(errors[0]).toMatch(/\(admin\.conflict\)\nteam declared\n[\s\S]*150[\s\S]*170[\s\S]*--basis \d+$/);
+		expect(await runJson(["apply", file, "--yes"])).toMatchObject({ isChanged: true });
+	});
+
+	test("every mistake has its line; diff exits 2 and apply 1", async () => {
+		const file = await write(SEARCH.replace("month", "fortnight").replace("100", "-1"));
+		expect(await run(["diff", file])).toBe(2);
+		expect(errors[0]?.split("\n").slice(1)).toEqual([
+			expect.stringMatching(/policy\.yaml:5:\d+ teams\.declared\.budgets\[0\]\.window: /),
+			expect.stringMatching(/policy\.yaml:5:\d+ teams\.declared\.budgets\[0\]\.limitUsd: /),
+		]);
+		expect(await run(["apply", file, "--yes"])).toBe(1);
+		expect(await run(["diff", path.join(home, "absent.yaml")])).toBe(2);
+	});
+
+	test("show is a file that apply takes, history says who and when, show REVISION what held", async () => {
+		expect(await run("policy show")).toBe(0);
+		const file = await write(`${output.join("\n")}\n`);
+		expect(await run(["diff", file, "--prune"])).toBe(0);
+		const [newest, before] = await runJson("policy history");
+		expect(newest).toMatchObject({ adminName: "ada", parent: before.revision });
+		expect(await run("policy history")).toBe(0);
+		expect(output[0]).toContain(newest.revision);
+		const stored = await runJson(`policy show ${before.revision}`);
+		expect(stored.source).toBe(SEARCH.replace("100", "150"));
+		expect(stored.policy.teams.declared.budgets).toHaveLength(1);
+		expect(await run("policy show 999999")).toBe(1);
+		expect(errors[0]).toContain("(admin.not_found)");
+	});
+
+	test("pruned: what the file leaves out is archived", async () => {
+		expect(await run("team create leaving --limit 1 --window day")).toBe(0);
+		expect(await run("policy show")).toBe(0);
+		const text = output.join("\n");
+		const file = await write(`${text.replace(/^ {2}leaving:\n(?: {4,}.*\n)*/m, "")}\n`);
+		expect(await run(["diff", file])).toBe(0);
+		expect(await run(["apply", file, "--prune", "--yes"])).toBe(0);
+		expect(output[0]).toContain("- team leaving");
+		expect(await run("team show leaving")).toBe(1);
+	});
+});
+
+describe("import", () => {
+	test("a LiteLLM configuration becomes a policy file, and what is not in it is said on stderr", async () => {
+		const file = path.join(home, "config.yaml");
+		await writeFile(
+			file,
+			"model_list:\n  - model_name: quick\n    litellm_params: { model: openai/gpt-test, api_key: os.environ/OPENAI_API_KEY }\nrouter_settings: { routing_strategy: latency-based-routing }\n",
+		);
+		expect(await run(["import", "litellm", file])).toBe(0);
+		expect(output.join("\n")).toMatch(/^# .*\n[\s\S]*models:\n {2}quick:/);
+		expect(errors.some((line) => line.startsWith(`${file}:4 `))).toBe(true);
+		await writeFile(file, "[]");
+		expect(await run(["import", "litellm", file])).toBe(1);
+		expect(errors[0]).toContain("(admin.invalid)");
+	});
+});
