@@ -59,7 +59,7 @@ async function isFirstKeyRevoked(database: Queryable): Promise<boolean> {
 	return (await database.query<{ isRevoked: boolean }>(FIRST_KEY_REVOKED, [BOOTSTRAP_ADMIN_NAME])).rows[0]?.isRevoked === true;
 }
 
-// Somebody may have deleted it: a start brings it back, without its old keys and with its books.
+// Somebody may have deleted it: a start brings it back with its books, and with those of its keys that nobody revoked.
 const RESTORE_TEAM = `
 	WITH restored AS (UPDATE tollgate.team SET deleted_at = NULL WHERE id = $1 AND deleted_at IS NOT NULL RETURNING id)
 	SELECT id, (SELECT tollgate.record_change('team', id, $2, '{"action": "restored"}') FROM restored) AS revision FROM tollgate.team WHERE id = $1`;
