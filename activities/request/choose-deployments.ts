@@ -1,4 +1,4 @@
-import type { DeploymentCatalog, PricedDeployment } from "#activities/providers/port.ts";
+import type { Deployment, DeploymentCatalog, PricedDeployment } from "#activities/providers/port.ts";
 import type { Endpoint, RequestProblem } from "#domain/bound/request.ts";
 import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import { shellWord } from "#domain/shell-word.ts";
@@ -17,15 +17,18 @@ export function chooseDeployments(catalog: DeploymentCatalog, book: PriceBook, w
 	const deployments = catalog.find(wanted.model, book);
 	const name = wanted.model.slice(0, 200);
 	if (deployments.length === 0) return catalog.followsPriceBook ? unserved(catalog, book, wanted) : unknown(`There is no model named ${name}.`);
-	const serving = deployments.filter((deployment) => deployment.paths[wanted.endpoint] !== undefined);
-	if (serving.length === 0) return unknown(`The model ${name} is not served at this endpoint.`);
-	const candidates = serving.flatMap((deployment) => {
+	const candidates: PricedDeployment[] = [];
+	let unpricedAs: Deployment["pricedAs"] | undefined;
+	for (const deployment of deployments) {
+		if (deployment.paths[wanted.endpoint] === undefined) continue;
 		const line = book.find(deployment.pricedAs.provider, deployment.pricedAs.model);
-		return line === undefined ? [] : [{ deployment, line }];
-	});
+		if (line === undefined) unpricedAs ??= deployment.pricedAs;
+		else candidates.push({ deployment, line });
+	}
 	if (candidates.length > 0) return { kind: "chosen", candidates };
-	const { provider, model } = serving[0]?.pricedAs ?? { provider: undefined, model: name };
-	return unpriced({ provider, model, endpoint: wanted.endpoint });
+	return unpricedAs === undefined
+		? unknown(`The model ${name} is not served at this endpoint.`)
+		: unpriced({ provider: unpricedAs.provider, model: unpricedAs.model, endpoint: wanted.endpoint });
 }
 
 /** Nobody offers it: for want of a price, of a key, or of the provider itself. */

@@ -13,9 +13,10 @@ import type { KeyIdentity, KeyResolution, TeamPolicy } from "./port.ts";
  */
 type Match = {
 	readonly budgets: readonly BudgetRule[];
-	readonly hasTeamBudget: boolean;
 	/** Some budget has lines that degrade calls. */
 	readonly hasLines: boolean;
+	/** False for a team without a budget of its own that is not unlimited. */
+	readonly isAdmissible: boolean;
 };
 
 type Team = { readonly record: TeamRecord; readonly policy: TeamPolicy; readonly matches: Map<string, Match> };
@@ -25,6 +26,7 @@ type SecretsOfKey = { readonly maxAsserted: number; readonly digests: string[] }
 
 type CachedKey = { readonly resolution: KeyResolution; readonly expiresAtMs: number };
 
+const NO_MATCH: Match = { budgets: [], hasLines: false, isAdmissible: false };
 const MAX_CACHED_KEYS = 200_000;
 const MAX_CACHED_MATCHES = 50_000;
 /** Teams read again in one round trip: the connection is shared with the grants. */
@@ -66,19 +68,23 @@ export class Directory {
 		return this.teams.get(teamId)?.policy ?? DEFAULT_TEAM_POLICY;
 	}
 
-	/** Budgets a call meets; `isAdmissible` is false for a team without a budget of its own that is not unlimited. */
-	match(call: CallDimensions): Match & { readonly isAdmissible: boolean } {
+	/** Budgets a call meets. */
+	match(call: CallDimensions): Match {
 		const team = this.teams.get(call.teamId);
-		if (!team) return { budgets: [], hasTeamBudget: false, hasLines: false, isAdmissible: false };
+		if (!team) return NO_MATCH;
 		const cacheKey = `${call.key}\0${call.feature}\0${call.user}\0${call.environment}\0${call.model}\0${call.provider}`;
 		let match = team.matches.get(cacheKey);
 		if (!match) {
-			const matched = matchBudgets(team.record.budgets, call);
-			match = { ...matched, hasLines: matched.budgets.some(({ degrade }) => (degrade?.length ?? 0) > 0) };
+			const { budgets, hasTeamBudget } = matchBudgets(team.record.budgets, call);
+			match = {
+				budgets,
+				hasLines: budgets.some(({ degrade }) => (degrade?.length ?? 0) > 0),
+				isAdmissible: (hasTeamBudget || team.record.isUnlimited) && budgets.length <= MAX_MATCHED_BUDGETS,
+			};
 			if (team.matches.size >= MAX_CACHED_MATCHES) team.matches.clear();
 			team.matches.set(cacheKey, match);
 		}
-		return { ...match, isAdmissible: (match.hasTeamBudget || team.record.isUnlimited) && match.budgets.length <= MAX_MATCHED_BUDGETS };
+		return match;
 	}
 
 	/** True when the key may book this value: known here, or admitted under its cap by PostgreSQL. */

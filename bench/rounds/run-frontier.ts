@@ -9,7 +9,7 @@ export type Rung = { readonly ratePerSecond: number; readonly addedP99Ms: number
 export type Frontier = { readonly lane: RunningLane["name"]; readonly rungs: readonly Rung[] };
 
 const RATES = { quick: [500, 1_000, 2_000, 4_000, 8_000, 16_000], full: [250, 500, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 8_000, 12_000, 16_000] } as const;
-const WINDOW_MS = { quick: 400, full: 10_000 } as const;
+const WINDOW_MS = { quick: 400, full: 5_000 } as const;
 const CONNECTIONS = 512;
 const LOOSEST_MS = Math.max(...FRONTIER_BOUNDS_MS);
 

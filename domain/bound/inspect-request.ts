@@ -209,6 +209,7 @@ function claim({ key, value, draft }: FieldVisit): RequestProblem | undefined {
 }
 
 function inspectBetas(headerValues: readonly string[], walk: Walk): RequestProblem | undefined {
+	if (headerValues.length === 0) return undefined;
 	for (const beta of headerValues.flatMap((value) => value.split(","))) {
 		const name = beta.trim();
 		if (name === "") continue;
