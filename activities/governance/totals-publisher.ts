@@ -1,14 +1,19 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { assert } from "#domain/assert.ts";
 import { type AcceptedTotals, planPublications } from "#domain/budget/publication.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
+import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { NO_REFUSALS, type RefusalCounts } from "../budgets/postgres.ts";
 import type { PublisherObserver, TotalsSink } from "./port.ts";
+import { SignalPace } from "./signal-pace.ts";
 import type { TeamSnapshot, TotalsSource } from "./totals-source.ts";
 
 /**
  * One publisher in the whole system (advisory lock) tells each team's workflow its absolute totals: at most once
- * per team and second, 50 a second in all, crossings first (money-path §9). With Temporal away nothing is lost:
- * what was not accepted is due again, and absolute totals catch up in one signal.
+ * per team and second, 50 a second in all, crossings first (money-path §9). It looks four times a second and tells as
+ * long as the next look is not due, so that a crossing waits for no more than that behind what moved. With Temporal away
+ * nothing is lost: what was not accepted is due again, and absolute totals catch up in one signal.
  */
 export type TotalsPublisherOptions = {
 	readonly source: TotalsSource;
@@ -16,11 +21,13 @@ export type TotalsPublisherOptions = {
 	readonly observer: PublisherObserver;
 	/** Monotonic milliseconds. */
 	readonly now: () => number;
-	/** Default 250 ms: a crossing is told well within 2 s. */
+	/** Resolves after so long; default: a timer. */
+	readonly wait?: (ms: number) => Promise<unknown>;
+	/** From one look to the next. Default 250 ms: a crossing is told well within 2 s. */
 	readonly intervalMs?: number;
 };
 
-const SIGNALS_PER_SECOND = 50;
+const DEFAULT_INTERVAL_MS = 250;
 const SIGNALS_IN_FLIGHT_MAX = 8;
 const OPENING_BALANCE_INTERVAL_MS = 5_000;
 /** Far below the 20 minutes for which an ended window is told anyway. */
@@ -32,7 +39,7 @@ export class TotalsPublisher {
 	private readonly recordedAt = new Map<string, number>();
 	private readonly refusals = new Map<string, RefusalCounts>();
 	private readonly refusalSeenAt = new Map<string, number>();
-	private sentAt: number[] = [];
+	private readonly pace = new SignalPace();
 	private isPublisher = false;
 	private isTemporalReachable = true;
 	private openingsRefreshedAt = Number.NEGATIVE_INFINITY;
@@ -45,14 +52,15 @@ export class TotalsPublisher {
 		this.options = options;
 	}
 
-	start(): void {
+	start(delayMs = this.intervalMs): void {
 		this.timer = setTimeout(() => {
+			const beganAtMs = this.options.now();
 			this.running = this.cycle()
 				.catch((error: unknown) => this.options.observer.failed(error))
 				.finally(() => {
-					if (!this.isStopped) this.start();
+					if (!this.isStopped) this.start(Math.max(0, beganAtMs + this.intervalMs - this.options.now()));
 				});
-		}, this.options.intervalMs ?? 250);
+		}, delayMs);
 	}
 
 	/** Resolves when the cycle under way is over. */
@@ -74,6 +82,10 @@ export class TotalsPublisher {
 			if (!(error instanceof CostControlError && error.isRetryable)) throw error;
 			this.changeRole(false, error);
 		}
+	}
+
+	private get intervalMs(): number {
+		return this.options.intervalMs ?? DEFAULT_INTERVAL_MS;
 	}
 
 	private async takeRole(): Promise<boolean> {
@@ -119,22 +131,36 @@ export class TotalsPublisher {
 
 	private async publish(teams: readonly TeamSnapshot[]): Promise<void> {
 		const nowMs = this.options.now();
-		this.sentAt = this.sentAt.filter((sentAtMs) => nowMs - sentAtMs < 1_000);
-		const due = planPublications({ teams, accepted: this.accepted, nowMs, signalsMax: SIGNALS_PER_SECOND - this.sentAt.length });
+		const due = planPublications({ teams, accepted: this.accepted, nowMs });
 		const byId = new Map(teams.map((team) => [team.teamId, team]));
-		const waiting = due.flatMap((teamId) => byId.get(teamId) ?? []);
-		const lanes = Array.from({ length: Math.min(SIGNALS_IN_FLIGHT_MAX, waiting.length) }, async () => {
-			for (let team = waiting.shift(); team !== undefined; team = waiting.shift()) {
-				// One team that cannot be told (Temporal away) means none can: the rest waits for the next cycle.
-				if (!(await this.tell(team))) waiting.length = 0;
-			}
-		});
-		await Promise.all(lanes);
+		const inFlight = new Set<Promise<void>>();
+		const failures: unknown[] = [];
+		let isAway = false;
+		for (const { teamId, isCrossing } of due) {
+			if (inFlight.size >= SIGNALS_IN_FLIGHT_MAX) await Promise.race(inFlight);
+			// Who is not told in time is due again at the next look, behind what crossed meanwhile. One team that cannot be told
+			// (Temporal away) means none can.
+			if (isAway || failures.length > 0 || this.pace.freeAtMs(this.options.now(), isCrossing) >= nowMs + this.intervalMs) break;
+			const team = byId.get(teamId);
+			assert(team !== undefined, "who is due was looked at");
+			const report = await this.options.source.report(team);
+			const leavesAtMs = this.pace.take(this.options.now(), isCrossing);
+			if (leavesAtMs > this.options.now()) await (this.options.wait ?? delay)(leavesAtMs - this.options.now());
+			const telling = this.tell(team, report).then(
+				(isTold) => {
+					isAway ||= !isTold;
+				},
+				(error: unknown) => void failures.push(error),
+			);
+			inFlight.add(telling);
+			void telling.finally(() => inFlight.delete(telling));
+		}
+		await Promise.all(inFlight);
+		if (failures.length > 0) throw failures[0];
 	}
 
-	private async tell(team: TeamSnapshot): Promise<boolean> {
-		const report = await this.options.source.report(team);
-		this.sentAt.push(this.options.now());
+	/** False: Temporal is away. */
+	private async tell(team: TeamSnapshot, report: TotalsReport): Promise<boolean> {
 		try {
 			await this.options.sink.reportTotals(team.teamId, report);
 		} catch (error) {

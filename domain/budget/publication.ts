@@ -1,7 +1,7 @@
 /**
  * Which teams are told their totals now (money-path §9): a total moved 1 % of its limit or crossed a line,
  * a window is new, calls were refused, or 30 s went by with anything unsaid. Crossings and freezes that a person
- * put straight into PostgreSQL go first, then policy documents, then whoever has waited longest; never more than one signal per team and second, nor more than `signalsMax` at once.
+ * put straight into PostgreSQL go first, then policy documents, then whoever has waited longest; never more than one signal per team and second.
  */
 export type PublishedWindow = {
 	readonly windowId: string;
@@ -34,8 +34,10 @@ export type PublicationInput = {
 	readonly teams: readonly TeamTotals[];
 	readonly accepted: ReadonlyMap<string, AcceptedTotals>;
 	readonly nowMs: number;
-	readonly signalsMax: number;
 };
+
+/** `isCrossing`: somebody may have to know at once. */
+export type Publication = { readonly teamId: string; readonly isCrossing: boolean };
 
 /** Refusals of one window are counted up to here: one decides a threshold, the rest is for people to read. */
 export const REFUSALS_COUNTED_MAX = 1_000;
@@ -44,8 +46,8 @@ export const QUIET_INTERVAL_MS = 30_000;
 
 type Urgency = "crossing" | "moved" | "stale" | "none";
 
-/** Team ids in the order in which they are to be signalled. */
-export function planPublications({ teams, accepted, nowMs, signalsMax }: PublicationInput): string[] {
+/** In the order in which they are to be signalled. */
+export function planPublications({ teams, accepted, nowMs }: PublicationInput): Publication[] {
 	const due = teams.flatMap(({ teamId, windows, freezeSeq, hasUntoldPolicy = false }) => {
 		const known = accepted.get(teamId);
 		const ageMs = known === undefined ? Number.POSITIVE_INFINITY : nowMs - known.atMs;
@@ -56,7 +58,7 @@ export function planPublications({ teams, accepted, nowMs, signalsMax }: Publica
 		return urgency === "none" && !hasUntoldPolicy ? [] : [{ teamId, place, ageMs }];
 	});
 	due.sort((left, right) => left.place - right.place || (left.ageMs === right.ageMs ? 0 : right.ageMs > left.ageMs ? 1 : -1));
-	return due.slice(0, signalsMax).map(({ teamId }) => teamId);
+	return due.map(({ teamId, place }) => ({ teamId, isCrossing: place === 0 }));
 }
 
 function urgencyOf(windows: readonly PublishedWindow[], known: AcceptedTotals | undefined, ageMs: number): Urgency {

@@ -55,7 +55,7 @@ function connect(): Connection {
 }
 
 function newPublisher() {
-	const told: { teamId: string; report: TotalsReport }[] = [];
+	const told: { teamId: string; report: TotalsReport; atMs: number }[] = [];
 	const changes: string[] = [];
 	const world = { nowMs: 0, isTemporalAway: false };
 	const publisher = new TotalsPublisher({
@@ -63,7 +63,7 @@ function newPublisher() {
 		sink: {
 			async reportTotals(teamId, report) {
 				if (world.isTemporalAway) throw new CostControlError("governance.unreachable", "away");
-				told.push({ teamId, report });
+				told.push({ teamId, report, atMs: world.nowMs });
 			},
 		},
 		observer: {
@@ -74,6 +74,9 @@ function newPublisher() {
 			},
 		},
 		now: () => world.nowMs,
+		async wait(ms) {
+			world.nowMs += ms;
+		},
 	});
 	const cycle = async (afterMs: number): Promise<string[]> => {
 		const before = told.length;
@@ -228,16 +231,24 @@ describe("what is told", () => {
 		expect(await cycle(1_000)).toEqual([]);
 	});
 
-	test("crossings go first and no more than 50 signals leave in a second", async () => {
+	test("crossings go first, at once; what moved follows evenly, no more than 50 in a second and behind what crosses meanwhile", async () => {
 		const windows = new Map<string, string>();
-		for (let index = 0; index < 60; index++) windows.set(`team-${index}`, await newTeam(`team-${index}`));
-		await post(windows.get("team-57")!, 900);
-		const { cycle } = newPublisher();
+		for (let index = 0; index < 70; index++) windows.set(`team-${index}`, await newTeam(`team-${index}`));
+		for (let index = 60; index < 70; index++) await post(windows.get(`team-${index}`)!, 900);
+		const { cycle, told, world } = newPublisher();
 		const first = await cycle(0);
-		expect(first).toHaveLength(50);
-		expect(first[0]).toBe("team-57");
-		expect(await cycle(500)).toEqual([]);
-		expect(await cycle(500)).toHaveLength(10);
+		expect(new Set(first.slice(0, 10))).toEqual(new Set(Array.from({ length: 10 }, (_, index) => `team-${60 + index}`)));
+		// Ten at once, then one every 20 ms until the next look is due.
+		expect(first.length).toBeGreaterThan(20);
+		expect(first.length).toBeLessThan(25);
+		expect(world.nowMs).toBeLessThan(275);
+		const untold = [...windows.keys()].find((teamId) => !first.includes(teamId)) ?? "";
+		await post(windows.get(untold)!, 900);
+		expect((await cycle(0))[0]).toBe(untold);
+		while (told.length < 70) await cycle(1);
+		told.forEach(({ atMs }, index) => {
+			if (index >= 50) expect(atMs - told[index - 50]!.atMs).toBeGreaterThan(1_000);
+		});
 	});
 });
 

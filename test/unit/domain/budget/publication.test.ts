@@ -20,9 +20,9 @@ function accepted(atMs: number, ...windows: PublishedWindow[]): AcceptedTotals {
 	return { atMs, windows: new Map(windows.map((entry) => [entry.windowId, entry])), freezeSeq: 0 };
 }
 
-function plan(now: PublishedWindow, known: AcceptedTotals | undefined, nowMs: number, signalsMax = 50): boolean {
+function plan(now: PublishedWindow, known: AcceptedTotals | undefined, nowMs: number): boolean {
 	const map = new Map(known === undefined ? [] : [["demo", known]]);
-	return planPublications({ teams: [{ teamId: "demo", windows: [now], freezeSeq: 0 }], accepted: map, nowMs, signalsMax }).length === 1;
+	return planPublications({ teams: [{ teamId: "demo", windows: [now], freezeSeq: 0 }], accepted: map, nowMs }).length === 1;
 }
 
 describe("a team is told", () => {
@@ -48,9 +48,8 @@ describe("a team is told", () => {
 	test("a freeze that a person put into PostgreSQL, though nothing moved", () => {
 		const teams = [{ teamId: "demo", windows: [window()], freezeSeq: 1 }];
 		const known = new Map([["demo", accepted(0, window())]]);
-		expect(planPublications({ teams, accepted: known, nowMs: 1_000, signalsMax: 50 })).toEqual(["demo"]);
+		expect(planPublications({ teams, accepted: known, nowMs: 1_000 })).toEqual([{ teamId: "demo", isCrossing: true }]);
 	});
-	test("nothing when the second's signals are used up", () => expect(plan(window({ posted: 1000n }), undefined, 0, 0)).toBe(false));
 });
 
 test("crossings go first, then whoever has waited longest", () => {
@@ -64,5 +63,9 @@ test("crossings go first, then whoever has waited longest", () => {
 		["moved-early", accepted(1_000, window())],
 		["crossed", accepted(8_000, window())],
 	]);
-	expect(planPublications({ teams, accepted: known, nowMs: 10_000, signalsMax: 50 })).toEqual(["crossed", "moved-early", "moved-late"]);
+	expect(planPublications({ teams, accepted: known, nowMs: 10_000 })).toEqual([
+		{ teamId: "crossed", isCrossing: true },
+		{ teamId: "moved-early", isCrossing: false },
+		{ teamId: "moved-late", isCrossing: false },
+	]);
 });

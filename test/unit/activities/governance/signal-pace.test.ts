@@ -1,0 +1,46 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { SIGNALS_PER_SECOND, SignalPace } from "#activities/governance/signal-pace.ts";
+
+function takeAll(pace: SignalPace, count: number, { nowMs, isCrossing }: { readonly nowMs: number; readonly isCrossing: boolean }): number[] {
+	return Array.from({ length: count }, () => pace.take(nowMs, isCrossing));
+}
+
+test("whatever is asked for when, no second has more than 50 signals", () => {
+	const asks = fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 300 }), isCrossing: fc.boolean(), count: fc.integer({ min: 1, max: 40 }) }), {
+		minLength: 1,
+	});
+	fc.assert(
+		fc.property(asks, (list) => {
+			const pace = new SignalPace();
+			let nowMs = 0;
+			const times = list.flatMap(({ afterMs, isCrossing, count }) => {
+				nowMs += afterMs;
+				return takeAll(pace, count, { nowMs, isCrossing });
+			});
+			times.forEach((atMs, index) => {
+				expect(atMs).toBeGreaterThanOrEqual(times[index - 1] ?? 0);
+				expect(atMs - (times[index - SIGNALS_PER_SECOND] ?? Number.NEGATIVE_INFINITY)).toBeGreaterThan(1_000);
+			});
+		}),
+	);
+});
+
+test("fifty crossings a second, all at once each time, wait for little more than a second, also after a minute", () => {
+	const pace = new SignalPace();
+	// What moved has used every place before.
+	let nowMs = 0;
+	while (nowMs < 2_000) nowMs = pace.take(nowMs, false);
+	const waits = Array.from({ length: 60 }, (_, second) => {
+		const atMs = nowMs + second * 1_000;
+		return Math.max(...takeAll(pace, SIGNALS_PER_SECOND, { nowMs: atMs, isCrossing: true })) - atMs;
+	});
+	expect(Math.max(...waits)).toBeLessThan(1_400);
+});
+
+test("what moved leaves evenly, so a single crossing finds a place at once", () => {
+	const pace = new SignalPace();
+	const ordinary = takeAll(pace, 200, { nowMs: 0, isCrossing: false });
+	const nowMs = ordinary.at(-1) ?? 0;
+	expect(pace.freeAtMs(nowMs, true) - nowMs).toBeLessThan(25);
+});
