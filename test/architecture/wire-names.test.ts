@@ -62,7 +62,7 @@ test("activities, whose capabilities share one name space", () => {
 });
 
 test("patch ids: a new one comes with a fresh history", () => {
-	expect(Object.keys(PATCHES)).toEqual(["outbox-lanes"]);
+	expect(Object.keys(PATCHES)).toEqual(["outbox-lanes", "local-announcements"]);
 });
 
 test("error codes are area.problem and none has gone", () => {

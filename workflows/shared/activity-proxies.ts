@@ -1,9 +1,10 @@
-import { proxyActivities } from "@temporalio/workflow";
+import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
 import type { BudgetActivities } from "#activities/budgets/activities.ts";
 import type { IncreaseActivities } from "#activities/increases/activities.ts";
-import { SQL_ACTIVITY, SQL_ACTIVITY_FOR_AN_UPDATE } from "./activity-options.ts";
+import { SQL_ACTIVITY, SQL_ACTIVITY_FOR_AN_UPDATE, SQL_ACTIVITY_WITHIN_A_TASK } from "./activity-options.ts";
 
-/** The only proxyActivities calls, grouped by timeout class. */
+/** The only proxies of activities, grouped by timeout class. */
 export const { announceEvents, readBudgets, setFrozen, writeBudgets } = proxyActivities<BudgetActivities>(SQL_ACTIVITY);
+export const { announceEvents: announceEventsLocally } = proxyLocalActivities<BudgetActivities>(SQL_ACTIVITY_WITHIN_A_TASK);
 export const { applyIncrease, endIncreases, recordIncrease } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY);
 export const { readIncreaseRules } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY_FOR_AN_UPDATE);

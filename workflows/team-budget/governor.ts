@@ -1,17 +1,18 @@
-import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
-import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
-import type { HeldBudgets, HeldRevision } from "#activities/budgets/port.ts";
+import { ActivityFailure, ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
+import { condition, log, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
+import type { GovernanceEvent, HeldBudgets, HeldRevision } from "#activities/budgets/port.ts";
 import { nextIncreaseEndMs } from "#domain/budget/increases.ts";
 import { presentDefinition } from "#domain/budget/older-definition.ts";
 import { hasRoomForChange, type Lane, laneOf, reviseEffect, waitingIn } from "#domain/budget/team-budget-outbox.ts";
 import { definitionsOf, nextWindowEndMs, reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { type BudgetEffect, type HeldFreeze, stateWord, type TeamBudgetState, type TotalsReport, usedPercent } from "#domain/budget/team-budget-state.ts";
-import { announceEvents, readBudgets, setFrozen, writeBudgets } from "../shared/activity-proxies.ts";
+import { announceEvents, announceEventsLocally, readBudgets, setFrozen, writeBudgets } from "../shared/activity-proxies.ts";
 import { guardHandler } from "../shared/handler-errors.ts";
 import { renderDetails } from "./details.ts";
 import { removedSelectors, toGovernanceEvents } from "./effects.ts";
 import { isIncreaseEffect, writeIncrease } from "./increase-effects.ts";
 import { type RevisionResult, STATE_SEARCH_ATTRIBUTE, type TeamBudgetInput, type TeamBudgetStatus, USED_SEARCH_ATTRIBUTE } from "./messages.ts";
+import { isRefused } from "./refused.ts";
 import { initialState } from "./state.ts";
 
 const ANNOUNCEMENTS_PER_ACTIVITY = 50;
@@ -30,15 +31,17 @@ export class TeamBudgetGovernor {
 	private readonly hasSearchAttributes: boolean;
 	private readonly hasUsedAttribute: boolean;
 	private readonly isBounded: boolean;
+	private readonly isLocal: boolean;
 	private announcementsPerActivity = ANNOUNCEMENTS_PER_ACTIVITY;
 	private shownWord: string | undefined;
 	private shownUsed: number;
 	private earlyReport: TotalsReport | undefined;
 
-	/** `isBounded`: refuse changes while too many wait; false only for runs that an older release began. */
-	constructor(input: TeamBudgetInput, { isBounded }: { readonly isBounded: boolean }) {
+	/** `isBounded`: refuse changes while too many wait. `isLocal`: PATCHES "local-announcements". False only for runs that an older release began. */
+	constructor(input: TeamBudgetInput, { isBounded, isLocal }: { readonly isBounded: boolean; readonly isLocal: boolean }) {
 		this.state = initialState(input);
 		this.isBounded = isBounded;
+		this.isLocal = isLocal;
 		this.hasSearchAttributes = input.hasSearchAttributes;
 		this.hasUsedAttribute = input.hasUsedAttribute === true;
 		// Search attributes and the memo come along with continue-as-new.
@@ -148,27 +151,36 @@ export class TeamBudgetGovernor {
 
 	private async announce(): Promise<void> {
 		const batch = waitingIn(this.state, "announcements").slice(0, this.announcementsPerActivity);
-		await announceEvents({ events: toGovernanceEvents(this.state.teamId, batch) });
+		await this.tellOnce(toGovernanceEvents(this.state.teamId, batch));
 		for (const { id } of batch) this.apply({ kind: "effectDone", id, heldRevision: null });
 		if (waitingIn(this.state, "announcements").length === 0) this.announcementsPerActivity = ANNOUNCEMENTS_PER_ACTIVITY;
 	}
 
-	private show(): void {
-		setCurrentDetails(renderDetails(this.state));
-		this.showUsed();
-		const word = stateWord(this.state);
-		if (word === this.shownWord) return;
-		this.shownWord = word;
-		upsertMemo(this.memo());
-		if (this.hasSearchAttributes) upsertSearchAttributes([{ key: stateAttribute, value: word }]);
+	/** Every event has a key: tried again, it is told once. */
+	private async tellOnce(events: GovernanceEvent[]): Promise<void> {
+		try {
+			if (this.isLocal) return await announceEventsLocally({ events });
+		} catch (error) {
+			if (!(error instanceof ActivityFailure) || isRefused(error)) throw error;
+			log.warn("announcements go on outside their task", { error: error.cause?.message ?? error.message });
+		}
+		await announceEvents({ events });
 	}
 
-	/** In whole tens: at most a few events a window. */
-	private showUsed(): void {
-		const used = usedPercent(this.state);
-		if (!this.hasUsedAttribute || used === this.shownUsed) return;
-		this.shownUsed = used;
-		upsertSearchAttributes([{ key: usedAttribute, value: used }]);
+	private show(): void {
+		setCurrentDetails(renderDetails(this.state));
+		const [word, used] = [stateWord(this.state), usedPercent(this.state)];
+		const isWordNew = word !== this.shownWord;
+		// In whole tens: at most a few events a window.
+		const isUsedNew = this.hasUsedAttribute && used !== this.shownUsed;
+		this.shownWord = word;
+		if (this.hasUsedAttribute) this.shownUsed = used;
+		const usedUpdate = isUsedNew ? [{ key: usedAttribute, value: used }] : [];
+		const wordUpdate = isWordNew && this.hasSearchAttributes ? [{ key: stateAttribute, value: word }] : [];
+		if (!this.isLocal && isUsedNew) upsertSearchAttributes(usedUpdate);
+		if (isWordNew) upsertMemo(this.memo());
+		const rest = this.isLocal ? [...wordUpdate, ...usedUpdate] : wordUpdate;
+		if (rest.length > 0) upsertSearchAttributes(rest);
 	}
 }
 

@@ -8,7 +8,8 @@ import type { PatchId } from "../shared/patches.ts";
 import { TeamBudgetGovernor } from "./governor.ts";
 import { setIncreaseHandlers } from "./increase-handlers.ts";
 import { type ApplyPolicyInput, applyPolicyUpdate, freezeUpdate, statusQuery, type TeamBudgetInput, totalsReportedSignal, unfreezeUpdate } from "./messages.ts";
-import { drainInOrder, drainLane, followWindows, isRefused } from "./outbox.ts";
+import { drainInOrder, drainLane, followWindows } from "./outbox.ts";
+import { isRefused } from "./refused.ts";
 import { carriedState } from "./state.ts";
 import { checkPolicyFits, definitionsIn, isTotalsReport, validateFreeze, validatePolicy, validateUnfreeze } from "./validation.ts";
 
@@ -21,7 +22,8 @@ const REFUSED_LOAD_PAUSE_MS = 30_000;
  */
 export async function teamBudgetWorkflow(input: TeamBudgetInput): Promise<void> {
 	const hasLanes = patched("outbox-lanes" satisfies PatchId);
-	const governor = new TeamBudgetGovernor(input, { isBounded: hasLanes });
+	const isLocal = patched("local-announcements" satisfies PatchId);
+	const governor = new TeamBudgetGovernor(input, { isBounded: hasLanes, isLocal });
 	setHandlers(governor, input.teamId);
 	setIncreaseHandlers(governor, input.teamId);
 	await load(governor, input.teamId, hasLanes);
