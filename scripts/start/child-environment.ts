@@ -1,5 +1,6 @@
 import path from "node:path";
 import { GATEWAY_ALLOCATOR } from "#config/gateway-process.ts";
+import { WORKER_ALLOCATOR } from "#config/worker-process.ts";
 import type { Plan } from "./plan.ts";
 
 /**
@@ -32,6 +33,7 @@ export type Addresses = { readonly databaseUrl: string; readonly temporalAddress
 
 export function workerEnvironment(plan: Plan, addresses: Addresses, environment: NodeJS.ProcessEnv = process.env): Variables {
 	return {
+		...WORKER_ALLOCATOR,
 		...inheritedEnvironment(environment),
 		...shared(plan, addresses),
 		...given(environment, ["TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PROVIDERS_FILE", "TOLLGATE_PRICES_FILE", "TEMPORAL_UI_URL"]),

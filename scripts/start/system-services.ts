@@ -1,6 +1,7 @@
 import path from "node:path";
 import { startEmbeddedPostgres } from "#activities/database/embedded-postgres.ts";
 import { GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
+import { WORKER_NODE_FLAGS } from "#config/worker-process.ts";
 import { type Addresses, gatewayEnvironment, providerEnvironment, workerEnvironment } from "./child-environment.ts";
 import { DATABASE_STOP_STEPS } from "./home.ts";
 import { rotateLog } from "./log-files.ts";
@@ -61,7 +62,7 @@ export function describeWorker(plan: Plan, addresses: Addresses): Service {
 		name: "worker",
 		stopSteps: DRAIN,
 		start: (_life, onSpawn) =>
-			startNodeChild({ name: "worker", ...node(plan.entries.worker), environment: workerEnvironment(plan, addresses), logFile }, onSpawn),
+			startNodeChild({ name: "worker", ...node(plan.entries.worker, WORKER_NODE_FLAGS), environment: workerEnvironment(plan, addresses), logFile }, onSpawn),
 	};
 }
 

@@ -3,6 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { GATEWAY_ALLOCATOR, GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
 import { describeSettings } from "#config/schema.ts";
+import { WORKER_ALLOCATOR, WORKER_NODE_FLAGS } from "#config/worker-process.ts";
 import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
 
 const known = new Set(describeSettings().map((row) => row.name));
@@ -41,6 +42,12 @@ test("containers start a gateway as npm start does", () => {
 			.map((one) => one.join("="))
 			.join(" ")}\n`,
 	);
+});
+
+test("a container starts a worker as npm start does", () => {
+	const worker = (read("docker-compose.yml").split(/^ {2}worker:$/m)[1] ?? "").split(/^ {2}(?=\S)/m)[0] ?? "";
+	expect(worker).toContain(`command: ${JSON.stringify(["node", ...WORKER_NODE_FLAGS, "workers/all.ts"]).replaceAll(",", ", ")}`);
+	for (const [name, value] of Object.entries(WORKER_ALLOCATOR)) expect(worker).toContain(`      ${name}: "${value}"\n`);
 });
 
 test("in docker-compose.yml only the gateway has a way out to providers, and only the worker one to receivers of alerts", () => {

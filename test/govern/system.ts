@@ -4,13 +4,18 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { defaultPayloadConverter } from "@temporalio/common";
+import { tsToMs } from "@temporalio/common/lib/time.js";
 import pg from "pg";
 import { createAdminKey } from "#activities/administration/admin-keys.ts";
 import { findFreePort } from "#activities/process/free-port.ts";
 import { AdministrationClient } from "#clients/administration-client.ts";
+import { WORKER_ALLOCATOR, WORKER_NODE_FLAGS } from "#config/worker-process.ts";
+import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { OwnServer } from "#test/faults/server.ts";
 import { type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
+import { teamBudgetWorkflowId, totalsReportedSignal } from "#workflows/team-budget/messages.ts";
 import { insist } from "./insist.ts";
 
 const ROOT = path.join(import.meta.dirname, "../..");
@@ -133,6 +138,17 @@ export class GovernedSystem {
 		return this.children.get("worker")?.pid ?? 0;
 	}
 
+	/** Totals that Temporal took for a team's workflow in its present run, oldest first, and when. */
+	async reportsTo(teamId: string): Promise<{ readonly atMs: number; readonly report: TotalsReport }[]> {
+		if (this.temporal === undefined) throw new Error("Temporal is stopped");
+		const { events } = await this.temporal.client.workflow.getHandle(teamBudgetWorkflowId(teamId)).fetchHistory();
+		return (events ?? []).flatMap(({ eventTime, workflowExecutionSignaledEventAttributes: signaled }) => {
+			const [payload] = signaled?.input?.payloads ?? [];
+			if (payload == null || signaled?.signalName !== totalsReportedSignal.name) return [];
+			return [{ atMs: tsToMs(eventTime), report: defaultPayloadConverter.fromPayload<TotalsReport>(payload) }];
+		});
+	}
+
 	async workerMetrics(): Promise<string> {
 		return (await fetch(`http://127.0.0.1:${this.ports.admin}/metrics`, { signal: AbortSignal.timeout(10_000) })).text();
 	}
@@ -156,10 +172,11 @@ export class GovernedSystem {
 	}
 
 	private startWorker(): void {
-		const child = spawn(process.execPath, [path.join(ROOT, "workers/all.ts")], {
+		const child = spawn(process.execPath, [...WORKER_NODE_FLAGS, path.join(ROOT, "workers/all.ts")], {
 			cwd: ROOT,
 			env: {
 				...process.env,
+				...WORKER_ALLOCATOR,
 				TOLLGATE_HOME: path.join(this.folder, "home"),
 				TOLLGATE_ADMIN_PORT: String(this.ports.admin),
 				DATABASE_URL: this.server.database.url,

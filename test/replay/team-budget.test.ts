@@ -50,6 +50,18 @@ describe("recorded team workflows replay on the present code", () => {
 		expect(updates("rolled-2")).toEqual(["requestIncrease"]);
 	});
 
+	test("the recordings cover an announcement within its workflow task, which schedules no activity, and search attributes in one command", () => {
+		const { events } = read("0.1.0-local-announcements-1.json");
+		const kinds = events.map(({ eventType }) => eventType.replace("EVENT_TYPE_", ""));
+		const crossing = kinds.lastIndexOf("WORKFLOW_EXECUTION_SIGNALED");
+		expect(kinds.slice(crossing).filter((kind) => !kind.startsWith("WORKFLOW_TASK"))).toEqual([
+			"WORKFLOW_EXECUTION_SIGNALED",
+			"WORKFLOW_PROPERTIES_MODIFIED",
+			"UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
+			"MARKER_RECORDED",
+		]);
+	});
+
 	test("a history the code would not have made is found out", async () => {
 		const history = read(files[0]!);
 		for (const event of history.events)

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { GATEWAY_ALLOCATOR } from "#config/gateway-process.ts";
 import { loadSettings } from "#config/load.ts";
+import { WORKER_ALLOCATOR } from "#config/worker-process.ts";
 import { gatewayEnvironment, workerEnvironment } from "../../../scripts/start/child-environment.ts";
 import { type Plan, PRODUCT_ENTRIES } from "../../../scripts/start/plan.ts";
 
@@ -19,6 +20,11 @@ test("a gateway runs with the allocator it was measured with, unless its operato
 	expect(Object.keys(GATEWAY_ALLOCATOR).length).toBeGreaterThan(0);
 	expect(gatewayIn({})).toMatchObject(GATEWAY_ALLOCATOR);
 	expect(gatewayIn({ MALLOC_ARENA_MAX: "4" })).toMatchObject({ ...GATEWAY_ALLOCATOR, MALLOC_ARENA_MAX: "4" });
+});
+
+test("so does a worker", () => {
+	expect(workerEnvironment(plan, addresses, {})).toMatchObject(WORKER_ALLOCATOR);
+	expect(workerEnvironment(plan, addresses, { MALLOC_ARENA_MAX: "4" })).toMatchObject({ ...WORKER_ALLOCATOR, MALLOC_ARENA_MAX: "4" });
 });
 
 test("where policy is decided is told to the gateways alone", () => {
