@@ -34,6 +34,7 @@ export type Addresses = { readonly databaseUrl: string; readonly temporalAddress
 export function workerEnvironment(plan: Plan, addresses: Addresses, environment: NodeJS.ProcessEnv = process.env): Variables {
 	return {
 		...WORKER_ALLOCATOR,
+		...given(environment, Object.keys(WORKER_ALLOCATOR)),
 		...inheritedEnvironment(environment),
 		...shared(plan, addresses),
 		...given(environment, ["TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PROVIDERS_FILE", "TOLLGATE_PRICES_FILE", "TEMPORAL_UI_URL"]),
