@@ -231,17 +231,15 @@ describe("what is told", () => {
 		expect(await cycle(1_000)).toEqual([]);
 	});
 
-	test("crossings go first, at once; what moved follows evenly, no more than 50 in a second and behind what crosses meanwhile", async () => {
+	test("crossings go first, at once; what moved follows, no more than 50 in a second and behind what crosses meanwhile", async () => {
 		const windows = new Map<string, string>();
 		for (let index = 0; index < 70; index++) windows.set(`team-${index}`, await newTeam(`team-${index}`));
 		for (let index = 60; index < 70; index++) await post(windows.get(`team-${index}`)!, 900);
-		const { cycle, told, world } = newPublisher();
+		const { cycle, told } = newPublisher();
 		const first = await cycle(0);
 		expect(new Set(first.slice(0, 10))).toEqual(new Set(Array.from({ length: 10 }, (_, index) => `team-${60 + index}`)));
-		// Ten at once, then one every 20 ms until the next look is due.
-		expect(first.length).toBeGreaterThan(20);
-		expect(first.length).toBeLessThan(25);
-		expect(world.nowMs).toBeLessThan(275);
+		// What moved leaves ten places of a second to what crosses meanwhile.
+		expect(first).toHaveLength(40);
 		const untold = [...windows.keys()].find((teamId) => !first.includes(teamId)) ?? "";
 		await post(windows.get(untold)!, 900);
 		expect((await cycle(0))[0]).toBe(untold);

@@ -38,9 +38,11 @@ test("fifty crossings a second, all at once each time, wait for little more than
 	expect(Math.max(...waits)).toBeLessThan(1_400);
 });
 
-test("what moved leaves evenly, so a single crossing finds a place at once", () => {
+test("however much moved, ten crossings find a place at once", () => {
 	const pace = new SignalPace();
-	const ordinary = takeAll(pace, 200, { nowMs: 0, isCrossing: false });
-	const nowMs = ordinary.at(-1) ?? 0;
-	expect(pace.freeAtMs(nowMs, true) - nowMs).toBeLessThan(25);
+	const ordinary = takeAll(pace, 40, { nowMs: 0, isCrossing: false });
+	expect(new Set(ordinary)).toEqual(new Set([0]));
+	expect(pace.freeAtMs(100, false)).toBeGreaterThan(1_000);
+	expect(takeAll(pace, 10, { nowMs: 100, isCrossing: true })).toEqual(Array.from({ length: 10 }, () => 100));
+	expect(pace.freeAtMs(100, true)).toBeGreaterThan(1_000);
 });
