@@ -5,6 +5,7 @@ const MIGRATION = "migrations/0015_alerts.sql";
 const OUTBOX = "test/integration/activities/alerts/outbox.test.ts";
 const CHANNELS = "test/contract/alert-channels.test.ts";
 const GUARD = { file: "activities/alerts/address-guard.ts", test: "test/unit/activities/alerts/address-guard.test.ts" } as const;
+const PACE = { file: "activities/governance/signal-pace.ts", test: "test/unit/activities/governance/signal-pace.test.ts" } as const;
 const RAISE = { file: MIGRATION, within: "CREATE FUNCTION tollgate.raise_alert(", test: OUTBOX } as const;
 const CLAIM = { file: MIGRATION, within: "CREATE FUNCTION tollgate.claim_alert_deliveries(", test: OUTBOX } as const;
 
@@ -155,5 +156,19 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		to: "if (KEPT_BY_OTHERS.test(name))",
 		test: "test/unit/config/alert-secrets.test.ts",
 		titles: ["what Tollgate and its providers keep is read for no channel: settings, keys, and files of the home, by link neither"],
+	},
+	{
+		rule: "no second has more than fifty signals",
+		...PACE,
+		from: "taken === undefined ? nowMs : taken + SPAN_MS",
+		to: "nowMs",
+		titles: ["however much moved, ten crossings find a place at once"],
+	},
+	{
+		rule: "what moved leaves room for crossings",
+		...PACE,
+		from: "isCrossing ? SIGNALS_PER_SECOND : ORDINARY_SIGNALS_PER_SECOND",
+		to: "SIGNALS_PER_SECOND",
+		titles: ["however much moved, ten crossings find a place at once"],
 	},
 ];
