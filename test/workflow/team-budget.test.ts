@@ -23,6 +23,8 @@ class MemoryStore implements BudgetStore {
 	/** Writes fail, the rest works: rows that somebody keeps locked. */
 	areWritesAway = false;
 
+	eventsRefusedNext = 0;
+
 	async writeBudgets(input: WriteBudgetsInput) {
 		if (this.areWritesAway) throw new CostControlError("authority.unreachable", "locked");
 		return this.hold(input.teamId, input.revision, () => this.writes.push(input));
@@ -36,6 +38,10 @@ class MemoryStore implements BudgetStore {
 	}
 	async recordEvent(event: GovernanceEvent) {
 		this.requireHere();
+		if (this.eventsRefusedNext > 0) {
+			this.eventsRefusedNext -= 1;
+			throw new CostControlError("authority.unreachable", "away for a moment");
+		}
 		if (event.detail["posted"] === "813") throw Object.assign(new Error("invalid input syntax for type json"), { code: "22P02" });
 		if (this.events.has(event.eventKey)) return false;
 		this.events.set(event.eventKey, event);
@@ -261,6 +267,23 @@ describe("nothing that is sent stops a team's workflow", () => {
 		expect((await client.status("lanes")).waitingEffects).toBe(1);
 		store.areWritesAway = false;
 		await holds("lanes", 2);
+	});
+
+	test("an announcement is made within its workflow task; one that the store does not take there is made by an activity, once", async () => {
+		const client = governanceClient();
+		await client.applyPolicy("local", patch([day]), holds);
+		const activities = async (): Promise<(string | null | undefined)[]> =>
+			((await temporal.client.workflow.getHandle(teamBudgetWorkflowId("local")).fetchHistory()).events ?? []).flatMap(
+				({ activityTaskScheduledEventAttributes: scheduled }) => (scheduled == null ? [] : [scheduled.activityType?.name]),
+			);
+		await client.reportTotals("local", { windows: [report("900", 1)], lastRefusals: [] });
+		await until("the warning", async () => announced.length === 1 && (await client.status("local")).waitingEffects === 0);
+		expect(await activities()).not.toContain("announceEvents");
+		store.eventsRefusedNext = 1;
+		await client.reportTotals("local", { windows: [report("1000", 2)], lastRefusals: [] });
+		await until("the stop", async () => announced.length > 1 && (await client.status("local")).waitingEffects === 0);
+		expect(announced.map(({ event }) => event)).toEqual(["threshold.warn.fired", "threshold.stop.fired"]);
+		expect((await activities()).filter((name) => name === "announceEvents")).toHaveLength(1);
 	});
 
 	test("an announcement that the store refuses for what it says is given up and counted, those beside it come through", async () => {
