@@ -345,6 +345,7 @@ BEGIN
     VALUES (v_row.id, v_row.event_seq + 1, 'presented', p_gateway, p_epoch, v_granted, v_row.granted + v_granted, v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision),
            (v_row.id, v_row.event_seq + 2, 'return', p_gateway, p_epoch, v_returned, v_row.granted + v_granted - v_returned, v_row.limit_amount, v_row.stop_amount, v_row.is_frozen, v_row.revision);
   END LOOP;
+  PERFORM tollgate.note_lost_commits(p_gateway, p_epoch, p_windows); -- 0019: people are told
 END $$;
 
 -- Returns idle money ("return to": absolute amounts, safe to repeat), answers claims, renews the lease, and carries the news.
@@ -356,6 +357,7 @@ CREATE FUNCTION tollgate.heartbeat(
 LANGUAGE plpgsql AS $$
 DECLARE
   v_returned boolean := true;
+  v_is_fenced boolean;
 BEGIN
   IF cardinality(p_windows) > 0 THEN
     BEGIN
@@ -369,7 +371,9 @@ BEGIN
   SET last_seen_at = clock_timestamp(), answered_claim = CASE WHEN v_returned THEN greatest(answered_claim, p_answered_claim) ELSE answered_claim END,
       seen_revision = greatest(seen_revision, p_seen_revision), flushed_request = greatest(flushed_request, p_flushed_request)
   WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL;
-  RETURN jsonb_build_object('fenced', NOT FOUND, 'returned', v_returned,
+  v_is_fenced := NOT FOUND;
+  IF v_is_fenced THEN PERFORM tollgate.note_fenced(p_gateway, p_epoch); END IF; -- 0019: people are told
+  RETURN jsonb_build_object('fenced', v_is_fenced, 'returned', v_returned,
     'revision', (SELECT max(revision) FROM tollgate.change)::text,
     'flushRequest', coalesce((SELECT max(revision) FROM tollgate.change WHERE kind = 'flush'), 0)::text,
     'claims', tollgate.open_claims(p_gateway, p_epoch));

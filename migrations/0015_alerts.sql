@@ -135,7 +135,12 @@ BEGIN
     RETURN tollgate.raise_alert(p_key, p_team, v_subject, 'budget.withdrawn', 'info', false,
       p_detail || jsonb_build_object('action', v_action, 'reason', 'moved', 'resolves', coalesce(v_resolves, '')));
   ELSIF p_event = 'increase.requested' THEN
-    RETURN tollgate.raise_alert(p_key, p_team, v_subject, p_event, 'warning', true, p_detail);
+    -- A line that asks for itself says how far along its limit it stands.
+    RETURN tollgate.raise_alert(p_key, p_team, v_subject, p_event, 'warning', true, jsonb_strip_nulls(p_detail || jsonb_build_object('limitAmount', (
+      SELECT w.limit_amount::text FROM tollgate.budget b JOIN tollgate.budget_window w ON w.budget_id = b.id
+      WHERE p_detail ->> 'kind' = 'line' AND coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL
+        AND concat_ws('|', b.dimension, b.dimension_value, b.unit, b.window_kind) = v_subject
+        AND CASE WHEN isfinite(w.ends_at) THEN floor(extract(epoch FROM w.ends_at) * 1000) END IS NOT DISTINCT FROM (p_detail ->> 'untilMs')::numeric))));
   ELSIF p_event = 'increase.decided' THEN
     SELECT alert_key INTO v_resolves FROM tollgate.alert
     WHERE team_id = p_team AND subject = v_subject AND is_firing AND resolved_at IS NULL AND kind = 'increase.requested'
@@ -160,7 +165,7 @@ BEGIN
   RETURN true;
 END $$;
 
--- Ends what is over by itself: the window of a line is over, or its budget is gone. Returns how many alerts it ended.
+-- Ends what is over by itself: the window of a line or an overrun is over, or its budget is gone. Returns how many alerts it ended.
 CREATE FUNCTION tollgate.end_alerts() RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -170,7 +175,7 @@ BEGIN
   FOR v_alert IN
     SELECT a.*, coalesce(a.ends_at <= clock_timestamp(), false) AS is_over FROM tollgate.alert a
     WHERE a.is_firing AND a.resolved_at IS NULL AND (a.ends_at <= clock_timestamp()
-      OR a.kind IN ('budget.threshold', 'budget.stopped') AND NOT EXISTS (
+      OR a.kind IN ('budget.threshold', 'budget.stopped', 'budget.overrun') AND NOT EXISTS (
         SELECT 1 FROM tollgate.budget b
         WHERE coalesce(b.team_id, '@organization') = a.team_id AND b.deleted_at IS NULL
           AND concat_ws('|', b.dimension, b.dimension_value, b.unit, b.window_kind) = a.subject))

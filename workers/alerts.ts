@@ -5,9 +5,10 @@ import { createHttpClient } from "#activities/alerts/http.ts";
 import { SecretUnavailable } from "#activities/alerts/port.ts";
 import { openAlertOutbox } from "#activities/alerts/postgres.ts";
 import { type AlertSender, createAlertSender } from "#activities/alerts/sender.ts";
-import { endAlerts, forgetOldAlerts, watchRefusals, watchUnresolvedCharges } from "#activities/alerts/sources.ts";
+import { endAlerts, forgetOldAlerts, watchCondition, watchOverruns, watchRefusals, watchUnresolvedCharges } from "#activities/alerts/sources.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { createAlertSecretReader } from "#config/alert-secrets.ts";
+import { WATCHED_CONDITIONS } from "#domain/alerts/kinds.ts";
 import { repeat } from "./shared/repeat.ts";
 
 export type AlertsRoleOptions = {
@@ -50,6 +51,8 @@ export function startAlerts(options: AlertsRoleOptions): AlertsRole {
 	const stops = [
 		repeat({ name: "refusal bursts", everyMs: WATCH_EVERY_MS, work: async () => void (await watchRefusals(watching)) }, log),
 		repeat({ name: "unresolved charges", everyMs: WATCH_EVERY_MS, work: async () => void (await watchUnresolvedCharges(watching)) }, log),
+		repeat({ name: "overruns", everyMs: WATCH_EVERY_MS, work: async () => void (await watchOverruns(watching)) }, log),
+		...WATCHED_CONDITIONS.map((kind) => repeat({ name: kind, everyMs: WATCH_EVERY_MS, work: async () => void (await watchCondition(watching, kind)) }, log)),
 		repeat({ name: "alerts that are over", everyMs: END_EVERY_MS, work: async () => void (await endAlerts(watching)) }, log),
 		repeat({ name: "old alerts", everyMs: FORGET_EVERY_MS, work: async () => void (await forgetOldAlerts(watching)) }, log),
 		repeat({ name: "alert counts", everyMs: COUNT_EVERY_MS, work: countStates(watching, options.metrics) }, log),

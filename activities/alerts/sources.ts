@@ -8,6 +8,7 @@ import {
 	QUIET_MINUTES,
 	USUAL_HOURS,
 } from "#domain/alerts/burst.ts";
+import type { WatchedCondition } from "#domain/alerts/kinds.ts";
 import type { Connection } from "../database/connection.ts";
 
 /**
@@ -32,6 +33,18 @@ export async function endAlerts(sql: Sql): Promise<number> {
 /** Charges whose end nobody knows: one alert per gateway epoch, and its end when all are resolved. Returns how many alerts that made. */
 export async function watchUnresolvedCharges(sql: Sql): Promise<number> {
 	const rows = await sql.query<{ changed: string }>("watch_unresolved_charges", "SELECT tollgate.watch_unresolved_charges() AS changed", []);
+	return Number(rows[0]?.changed ?? 0);
+}
+
+/** Budget windows whose calls cost more than was reserved: one alert until somebody clears it or the window ends. Returns how many alerts that made. */
+export async function watchOverruns(sql: Sql): Promise<number> {
+	const rows = await sql.query<{ changed: string }>("watch_overruns", "SELECT tollgate.watch_overruns() AS changed", []);
+	return Number(rows[0]?.changed ?? 0);
+}
+
+/** One kind of what gateways met and the whole organisation is told of, and its end after a quiet time. Returns how many alerts that made. */
+export async function watchCondition(sql: Sql, kind: WatchedCondition): Promise<number> {
+	const rows = await sql.query<{ changed: string }>("watch_conditions", "SELECT tollgate.watch_conditions($1) AS changed", [kind]);
 	return Number(rows[0]?.changed ?? 0);
 }
 

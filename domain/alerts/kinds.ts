@@ -1,3 +1,7 @@
+/** What stands for the whole organisation while it is so: tollgate.watch_conditions looks for each (migrations/0019). */
+export const WATCHED_CONDITIONS = ["price.mismatch", "ledger.quarantine", "authority.lost_commits", "gateway.fenced", "gateway.silent"] as const;
+export type WatchedCondition = (typeof WATCHED_CONDITIONS)[number];
+
 /**
  * What people are told about, and the page that says what to do. A kind is a wire name: routes, receivers and silences name it,
  * so it is never renamed. An alert of a kind begins something, ends it, or says that it happened.
@@ -5,6 +9,7 @@
 export const ALERT_KINDS = [
 	"budget.threshold",
 	"budget.stopped",
+	"budget.overrun",
 	"budget.withdrawn",
 	"increase.requested",
 	"increase.decided",
@@ -13,6 +18,7 @@ export const ALERT_KINDS = [
 	"spend.above_expected",
 	"refusals.burst",
 	"charges.unresolved",
+	...WATCHED_CONDITIONS,
 	"velocity.key",
 	"velocity.user",
 ] as const;

@@ -2,7 +2,7 @@ import { type BudgetDimension, type BudgetUnit, describeSelector, ORGANIZATION_I
 import { formatInstant } from "../budget/window.ts";
 import { formatUsd } from "../money/wire.ts";
 import { type Alert, statusOf } from "./alert.ts";
-import { RUNBOOK_FOLDER, runbookOf } from "./kinds.ts";
+import { RUNBOOK_FOLDER, runbookOf, type WatchedCondition } from "./kinds.ts";
 
 /**
  * The words of an alert, the same for every channel: one sentence, what is known as label and value, and the page that says what to
@@ -48,14 +48,20 @@ function titleOf(alert: Alert): string {
 	const over = status === "over" ? "Over: " : "";
 	switch (alert.kind) {
 		case "budget.threshold":
-			return `Budget of ${who} (${budgetOf(alert)}) has reached ${amountOf(alert, "amount")}${share(alert)}${actionOf(text("action"))}`;
+			return `Budget of ${who} (${budgetOf(alert)}) has reached ${amountOf(alert, "amount")}${share(alert, "amount")}${actionOf(text("action"))}`;
 		case "budget.stopped":
 			return `Budget of ${who} (${budgetOf(alert)}) is spent: ${text("mode") === "observe" ? "it only observes, nothing is refused" : "calls are refused"}`;
+		case "budget.overrun":
+			return `Budget of ${who} (${budgetOf(alert)}): calls cost ${amountOf(alert, "amount")} more than was reserved; ${text("mode") === "observe" ? "it only observes, nothing is refused" : "calls are refused until somebody sets it again"}`;
 		case "budget.withdrawn":
-			return `${over}budget of ${who} (${budgetOf(alert)}), ${text("action") === "stop" ? "spent" : "warned"} before, ${endOf(text("reason"))}`;
+			return `${over}budget of ${who} (${budgetOf(alert)}), ${beforeOf(text("action"))} before, ${endOf(text("reason"))}`;
 		case "increase.requested":
+			if (text("kind") === "line")
+				return `Budget of ${who}${asBudget(alert)} has reached ${amountOf(alert, "askedAmount")}${share(alert, "askedAmount")}: approval is needed to spend more`;
 			return `${text("requestedBy") ?? "somebody"} asks for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)}`;
 		case "increase.decided":
+			if (text("kind") === "line")
+				return `The request of ${who}${asBudget(alert)} to spend beyond ${amountOf(alert, "askedAmount")} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
 			return `The request for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
 		case "increase.ended":
 			return `The increase of ${who}${asBudget(alert)} has ended; the limit is as before`;
@@ -71,6 +77,12 @@ function titleOf(alert: Alert): string {
 			return status === "over"
 				? `Over: the charges of gateway ${alert.subject} are resolved`
 				: `${text("charges") ?? "Some"} charges of gateway ${alert.subject}, ${amountOf(alert, "amountNanoUsd")}, have no known end`;
+		case "price.mismatch":
+		case "ledger.quarantine":
+		case "authority.lost_commits":
+		case "gateway.fenced":
+		case "gateway.silent":
+			return conditionTitleOf(alert, alert.kind);
 		case "velocity.key":
 		case "velocity.user": {
 			const spender = `${alert.kind === "velocity.key" ? "key" : "user"} ${text("value") ?? alert.subject} of ${who}`;
@@ -81,6 +93,40 @@ function titleOf(alert: Alert): string {
 		default:
 			return `${over}${alert.kind} of ${who}`;
 	}
+}
+
+/** What a watch found for the whole organisation, and that it is not so any more. */
+function conditionTitleOf(alert: Alert, kind: WatchedCondition): string {
+	const text = detailOf(alert);
+	const isOver = statusOf(alert) === "over";
+	const count = (name: string) => (text(name) === undefined ? "Some" : countOf(Number(text(name))));
+	switch (kind) {
+		case "price.mismatch":
+			return isOver
+				? `Over: no answer of ${alert.subject} was without its price for a day`
+				: `${count("calls")} calls of ${alert.subject} were answered as something the price book does not know; they cost the dearest that was reserved for`;
+		case "ledger.quarantine":
+			return isOver
+				? `Over: no row of gateway ${alert.subject} was set aside for a day`
+				: `${count("rows")} rows of gateway ${alert.subject} were refused by the ledger and stand in quarantine`;
+		case "authority.lost_commits":
+			return isOver
+				? "Over: PostgreSQL has forgotten nothing more for an hour"
+				: `PostgreSQL has forgotten commits: what gateways ${text("gateways") ?? "of this system"} were granted was presented again`;
+		case "gateway.fenced":
+			return isOver
+				? `Over: no second process has called itself gateway ${alert.subject} for an hour`
+				: `Gateway ${alert.subject} went on under its name although another process has taken it, and was stopped`;
+		case "gateway.silent":
+			return isOver
+				? `Over: gateway ${alert.subject} is no longer silent while it holds money`
+				: `Gateway ${alert.subject} is not heard of and holds ${amountOf(alert, "amountNanoUsd")}`;
+	}
+}
+
+/** Watches count to a thousand. */
+function countOf(count: number): string {
+	return count >= 1_000 ? "1000 and more" : String(count);
 }
 
 /** Begins with a capital, unless it says what is over. */
@@ -111,6 +157,13 @@ function factsOf(alert: Alert): { label: string; value: string }[] {
 		instant("Ends", "endsAtMs"),
 		{ label: "Accounts", value: text("accounts") },
 		{ label: "Usually refused in an hour", value: text("usualPerHour") },
+		{ label: "Answered as", value: text("answeredModel") },
+		{ label: "Gateways", value: text("gateways") },
+		{ label: "Epoch", value: text("epochs") ?? text("epoch") },
+		instant("Last heard of", "lastHeardAtMs"),
+		{ label: "Windows", value: text("windows") },
+		{ label: "Not booked", value: text("notBooked") === "0" ? undefined : text("notBooked") },
+		{ label: "Attempt", value: text("attemptId") },
 		{ label: "Asked by", value: text("requestedBy") },
 		{ label: "Reason", value: alert.kind === "budget.withdrawn" ? undefined : text("reason") },
 		{ label: "Decided because", value: text("decisionReason") },
@@ -163,8 +216,8 @@ export function dollars(nanoUsd: bigint): string {
 }
 
 /** ", 80 % of its limit": whole percents, rounded down. */
-function share(alert: Alert): string {
-	const [amount, limit] = [detailOf(alert)("amount"), detailOf(alert)("limitAmount")];
+function share(alert: Alert, name: string): string {
+	const [amount, limit] = [detailOf(alert)(name), detailOf(alert)("limitAmount")];
 	if (amount === undefined || limit === undefined || !/^\d{1,30}$/.test(amount) || !/^[1-9]\d{0,29}$/.test(limit)) return "";
 	return `, ${(BigInt(amount) * 100n) / BigInt(limit)} % of its limit`;
 }
@@ -174,8 +227,14 @@ function actionOf(action: string | undefined): string {
 	return action === "needApproval" ? ": calls wait for an approval" : "";
 }
 
+function beforeOf(action: string | undefined): string {
+	if (action === "overrun") return "overrun";
+	return action === "stop" ? "spent" : "warned";
+}
+
 function endOf(reason: string | undefined): string {
 	if (reason === "over") return "begins a new window";
+	if (reason === "cleared") return "was set again";
 	return reason === "gone" ? "is no more" : "has room again";
 }
 

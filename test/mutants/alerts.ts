@@ -9,6 +9,10 @@ const PACE = { file: "activities/governance/signal-pace.ts", test: "test/unit/ac
 const RAISE = { file: MIGRATION, within: "CREATE FUNCTION tollgate.raise_alert(", test: OUTBOX } as const;
 const CLAIM = { file: MIGRATION, within: "CREATE FUNCTION tollgate.claim_alert_deliveries(", test: OUTBOX } as const;
 
+const CONDITIONS = { file: "migrations/0019_gateway_alerts.sql", test: "test/integration/activities/alerts/gateway-conditions.test.ts" } as const;
+const WATCH = { ...CONDITIONS, within: "CREATE FUNCTION tollgate.watch_conditions(" } as const;
+const OVERRUNS = { ...CONDITIONS, within: "CREATE FUNCTION tollgate.watch_overruns(" } as const;
+
 export const ALERT_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an alert is made once by its key",
@@ -96,6 +100,65 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		to: "",
 		test: "test/integration/activities/alerts/sources.test.ts",
 		titles: ["makes its alert in the same statement and once, with the end of the window"],
+	},
+	{
+		rule: "two workers that see the same condition make one alert",
+		...WATCH,
+		from: "|| '|' || v_row.earlier,",
+		to: "|| '|' || gen_random_uuid(),",
+		titles: ["two workers that see the same at the same time make one alert"],
+	},
+	{
+		rule: "two workers that see the same overrun make one alert",
+		...OVERRUNS,
+		from: "|| '|' || e.earlier AS new_key",
+		to: "|| '|' || gen_random_uuid() AS new_key",
+		titles: ["two workers that see the same at the same time make one alert"],
+	},
+	{
+		rule: "an overrun of a window that is over is told of once",
+		...OVERRUNS,
+		from: " AND (o.ends_at > now() OR e.earlier = 0)",
+		to: "",
+		titles: ["is over with its window, and is not told of again"],
+	},
+	{
+		rule: "an overrun that a person cleared is over",
+		...OVERRUNS,
+		from: " AND x.overrun > w.overrun_cleared",
+		to: "",
+		titles: ["is one alert, which ends when a person clears it; a further overrun is another"],
+	},
+	{
+		rule: "a condition that comes again is another alert",
+		...WATCH,
+		from: "coalesce(max(a.seq), 0)",
+		to: "0",
+		titles: ["says so with its heartbeat: one alert for its identity, however often two fight over it, over after a quiet hour"],
+	},
+	{
+		rule: "a gateway that comes and goes is one alert",
+		...CONDITIONS,
+		within: "CREATE FUNCTION tollgate.silent_gateways(",
+		from: "interval '15 minutes'",
+		to: "interval '1 second'",
+		titles: ["that comes and goes is one alert, over when it was not silent for a quarter of an hour"],
+	},
+	{
+		rule: "two processes that fight over one name are one alert",
+		...CONDITIONS,
+		within: "CREATE FUNCTION tollgate.fenced_gateways(",
+		from: "interval '1 hour'",
+		to: "interval '1 second'",
+		titles: ["says so with its heartbeat: one alert for its identity, however often two fight over it, over after a quiet hour"],
+	},
+	{
+		rule: "a gateway that closed its epoch itself was not fenced",
+		...CONDITIONS,
+		within: "CREATE FUNCTION tollgate.note_fenced(",
+		from: "closed_how = 'drained'",
+		to: "closed_how = 'never'",
+		titles: ["is none when it closed its epoch itself and a heartbeat was under way"],
 	},
 	{
 		rule: "nothing is sent to a private address without leave",

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { expect, it } from "vitest";
 import type { Admission } from "#activities/request/port.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
-import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { insertBudget, insertTeam, registerGateway, withClient } from "#test/support/authority-rows.ts";
 import { chat, openGatewayStand } from "#test/support/gateway-process.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
 import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
@@ -46,6 +46,8 @@ it("a lease that a failover forgot is not spent from, and what was spent of it i
 		expect(first.alerts).toContain("authority lost commits");
 		expect((await call(first, 1n)).kind).toBe("refused");
 		await until("its own amounts in PostgreSQL", async () => (await row()).lease === before.lease);
+		const noted = await withClient(database.url, (client) => client.query("SELECT gateway_id, kind, window_ids <> '{}' AS names FROM tollgate.gateway_notice"));
+		expect(noted.rows).toEqual([{ gateway_id: "first", kind: "lost_commits", names: true }]); // people are told
 		expect(await row()).toEqual({ granted: 1_000, lease: before.lease, returned: before.lease - 300 });
 		expect((await call(first, 1n)).kind).toBe("refused");
 		if (elsewhere.kind === "admitted") elsewhere.attempt.release("test");
@@ -83,3 +85,18 @@ it("a call whose lease a failover forgot is booked all the same, as an overrun, 
 		await stand.close();
 	}
 }, 60_000);
+
+it("a gateway whose identity goes on without it leaves word of it beside its heartbeat, and ends", async () => {
+	const database = await createTestDatabase();
+	const gateway = await startTestGateway(database.url, "first");
+	try {
+		await withClient(database.url, (client) => registerGateway(client, "first"));
+		await until("the gateway to be fenced", async () => gateway.alerts.includes("fenced"));
+		expect(gateway.alerts).toContain("gateway.fenced");
+		const noted = await withClient(database.url, (client) => client.query("SELECT gateway_id, epoch::int, kind FROM tollgate.gateway_notice"));
+		expect(noted.rows).toEqual([{ gateway_id: "first", epoch: 1, kind: "fenced" }]);
+	} finally {
+		await gateway.close();
+		await database.close();
+	}
+});

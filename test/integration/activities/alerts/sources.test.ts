@@ -116,6 +116,12 @@ describe("an announcement of a team's workflow", () => {
 		]);
 	});
 
+	test("of a line that asks for itself says the limit of its window", async () => {
+		const detail = { budget: KEY, increase: "1", kind: "line", askedAmount: "900", untilMs: endsAtMs };
+		await createPostgresBudgetStore(connection).recordEvent({ eventKey: "l", teamId: "search", event: "increase.requested", detail });
+		expect(await alertRows()).toMatchObject([{ kind: "increase.requested", detail: { ...detail, limitAmount: "1000" } }]);
+	});
+
 	test("of a kind that nobody is told of makes no alert", async () => {
 		await createPostgresBudgetStore(connection).recordEvent({ eventKey: "x", teamId: "search", event: "window.opened", detail: {} });
 		expect(await alertRows()).toEqual([]);

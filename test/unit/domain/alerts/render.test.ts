@@ -97,6 +97,48 @@ describe("the sentence of an alert", () => {
 		expect(decided.facts).toContainEqual({ label: "Reason", value: "launch" });
 	});
 
+	test("of a line that asks for itself says that the budget waits there, and nobody is named", () => {
+		const detail = {
+			budget: line.budget,
+			kind: "line",
+			askedAmount: "900000000",
+			limitAmount: "1000000000",
+			requestedBy: "tollgate",
+			status: "rejected",
+			decidedBy: "ada",
+		};
+		const titles = ["increase.requested", "increase.decided"].map((kind) => renderAlert(alertOf({ kind, detail }), null).title);
+		expect(titles).toEqual([
+			"Budget of team search (team, day) has reached $0.90, 90 % of its limit: approval is needed to spend more",
+			"The request of team search (team, day) to spend beyond $0.90 is rejected by ada",
+		]);
+	});
+
+	test("of an overrun says how much, and whether calls are refused; its end says what happened", () => {
+		const detail = { ...line, action: "overrun", attemptId: "g1-1-7" };
+		const overrun = (more: object = {}) => renderAlert(alertOf({ kind: "budget.overrun", detail: { ...detail, ...more } }), null);
+		expect(overrun().title).toBe("Budget of team search (team, day): calls cost $0.20 more than was reserved; calls are refused until somebody sets it again");
+		expect(overrun({ mode: "observe" }).title).toMatch(/; it only observes, nothing is refused$/);
+		expect(overrun().facts).toContainEqual({ label: "Attempt", value: "g1-1-7" });
+		const ends = [{ id: "alr_0", kind: "budget.overrun", severity: "critical" as const, atMs: AT_MS }];
+		const over = renderAlert(alertOf({ kind: "budget.withdrawn", isFiring: false, ends, detail: { ...detail, reason: "cleared" } }), null);
+		expect(over.title).toBe("Over: budget of team search (team, day), overrun before, was set again");
+		expect(over.runbook).toBe("docs/runbooks/budget-overrun.md");
+	});
+
+	test.each([
+		["price.mismatch", "openai/gpt", { calls: 1_000 }, /^1000 and more calls of openai\/gpt were answered as something the price book does not know/],
+		["ledger.quarantine", "g2/7", { rows: 3 }, /^3 rows of gateway g2\/7 were refused by the ledger/],
+		["authority.lost_commits", "", { gateways: "g1/1, g2/7" }, /^PostgreSQL has forgotten commits: what gateways g1\/1, g2\/7 were granted/],
+		["gateway.fenced", "g2", {}, /^Gateway g2 went on under its name/],
+		["gateway.silent", "g2", { amountNanoUsd: "250000000" }, /^Gateway g2 is not heard of and holds \$0\.25$/],
+	])("of %s says what and where, and its end that it is over", (kind, subject, detail, title) => {
+		const about = { teamId: "@organization", kind, subject, detail };
+		expect(renderAlert(alertOf(about), null).title).toMatch(title);
+		const ends = [{ id: "alr_0", kind, severity: "error" as const, atMs: AT_MS }];
+		expect(renderAlert(alertOf({ ...about, isFiring: false, ends }), null).title).toMatch(/^Over: /);
+	});
+
 	test.each(ALERT_KINDS)("%s has words of its own, also where the detail says nothing", (kind) => {
 		const rendered = renderAlert(alertOf({ kind, detail: {} }), null);
 		expect(rendered.title).not.toContain("undefined");
