@@ -237,9 +237,10 @@ function grantedAmount(answer: IncreaseAnswer, { askedAmount }: Increase, { defi
 	if (answer.amount === undefined && answer.amountUsd === undefined) return { kind: "valid", value: BigInt(askedAmount) };
 	const read = readIncreaseAmount(answer, definition.unit);
 	if (read.kind === "invalid" || read.value <= BigInt(askedAmount)) return read;
+	const asked = definition.unit === "tokens" ? `${askedAmount} tokens` : `${formatUsd(BigInt(askedAmount))} USD`;
 	return {
 		kind: "invalid",
-		problems: [{ field: answer.amountUsd === undefined ? "amount" : "amountUsd", problem: `must not be above what was asked for, ${askedAmount}` }],
+		problems: [{ field: answer.amountUsd === undefined ? "amount" : "amountUsd", problem: `must not be above what was asked for, ${asked}` }],
 	};
 }
 
