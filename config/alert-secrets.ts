@@ -23,10 +23,17 @@ export function createAlertSecretReader({ home }: { readonly home: string }, env
 	return (place) => ("file" in place ? readFile(place.file, home) : readVariable(place.environmentVariable, environment));
 }
 
+/** False for what Tollgate or a provider keeps: no channel is given it. */
+export function isSecretOfChannels(variable: string): boolean {
+	return !(variable in environmentSchema.shape) && !KEPT_BY_OTHERS.test(variable);
+}
+
 function readVariable(name: string, environment: Environment): AlertSecret {
-	if (name in environmentSchema.shape || KEPT_BY_OTHERS.test(name)) return { problem: `the variable ${name} belongs to Tollgate or to a provider` };
+	if (!isSecretOfChannels(name)) return { problem: `the variable ${name} belongs to Tollgate or to a provider` };
 	const content = environment[name]?.trim() ?? "";
-	return content === "" ? { problem: `the variable ${name} is not set for the worker` } : { content };
+	return content === ""
+		? { problem: `the variable ${name} is not set for the worker; \`npm start\` hands it those named in TOLLGATE_ALERT_VARIABLES` }
+		: { content };
 }
 
 function readFile(file: string, home: string): AlertSecret {

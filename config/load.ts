@@ -39,6 +39,8 @@ export type Settings = Readonly<{
 	pricesFile: string | null;
 	/** Where docs/runbooks/ can be read. */
 	runbooksUrl: string | null;
+	/** Names of the variables that a started worker is given for its alert channels. */
+	alertVariables: readonly string[];
 	openaiBaseUrl: string;
 	anthropicBaseUrl: string;
 	logLevel: "debug" | "info" | "warn" | "error" | "silent";
@@ -164,6 +166,7 @@ function toSettings(values: Values): Omit<Settings, FromFiles> {
 		providersFile: values.TOLLGATE_PROVIDERS_FILE ?? null,
 		pricesFile: values.TOLLGATE_PRICES_FILE ?? null,
 		runbooksUrl: values.TOLLGATE_RUNBOOKS_URL ?? null,
+		alertVariables: values.TOLLGATE_ALERT_VARIABLES?.split(",") ?? [],
 		openaiBaseUrl: values.TOLLGATE_OPENAI_BASE_URL ?? OPENAI_BASE_URL,
 		anthropicBaseUrl: values.TOLLGATE_ANTHROPIC_BASE_URL ?? ANTHROPIC_BASE_URL,
 		logLevel: values.TOLLGATE_LOG_LEVEL,

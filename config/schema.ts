@@ -87,6 +87,11 @@ export const environmentSchema = z.object({
 	TOLLGATE_RUNBOOKS_URL: httpUrl
 		.optional()
 		.describe("http(s) URL without a trailing slash where docs/runbooks/ can be read, for the links in alerts; default none, alerts name the page"),
+	TOLLGATE_ALERT_VARIABLES: z
+		.string()
+		.regex(/^[A-Za-z_]\w*(,[A-Za-z_]\w*)*$/)
+		.optional()
+		.describe("names of the variables that hold secrets of alert channels, parted by commas, which `npm start` hands to the worker; default none"),
 	TOLLGATE_OPENAI_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.openai.com/v1"),
 	TOLLGATE_ANTHROPIC_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.anthropic.com"),
 	TOLLGATE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("debug, info, warn, error or silent; default info"),

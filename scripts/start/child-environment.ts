@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isSecretOfChannels } from "#config/alert-secrets.ts";
 import { GATEWAY_ALLOCATOR } from "#config/gateway-process.ts";
 import { WORKER_ALLOCATOR } from "#config/worker-process.ts";
 import type { Plan } from "./plan.ts";
@@ -36,8 +37,10 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 		...WORKER_ALLOCATOR,
 		...given(environment, Object.keys(WORKER_ALLOCATOR)),
 		...inheritedEnvironment(environment),
+		// By name and no others: whoever holds an admin key decides where a channel sends what the worker has.
+		...given(environment, plan.settings.alertVariables.filter(isSecretOfChannels)),
 		...shared(plan, addresses),
-		...given(environment, ["TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PROVIDERS_FILE", "TOLLGATE_PRICES_FILE", "TEMPORAL_UI_URL"]),
+		...given(environment, ["TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PROVIDERS_FILE", "TOLLGATE_PRICES_FILE", "TOLLGATE_RUNBOOKS_URL", "TEMPORAL_UI_URL"]),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,
 		TOLLGATE_ADMIN_PORT: String(plan.ports.admin),
 	};

@@ -42,8 +42,12 @@ test("what Tollgate and its providers keep is read for no channel: settings, key
 });
 
 test("what is not there, or is no secret, is named and not shown", () => {
-	expect(problemOf(read({ environmentVariable: "EMPTY" }))).toBe("the variable EMPTY is not set for the worker");
-	expect(problemOf(read({ environmentVariable: "NONE" }))).toBe("the variable NONE is not set for the worker");
+	expect(problemOf(read({ environmentVariable: "EMPTY" }))).toBe(
+		"the variable EMPTY is not set for the worker; `npm start` hands it those named in TOLLGATE_ALERT_VARIABLES",
+	);
+	expect(problemOf(read({ environmentVariable: "NONE" }))).toBe(
+		"the variable NONE is not set for the worker; `npm start` hands it those named in TOLLGATE_ALERT_VARIABLES",
+	);
 	const told = ["none", "two-lines", "empty", "large", "."].map((name) => problemOf(read({ file: path.join(folder, name) })));
 	expect(told.map((text) => text.replace(/^.*( cannot| does| is)/, "the file$1"))).toEqual([
 		"the file cannot be read (ENOENT)",

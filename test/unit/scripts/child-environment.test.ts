@@ -32,3 +32,19 @@ test("where policy is decided is told to the gateways alone", () => {
 	expect(gatewayIn(opa)).toMatchObject(opa);
 	expect(Object.keys(workerEnvironment(plan, addresses, opa)).filter((name) => name.startsWith("OPA_"))).toEqual([]);
 });
+
+test("the worker is given the secrets of alert channels by name, no others, and the address of the runbooks", () => {
+	const environment = {
+		SLACK_WEBHOOK_URL: "https://hooks.slack.example/x",
+		OPENAI_API_KEY: "sk-1",
+		CLOUD_SECRET: "s",
+		TOLLGATE_RUNBOOKS_URL: "https://runbooks.example",
+		TOLLGATE_ALERT_VARIABLES: "SLACK_WEBHOOK_URL,OPENAI_API_KEY,DATABASE_URL",
+	};
+	const worker = workerEnvironment({ ...plan, settings: loadSettings(environment) }, addresses, environment);
+	expect(worker).toMatchObject({ SLACK_WEBHOOK_URL: "https://hooks.slack.example/x", TOLLGATE_RUNBOOKS_URL: "https://runbooks.example" });
+	expect(worker["DATABASE_URL"]).toBe(addresses.databaseUrl);
+	expect(worker).not.toHaveProperty("OPENAI_API_KEY");
+	expect(worker).not.toHaveProperty("CLOUD_SECRET");
+	expect(workerEnvironment(plan, addresses, environment)).not.toHaveProperty("SLACK_WEBHOOK_URL");
+});
