@@ -29,8 +29,8 @@ CREATE TABLE tollgate.totals_told (
 ) WITH (fillfactor = 50);
 CREATE INDEX governance_event_team_at ON tollgate.governance_event (team_id, at);
 CREATE INDEX refusal_at ON tollgate.refusal USING brin (at);
--- Counting a window's refusals, however many its team has in others.
-CREATE INDEX refusal_window ON tollgate.refusal (window_id) WHERE code IN ('budget.exceeded', 'budget.overrun', 'budget.needs_approval') AND NOT is_observed;
+-- Counting a window's refusals, and finding its newest, however many its team has in others.
+CREATE INDEX refusal_window ON tollgate.refusal (window_id, window_seq) WHERE code IN ('budget.exceeded', 'budget.overrun', 'budget.needs_approval') AND NOT is_observed;
 CREATE INDEX refusal_observed ON tollgate.refusal (window_id) WHERE is_observed;
 
 -- What attempts in the database that match the selector of a window's budget, and were not reserved in it, have booked.

@@ -102,7 +102,8 @@ export function toHeldFreeze(row: FreezeRow): HeldFreeze {
 	return { isFrozen: row.is_frozen, reason: row.freeze_reason, seq: Number(row.freeze_seq) };
 }
 
-export type RefusalCounts = { readonly refusals: number; readonly observedRefusals: number };
+/** `refusedAtStop`: where spend stopped when the newest of them was refused; absent where its grant is not known. */
+export type RefusalCounts = { readonly refusals: number; readonly observedRefusals: number; readonly refusedAtStop?: string };
 export const NO_REFUSALS: RefusalCounts = { refusals: 0, observedRefusals: 0 };
 
 /** Totals carry no refusals of their own; those are counted apart, when a team is told. */

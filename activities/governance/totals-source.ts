@@ -15,7 +15,7 @@ const YOUNG_BUDGETS = "SELECT tollgate.refresh_opening_balances(interval '20 min
 const TEAMS_REFUSED_SINCE = "SELECT team_id, max(at) AS at FROM tollgate.refusal WHERE at > clock_timestamp() - make_interval(secs => $1) GROUP BY team_id";
 /** Index refusal_window holds these codes alone, refusal_observed what was only observed. */
 const COUNT_REFUSALS = `
-	SELECT w.id AS window_id, counted.refusals, observed.refusals AS observed_refusals FROM unnest($1::bigint[]) AS w (id)
+	SELECT w.id AS window_id, counted.refusals, observed.refusals AS observed_refusals, newest.stop_amount AS refused_at_stop FROM unnest($1::bigint[]) AS w (id)
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS refusals FROM (
 			SELECT 1 FROM tollgate.refusal r
@@ -27,6 +27,12 @@ const COUNT_REFUSALS = `
 			SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id AND r.is_observed LIMIT ${REFUSALS_COUNTED_MAX}
 		) capped
 	) observed
+	LEFT JOIN LATERAL (
+		SELECT e.stop_amount FROM tollgate.window_event e WHERE e.window_id = w.id AND e.seq = (
+			SELECT max(r.window_seq) FROM tollgate.refusal r
+			WHERE r.window_id = w.id AND r.code IN ('budget.exceeded', 'budget.overrun', 'budget.needs_approval') AND NOT r.is_observed
+		)
+	) newest ON true
 	WHERE counted.refusals + observed.refusals > 0`;
 const LAST_REFUSALS = `
 	SELECT request_id, code, window_id, floor(extract(epoch FROM at) * 1000)::float8 AS at_ms
@@ -106,12 +112,11 @@ export class TotalsSource {
 	/** Refused calls per window id of one team, each at most REFUSALS_COUNTED_MAX. */
 	async countRefusals(team: TeamSnapshot): Promise<ReadonlyMap<string, RefusalCounts>> {
 		const windowIds = team.rows.map((row) => row.window_id);
-		const rows = await this.connection.query<{ window_id: string; refusals: string; observed_refusals: string }>("count_refusals", COUNT_REFUSALS, [windowIds]);
-		return new Map(rows.map((row) => [row.window_id, { refusals: Number(row.refusals), observedRefusals: Number(row.observed_refusals) }]));
+		return new Map((await this.connection.query<CountsRow>("count_refusals", COUNT_REFUSALS, [windowIds])).map((row) => [row.window_id, toCounts(row)]));
 	}
 
 	async report(team: TeamSnapshot): Promise<TotalsReport> {
-		const counts = new Map(team.windows.map(({ windowId, refusals, observedRefusals }) => [windowId, { refusals, observedRefusals }]));
+		const counts = new Map(team.windows.map((window) => [window.windowId, countsOf(window)]));
 		const windows = team.rows.map((row) => toWindowReport(row, counts.get(row.window_id) ?? NO_REFUSALS));
 		const { freeze, documentRevision } = team;
 		const chainHeads = await this.connection.query<ChainHead>("chain_heads", CHAIN_HEADS, [team.rows.map((row) => row.window_id)]);
@@ -126,6 +131,17 @@ export class TotalsSource {
 		);
 		return { windows, lastRefusals: notes.reverse(), ...rest };
 	}
+}
+
+type CountsRow = { readonly window_id: string; readonly refusals: string; readonly observed_refusals: string; readonly refused_at_stop: string | null };
+
+function toCounts(row: CountsRow): RefusalCounts {
+	const counts = { refusals: Number(row.refusals), observedRefusals: Number(row.observed_refusals) };
+	return row.refused_at_stop === null ? counts : { ...counts, refusedAtStop: row.refused_at_stop };
+}
+
+function countsOf({ refusals, observedRefusals, refusedAtStop }: PublishedWindow): RefusalCounts {
+	return { refusals, observedRefusals, ...(refusedAtStop !== undefined && { refusedAtStop }) };
 }
 
 type SnapshotParts = {

@@ -14,6 +14,8 @@ export type PublishedWindow = {
 	readonly posted: bigint;
 	readonly version: number;
 	readonly refusals: number;
+	/** Where spend stopped when the newest of them was refused. */
+	readonly refusedAtStop?: string;
 	/** Calls that an observed budget would have refused. */
 	readonly observedRefusals: number;
 };
@@ -76,7 +78,9 @@ function hasCrossed(window: PublishedWindow, before: PublishedWindow | undefined
 	const postedBefore = before?.posted ?? 0n;
 	const crosses = (line: bigint): boolean => window.posted >= line && postedBefore < line;
 	const isApproved = before !== undefined && window.approved > before.approved;
-	return isApproved || window.lines.some(crosses) || (window.refusals > 0 && (before?.refusals ?? 0) === 0);
+	// The first refusal, or the first one at another stop, decides whether the window is stopped.
+	const isRefusedAnew = window.refusals > 0 && ((before?.refusals ?? 0) === 0 || window.refusedAtStop !== before?.refusedAtStop);
+	return isApproved || window.lines.some(crosses) || isRefusedAnew;
 }
 
 function hasMoved(window: PublishedWindow, before: PublishedWindow | undefined): boolean {

@@ -236,7 +236,9 @@ function placeReport(budget: BudgetState, report: WindowReport): BudgetState {
 }
 
 function mergeReport(known: WindowState, report: WindowReport): WindowState {
+	const refusedAtStop = report.refusals >= known.refusals ? (report.refusedAtStop ?? known.refusedAtStop) : known.refusedAtStop;
 	const counts = {
+		...(refusedAtStop !== undefined && { refusedAtStop }),
 		refusals: Math.max(known.refusals, report.refusals),
 		observedRefusals: Math.max(known.observedRefusals, report.observedRefusals ?? 0),
 		// An approval is only ever added to in one window.
@@ -290,6 +292,7 @@ function judgeThresholds(state: TeamBudgetState, key: string): Reduced {
 				approvedAmount: BigInt(window.approved),
 				postedAmount: BigInt(window.posted),
 				refusals: window.refusals,
+				refusedAtStop: window.refusedAtStop === undefined ? undefined : BigInt(window.refusedAtStop),
 			});
 			announcements.push(...transitions.map((transition) => announcementOf({ budget, window, limitAmount }, transition)));
 			return raised > 0n || window.raisedAmount !== undefined ? { ...window, thresholds, raisedAmount: raised.toString() } : { ...window, thresholds };

@@ -16,6 +16,8 @@ export type WindowState = {
 	/** Gateways that hold money of this window. */
 	readonly leases: number;
 	readonly refusals: number;
+	/** Where spend stopped when the newest of them was refused; absent where nobody knows. */
+	readonly refusedAtStop?: string;
 	/** Calls that an observed budget would have refused. */
 	readonly observedRefusals: number;
 	/** Up to here a person approved spend in this window: lines of needApproval at or below it do not stop it. */
@@ -138,6 +140,8 @@ export type WindowReport = {
 	readonly overrun: string;
 	readonly leases: number;
 	readonly refusals: number;
+	/** Where spend stopped when the newest of them was refused; absent where nobody knows. */
+	readonly refusedAtStop?: string;
 	/** Absent in reports of older workers: none. */
 	readonly observedRefusals?: number;
 	/** Absent: nothing was approved. */

@@ -31,6 +31,8 @@ export type ThresholdInput = {
 	readonly postedAmount: bigint;
 	/** Calls of this window refused for want of money. */
 	readonly refusals: number;
+	/** Where spend stopped when the newest of them was refused; absent where nobody knows. */
+	readonly refusedAtStop?: bigint | undefined;
 };
 
 export const NO_THRESHOLDS: WindowThresholds = [];
@@ -84,9 +86,12 @@ function isReached({ action, amount }: Line, { limitAmount, postedAmount }: Thre
 	return postedAmount >= amount && (action === "stop" || limitAmount > 0n);
 }
 
-/** Spend seldom lands on a stop exactly: a window that refuses calls beyond the last line before it is stopped in effect. */
-function isStoppedInEffect(stop: Line, lines: readonly Line[], { limitAmount, postedAmount, refusals }: ThresholdInput): boolean {
-	if (refusals === 0 || limitAmount === 0n) return false;
+/**
+ * Spend seldom lands on a stop exactly: a window that refuses calls beyond the last line before it is stopped in effect.
+ * What was refused at a lower stop, before a raise or an approval, says nothing of this one.
+ */
+function isStoppedInEffect(stop: Line, lines: readonly Line[], { limitAmount, postedAmount, refusals, refusedAtStop }: ThresholdInput): boolean {
+	if (refusals === 0 || limitAmount === 0n || (refusedAtStop !== undefined && refusedAtStop < stop.amount)) return false;
 	const before = lines.findLast(({ amount }) => amount < stop.amount)?.amount ?? thresholdAmount({ basisPoints: DEFAULT_WARN_BASIS_POINTS }, stop.amount);
 	return postedAmount >= before;
 }

@@ -67,6 +67,14 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		titles: ["is refused where nowhere cannot serve it: beyond the line the dear model is not used"],
 	},
 	{
+		rule: "what was refused before a raise does not stop the raised window",
+		file: "domain/budget/thresholds.ts",
+		from: "refusedAtStop < stop.amount",
+		to: "refusedAtStop < 0n",
+		test: "test/unit/domain/budget/thresholds.test.ts",
+		titles: ["what was refused before a raise does not stop the raised window; what is refused at its own stop does"],
+	},
+	{
 		rule: "a line that fired fires no more",
 		file: "domain/budget/thresholds.ts",
 		from: "!known.some((fired) => keyOf(fired) === keyOf(line))",

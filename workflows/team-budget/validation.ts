@@ -88,7 +88,7 @@ export function isTotalsReport(report: TotalsReport): boolean {
 }
 
 function isWindowReport(window: WindowReport): boolean {
-	const amounts = [window?.granted, window?.posted, window?.overrun, window?.approved ?? "0"];
+	const amounts = [window?.granted, window?.posted, window?.overrun, window?.approved ?? "0", window?.refusedAtStop ?? "0"];
 	const areAmounts = amounts.every((amount) => typeof amount === "string" && /^(0|[1-9][0-9]{0,29})$/.test(amount));
 	const areCounts = [window?.leases, window?.refusals, window?.version, window?.observedRefusals ?? 0].every(isCount);
 	return areAmounts && areCounts && typeof window.key === "string" && isInstant(window.startsAtMs) && (window.endsAtMs === null || isInstant(window.endsAtMs));

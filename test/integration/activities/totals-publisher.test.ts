@@ -170,6 +170,28 @@ describe("what is told", () => {
 		expect(await cycle(1_000)).toEqual([]);
 	});
 
+	test("refusals come with the stop in force at the newest of them, whatever holds by now", async () => {
+		const windowId = await newTeam("alpha");
+		const { cycle, told } = newPublisher();
+		await refuse(windowId, "alpha", "r1");
+		await client.query("UPDATE tollgate.refusal SET window_seq = (SELECT event_seq FROM tollgate.budget_window WHERE id = $1)", [windowId]);
+		await createPostgresBudgetStore(connect()).writeBudgets({
+			teamId: "alpha",
+			revision: 2,
+			requestedBy: "ann",
+			set: [{ ...daily, limitAmount: "2000" }],
+			remove: [],
+		});
+		await cycle(0);
+		expect(told.at(-1)?.report.windows[0]).toMatchObject({ refusals: 1, refusedAtStop: "1000" });
+		await refuse(windowId, "alpha", "r2");
+		await client.query("UPDATE tollgate.refusal SET window_seq = (SELECT event_seq FROM tollgate.budget_window WHERE id = $1) WHERE refusal_id = 'r2'", [
+			windowId,
+		]);
+		await cycle(1_000);
+		expect(told.at(-1)?.report.windows[0]).toMatchObject({ refusals: 2, refusedAtStop: "2000" });
+	});
+
 	test("what observed budgets let pass is counted apart, of the organisation too, and is none of the last refusals", async () => {
 		const windowId = await newTeam("alpha");
 		const store = createPostgresBudgetStore(connect());

@@ -44,6 +44,11 @@ describe("a team is told", () => {
 	});
 	test("an approval, though nothing moved", () => expect(plan(window({ approved: 900n }), accepted(0, window()), 1_000)).toBe(true));
 	test("what an observed budget would have refused", () => expect(plan(window({ observedRefusals: 1 }), accepted(0, window()), 1_000)).toBe(true));
+	test("the first refusal at another stop, before whoever has only waited longest", () => {
+		const stops = (refusedAtStop: string) => window({ refusals: 1_000, refusedAtStop });
+		expect(plan(stops("1000"), accepted(0, stops("1000")), 1_000)).toBe(false);
+		expect(plan(stops("1200"), accepted(0, stops("1000")), 1_000)).toBe(true);
+	});
 	test("new refusals", () => expect(plan(window({ refusals: 2 }), accepted(0, window({ refusals: 1 })), 1_000)).toBe(true));
 	test("a freeze that a person put into PostgreSQL, though nothing moved", () => {
 		const teams = [{ teamId: "demo", windows: [window()], freezeSeq: 1 }];

@@ -288,6 +288,15 @@ describe("totals", () => {
 		expect(stateWord(play(loaded([waiting]), totals("900", 1)).state)).toBe("awaiting approval");
 	});
 
+	test("totals that come after a raise do not stop the window for what was refused before it", () => {
+		const raised: BudgetDefinition = { ...day, limitAmount: (BigInt(day.limitAmount) * 2n).toString() };
+		const spent = ((BigInt(day.limitAmount) * 9n) / 5n).toString();
+		const late = play(loaded([raised]), totals(spent, 1, { refusals: 2, refusedAtStop: day.limitAmount }), totals(spent, 2, { refusals: 2 }));
+		expect(announced(late.effects)).not.toContain("threshold.stop.fired");
+		const anew = play(late.state, totals(spent, 2, { refusals: 3, refusedAtStop: raised.limitAmount }));
+		expect(announced(anew.effects)).toEqual(["threshold.stop.fired"]);
+	});
+
 	test("an observed budget tells its lines, and a team that has no other is never stopped", () => {
 		const { state, effects } = play(loaded([{ ...day, mode: "observe" }]), totals("5000", 1, { observedRefusals: 4 }));
 		expect(announced(effects)).toEqual(["threshold.warn.fired", "threshold.stop.fired"]);

@@ -93,6 +93,17 @@ describe("lines of a budget", () => {
 		expect(play({ postedAmount: 990n, refusals: 1 })).toEqual(["notify fired 800", "stop fired 1000"]);
 	});
 
+	test("what was refused before a raise does not stop the raised window; what is refused at its own stop does", () => {
+		const refused = { refusals: 1, refusedAtStop: 1000n };
+		expect(
+			play(
+				{ postedAmount: 990n, ...refused },
+				{ postedAmount: 990n, ...refused, limitAmount: 1200n },
+				{ postedAmount: 1190n, refusals: 2, refusedAtStop: 1200n, limitAmount: 1200n },
+			),
+		).toEqual(["notify fired 800", "stop fired 1000", "stop withdrawn 1000", "notify fired 960", "stop fired 1200"]);
+	});
+
 	test("refusals at a line that waits for approval are that line's; once it is approved they do not stop the window", () => {
 		const thresholds: BudgetThreshold[] = [notice(5000), { action: "needApproval", at: { amount: "900" } }];
 		expect(play({ postedAmount: 600n, refusals: 1, thresholds }, { postedAmount: 600n, refusals: 1, thresholds, approvedAmount: 900n })).toEqual([
