@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
+import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType, TemporalFailure } from "@temporalio/common";
 import { condition, log, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
 import type { GovernanceEvent, HeldBudgets, HeldRevision } from "#activities/budgets/port.ts";
 import { nextIncreaseEndMs } from "#domain/budget/increases.ts";
@@ -12,7 +12,6 @@ import { renderDetails } from "./details.ts";
 import { removedSelectors, toGovernanceEvents } from "./effects.ts";
 import { isIncreaseEffect, writeIncrease } from "./increase-effects.ts";
 import { type RevisionResult, STATE_SEARCH_ATTRIBUTE, type TeamBudgetInput, type TeamBudgetStatus, USED_SEARCH_ATTRIBUTE } from "./messages.ts";
-import { isRefused } from "./refused.ts";
 import { initialState } from "./state.ts";
 
 const ANNOUNCEMENTS_PER_ACTIVITY = 50;
@@ -161,8 +160,9 @@ export class TeamBudgetGovernor {
 		try {
 			if (this.isLocal) return await announceEventsLocally({ events });
 		} catch (error) {
-			if (!(error instanceof ActivityFailure) || isRefused(error)) throw error;
-			log.warn("announcements go on outside their task", { error: error.cause?.message ?? error.message });
+			// A local activity fails with its own error, where others come in an ActivityFailure: it must not end the workflow.
+			if (!(error instanceof TemporalFailure)) throw error;
+			log.warn("announcements go on outside their task", { error: error.message });
 		}
 		await announceEvents({ events });
 	}

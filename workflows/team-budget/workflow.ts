@@ -8,8 +8,7 @@ import type { PatchId } from "../shared/patches.ts";
 import { TeamBudgetGovernor } from "./governor.ts";
 import { setIncreaseHandlers } from "./increase-handlers.ts";
 import { type ApplyPolicyInput, applyPolicyUpdate, freezeUpdate, statusQuery, type TeamBudgetInput, totalsReportedSignal, unfreezeUpdate } from "./messages.ts";
-import { drainInOrder, drainLane, followWindows } from "./outbox.ts";
-import { isRefused } from "./refused.ts";
+import { drainInOrder, drainLane, followWindows, isRefused } from "./outbox.ts";
 import { carriedState } from "./state.ts";
 import { checkPolicyFits, definitionsIn, isTotalsReport, validateFreeze, validatePolicy, validateUnfreeze } from "./validation.ts";
 
