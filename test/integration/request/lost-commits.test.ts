@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { expect, it } from "vitest";
 import type { Admission } from "#activities/request/port.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
-import { insertBudget, insertTeam, registerGateway, withClient } from "#test/support/authority-rows.ts";
+import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
 import { chat, openGatewayStand } from "#test/support/gateway-process.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
 import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
@@ -90,7 +90,8 @@ it("a gateway whose identity goes on without it leaves word of it beside its hea
 	const database = await createTestDatabase();
 	const gateway = await startTestGateway(database.url, "first");
 	try {
-		await withClient(database.url, (client) => registerGateway(client, "first"));
+		const takeOver = "SELECT tollgate.register_gateway('first', 'another', 'off', ARRAY(SELECT boot_id FROM tollgate.gateway_epoch))";
+		await withClient(database.url, (client) => client.query(takeOver));
 		await until("the gateway to be fenced", async () => gateway.alerts.includes("fenced"));
 		expect(gateway.alerts).toContain("gateway.fenced");
 		const noted = await withClient(database.url, (client) => client.query("SELECT gateway_id, epoch::int, kind FROM tollgate.gateway_notice"));
