@@ -215,8 +215,8 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "what Tollgate keeps for itself is read for no channel",
 		file: "config/alert-secrets.ts",
-		from: "if (name in environmentSchema.shape || KEPT_BY_OTHERS.test(name))",
-		to: "if (KEPT_BY_OTHERS.test(name))",
+		from: "!(variable in environmentSchema.shape) && !KEPT_BY_OTHERS.test(variable)",
+		to: "!KEPT_BY_OTHERS.test(variable)",
 		test: "test/unit/config/alert-secrets.test.ts",
 		titles: ["what Tollgate and its providers keep is read for no channel: settings, keys, and files of the home, by link neither"],
 	},
