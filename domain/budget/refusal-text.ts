@@ -12,7 +12,7 @@ export function formatBudgetName(rule: BudgetSelector & { readonly windowKind: s
 
 type RefusedBy = BudgetSelector & { readonly windowKind: string; readonly unit: string };
 
-/** The command that an operator can paste, as far as a refusal knows it: USD and TOKENS are for a person to fill in. */
+/** The command that a person can paste, as far as a refusal knows it: USD, TOKENS, WHY and DATE are for him to fill in. */
 export function howToAsk(teamId: string, rule: RefusedBy | undefined, code: ErrorCode = "budget.exceeded"): string {
 	const isOrganization = rule?.dimension === "organization";
 	if (code === "budget.frozen") return `Ask an operator: npx tollgate team unfreeze ${shellWord(isOrganization ? ORGANIZATION_ID : teamId)}`;
@@ -20,7 +20,14 @@ export function howToAsk(teamId: string, rule: RefusedBy | undefined, code: Erro
 	const owner = isOrganization ? "--organization" : `--team ${shellWord(teamId)}`;
 	const part = rule && rule.dimension !== "team" && !isOrganization ? ` --${rule.dimension} ${shellWord(rule.dimensionValue)}` : "";
 	if (code === "budget.needs_approval") return `Ask an approver, who finds what waits with: npx tollgate budget increase list ${owner}`;
-	const limit = rule?.unit === "tokens" ? "--unit tokens --limit TOKENS" : "--limit USD";
-	const command = `npx tollgate budget set ${owner}${part} ${limit} --window ${rule?.windowKind ?? "day"}`;
+	const unit = rule?.unit === "tokens" ? " --unit tokens" : "";
+	const amount = rule?.unit === "tokens" ? "TOKENS" : "USD";
+	const window = rule?.windowKind ?? "day";
+	if (code === "budget.exceeded" && rule) {
+		// A raise ends with its window; one that never ends needs a date.
+		const until = window === "lifetime" ? " --until DATE" : "";
+		return `Ask for more, which somebody else decides: npx tollgate budget increase request ${owner}${part}${unit} --window ${window} --amount ${amount}${until} --reason WHY`;
+	}
+	const command = `npx tollgate budget set ${owner}${part}${unit} --limit ${amount} --window ${window}`;
 	return code === "budget.overrun" ? `Ask an operator to set it again, which clears the overrun: ${command}` : `Ask an operator: ${command}`;
 }

@@ -90,7 +90,7 @@ describe("the curl that npm start prints", () => {
 		expect(error).toMatchObject({ type: "budget_exceeded", code: "budget.exceeded", budget: "team demo, per day", limitNanoUsd: "250000000" });
 		expect(BigInt(error["leftNanoUsd"] ?? "-1")).toBeLessThan(11_000_000n);
 		expect(Date.parse(error["resetsAt"] ?? "")).toBeGreaterThan(Date.now());
-		expect(error["howToAsk"]).toContain("npx tollgate budget set --team demo");
+		expect(error["howToAsk"]).toContain("npx tollgate budget increase request --team demo --window day --amount USD");
 	}, 120_000);
 
 	it("leaves books that verify against the provider's own log", async () => {

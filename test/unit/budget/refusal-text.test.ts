@@ -11,8 +11,11 @@ it("names a budget as a person would, and gives the command that raises it", () 
 	expect(formatBudgetName(rule({}))).toBe("team search, per day");
 	expect(formatBudgetName(rule({ dimension: "user", dimensionValue: "ann", unit: "tokens" }))).toBe("team search, user ann, per day, tokens");
 	expect(formatBudgetName(rule({ teamId: null, dimension: "organization", windowKind: "lifetime" }))).toBe("organisation, lifetime");
-	expect(howToAsk("search", rule({ dimension: "user", dimensionValue: "ann" }))).toContain("budget set --team search --user ann --limit USD --window day");
-	expect(howToAsk("search", organization)).toContain("budget set --organization --limit USD --window month");
+	expect(howToAsk("search", rule({ dimension: "user", dimensionValue: "ann" }))).toContain(
+		"budget increase request --team search --user ann --window day --amount USD --reason WHY",
+	);
+	expect(howToAsk("search", organization)).toContain("budget increase request --organization --window month --amount USD --reason WHY");
+	expect(howToAsk("search", rule({ windowKind: "lifetime" }))).toContain("--window lifetime --amount USD --until DATE --reason WHY");
 	expect(howToAsk("search", undefined)).toContain("budget set --team search --limit USD --window day");
 });
 
@@ -21,7 +24,8 @@ describe("the command to ask with", () => {
 		expect(howToAsk("search", rule({}), "budget.frozen")).toContain("npx tollgate team unfreeze search");
 		expect(howToAsk("search", organization, "budget.frozen")).toContain("npx tollgate team unfreeze @organization");
 		expect(howToAsk("search", rule({}), "budget.overrun")).toMatch(/set it again.*budget set --team search --limit USD --window day/);
-		expect(howToAsk("search", rule({ unit: "tokens" }))).toContain("--unit tokens --limit TOKENS --window day");
+		expect(howToAsk("search", rule({ unit: "tokens" }))).toContain("request --team search --unit tokens --window day --amount TOKENS");
+		expect(howToAsk("search", undefined, "budget.none")).toContain("budget set --team search --limit USD --window day");
 		expect(howToAsk("search", rule({}), "budget.needs_approval")).toContain("budget increase list --team search");
 		expect(howToAsk("search", undefined, "budget.too_many_windows")).toContain("budget show --team search");
 	});
@@ -34,6 +38,6 @@ describe("the command to ask with", () => {
 
 	it.each(["Ann Lee; touch x", "$(id)", "a'b", "`id`", "--team", "a\nb"])("carries the name %j as one word and never as a command", (user) => {
 		const words = pastedWords(command(howToAsk("search", rule({ dimension: "user", dimensionValue: user }))));
-		expect(words.slice(words.indexOf("--user") + 1, words.indexOf("--limit"))).toEqual([user]);
+		expect(words.slice(words.indexOf("--user") + 1, words.indexOf("--window"))).toEqual([user]);
 	});
 });
