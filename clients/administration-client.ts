@@ -144,6 +144,9 @@ export class AdministrationClient {
 			this.#send("POST", `/increases/${encodeURIComponent(increaseId)}/approve`, increaseContract.Increase, approval),
 		reject: (increaseId: string, reason: string): Promise<Increase> =>
 			this.#send("POST", `/increases/${encodeURIComponent(increaseId)}/reject`, increaseContract.Increase, { reason }),
+		/** Before its date; resolves when the lower limit is in force. @throws CostControlError "admin.forbidden" for whoever may not decide. */
+		end: (increaseId: string, reason?: string): Promise<Increase> =>
+			this.#send("POST", `/increases/${encodeURIComponent(increaseId)}/end`, increaseContract.Increase, reason === undefined ? {} : { reason }),
 		withdraw: (increaseId: string): Promise<Increase> =>
 			this.#send("POST", `/increases/${encodeURIComponent(increaseId)}/withdraw`, increaseContract.Increase, {}),
 	};

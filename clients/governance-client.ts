@@ -11,7 +11,7 @@ import {
 	WorkflowUpdateRPCTimeoutOrCancelledError,
 } from "@temporalio/client";
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes, type UpdateDefinition } from "@temporalio/common";
-import type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
+import type { DecideIncreaseInput, EndIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
@@ -21,6 +21,7 @@ import {
 	applyPolicyUpdate,
 	BUDGET_TASK_QUEUE,
 	decideIncreaseUpdate,
+	endIncreaseUpdate,
 	type FreezeInput,
 	freezeUpdate,
 	type IncreaseResult,
@@ -124,6 +125,11 @@ export class GovernanceClient {
 
 	withdrawIncrease(teamId: string, input: WithdrawIncreaseInput, waitForRevision?: WaitForRevision): Promise<IncreaseResult> {
 		return this.update(teamId, withdrawIncreaseUpdate, input, waitForRevision);
+	}
+
+	/** Ends a raise in force before its date. Also `admin.forbidden` for whoever may not decide. */
+	endIncrease(teamId: string, input: EndIncreaseInput, waitForRevision?: WaitForRevision): Promise<IncreaseResult> {
+		return this.update(teamId, endIncreaseUpdate, input, waitForRevision);
 	}
 
 	private async update<Input, Result extends RevisionResult>(

@@ -22,6 +22,7 @@ export const ApproveIncreaseRequest = z.strictObject({
 	reason: reason.optional(),
 });
 export const RejectIncreaseRequest = z.strictObject({ reason });
+export const EndIncreaseRequest = z.strictObject({ reason: reason.optional() });
 
 export const Increase = z.object({
 	id: z.string(),
@@ -44,6 +45,10 @@ export const Increase = z.object({
 	isDecidedByHand: z.boolean().nullable(),
 	decidedAt: time.nullable(),
 	decisionReason: z.string().nullable(),
+	endedAt: time.nullable().describe("when its date or a person ended it"),
+	endedBy: z.string().nullable().describe("who ended it before its date"),
+	isEndedByHand: z.boolean().nullable(),
+	endReason: z.string().nullable(),
 	limitBefore: amount.nullable().describe("in force before the raise"),
 	limitAfter: amount.nullable().describe("what then held"),
 });

@@ -1,6 +1,6 @@
 /** What agent code and tools import. Everything else in this folder is internal. */
 
-export type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
+export type { DecideIncreaseInput, EndIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 export type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 export type { ApplyPolicyInput, FreezeInput, IncreaseResult, RevisionResult, TeamBudgetStatus, UnfreezeInput } from "#workflows/team-budget/messages.ts";
 export {

@@ -41,6 +41,9 @@ CREATE TABLE tollgate.limit_increase (
   limit_after          bigint,
   applied_at           timestamptz,          -- of a raise: what raises_at counts
   ended_at             timestamptz,
+  ended_by             text,                 -- who ended it before its date; null where its date did
+  is_ended_by_hand     boolean,
+  end_reason           text,
   CHECK ((applied_at IS NULL) OR (granted_amount IS NOT NULL AND until_at IS NOT NULL AND status IN ('approved', 'ended')))
 );
 CREATE INDEX limit_increase_applied ON tollgate.limit_increase (budget_id, until_at) WHERE applied_at IS NOT NULL;
@@ -160,9 +163,10 @@ BEGIN
   SELECT * INTO v_row FROM tollgate.limit_increase WHERE id = p_increase->>'id';
   PERFORM tollgate.record_change('increase', v_row.id, p_admin, jsonb_build_object('teamId', p_team, 'action', v_row.status, 'budgetId', v_row.budget_id::text,
     'askedAmount', v_row.asked_amount::text, 'grantedAmount', v_row.granted_amount::text, 'until', v_row.until_at, 'reason', v_row.reason,
-    'requestedBy', v_row.requested_by, 'decidedBy', v_row.decided_by, 'decisionReason', v_row.decision_reason,
+    'requestedBy', v_row.requested_by, 'decidedBy', v_row.decided_by, 'decisionReason', v_row.decision_reason, 'endedBy', v_row.ended_by, 'endReason', v_row.end_reason,
     'limitBefore', v_row.limit_before::text, 'limitAfter', v_row.limit_after::text,
-    'isByHand', CASE WHEN v_row.status = 'pending' THEN v_row.is_requested_by_hand ELSE coalesce(v_row.is_decided_by_hand, false) END));
+    'isByHand', CASE v_row.status WHEN 'pending' THEN v_row.is_requested_by_hand WHEN 'ended' THEN coalesce(v_row.is_ended_by_hand, v_row.is_decided_by_hand, false)
+      ELSE coalesce(v_row.is_decided_by_hand, false) END));
 END $$;
 
 -- A request as it was asked for, or closed without a raise (rejected, withdrawn, expired, refused). Returns the revision held
@@ -263,5 +267,33 @@ BEGIN
   ) SELECT array_agg(id ORDER BY id) INTO v_ended FROM ended;
   v_held := tollgate.hold_revision(p_team, p_revision);
   PERFORM tollgate.note_increase(p_team, jsonb_build_object('id', id), 'tollgate') FROM unnest(v_ended) AS id;
+  RETURN v_held;
+END $$;
+
+-- A raise in force ends now, by whom p_increase->'ending' names. Who may is judged here once more: whoever decides about
+-- increases of the team. What is granted above the lower limit is given back as when a date is over.
+CREATE FUNCTION tollgate.end_increase_early(p_team text, p_revision bigint, p_increase jsonb) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_held bigint := tollgate.lock_governance(p_team);
+  v_row tollgate.limit_increase;
+  v_by text := p_increase#>>'{ending,by}';
+  v_approvers jsonb := tollgate.increase_rules(p_team)->'approvers';
+BEGIN
+  IF v_held > p_revision THEN RETURN v_held; END IF;
+  SELECT * INTO v_row FROM tollgate.limit_increase WHERE id = p_increase->>'id' AND team_id = p_team FOR UPDATE;
+  IF v_row.status = 'ended' THEN RETURN tollgate.hold_revision(p_team, p_revision); END IF;
+  IF v_row.applied_at IS NULL OR v_row.status <> 'approved' THEN RAISE EXCEPTION 'increase % is not in force', p_increase->>'id' USING ERRCODE = 'check_violation'; END IF;
+  IF v_approvers <> '[]' AND NOT v_approvers ? v_by THEN
+    RAISE EXCEPTION '% may not end increases of %', v_by, p_team USING ERRCODE = 'check_violation';
+  END IF;
+  PERFORM 1 FROM tollgate.budget WHERE id = v_row.budget_id FOR NO KEY UPDATE;
+  UPDATE tollgate.limit_increase SET status = 'ended', until_at = least(until_at, clock_timestamp()), ended_at = clock_timestamp(),
+    ended_by = v_by, is_ended_by_hand = (p_increase#>>'{ending,isByHand}')::boolean, end_reason = p_increase#>>'{ending,reason}' WHERE id = v_row.id;
+  PERFORM tollgate.apply_limits(w.id) FROM (
+    SELECT id FROM tollgate.budget_window WHERE budget_id = v_row.budget_id AND ends_at > clock_timestamp() ORDER BY id
+  ) w;
+  v_held := tollgate.hold_revision(p_team, p_revision);
+  PERFORM tollgate.note_increase(p_team, jsonb_build_object('id', v_row.id), v_by);
   RETURN v_held;
 END $$;

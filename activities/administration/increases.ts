@@ -50,6 +50,11 @@ export type IncreaseView = BudgetSelector & {
 	readonly isDecidedByHand: boolean | null;
 	readonly decidedAt: string | null;
 	readonly decisionReason: string | null;
+	/** When its date or a person ended it; null before. Who, and why, where it was a person. */
+	readonly endedAt: string | null;
+	readonly endedBy: string | null;
+	readonly isEndedByHand: boolean | null;
+	readonly endReason: string | null;
 	/** The limit before it came into force, and what then held. */
 	readonly limitBefore: string | null;
 	readonly limitAfter: string | null;
@@ -102,6 +107,22 @@ export async function withdrawIncrease(administration: Administration, id: strin
 	return readIncrease(database, id);
 }
 
+/**
+ * Ends a raise in force before its date, in the name of the admin key. Resolves when the lower limit is in force on live gateways.
+ * @throws CostControlError as decideIncrease.
+ */
+export async function endIncrease(administration: Administration, id: string, { reason }: { readonly reason?: string | undefined }): Promise<IncreaseView> {
+	const { database, governor, adminName } = administration;
+	const { teamId } = await readIncrease(database, id);
+	const { revision } = await governor.endIncrease(teamId, { id, reason, endedBy: adminName, via: "administration" });
+	await waitUntilHeld(database, teamId, revision);
+	const view = await readIncrease(database, id);
+	if (view.status !== "ended")
+		throw new CostControlError("admin.conflict", `The raise was not ended: it is ${view.status}. See: npx tollgate budget increase show ${id}`);
+	await waitUntilInForce(database);
+	return view;
+}
+
 const iso = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`;
 const STATUS = `CASE WHEN i.status = 'approved' AND i.until_at <= clock_timestamp() THEN 'ended' WHEN i.status = 'pending' AND i.expires_at <= clock_timestamp() THEN 'expired' ELSE i.status END`;
 const INCREASES = `
@@ -109,6 +130,7 @@ const INCREASES = `
 	       i.asked_amount AS "askedAmount", i.granted_amount AS "grantedAmount", ${iso("i.until_at")} AS until, i.reason,
 	       i.requested_by AS "requestedBy", i.is_requested_by_hand AS "isRequestedByHand", ${iso("i.requested_at")} AS "requestedAt", ${iso("i.expires_at")} AS "expiresAt",
 	       i.decided_by AS "decidedBy", i.is_decided_by_hand AS "isDecidedByHand", ${iso("i.decided_at")} AS "decidedAt", i.decision_reason AS "decisionReason",
+	       ${iso("i.ended_at")} AS "endedAt", i.ended_by AS "endedBy", i.is_ended_by_hand AS "isEndedByHand", i.end_reason AS "endReason",
 	       i.limit_before AS "limitBefore", i.limit_after AS "limitAfter"
 	FROM tollgate.limit_increase i JOIN tollgate.budget b ON b.id = i.budget_id`;
 const LIST = `${INCREASES}

@@ -1,5 +1,5 @@
 import type { Queryable } from "#activities/keys/port.ts";
-import type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
+import type { DecideIncreaseInput, EndIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 import type { BudgetDefinition, BudgetMode, BudgetSelector, BudgetThreshold } from "#domain/budget/scope.ts";
 import type { TeamLimits } from "#domain/limits/team-limits.ts";
 
@@ -23,6 +23,7 @@ export type BudgetGovernor = {
 	requestIncrease(teamId: string, input: RequestIncreaseInput): Promise<IncreaseChange>;
 	decideIncrease(teamId: string, input: DecideIncreaseInput): Promise<IncreaseChange>;
 	withdrawIncrease(teamId: string, input: WithdrawIncreaseInput): Promise<IncreaseChange>;
+	endIncrease(teamId: string, input: EndIncreaseInput): Promise<IncreaseChange>;
 };
 
 type IncreaseChange = { readonly revision: number; readonly increase: { readonly id: string } };

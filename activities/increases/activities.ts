@@ -11,6 +11,7 @@ export function createIncreaseActivities(store: IncreaseStore) {
 		readIncreaseRules: (input: { readonly teamId: string }): Promise<IncreaseRules> => asActivity(() => store.readIncreaseRules(input)),
 		recordIncrease: (input: RecordIncreaseInput): Promise<HeldRevision> => asActivity(() => store.recordIncrease(input)),
 		applyIncrease: (input: Omit<RecordIncreaseInput, "requestedBy">): Promise<HeldRevision> => asActivity(() => store.applyIncrease(input)),
+		endIncreaseEarly: (input: Omit<RecordIncreaseInput, "requestedBy">): Promise<HeldRevision> => asActivity(() => store.endIncreaseEarly(input)),
 		endIncreases: (input: Parameters<IncreaseStore["endIncreases"]>[0]): Promise<HeldRevision> => asActivity(() => store.endIncreases(input)),
 	};
 }

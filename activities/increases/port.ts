@@ -12,6 +12,8 @@ export type IncreaseStore = {
 	recordIncrease(input: RecordIncreaseInput): Promise<HeldRevision>;
 	/** Raises the limit of an approved request until its date. Refused ("admin.invalid") where the decision may not be made any more. */
 	applyIncrease(input: Omit<RecordIncreaseInput, "requestedBy">): Promise<HeldRevision>;
+	/** Ends a raise in force before its date, by whom `increase.ending` names. Refused ("admin.invalid") where he may not, or where it is not in force. */
+	endIncreaseEarly(input: Omit<RecordIncreaseInput, "requestedBy">): Promise<HeldRevision>;
 	/** Raises whose date is over. */
 	endIncreases(input: { readonly teamId: string; readonly revision: number; readonly increaseIds: readonly string[] }): Promise<HeldRevision>;
 };

@@ -6,6 +6,7 @@ import type { IncreaseStore } from "./port.ts";
 const RULES = "SELECT tollgate.increase_rules($1) AS rules";
 const RECORD = "SELECT tollgate.record_increase($1, $2, $3, $4) AS revision";
 const APPLY = "SELECT tollgate.apply_increase($1, $2, $3) AS revision";
+const END_EARLY = "SELECT tollgate.end_increase_early($1, $2, $3) AS revision";
 const END = "SELECT tollgate.end_increases($1, $2, $3::text[]) AS revision";
 const LOWER = "SELECT tollgate.lower_due_windows() AS lowered";
 /** A raise whose date is over by PostgreSQL's clock is still read: the workflow is to notice. */
@@ -55,6 +56,7 @@ export function createPostgresIncreaseStore(connection: Pick<Connection, "query"
 		},
 		recordIncrease: ({ teamId, revision, requestedBy, increase }) => write("record_increase", RECORD, [teamId, revision, requestedBy, toRow(increase)]),
 		applyIncrease: ({ teamId, revision, increase }) => write("apply_increase", APPLY, [teamId, revision, toRow(increase)]),
+		endIncreaseEarly: ({ teamId, revision, increase }) => write("end_increase_early", END_EARLY, [teamId, revision, toRow(increase)]),
 		endIncreases: ({ teamId, revision, increaseIds }) => write("end_increases", END, [teamId, revision, increaseIds]),
 	};
 }

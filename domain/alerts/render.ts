@@ -64,7 +64,9 @@ function titleOf(alert: Alert): string {
 				return `The request of ${who}${asBudget(alert)} to spend beyond ${amountOf(alert, "askedAmount")} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
 			return `The request for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
 		case "increase.ended":
-			return `The increase of ${who}${asBudget(alert)} has ended; the limit is as before`;
+			return text("endedBy") === undefined
+				? `The increase of ${who}${asBudget(alert)} has ended; the limit is as before`
+				: `The increase of ${who}${asBudget(alert)} was ended before its date${by(text("endedBy"))}; the limit is as before`;
 		case "change.refused":
 			return `A change of the budgets of ${who} was refused by PostgreSQL; nothing of it is in force`;
 		case "spend.above_expected":
@@ -167,6 +169,7 @@ function factsOf(alert: Alert): { label: string; value: string }[] {
 		{ label: "Asked by", value: text("requestedBy") },
 		{ label: "Reason", value: alert.kind === "budget.withdrawn" ? undefined : text("reason") },
 		{ label: "Decided because", value: text("decisionReason") },
+		{ label: "Ended because", value: text("endReason") },
 		{ label: "Problem", value: text("problem") },
 		{ label: "Request", value: text("increase") },
 	];

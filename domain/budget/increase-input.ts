@@ -48,6 +48,9 @@ export type DecideIncreaseInput = Via & {
 
 export type WithdrawIncreaseInput = Via & { readonly id: string; readonly withdrawnBy: string };
 
+/** Ends a raise in force before its date. */
+export type EndIncreaseInput = Via & { readonly id: string; readonly reason?: string | undefined; readonly endedBy: string };
+
 /** A request; `amount` in the budget's unit or `amountUsd` in dollars, exactly one of them. */
 export type IncreaseAsk = {
 	readonly selector: BudgetSelector;
@@ -74,6 +77,8 @@ export type IncreaseAnswer = {
 };
 
 export type IncreaseWithdrawal = { readonly id: string; readonly by: string; readonly isByHand: boolean };
+
+export type IncreaseEnding = IncreaseWithdrawal & { readonly reason: string };
 
 export const INCREASE_ID_PATTERN = /^inc_[0-9a-f]{12}$/;
 export const INCREASE_REASON_LENGTH_MAX = 200;
@@ -150,6 +155,19 @@ export function checkIncreaseWithdrawal(input: unknown): Checked<IncreaseWithdra
 	const problems = [...checkId(id), ...checkText("withdrawnBy", withdrawnBy, { minLength: 1, maxLength: PERSON_LENGTH_MAX }), ...checkVia(via)];
 	if (problems.length > 0) return { kind: "invalid", problems };
 	return { kind: "valid", value: { id: id as string, by: withdrawnBy as string, isByHand: via !== PROVEN } };
+}
+
+export function checkIncreaseEnding(input: unknown): Checked<IncreaseEnding> {
+	if (!isObject(input)) return notAnObject();
+	const { id, reason = "", endedBy, via } = input;
+	const problems = [
+		...checkId(id),
+		...checkText("reason", reason, { minLength: 0, maxLength: INCREASE_REASON_LENGTH_MAX }),
+		...checkText("endedBy", endedBy, { minLength: 1, maxLength: PERSON_LENGTH_MAX }),
+		...checkVia(via),
+	];
+	if (problems.length > 0) return { kind: "invalid", problems };
+	return { kind: "valid", value: { id: id as string, by: endedBy as string, isByHand: via !== PROVEN, reason: reason as string } };
 }
 
 /** The amount in the unit of the budget: a whole number above 0. */

@@ -1,6 +1,6 @@
 import { MAX_LIMIT_NANO_USD } from "../money/nano-usd.ts";
 import { formatUsd } from "../money/wire.ts";
-import { DEFAULT_EXPIRY_MS, type IncreaseAnswer, type IncreaseAsk, readIncreaseAmount, readUntil } from "./increase-input.ts";
+import { DEFAULT_EXPIRY_MS, type IncreaseAnswer, type IncreaseAsk, type IncreaseEnding, readIncreaseAmount, readUntil } from "./increase-input.ts";
 import type { BudgetDefinition, Checked, FieldProblem } from "./scope.ts";
 import { formatInstant } from "./window.ts";
 
@@ -44,6 +44,8 @@ export type Increase = {
 	/** Undecided until then, it expires. */
 	readonly expiresAtMs: number;
 	readonly decision: IncreaseDecision | null;
+	/** Who ended the raise before its date, and why; absent where its date did. */
+	readonly ending?: IncreaseDecision;
 	/** Its budget was removed: it is closed at the next look. */
 	readonly isBudgetGone?: boolean;
 };
@@ -173,6 +175,27 @@ export function planWithdrawal(
 	return { kind: "planned", increase: { ...increase, status: "withdrawn", decision: { ...by, atMs: nowMs, reason: "" } } };
 }
 
+/**
+ * A raise goes before its date. Whoever may decide about increases may end one, and whoever asked for it as well where he
+ * may: a lower limit is nothing that anybody grants himself. `isWritten`: PostgreSQL holds the raise.
+ */
+export function planEnding(
+	{ id, ...by }: IncreaseEnding,
+	{ known, rules, nowMs, isWritten }: { readonly known: KnownIncreases; readonly rules: IncreaseRules; readonly nowMs: number; readonly isWritten: boolean },
+): IncreasePlan {
+	const increase = [...known.open, ...known.closed].find((other) => other.id === id);
+	if (increase === undefined) return unknownRequest();
+	if (increase.status === "ended" && increase.ending?.by === by.by) return { kind: "same", increase };
+	if (rules.approvers.length > 0 && !rules.approvers.includes(by.by))
+		return refuse("admin.forbidden", "endedBy", `${by.by} is no approver; ${rules.approvers.join(", ")} may end it`);
+	if (increase.status === "pending") return refuse("admin.conflict", "id", "is not decided yet: an approver rejects it, or whoever asked withdraws it");
+	if (increase.status !== "approved") return refuse("admin.conflict", "id", describeDecided(increase));
+	if (increase.kind === "line") return refuse("admin.conflict", "id", "let a line be passed, which holds to the end of its window");
+	if (!isWritten) return refuse("admin.conflict", "id", "is approved, and not in force yet: try again when PostgreSQL has taken it");
+	if (endMsOf(increase) <= nowMs) return refuse("admin.conflict", "id", "has ended already, on its date");
+	return { kind: "planned", increase: { ...increase, status: "ended", ending: { ...by, atMs: nowMs } } };
+}
+
 /** What the raises in force add to the limit of a budget. */
 export function raisedAmount(open: readonly Increase[], key: string): bigint {
 	return open.reduce(
@@ -228,7 +251,8 @@ function answerToDecided(answer: IncreaseAnswer, open: Increase | undefined, kno
 	return refuse("admin.conflict", "id", describeDecided(decided));
 }
 
-function describeDecided({ status, decision }: Increase): string {
+function describeDecided({ status, ending, decision: decided }: Increase): string {
+	const decision = status === "ended" ? (ending ?? null) : decided;
 	if (decision === null) return `is ${status} already`;
 	return `is ${status} already, by ${decision.by} at ${formatInstant(decision.atMs)}${decision.reason === "" ? "" : ` (${decision.reason})`}`;
 }

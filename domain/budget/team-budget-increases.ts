@@ -16,6 +16,12 @@ export function changeIncrease(state: TeamBudgetState, increase: Increase): Redu
 		const increases = state.increases.map((other) => (other.id === increase.id ? increase : other));
 		return withEffects({ ...state, revision, increases }, [{ kind: "applyIncrease", revision, requestedBy, increase }]);
 	}
+	if (increase.status === "ended") {
+		const increases = state.increases.filter(({ id }) => id !== increase.id);
+		return withEffects(remember({ ...state, revision, increases }, [increase]), [
+			{ kind: "endIncreaseEarly", revision, requestedBy: increase.ending?.by ?? "tollgate", increase },
+		]);
+	}
 	return increase.status === "pending" ? openIncrease(state, increase) : closeIncrease(state, increase);
 }
 
@@ -58,12 +64,18 @@ export function leaveBudgets(increases: readonly Increase[], removedKeys: readon
 
 /** PostgreSQL holds what an effect wrote. */
 export function takeWritten(state: TeamBudgetState, effect: BudgetEffect | undefined): Reduced {
+	if (effect?.kind === "endIncreaseEarly") return withEffects(state, [{ kind: "announceIncrease", event: "increase.ended", increase: effect.increase }]);
 	if (effect?.kind !== "applyIncrease") return { state, effects: [] };
 	return withEffects(state, [{ kind: "announceIncrease", event: "increase.decided", increase: effect.increase }]);
 }
 
-/** PostgreSQL will never take what an effect says: of a raise nothing is in force, of a request nothing is known. */
+/** PostgreSQL will never take what an effect says: of a raise nothing is in force, of a request nothing is known, and what was to be ended holds. */
 export function takeRefused(state: TeamBudgetState, effect: BudgetEffect | undefined, problem: string): Reduced {
+	if (effect?.kind === "endIncreaseEarly") {
+		const { ending: _, ...increase } = effect.increase;
+		const increases: readonly Increase[] = [...state.increases, { ...increase, status: "approved" }];
+		return { state: { ...state, increases, closedIncreases: state.closedIncreases.filter(({ id }) => id !== increase.id) }, effects: [] };
+	}
 	if (effect?.kind !== "applyIncrease" && effect?.kind !== "recordIncrease") return { state, effects: [] };
 	const open = state.increases.find(({ id }) => id === effect.increase.id);
 	if (open === undefined) return { state, effects: [] };
@@ -81,7 +93,7 @@ export function takeHeldIncreases(state: TeamBudgetState, held: readonly Increas
 }
 
 function idsOf(effect: BudgetEffect): readonly string[] {
-	if (effect.kind === "recordIncrease" || effect.kind === "applyIncrease") return [effect.increase.id];
+	if (effect.kind === "recordIncrease" || effect.kind === "applyIncrease" || effect.kind === "endIncreaseEarly") return [effect.increase.id];
 	return effect.kind === "endIncreases" ? effect.increaseIds : [];
 }
 

@@ -268,7 +268,7 @@ function passTime(state: TeamBudgetState, nowMs: number): Reduced {
 function refuse(state: TeamBudgetState, id: number, problem: string): Reduced {
 	const effect = effectOf(state, id);
 	const refused = append(refuseEffect(state, id, problem), (current) => takeRefused(current, effect, current.refusedChange?.problem ?? ""));
-	return effect?.kind === "applyIncrease" ? rejudge(refused, [effect.increase.key]) : refused;
+	return effect?.kind === "applyIncrease" || effect?.kind === "endIncreaseEarly" ? rejudge(refused, [effect.increase.key]) : refused;
 }
 
 function effectOf(state: TeamBudgetState, id: number): BudgetEffect | undefined {

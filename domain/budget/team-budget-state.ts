@@ -72,8 +72,8 @@ export type BudgetEffect =
 	| ({ readonly id: number; readonly kind: "announceRefusal" } & RefusedChange)
 	| {
 			readonly id: number;
-			/** "recordIncrease": a request, or how it was closed without a raise; "applyIncrease": an approved raise. */
-			readonly kind: "recordIncrease" | "applyIncrease";
+			/** "recordIncrease": a request, or how it was closed without a raise; "applyIncrease": an approved raise; "endIncreaseEarly": one ended before its date. */
+			readonly kind: "recordIncrease" | "applyIncrease" | "endIncreaseEarly";
 			readonly revision: number;
 			readonly requestedBy: string;
 			readonly increase: Increase;

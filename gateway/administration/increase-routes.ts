@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { decideIncrease, listIncreases, readIncrease, requestIncrease, withdrawIncrease } from "#activities/administration/increases.ts";
+import { decideIncrease, endIncrease, listIncreases, readIncrease, requestIncrease, withdrawIncrease } from "#activities/administration/increases.ts";
 import { requireKnownTeam } from "#activities/administration/read-teams.ts";
 import * as contract from "#clients/increase-contract.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
@@ -54,5 +54,12 @@ export const INCREASE_ROUTES: readonly Route[] = [
 		summary: "Take back what one asked for",
 		answer: contract.Increase,
 		handle: (context, { params }) => withdrawIncrease(context, params["increaseId"] ?? ""),
+	}),
+	defineRoute("POST /increases/{increaseId}/end", {
+		operationId: "endIncrease",
+		summary: "End a raise in force before its date; answered when the lower limit is in force",
+		body: contract.EndIncreaseRequest,
+		answer: contract.Increase,
+		handle: (context, { params, body }) => endIncrease(context, params["increaseId"] ?? "", body),
 	}),
 ];

@@ -31,11 +31,12 @@ test("workflow ids, task queues, search attributes", () => {
 
 test("messages", () => {
 	const { applyPolicyUpdate, freezeUpdate, unfreezeUpdate, totalsReportedSignal, statusQuery } = messages;
-	const { requestIncreaseUpdate, decideIncreaseUpdate, withdrawIncreaseUpdate } = messages;
-	expect([requestIncreaseUpdate, decideIncreaseUpdate, withdrawIncreaseUpdate].map(({ type, name }) => `${type} ${name}`)).toEqual([
+	const { requestIncreaseUpdate, decideIncreaseUpdate, withdrawIncreaseUpdate, endIncreaseUpdate } = messages;
+	expect([requestIncreaseUpdate, decideIncreaseUpdate, withdrawIncreaseUpdate, endIncreaseUpdate].map(({ type, name }) => `${type} ${name}`)).toEqual([
 		"update requestIncrease",
 		"update decideIncrease",
 		"update withdrawIncrease",
+		"update endIncrease",
 	]);
 	expect([applyPolicyUpdate, freezeUpdate, unfreezeUpdate, totalsReportedSignal, statusQuery].map(({ type, name }) => `${type} ${name}`)).toEqual([
 		"update applyPolicy",
@@ -57,8 +58,14 @@ test("activities, whose capabilities share one name space", () => {
 		"readBudgets",
 		"announceEvents",
 	]);
-	const increases = { readIncreaseRules: never, recordIncrease: never, applyIncrease: never, endIncreases: never };
-	expect(Object.keys(createIncreaseActivities(increases))).toEqual(["readIncreaseRules", "recordIncrease", "applyIncrease", "endIncreases"]);
+	const increases = { readIncreaseRules: never, recordIncrease: never, applyIncrease: never, endIncreaseEarly: never, endIncreases: never };
+	expect(Object.keys(createIncreaseActivities(increases))).toEqual([
+		"readIncreaseRules",
+		"recordIncrease",
+		"applyIncrease",
+		"endIncreaseEarly",
+		"endIncreases",
+	]);
 });
 
 test("patch ids: a new one comes with a fresh history", () => {

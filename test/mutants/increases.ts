@@ -67,6 +67,23 @@ export const INCREASE_MUTANTS: readonly Mutant[] = [
 		titles: ["an approver that was taken away meanwhile approves nothing; the organisation's approve for every team"],
 	},
 	{
+		rule: "a raise is ended before its date by approvers alone",
+		file: RULES,
+		from: "if (rules.approvers.length > 0 && !rules.approvers.includes(by.by))",
+		to: "if (false)",
+		test: RULES_TEST,
+		titles: ["is for approvers where some are named, for whoever asked only if he is one"],
+	},
+	{
+		rule: "an end before the date is written by the approvers of that moment",
+		file: SQL,
+		within: "CREATE FUNCTION tollgate.end_increase_early(",
+		from: "IF v_approvers <> '[]' AND NOT v_approvers ? v_by THEN",
+		to: "IF false THEN",
+		test: SQL_TEST,
+		titles: ["is written for nobody but those who may decide, below no fence, and for nothing that is not in force"],
+	},
+	{
 		rule: "no raise is written above the ceiling",
 		file: SQL,
 		within: "CREATE FUNCTION tollgate.apply_increase(",

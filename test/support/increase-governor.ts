@@ -3,15 +3,15 @@ import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
 import type { Connection } from "#activities/database/connection.ts";
 import { createPostgresIncreaseStore } from "#activities/increases/postgres.ts";
 import type { Queryable } from "#activities/keys/port.ts";
-import { checkIncreaseAnswer, checkIncreaseAsk, checkIncreaseWithdrawal } from "#domain/budget/increase-input.ts";
-import { type IncreasePlan, type IncreaseRules, planDecision, planRequest, planWithdrawal } from "#domain/budget/increases.ts";
+import { checkIncreaseAnswer, checkIncreaseAsk, checkIncreaseEnding, checkIncreaseWithdrawal } from "#domain/budget/increase-input.ts";
+import { type IncreasePlan, type IncreaseRules, planDecision, planEnding, planRequest, planWithdrawal } from "#domain/budget/increases.ts";
 import { type Checked, selectorKey } from "#domain/budget/scope.ts";
 import { reduceTeamBudget } from "#domain/budget/team-budget-reducer.ts";
 import { emptyTeamBudget, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
 import { windowInForce } from "#domain/budget/window.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
-type IncreaseGovernor = Pick<BudgetGovernor, "requestIncrease" | "decideIncrease" | "withdrawIncrease">;
+type IncreaseGovernor = Pick<BudgetGovernor, "requestIncrease" | "decideIncrease" | "withdrawIncrease" | "endIncrease">;
 
 /** Stands in for the teams' workflows as far as increases go: the same rules on what PostgreSQL holds, written at once. */
 export function createSqlIncreases(database: Queryable, beforeEach: () => void): IncreaseGovernor {
@@ -30,6 +30,7 @@ export function createSqlIncreases(database: Queryable, beforeEach: () => void):
 		for (const effect of state.outbox) {
 			if (effect.kind === "recordIncrease") await store.recordIncrease({ teamId, ...effect });
 			if (effect.kind === "applyIncrease") await store.applyIncrease({ teamId, ...effect });
+			if (effect.kind === "endIncreaseEarly") await store.endIncreaseEarly({ teamId, ...effect });
 		}
 		return { revision: state.revision, increase: planned.increase };
 	};
@@ -45,6 +46,10 @@ export function createSqlIncreases(database: Queryable, beforeEach: () => void):
 			return change(teamId, (state, rules) =>
 				planDecision(answer, { known: knownIn(state), budgetOf: (key) => budgetOf(state, key), rules, nowMs: Date.now() }),
 			);
+		},
+		endIncrease: async (teamId, input) => {
+			const ending = valid(checkIncreaseEnding(input));
+			return change(teamId, (state, rules) => planEnding(ending, { known: knownIn(state), rules, nowMs: Date.now(), isWritten: true }));
 		},
 		withdrawIncrease: async (teamId, input) => {
 			const { id, ...by } = valid(checkIncreaseWithdrawal(input));

@@ -25,6 +25,7 @@ class MemoryStore implements BudgetStore, IncreaseStore {
 	areRulesAway = false;
 	/** Refuses what is applied for what it says. */
 	refusesRaises = false;
+	refusesEnds = false;
 
 	async writeBudgets(input: { teamId: string; revision: number }) {
 		return this.hold(input.teamId, input.revision);
@@ -56,6 +57,10 @@ class MemoryStore implements BudgetStore, IncreaseStore {
 			if (this.rows.get(input.increase.id)?.status !== "approved") this.applied.push(input.increase.id);
 			this.rows.set(input.increase.id, input.increase);
 		});
+	}
+	async endIncreaseEarly(input: { teamId: string; revision: number; increase: Increase }) {
+		if (this.refusesEnds) throw Object.assign(new Error("bob may not end increases"), { code: "23514" });
+		return this.hold(input.teamId, input.revision, () => this.rows.set(input.increase.id, input.increase));
 	}
 	async endIncreases(input: { teamId: string; revision: number; increaseIds: readonly string[] }) {
 		return this.hold(input.teamId, input.revision, () => this.ended.push(...input.increaseIds));
@@ -91,6 +96,7 @@ async function startWorker(): Promise<() => Promise<void>> {
 		readIncreaseRules: () => store.readIncreaseRules(),
 		recordIncrease: (input) => store.recordIncrease(input),
 		applyIncrease: (input) => store.applyIncrease(input),
+		endIncreaseEarly: (input) => store.endIncreaseEarly(input),
 		endIncreases: (input) => store.endIncreases(input),
 	};
 	const worker = await Worker.create({
@@ -262,6 +268,45 @@ describe("a decision", () => {
 		expect(store.applied).toEqual([increase.id]);
 		expect(store.rows.get(increase.id)).toMatchObject({ status: "approved", decision: { by: "bob" } });
 	}, 90_000);
+});
+
+describe("an end before the date", () => {
+	async function raised(teamId: string): Promise<string> {
+		const client = governance();
+		const { increase } = await client.requestIncrease(teamId, { ...ask, until: inMs(60_000) }, holds);
+		await client.decideIncrease(teamId, { id: increase.id, decision: "approve", decidedBy: "bob" }, holds);
+		return increase.id;
+	}
+
+	test("is an approver's, lowers the limit at once, and is announced once, by whom and why", async () => {
+		const client = governance();
+		const id = await raised("early");
+		store.rules = { approvers: ["bob"], ceilingNanoUsd: null };
+		await expect(client.endIncrease("early", { id, endedBy: "carol" })).rejects.toMatchObject({ code: "admin.forbidden", details: { field: "endedBy" } });
+		const { increase } = await client.endIncrease("early", { id, endedBy: "bob", reason: "over", via: "administration" }, holds);
+		expect(increase).toMatchObject({ status: "ended", ending: { by: "bob", isByHand: false, reason: "over" } });
+		expect(await client.endIncrease("early", { id, endedBy: "bob" }, holds)).toMatchObject({ increase: { status: "ended" } });
+		await expect(client.endIncrease("early", { id: "inc_ffffffffffff", endedBy: "bob" })).rejects.toMatchObject({ code: "admin.not_found" });
+		expect(store.rows.get(id)?.status).toBe("ended");
+		expect((await client.status("early")).increases).toEqual([]);
+		// What another test left behind may still be announced.
+		const own = () => announced.filter((event) => event.teamId === "early");
+		await until("three announcements", () => own().length === 3);
+		expect(own().map(({ event }) => event)).toEqual(["increase.requested", "increase.decided", "increase.ended"]);
+		expect(own()[2]?.detail).toMatchObject({ increase: id, endedBy: "bob", endReason: "over", isByHand: "false" });
+		expect(store.ended).toEqual([]);
+	});
+
+	test("that PostgreSQL refuses leaves the raise in force, and its date ends it", async () => {
+		const client = governance();
+		const id = await raised("kept");
+		store.refusesEnds = true;
+		store.before = { ...store.before, revision: 2, increases: [...store.rows.values()] };
+		await client.endIncrease("kept", { id, endedBy: "bob" });
+		await until("the refusal", () => told().includes("change.refused "));
+		expect((await client.status("kept")).increases).toMatchObject([{ id, status: "approved" }]);
+		expect(told()).not.toContain("increase.ended ended");
+	});
 });
 
 test("requests and raises roll over with the run", async () => {

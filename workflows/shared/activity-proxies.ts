@@ -6,5 +6,5 @@ import { SQL_ACTIVITY, SQL_ACTIVITY_FOR_AN_UPDATE, SQL_ACTIVITY_WITHIN_A_TASK } 
 /** The only proxies of activities, grouped by timeout class. */
 export const { announceEvents, readBudgets, setFrozen, writeBudgets } = proxyActivities<BudgetActivities>(SQL_ACTIVITY);
 export const { announceEvents: announceEventsLocally } = proxyLocalActivities<BudgetActivities>(SQL_ACTIVITY_WITHIN_A_TASK);
-export const { applyIncrease, endIncreases, recordIncrease } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY);
+export const { applyIncrease, endIncreaseEarly, endIncreases, recordIncrease } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY);
 export const { readIncreaseRules } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY_FOR_AN_UPDATE);

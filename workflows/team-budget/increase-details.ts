@@ -35,7 +35,7 @@ function inForceLines(inForce: readonly Increase[]): string[] {
 	if (inForce.length === 0) return [];
 	return [
 		"",
-		"Increases in force:",
+		'Increases in force; the update `endIncrease` ends one before its date: {"id":"inc_…","reason":"…","endedBy":"YOUR NAME"}',
 		...inForce
 			.slice(0, IN_FORCE_SHOWN_MAX)
 			.map(

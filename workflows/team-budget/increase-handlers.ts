@@ -1,12 +1,13 @@
 import { ActivityFailure, ApplicationFailure } from "@temporalio/common";
 import { setHandler, uuid4 } from "@temporalio/workflow";
-import { checkIncreaseAnswer, checkIncreaseAsk, checkIncreaseWithdrawal } from "#domain/budget/increase-input.ts";
+import { checkIncreaseAnswer, checkIncreaseAsk, checkIncreaseEnding, checkIncreaseWithdrawal } from "#domain/budget/increase-input.ts";
 import {
 	type IncreasedBudget,
 	type IncreasePlan,
 	type IncreaseRules,
 	type KnownIncreases,
 	planDecision,
+	planEnding,
 	planRequest,
 	planWithdrawal,
 } from "#domain/budget/increases.ts";
@@ -16,7 +17,7 @@ import { windowInForce } from "#domain/budget/window.ts";
 import { readIncreaseRules } from "../shared/activity-proxies.ts";
 import { guardHandler, invalidInput } from "../shared/handler-errors.ts";
 import type { TeamBudgetGovernor } from "./governor.ts";
-import { decideIncreaseUpdate, type IncreaseResult, requestIncreaseUpdate, withdrawIncreaseUpdate } from "./messages.ts";
+import { decideIncreaseUpdate, endIncreaseUpdate, type IncreaseResult, requestIncreaseUpdate, withdrawIncreaseUpdate } from "./messages.ts";
 
 /**
  * Updates about increases. Who may decide, and how high, is asked of PostgreSQL for each of them: no copy in this state can
@@ -65,6 +66,20 @@ export function setIncreaseHandlers(governor: TeamBudgetGovernor, teamId: string
 		{
 			validator: guardHandler((input) => void checked(checkIncreaseWithdrawal(input))),
 			description: 'Take a request back, by whoever asked: {"id":"inc_…","withdrawnBy":"…"}.',
+		},
+	);
+	setHandler(
+		endIncreaseUpdate,
+		async (input) => {
+			const ending = checked(checkIncreaseEnding(input));
+			await governor.takeMessage();
+			const rules = await readRules(teamId);
+			const isWritten = (): boolean => !governor.state.outbox.some((effect) => effect.kind === "applyIncrease" && effect.increase.id === ending.id);
+			return carry(governor, ({ known, nowMs }) => planEnding(ending, { known, rules, nowMs, isWritten: isWritten() }));
+		},
+		{
+			validator: guardHandler((input) => void checked(checkIncreaseEnding(input))),
+			description: 'End a raise in force before its date: {"id":"inc_…","reason":"…","endedBy":"…"}.',
 		},
 	);
 }

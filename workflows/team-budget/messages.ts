@@ -1,5 +1,5 @@
 import { defineQuery, defineSignal, defineUpdate } from "@temporalio/workflow";
-import type { DecideIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
+import type { DecideIncreaseInput, EndIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 import type { Increase } from "#domain/budget/increases.ts";
 import type { BudgetDefinition, BudgetSelector } from "#domain/budget/scope.ts";
 import { ORGANIZATION_ID, TEAM_ID_PATTERN } from "#domain/budget/scope.ts";
@@ -70,6 +70,8 @@ export const requestIncreaseUpdate = defineUpdate<IncreaseResult, [RequestIncrea
 /** Of two decisions the first holds; the other is refused with "admin.conflict", who has no right with "admin.forbidden". */
 export const decideIncreaseUpdate = defineUpdate<IncreaseResult, [DecideIncreaseInput]>("decideIncrease");
 export const withdrawIncreaseUpdate = defineUpdate<IncreaseResult, [WithdrawIncreaseInput]>("withdrawIncrease");
+/** Ends a raise before its date. Refused with "admin.forbidden" for whoever may not decide, "admin.conflict" for one that is not in force. */
+export const endIncreaseUpdate = defineUpdate<IncreaseResult, [EndIncreaseInput]>("endIncrease");
 /** Absolute totals with a version per window: lost, doubled or reordered reports do no harm. */
 export const totalsReportedSignal = defineSignal<[TotalsReport]>("totalsReported");
 export const statusQuery = defineQuery<TeamBudgetStatus>("status");

@@ -12,7 +12,7 @@ type DecisionOptions = { amount?: string; reason?: string };
 
 export function addIncreaseCommands(budget: Command, terminal: Terminal): void {
 	const increase = addGroup(budget, "increase", {
-		summary: "temporarily higher limits: request, list, approve, reject, withdraw",
+		summary: "temporarily higher limits: request, list, approve, reject, withdraw, end",
 		example: 'npx tollgate budget increase request --team search --amount 50 --until 2026-12-01 --reason "launch week"',
 	});
 	addRequest(increase, terminal);
@@ -95,6 +95,16 @@ function addDecisions(increase: Command, terminal: Terminal): void {
 		example: "npx tollgate budget increase withdraw inc_0123456789ab",
 		run: async ({ system, print, arguments: [id = ""] }) => print(await system().increases.withdraw(id), `${id} is withdrawn.`),
 	});
+	addCommand<DecisionOptions>(increase, terminal, {
+		usage: "end <ID>",
+		summary: "end a raise before its date; returns when the lower limit is in force",
+		example: 'npx tollgate budget increase end inc_0123456789ab --reason "the launch is over"',
+		options: { "--reason <TEXT>": ["why", someText] },
+		run: async ({ system, print, options, arguments: [id = ""] }) => {
+			const ended = await system().increases.end(id, options.reason);
+			print(ended, increaseText(ended));
+		},
+	});
 }
 
 function amountOf(given: string | undefined, unit: string | undefined): { amount?: string; amountUsd?: string } {
@@ -127,6 +137,12 @@ function increaseText(increase: Increase): string {
 	const { id, teamId, unit, grantedAmount, status, until, limitBefore, limitAfter } = increase;
 	const raised = limitBefore !== null && limitAfter !== null ? `, limit ${amount(limitBefore, unit)} → ${amount(limitAfter, unit)}` : "";
 	const byHand = (isByHand: boolean | null): string => (isByHand ? " (by hand)" : "");
+	const ended =
+		increase.endedBy === null
+			? []
+			: [
+					`  ended    by ${increase.endedBy}${byHand(increase.isEndedByHand)} at ${cell(increase.endedAt)}${increase.endReason ? `: ${increase.endReason}` : ""}`,
+				];
 	return [
 		`${id}: ${status}${grantedAmount === null || increase.kind === "line" ? "" : `, ${amount(grantedAmount, unit)} granted`}${raised}`,
 		`  budget   ${teamId}: ${budgetOf(increase)}`,
@@ -135,6 +151,7 @@ function increaseText(increase: Increase): string {
 		increase.decidedBy === null
 			? `  decision none yet; it expires ${increase.expiresAt}`
 			: `  decision by ${increase.decidedBy}${byHand(increase.isDecidedByHand)} at ${cell(increase.decidedAt)}${increase.decisionReason ? `: ${increase.decisionReason}` : ""}`,
+		...ended,
 	].join("\n");
 }
 

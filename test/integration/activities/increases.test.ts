@@ -286,6 +286,59 @@ describe("who may, how high: judged when the raise is written", () => {
 	});
 });
 
+describe("the end of a raise before its date", () => {
+	const ended = (increase: Increase, by = "bob"): Increase => ({
+		...increase,
+		status: "ended",
+		ending: { by, isByHand: false, atMs: Date.now(), reason: "over" },
+	});
+
+	test("lowers the open window and the one ahead at once, is kept with who and why, and is done once", async () => {
+		const budgetId = await newTeam("early");
+		const g = await gateway("early-g");
+		const increase = await raise("early", 2, { untilMs: Date.now() + 3 * 86_400_000 });
+		await raise("early", 4, { askedAmount: "7" });
+		await client.query("UPDATE tollgate.budget_window SET ends_at = clock_timestamp() + interval '40 seconds' WHERE budget_id = $1 AND NOT is_ahead", [
+			budgetId,
+		]);
+		await client.query("SELECT tollgate.open_next_window($1)", [budgetId]);
+		expect((await windowsOf(budgetId)).map(({ limit_amount, is_ahead }) => [limit_amount, is_ahead])).toEqual([
+			["157", false],
+			["157", true],
+		]);
+		expect(await grant(g, budgetId, 120n)).toMatchObject({ isServed: true });
+		expect(await store().endIncreaseEarly({ teamId: "early", revision: 6, increase: ended(increase) })).toEqual({ heldRevision: 6 });
+		expect(await store().endIncreaseEarly({ teamId: "early", revision: 7, increase: ended(increase, "carol") })).toEqual({ heldRevision: 7 });
+		expect((await windowsOf(budgetId)).map(({ limit_amount, is_ahead }) => [limit_amount, is_ahead])).toEqual([
+			["107", false],
+			["107", true],
+		]);
+		expect(await grant(g, budgetId, 121n)).toMatchObject({ isServed: false, limit: 107n, granted: 120n });
+		expect(await rowOf(increase.id)).toMatchObject({ status: "ended", ended_by: "bob", is_ended_by_hand: false, end_reason: "over" });
+		const { rows } = await client.query(
+			"SELECT admin_name, detail->>'endReason' AS why FROM tollgate.change WHERE kind = 'increase' AND subject = $1 AND detail->>'action' = 'ended'",
+			[increase.id],
+		);
+		expect(rows).toEqual([{ admin_name: "bob", why: "over" }]);
+		expect((await createPostgresBudgetStore(connection).readBudgets({ teamId: "early" })).increases?.map(({ id }) => id)).not.toContain(increase.id);
+	});
+
+	test("is written for nobody but those who may decide, below no fence, and for nothing that is not in force", async () => {
+		const budgetId = await newTeam("mayend");
+		const increase = await raise("mayend", 2);
+		await client.query("INSERT INTO tollgate.approver VALUES ('mayend', 'carol')");
+		await expect(store().endIncreaseEarly({ teamId: "mayend", revision: 4, increase: ended(increase) })).rejects.toMatchObject({ code: "23514" });
+		expect(await store().endIncreaseEarly({ teamId: "mayend", revision: 2, increase: ended(increase, "carol") })).toEqual({ heldRevision: 3 });
+		await expect(store().endIncreaseEarly({ teamId: "other", revision: 9, increase: ended(increase, "carol") })).rejects.toMatchObject({ code: "23514" });
+		expect((await windowsOf(budgetId))[0]?.limit_amount).toBe("150");
+		const waiting = pending();
+		await store().recordIncrease({ teamId: "mayend", revision: 4, requestedBy: "ann", increase: waiting });
+		await expect(store().endIncreaseEarly({ teamId: "mayend", revision: 5, increase: ended(waiting, "carol") })).rejects.toMatchObject({ code: "23514" });
+		expect(await store().endIncreaseEarly({ teamId: "mayend", revision: 5, increase: ended(increase, "carol") })).toEqual({ heldRevision: 5 });
+		expect((await windowsOf(budgetId))[0]?.limit_amount).toBe("100");
+	});
+});
+
 describe("the end of a raise, with nobody awake", () => {
 	test("a grant falls back to the old limit by PostgreSQL's clock, and what was spent above it is no overspend", async () => {
 		const budgetId = await newTeam("alone");

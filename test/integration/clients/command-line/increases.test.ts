@@ -113,6 +113,22 @@ test("approvers and ceiling of PostgreSQL hold, and every step is in the audit l
 	]);
 });
 
+test("a raise is ended before its date by an approver, and by nobody else", async () => {
+	const [raise] = (await json("ada", "budget increase list --team search")) as { id: string; decidedBy: string }[];
+	const id = raise?.id ?? "";
+	expect(await run("grace", `budget increase end ${id}`)).toBe(1);
+	expect(errors.join()).toMatch(/grace is no approver; carol may end it \(admin\.forbidden\)/);
+	expect(await json("carol", `budget increase end ${id} --reason over`)).toMatchObject({
+		status: "ended",
+		endedBy: "carol",
+		isEndedByHand: false,
+		endReason: "over",
+	});
+	await run("ada", `budget increase show ${id}`);
+	expect(output.join("\n")).toMatch(/: ended, .*\n.*ended {4}by carol at .*: over/s);
+	expect((await json("ada", "budget increase list --team search")).map((left: { id: string }) => left.id)).not.toContain(id);
+});
+
 test.each([
 	[1, "budget increase show inc_0123456789ab"],
 	[1, "budget increase show nonsense"],
@@ -132,6 +148,8 @@ test.each([
 	[2, "budget increase request --team search --amount 1 --reason x --expires soon"],
 	[2, "budget increase request --team search --amount 1 --reason x --window fortnight"],
 	[2, "budget increase approve"],
+	[1, "budget increase end inc_0123456789ab"],
+	[2, "budget increase end"],
 ])("exit code %i: %s", async (code, line) => {
 	expect(await run("ada", line)).toBe(code);
 	expect(errors.join("\n")).not.toMatch(/this should not happen|internal/);

@@ -95,6 +95,10 @@ describe("the sentence of an alert", () => {
 		const decided = renderAlert(alertOf({ kind: "increase.decided", isFiring: false, detail }), null);
 		expect(decided.title).toBe("The request for $50.00 more for team search (team, day) is approved by ada");
 		expect(decided.facts).toContainEqual({ label: "Reason", value: "launch" });
+		const ended = { ...detail, endedBy: "ada", endReason: "the launch is over" };
+		const early = renderAlert(alertOf({ kind: "increase.ended", isFiring: false, detail: ended }), null);
+		expect(early.title).toBe("The increase of team search (team, day) was ended before its date by ada; the limit is as before");
+		expect(early.facts).toContainEqual({ label: "Ended because", value: "the launch is over" });
 	});
 
 	test("of a line that asks for itself says that the budget waits there, and nobody is named", () => {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { checkIncreaseAnswer, checkIncreaseAsk, checkIncreaseWithdrawal, readIncreaseAmount, readUntil } from "#domain/budget/increase-input.ts";
+import {
+	checkIncreaseAnswer,
+	checkIncreaseAsk,
+	checkIncreaseEnding,
+	checkIncreaseWithdrawal,
+	readIncreaseAmount,
+	readUntil,
+} from "#domain/budget/increase-input.ts";
 
 const ask = { budget: { dimension: "team", windowKind: "day" }, amountUsd: "50", until: "2026-12-01", reason: "launch week", requestedBy: "ann" };
 const answer = { id: "inc_0123456789ab", decision: "approve", decidedBy: "bob" };
@@ -127,4 +134,12 @@ describe("until", () => {
 		" 2026-12-01",
 		"1969-12-31",
 	])("%j is none", (text) => expect(readUntil(text, "UTC")).toBeUndefined());
+});
+
+test("an end before the date names the raise and who ends it; why may be left out", () => {
+	const ending = { id: "inc_0123456789ab", endedBy: "bob" };
+	expect(checkIncreaseEnding(ending)).toEqual({ kind: "valid", value: { id: ending.id, by: "bob", isByHand: true, reason: "" } });
+	expect(checkIncreaseEnding({ ...ending, via: "administration", reason: "over" })).toMatchObject({ value: { isByHand: false, reason: "over" } });
+	expect(fieldsOf(checkIncreaseEnding({ id: "inc_1", endedBy: "", reason: "a\u0007", via: "friend" }))).toEqual(["id", "reason", "endedBy", "via"]);
+	expect(fieldsOf(checkIncreaseEnding(null))).toEqual(["input"]);
 });

@@ -9,6 +9,7 @@ import {
 	type KnownIncreases,
 	PENDING_MAX,
 	planDecision,
+	planEnding,
 	planRequest,
 	planWithdrawal,
 	raisedAmount,
@@ -199,6 +200,38 @@ describe("withdrawing", () => {
 		expect(refusal(withdraw("ann", [approved()]))).toEqual(["admin.conflict", "id"]);
 		expect(refusal(withdraw("ann", []))).toEqual(["admin.not_found", "id"]);
 		expect(withdraw("ann", [], [pending({ status: "withdrawn", decision: { by: "ann", isByHand: false, atMs: nowMs, reason: "" } })]).kind).toBe("same");
+	});
+});
+
+describe("ending before the date", () => {
+	const over = { id, by: "bob", isByHand: false, reason: "the launch is over" };
+	const end = (more: Partial<typeof over> = {}, open: readonly Increase[] = [approved()], context: Partial<Parameters<typeof planEnding>[1]> = {}) =>
+		planEnding({ ...over, ...more }, { known: { open, closed: [] }, rules: noRules, nowMs, isWritten: true, ...context });
+
+	test("says who ended it, when and why; repeating oneself is harmless, whoever comes second is told", () => {
+		const planned = end();
+		if (planned.kind === "refused") throw new Error("refused");
+		expect(planned).toMatchObject({ kind: "planned", increase: { status: "ended", ending: { by: "bob", atMs: nowMs, reason: "the launch is over" } } });
+		const known = { open: [], closed: [planned.increase] };
+		expect(end({}, [], { known })).toEqual({ kind: "same", increase: planned.increase });
+		const late = end({ by: "carol" }, [], { known });
+		expect(late.kind === "refused" && late.problems[0]?.problem).toContain("ended already, by bob at 2026-11-26T12:00:00Z (the launch is over)");
+	});
+
+	test("is for approvers where some are named, for whoever asked only if he is one", () => {
+		const rules = { approvers: ["carol"], ceilingNanoUsd: null };
+		expect(refusal(end({}, undefined, { rules }))).toEqual(["admin.forbidden", "endedBy"]);
+		expect(refusal(end({ by: "ann" }, undefined, { rules }))).toEqual(["admin.forbidden", "endedBy"]);
+		expect(end({ by: "carol" }, undefined, { rules }).kind).toBe("planned");
+		expect(end({ by: "ann" }).kind).toBe("planned");
+	});
+
+	test("is for a raise in force: not for what waits, is not written, is a line, is over, or unknown", () => {
+		expect(refusal(end({}, [pending()]))).toEqual(["admin.conflict", "id"]);
+		expect(refusal(end({}, undefined, { isWritten: false }))).toEqual(["admin.conflict", "id"]);
+		expect(refusal(end({}, [approved({ kind: "line" })]))).toEqual(["admin.conflict", "id"]);
+		expect(refusal(end({}, [approved({ untilMs: nowMs })]))).toEqual(["admin.conflict", "id"]);
+		expect(refusal(end({}, []))).toEqual(["admin.not_found", "id"]);
 	});
 });
 
