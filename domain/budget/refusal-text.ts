@@ -19,15 +19,18 @@ export function howToAsk(teamId: string, rule: RefusedBy | undefined, code: Erro
 	if (code === "budget.too_many_windows") return `Ask an operator to remove one of them: npx tollgate budget show --team ${shellWord(teamId)}`;
 	const owner = isOrganization ? "--organization" : `--team ${shellWord(teamId)}`;
 	const part = rule && rule.dimension !== "team" && !isOrganization ? ` --${rule.dimension} ${shellWord(rule.dimensionValue)}` : "";
-	if (code === "budget.needs_approval") return `Ask an approver, who finds what waits with: npx tollgate budget increase list ${owner}`;
 	const unit = rule?.unit === "tokens" ? " --unit tokens" : "";
 	const amount = rule?.unit === "tokens" ? "TOKENS" : "USD";
 	const window = rule?.windowKind ?? "day";
-	if (code === "budget.exceeded" && rule) {
-		// A raise ends with its window; one that never ends needs a date.
-		const until = window === "lifetime" ? " --until DATE" : "";
-		return `Ask for more, which somebody else decides: npx tollgate budget increase request ${owner}${part}${unit} --window ${window} --amount ${amount}${until} --reason WHY`;
+	// A raise ends with its window; one that never ends needs a date.
+	const until = window === "lifetime" ? " --until DATE" : "";
+	const request = `npx tollgate budget increase request ${owner}${part}${unit} --window ${window} --amount ${amount}${until} --reason WHY`;
+	if (code === "budget.needs_approval") {
+		// A line asks for itself once per window; what a person asks for then is a higher limit, with which a line that is a share of it moves.
+		const again = rule ? `. If that was rejected or has expired, a higher limit moves a line that is a share of it; ask for one: ${request}` : "";
+		return `Ask an approver, who finds what waits with: npx tollgate budget increase list ${owner}${again}`;
 	}
+	if (code === "budget.exceeded" && rule) return `Ask for more, which somebody else decides: ${request}`;
 	const command = `npx tollgate budget set ${owner}${part}${unit} --limit ${amount} --window ${window}`;
 	return code === "budget.overrun" ? `Ask an operator to set it again, which clears the overrun: ${command}` : `Ask an operator: ${command}`;
 }

@@ -5,7 +5,7 @@ import { exitCodeOfPasted, pastedWords } from "#test/support/pasted-command.ts";
 const rule = (more: object) =>
 	({ teamId: "search", dimension: "team", dimensionValue: "", windowKind: "day", unit: "nano_usd", ...more }) as Parameters<typeof formatBudgetName>[0];
 const organization = rule({ teamId: null, dimension: "organization", windowKind: "month" });
-const command = (text: string): string => text.slice(text.indexOf("npx tollgate"));
+const command = (text: string): string => text.slice(text.lastIndexOf("npx tollgate"));
 
 it("names a budget as a person would, and gives the command that raises it", () => {
 	expect(formatBudgetName(rule({}))).toBe("team search, per day");
@@ -26,7 +26,9 @@ describe("the command to ask with", () => {
 		expect(howToAsk("search", rule({}), "budget.overrun")).toMatch(/set it again.*budget set --team search --limit USD --window day/);
 		expect(howToAsk("search", rule({ unit: "tokens" }))).toContain("request --team search --unit tokens --window day --amount TOKENS");
 		expect(howToAsk("search", undefined, "budget.none")).toContain("budget set --team search --limit USD --window day");
-		expect(howToAsk("search", rule({}), "budget.needs_approval")).toContain("budget increase list --team search");
+		expect(howToAsk("search", rule({}), "budget.needs_approval")).toBe(
+			"Ask an approver, who finds what waits with: npx tollgate budget increase list --team search. If that was rejected or has expired, a higher limit moves a line that is a share of it; ask for one: npx tollgate budget increase request --team search --window day --amount USD --reason WHY",
+		);
 		expect(howToAsk("search", undefined, "budget.too_many_windows")).toContain("budget show --team search");
 	});
 
