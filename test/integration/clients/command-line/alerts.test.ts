@@ -1,41 +1,26 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runCommandLine } from "#clients/command-line/run.ts";
-import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
+import type { TestAdministration } from "#test/support/administration.ts";
 import { type AlertReceiver, startWebhookReceiver } from "#test/support/alert-receivers.ts";
+import { openCommandLineHome, openTestTerminal } from "#test/support/command-line.ts";
 
 const SECRET = `whsec_${randomBytes(32).toString("base64")}`;
 let administration: TestAdministration;
-let receiver: AlertReceiver;
 let home: string;
-let output: string[] = [];
-let errors: string[] = [];
+let close: () => Promise<void>;
+let receiver: AlertReceiver;
+const { output, errors, run } = openTestTerminal(() => ({ TOLLGATE_HOME: home }));
 
 beforeAll(async () => {
-	administration = await openTestAdministration();
+	({ administration, home, close } = await openCommandLineHome());
 	receiver = await startWebhookReceiver(SECRET);
 	administration.alertSecrets.set("HOOK_SECRET", SECRET);
-	const admin = await administration.app.listen({ host: "127.0.0.1", port: 0 });
-	home = await mkdtemp(path.join(tmpdir(), "tollgate-home-"));
-	const adminKeyFile = path.join(home, "admin-key");
-	await writeFile(adminKeyFile, `${administration.adminKey}\n`);
-	await writeFile(path.join(home, "endpoints.json"), JSON.stringify({ admin, adminKeyFile, databaseUrl: administration.databaseUrl }));
 	await run("team create search --unlimited");
 });
 afterAll(async () => {
-	await administration.close();
+	await close();
 	await receiver.close();
-	await rm(home, { recursive: true });
 });
-
-async function run(line: string): Promise<number> {
-	[output, errors] = [[], []];
-	const terminal = { writeLine: (text: string) => output.push(text), writeError: (text: string) => errors.push(text), environment: { TOLLGATE_HOME: home } };
-	return runCommandLine(line.split(" "), terminal);
-}
 
 test("a channel is set, tried and routed to", async () => {
 	expect(await run(`alerts channel set hook --kind webhook --url ${receiver.url} --secret-env HOOK_SECRET --allow-private`)).toBe(0);

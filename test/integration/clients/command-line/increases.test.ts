@@ -1,43 +1,31 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createAdminKey } from "#activities/administration/admin-keys.ts";
-import { runCommandLine } from "#clients/command-line/run.ts";
-import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
+import type { TestAdministration } from "#test/support/administration.ts";
+import { openCommandLineHome, openTestTerminal } from "#test/support/command-line.ts";
 
 let administration: TestAdministration;
 let home: string;
-let output: string[] = [];
-let errors: string[] = [];
+let close: () => Promise<void>;
+const { output, errors, ...terminal } = openTestTerminal(() => ({ TOLLGATE_HOME: home }));
 
 beforeAll(async () => {
-	administration = await openTestAdministration();
-	const admin = await administration.app.listen({ host: "127.0.0.1", port: 0 });
-	home = await mkdtemp(path.join(tmpdir(), "tollgate-home-"));
-	const adminKeyFile = path.join(home, "ada");
-	await writeFile(adminKeyFile, administration.adminKey);
+	({ administration, home, close } = await openCommandLineHome());
 	for (const name of ["grace", "carol"]) await writeFile(path.join(home, name), (await createAdminKey(administration.pool, name, "ada")).key);
-	await writeFile(path.join(home, "endpoints.json"), JSON.stringify({ admin, adminKeyFile, demoKey: "", databaseUrl: administration.databaseUrl }));
 	await run("ada", "team create search --limit 100 --window day");
 });
 
-afterAll(async () => {
-	await administration.close();
-	await rm(home, { recursive: true });
-});
+afterAll(() => close());
 
-/** Words are split at blanks. */
-async function run(who: "ada" | "grace" | "carol", line: string): Promise<number> {
-	output = [];
-	errors = [];
-	const words = [...line.split(" "), "--admin-key-file", path.join(home, who)];
-	return runCommandLine(words, { writeLine: (text) => output.push(text), writeError: (text) => errors.push(text), environment: { TOLLGATE_HOME: home } });
-}
+type Admin = "ada" | "grace" | "carol";
+const by = (who: Admin, line: string): string => `${line} --admin-key-file ${path.join(home, who === "ada" ? "admin-key" : who)}`;
+const run = (who: Admin, line: string): Promise<number> => terminal.run(by(who, line));
 
-async function json(who: "ada" | "grace" | "carol", line: string) {
-	expect([await run(who, `${line} --json`), errors]).toEqual([0, []]);
-	return JSON.parse(output[0] ?? "");
+async function json(who: Admin, line: string) {
+	const printed = await terminal.runJson(by(who, line));
+	expect(errors).toEqual([]);
+	return printed;
 }
 
 const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);

@@ -1,50 +1,22 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { runCommandLine } from "#clients/command-line/run.ts";
-import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
+import { openCommandLineHome, openTestTerminal } from "#test/support/command-line.ts";
 
-let administration: TestAdministration;
 let home: string;
-let output: string[];
-let errors: string[];
+let close: () => Promise<void>;
+const { output, errors, run, runJson } = openTestTerminal(() => ({ TOLLGATE_HOME: home }));
 
 beforeAll(async () => {
-	administration = await openTestAdministration();
-	const admin = await administration.app.listen({ host: "127.0.0.1", port: 0 });
-	home = await mkdtemp(path.join(tmpdir(), "tollgate-home-"));
-	const adminKeyFile = path.join(home, "admin-key");
-	await writeFile(adminKeyFile, `${administration.adminKey}\n`);
-	await writeFile(
-		path.join(home, "endpoints.json"),
-		JSON.stringify({ admin, adminKeyFile, demoKey: `tg-${"d".repeat(43)}`, databaseUrl: administration.databaseUrl }),
-	);
+	({ home, close } = await openCommandLineHome());
 	await run("team create search --limit 100 --window day");
 });
-afterAll(async () => {
-	await administration.close();
-	await rm(home, { recursive: true });
-});
+afterAll(() => close());
 beforeEach(() => {
-	output = [];
-	errors = [];
+	output.length = 0;
+	errors.length = 0;
 });
-
-/** Words are split at blanks; quoted arguments are given as a list. */
-async function run(line: string | string[], environment: Record<string, string> = { TOLLGATE_HOME: home }): Promise<number> {
-	output = [];
-	errors = [];
-	const words = typeof line === "string" ? line.split(" ") : line;
-	return runCommandLine(words, { writeLine: (text) => output.push(text), writeError: (text) => errors.push(text), environment });
-}
-
-async function runJson(line: string | string[]) {
-	const words = [...(typeof line === "string" ? line.split(" ") : line), "--json"];
-	expect(await run(words)).toBe(0);
-	expect(output).toHaveLength(1);
-	return JSON.parse(output[0] ?? "");
-}
 
 describe("policy files", () => {
 	const SEARCH = "version: 1\nteams:\n  declared:\n    budgets:\n      - { window: month, limitUsd: 100 }\n";
