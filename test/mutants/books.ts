@@ -134,7 +134,7 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 		file: "domain/budget/team-budget-reducer.ts",
 		from: "	if (report.version < known.version) return { ...known, ...counts };\n",
 		to: "",
-		test: "test/unit/domain/budget/team-budget-reducer.test.ts",
+		test: "test/unit/domain/budget/team-budget-totals.test.ts",
 		titles: ["a doubled, late or lost report does no harm"],
 	},
 	{
