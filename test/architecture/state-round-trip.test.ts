@@ -3,16 +3,11 @@ import { expect, test } from "vitest";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
 import { reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { emptyTeamBudget, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 
 /** The default converter throws on bigint and silently empties a Map or a Set: state must be plain JSON. */
 const day: BudgetDefinition = {
-	dimension: "team",
-	dimensionValue: "",
-	unit: "nano_usd",
-	windowKind: "day",
-	timeZone: "UTC",
-	limitAmount: "1000",
-	weekStart: 1,
+	...DAILY_BUDGET,
 	fiscalYearStart: 4,
 	mode: "observe",
 	thresholds: [

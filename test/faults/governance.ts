@@ -6,6 +6,7 @@ import { GovernanceClient } from "#clients/governance-client.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { type CuttableProxy, openCuttableProxy } from "#test/support/cuttable-proxy.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
 import { until } from "#test/support/until.ts";
 import { startBudgetRole } from "../../workers/budget.ts";
@@ -87,8 +88,8 @@ async function expectAnnouncedOnce(stand: FaultStand, teams: readonly Team[]): P
 }
 
 const daily = (limitAmount: bigint): BudgetDefinition => ({
-	...{ dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day", timeZone: "UTC" },
-	...{ limitAmount: limitAmount.toString(), weekStart: 1, fiscalYearStart: 1, mode: "enforce", thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }] },
+	...DAILY_BUDGET,
+	limitAmount: limitAmount.toString(),
 });
 
 export const setLimit = (governance: GovernanceClient, { teamId }: Team, limit: bigint): Promise<{ revision: number }> =>

@@ -9,6 +9,7 @@ import type { RequestIncreaseInput } from "#domain/budget/increase-input.ts";
 import type { Increase, IncreaseRules } from "#domain/budget/increases.ts";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { DAILY_BUDGET as day } from "#test/support/daily-budget.ts";
 import { BUDGET_TASK_QUEUE, teamBudgetWorkflowId } from "#workflows/team-budget/messages.ts";
 import { startTestTemporal, type TestTemporal, testWorkflowBundle } from "../support/temporal.ts";
 import { until } from "../support/until.ts";
@@ -75,11 +76,6 @@ class MemoryStore implements BudgetStore, IncreaseStore {
 		return { heldRevision: Math.max(before, revision) };
 	}
 }
-
-const day: BudgetDefinition = {
-	...{ dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day", timeZone: "UTC" },
-	...{ weekStart: 1, fiscalYearStart: 1, limitAmount: "1000", mode: "enforce", thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }] },
-};
 
 let temporal: TestTemporal;
 let store = new MemoryStore();

@@ -8,6 +8,7 @@ import { selectorKey } from "#domain/budget/scope.ts";
 import { WAITING_CHANGES_MAX } from "#domain/budget/team-budget-outbox.ts";
 import type { WindowReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { DAILY_BUDGET as day } from "#test/support/daily-budget.ts";
 import { BUDGET_TASK_QUEUE, teamBudgetWorkflowId } from "#workflows/team-budget/messages.ts";
 import { startTestTemporal, type TestTemporal, testWorkflowBundle } from "../support/temporal.ts";
 import { until } from "../support/until.ts";
@@ -101,18 +102,6 @@ afterAll(async () => {
 	await temporal?.close();
 });
 
-const day: BudgetDefinition = {
-	dimension: "team",
-	dimensionValue: "",
-	unit: "nano_usd",
-	windowKind: "day",
-	timeZone: "UTC",
-	limitAmount: "1000",
-	weekStart: 1,
-	fiscalYearStart: 1,
-	mode: "enforce",
-	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
-};
 const startsAtMs = Math.floor(Date.now() / 86_400_000) * 86_400_000;
 
 function report(posted: string, version: number, overrides: Partial<WindowReport> = {}): WindowReport {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 
 let database: TestDatabase;
@@ -28,19 +29,7 @@ async function newTeam(teamId: string) {
 }
 
 function daily(limitAmount: string, overrides: Partial<BudgetDefinition> = {}): BudgetDefinition {
-	return {
-		dimension: "team",
-		dimensionValue: "",
-		unit: "nano_usd",
-		windowKind: "day",
-		timeZone: "UTC",
-		limitAmount,
-		weekStart: 1,
-		fiscalYearStart: 1,
-		mode: "enforce",
-		thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
-		...overrides,
-	};
+	return { ...DAILY_BUDGET, limitAmount, ...overrides };
 }
 
 const write = { requestedBy: "ann", remove: [] };

@@ -8,6 +8,7 @@ import { createPostgresIncreaseStore, lowerDueWindows } from "#activities/increa
 import type { Increase } from "#domain/budget/increases.ts";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
 import { registerGateway } from "#test/support/authority-rows.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { until } from "#test/support/until.ts";
 
@@ -31,10 +32,7 @@ afterAll(async () => {
 });
 
 const store = () => createPostgresIncreaseStore(connection);
-const day: BudgetDefinition = {
-	...{ dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day", timeZone: "UTC" },
-	...{ weekStart: 1, fiscalYearStart: 1, limitAmount: "100", mode: "enforce", thresholds: [] },
-};
+const day: BudgetDefinition = { ...DAILY_BUDGET, limitAmount: "100", thresholds: [] };
 
 async function newTeam(teamId: string, budget: BudgetDefinition = day): Promise<string> {
 	await client.query("INSERT INTO tollgate.team (id) VALUES ($1)", [teamId]);

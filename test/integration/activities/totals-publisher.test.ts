@@ -9,20 +9,8 @@ import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { DAILY_BUDGET as daily } from "#test/support/daily-budget.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-
-const daily: BudgetDefinition = {
-	dimension: "team",
-	dimensionValue: "",
-	unit: "nano_usd",
-	windowKind: "day",
-	timeZone: "UTC",
-	limitAmount: "1000",
-	weekStart: 1,
-	fiscalYearStart: 1,
-	mode: "enforce",
-	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
-};
 
 let database: TestDatabase;
 let client: pg.Client;

@@ -4,6 +4,7 @@ import type { AheadReply, Authority } from "#activities/authority/port.ts";
 import { createPostgresAuthority } from "#activities/authority/postgres.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { insertBudget, insertTeam, registerGateway, withClient } from "#test/support/authority-rows.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
 let database: TestDatabase;
@@ -161,17 +162,7 @@ describe("a lease of the next window", () => {
 
 	it("follows a limit that changes before it begins", async () => {
 		await client.query("INSERT INTO tollgate.team_governance (team_id) VALUES ($1)", [team]);
-		const definition = {
-			dimension: "team",
-			dimensionValue: "",
-			unit: "nano_usd",
-			windowKind: "day",
-			timeZone: "UTC",
-			weekStart: 1,
-			fiscalYearStart: 1,
-			mode: "enforce",
-			thresholds: [],
-		};
+		const definition = { ...DAILY_BUDGET, thresholds: [] };
 		const write = (revision: number, limitAmount: string) =>
 			client.query("SELECT tollgate.apply_policy($1, $2, 'test', $3, '[]')", [team, revision, JSON.stringify([{ ...definition, limitAmount }])]);
 		await write(1, "1000");

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { Admission, Attempt } from "#activities/request/port.ts";
 import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
 import { until } from "#test/support/until.ts";
@@ -68,12 +69,8 @@ const writeBudget = (team: Team, limitAmount: string) =>
 		client.query("SELECT tollgate.write_budget($1, 1, 'test', $2)", [
 			team.teamId,
 			{
+				...DAILY_BUDGET,
 				...budgetOfKey(team),
-				timeZone: "UTC",
-				weekStart: 1,
-				fiscalYearStart: 1,
-				mode: "enforce",
-				thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
 				limitAmount,
 			},
 		]),

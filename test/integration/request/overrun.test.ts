@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { insertBudget, withClient } from "#test/support/authority-rows.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
 
 let stand: GatewayStand;
@@ -32,21 +33,7 @@ describe("a call that costs more than it reserved", () => {
 		expect(code(await chat(gateway, key, { maxTokens: 10 }))).toBe("budget.overrun");
 
 		await withClient(stand.database.url, (client) =>
-			client.query("SELECT tollgate.write_budget($1, 1, 'test', $2)", [
-				teamId,
-				{
-					dimension: "team",
-					dimensionValue: "",
-					unit: "nano_usd",
-					windowKind: "day",
-					timeZone: "UTC",
-					limitAmount: "100000000",
-					weekStart: 1,
-					fiscalYearStart: 1,
-					mode: "enforce",
-					thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
-				},
-			]),
+			client.query("SELECT tollgate.write_budget($1, 1, 'test', $2)", [teamId, { ...DAILY_BUDGET, limitAmount: "100000000" }]),
 		);
 		await expect.poll(async () => (await chat(gateway, key, { maxTokens: 10 })).status, { timeout: 5_000 }).toBe(200);
 	}, 60_000);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { withClient } from "#test/support/authority-rows.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
 
 let stand: GatewayStand;
@@ -12,17 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => stand.close());
 
-const MONTHLY = {
-	dimension: "organization",
-	dimensionValue: "",
-	unit: "nano_usd",
-	windowKind: "month",
-	timeZone: "UTC",
-	weekStart: 1,
-	fiscalYearStart: 1,
-	mode: "enforce",
-	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
-};
+const MONTHLY = { ...DAILY_BUDGET, dimension: "organization", windowKind: "month" };
 
 it("a budget of the organisation is in force for teams this gateway already serves, and gone again when it is removed", async () => {
 	const { key } = await stand.team(1_000_000_000n);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { verifyLedger } from "#activities/verification/verify.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { TestLedger } from "#test/support/test-ledger.ts";
 
 let ledger: TestLedger;
@@ -183,20 +184,7 @@ describe("a late settle", () => {
 	});
 
 	test("of a call that the lump never held takes nothing out of it", async () => {
-		await ledger.sql("SELECT tollgate.write_budget('demo', 9, 'ada', $1)", [
-			{
-				dimension: "user",
-				dimensionValue: "ann",
-				unit: "nano_usd",
-				windowKind: "day",
-				timeZone: "UTC",
-				limitAmount: "1000",
-				weekStart: 1,
-				fiscalYearStart: 1,
-				mode: "enforce",
-				thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
-			},
-		]);
+		await ledger.sql("SELECT tollgate.write_budget('demo', 9, 'ada', $1)", [{ ...DAILY_BUDGET, dimension: "user", dimensionValue: "ann" }]);
 		const [other] = await ledger.sql<{ id: string }>("SELECT max(id) AS id FROM tollgate.budget_window");
 		const [first, held] = [ledger.windowId, other?.id ?? ""];
 		ledger.windowId = held;

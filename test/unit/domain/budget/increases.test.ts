@@ -15,11 +15,9 @@ import {
 	raisedAmount,
 } from "#domain/budget/increases.ts";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 
-const day: BudgetDefinition = {
-	...{ dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day", timeZone: "Europe/Berlin" },
-	...{ weekStart: 1, fiscalYearStart: 1, limitAmount: "100000000000", mode: "enforce", thresholds: [] },
-};
+const day: BudgetDefinition = { ...DAILY_BUDGET, timeZone: "Europe/Berlin", limitAmount: "100000000000", thresholds: [] };
 const key = selectorKey(day);
 const nowMs = Date.UTC(2026, 10, 26, 12);
 const windowEndsAtMs = Date.UTC(2026, 10, 26, 23);

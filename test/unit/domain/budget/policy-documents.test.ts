@@ -5,20 +5,15 @@ import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { reviseEffect } from "#domain/budget/team-budget-outbox.ts";
 import { reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { emptyTeamBudget, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { initialState } from "#workflows/team-budget/state.ts";
 import { isTotalsReport } from "#workflows/team-budget/validation.ts";
 
 /** How a team's workflow takes up what a policy document wrote to PostgreSQL without it. */
 const budget = (limitAmount: string, windowKind: BudgetDefinition["windowKind"] = "day"): BudgetDefinition => ({
-	dimension: "team",
-	dimensionValue: "",
-	unit: "nano_usd",
+	...DAILY_BUDGET,
 	windowKind,
-	timeZone: "UTC",
-	weekStart: 1,
-	fiscalYearStart: 1,
 	limitAmount,
-	mode: "enforce",
 	thresholds: [],
 });
 

@@ -12,19 +12,9 @@ import {
 	thresholdAmount,
 	windowsPerCallMax,
 } from "#domain/budget/scope.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 
-const valid = {
-	dimension: "team",
-	dimensionValue: "",
-	unit: "nano_usd",
-	windowKind: "day",
-	timeZone: "UTC",
-	weekStart: 1,
-	fiscalYearStart: 1,
-	limitAmount: "250000000",
-	mode: "enforce",
-	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
-};
+const valid = { ...DAILY_BUDGET, limitAmount: "250000000" };
 
 function problemFields(overrides: Record<string, unknown>, teamId = "demo"): string[] {
 	const checked = checkBudgetDefinition({ ...valid, ...overrides }, teamId);

@@ -3,19 +3,9 @@ import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { diffPolicy } from "#domain/policy/diff-policy.ts";
 import { EMPTY_POLICY, EMPTY_TEAM, type KeyAttributes, type Policy, type TeamEntry } from "#domain/policy/policy.ts";
 import { renderChanges } from "#domain/policy/render-changes.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 
-const budget: BudgetDefinition = {
-	dimension: "team",
-	dimensionValue: "",
-	unit: "nano_usd",
-	windowKind: "day",
-	timeZone: "UTC",
-	weekStart: 1,
-	fiscalYearStart: 1,
-	limitAmount: "25000000000",
-	mode: "enforce",
-	thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }],
-};
+const budget: BudgetDefinition = { ...DAILY_BUDGET, limitAmount: "25000000000" };
 const key: KeyAttributes = { feature: null, userId: null, environment: null, models: null, endpoints: null, mayAssert: [], maxAsserted: 10 };
 
 const withTeam = (team: Partial<TeamEntry>): Policy => ({ ...EMPTY_POLICY, teams: { search: { ...EMPTY_TEAM, ...team } } });

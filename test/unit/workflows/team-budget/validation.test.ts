@@ -1,18 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { DAILY_BUDGET as day } from "#test/support/daily-budget.ts";
 import { isTotalsReport, validateFreeze, validatePolicy, validateUnfreeze } from "#workflows/team-budget/validation.ts";
-
-const day = {
-	dimension: "team",
-	dimensionValue: "",
-	unit: "nano_usd",
-	windowKind: "day",
-	timeZone: "UTC",
-	limitAmount: "1000",
-	weekStart: 1,
-	fiscalYearStart: 1,
-	mode: "enforce",
-	thresholds: [{ action: "notify", at: { basisPoints: 8000 } }],
-} as const;
 
 describe("an accepted update can be carried out", () => {
 	const unstorable = ["\u0000", "a\u0007", "a\u0085", "ann\ud800", "\udfff"];
