@@ -1,20 +1,13 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { readPolicyFile, renderMistakes } from "#activities/policy/read-policy-file.ts";
-import type { PolicyWorld } from "#domain/policy/check-policy.ts";
 import { mergePolicy } from "#domain/policy/merge-policy.ts";
 import { EMPTY_POLICY, EMPTY_TEAM, type Policy } from "#domain/policy/policy.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { exampleWorld } from "#test/support/policies.ts";
+import { mistakesOf } from "#test/support/policy-file-mistakes.ts";
 
 const WORLD = exampleWorld();
-
-/** "line path: problem" of every mistake. */
-function mistakesOf(text: string, world: PolicyWorld | undefined = WORLD): string[] {
-	const result = readPolicyFile(text, { fileName: "policy.yaml", ...(world && { world }) });
-	if (result.kind === "read") return [];
-	for (const mistake of result.mistakes) expect(mistake.file).toBe("policy.yaml");
-	return result.mistakes.map(({ line, path, problem }) => `${line} ${path}: ${problem}`);
-}
 
 /** The only mistake of a team with these lines below `teams: { search: … }`. */
 function mistakeOfTeam(...lines: string[]): string {
@@ -250,74 +243,13 @@ describe("each mistake is named with its line and field", () => {
 	});
 });
 
-describe("channels", () => {
-	const channel = (text: string): string[] => mistakesOf(`version: 1\nchannels:\n  hook:\n    ${text}`);
-
-	test.each([
-		["http://127.0.0.1/x"],
-		["http://10.1.2.3"],
-		["http://192.168.0.9:9093"],
-		["http://169.254.169.254/latest"],
-		["http://0x7f.1/"],
-		["http://2130706433/"],
-		["http://[::1]:80"],
-		["http://[fe80::1]/"],
-		["http://[::ffff:10.0.0.1]/"],
-		["http://localhost:8080"],
-	])("%s needs leave", (url) => {
-		expect(channel(`{ kind: alertmanager, url: "${url}" }`)).toEqual([
-			"4 channels.hook.url: leads to a private, loopback or link-local address; where that is meant, set allowPrivate: true",
-		]);
-		expect(channel(`{ kind: alertmanager, url: "${url}", allowPrivate: true }`)).toEqual([]);
-	});
-
-	test.each([
-		["{ kind: webhook, url: https://h.example.com }", "channels.hook.secretEnv: is missing: one of secretEnv, secretFile"],
-		["{ kind: webhook, urlEnv: A, urlFile: /b, secretEnv: C }", "channels.hook.urlFile: stands beside urlEnv"],
-		["{ kind: slack, url: https://hooks.example.com/T0/CANARY }", "channels.hook.url: is a secret"],
-		["{ kind: slack, urlEnv: https://hooks.example.com/CANARY }", "channels.hook.urlEnv: must be the name of an environment variable"],
-		["{ kind: slack }", "channels.hook.urlEnv: is missing"],
-		["{ kind: pagerduty, routingKey: CANARY }", "channels.hook.routingKey: never stands in a policy"],
-		["{ kind: pagerduty }", "channels.hook.routingKeyEnv: is missing"],
-		["{ kind: alertmanager, url: ftp://h }", "channels.hook.url: must be an http or https URL"],
-		["{ kind: webhook, url: https://user:CANARY@h.example.com, secretEnv: C }", "channels.hook.url: must hold no credentials"],
-		["{ kind: alertmanager, url: https://h, secretEnv: C }", "channels.hook.secretEnv: is no field of a alertmanager channel"],
-		["{ kind: alertmanager, url: http://h.example.com }", "channels.hook.url: must be https; only a channel with allowPrivate: true may use http"],
-		["{ kind: alertmanager, url: 'https:CANARY' }", "channels.hook.url: must be an http or https URL"],
-		["{ kind: slak }", "channels.hook.kind: must be one of slack, pagerduty, alertmanager, webhook; did you mean slack?"],
-		["{ kind: pagerduty, routingKeyFile: CANARY }", "channels.hook.routingKeyFile: must be the absolute path"],
-	])("%s is refused, and no secret is repeated", (text, expected) => {
-		const found = channel(text).join("\n");
-		expect(found).toContain(expected);
-		expect(found).not.toContain("CANARY");
-	});
-
-	test("what is no channel at all is told once", () => {
-		expect(channel("CANARY")).toEqual(["4 channels.hook: must be a map of names and values"]);
-	});
-
-	test("a route to a channel that is wrong is not complained of as well", () => {
-		expect(mistakesOf("version: 1\nchannels: { ops: { kind: slack } }\norganization: { alerts: [{ channel: ops }] }")).toHaveLength(1);
-	});
-});
-
 describe("what holds already counts", () => {
-	const budget = {
-		dimension: "team",
-		dimensionValue: "",
-		unit: "nano_usd",
-		windowKind: "day",
-		timeZone: "UTC",
-		weekStart: 1,
-		fiscalYearStart: 1,
-		mode: "enforce",
-	} as const;
 	const current: Policy = {
 		...EMPTY_POLICY,
-		organization: { ...EMPTY_POLICY.organization, budgets: [{ ...budget, dimension: "organization", limitAmount: "100000000000", thresholds: [] }] },
+		organization: { ...EMPTY_POLICY.organization, budgets: [{ ...DAILY_BUDGET, dimension: "organization", limitAmount: "100000000000", thresholds: [] }] },
 		teams: {
-			search: { ...EMPTY_TEAM, budgets: [{ ...budget, limitAmount: "60000000000", thresholds: [{ action: "stop", at: { amount: "50000000000" } }] }] },
-			ads: { ...EMPTY_TEAM, budgets: [{ ...budget, limitAmount: "30000000000", thresholds: [] }] },
+			search: { ...EMPTY_TEAM, budgets: [{ ...DAILY_BUDGET, limitAmount: "60000000000", thresholds: [{ action: "stop", at: { amount: "50000000000" } }] }] },
+			ads: { ...EMPTY_TEAM, budgets: [{ ...DAILY_BUDGET, limitAmount: "30000000000", thresholds: [] }] },
 		},
 	};
 	const world = exampleWorld({ current });
