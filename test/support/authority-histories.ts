@@ -3,6 +3,7 @@ import type pg from "pg";
 import { attemptItem } from "#activities/ledger/ledger-row.ts";
 import { type Flight, idleOf, type ModelStep, newModel, type ReservationModel, servedBy, stepModel } from "#domain/budget/reservation-model.ts";
 import { insertBudget, insertTeam } from "./authority-rows.ts";
+import { readWindowStates, type WindowState } from "./authority-window-state.ts";
 import { attemptRow } from "./ledger-records.ts";
 import { checkEnd, checkStep, type Random, randomFrom, randomStep } from "./model-histories.ts";
 
@@ -331,8 +332,7 @@ class AuthorityHistory {
 	}
 
 	private async compare(): Promise<void> {
-		const { rows } = await this.client.query<{ window_id: string; state: WindowState }>({ name: "state", text: STATE, values: [this.windowIds] });
-		const states = new Map(rows.map(({ window_id, state }) => [window_id, state]));
+		const states = await readWindowStates(this.client, this.windowIds);
 		for (const [index, windowId] of this.windowIds.entries()) deepStrictEqual(states.get(windowId), this.expected(index), `window ${index}`);
 	}
 
@@ -373,36 +373,3 @@ class AuthorityHistory {
 		return (await this.client.query<{ reply: Reply }>(text, [...values])).rows[0]?.reply;
 	}
 }
-
-type WindowState = {
-	granted: string;
-	/** The running sum of the window's events, and what the last of them says. */
-	events: string;
-	lastEvent: string;
-	isGapless: boolean;
-	limit: string;
-	isFrozen: boolean;
-	/** gateway/epoch → "granted returned posted overrun". */
-	leases: Record<string, string>;
-	/** gateway/epoch → what its lump still holds here. */
-	lumps: Record<string, string>;
-	attempts: number;
-};
-
-const STATE = `
-	SELECT w.id::text AS window_id, jsonb_build_object(
-		'granted', w.granted::text,
-		'events', coalesce((SELECT sum(CASE kind WHEN 'grant' THEN amount WHEN 'return' THEN -amount ELSE 0 END) FROM tollgate.window_event WHERE window_id = w.id), 0)::text,
-		'lastEvent', (SELECT granted_after::text FROM tollgate.window_event WHERE window_id = w.id AND seq = w.event_seq),
-		'isGapless', (SELECT count(*) = max(seq) AND max(seq) = w.event_seq AND bool_and(kind <> 'grant' OR (granted_after <= least(limit_amount, stop_amount) AND NOT is_frozen)) FROM tollgate.window_event WHERE window_id = w.id),
-		'limit', least(w.limit_amount, w.stop_amount)::text,
-		'isFrozen', w.is_frozen,
-		'leases', coalesce((SELECT jsonb_object_agg(gateway_id || '/' || epoch, granted || ' ' || returned || ' ' || posted || ' ' || overrun) FROM tollgate.lease WHERE window_id = w.id AND (granted, overrun) <> (0, 0)), '{}'),
-		'lumps', coalesce((SELECT jsonb_object_agg(gateway_id || '/' || epoch, held::text) FROM (
-			SELECT e.gateway_id, e.epoch, sum((e.detail -> 'windows' ->> w.id::text)::bigint) AS held
-			FROM tollgate.lease l CROSS JOIN LATERAL (
-				SELECT * FROM tollgate.entry WHERE gateway_id = l.gateway_id AND epoch = l.epoch AND attempt_id IS NULL OFFSET 0) e
-			WHERE l.window_id = w.id GROUP BY 1, 2) lump WHERE held > 0), '{}'),
-		'attempts', (SELECT count(*) FROM tollgate.attempt WHERE w.id = ANY (window_ids) AND team_id = (SELECT team_id FROM tollgate.budget WHERE id = w.budget_id))
-	) AS state
-	FROM tollgate.budget_window w WHERE w.id = ANY ($1::bigint[])`;
