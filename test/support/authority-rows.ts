@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from "node:crypto";
 import pg from "pg";
 
 /** Rows an authority test stands on: a team, budgets, gateway epochs; written straight into PostgreSQL. */
@@ -44,6 +45,16 @@ export async function insertBudget(client: pg.Client, budget: BudgetRow): Promis
 		],
 	);
 	return rows[0]?.id ?? "";
+}
+
+/** A new virtual key of the team, `key_<team>` where no id is named. Answers its secret. */
+export async function insertKey(client: pg.Client, teamId: string, { id = `key_${teamId}`, userId = null as string | null } = {}): Promise<string> {
+	const secret = `tg-${randomBytes(32).toString("base64url")}`;
+	await client.query(
+		"INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, user_id, created_by) VALUES ($1, $2, '', $3, $4, 'test')",
+		[id, createHash("sha256").update(secret).digest(), teamId, userId],
+	);
+	return secret;
 }
 
 export async function registerGateway(client: pg.Client, gatewayId: string): Promise<bigint> {

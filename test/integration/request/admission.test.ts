@@ -1,64 +1,33 @@
-import { createHash, randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Admission, Attempt } from "#activities/request/port.ts";
-import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
-import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
+import { withClient } from "#test/support/authority-rows.ts";
+import { type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
+import { identify, openRequestStand, type RequestStand, type RequestTeam, settleAt } from "#test/support/request-stand.ts";
 
-let database: TestDatabase;
-let gateways: TestGateway[] = [];
-let number = 0;
+let stand: RequestStand;
 
 beforeAll(async () => {
-	database = await createTestDatabase();
+	stand = await openRequestStand();
 });
 
-afterEach(async () => {
-	await Promise.all(gateways.map((gateway) => gateway.close()));
-	gateways = [];
-});
+afterEach(() => stand.closeGateways());
 
-afterAll(() => database.close());
+afterAll(() => stand.close());
 
-type Team = { readonly secret: string; readonly teamId: string; readonly budgetId: string };
-
-async function createTeam(limit: bigint, policy: Record<string, unknown> = { admissionWaitMs: 0 }): Promise<Team> {
-	const teamId = `team${++number}`;
-	const secret = `tg-${randomBytes(32).toString("base64url")}`;
-	const budgetId = await withClient(database.url, async (client) => {
-		await insertTeam(client, teamId, policy);
-		await client.query("INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, created_by) VALUES ($1, $2, '', $3, 'test')", [
-			`key_${teamId}`,
-			createHash("sha256").update(secret).digest(),
-			teamId,
-		]);
-		return insertBudget(client, { teamId, limit });
-	});
-	return { secret, teamId, budgetId };
+async function start(count: number): Promise<readonly TestGateway[]> {
+	await Promise.all(Array.from({ length: count }, () => stand.start()));
+	return stand.gateways;
 }
 
-async function start(count: number): Promise<TestGateway[]> {
-	const names = Array.from({ length: count }, (_, index) => `g${++number}-${index}`);
-	gateways = await Promise.all(names.map((name) => startTestGateway(database.url, name)));
-	return gateways;
-}
-
-async function call(gateway: TestGateway, team: Team, nanoUsd: bigint, floor?: number): Promise<Admission> {
-	const key = await gateway.authority.resolveKey(team.secret);
-	if (key.kind === "refused") throw new Error(key.message);
-	return gateway.authority.admit(testCall(key.key, testBound(nanoUsd, floor)));
-}
-
-function costOf(attempt: Attempt, costNanoUsd: bigint): void {
-	const usage = { inputTokens: Number(costNanoUsd), cachedInputTokens: 0, cacheWrite5mTokens: 0, cacheWrite1hTokens: 0, outputTokens: 0, reasoningTokens: 0 };
-	attempt.settle({ reported: { kind: "usable", usage, model: undefined, serviceTier: undefined }, providerRequestId: null, httpStatus: 200, durationMs: 1 });
+async function call(gateway: TestGateway, team: RequestTeam, nanoUsd: bigint, floor?: number): Promise<Admission> {
+	return gateway.authority.admit(testCall(await identify(gateway, team.secret), testBound(nanoUsd, floor)));
 }
 
 const admitted = (admissions: readonly Admission[]): Attempt[] => admissions.flatMap((admission) => (admission.kind === "admitted" ? [admission.attempt] : []));
 
 /** False refusals by the rule of money-path §3, from the evidence in the refusal records. */
 function falseRefusals(): number {
-	return gateways
+	return stand.gateways
 		.flatMap((gateway) => gateway.refusals)
 		.filter((record) => BigInt(record.limitAmount ?? 0) - BigInt(record.granted ?? 0) + BigInt(record.idle ?? 0) >= BigInt(record.need ?? 1)).length;
 }
@@ -68,7 +37,7 @@ describe("200 calls at once whose cost equals their reservation, wait 0", () => 
 		for (const k of [0, 1, 37, 199, 200]) {
 			it(`serves exactly ${k} on ${gatewayCount} gateways, first use of a new team included`, async () => {
 				const cost = 1_000n;
-				const team = await createTeam(BigInt(k) * cost);
+				const team = await stand.team(BigInt(k) * cost);
 				const running = await start(gatewayCount);
 				const admissions = await Promise.all(
 					Array.from({ length: 200 }, (_, index) => call(running[index % gatewayCount] ?? expect.fail("a gateway"), team, cost)),
@@ -76,8 +45,8 @@ describe("200 calls at once whose cost equals their reservation, wait 0", () => 
 				const attempts = admitted(admissions);
 				expect(attempts.length).toBe(k);
 				expect(falseRefusals()).toBe(0);
-				for (const attempt of attempts) costOf(attempt, cost);
-				expect(gateways.flatMap((gateway) => gateway.alerts)).toEqual([]);
+				for (const attempt of attempts) settleAt(attempt, cost);
+				expect(stand.gateways.flatMap((gateway) => gateway.alerts)).toEqual([]);
 			});
 		}
 	}
@@ -90,13 +59,13 @@ describe("money that is held, not spent, is waited for", () => {
 	]) {
 		it(`serves all ${calls} calls that reserve ${times} times their cost under a limit of ${limit} costs`, async () => {
 			const cost = 100n;
-			const team = await createTeam(limit * cost, {});
+			const team = await stand.team(limit * cost, {});
 			const [gateway] = await start(1);
 			if (!gateway) throw new Error("no gateway");
 			const admissions = await Promise.all(
 				Array.from({ length: calls }, async () => {
 					const admission = await call(gateway, team, times * cost);
-					if (admission.kind === "admitted") setTimeout(() => costOf(admission.attempt, cost), 100);
+					if (admission.kind === "admitted") setTimeout(() => settleAt(admission.attempt, cost), 100);
 					return admission;
 				}),
 			);
@@ -107,27 +76,27 @@ describe("money that is held, not spent, is waited for", () => {
 	}
 
 	it("is recalled from another gateway that holds it idle, within the wait", async () => {
-		const team = await createTeam(1_000n, {});
+		const team = await stand.team(1_000n, {});
 		const [first, second] = await start(2);
 		if (!first || !second) throw new Error("no gateways");
-		costOf(admitted([await call(first, team, 900n)])[0] ?? expect.fail("admitted"), 1n);
+		settleAt(admitted([await call(first, team, 900n)])[0] ?? expect.fail("admitted"), 1n);
 		expect(admitted([await call(second, team, 990n)]).length).toBe(1);
 		expect(first.authority.counters.recallsAnswered).toBeGreaterThan(0);
 	});
 
 	it("is recalled at wait 0 too: no refusal while money is idle elsewhere", async () => {
-		const team = await createTeam(1_000n);
+		const team = await stand.team(1_000n);
 		const [first, second] = await start(2);
 		if (!first || !second) throw new Error("no gateways");
-		costOf(admitted([await call(first, team, 900n)])[0] ?? expect.fail("admitted"), 1n);
+		settleAt(admitted([await call(first, team, 900n)])[0] ?? expect.fail("admitted"), 1n);
 		expect(admitted([await call(second, team, 990n)]).length).toBe(1);
 	});
 
 	it("refuses at once what no open reservation could avert, with the evidence, and remembers it for 1 s", async () => {
-		const team = await createTeam(1_000n, {});
+		const team = await stand.team(1_000n, {});
 		const [gateway] = await start(1);
 		if (!gateway) throw new Error("no gateway");
-		costOf(admitted([await call(gateway, team, 900n)])[0] ?? expect.fail("admitted"), 900n);
+		settleAt(admitted([await call(gateway, team, 900n)])[0] ?? expect.fail("admitted"), 900n);
 		const refused = await call(gateway, team, 200n);
 		expect(refused).toMatchObject({
 			kind: "refused",
@@ -143,15 +112,15 @@ describe("money that is held, not spent, is waited for", () => {
 
 describe("clamp", () => {
 	it("leaves a call that fits untouched, and clamps one that would be refused to what is free", async () => {
-		const team = await createTeam(10_000n, {});
+		const team = await stand.team(10_000n, {});
 		const [gateway] = await start(1);
 		if (!gateway) throw new Error("no gateway");
 		const whole = admitted([await call(gateway, team, 8_000n, 256)])[0] ?? expect.fail("admitted");
 		expect(whole.clampedOutputTokens).toBeUndefined();
-		costOf(whole, 8_000n);
+		settleAt(whole, 8_000n);
 		const clamped = admitted([await call(gateway, team, 8_000n, 256)])[0] ?? expect.fail("clamped, not refused");
 		expect(clamped.clampedOutputTokens).toBe(2_000);
-		costOf(clamped, 1_900n);
+		settleAt(clamped, 1_900n);
 		expect((await call(gateway, team, 8_000n, 256)).kind).toBe("refused");
 		expect(falseRefusals()).toBe(0);
 	});
@@ -159,24 +128,24 @@ describe("clamp", () => {
 
 describe("the request path", () => {
 	it("makes no SQL round trip through a live lease and a known key", async () => {
-		const team = await createTeam(1_000_000n);
+		const team = await stand.team(1_000_000n);
 		const [gateway] = await start(1);
 		if (!gateway) throw new Error("no gateway");
-		costOf(admitted([await call(gateway, team, 100n)])[0] ?? expect.fail("admitted"), 100n);
+		settleAt(admitted([await call(gateway, team, 100n)])[0] ?? expect.fail("admitted"), 100n);
 		const before = gateway.authority.counters.sqlRoundTripsBeforeSend;
 		for (let index = 0; index < 5; index++) {
 			const key = gateway.authority.resolveKey(team.secret);
 			if (key instanceof Promise || key.kind === "refused") throw new Error("the key is known");
 			const admission = await gateway.authority.admit(testCall(key.key, testBound(100n)));
 			if (admission.kind === "refused") throw new Error("the lease is live");
-			costOf(admission.attempt, 100n);
+			settleAt(admission.attempt, 100n);
 		}
 		expect(gateway.authority.counters.sqlRoundTripsBeforeSend).toBe(before);
 	});
 
 	it("refuses a team without a budget, and journals the refusal", async () => {
-		const team = await createTeam(100n);
-		await withClient(database.url, (client) => client.query("UPDATE tollgate.budget SET deleted_at = now() WHERE id = $1", [team.budgetId]));
+		const team = await stand.team(100n);
+		await withClient(stand.databaseUrl, (client) => client.query("UPDATE tollgate.budget SET deleted_at = now() WHERE id = $1", [team.budgetId]));
 		const [gateway] = await start(1);
 		if (!gateway) throw new Error("no gateway");
 		expect(await call(gateway, team, 1n)).toMatchObject({ kind: "refused", refusal: { code: "budget.none" } });
@@ -184,17 +153,17 @@ describe("the request path", () => {
 	});
 
 	it("acts on a lowered limit, a freeze and a revoked key within a second, money in hand or not", async () => {
-		const team = await createTeam(1_000_000n);
+		const team = await stand.team(1_000_000n);
 		const [gateway] = await start(1);
 		if (!gateway) throw new Error("no gateway");
-		costOf(admitted([await call(gateway, team, 10n)])[0] ?? expect.fail("admitted"), 10n);
-		const change = (text: string) => withClient(database.url, (client) => client.query(text, [team.teamId]));
+		settleAt(admitted([await call(gateway, team, 10n)])[0] ?? expect.fail("admitted"), 10n);
+		const change = (text: string) => withClient(stand.databaseUrl, (client) => client.query(text, [team.teamId]));
 		const inForce = () =>
 			expect
 				.poll(
 					() =>
 						withClient(
-							database.url,
+							stand.databaseUrl,
 							async (client) => (await client.query("SELECT tollgate.gateways_behind((SELECT max(revision) FROM tollgate.change)) AS n")).rows[0].n,
 						),
 					{ timeout: 5_000 },

@@ -1,62 +1,27 @@
-import { createHash, randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { Authority } from "#activities/authority/port.ts";
 import type { Admission, Attempt } from "#activities/request/port.ts";
-import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
-import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
+import { insertBudget, insertKey, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
+import { identify, openRequestStand, type RequestStand, type RequestTeam } from "#test/support/request-stand.ts";
 import { until } from "#test/support/until.ts";
 
 /** Who is asked for idle money before a call is refused, when several calls, budgets and teams ask at once. */
-let database: TestDatabase;
-let gateways: TestGateway[] = [];
-let number = 0;
+let stand: RequestStand;
 
 beforeAll(async () => {
-	database = await createTestDatabase();
+	stand = await openRequestStand();
 });
 
-afterEach(async () => {
-	await Promise.all(gateways.map((gateway) => gateway.close()));
-	gateways = [];
-});
+afterEach(() => stand.closeGateways());
 
-afterAll(() => database.close());
+afterAll(() => stand.close());
 
-type Team = { readonly teamId: string; readonly budgetId: string; readonly secret: string };
+const addKey = (teamId: string, userId: string | null = null): Promise<string> =>
+	withClient(stand.databaseUrl, (client) => insertKey(client, teamId, { id: stand.newName("key_"), userId }));
 
-async function addKey(teamId: string, user: string | null = null): Promise<string> {
-	const secret = `tg-${randomBytes(32).toString("base64url")}`;
-	await withClient(database.url, (client) =>
-		client.query("INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, user_id, created_by) VALUES ($1, $2, '', $3, $4, 'test')", [
-			`key_${randomBytes(8).toString("hex")}`,
-			createHash("sha256").update(secret).digest(),
-			teamId,
-			user,
-		]),
-	);
-	return secret;
-}
-
-async function createTeam(limit: bigint, admissionWaitMs: number): Promise<Team> {
-	const teamId = `team${++number}`;
-	const budgetId = await withClient(database.url, async (client) => {
-		await insertTeam(client, teamId, { admissionWaitMs });
-		return insertBudget(client, { teamId, limit });
-	});
-	return { teamId, budgetId, secret: await addKey(teamId) };
-}
-
-async function start(through?: (authority: Authority) => Authority): Promise<TestGateway> {
-	const gateway = await startTestGateway(database.url, `g${++number}`, through);
-	gateways.push(gateway);
-	return gateway;
-}
-
-async function call({ authority }: TestGateway, secret: string, need: bigint): Promise<Admission> {
-	const key = await authority.resolveKey(secret);
-	if (key.kind === "refused") throw new Error(key.message);
-	return authority.admit(testCall(key.key, testBound(need)));
+async function call(gateway: TestGateway, secret: string, need: bigint): Promise<Admission> {
+	return gateway.authority.admit(testCall(await identify(gateway, secret), testBound(need)));
 }
 
 async function admitted(admission: Promise<Admission>): Promise<Attempt> {
@@ -70,8 +35,8 @@ const codeOf = async (admission: Promise<Admission>): Promise<string> => {
 };
 
 /** Locks the windows of the teams while `work` is done. */
-const whileLocked = (teams: readonly Team[], work: () => Promise<void>): Promise<void> =>
-	withClient(database.url, async (client) => {
+const whileLocked = (teams: readonly RequestTeam[], work: () => Promise<void>): Promise<void> =>
+	withClient(stand.databaseUrl, async (client) => {
 		const budgetIds = teams.map(({ budgetId }) => budgetId);
 		for (const budgetId of budgetIds) await client.query("SELECT tollgate.open_window($1)", [budgetId]);
 		await client.query("BEGIN");
@@ -81,8 +46,8 @@ const whileLocked = (teams: readonly Team[], work: () => Promise<void>): Promise
 	});
 
 it("a call whose money was taken from memory while its grant was under way is not refused before others are asked", async () => {
-	const team = await createTeam(1_000n, 0);
-	const [holder, asker] = [await start(), await start()];
+	const team = await stand.team(1_000n, { admissionWaitMs: 0 });
+	const [holder, asker] = [await stand.start(), await stand.start()];
 	(await admitted(call(holder, team.secret, 400n))).release("test");
 	(await admitted(call(asker, team.secret, 100n))).release("test");
 	let large: Promise<Admission> | undefined;
@@ -97,13 +62,13 @@ it("a call whose money was taken from memory while its grant was under way is no
 });
 
 it.each([0, 1_000])("two calls of one team that are short in different budgets do not undo each other's claims (wait %i)", async (waitMs) => {
-	const team = await createTeam(1_000_000n, waitMs);
+	const team = await stand.team(1_000_000n, { admissionWaitMs: waitMs });
 	const users = ["ann", "ben"];
 	const secrets = await Promise.all(users.map((user) => addKey(team.teamId, user)));
-	await withClient(database.url, async (client) => {
+	await withClient(stand.databaseUrl, async (client) => {
 		for (const value of users) await insertBudget(client, { teamId: team.teamId, dimension: "user", value, limit: 1_000n });
 	});
-	const holder = await start();
+	const holder = await stand.start();
 	const slowly = (authority: Authority): Authority => ({
 		...authority,
 		grant: async (request) => {
@@ -111,7 +76,7 @@ it.each([0, 1_000])("two calls of one team that are short in different budgets d
 			return authority.grant(request);
 		},
 	});
-	const asker = await start(slowly);
+	const asker = await stand.start(slowly);
 	for (const secret of secrets) await admitted(call(holder, secret, 900n));
 	const codes = await Promise.all(
 		secrets.map(async (secret, index) => {
@@ -124,8 +89,12 @@ it.each([0, 1_000])("two calls of one team that are short in different budgets d
 });
 
 it("teams whose rows are locked do not hold up another team", async () => {
-	const [first, other, second] = [await createTeam(1_000n, 10_000), await createTeam(1_000n, 0), await createTeam(1_000n, 10_000)];
-	const gateway = await start();
+	const [first, other, second] = [
+		await stand.team(1_000n, { admissionWaitMs: 10_000 }),
+		await stand.team(1_000n, { admissionWaitMs: 0 }),
+		await stand.team(1_000n, { admissionWaitMs: 10_000 }),
+	];
+	const gateway = await stand.start();
 	for (const { secret } of [first, other, second]) await gateway.authority.resolveKey(secret);
 	const held: Promise<Admission>[] = [];
 	await whileLocked([first, second], async () => {
@@ -138,11 +107,11 @@ it("teams whose rows are locked do not hold up another team", async () => {
 });
 
 it("a team without a budget of its own is refused with budget.none also where the organisation has one", async () => {
-	const teamId = `bare${++number}`;
-	await withClient(database.url, async (client) => {
+	const teamId = stand.newName("bare");
+	await withClient(stand.databaseUrl, async (client) => {
 		await insertTeam(client, teamId);
 		await insertBudget(client, { teamId, dimension: "organization", limit: 1_000_000n, windowKind: "week" });
 	});
 	const secret = await addKey(teamId);
-	expect(await codeOf(call(await start(), secret, 1n))).toBe("budget.none");
+	expect(await codeOf(call(await stand.start(), secret, 1n))).toBe("budget.none");
 });

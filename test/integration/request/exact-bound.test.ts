@@ -1,8 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import type { Admission, KeyIdentity } from "#activities/request/port.ts";
 import type { Bound } from "#domain/bound/request.ts";
-import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { insertBudget, insertKey, insertTeam, withClient } from "#test/support/authority-rows.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { startTestGateway, type TestGateway, testCall } from "#test/support/request-authority.ts";
 
@@ -45,15 +44,10 @@ function boundOf(inputTokens: number, outputTokens: number, floor?: number): Bou
 
 async function keyOfNewTeam(limit: bigint): Promise<KeyIdentity> {
 	const teamId = `exact${++number}`;
-	const secret = `tg-${randomBytes(32).toString("base64url")}`;
-	await withClient(database.url, async (client) => {
+	const secret = await withClient(database.url, async (client) => {
 		await insertTeam(client, teamId, { admissionWaitMs: 0 });
 		await insertBudget(client, { teamId, limit });
-		await client.query("INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, created_by) VALUES ($1, $2, '', $3, 'test')", [
-			`key_${teamId}`,
-			createHash("sha256").update(secret).digest(),
-			teamId,
-		]);
+		return insertKey(client, teamId);
 	});
 	const resolved = await gateway.authority.resolveKey(secret);
 	return resolved.kind === "known" ? resolved.key : expect.fail(resolved.message);

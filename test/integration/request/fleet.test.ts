@@ -1,11 +1,10 @@
-import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
-import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { insertBudget, insertKey, insertTeam, withClient } from "#test/support/authority-rows.ts";
 import { type CuttableProxy, openCuttableProxy } from "#test/support/cuttable-proxy.ts";
 import { type FleetAnswer, type FleetCall, FleetProcess } from "#test/support/fleet.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
@@ -55,15 +54,10 @@ type Team = { readonly secret: string; readonly teamId: string };
 
 async function createTeam(limit: bigint, policy: Record<string, unknown> = {}): Promise<Team> {
 	const teamId = `team${++number}`;
-	const secret = `tg-${randomBytes(32).toString("base64url")}`;
-	await withClient(database.url, async (client) => {
+	const secret = await withClient(database.url, async (client) => {
 		await insertTeam(client, teamId, policy);
-		await client.query("INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, created_by) VALUES ($1, $2, '', $3, 'test')", [
-			`key_${teamId}`,
-			createHash("sha256").update(secret).digest(),
-			teamId,
-		]);
 		await insertBudget(client, { teamId, limit, windowKind: "lifetime" });
+		return insertKey(client, teamId);
 	});
 	return { secret, teamId };
 }

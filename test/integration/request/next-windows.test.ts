@@ -1,7 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { insertBudget, insertKey, insertTeam, withClient } from "#test/support/authority-rows.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
 import { until } from "#test/support/until.ts";
@@ -22,14 +21,8 @@ const one = <Row extends Record<string, unknown>>(sql: string, values: unknown[]
 
 /** A team of two budgets whose windows end within seconds. */
 async function createTeam(teamId: string, secondsLeft: number): Promise<string> {
-	const secret = `tg-${randomBytes(32).toString("base64url")}`;
-	await withClient(database.url, async (client) => {
+	return withClient(database.url, async (client) => {
 		await insertTeam(client, teamId);
-		await client.query("INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, created_by) VALUES ($1, $2, '', $3, 'test')", [
-			`key_${teamId}`,
-			createHash("sha256").update(secret).digest(),
-			teamId,
-		]);
 		for (const windowKind of ["day", "hour"]) {
 			const budgetId = await insertBudget(client, { teamId, limit: 1_000_000n, windowKind });
 			await client.query("SELECT tollgate.open_window($1)", [budgetId]);
@@ -37,8 +30,8 @@ async function createTeam(teamId: string, secondsLeft: number): Promise<string> 
 		await client.query("UPDATE tollgate.budget_window SET ends_at = clock_timestamp() + $1 * interval '1 second' WHERE ends_at > clock_timestamp()", [
 			secondsLeft,
 		]);
+		return insertKey(client, teamId);
 	});
-	return secret;
 }
 
 const BOUNDARY_PASSED =

@@ -1,7 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { Admission, Attempt } from "#activities/request/port.ts";
-import { insertBudget, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { insertBudget, insertKey, insertTeam, withClient } from "#test/support/authority-rows.ts";
 import { type CuttableProxy, openCuttableProxy } from "#test/support/cuttable-proxy.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
@@ -38,17 +37,11 @@ afterAll(async () => {
 
 async function createTeam(limit: bigint, policy: Record<string, unknown>): Promise<string> {
 	const teamId = `team${++number}`;
-	const secret = `tg-${randomBytes(32).toString("base64url")}`;
-	await withClient(database.url, async (client) => {
+	return withClient(database.url, async (client) => {
 		await insertTeam(client, teamId, { admissionWaitMs: 0, ...policy });
-		await client.query("INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, created_by) VALUES ($1, $2, '', $3, 'test')", [
-			`key_${teamId}`,
-			createHash("sha256").update(secret).digest(),
-			teamId,
-		]);
 		await insertBudget(client, { teamId, limit });
+		return insertKey(client, teamId);
 	});
-	return secret;
 }
 
 async function startGateway(): Promise<TestGateway> {

@@ -1,32 +1,23 @@
-import { createHash, randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Admission } from "#activities/request/port.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
-import { insertTeam, withClient } from "#test/support/authority-rows.ts";
-import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { startTestGateway, type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
+import { insertKey, insertTeam, withClient } from "#test/support/authority-rows.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
+import { type TestGateway, testBound, testCall } from "#test/support/request-authority.ts";
+import { identify, openRequestStand, type RequestStand } from "#test/support/request-stand.ts";
 
 /** What a gateway makes of observed budgets, lines that need approval and lines that degrade, on real PostgreSQL. */
-let database: TestDatabase;
-let gateways: TestGateway[] = [];
-let number = 0;
+let stand: RequestStand;
 
 beforeAll(async () => {
-	database = await createTestDatabase();
+	stand = await openRequestStand();
 });
 
-afterEach(async () => {
-	await Promise.all(gateways.map((gateway) => gateway.close()));
-	gateways = [];
-});
+afterEach(() => stand.closeGateways());
 
-afterAll(() => database.close());
+afterAll(() => stand.close());
 
 const SELECTOR = { dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day" } as const;
-const DEFINITION: BudgetDefinition = {
-	...SELECTOR,
-	...{ timeZone: "UTC", weekStart: 1, fiscalYearStart: 1, limitAmount: "1000", mode: "enforce", thresholds: [] },
-};
 
 type Team = {
 	readonly teamId: string;
@@ -36,39 +27,32 @@ type Team = {
 };
 
 async function createTeam(rules: Partial<BudgetDefinition>): Promise<Team> {
-	const teamId = `team${++number}`;
-	const secret = `tg-${randomBytes(32).toString("base64url")}`;
+	const teamId = stand.newName("team");
 	let revision = 0;
-	const sql = (text: string, values: unknown[]) => withClient(database.url, (client) => client.query(text, values));
+	const sql = (text: string, values: unknown[]) => withClient(stand.databaseUrl, (client) => client.query(text, values));
 	const define = async (changes: Partial<BudgetDefinition>): Promise<void> => {
-		await sql("SELECT tollgate.apply_policy($1, $2, 'test', $3, '[]')", [teamId, ++revision, JSON.stringify([{ ...DEFINITION, ...changes }])]);
+		await sql("SELECT tollgate.apply_policy($1, $2, 'test', $3, '[]')", [
+			teamId,
+			++revision,
+			JSON.stringify([{ ...DAILY_BUDGET, thresholds: [], ...changes }]),
+		]);
 	};
 	const approve = async (amount: number): Promise<void> => {
 		const open = "SELECT starts_at FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE b.team_id = $1";
 		await sql(`SELECT tollgate.approve_line($1, $2, 'boss', $3, (${open}), $4)`, [teamId, ++revision, SELECTOR, amount]);
 	};
-	await withClient(database.url, (client) => insertTeam(client, teamId, { admissionWaitMs: 0 }));
-	await sql("INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, created_by) VALUES ($1, $2, '', $3, 'test')", [
-		`key_${teamId}`,
-		createHash("sha256").update(secret).digest(),
-		teamId,
-	]);
+	const secret = await withClient(stand.databaseUrl, async (client) => {
+		await insertTeam(client, teamId, { admissionWaitMs: 0 });
+		return insertKey(client, teamId);
+	});
 	await define(rules);
 	return { teamId, secret, define, approve };
 }
 
-async function start(): Promise<TestGateway> {
-	const gateway = await startTestGateway(database.url, `lined-${++number}`);
-	gateways.push(gateway);
-	return gateway;
-}
-
 /** Asks as the pipeline does: a call that a line degrades is asked for again as what serves it. */
 async function call(gateway: TestGateway, team: Team, cost: bigint, { model = "test-model", floor }: { model?: string; floor?: number } = {}) {
-	const key = await gateway.authority.resolveKey(team.secret);
-	if (key.kind === "refused") throw new Error(key.message);
 	const path = [model];
-	let input = { ...testCall(key.key, testBound(cost, floor)), model };
+	let input = { ...testCall(await identify(gateway, team.secret), testBound(cost, floor)), model };
 	let admission: Admission = await gateway.authority.admit(input);
 	while (admission.kind === "refused" && admission.servedAs !== undefined) {
 		path.push(admission.servedAs.served);
@@ -87,7 +71,7 @@ const codes = async (gateway: TestGateway, team: Team, costs: readonly bigint[])
 describe("an observed budget", () => {
 	it("lets everything pass, and says of each call what it would have refused, with the numbers that prove it", async () => {
 		const team = await createTeam({ mode: "observe" });
-		const gateway = await start();
+		const gateway = await stand.start();
 		expect(
 			await codes(
 				gateway,
@@ -104,14 +88,14 @@ describe("an observed budget", () => {
 
 	it("clamps nothing, and tells no caller what is left of it", async () => {
 		const team = await createTeam({ mode: "observe" });
-		const { admission } = await call(await start(), team, 5_000n, { floor: 10 });
+		const { admission } = await call(await stand.start(), team, 5_000n, { floor: 10 });
 		expect(admission).toMatchObject({ kind: "admitted", attempt: { clampedOutputTokens: undefined, budgetLeftNanoUsd: undefined, reservedNanoUsd: 5_000n } });
 	});
 
 	it("costs no round trip that an enforced one does not, past its limit neither", async () => {
 		const grantsFor = async (mode: BudgetDefinition["mode"], limitAmount: string): Promise<number> => {
 			const team = await createTeam({ mode, limitAmount });
-			const gateway = await start();
+			const gateway = await stand.start();
 			await codes(
 				gateway,
 				team,
@@ -126,7 +110,7 @@ describe("an observed budget", () => {
 
 	it("stops new calls when it is enforced with more spent than its limit, and none before it is observed again", async () => {
 		const team = await createTeam({ mode: "observe" });
-		const gateway = await start();
+		const gateway = await stand.start();
 		await codes(gateway, team, [900n, 900n]);
 		await team.define({ mode: "enforce" });
 		await expect.poll(async () => (await call(gateway, team, 1n)).code, { timeout: 5_000 }).toBe("budget.exceeded");
@@ -139,7 +123,7 @@ describe("an observed budget", () => {
 describe("a line that needs approval", () => {
 	it("stops spend with a code of its own that says whom to ask, until it is approved", async () => {
 		const team = await createTeam({ thresholds: [{ action: "needApproval", at: { basisPoints: 5000 } }] });
-		const gateway = await start();
+		const gateway = await stand.start();
 		expect(await codes(gateway, team, [400n, 200n])).toEqual(["admitted", "budget.needs_approval"]);
 		const { admission } = await call(gateway, team, 200n);
 		expect(admission).toMatchObject({
@@ -158,7 +142,7 @@ describe("a line that degrades", () => {
 
 	it("serves a call beyond it by another alias, in one ask where the lease is known; other models are untouched", async () => {
 		const team = await createTeam({ thresholds: [degrade("500", { dear: "cheap" })] });
-		const gateway = await start();
+		const gateway = await stand.start();
 		expect(await call(gateway, team, 450n, { model: "dear" })).toMatchObject({ path: ["dear"], code: "admitted" });
 		expect(await call(gateway, team, 60n, { model: "dear" })).toMatchObject({ path: ["dear", "cheap"], code: "admitted" });
 		const before = gateway.authority.counters.grants;
@@ -171,7 +155,7 @@ describe("a line that degrades", () => {
 
 	it("of several the highest reached holds, and the limit goes on to stop", async () => {
 		const team = await createTeam({ thresholds: [degrade("300", { dear: "middle" }), degrade("600", { dear: "cheap", middle: "cheap" })] });
-		const gateway = await start();
+		const gateway = await stand.start();
 		expect((await call(gateway, team, 300n, { model: "dear" })).path).toEqual(["dear"]);
 		expect((await call(gateway, team, 300n, { model: "dear" })).path).toEqual(["dear", "middle"]);
 		expect((await call(gateway, team, 300n, { model: "dear" })).path).toEqual(["dear", "middle", "cheap"]);
@@ -180,7 +164,7 @@ describe("a line that degrades", () => {
 
 	it("holds between gateways: what is granted beyond it on one is not used for the dear model on another", async () => {
 		const team = await createTeam({ thresholds: [degrade("500", { dear: "cheap" })] });
-		const [one, two] = [await start(), await start()];
+		const [one, two] = [await stand.start(), await stand.start()];
 		expect((await call(one, team, 700n, { model: "other" })).code).toBe("admitted");
 		expect(await call(two, team, 10n, { model: "dear" })).toMatchObject({ path: ["dear", "cheap"], code: "admitted" });
 	});
