@@ -1,42 +1,31 @@
-import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decideIncrease, listIncreases, readIncrease, requestIncrease } from "#activities/administration/increases.ts";
 import type { Administration } from "#activities/administration/port.ts";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import { type BudgetRole, startBudgetRole } from "../../../workers/budget.ts";
-import { type CuttableProxy, openCuttableProxy } from "../../support/cuttable-proxy.ts";
+import type { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { BudgetRole } from "../../../workers/budget.ts";
+import { type CuttableGovernance, openCuttableGovernance, untilAnswered } from "../../support/cuttable-governance.ts";
+import type { CuttableProxy } from "../../support/cuttable-proxy.ts";
 import { chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "../../support/gateway-process.ts";
 import { openTestPool, type TestPool } from "../../support/pool.ts";
-import { startTestTemporal, type TestTemporal } from "../../support/temporal.ts";
 import { until } from "../../support/until.ts";
 
 /** A gateway that spends, a worker that governs, a real PostgreSQL, and a Temporal that can be cut off. */
 let stand: GatewayStand;
 let gateway: GatewayProcess;
 let connections: TestPool;
-let temporal: TestTemporal;
+let governance: CuttableGovernance;
 let proxy: CuttableProxy;
 let role: BudgetRole;
 
 beforeAll(async () => {
-	[stand, temporal] = await Promise.all([openGatewayStand({ windowKind: "lifetime" }), startTestTemporal()]);
+	stand = await openGatewayStand({ windowKind: "lifetime" });
 	connections = openTestPool(stand.database.url);
-	proxy = await openCuttableProxy(Number(temporal.address.split(":")[1]));
-	const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-	role = await startBudgetRole({
-		databaseUrl: stand.database.url,
-		temporalAddress: `127.0.0.1:${proxy.port}`,
-		temporalNamespace: "default",
-		log,
-		metrics: new Registry(),
-	});
-	[gateway] = await Promise.all([stand.start("raises"), role.polls]);
+	[gateway, governance] = await Promise.all([stand.start("raises"), openCuttableGovernance(stand.database.url)]);
+	({ proxy, role } = governance);
 }, 120_000);
 
 afterAll(async () => {
-	await role?.stop();
-	await proxy?.close();
-	await temporal?.close();
+	await governance?.close();
 	await connections?.close();
 	await stand?.close();
 });
@@ -45,21 +34,6 @@ const as = (adminName: string): Administration => ({ database: connections.pool,
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
 /** Less than one call of `chat` can cost. */
 const LITTLE = 100_000n;
-
-async function untilAnswered<Value>(what: string, ask: () => Promise<Value>): Promise<Value> {
-	return until(
-		what,
-		async () => {
-			try {
-				return await ask();
-			} catch (error) {
-				if (error instanceof CostControlError && error.code === "governance.unreachable") return undefined;
-				throw error;
-			}
-		},
-		60_000,
-	);
-}
 
 test("approved money is spent at once and ends on its date without Temporal; the workflow says so when it is back, and the books are in order", async () => {
 	const { teamId, key } = await stand.team(LITTLE, { admissionWaitMs: 0 });

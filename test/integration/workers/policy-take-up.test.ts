@@ -1,54 +1,39 @@
-import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { setBudget } from "#activities/administration/budgets.ts";
 import type { Administration } from "#activities/administration/port.ts";
 import { readCurrentPolicy } from "#activities/policy/read-policy.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { mergePolicy } from "#domain/policy/merge-policy.ts";
 import { type TeamBudgetStatus, teamBudgetWorkflowId } from "#workflows/team-budget/messages.ts";
-import { type BudgetRole, startBudgetRole } from "../../../workers/budget.ts";
+import type { BudgetRole } from "../../../workers/budget.ts";
 import { withClient } from "../../support/authority-rows.ts";
-import { type CuttableProxy, openCuttableProxy } from "../../support/cuttable-proxy.ts";
+import { type CuttableGovernance, openCuttableGovernance, untilStatus as untilStatusOf } from "../../support/cuttable-governance.ts";
+import type { CuttableProxy } from "../../support/cuttable-proxy.ts";
 import { applyPolicy, policyContext } from "../../support/policy.ts";
 import { openTestPool, type TestPool } from "../../support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { startTestTemporal, type TestTemporal } from "../../support/temporal.ts";
-import { until } from "../../support/until.ts";
 
 /** A policy document is in force without Temporal; the teams' workflows take it up when they are told. Real PostgreSQL, real Temporal. */
 let database: TestDatabase;
 let connections: TestPool;
-let temporal: TestTemporal;
+let governance: CuttableGovernance;
 let proxy: CuttableProxy;
 let role: BudgetRole;
 let administration: Administration;
-const errors: string[] = [];
 
 beforeAll(async () => {
 	database = await createTestDatabase();
 	connections = openTestPool(database.url);
-	temporal = await startTestTemporal();
-	proxy = await openCuttableProxy(Number(temporal.address.split(":")[1]));
-	const log = { info: () => undefined, warn: () => undefined, error: (_fields: unknown, message?: string) => void errors.push(message ?? "") };
-	role = await startBudgetRole({
-		databaseUrl: database.url,
-		temporalAddress: `127.0.0.1:${proxy.port}`,
-		temporalNamespace: "default",
-		log,
-		metrics: new Registry(),
-	});
-	await role.polls;
+	governance = await openCuttableGovernance(database.url);
+	({ proxy, role } = governance);
 	administration = { database: connections.pool, governor: role.governance, adminName: "bob" };
 }, 120_000);
 
 afterAll(async () => {
-	await role?.stop();
-	await proxy?.close();
-	await temporal?.close();
+	await governance?.close();
 	await connections?.close();
 	await database?.close();
-	expect(errors).toEqual([]);
+	expect(governance.errors).toEqual([]);
 });
 
 const ofTeam = (team: string, budgets: Readonly<Record<string, number>>): string =>
@@ -68,21 +53,8 @@ async function newTeam(teamId: string): Promise<void> {
 	await setBudget(administration, { teamId, windowKind: "month", limitUsd: "10" });
 }
 
-/** A worker that comes back takes a moment to answer. */
 const untilStatus = (teamId: string, what: string, isSo: (status: TeamBudgetStatus) => boolean): Promise<TeamBudgetStatus> =>
-	until(
-		what,
-		async () => {
-			try {
-				const status = await role.governance.status(teamId);
-				return isSo(status) && status;
-			} catch (error) {
-				if (error instanceof CostControlError && error.code === "governance.unreachable") return undefined;
-				throw error;
-			}
-		},
-		60_000,
-	);
+	untilStatusOf(role, teamId, what, isSo);
 
 const limitsOf = (status: TeamBudgetStatus) => Object.fromEntries(status.budgets.map(({ definition }) => [definition.windowKind, definition.limitAmount]));
 
@@ -148,5 +120,5 @@ test("an archived team's workflow learns that it has no budget left, and idles",
 	await apply(ofTeam("kept", { month: 1 }), true);
 	const status = await untilStatus("archived", "the end of its budgets in the workflow", ({ budgets }) => budgets.length === 0);
 	expect([status.waitingEffects, status.refusedChange]).toEqual([0, null]);
-	expect((await temporal.client.workflow.getHandle(teamBudgetWorkflowId("archived")).describe()).status.name).toBe("RUNNING");
+	expect((await governance.temporal.client.workflow.getHandle(teamBudgetWorkflowId("archived")).describe()).status.name).toBe("RUNNING");
 }, 60_000);

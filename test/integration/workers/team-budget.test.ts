@@ -1,43 +1,35 @@
-import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { setBudget } from "#activities/administration/budgets.ts";
 import type { Administration } from "#activities/administration/port.ts";
 import { freezeTeam } from "#activities/administration/teams.ts";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { TEAM_BUDGET_WORKFLOW, type TeamBudgetStatus, teamBudgetWorkflowId } from "#workflows/team-budget/messages.ts";
-import { type BudgetRole, startBudgetRole } from "../../../workers/budget.ts";
+import type { BudgetRole } from "../../../workers/budget.ts";
 import { askTeamWorkflows } from "../../../workers/chain-witnesses.ts";
-import { type CuttableProxy, openCuttableProxy } from "../../support/cuttable-proxy.ts";
+import { type CuttableGovernance, openCuttableGovernance, untilAnswered, untilStatus as untilStatusOf } from "../../support/cuttable-governance.ts";
+import type { CuttableProxy } from "../../support/cuttable-proxy.ts";
+import { DAILY_BUDGET } from "../../support/daily-budget.ts";
 import { openTestPool, type TestPool } from "../../support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { startTestTemporal, type TestTemporal } from "../../support/temporal.ts";
 import { until } from "../../support/until.ts";
 
 /** Workflow, worker and publisher on a real PostgreSQL and a real Temporal that can be cut off. */
 let database: TestDatabase;
 let connections: TestPool;
-let temporal: TestTemporal;
+let governance: CuttableGovernance;
 let proxy: CuttableProxy;
 let role: BudgetRole;
 let administration: Administration;
-const metrics = new Registry();
-const errors: string[] = [];
 
 beforeAll(async () => {
 	database = await createTestDatabase();
 	connections = openTestPool(database.url);
-	temporal = await startTestTemporal();
-	proxy = await openCuttableProxy(Number(temporal.address.split(":")[1]));
-	const log = { info: () => undefined, warn: () => undefined, error: (_fields: unknown, message?: string) => void errors.push(message ?? "") };
-	role = await startBudgetRole({ databaseUrl: database.url, temporalAddress: `127.0.0.1:${proxy.port}`, temporalNamespace: "default", log, metrics });
-	await role.polls;
+	governance = await openCuttableGovernance(database.url);
+	({ proxy, role } = governance);
 	administration = { database: connections.pool, governor: role.governance, adminName: "ada" };
 }, 120_000);
 
 afterAll(async () => {
-	await role?.stop();
-	await proxy?.close();
-	await temporal?.close();
+	await governance?.close();
 	await connections?.close();
 	await database?.close();
 });
@@ -65,23 +57,8 @@ async function post(windowId: string, amounts: { posted: number; overrun?: numbe
 	);
 }
 
-/** A worker that comes back takes a moment to answer. */
-const untilAnswered = <Value>(what: string, ask: () => Promise<Value | false>): Promise<Value> =>
-	until(
-		what,
-		async () => {
-			try {
-				return await ask();
-			} catch (error) {
-				if (error instanceof CostControlError && error.code === "governance.unreachable") return undefined;
-				throw error;
-			}
-		},
-		60_000,
-	);
-
-const untilStatus = (teamId: string, what: string, isSo: (status: TeamBudgetStatus) => boolean): Promise<boolean> =>
-	untilAnswered(what, async () => isSo(await role.governance.status(teamId)));
+const untilStatus = (teamId: string, what: string, isSo: (status: TeamBudgetStatus) => boolean): Promise<TeamBudgetStatus> =>
+	untilStatusOf(role, teamId, what, isSo);
 
 const eventsOf = async (teamId: string): Promise<string[]> =>
 	(await connections.pool.query<{ event: string }>("SELECT event FROM tollgate.governance_event WHERE team_id = $1 ORDER BY at", [teamId])).rows.map(
@@ -124,25 +101,19 @@ describe("a change that PostgreSQL refuses for what it says", () => {
 	test("is given up and announced; what comes after it is carried out, and the state is PostgreSQL's again", async () => {
 		const windowId = await newTeam("refused");
 		await connections.pool.query("ALTER TABLE tollgate.budget ADD CONSTRAINT unlucky CHECK (limit_amount <> 13)");
-		const daily = {
-			dimension: "team",
-			dimensionValue: "",
-			unit: "nano_usd",
-			windowKind: "lifetime",
-			timeZone: "UTC",
-			weekStart: 1,
-			fiscalYearStart: 1,
-			mode: "enforce",
-			thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }],
-		} as const;
 		const set = (limitAmount: string) =>
-			role.governance.applyPolicy("refused", { mode: "patch", set: [{ ...daily, limitAmount }], remove: [], requestedBy: "ada" });
+			role.governance.applyPolicy("refused", {
+				mode: "patch",
+				set: [{ ...DAILY_BUDGET, windowKind: "lifetime", limitAmount }],
+				remove: [],
+				requestedBy: "ada",
+			});
 		await set("13");
 		await until("the announcement", async () => (await eventsOf("refused")).includes("change.refused"));
 		await untilStatus("refused", "the limit in force", ({ budgets, mustReread }) => !mustReread && budgets[0]?.definition.limitAmount === "1000");
 		expect((await role.governance.status("refused")).refusedChange).toMatchObject({ requestedBy: "ada", problem: expect.stringContaining("23514") });
-		expect(errors).toContain("change.refused of team refused");
-		expect(await metrics.metrics()).toContain('tollgate_threshold_events_total{event="change.refused"} 1');
+		expect(governance.errors).toContain("change.refused of team refused");
+		expect(await governance.metrics.metrics()).toContain('tollgate_threshold_events_total{event="change.refused"} 1');
 		await post(windowId, { posted: 900 });
 		await until("the warning", async () => (await eventsOf("refused")).includes("threshold.warn.fired"));
 		await set("2000");
@@ -185,6 +156,7 @@ describe("the team workflows as witnesses of the chains", () => {
 	test("one whose worker is away and one whose workflow was deleted leave the others' testimony", async () => {
 		for (const teamId of ["heard", "deleted"]) await newTeam(teamId);
 		await tellHead("heard");
+		const { temporal } = governance;
 		const { client } = temporal;
 		await client.workflow.start(TEAM_BUDGET_WORKFLOW, { workflowId: teamBudgetWorkflowId("unserved"), taskQueue: "nobody-polls-this", args: [] });
 		const workflowExecution = { workflowId: teamBudgetWorkflowId("deleted") };
