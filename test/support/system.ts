@@ -131,6 +131,9 @@ export type VerifyReport = {
 	readonly pendingPastTime: number;
 };
 
+/** What `verify` says of books in which nothing is wrong, open or guessed. */
+export const BOOKS_IN_ORDER = { ok: true, overspendNanoUsd: "0", falseRefusals: 0, duplicated: 0, lost: 0, unresolved: 0, pendingPastTime: 0 } as const;
+
 /** `tollgate verify --json --provider-log …`, with its exit code checked against what it says. */
 export async function verify(system: System, more: readonly string[] = []): Promise<VerifyReport> {
 	const { simulatedProvider } = system.endpoints();

@@ -6,23 +6,9 @@ import { insertBudget } from "#test/support/authority-rows.ts";
 import { type Random, randomFrom } from "#test/support/model-histories.ts";
 import { openTestPool, type TestPool } from "#test/support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { AWKWARD_ZONES as ZONES } from "#test/support/time-zones.ts";
 
 /** PostgreSQL's windows against domain/budget/window.ts: what the authority books in and what the workflow announces is one thing. */
-const ZONES = [
-	"UTC",
-	"Europe/Berlin",
-	"America/New_York",
-	"America/Havana",
-	"Africa/Cairo",
-	"Asia/Beirut",
-	"Asia/Kathmandu",
-	"Australia/Lord_Howe",
-	"Pacific/Apia",
-	"Pacific/Chatham",
-	"America/St_Johns",
-	"America/Santiago",
-	"Asia/Tokyo",
-];
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const FIRST_MS = Date.UTC(2020, 0, 1);

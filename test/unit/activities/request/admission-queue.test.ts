@@ -3,29 +3,14 @@ import type { Authority, GrantedItem, GrantReply } from "#activities/authority/p
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
+import { heldElsewhereItem } from "#test/support/granted-item.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
 /** A gateway without money, on an authority and a clock that the test plays: 60 of 100 are held by another gateway. */
 function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean, isServed = false) {
 	const clock = { nowMs: 0 };
 	let asked = 0;
-	const item: GrantedItem = {
-		...{
-			budgetId: "1",
-			windowId: "11",
-			seq: "1",
-			limit: 100n,
-			stop: 100n,
-			granted: 60n,
-			isFrozen: false,
-			isOverrun: false,
-			isObserved: false,
-			needsApproval: false,
-		},
-		...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
-		...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, heldUntil: null, claimId: 5n, leastAnswered: 5n },
-		...changes,
-	};
+	const item = heldElsewhereItem(changes);
 	const grant = async (): Promise<GrantReply> => {
 		asked++;
 		await new Promise((resolve) => setImmediate(resolve)); // a round trip lets the rest go on

@@ -3,6 +3,7 @@ import type { Authority, GrantedItem, GrantReply, GrantRequest } from "#activiti
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
+import { heldElsewhereItem } from "#test/support/granted-item.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
 /** How a queue asks an authority that answers when, and what, the test says. Nothing is ever granted. */
@@ -48,26 +49,7 @@ function openQueue() {
 	return { clock, asked, seen, book, queue, admit };
 }
 
-/** 60 of 100 are held by another gateway, which was asked for it by claim 5. */
-const item = (changes: Partial<GrantedItem>): GrantedItem => ({
-	...{
-		budgetId: "1",
-		windowId: "11",
-		seq: "1",
-		limit: 100n,
-		stop: 100n,
-		granted: 60n,
-		isFrozen: false,
-		isOverrun: false,
-		isObserved: false,
-		needsApproval: false,
-	},
-	...{ leaseGranted: 0n, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
-	...{ posted: 0n, heldElsewhere: 60n, heldUnreachable: 0n, heldUntil: null, claimId: 5n, leastAnswered: 5n },
-	...changes,
-});
-
-const reply = (changes: Partial<GrantedItem>): GrantReply => ({ served: [false], items: [item(changes)], revision: 0n, claims: [] });
+const reply = (changes: Partial<GrantedItem>): GrantReply => ({ served: [false], items: [heldElsewhereItem(changes)], revision: 0n, claims: [] });
 
 it("asks once at a time: calls that come meanwhile go together with the next grant", async () => {
 	const { asked, admit } = openQueue();
@@ -117,7 +99,7 @@ it("lets so many calls wait, and refuses those beyond as an overload", async () 
 });
 
 /** Of its 20 granted all are idle. */
-const LEASED = item({ granted: 80n, leaseGranted: 20n });
+const LEASED = heldElsewhereItem({ granted: 80n, leaseGranted: 20n });
 
 it("says what it holds in the present window, with lookahead for eight such calls", () => {
 	const { asked, book, admit } = openQueue();
