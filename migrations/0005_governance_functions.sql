@@ -28,6 +28,7 @@ CREATE TABLE tollgate.totals_told (
   told_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 CREATE INDEX governance_event_team_at ON tollgate.governance_event (team_id, at);
+CREATE INDEX budget_window_end ON tollgate.budget_window (budget_id, ends_at);
 CREATE INDEX refusal_at ON tollgate.refusal USING brin (at);
 -- Counting a window's refusals, and finding its newest, however many its team has in others.
 CREATE INDEX refusal_window ON tollgate.refusal (window_id, window_seq) WHERE code IN ('budget.exceeded', 'budget.overrun', 'budget.needs_approval') AND NOT is_observed;
@@ -253,14 +254,18 @@ LANGUAGE sql STABLE AS $$
     CASE WHEN isfinite(w.ends_at) THEN floor(extract(epoch FROM w.ends_at) * 1000)::float8 END,
     w.limit_amount, w.stop_amount, w.approved_amount, w.is_observed, w.granted, coalesce(l.posted, 0)::bigint, coalesce(l.pending, 0)::bigint, coalesce(l.overrun, 0)::bigint, l.leases, coalesce(l.version, 0)::bigint
   FROM tollgate.budget b
-  JOIN tollgate.budget_window w ON w.budget_id = b.id
+  LEFT JOIN tollgate.totals_told t ON t.team_id = coalesce(b.team_id, '@organization')
+  -- A subquery of its own (OFFSET 0), so that each budget's last windows are found by the index: years of ended ones are never read.
+  CROSS JOIN LATERAL (
+    SELECT * FROM tollgate.budget_window y
+    WHERE y.budget_id = b.id AND y.ends_at > CASE WHEN p_team IS NULL THEN coalesce(t.told_at, '-infinity') ELSE statement_timestamp() END - p_grace
+    OFFSET 0
+  ) w
   CROSS JOIN LATERAL (
     SELECT sum(x.posted) AS posted, sum(x.granted - x.returned - x.posted) AS pending, sum(x.overrun) AS overrun,
       count(*) FILTER (WHERE x.granted - x.returned - x.posted > 0) AS leases, sum(x.version) AS version
     FROM tollgate.lease x WHERE x.window_id = w.id
   ) l
-  LEFT JOIN tollgate.totals_told t ON t.team_id = coalesce(b.team_id, '@organization')
   WHERE b.deleted_at IS NULL AND (p_team IS NULL OR coalesce(b.team_id, '@organization') = p_team)
-    AND NOT (w.is_ahead AND w.starts_at > clock_timestamp())
-    AND w.ends_at > CASE WHEN p_team IS NULL THEN coalesce(t.told_at, '-infinity') ELSE clock_timestamp() END - p_grace
+    AND NOT (w.is_ahead AND w.starts_at > statement_timestamp())
 $$;

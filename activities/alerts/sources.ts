@@ -61,15 +61,15 @@ const counted = (since: string, until: string, most: number) => `(
 	SELECT count(*)::int FROM (
 		SELECT 1 FROM tollgate.refusal r WHERE r.team_id = t.team_id AND r.at > ${since} AND r.at <= ${until} LIMIT ${most}
 	) capped)`;
-const hoursAgo = (hours: string) => `clock_timestamp() - interval '${BURST_MINUTES} minutes' - ${hours} * interval '1 hour'`;
+const hoursAgo = (hours: string) => `statement_timestamp() - interval '${BURST_MINUTES} minutes' - ${hours} * interval '1 hour'`;
 
-/** Teams that were refused in the last minute, or of whose burst somebody was told. What is usual is counted only where it is asked for. */
-const REFUSED_TEAMS = `
-	SELECT t.team_id, b.alert_key AS standing_key, ${counted(`clock_timestamp() - interval '${BURST_MINUTES} minutes'`, "clock_timestamp()", LATELY_COUNTED_MAX)} AS lately,
-		${counted(`clock_timestamp() - interval '${QUIET_MINUTES} minutes'`, "clock_timestamp()", BURST_REFUSALS)} AS within_quiet_time,
+/** By the indexes on `at`, so statement_timestamp: clock_timestamp may differ from row to row. Teams that were refused in the last minute, or of whose burst somebody was told. What is usual is counted only where it is asked for. */
+export const REFUSED_TEAMS = `
+	SELECT t.team_id, b.alert_key AS standing_key, ${counted(`statement_timestamp() - interval '${BURST_MINUTES} minutes'`, "statement_timestamp()", LATELY_COUNTED_MAX)} AS lately,
+		${counted(`statement_timestamp() - interval '${QUIET_MINUTES} minutes'`, "statement_timestamp()", BURST_REFUSALS)} AS within_quiet_time,
 		(SELECT coalesce(max(a.seq), 0) FROM tollgate.alert a WHERE a.team_id = t.team_id AND a.subject = '' AND a.kind = 'refusals.burst') AS earlier
 	FROM (
-		SELECT team_id FROM tollgate.refusal WHERE at > clock_timestamp() - interval '1 minute'
+		SELECT team_id FROM tollgate.refusal WHERE at > statement_timestamp() - interval '1 minute'
 		UNION SELECT team_id FROM tollgate.alert WHERE kind = 'refusals.burst' AND is_firing AND resolved_at IS NULL
 	) t
 	LEFT JOIN tollgate.alert b ON b.team_id = t.team_id AND b.subject = '' AND b.kind = 'refusals.burst' AND b.is_firing AND b.resolved_at IS NULL`;

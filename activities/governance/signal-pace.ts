@@ -6,7 +6,7 @@ export const SIGNALS_PER_SECOND = 50;
 
 const ORDINARY_SIGNALS_PER_SECOND = 40;
 
-/** A little above a second: what leaves evenly does not arrive evenly, and Temporal is to see no more either. */
+/** A little above a second: signals do not take equally long to arrive, and Temporal is to see no more either. */
 const SPAN_MS = 1_005;
 
 export class SignalPace {

@@ -11,8 +11,8 @@ import type { TeamSnapshot, TotalsSource } from "./totals-source.ts";
 
 /**
  * One publisher in the whole system (advisory lock) tells each team's workflow its absolute totals: at most once
- * per team and second, 50 a second in all, crossings first (money-path §9). It looks four times a second and tells as
- * long as the next look is not due, so that a crossing waits for no more than that behind what moved. With Temporal away
+ * per team and second, 50 a second in all, crossings first (money-path §9). It looks four times a second, less often where
+ * many teams make looking slow, and tells as long as the next look is not due, so that a crossing waits for no more than that behind what moved. With Temporal away
  * nothing is lost: what was not accepted is due again, and absolute totals catch up in one signal.
  */
 export type TotalsPublisherOptions = {
@@ -23,11 +23,14 @@ export type TotalsPublisherOptions = {
 	readonly now: () => number;
 	/** Resolves after so long; default: a timer. */
 	readonly wait?: (ms: number) => Promise<unknown>;
-	/** From one look to the next. Default 250 ms: a crossing is told well within 2 s. */
+	/** From one look to the next, at least. Default 250 ms: a crossing is told well within 2 s. */
 	readonly intervalMs?: number;
 };
 
 const DEFAULT_INTERVAL_MS = 250;
+/** Looking takes at most a quarter of the time, as long as there is a look a second. */
+const LOOK_SHARE = 4;
+const INTERVAL_MAX_MS = 1_000;
 const SIGNALS_IN_FLIGHT_MAX = 8;
 const OPENING_BALANCE_INTERVAL_MS = 5_000;
 /** Far below the 20 minutes for which an ended window is told anyway. */
@@ -40,6 +43,7 @@ export class TotalsPublisher {
 	private readonly refusals = new Map<string, RefusalCounts>();
 	private readonly refusalSeenAt = new Map<string, number>();
 	private readonly pace = new SignalPace();
+	private lookTookMs = 0;
 	private isPublisher = false;
 	private isTemporalReachable = true;
 	private openingsRefreshedAt = Number.NEGATIVE_INFINITY;
@@ -75,7 +79,9 @@ export class TotalsPublisher {
 		try {
 			if (!(await this.takeRole())) return;
 			await this.refreshOpenings();
+			const beganAtMs = this.options.now();
 			const teams = await this.options.source.readTeams((windowId) => this.refusals.get(windowId) ?? NO_REFUSALS);
+			this.lookTookMs = this.options.now() - beganAtMs;
 			this.forgetGone(teams);
 			await this.publish(await this.withRefusals(teams));
 		} catch (error) {
@@ -85,7 +91,8 @@ export class TotalsPublisher {
 	}
 
 	private get intervalMs(): number {
-		return this.options.intervalMs ?? DEFAULT_INTERVAL_MS;
+		const { intervalMs = DEFAULT_INTERVAL_MS } = this.options;
+		return Math.max(intervalMs, Math.min(INTERVAL_MAX_MS, LOOK_SHARE * this.lookTookMs));
 	}
 
 	private async takeRole(): Promise<boolean> {
