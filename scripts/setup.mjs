@@ -2,7 +2,7 @@
 // anything is installed. All output goes to stderr, so that a command behind it keeps its stdout to itself.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -86,7 +86,15 @@ function isAbandoned(lockFile) {
 	}
 }
 
+/** `npm ci` empties the folder it installs into, and behind a link that is another one's. */
+function refuseLink() {
+	const folder = path.join(projectFolder, "node_modules");
+	if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink())
+		fail(`${folder} is a link, and installing here would empty the folder it leads to. Remove the link, then run the command again.`);
+}
+
 async function install(fingerprint) {
+	refuseLink();
 	say("installing packages from package-lock.json (about a minute the first time)");
 	const startedAt = Date.now();
 	const timer = setInterval(() => say(`still installing packages (${Math.round((Date.now() - startedAt) / 1000)} s)`), PROGRESS_EVERY_MS);
