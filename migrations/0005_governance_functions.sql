@@ -28,7 +28,9 @@ CREATE TABLE tollgate.totals_told (
   told_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 CREATE INDEX governance_event_team_at ON tollgate.governance_event (team_id, at);
-CREATE INDEX budget_window_end ON tollgate.budget_window (budget_id, ends_at);
+CREATE INDEX budget_window_last ON tollgate.budget_window (budget_id, ends_at);
+-- Block ranges, because a tree on the end alone would be taken for finding one budget's windows, and read those of all.
+CREATE INDEX budget_window_end ON tollgate.budget_window USING brin (ends_at);
 CREATE INDEX refusal_at ON tollgate.refusal USING brin (at);
 -- Counting a window's refusals, and finding its newest, however many its team has in others.
 CREATE INDEX refusal_window ON tollgate.refusal (window_id, window_seq) WHERE code IN ('budget.exceeded', 'budget.overrun', 'budget.needs_approval') AND NOT is_observed;
@@ -243,8 +245,8 @@ BEGIN
 END $$;
 
 -- Totals of every window that is open or ended within p_grace, in one snapshot: the sum of its lease rows, its version the
--- sum of their counters. p_team null = all. Epoch milliseconds; starts_at_ms 0 and ends_at_ms null stand for the infinities.
-CREATE FUNCTION tollgate.team_totals(p_team text, p_grace interval) RETURNS TABLE (
+-- sum of their counters. p_teams null = all; p_is_for_telling: what ended before its team was last told is left out instead. Epoch milliseconds; starts_at_ms 0 and ends_at_ms null stand for the infinities.
+CREATE FUNCTION tollgate.team_totals(p_teams text[], p_is_for_telling boolean, p_grace interval) RETURNS TABLE (
   team_id text, budget_id bigint, dimension text, dimension_value text, unit text, window_kind text, thresholds jsonb,
   window_id bigint, starts_at_ms float8, ends_at_ms float8, limit_amount bigint, stop_amount bigint, approved_amount bigint, is_observed boolean,
   granted bigint, posted bigint, pending bigint, overrun bigint, leases bigint, version bigint)
@@ -258,7 +260,7 @@ LANGUAGE sql STABLE AS $$
   -- A subquery of its own (OFFSET 0), so that each budget's last windows are found by the index: years of ended ones are never read.
   CROSS JOIN LATERAL (
     SELECT * FROM tollgate.budget_window y
-    WHERE y.budget_id = b.id AND y.ends_at > CASE WHEN p_team IS NULL THEN coalesce(t.told_at, '-infinity') ELSE statement_timestamp() END - p_grace
+    WHERE y.budget_id = b.id AND y.ends_at > CASE WHEN p_is_for_telling THEN coalesce(t.told_at, '-infinity') ELSE statement_timestamp() END - p_grace
     OFFSET 0
   ) w
   CROSS JOIN LATERAL (
@@ -266,6 +268,22 @@ LANGUAGE sql STABLE AS $$
       count(*) FILTER (WHERE x.granted - x.returned - x.posted > 0) AS leases, sum(x.version) AS version
     FROM tollgate.lease x WHERE x.window_id = w.id
   ) l
-  WHERE b.deleted_at IS NULL AND (p_team IS NULL OR coalesce(b.team_id, '@organization') = p_team)
+  WHERE b.deleted_at IS NULL AND (p_teams IS NULL OR coalesce(b.team_id, '@organization') = ANY (p_teams))
     AND NOT (w.is_ahead AND w.starts_at > statement_timestamp())
+$$;
+
+-- Teams with a budget, an open or just ended window, a lease in one, or a decision to freeze written by a transaction that `p_horizon`
+-- does not cover: pg_snapshot_xmin of an earlier look, below which everything was committed and seen. More than those is no harm.
+CREATE FUNCTION tollgate.moved_teams(p_horizon xid8, p_grace interval) RETURNS SETOF text
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce(b.team_id, '@organization') FROM (
+    SELECT w.budget_id FROM tollgate.budget_window w JOIN tollgate.lease l ON l.window_id = w.id
+    WHERE w.ends_at > statement_timestamp() - p_grace AND age(l.xmin) <= age(p_horizon::xid)
+    UNION
+    SELECT w.budget_id FROM tollgate.budget_window w WHERE w.ends_at > statement_timestamp() - p_grace AND age(w.xmin) <= age(p_horizon::xid)
+    UNION
+    SELECT x.id FROM tollgate.budget x WHERE age(x.xmin) <= age(p_horizon::xid)
+  ) moved JOIN tollgate.budget b ON b.id = moved.budget_id
+  UNION
+  SELECT g.team_id FROM tollgate.team_governance g WHERE age(g.xmin) <= age(p_horizon::xid)
 $$;

@@ -22,9 +22,11 @@ const READ_BUDGETS = `
 	SELECT dimension, dimension_value, unit, window_kind, time_zone, week_start, fiscal_year_start, limit_amount, mode, thresholds
 	FROM tollgate.budget WHERE coalesce(team_id, '@organization') = $1 AND deleted_at IS NULL ORDER BY id`;
 /** The previous window is still reported while calls that were reserved in it may settle (maxCallMs plus a minute, and slack). */
+export const GRACE_MINUTES = 20;
+/** Of these teams (null = all); `$2`: windows that ended before their team was last told are left out, else those that ended long ago. */
 export const READ_TOTALS = `
 	SELECT t.*, coalesce(g.is_frozen, false) AS is_frozen, g.freeze_reason, coalesce(g.freeze_seq, 0) AS freeze_seq, coalesce(g.document_revision, 0) AS document_revision
-	FROM tollgate.team_totals($1, interval '20 minutes') t LEFT JOIN tollgate.team_governance g ON g.team_id = t.team_id`;
+	FROM tollgate.team_totals($1::text[], $2, interval '${GRACE_MINUTES} minutes') t LEFT JOIN tollgate.team_governance g ON g.team_id = t.team_id`;
 
 type BudgetRow = {
 	dimension: BudgetDefinition["dimension"];
@@ -125,7 +127,7 @@ export function toWindowReport(row: TotalsRow, counts: RefusalCounts): WindowRep
 async function readBudgets(connection: Connection, teamId: string): Promise<HeldBudgets> {
 	const governance = await connection.query<GovernanceRow & { revision: string }>("read_governance", READ_GOVERNANCE, [teamId]);
 	const budgets = await connection.query<BudgetRow>("read_budgets", READ_BUDGETS, [teamId]);
-	const totals = await connection.query<TotalsRow>("team_totals", READ_TOTALS, [teamId]);
+	const totals = await connection.query<TotalsRow>("team_totals", READ_TOTALS, [[teamId], false]);
 	return {
 		revision: Number(governance[0]?.revision ?? 0),
 		isFrozen: governance[0]?.is_frozen ?? false,

@@ -7,6 +7,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { NO_REFUSALS, type RefusalCounts } from "../budgets/postgres.ts";
 import type { PublisherObserver, TotalsSink } from "./port.ts";
 import { SignalPace } from "./signal-pace.ts";
+import { TotalsLook } from "./totals-look.ts";
 import type { TeamSnapshot, TotalsSource } from "./totals-source.ts";
 
 /**
@@ -33,6 +34,8 @@ const LOOK_SHARE = 4;
 const INTERVAL_MAX_MS = 1_000;
 const SIGNALS_IN_FLIGHT_MAX = 8;
 const OPENING_BALANCE_INTERVAL_MS = 5_000;
+/** With thousands of young budgets a refresh takes long, and meanwhile nothing is told: a twentieth of the time at most. */
+const OPENING_BALANCE_SHARE = 20;
 /** Far below the 20 minutes for which an ended window is told anyway. */
 const RECORD_TOLD_INTERVAL_MS = 60_000;
 
@@ -43,10 +46,11 @@ export class TotalsPublisher {
 	private readonly refusals = new Map<string, RefusalCounts>();
 	private readonly refusalSeenAt = new Map<string, number>();
 	private readonly pace = new SignalPace();
+	private readonly look: TotalsLook;
 	private lookTookMs = 0;
 	private isPublisher = false;
 	private isTemporalReachable = true;
-	private openingsRefreshedAt = Number.NEGATIVE_INFINITY;
+	private openingsDueAtMs = Number.NEGATIVE_INFINITY;
 	private refusalsReadAt = Number.NEGATIVE_INFINITY;
 	private timer: NodeJS.Timeout | undefined;
 	private running: Promise<void> = Promise.resolve();
@@ -54,6 +58,7 @@ export class TotalsPublisher {
 
 	constructor(options: TotalsPublisherOptions) {
 		this.options = options;
+		this.look = new TotalsLook(options.source, (windowId) => this.refusals.get(windowId) ?? NO_REFUSALS);
 	}
 
 	start(delayMs = this.intervalMs): void {
@@ -80,7 +85,7 @@ export class TotalsPublisher {
 			if (!(await this.takeRole())) return;
 			await this.refreshOpenings();
 			const beganAtMs = this.options.now();
-			const teams = await this.options.source.readTeams((windowId) => this.refusals.get(windowId) ?? NO_REFUSALS);
+			const teams = await this.look.look(beganAtMs);
 			this.lookTookMs = this.options.now() - beganAtMs;
 			this.forgetGone(teams);
 			await this.publish(await this.withRefusals(teams));
@@ -111,9 +116,10 @@ export class TotalsPublisher {
 	}
 
 	private async refreshOpenings(): Promise<void> {
-		if (this.options.now() - this.openingsRefreshedAt < OPENING_BALANCE_INTERVAL_MS) return;
-		this.openingsRefreshedAt = this.options.now();
+		const beganAtMs = this.options.now();
+		if (beganAtMs < this.openingsDueAtMs) return;
 		await this.options.source.refreshOpeningBalances();
+		this.openingsDueAtMs = beganAtMs + Math.max(OPENING_BALANCE_INTERVAL_MS, OPENING_BALANCE_SHARE * (this.options.now() - beganAtMs));
 	}
 
 	/** Recounts the refusals of teams that have new ones. */
@@ -133,7 +139,9 @@ export class TotalsPublisher {
 		const counts = await this.options.source.countRefusals(team);
 		this.refusalSeenAt.set(team.teamId, newestAt);
 		for (const [windowId, count] of counts) this.refusals.set(windowId, count);
-		return { ...team, windows: team.windows.map((window) => ({ ...window, ...counts.get(window.windowId) })) };
+		const recounted = { ...team, windows: team.windows.map((window) => ({ ...window, ...counts.get(window.windowId) })) };
+		this.look.put(recounted);
+		return recounted;
 	}
 
 	private async publish(teams: readonly TeamSnapshot[]): Promise<void> {

@@ -1,7 +1,17 @@
+import { assert } from "#domain/assert.ts";
 import { type PublishedWindow, REFUSALS_COUNTED_MAX, type TeamTotals } from "#domain/budget/publication.ts";
 import { CHAIN_HEADS_MAX, type ChainHead, type HeldFreeze, type RefusalNote, type TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { linesOf } from "#domain/budget/thresholds.ts";
-import { type GovernanceRow, NO_REFUSALS, READ_TOTALS, type RefusalCounts, type TotalsRow, toHeldFreeze, toWindowReport } from "../budgets/postgres.ts";
+import {
+	type GovernanceRow,
+	GRACE_MINUTES,
+	NO_REFUSALS,
+	READ_TOTALS,
+	type RefusalCounts,
+	type TotalsRow,
+	toHeldFreeze,
+	toWindowReport,
+} from "../budgets/postgres.ts";
 import type { Connection } from "../database/connection.ts";
 
 /**
@@ -64,8 +74,17 @@ const RECORD_POLICY_TOLD = `
 	INSERT INTO tollgate.policy_told AS p (team_id, revision) VALUES ($1, $2)
 	ON CONFLICT (team_id) DO UPDATE SET revision = greatest(p.revision, excluded.revision)`;
 
+/** Everything below it is committed or rolled back, and seen by whatever is read afterwards. */
+const HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon";
+const MOVED_TEAMS = `SELECT team_id FROM tollgate.moved_teams($1, interval '${GRACE_MINUTES} minutes') AS moved (team_id)`;
+
 /** `documentRevision`: of the newest policy document that wrote the team's budgets. */
 export type TeamSnapshot = TeamTotals & { readonly rows: readonly TotalsRow[]; readonly freeze: HeldFreeze; readonly documentRevision: number };
+
+export type UntoldPolicies = ReadonlyMap<string, GovernanceRow>;
+
+/** What a snapshot says beside the totals; `refusalsOf` gives the count last read per window id. */
+type Beside = { readonly untold: UntoldPolicies; readonly refusalsOf: (windowId: string) => RefusalCounts };
 
 export class TotalsSource {
 	private readonly connection: Connection;
@@ -83,15 +102,32 @@ export class TotalsSource {
 		await this.connection.query("young_budgets", YOUNG_BUDGETS, []);
 	}
 
-	/** Every team's open and just-closed windows in one snapshot. `refusalsOf` gives the count last read per window id. */
-	async readTeams(refusalsOf: (windowId: string) => RefusalCounts): Promise<TeamSnapshot[]> {
-		const rows = await this.connection.query<TotalsRow>("team_totals", READ_TOTALS, [null]);
-		const untold = await this.connection.query<GovernanceRow & { team_id: string }>("untold_policies", UNTOLD_POLICIES, []);
-		const teams = new Map([...untold.map((row) => [row.team_id, []] as [string, TotalsRow[]]), ...Map.groupBy(rows, (row) => row.team_id)]);
-		const news = new Map(untold.map((row) => [row.team_id, row]));
+	/** To be read before the totals: what is not in them is not below it. */
+	async readHorizon(): Promise<string> {
+		const [row] = await this.connection.query<{ horizon: string }>("totals_horizon", HORIZON, []);
+		assert(row !== undefined, "there is always a snapshot");
+		return row.horizon;
+	}
+
+	/** Teams of which something was written since `horizon`, and perhaps others. */
+	async movedSince(horizon: string): Promise<readonly string[]> {
+		return (await this.connection.query<{ team_id: string }>("moved_teams", MOVED_TEAMS, [horizon])).map((row) => row.team_id);
+	}
+
+	/** Teams whose workflow was not told of the policy document that their budgets are of. */
+	async readUntoldPolicies(): Promise<UntoldPolicies> {
+		const rows = await this.connection.query<GovernanceRow & { team_id: string }>("untold_policies", UNTOLD_POLICIES, []);
+		return new Map(rows.map((row) => [row.team_id, row]));
+	}
+
+	/** Open and just-closed windows of these teams (null = all) in one snapshot. A team that has none is absent, unless its policy is untold. */
+	async readTeams(teamIds: readonly string[] | null, { untold, refusalsOf }: Beside): Promise<TeamSnapshot[]> {
+		const rows = await this.connection.query<TotalsRow>("team_totals", READ_TOTALS, [teamIds, true]);
+		const asked = teamIds === null ? untold.keys() : teamIds.filter((teamId) => untold.has(teamId));
+		const teams = new Map([...[...asked].map((teamId) => [teamId, []] as [string, TotalsRow[]]), ...Map.groupBy(rows, (row) => row.team_id)]);
 		return [...teams].flatMap(([teamId, teamRows]) => {
-			const governance = news.get(teamId) ?? teamRows[0];
-			return governance === undefined ? [] : [toSnapshot(teamId, { governance, rows: teamRows, refusalsOf, hasUntoldPolicy: news.has(teamId) })];
+			const governance = untold.get(teamId) ?? teamRows[0];
+			return governance === undefined ? [] : [toSnapshot(teamId, { governance, rows: teamRows, refusalsOf, hasUntoldPolicy: untold.has(teamId) })];
 		});
 	}
 

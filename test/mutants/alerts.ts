@@ -6,6 +6,7 @@ const OUTBOX = "test/integration/activities/alerts/outbox.test.ts";
 const CHANNELS = "test/contract/alert-channels.test.ts";
 const GUARD = { file: "activities/alerts/address-guard.ts", test: "test/unit/activities/alerts/address-guard.test.ts" } as const;
 const PACE = { file: "activities/governance/signal-pace.ts", test: "test/unit/activities/governance/signal-pace.test.ts" } as const;
+const LOOK = "test/integration/activities/totals-look.test.ts";
 const RAISE = { file: MIGRATION, within: "CREATE FUNCTION tollgate.raise_alert(", test: OUTBOX } as const;
 const CLAIM = { file: MIGRATION, within: "CREATE FUNCTION tollgate.claim_alert_deliveries(", test: OUTBOX } as const;
 
@@ -233,5 +234,30 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		from: "isCrossing ? SIGNALS_PER_SECOND : ORDINARY_SIGNALS_PER_SECOND",
 		to: "SIGNALS_PER_SECOND",
 		titles: ["however much moved, ten crossings find a place at once"],
+	},
+	{
+		rule: "a look goes back to before what was under way at the last one",
+		file: "activities/governance/totals-source.ts",
+		from: "pg_snapshot_xmin(",
+		to: "pg_snapshot_xmax(",
+		test: LOOK,
+		titles: ["a transaction that was under way during a look is seen when it commits, however many have come and gone meanwhile"],
+	},
+	{
+		rule: "after a look that failed everything is read",
+		file: "activities/governance/totals-look.ts",
+		from: "\t\tthis.horizon = undefined;\n",
+		to: "",
+		test: LOOK,
+		titles: ["everything is read anew after five seconds, and after a look that failed"],
+	},
+	{
+		rule: "leases that moved are looked for",
+		file: "migrations/0005_governance_functions.sql",
+		within: "CREATE FUNCTION tollgate.moved_teams(",
+		from: "age(l.xmin) <= age(p_horizon::xid)",
+		to: "false",
+		test: LOOK,
+		titles: ["looking at what moved sees what reading everything sees, whatever moves"],
 	},
 ];

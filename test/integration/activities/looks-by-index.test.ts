@@ -40,12 +40,20 @@ async function planOf(statement: string, values: readonly unknown[] = []): Promi
 }
 
 test("a look at the totals of all teams finds their last windows by the index and reads none that ended long ago", async () => {
-	const plan = await planOf("SELECT * FROM tollgate.team_totals(NULL, interval '20 minutes')");
-	expect(plan).toContain('"Index Name":"budget_window_end"');
+	const plan = await planOf("SELECT * FROM tollgate.team_totals(NULL, true, interval '20 minutes')");
+	expect(plan).toContain('"Index Name":"budget_window_last"');
 	const removed = [...plan.matchAll(/"Rows Removed by (?:Filter|Index Recheck)":(\d+)/g)].map(([, count]) => Number(count));
 	expect(Math.max(0, ...removed)).toBeLessThan(100);
-	const { rows } = await client.query("SELECT count(*)::int AS windows FROM tollgate.team_totals(NULL, interval '20 minutes')");
+	const { rows } = await client.query("SELECT count(*)::int AS windows FROM tollgate.team_totals(NULL, true, interval '20 minutes')");
 	expect(rows).toEqual([{ windows: 20 }]);
+});
+
+test("a look for what has moved reads the windows that have not ended, and their leases", async () => {
+	const plan = await planOf("SELECT * FROM tollgate.moved_teams(pg_snapshot_xmin(pg_current_snapshot()), interval '20 minutes')");
+	const read = [...plan.matchAll(/"Relation Name":"budget_window"[^}]*?"Actual Rows":([\d.]+)/g)].map(([, count]) => Number(count));
+	expect(read.length).toBeGreaterThan(0);
+	expect(Math.max(...read)).toBeLessThanOrEqual(20);
+	expect(plan).not.toMatch(/"Node Type":"Seq Scan"[^}]*?"Relation Name":"budget_window"/);
 });
 
 test.each([

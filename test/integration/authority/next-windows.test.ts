@@ -178,7 +178,7 @@ describe("a lease of the next window", () => {
 	it("is no news for the governing workflow until it has begun", async () => {
 		const budgetId = await budgetEndingIn(50);
 		await ahead(await gateway("a"), [budgetId]);
-		const told = async () => (await client.query("SELECT window_id FROM tollgate.team_totals($1, interval '1 hour')", [team])).rowCount;
+		const told = async () => (await client.query("SELECT window_id FROM tollgate.team_totals($1, false, interval '1 hour')", [[team]])).rowCount;
 		expect(await told()).toBe(1);
 		await passBoundary(budgetId);
 		expect(await told()).toBe(2);

@@ -15,10 +15,13 @@ async function looksInTenSeconds(lookMs: number): Promise<number> {
 	const source = {
 		tryLock: async () => true,
 		refreshOpeningBalances: async () => undefined,
-		async readTeams() {
+		readUntoldPolicies: async () => new Map(),
+		movedSince: async () => [],
+		readTeams: async () => [],
+		async readHorizon() {
 			looks++;
 			await new Promise((resolve) => setTimeout(resolve, lookMs));
-			return [];
+			return "1";
 		},
 		teamsRefused: async () => new Map(),
 	} as unknown as TotalsSource;
