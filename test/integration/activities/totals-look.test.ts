@@ -118,7 +118,18 @@ test("everything is read anew after five seconds, and after a look that failed",
 	await look.look(4_999);
 	await look.look(5_000);
 	expect(reads.filter((read) => read === "all")).toHaveLength(2);
-	const broken = new TotalsLook({ ...lookSource(), movedSince: () => Promise.reject(new Error("away")) }, refusalsOf);
+	const failures = [new Error("away")];
+	const broken = new TotalsLook(
+		{
+			...lookSource(),
+			async movedSince(horizon) {
+				const failure = failures.pop();
+				if (failure !== undefined) throw failure;
+				return source.movedSince(horizon);
+			},
+		},
+		refusalsOf,
+	);
 	await broken.look(0);
 	await expect(broken.look(1)).rejects.toThrow("away");
 	reads = [];
