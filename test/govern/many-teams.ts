@@ -31,6 +31,8 @@ const CROSSING_SECONDS = 20;
 const MOVING_TEAMS = 500;
 /** Above those that cross. */
 const FIRST_MOVING_TEAM = CROSSINGS_PER_SECOND * CROSSING_SECONDS + 1;
+/** No bar: how soon an alert is made is up to Temporal; the measurement has to end. */
+const ANNOUNCED_WITHIN_MS = 180_000;
 const LIMITS = { workerMegabytes: 1_024, toldPerSecond: 50, toldMs: 2_000 } as const;
 
 const MAKE_TEAMS = "INSERT INTO tollgate.team (id) SELECT 'many-' || n FROM generate_series(1, $1::int) n";
@@ -120,7 +122,7 @@ async function crossAll(system: GovernedSystem, { teams, random }: { readonly te
 			const ofCrossed = rows.filter(({ team_id }) => crossedAt.has(team_id));
 			return ofCrossed.length === crossedAt.size && ofCrossed;
 		},
-		60_000,
+		ANNOUNCED_WITHIN_MS,
 	);
 	return fired.map(({ team_id: teamId, at }) => {
 		const atMs = crossedAt.get(teamId)?.getTime() ?? 0;
