@@ -1,0 +1,172 @@
+import { boundText } from "./bounded-text.ts";
+import type { Sketch } from "./sketch.ts";
+import { hashToken, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
+import { type FieldClass, fieldClass, isMoment, LINKS, STRONG_LABELS, WEAK_LABELS } from "./volatile.ts";
+
+/** What a tool was asked for, reduced to what can be compared. The order of keys, blanks and letter case never count. */
+export type CallReading = {
+	/** Equal for calls that ask the same; times, nonces and numbers of attempts do not count. */
+	readonly hash: number;
+	/** The same without positions in a list either (`page`, `cursor`): equal for calls that turn pages. */
+	readonly looseHash: number;
+	/** Equal for calls that differ in numbers only. */
+	readonly templateHash: number;
+	/** Equal for calls on the same things: files, ids, names, numbers. Words of a question are not among them. */
+	readonly targetHash: number;
+	/** The tool looks something up, by its name or because its arguments hold a question. */
+	readonly isReading: boolean;
+	/** The tool waits, by its name: repeating it is its purpose. */
+	readonly isWaiting: boolean;
+	/** The tool asks how something is going, by its name. */
+	readonly isPolling: boolean;
+};
+
+const READING = /search|find|look_?up|query|ask|google|browse|retriev|fetch|get|read|list|grep|view|open|show|describe|inspect/i;
+const WAITING = /(?:^|[^a-z])(?:sleep|wait|delay|pause)/i;
+const POLLING = /status|poll|progress|(?:^|[^a-z])(?:job|build|deploy|watch|monitor|health|ready|wait)/i;
+
+const DEPTH_MAX = 8;
+const FIELDS_MAX = 256;
+/** A longer value of a field that asks nothing is prose, not a name. */
+const NAME_WORDS_MAX = 3;
+/** JSON beyond this length is read as text: only equal bytes are then the same call. */
+const JSON_CHARS_MAX = 65_536;
+const ANY_VALUE = hashToken("#");
+
+/** One for all calls: none is read while another is. */
+const scanner = new TokenScanner();
+
+type Toolmarks = Pick<CallReading, "isReading" | "isWaiting" | "isPolling"> & { readonly hash: number };
+const TOOLS_KEPT_MAX = 500;
+const tools = new Map<string, Toolmarks>();
+
+function toolmarks(tool: string): Toolmarks {
+	const known = tools.get(tool);
+	if (known !== undefined) return known;
+	const spelled = tool.slice(0, 128).replace(/([a-z])([A-Z])/g, "$1_$2");
+	const marks = { hash: hashToken(tool), isReading: READING.test(spelled), isWaiting: WAITING.test(spelled), isPolling: POLLING.test(spelled) };
+	if (tools.size < TOOLS_KEPT_MAX && tool.length <= 128) tools.set(tool, marks);
+	return marks;
+}
+
+class CallReader {
+	strict = 0;
+	loose = 0;
+	template = 0;
+	target = 0;
+	hasQuestion = false;
+	readonly #sketch: Sketch;
+	#fields = 0;
+	#before = 0;
+
+	constructor(sketch: Sketch) {
+		this.#sketch = sketch;
+	}
+
+	readJson(value: unknown, field: FieldClass, depth: number): void {
+		this.#fields += 1;
+		if (depth > DEPTH_MAX || this.#fields > FIELDS_MAX) this.readText(JSON.stringify(value), "other");
+		else if (typeof value === "string") this.readText(value, field);
+		else if (Array.isArray(value)) {
+			this.#mark(value.length);
+			for (const item of value) this.readJson(item, field, depth + 1);
+		} else if (typeof value === "object" && value !== null) this.#readObject(value as Readonly<Record<string, unknown>>, depth);
+		else this.#addScalar(String(value), field);
+	}
+
+	readText(text: string, field: FieldClass): void {
+		const { head, tail, middleHash } = boundText(text);
+		const isName = field !== "query" && isShort(head) && tail === "";
+		this.#scan(head, field, isName);
+		if (tail !== "") this.#scan(tail, field, false);
+		if (middleHash !== 0) this.#mark(middleHash);
+	}
+
+	#readObject(object: Readonly<Record<string, unknown>>, depth: number): void {
+		for (const key of Object.keys(object).sort()) {
+			const field = fieldClass(key);
+			this.#mark(hashToken(key));
+			if (field === "query") this.hasQuestion = true;
+			if (field === "volatile") this.#mark(ANY_VALUE);
+			else this.readJson(object[key], field, depth + 1);
+		}
+	}
+
+	#addScalar(text: string, field: FieldClass): void {
+		const isNumber = /^-?\d/.test(text);
+		const isVolatile = isNumber && field !== "span" && isMoment(text);
+		this.#add(hashToken(text), { isVolatile, isCursor: field === "cursor", isTarget: isNumber, isNumber });
+	}
+
+	#scan(text: string, field: FieldClass, isName: boolean): void {
+		let label = 0;
+		scanner.start(text);
+		while (scanner.next()) {
+			const { hash, kind } = scanner;
+			if (kind === TOKEN_KINDS.punctuation) {
+				this.#mark(hash);
+				continue;
+			}
+			const isWord = kind === TOKEN_KINDS.word;
+			const isVolatile = isWord ? false : label > 0 || (field !== "span" && isMoment(scanner.text));
+			if (isWord) label = WEAK_LABELS.has(hash) || STRONG_LABELS.has(hash) || (label > 0 && LINKS.has(hash)) ? 1 : 0;
+			else label = STRONG_LABELS.has(hash) ? 1 : 0;
+			this.#add(hash, { isVolatile, isCursor: field === "cursor", isTarget: isName || !isWord, isNumber: !isWord });
+		}
+	}
+
+	#mark(value: number): void {
+		this.strict = mixHash(this.strict, value);
+		this.loose = mixHash(this.loose, value);
+		this.template = mixHash(this.template, value);
+	}
+
+	#add(hash: number, token: { isVolatile: boolean; isCursor: boolean; isTarget: boolean; isNumber: boolean }): void {
+		const { isVolatile, isCursor, isTarget, isNumber } = token;
+		this.strict = mixHash(this.strict, isVolatile ? ANY_VALUE : hash);
+		this.loose = mixHash(this.loose, isVolatile || isCursor ? ANY_VALUE : hash);
+		this.template = mixHash(this.template, isNumber || isVolatile ? ANY_VALUE : hash);
+		if (isVolatile) return;
+		this.#sketch.add(mixHash(this.#before, hash));
+		this.#before = hash;
+		// Summed, so that the order in which things are named does not count.
+		if (isTarget && !isCursor) this.target = (this.target + mixHash(hash, 1)) >>> 0;
+	}
+}
+
+function isShort(text: string): boolean {
+	let words = 0;
+	scanner.start(text);
+	while (scanner.next()) if (scanner.kind !== TOKEN_KINDS.punctuation && ++words > NAME_WORDS_MAX) return false;
+	return true;
+}
+
+/** Adds the words of the arguments to the sketch. */
+export function readCall(tool: string, argsText: string, sketch: Sketch): CallReading {
+	const marks = toolmarks(tool);
+	const reader = new CallReader(sketch);
+	const json = parseArgs(argsText);
+	if (json === undefined) reader.readText(argsText, "query");
+	else reader.readJson(json, "other", 0);
+	const isReading = marks.isReading || reader.hasQuestion;
+	return {
+		hash: mixHash(marks.hash, reader.strict),
+		looseHash: mixHash(marks.hash, isReading ? reader.loose : reader.strict),
+		templateHash: mixHash(marks.hash, reader.template),
+		targetHash: mixHash(marks.hash, reader.target),
+		isReading,
+		isWaiting: marks.isWaiting,
+		isPolling: marks.isPolling,
+	};
+}
+
+/** undefined: the arguments are text. */
+function parseArgs(argsText: string): unknown {
+	if (argsText.length > JSON_CHARS_MAX || !/^\s*[[{]/.test(argsText)) return undefined;
+	try {
+		return JSON.parse(argsText);
+	} catch {
+		// What a model wrote badly is compared as the text it is.
+		return undefined;
+	}
+}

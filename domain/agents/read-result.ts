@@ -1,0 +1,152 @@
+import { boundText } from "./bounded-text.ts";
+import type { Sketch } from "./sketch.ts";
+import { hashToken, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
+import { COARSE_UNITS, FINE_UNITS, isDecimal, isVolatileInResult, LINKS, STRONG_LABELS, WEAK_LABELS } from "./volatile.ts";
+
+/** What a tool brought back, reduced to what can be compared. */
+export type ResultReading = {
+	/** Equal for results that say the same; times, durations and ids of requests do not count, every other number does. */
+	readonly hash: number;
+	/** Equal for results that differ in numbers only. */
+	readonly templateHash: number;
+	/**
+	 * `acknowledgement`: a few words that something was done, so that what was asked decides whether a call is new; `empty`: that there is
+	 * nothing; `information`: everything else.
+	 */
+	readonly nature: "acknowledgement" | "empty" | "information";
+};
+
+/** So many words at most acknowledge. */
+const ACKNOWLEDGEMENT_WORDS = 12;
+/** Where more than this share of the tokens are times and ids, or all are, they are the content: a page of ids, a list of moments. */
+const VOLATILE_SHARE_MAX = 0.25;
+const VOLATILE_ALWAYS = 2;
+
+const hashes = (words: string): ReadonlySet<number> => new Set(words.split(" ").map(hashToken));
+const NOTHING = hashes("no not none nothing empty null undefined nil without zero 0 never nobody nowhere");
+const NEGATIVE = hashes("unable failed failure error invalid denied unknown missing unavailable cannot can't couldn't timeout rejected forbidden");
+const STRUCTURE_ONLY = /^[\s[\]{}(),:"']+$/;
+
+/** One for all texts: none is read while another is. */
+const scanner = new TokenScanner();
+
+class ResultReader {
+	masked = 0;
+	raw = 0;
+	template = 0;
+	tokens = 0;
+	words = 0;
+	volatile = 0;
+	saysNothing = false;
+	isNegative = false;
+	readonly #isError: boolean;
+	readonly #sketches: readonly Sketch[];
+	#before = 0;
+	/** 2: the next token is volatile whatever it is; 1: the next number or identifier; 0: none. */
+	#label = 0;
+	/** A number whose unit, if it has one, comes next. */
+	#pending: { hash: number; isVolatile: boolean; isDecimal: boolean } | undefined;
+
+	constructor(isError: boolean, sketches: readonly Sketch[]) {
+		this.#isError = isError;
+		this.#sketches = sketches;
+	}
+
+	read(text: string): void {
+		scanner.start(text);
+		while (scanner.next()) {
+			if (scanner.kind === TOKEN_KINDS.punctuation) this.#addPunctuation(scanner.hash);
+			else if (scanner.kind === TOKEN_KINDS.word) this.#addWord(scanner.hash);
+			else this.#addNumberOrIdentifier();
+		}
+		this.#flush();
+	}
+
+	#addPunctuation(hash: number): void {
+		this.#flush();
+		this.masked = mixHash(this.masked, hash);
+		this.raw = mixHash(this.raw, hash);
+		this.template = mixHash(this.template, hash);
+	}
+
+	#addWord(hash: number): void {
+		const pending = this.#pending;
+		if (pending !== undefined && (FINE_UNITS.has(hash) || (pending.isDecimal && COARSE_UNITS.has(hash)))) pending.isVolatile = true;
+		this.#flush();
+		const isVolatile = this.#label === 2;
+		if (STRONG_LABELS.has(hash)) this.#label = 2;
+		else if (WEAK_LABELS.has(hash)) this.#label = 1;
+		else if (!(this.#label === 1 && LINKS.has(hash))) this.#label = 0;
+		if (NOTHING.has(hash)) this.saysNothing = true;
+		if (NEGATIVE.has(hash)) this.isNegative = true;
+		this.words += 1;
+		this.#add(hash, isVolatile, hash);
+	}
+
+	#addNumberOrIdentifier(): void {
+		this.#flush();
+		const { hash, kind } = scanner;
+		if (kind === TOKEN_KINDS.identifier && STRONG_LABELS.has(hash)) {
+			this.#label = 2;
+			this.#add(hash, false, hash);
+			return;
+		}
+		const { text } = scanner;
+		const isVolatile = this.#label > 0 || isVolatileInResult(text, this.#isError);
+		this.#label = 0;
+		this.words += 1;
+		if (kind === TOKEN_KINDS.identifier) {
+			this.#add(hash, isVolatile, ANY_NUMBER);
+			return;
+		}
+		if (NOTHING.has(hash)) this.saysNothing = true;
+		this.#pending = { hash, isVolatile, isDecimal: isDecimal(text) };
+	}
+
+	#flush(): void {
+		const pending = this.#pending;
+		if (pending === undefined) return;
+		this.#pending = undefined;
+		this.#add(pending.hash, pending.isVolatile, ANY_NUMBER);
+	}
+
+	#add(hash: number, isVolatile: boolean, templateHash: number): void {
+		this.tokens += 1;
+		this.raw = mixHash(this.raw, hash);
+		this.template = mixHash(this.template, templateHash);
+		if (isVolatile) {
+			this.volatile += 1;
+			this.masked = mixHash(this.masked, ANY_NUMBER);
+			return;
+		}
+		this.masked = mixHash(this.masked, hash);
+		for (const sketch of this.#sketches) sketch.add(mixHash(this.#before, hash));
+		this.#before = hash;
+	}
+}
+
+const ANY_NUMBER = hashToken("#");
+
+/** Adds the result to the sketches, by pairs of neighbouring words: different texts on one subject share words, but not those. */
+export function readResult(observation: string | undefined, isError: boolean, sketches: readonly Sketch[]): ResultReading {
+	const text = observation ?? "";
+	const reader = new ResultReader(isError, sketches);
+	const { head, tail, middleHash } = boundText(text);
+	reader.read(head);
+	if (tail !== "") reader.read(tail);
+	const isMany = reader.volatile > VOLATILE_ALWAYS && reader.volatile > reader.tokens * VOLATILE_SHARE_MAX;
+	const isContent = isMany || reader.volatile === reader.tokens;
+	return {
+		hash: mixHash(mixHash(isContent ? reader.raw : reader.masked, middleHash), isError ? 1 : 0),
+		templateHash: mixHash(reader.template, isError ? 1 : 0),
+		nature: natureOf(reader, text, isError),
+	};
+}
+
+function natureOf({ words, tokens, saysNothing, isNegative }: ResultReader, text: string, isError: boolean): ResultReading["nature"] {
+	if (isError || isNegative) return "information";
+	if (tokens === 0) return text === "" || !STRUCTURE_ONLY.test(text) ? "acknowledgement" : "empty";
+	if (words > ACKNOWLEDGEMENT_WORDS) return "information";
+	if (saysNothing) return "empty";
+	return "acknowledgement";
+}

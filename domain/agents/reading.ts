@@ -1,0 +1,66 @@
+import { AT, type LoopMemory, readDouble, remembers, SKETCHES_KEPT } from "./loop-memory.ts";
+import { type CallReading, readCall } from "./read-call.ts";
+import { type ResultReading, readResult } from "./read-result.ts";
+import type { ToolExchange } from "./run-event.ts";
+import { SKETCH_SIZE, Sketch, similarity } from "./sketch.ts";
+import { hashToken, mixHash } from "./token-scanner.ts";
+
+/** One exchange as every detector sees it; valid until the next is read, since the sketches are shared. */
+export type Reading = {
+	readonly exchange: ToolExchange;
+	/** Exchanges of the run before this one. */
+	readonly event: number;
+	readonly isError: boolean;
+	readonly call: CallReading;
+	readonly result: ResultReading;
+	readonly agent: number;
+	/** Of agent, call and result. */
+	readonly pair: number;
+	/** Of tool and result; one for all results that say there is nothing. */
+	readonly outcome: number;
+	/** Words of the result, and of call and result together. */
+	readonly resultSketch: Sketch;
+	readonly wholeSketch: Sketch;
+	readonly novelty: Novelty;
+};
+
+/** `repeated`: call and result were there before; `stale`: asked in other words, answered alike; `new`: something else was done or learnt. */
+export type Novelty = "new" | "stale" | "repeated";
+
+/** Results that share so much say the same. */
+const ALIKE = 0.85;
+
+const resultSketch = new Sketch();
+const wholeSketch = new Sketch();
+
+export function readExchange(memory: LoopMemory, exchange: ToolExchange): Reading {
+	resultSketch.clear();
+	wholeSketch.clear();
+	const isError = exchange.isError || exchange.observation === undefined;
+	const call = readCall(exchange.tool, exchange.argsText, wholeSketch);
+	const result = readResult(exchange.observation, isError, [resultSketch, wholeSketch]);
+	const agent = hashToken(exchange.agent);
+	const isActing = acknowledges(call, result);
+	const pair = mixHash(mixHash(agent, isActing ? call.hash : call.looseHash), result.hash);
+	// Nothing found is nothing found, in whatever words.
+	const outcome = mixHash(hashToken(exchange.tool), result.nature === "empty" ? 0 : result.hash);
+	const reading = { exchange, event: readDouble(memory, AT.events), isError, call, result, agent, pair, outcome, resultSketch, wholeSketch };
+	return { ...reading, novelty: noveltyOf(memory, reading) };
+}
+
+/** A call that does something and is told that it is done; what it did shows in its arguments alone. */
+function acknowledges(call: CallReading, result: ResultReading): boolean {
+	return result.nature === "acknowledgement" && !call.isReading;
+}
+
+function noveltyOf(memory: LoopMemory, { call, result, pair, outcome, resultSketch: words }: Omit<Reading, "novelty">): Novelty {
+	if (remembers(memory, "pairs", pair)) return "repeated";
+	// The same question with another answer is how a poll shows progress, however small the difference.
+	if (remembers(memory, "calls", call.looseHash)) return "new";
+	if (acknowledges(call, result) || !remembers(memory, "targets", call.targetHash)) return "new";
+	if (remembers(memory, "results", outcome)) return "stale";
+	for (let kept = 0; kept < SKETCHES_KEPT; kept += 1) {
+		if (similarity(words, { words: memory, at: AT.sketches + kept * SKETCH_SIZE }) >= ALIKE) return "stale";
+	}
+	return "new";
+}
