@@ -1,0 +1,130 @@
+import type { NanoUsd } from "../money/nano-usd.ts";
+import { formatUsd } from "../money/wire.ts";
+
+/**
+ * What a run may take at most. A soft ceiling warns, or has cheaper models serve what follows; a hard one pauses the run, or ends it. Money is
+ * also reserved against the run's budget before anything is sent; here it is judged with all else, so that one place says why a run stands.
+ */
+export const CEILING_KINDS = [
+	"costNanoUsd",
+	"inputTokens",
+	"outputTokens",
+	"steps",
+	"wallClockMs",
+	"toolCalls",
+	"depth",
+	"width",
+	"outputBytes",
+	"contextGrowthTokens",
+] as const;
+export type CeilingKind = (typeof CEILING_KINDS)[number];
+
+export type SoftAction = { readonly action: "warn" } | { readonly action: "degrade"; readonly degradeTo: Readonly<Record<string, string>> };
+export type HardAction = "pause" | "stop";
+
+export type Ceiling = {
+	readonly kind: CeilingKind;
+	/** For `toolCalls`: the tool, or "*" for each tool by itself. */
+	readonly tool?: string;
+	/** Reached by this amount: nano-USD, tokens, steps, milliseconds, calls, levels, children, bytes; tokens a step for context growth. */
+	readonly soft?: { readonly at: bigint } & SoftAction;
+	/** No step begins once it is reached. Of tool calls, depth, width and growth so much is allowed, and more is not. */
+	readonly hard?: { readonly at: bigint; readonly action: HardAction };
+};
+
+/** What a run, children included, has taken. */
+export type RunTally = {
+	readonly costNanoUsd: NanoUsd;
+	readonly inputTokens: number;
+	readonly outputTokens: number;
+	readonly steps: number;
+	readonly outputBytes: number;
+	/** Milliseconds since the run began, paused time left out; negative where a clock went back. */
+	readonly wallClockMs: number;
+	readonly toolCalls: ReadonlyMap<string, number>;
+	/** Levels below the root at which the run stands: 0 = the root. */
+	readonly depth: number;
+	/** Children it has begun. */
+	readonly width: number;
+	/** Input tokens of the last step less those of the one before. */
+	readonly contextGrowthTokens: number;
+};
+
+export type CeilingVerdict = {
+	readonly guard: `ceiling.${CeilingKind}`;
+	readonly tool?: string;
+	readonly severity: "warn" | "degrade" | "pause" | "stop";
+	readonly degradeTo?: Readonly<Record<string, string>>;
+	/** One sentence without a full stop. */
+	readonly evidence: string;
+	readonly measured: bigint;
+	readonly threshold: bigint;
+};
+
+/** Every ceiling that is reached, hard ones first; of one ceiling the hard line alone. */
+export function judgeCeilings(ceilings: readonly Ceiling[], tally: RunTally): readonly CeilingVerdict[] {
+	const verdicts = ceilings.flatMap((ceiling) =>
+		measuresOf(ceiling, tally).flatMap(({ tool, measured }) => {
+			const verdict = judgeOne(ceiling, measured, tool);
+			return verdict === undefined ? [] : [verdict];
+		}),
+	);
+	return verdicts.sort((left, right) => SEVERITY[right.severity] - SEVERITY[left.severity]);
+}
+
+const MOST_ALLOWED: ReadonlySet<CeilingKind> = new Set(["toolCalls", "depth", "width", "contextGrowthTokens"]);
+const SEVERITY = { warn: 0, degrade: 1, pause: 2, stop: 3 } as const;
+
+type Measure = { readonly tool?: string; readonly measured: bigint };
+
+function measuresOf({ kind, tool = "*" }: Ceiling, tally: RunTally): readonly Measure[] {
+	if (kind === "costNanoUsd") return [{ measured: tally.costNanoUsd }];
+	if (kind !== "toolCalls") return [{ measured: BigInt(Math.max(0, Math.floor(tally[kind]))) }];
+	if (tool !== "*") return [{ tool, measured: BigInt(tally.toolCalls.get(tool) ?? 0) }];
+	return [...tally.toolCalls].map(([name, calls]) => ({ tool: name, measured: BigInt(calls) }));
+}
+
+function judgeOne({ kind, soft, hard }: Ceiling, measured: bigint, tool: string | undefined): CeilingVerdict | undefined {
+	const named = { guard: `ceiling.${kind}` as const, ...(tool !== undefined && { tool }), measured };
+	const evidence = (line: bigint): string => `${describeMeasure(kind, measured, tool)}; the ceiling is ${amountText(kind, line)}`;
+	if (hard !== undefined && (MOST_ALLOWED.has(kind) ? measured > hard.at : measured >= hard.at))
+		return { ...named, severity: hard.action, threshold: hard.at, evidence: evidence(hard.at) };
+	if (soft === undefined || measured < soft.at) return undefined;
+	const reached = { ...named, threshold: soft.at, evidence: evidence(soft.at) };
+	return soft.action === "warn" ? { ...reached, severity: "warn" } : { ...reached, severity: "degrade", degradeTo: soft.degradeTo };
+}
+
+const MEASURES: Readonly<Record<CeilingKind, (amount: string, tool: string | undefined) => string>> = {
+	costNanoUsd: (amount) => `the run has spent ${amount}`,
+	inputTokens: (amount) => `the run has read ${amount}`,
+	outputTokens: (amount) => `the run has written ${amount}`,
+	steps: (amount) => `the run has taken ${amount}`,
+	wallClockMs: (amount) => `the run has been going for ${amount}`,
+	toolCalls: (amount, tool) => `the tool ${tool ?? "*"} was called ${amount}`,
+	depth: (amount) => `the run stands ${amount} below the root`,
+	width: (amount) => `the run has begun ${amount}`,
+	outputBytes: (amount) => `answers of the run have taken ${amount}`,
+	contextGrowthTokens: (amount) => `the last step carried ${amount} more than the one before`,
+};
+
+const UNITS: Readonly<Record<Exclude<CeilingKind, "costNanoUsd" | "wallClockMs">, readonly [string, string]>> = {
+	inputTokens: ["input token", "input tokens"],
+	outputTokens: ["output token", "output tokens"],
+	steps: ["step", "steps"],
+	toolCalls: ["time", "times"],
+	depth: ["level", "levels"],
+	width: ["child run", "child runs"],
+	outputBytes: ["byte", "bytes"],
+	contextGrowthTokens: ["token", "tokens"],
+};
+
+function describeMeasure(kind: CeilingKind, measured: bigint, tool: string | undefined): string {
+	return MEASURES[kind](amountText(kind, measured), tool);
+}
+
+function amountText(kind: CeilingKind, amount: bigint): string {
+	if (kind === "costNanoUsd") return `${formatUsd(amount)} USD`;
+	if (kind === "wallClockMs") return `${(Number(amount) / 1_000).toFixed(1)} s`;
+	const [one, many] = UNITS[kind];
+	return `${amount} ${amount === 1n ? one : many}`;
+}
