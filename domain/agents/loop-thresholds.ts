@@ -21,6 +21,8 @@ export type LoopThresholds = {
 	/** Exchanges in a row that each carried more context than the one before, and nothing new in it. */
 	readonly growthWarn: number;
 	readonly growthStop: number;
+	/** Exchanges in a row that each added more context than the one before had added, whatever it was. */
+	readonly accelerationStop: number;
 	/** The same where only numbers were new, in a run whose context had gone up and down before. */
 	readonly sameShapeGrowthStop: number;
 	/** Recent cost of an exchange over the run's own usual one. */
@@ -39,9 +41,10 @@ export const DEFAULT_LOOP_THRESHOLDS: LoopThresholds = {
 	pollingGraceExchanges: 6,
 	waitingFactor: 3,
 	stallWarn: 6,
-	stallStop: 10,
+	stallStop: 9,
 	growthWarn: 8,
 	growthStop: 12,
+	accelerationStop: 11,
 	sameShapeGrowthStop: 13,
 	costFactor: 6,
 	costSigmas: 4,

@@ -6,21 +6,23 @@ import { describeCall, type Finding } from "./verdict.ts";
 
 /** What one exchange with something new makes up for. */
 const RELIEF = 2;
+const REPEATS = 3;
 /** A run that repeats so much is stopped even while a cycle is being watched. */
 const CYCLE_FACTOR = 3;
 
 /**
- * The stall score: one more with each exchange that brought nothing new, in the same words or in others, two less with each that did.
+ * The stall score: one more with each exchange that brought nothing new, in the same words or in others, two less with each that did,
+ * none where the same call brings another answer than before.
  * It finds what no period has: a question asked in ever other words, results that come back in no order.
  */
 export function judgeNoProgress(memory: LoopMemory, reading: Reading, { stallWarn, stallStop }: LoopThresholds): readonly Finding[] {
 	const { novelty, call, exchange } = reading;
 	const before = readWord(memory, AT.stall);
-	const isNew = novelty === "new";
-	const stall = isNew ? Math.max(0, before - RELIEF) : call.isWaiting ? before : before + 1;
+	const isNew = novelty === "new" || novelty === "progress";
+	const stall = novelty === "progress" ? 0 : isNew ? Math.max(0, before - RELIEF) : call.isWaiting ? before : before + 1;
 	writeWord(memory, AT.stall, stall);
 	// Calls in a row that are the same in every way are repetition, which has its own count.
-	if (isNew || stall < stallWarn || readWord(memory, AT.matches) > 0) return [];
+	if (isNew || stall < stallWarn || readWord(memory, AT.matches) >= REPEATS) return [];
 	const stopAt = isInCycle(memory) ? stallStop * CYCLE_FACTOR : stallStop;
 	const isStop = stall >= stopAt;
 	const isBetweenAgents = readWord(memory, AT.switchAgo) < RELIEF;

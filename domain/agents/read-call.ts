@@ -1,7 +1,7 @@
 import { boundText } from "./bounded-text.ts";
 import type { Sketch } from "./sketch.ts";
 import { hashToken, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
-import { type FieldClass, fieldClass, isMoment, LINKS, STRONG_LABELS, WEAK_LABELS } from "./volatile.ts";
+import { COUNTING_WORDS, type FieldClass, fieldClass, isMoment, LINKS, STRONG_LABELS } from "./volatile.ts";
 
 /** What a tool was asked for, reduced to what can be compared. The order of keys, blanks and letter case never count. */
 export type CallReading = {
@@ -15,7 +15,9 @@ export type CallReading = {
 	readonly targetHash: number;
 	/** The tool looks something up, by its name or because its arguments hold a question. */
 	readonly isReading: boolean;
-	/** The tool waits, by its name: repeating it is its purpose. */
+	/** Its arguments hold a question. */
+	readonly isQuestion: boolean;
+	/** The tool waits, by its name or its command: repeating it is its purpose. */
 	readonly isWaiting: boolean;
 	/** The tool asks how something is going, by its name. */
 	readonly isPolling: boolean;
@@ -24,6 +26,10 @@ export type CallReading = {
 const READING = /search|find|look_?up|query|ask|google|browse|retriev|fetch|get|read|list|grep|view|open|show|describe|inspect/i;
 const WAITING = /(?:^|[^a-z])(?:sleep|wait|delay|pause)/i;
 const POLLING = /status|poll|progress|(?:^|[^a-z])(?:job|build|deploy|watch|monitor|health|ready|wait)/i;
+
+/** A shell that waits, in a command that does little else. */
+const WAITING_COMMAND = /\bsleep \d/;
+const WAITING_ARGS_CHARS = 200;
 
 const DEPTH_MAX = 8;
 const FIELDS_MAX = 256;
@@ -83,10 +89,11 @@ class CallReader {
 	}
 
 	#readObject(object: Readonly<Record<string, unknown>>, depth: number): void {
-		for (const key of Object.keys(object).sort()) {
+		const keys = Object.keys(object).sort();
+		if (keys.some((key) => fieldClass(key) === "query")) this.hasQuestion = true;
+		for (const key of keys) {
 			const field = fieldClass(key);
 			this.#mark(hashToken(key));
-			if (field === "query") this.hasQuestion = true;
 			if (field === "volatile") this.#mark(ANY_VALUE);
 			else this.readJson(object[key], field, depth + 1);
 		}
@@ -95,7 +102,7 @@ class CallReader {
 	#addScalar(text: string, field: FieldClass): void {
 		const isNumber = /^-?\d/.test(text);
 		const isVolatile = isNumber && field !== "span" && isMoment(text);
-		this.#add(hashToken(text), { isVolatile, isCursor: field === "cursor", isTarget: isNumber, isNumber });
+		this.#add(hashToken(text), { isVolatile, isCursor: this.#isCursor(field), isTarget: isNumber, isNumber });
 	}
 
 	#scan(text: string, field: FieldClass, isName: boolean): void {
@@ -109,10 +116,14 @@ class CallReader {
 			}
 			const isWord = kind === TOKEN_KINDS.word;
 			const isVolatile = isWord ? false : label > 0 || (field !== "span" && isMoment(scanner.text));
-			if (isWord) label = WEAK_LABELS.has(hash) || STRONG_LABELS.has(hash) || (label > 0 && LINKS.has(hash)) ? 1 : 0;
+			if (isWord) label = COUNTING_WORDS.has(hash) || STRONG_LABELS.has(hash) || (label > 0 && LINKS.has(hash)) ? 1 : 0;
 			else label = STRONG_LABELS.has(hash) ? 1 : 0;
-			this.#add(hash, { isVolatile, isCursor: field === "cursor", isTarget: isName || !isWord, isNumber: !isWord });
+			this.#add(hash, { isVolatile, isCursor: this.#isCursor(field), isTarget: isName || !isWord, isNumber: !isWord });
 		}
+	}
+
+	#isCursor(field: FieldClass): boolean {
+		return field === "cursor" || (field === "session" && this.hasQuestion);
 	}
 
 	#mark(value: number): void {
@@ -155,7 +166,8 @@ export function readCall(tool: string, argsText: string, sketch: Sketch): CallRe
 		templateHash: mixHash(marks.hash, reader.template),
 		targetHash: mixHash(marks.hash, reader.target),
 		isReading,
-		isWaiting: marks.isWaiting,
+		isQuestion: reader.hasQuestion,
+		isWaiting: marks.isWaiting || (argsText.length < WAITING_ARGS_CHARS && WAITING_COMMAND.test(argsText)),
 		isPolling: marks.isPolling,
 	};
 }

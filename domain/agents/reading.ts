@@ -24,8 +24,11 @@ export type Reading = {
 	readonly novelty: Novelty;
 };
 
-/** `repeated`: call and result were there before; `stale`: asked in other words, answered alike; `new`: something else was done or learnt. */
-export type Novelty = "new" | "stale" | "repeated";
+/**
+ * `repeated`: call and result were there before; `stale`: asked in other words, answered alike; `new`: something else was done or learnt;
+ * `progress`: the same was asked, and the answer has changed.
+ */
+export type Novelty = "new" | "progress" | "stale" | "repeated";
 
 /** Results that share so much say the same. */
 const ALIKE = 0.85;
@@ -55,10 +58,11 @@ function acknowledges(call: CallReading, result: ResultReading): boolean {
 
 function noveltyOf(memory: LoopMemory, { call, result, pair, outcome, resultSketch: words }: Omit<Reading, "novelty">): Novelty {
 	if (remembers(memory, "pairs", pair)) return "repeated";
-	// The same question with another answer is how a poll shows progress, however small the difference.
-	if (remembers(memory, "calls", call.looseHash)) return "new";
+	const isKnown = remembers(memory, "results", outcome);
+	// The same call with another answer is how a poll shows progress, however small the difference; a question has answers, not states.
+	if (remembers(memory, "calls", call.looseHash)) return call.isQuestion ? (isKnown ? "stale" : "new") : "progress";
 	if (acknowledges(call, result) || !remembers(memory, "targets", call.targetHash)) return "new";
-	if (remembers(memory, "results", outcome)) return "stale";
+	if (isKnown) return "stale";
 	for (let kept = 0; kept < SKETCHES_KEPT; kept += 1) {
 		if (similarity(words, { words: memory, at: AT.sketches + kept * SKETCH_SIZE }) >= ALIKE) return "stale";
 	}

@@ -10,8 +10,9 @@ import { describeCall, type Finding } from "./verdict.ts";
 export function judgeRepetition(memory: LoopMemory, reading: Reading, thresholds: LoopThresholds): readonly Finding[] {
 	const cycle = judgeCycles(memory, reading, thresholds);
 	const retry = judgeErrorStreak(memory, reading, thresholds);
-	if (cycle === undefined) return retry === undefined ? [] : [retry];
-	return retry === undefined || cycle.guard === "loop.error_retry" ? [cycle] : [cycle, retry];
+	const findings = [cycle, retry].filter((finding) => finding !== undefined);
+	// Both may speak of the same failures: the more severe does.
+	return cycle?.guard !== retry?.guard ? findings : findings.slice(cycle?.severity === "warn" && retry?.severity === "stop" ? 1 : 0).slice(0, 1);
 }
 
 function judgeCycles(memory: LoopMemory, reading: Reading, thresholds: LoopThresholds): Finding | undefined {
@@ -27,11 +28,13 @@ function judgeCycles(memory: LoopMemory, reading: Reading, thresholds: LoopThres
 	return shortest && describeCycle(memory, shortest, { reading, thresholds });
 }
 
-/** Whether a cycle of several calls is under way, complete or not: it is judged as one, not as a lack of progress. */
+/** Whether a cycle of several calls is under way, beyond chance: it is judged as one, not as a lack of progress. */
 export function isInCycle(memory: LoopMemory): boolean {
-	for (let period = 2; period <= PERIODS; period += 1) if (readWord(memory, AT.matches + period - 1) > 0) return true;
+	for (let period = 2; period <= PERIODS; period += 1) if (readWord(memory, AT.matches + period - 1) >= MATCHES_OF_CYCLE) return true;
 	return false;
 }
+
+const MATCHES_OF_CYCLE = 6;
 
 function repeatsOf(period: number, { isError }: Reading, { identicalRepeats, errorRepeats, cycleRepeats }: LoopThresholds): number {
 	if (period > 1) return cycleRepeats;
@@ -61,7 +64,9 @@ function describeCycle(
 	return { ...verdict, guard: "loop.ping_pong", evidence: `agents hand the same work to each other: ${cycle}` };
 }
 
-/** A call that fails again and again in different words. Failures that nobody has seen before may be progress, and do not count but the first. */
+const FRESH_FAILURES = 3;
+
+/** A call that fails again and again in different words. Failures that nobody has seen before may be progress: of these the first three count. */
 function judgeErrorStreak(
 	memory: LoopMemory,
 	{ exchange, call, isError, novelty }: Reading,
@@ -73,7 +78,7 @@ function judgeErrorStreak(
 	writeWord(memory, AT.lastCall, toWord(call.looseHash));
 	writeWord(memory, AT.errorStreak, streak);
 	writeWord(memory, AT.errorFresh, fresh);
-	const measured = streak - Math.max(0, fresh - 1);
+	const measured = streak - Math.max(0, fresh - FRESH_FAILURES);
 	if (measured < errorRepeats || streak < 2) return undefined;
 	const stopAt = errorRepeats + graceExchanges;
 	const isStop = measured >= stopAt;

@@ -79,6 +79,9 @@ const CURSOR_NAMES = [
 	"tick",
 ];
 
+/** Fields that are noise beside a question, and name what a call is about without one. */
+const SESSION_NAMES = ["session", "session_id", "session_key", "uid", "run_id", "call_id", "conversation_id", "client_id", "t", "time", "_"];
+
 /** Fields that hold what is asked for, in words. */
 const QUERY_NAMES = [
 	"q",
@@ -135,10 +138,11 @@ function foldName(name: string): string {
 const foldedSet = (names: readonly string[]): ReadonlySet<string> => new Set(names.map(foldName));
 const VOLATILE = foldedSet(VOLATILE_NAMES);
 const CURSORS = foldedSet(CURSOR_NAMES);
+const SESSIONS = foldedSet(SESSION_NAMES);
 const QUERIES = foldedSet(QUERY_NAMES);
 const SPANS = foldedSet(SPAN_NAMES);
 
-export type FieldClass = "volatile" | "cursor" | "query" | "span" | "other";
+export type FieldClass = "volatile" | "cursor" | "session" | "query" | "span" | "other";
 
 const CLASSES_KEPT_MAX = 2_000;
 const classes = new Map<string, FieldClass>();
@@ -155,6 +159,7 @@ function classify(folded: string): FieldClass {
 	if (VOLATILE.has(folded) || VOLATILE_PARTS.test(folded)) return "volatile";
 	if (CURSORS.has(folded)) return "cursor";
 	if (QUERIES.has(folded)) return "query";
+	if (SESSIONS.has(folded)) return "session";
 	return SPANS.has(folded) ? "span" : "other";
 }
 
@@ -166,6 +171,11 @@ export const STRONG_LABELS: ReadonlySet<number> = hashesOf(
 );
 /** Words after which one number or identifier is volatile: `attempt 3`, `request 8f3a`, `pid 4711`. */
 export const WEAK_LABELS: ReadonlySet<number> = hashesOf(["attempt", "retry", "request", "req", "trace", "correlation", "nonce", "pid", "port", "try"]);
+/** The same in what a model writes: it counts how often it has asked. */
+export const COUNTING_WORDS: ReadonlySet<number> = new Set([
+	...WEAK_LABELS,
+	...hashesOf(["variant", "variation", "rephrased", "rephrasing", "paraphrase", "phrasing", "wording", "take", "round", "iteration"]),
+]);
 /** May stand between a label and its value. */
 export const LINKS: ReadonlySet<number> = hashesOf(["id", "no", "number", "nr", "is", "in", "after"]);
 /** Units behind a number that says how long something took. */
