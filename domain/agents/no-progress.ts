@@ -8,7 +8,7 @@ import { describeCall, type Finding } from "./verdict.ts";
 const RELIEF = 2;
 const REPEATS = 3;
 /** A run that repeats so much is stopped even while a cycle is being watched. */
-const CYCLE_FACTOR = 3;
+const CYCLE_FACTOR = 5;
 
 /**
  * The stall score: one more with each exchange that brought nothing new, in the same words or in others, two less with each that did,
