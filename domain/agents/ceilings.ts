@@ -32,7 +32,7 @@ export type Ceiling = {
 	readonly hard?: { readonly at: bigint; readonly action: HardAction };
 };
 
-/** What a run, children included, has taken. */
+/** What a run has taken, children included where it is the tally of a tree (`addTallies`). */
 export type RunTally = {
 	readonly costNanoUsd: NanoUsd;
 	readonly inputTokens: number;
@@ -41,13 +41,15 @@ export type RunTally = {
 	readonly outputBytes: number;
 	/** Milliseconds since the run began, paused time left out; negative where a clock went back. */
 	readonly wallClockMs: number;
-	readonly toolCalls: ReadonlyMap<string, number>;
+	readonly toolCalls: Readonly<Record<string, number>>;
 	/** Levels below the root at which the run stands: 0 = the root. */
 	readonly depth: number;
 	/** Children it has begun. */
 	readonly width: number;
 	/** Input tokens of the last step less those of the one before. */
 	readonly contextGrowthTokens: number;
+	/** Input tokens of the last step. */
+	readonly lastInputTokens: number;
 };
 
 export type CeilingVerdict = {
@@ -80,8 +82,12 @@ type Measure = { readonly tool?: string; readonly measured: bigint };
 function measuresOf({ kind, tool = "*" }: Ceiling, tally: RunTally): readonly Measure[] {
 	if (kind === "costNanoUsd") return [{ measured: tally.costNanoUsd }];
 	if (kind !== "toolCalls") return [{ measured: BigInt(Math.max(0, Math.floor(tally[kind]))) }];
-	if (tool !== "*") return [{ tool, measured: BigInt(tally.toolCalls.get(tool) ?? 0) }];
-	return [...tally.toolCalls].map(([name, calls]) => ({ tool: name, measured: BigInt(calls) }));
+	if (tool !== "*") return [{ tool, measured: BigInt(callsOf(tally, tool)) }];
+	return Object.entries(tally.toolCalls).map(([name, calls]) => ({ tool: name, measured: BigInt(calls) }));
+}
+
+function callsOf({ toolCalls }: RunTally, tool: string): number {
+	return Object.hasOwn(toolCalls, tool) ? (toolCalls[tool] ?? 0) : 0;
 }
 
 function judgeOne({ kind, soft, hard }: Ceiling, measured: bigint, tool: string | undefined): CeilingVerdict | undefined {

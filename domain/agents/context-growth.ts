@@ -27,13 +27,15 @@ const UNEVEN_TOKENS = 1;
 export function judgeContextGrowth(memory: LoopMemory, reading: Reading, thresholds: LoopThresholds): readonly Finding[] {
 	const { exchange, event } = reading;
 	const { tokens } = exchange;
+	// Of a step with several calls one exchange carries its tokens; the others say nothing of context.
+	if (!(tokens > 0)) return [];
 	const before = readDouble(memory, AT.lastTokens);
 	const growth = event > 0 && before > 0 && tokens > before ? tokens - before : 0;
 	const chars = exchange.argsText.length + (exchange.observation?.length ?? 0);
 	noteShape(memory, reading, { growth, chars });
 	noteAcceleration(memory, growth);
-	if (tokens > 0 && tokens < before) writeWord(memory, AT.decreases, readWord(memory, AT.decreases) + 1);
-	if (tokens > 0) writeDouble(memory, AT.lastTokens, tokens);
+	if (tokens < before) writeWord(memory, AT.decreases, readWord(memory, AT.decreases) + 1);
+	writeDouble(memory, AT.lastTokens, tokens);
 	writeDouble(memory, AT.lastChars, chars);
 	writeWord(memory, AT.lastTemplate, templateOf(reading));
 	const found =

@@ -26,7 +26,7 @@ export type ToolExchange = {
 	readonly isError: boolean;
 	/** Cost of the step that made the call, shared among its calls; 0n = not known. */
 	readonly costNanoUsd: NanoUsd;
-	/** Input and output tokens of that step; 0 = not known. */
+	/** Input and output tokens of that step, with one of its exchanges; 0 with the others and where they are not known. */
 	readonly tokens: number;
 };
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { PROJECT_FOLDER } from "#test/support/project-files.ts";
+import { AGENT_MUTANTS } from "./agents.ts";
 import { ALERT_MUTANTS } from "./alerts.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BOOK_MUTANTS } from "./books.ts";
@@ -66,6 +67,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...POLICY_MUTANTS,
 	...ALERT_MUTANTS,
 	...LIMIT_MUTANTS,
+	...AGENT_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */

@@ -8,10 +8,11 @@ const TALLY: RunTally = {
 	steps: 0,
 	outputBytes: 0,
 	wallClockMs: 0,
-	toolCalls: new Map(),
+	toolCalls: {},
 	depth: 0,
 	width: 0,
 	contextGrowthTokens: 0,
+	lastInputTokens: 0,
 };
 
 describe("a ceiling", () => {
@@ -63,10 +64,7 @@ describe("a ceiling", () => {
 test("calls are counted by tool, for one tool or for each by itself", () => {
 	const tally = {
 		...TALLY,
-		toolCalls: new Map([
-			["search", 4],
-			["mail", 1],
-		]),
+		toolCalls: { search: 4, mail: 1 },
 	};
 	const every: Ceiling = { kind: "toolCalls", tool: "*", hard: { at: 3n, action: "pause" } };
 	const none: Ceiling = { kind: "toolCalls", tool: "mail", hard: { at: 0n, action: "stop" } };
@@ -74,5 +72,5 @@ test("calls are counted by tool, for one tool or for each by itself", () => {
 		{ tool: "mail", severity: "stop", evidence: "the tool mail was called 1 time; the ceiling is 0 times" },
 		{ tool: "search", severity: "pause" },
 	]);
-	expect(judgeCeilings([none], { ...TALLY, toolCalls: new Map([["search", 4]]) })).toEqual([]);
+	expect(judgeCeilings([none], { ...TALLY, toolCalls: { search: 4 } })).toEqual([]);
 });

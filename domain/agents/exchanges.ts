@@ -1,0 +1,38 @@
+import type { NanoUsd } from "../money/nano-usd.ts";
+import type { Turn } from "./read-turn.ts";
+import type { ToolCall, ToolExchange } from "./run-event.ts";
+import { hashToken, mixHash } from "./token-scanner.ts";
+
+/** The step that made a turn's calls, as its run's gateway remembers it. */
+export type CallingStep = {
+	readonly agent: string;
+	readonly costNanoUsd: NanoUsd;
+	/** Input and output together. */
+	readonly tokens: number;
+	/** Calls of its answer, for bodies that do not repeat them. */
+	readonly calls: readonly ToolCall[];
+};
+
+const UNKNOWN_TOOL = "(unknown tool)";
+
+/** A turn as detection takes it: each result with its call, the step's cost shared among them, its tokens with the first. */
+export function exchangesOf({ results }: Turn, { agent, costNanoUsd, tokens, calls }: CallingStep): readonly ToolExchange[] {
+	const share = results.length === 0 ? 0n : costNanoUsd / BigInt(results.length);
+	return results.map(({ callId, observation, isError, call }, index) => {
+		const made = call ?? calls.find((remembered) => remembered.callId === callId);
+		return {
+			agent,
+			tool: made?.tool ?? UNKNOWN_TOOL,
+			argsText: made?.argsText ?? "",
+			observation,
+			isError,
+			costNanoUsd: share,
+			tokens: index === 0 ? tokens : 0,
+		};
+	});
+}
+
+/** Equal for the same turn sent again, as clients do after an error: it is observed once. Never 0. */
+export function turnKey({ results, messages }: Turn): number {
+	return results.reduce((key, { callId }) => mixHash(key, hashToken(callId)), mixHash(messages, results.length)) || 1;
+}
