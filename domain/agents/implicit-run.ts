@@ -29,8 +29,7 @@ export function implicitRun(keyId: string, endpoint: Endpoint, body: unknown): I
 	const answerId = textOf(fields["previous_response_id"]) || conversationOf(fields);
 	if (endpoint === "responses" && answerId !== "") return { kind: "follows", answerId: answerId.slice(0, ID_LENGTH_MAX) };
 	const { beginning, hasSpoken } = beginningOf(endpoint, fields);
-	const texts = [keyId, ...beginning];
-	return { kind: "begins_with", prefix: hex(hashTexts(texts, 1)) + hex(hashTexts(texts, 2)), isFirstCall: !hasSpoken };
+	return { kind: "begins_with", prefix: hashTexts([keyId, ...beginning]), isFirstCall: !hasSpoken };
 }
 
 function conversationOf(fields: Fields): string {
@@ -60,21 +59,27 @@ function isMadeByModel(item: Fields | undefined): boolean {
 	return type === "reasoning" || type.endsWith("_call");
 }
 
-function hashTexts(texts: readonly string[], seed: number): number {
-	return texts.reduce((hash, text) => {
+/** Two hashes in one pass: who could make them meet would join a run of his own key. */
+function hashTexts(texts: readonly string[]): string {
+	let [first, second] = [1, 2];
+	const mix = (value: number): void => {
+		first = mixHash(first, value);
+		second = mixHash(second, value);
+	};
+	for (const text of texts) {
 		const { head, tail, middleHash } = boundText(text);
-		return mixHash(mixHash(hashWords(hashWords(hash, head), tail), middleHash), seed);
-	}, seed);
+		for (const part of [head, tail]) {
+			scanner.start(part);
+			while (scanner.next()) if (!isTime()) mix(scanner.hash);
+		}
+		mix(middleHash);
+	}
+	return hex(first) + hex(second);
 }
 
-function hashWords(from: number, text: string): number {
-	let hash = from;
-	scanner.start(text);
-	while (scanner.next()) {
-		if (scanner.kind !== TOKEN_KINDS.word && scanner.kind !== TOKEN_KINDS.punctuation && isMoment(scanner.text)) continue;
-		hash = mixHash(hash, scanner.hash);
-	}
-	return hash;
+function isTime(): boolean {
+	const { kind } = scanner;
+	return kind !== TOKEN_KINDS.word && kind !== TOKEN_KINDS.punctuation && isMoment(scanner.text);
 }
 
 function hex(hash: number): string {

@@ -1,7 +1,7 @@
 import { boundText } from "./bounded-text.ts";
 import type { Sketch } from "./sketch.ts";
 import { hashToken, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
-import { COUNTING_WORDS, type FieldClass, fieldClass, isMoment, LINKS, STRONG_LABELS } from "./volatile.ts";
+import { COUNTING_WORDS, type FieldClass, fieldClass, isMoment, LINKS, MOMENT_CHARS_MIN, STRONG_LABELS } from "./volatile.ts";
 
 /** What a tool was asked for, reduced to what can be compared. The order of keys, blanks and letter case never count. */
 export type CallReading = {
@@ -115,7 +115,7 @@ class CallReader {
 				continue;
 			}
 			const isWord = kind === TOKEN_KINDS.word;
-			const isVolatile = isWord ? false : label > 0 || (field !== "span" && isMoment(scanner.text));
+			const isVolatile = isWord ? false : label > 0 || (field !== "span" && mayBeMoment() && isMoment(scanner.text));
 			if (isWord) label = COUNTING_WORDS.has(hash) || STRONG_LABELS.has(hash) || (label > 0 && LINKS.has(hash)) ? 1 : 0;
 			else label = STRONG_LABELS.has(hash) ? 1 : 0;
 			this.#add(hash, { isVolatile, isCursor: this.#isCursor(field), isTarget: isName || !isWord, isNumber: !isWord });
@@ -143,6 +143,10 @@ class CallReader {
 		// Summed, so that the order in which things are named does not count.
 		if (isTarget && !isCursor) this.target = (this.target + mixHash(hash, 1)) >>> 0;
 	}
+}
+
+function mayBeMoment(): boolean {
+	return scanner.kind === TOKEN_KINDS.identifier || scanner.isJoined || scanner.length >= MOMENT_CHARS_MIN;
 }
 
 function isShort(text: string): boolean {

@@ -1,7 +1,7 @@
 import { boundText } from "./bounded-text.ts";
 import type { Sketch } from "./sketch.ts";
 import { hashToken, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
-import { COARSE_UNITS, FINE_UNITS, isDecimal, isVolatileInResult, LINKS, STRONG_LABELS, WEAK_LABELS } from "./volatile.ts";
+import { COARSE_UNITS, FINE_UNITS, isDecimal, isVolatileInResult, LINKS, MOMENT_CHARS_MIN, STRONG_LABELS, WEAK_LABELS } from "./volatile.ts";
 
 /** What a tool brought back, reduced to what can be compared. */
 export type ResultReading = {
@@ -23,8 +23,33 @@ const VOLATILE_SHARE_MAX = 0.25;
 const VOLATILE_ALWAYS = 2;
 
 const hashes = (words: string): ReadonlySet<number> => new Set(words.split(" ").map(hashToken));
-const NOTHING = hashes("no not none nothing empty null undefined nil without zero 0 never nobody nowhere");
-const NEGATIVE = hashes("unable failed failure error invalid denied unknown missing unavailable cannot can't couldn't timeout rejected forbidden");
+const NOTHING_WORDS = hashes("no not none nothing empty null undefined nil without zero 0 never nobody nowhere");
+const NEGATIVE_WORDS = hashes("unable failed failure error invalid denied unknown missing unavailable cannot can't couldn't timeout rejected forbidden");
+
+/** What a word means to a reader, a bit each: one look-up a word instead of six. */
+const MARK = { strongLabel: 1, weakLabel: 2, link: 4, fineUnit: 8, coarseUnit: 16, nothing: 32, negative: 64 } as const;
+const MARKS = new Map<number, number>();
+const MARKED_SLOTS = 8_192;
+/** Slots of the hash in which some marked word lies: most words are told by it to have no mark. */
+const MAY_BE_MARKED = new Uint8Array(MARKED_SLOTS);
+for (const [words, mark] of [
+	[STRONG_LABELS, MARK.strongLabel],
+	[WEAK_LABELS, MARK.weakLabel],
+	[LINKS, MARK.link],
+	[FINE_UNITS, MARK.fineUnit],
+	[COARSE_UNITS, MARK.coarseUnit],
+	[NOTHING_WORDS, MARK.nothing],
+	[NEGATIVE_WORDS, MARK.negative],
+] as const)
+	for (const hash of words) {
+		MARKS.set(hash, (MARKS.get(hash) ?? 0) | mark);
+		MAY_BE_MARKED[hash % MARKED_SLOTS] = 1;
+	}
+
+function marksOf(hash: number): number {
+	return MAY_BE_MARKED[hash % MARKED_SLOTS] === 0 ? 0 : (MARKS.get(hash) ?? 0);
+}
+
 const STRUCTURE_ONLY = /^[\s[\]{}(),:"']+$/;
 
 /** One for all texts: none is read while another is. */
@@ -70,15 +95,16 @@ class ResultReader {
 	}
 
 	#addWord(hash: number): void {
+		const marks = marksOf(hash);
 		const pending = this.#pending;
-		if (pending !== undefined && (FINE_UNITS.has(hash) || (pending.isDecimal && COARSE_UNITS.has(hash)))) pending.isVolatile = true;
+		if (pending !== undefined && (marks & (pending.isDecimal ? MARK.fineUnit | MARK.coarseUnit : MARK.fineUnit)) !== 0) pending.isVolatile = true;
 		this.#flush();
 		const isVolatile = this.#label === 2;
-		if (STRONG_LABELS.has(hash)) this.#label = 2;
-		else if (WEAK_LABELS.has(hash)) this.#label = 1;
-		else if (!(this.#label === 1 && LINKS.has(hash))) this.#label = 0;
-		if (NOTHING.has(hash)) this.saysNothing = true;
-		if (NEGATIVE.has(hash)) this.isNegative = true;
+		if ((marks & MARK.strongLabel) !== 0) this.#label = 2;
+		else if ((marks & MARK.weakLabel) !== 0) this.#label = 1;
+		else if (this.#label !== 1 || (marks & MARK.link) === 0) this.#label = 0;
+		if ((marks & MARK.nothing) !== 0) this.saysNothing = true;
+		if ((marks & MARK.negative) !== 0) this.isNegative = true;
 		this.words += 1;
 		this.#add(hash, isVolatile, hash);
 	}
@@ -86,20 +112,21 @@ class ResultReader {
 	#addNumberOrIdentifier(): void {
 		this.#flush();
 		const { hash, kind } = scanner;
-		if (kind === TOKEN_KINDS.identifier && STRONG_LABELS.has(hash)) {
+		if (kind === TOKEN_KINDS.identifier && (marksOf(hash) & MARK.strongLabel) !== 0) {
 			this.#label = 2;
 			this.#add(hash, false, hash);
 			return;
 		}
-		const { text } = scanner;
-		const isVolatile = this.#label > 0 || isVolatileInResult(text, this.#isError);
+		const isPlain = kind === TOKEN_KINDS.number && scanner.length < MOMENT_CHARS_MIN && !scanner.isJoined;
+		const text = isPlain ? "" : scanner.text;
+		const isVolatile = this.#label > 0 || (!isPlain && isVolatileInResult(text, this.#isError));
 		this.#label = 0;
 		this.words += 1;
 		if (kind === TOKEN_KINDS.identifier) {
 			this.#add(hash, isVolatile, ANY_NUMBER);
 			return;
 		}
-		if (NOTHING.has(hash)) this.saysNothing = true;
+		if ((marksOf(hash) & MARK.nothing) !== 0) this.saysNothing = true;
 		this.#pending = { hash, isVolatile, isDecimal: isDecimal(text) };
 	}
 

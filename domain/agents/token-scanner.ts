@@ -9,6 +9,8 @@ const BLANK = 0;
 const LETTER = 1;
 const DIGIT = 2;
 const SIGN = 3;
+/** Of a token where it stands between two letters or digits. */
+const JOINER = 4;
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -20,7 +22,8 @@ const CLASS_OF = Uint8Array.from({ length: 128 }, (_, code) => {
 	if (code <= 0x20 || code === 0x7f) return BLANK;
 	if (code >= 0x30 && code <= 0x39) return DIGIT;
 	const folded = code | 0x20;
-	return folded >= 0x61 && folded <= 0x7a ? LETTER : SIGN;
+	if (folded >= 0x61 && folded <= 0x7a) return LETTER;
+	return "_./@-':".includes(String.fromCharCode(code)) ? JOINER : SIGN;
 });
 
 /** Text of one form: compatible characters, such as full-width letters, become the plain ones. */
@@ -44,6 +47,8 @@ export function hashToken(text: string): number {
 export class TokenScanner {
 	hash = 0;
 	kind: TokenKind = TOKEN_KINDS.word;
+	/** A sign other than `-` and `'` stands within it. */
+	isJoined = false;
 	#text = "";
 	#start = 0;
 	#end = 0;
@@ -61,9 +66,13 @@ export class TokenScanner {
 		while (at < text.length && classOf(text.charCodeAt(at)) === BLANK) at += 1;
 		if (at >= text.length) return false;
 		this.#start = at;
-		if (classOf(text.charCodeAt(at)) === SIGN) this.#punctuation(at);
+		if (classOf(text.charCodeAt(at)) >= SIGN) this.#punctuation(at);
 		else this.#token(at);
 		return true;
+	}
+
+	get length(): number {
+		return this.#end - this.#start;
 	}
 
 	/** The token as it stands in the text, in lower case. */
@@ -77,7 +86,7 @@ export class TokenScanner {
 		let hash = FNV_OFFSET;
 		for (; at < text.length; at += 1) {
 			const code = text.charCodeAt(at);
-			if (classOf(code) !== SIGN) break;
+			if (classOf(code) < SIGN) break;
 			hash = Math.imul(hash ^ code, FNV_PRIME);
 		}
 		this.#end = at;
@@ -97,12 +106,13 @@ export class TokenScanner {
 			const kind = classOf(code);
 			if (kind === LETTER) hasLetter = true;
 			else if (kind === DIGIT) hasDigit = true;
-			else if (kind === SIGN && joins(text, at, code)) isJoined ||= code !== HYPHEN && code !== APOSTROPHE;
+			else if (kind === JOINER && joins(text, at, code)) isJoined ||= code !== HYPHEN && code !== APOSTROPHE;
 			else break;
 			hash = Math.imul(hash ^ foldCase(code), FNV_PRIME);
 		}
 		this.#end = at;
 		this.hash = hash >>> 0;
+		this.isJoined = isJoined;
 		if (!hasLetter) this.kind = TOKEN_KINDS.number;
 		else this.kind = hasDigit || isJoined ? TOKEN_KINDS.identifier : TOKEN_KINDS.word;
 	}
@@ -111,14 +121,11 @@ export class TokenScanner {
 const HYPHEN = 0x2d;
 const APOSTROPHE = 0x27;
 const COLON = 0x3a;
-/** `_ . / @ - '` between two letters or digits. */
-const JOINERS: ReadonlySet<number> = new Set([0x5f, 0x2e, 0x2f, 0x40, HYPHEN, APOSTROPHE]);
-
 /** A colon joins digits only: it is part of a time, and otherwise stands between a name and its value. */
 function joins(text: string, at: number, code: number): boolean {
 	const next = classOf(text.charCodeAt(at + 1));
 	if (code === COLON) return next === DIGIT && classOf(text.charCodeAt(at - 1)) === DIGIT;
-	return JOINERS.has(code) && (next === LETTER || next === DIGIT);
+	return next === LETTER || next === DIGIT;
 }
 
 /** Beyond ASCII everything is a letter but the blanks of other scripts; past the end of the text (NaN) nothing is. */

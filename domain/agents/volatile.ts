@@ -197,6 +197,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const RANDOM_HEX = /^(?:0x)?(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{8,}$/;
 const ADDRESS = /^0x[0-9a-f]{6,}$/;
 
+/** Digits that a moment has at least where nothing stands between them. */
+export const MOMENT_CHARS_MIN = 10;
+
 /** A moment or a duration, by its form. */
 export function isMoment(token: string): boolean {
 	return EPOCH.test(token) || CLOCK.test(token) || DATE_AND_TIME.test(token) || DURATION.test(token);
