@@ -92,7 +92,9 @@ function noteShape(memory: LoopMemory, reading: Reading, { growth, chars }: { re
 	const shape = growth > 0 ? shapeOf(memory, reading, { growth, chars }) : "other";
 	const sameShape = shape === "other" ? 0 : readWord(memory, AT.sameShape) + 1;
 	if (sameShape === 1) writeDouble(memory, AT.growthStart, readDouble(memory, AT.lastTokens));
-	writeWord(memory, AT.snowball, shape === "snowball" ? readWord(memory, AT.snowball) + 1 : 0);
+	const snowball = readWord(memory, AT.snowball);
+	// Likeness is estimated: one step that seems to be of another kind takes one back, and does not begin anew.
+	writeWord(memory, AT.snowball, growth === 0 ? 0 : shape === "snowball" ? snowball + 1 : snowball - 1);
 	writeWord(memory, AT.sameShape, sameShape);
 }
 

@@ -17,7 +17,7 @@ const NONE: readonly GuardVerdict[] = [];
  */
 export function observeExchange(memory: LoopMemory, exchange: ToolExchange, thresholds: LoopThresholds = DEFAULT_LOOP_THRESHOLDS): readonly GuardVerdict[] {
 	const reading = readExchange(memory, exchange);
-	noteAgent(memory, reading);
+	noteActor(memory, reading, thresholds);
 	const findings = [
 		...judgeRepetition(memory, reading, thresholds),
 		...judgeNoProgress(memory, reading, thresholds),
@@ -28,11 +28,15 @@ export function observeExchange(memory: LoopMemory, exchange: ToolExchange, thre
 	return tell(memory, findings, reading.event + 1);
 }
 
-function noteAgent(memory: LoopMemory, { agent, call, event }: Reading): void {
+function noteActor(memory: LoopMemory, { agent, call, event, exchange }: Reading, { patientPollMs }: LoopThresholds): void {
+	const isPatient = call.isPolling && (exchange.sinceLastMs ?? 0) >= patientPollMs;
 	const isSwitch = event > 0 && readWord(memory, AT.lastAgent) !== toWord(agent);
 	writeWord(memory, AT.switchAgo, isSwitch ? 0 : readWord(memory, AT.switchAgo) + 1);
-	writeWord(memory, AT.waitAgo, call.isWaiting ? 0 : readWord(memory, AT.waitAgo) + 1);
+	writeWord(memory, AT.waitAgo, call.isWaiting || isPatient ? 0 : readWord(memory, AT.waitAgo) + 1);
 	writeWord(memory, AT.lastAgent, toWord(agent));
+	const isSameTool = readWord(memory, AT.lastTool) === toWord(call.tool);
+	writeWord(memory, AT.polls, !call.isPolling ? 0 : isSameTool ? readWord(memory, AT.polls) + 1 : 1);
+	writeWord(memory, AT.lastTool, toWord(call.tool));
 }
 
 function rememberReading(memory: LoopMemory, { event, pair, outcome, call, resultSketch, wholeSketch }: Reading): void {

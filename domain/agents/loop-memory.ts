@@ -26,6 +26,9 @@ const LAYOUT = {
 	switchAgo: 1,
 	/** Exchanges since a tool that waits. */
 	waitAgo: 1,
+	/** Calls in a row of one tool that asks how something is going. */
+	polls: 1,
+	lastTool: 1,
 	lastTokens: 2,
 	lastChars: 2,
 	lastTemplate: 1,

@@ -13,8 +13,11 @@ export type LoopThresholds = {
 	readonly graceExchanges: number;
 	/** One more for a single call that asks how something is going. */
 	readonly pollingGraceExchanges: number;
-	/** A cycle with a tool that waits is stopped so many times later. */
+	/** A cycle with a tool that waits, or a poll that lets so much time pass, is stopped so many times later. */
 	readonly waitingFactor: number;
+	readonly patientPollMs: number;
+	/** The same for a cycle of one such tool alone: several things are waited for. */
+	readonly severalPollsFactor: number;
 	/** Exchanges without anything new, less two for each that brought something. */
 	readonly stallWarn: number;
 	readonly stallStop: number;
@@ -40,6 +43,8 @@ export const DEFAULT_LOOP_THRESHOLDS: LoopThresholds = {
 	graceExchanges: 5,
 	pollingGraceExchanges: 6,
 	waitingFactor: 3,
+	patientPollMs: 10_000,
+	severalPollsFactor: 2,
 	stallWarn: 6,
 	stallStop: 9,
 	growthWarn: 8,

@@ -19,10 +19,11 @@ export function judgeNoProgress(memory: LoopMemory, reading: Reading, { stallWar
 	const { novelty, call, exchange } = reading;
 	const before = readWord(memory, AT.stall);
 	const isNew = novelty === "new" || novelty === "progress";
-	const stall = novelty === "progress" ? 0 : isNew ? Math.max(0, before - RELIEF) : call.isWaiting ? before : before + 1;
+	const mayRepeat = call.isWaiting || (call.isPolling && novelty === "repeated");
+	const stall = novelty === "progress" ? 0 : isNew ? Math.max(0, before - RELIEF) : mayRepeat ? before : before + 1;
 	writeWord(memory, AT.stall, stall);
 	// Calls in a row that are the same in every way are repetition, which has its own count.
-	if (isNew || stall < stallWarn || readWord(memory, AT.matches) >= REPEATS) return [];
+	if (isNew || mayRepeat || stall < stallWarn || readWord(memory, AT.matches) >= REPEATS) return [];
 	const stopAt = isInCycle(memory) ? stallStop * CYCLE_FACTOR : stallStop;
 	const isStop = stall >= stopAt;
 	const isBetweenAgents = readWord(memory, AT.switchAgo) < RELIEF;

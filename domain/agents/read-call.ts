@@ -15,17 +15,22 @@ export type CallReading = {
 	readonly targetHash: number;
 	/** The tool looks something up, by its name or because its arguments hold a question. */
 	readonly isReading: boolean;
+	/** The tool does something with what it is told: it neither looks anything up nor thinks, by its name. */
+	readonly isTelling: boolean;
 	/** Its arguments hold a question. */
 	readonly isQuestion: boolean;
 	/** The tool waits, by its name or its command: repeating it is its purpose. */
 	readonly isWaiting: boolean;
 	/** The tool asks how something is going, by its name. */
 	readonly isPolling: boolean;
+	readonly tool: number;
 };
 
 const READING = /search|find|look_?up|query|ask|google|browse|retriev|fetch|get|read|list|grep|view|open|show|describe|inspect/i;
+const THINKING = /think|thought|reflect|reason|plan/i;
 const WAITING = /(?:^|[^a-z])(?:sleep|wait|delay|pause)/i;
-const POLLING = /status|poll|progress|(?:^|[^a-z])(?:job|build|deploy|watch|monitor|health|ready|wait)/i;
+const POLLING =
+	/status|poll|progress|health|ready|watch|monitor|(?:^|[^a-z])wait|(?:check|get|describe|show|read|fetch)_?(?:job|build|deploy|run|task|pipeline|import|export)|(?:job|build|deploy|task)_?(?:log|state|info)/i;
 
 /** A shell that waits, in a command that does little else. */
 const WAITING_COMMAND = /\bsleep \d/;
@@ -42,7 +47,7 @@ const ANY_VALUE = hashToken("#");
 /** One for all calls: none is read while another is. */
 const scanner = new TokenScanner();
 
-type Toolmarks = Pick<CallReading, "isReading" | "isWaiting" | "isPolling"> & { readonly hash: number };
+type Toolmarks = Pick<CallReading, "isReading" | "isWaiting" | "isPolling"> & { readonly hash: number; readonly isThinking: boolean };
 const TOOLS_KEPT_MAX = 500;
 const tools = new Map<string, Toolmarks>();
 
@@ -50,7 +55,13 @@ function toolmarks(tool: string): Toolmarks {
 	const known = tools.get(tool);
 	if (known !== undefined) return known;
 	const spelled = tool.slice(0, 128).replace(/([a-z])([A-Z])/g, "$1_$2");
-	const marks = { hash: hashToken(tool), isReading: READING.test(spelled), isWaiting: WAITING.test(spelled), isPolling: POLLING.test(spelled) };
+	const marks = {
+		hash: hashToken(tool),
+		isReading: READING.test(spelled),
+		isThinking: THINKING.test(spelled),
+		isWaiting: WAITING.test(spelled),
+		isPolling: POLLING.test(spelled),
+	};
 	if (tools.size < TOOLS_KEPT_MAX && tool.length <= 128) tools.set(tool, marks);
 	return marks;
 }
@@ -170,9 +181,11 @@ export function readCall(tool: string, argsText: string, sketch: Sketch): CallRe
 		templateHash: mixHash(marks.hash, reader.template),
 		targetHash: mixHash(marks.hash, reader.target),
 		isReading,
+		isTelling: !marks.isReading && !marks.isThinking,
 		isQuestion: reader.hasQuestion,
 		isWaiting: marks.isWaiting || (argsText.length < WAITING_ARGS_CHARS && WAITING_COMMAND.test(argsText)),
 		isPolling: marks.isPolling,
+		tool: marks.hash,
 	};
 }
 

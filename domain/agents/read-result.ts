@@ -14,6 +14,8 @@ export type ResultReading = {
 	 * nothing; `information`: everything else.
 	 */
 	readonly nature: "acknowledgement" | "empty" | "information";
+	/** It says nothing but that it is done: `ok`, `message sent`. */
+	readonly isReceipt: boolean;
 };
 
 /** So many words at most acknowledge. */
@@ -50,6 +52,9 @@ function marksOf(hash: number): number {
 	return MAY_BE_MARKED[hash % MARKED_SLOTS] === 0 ? 0 : (MARKS.get(hash) ?? 0);
 }
 
+const RECEIPT =
+	/^\W*(?:(?:the|a|your|message|note|request|file|it|was|has|been|is|successfully)\W+)*(?:ok|okay|done|sent|noted|saved|stored|success|successful|updated|accepted|posted|delivered|created|written|received|recorded|added|true|published)\W*(?:successfully\W*)?$/i;
+const RECEIPT_CHARS_MAX = 64;
 const STRUCTURE_ONLY = /^[\s[\]{}(),:"']+$/;
 
 /** One for all texts: none is read while another is. */
@@ -167,6 +172,7 @@ export function readResult(observation: string | undefined, isError: boolean, sk
 		hash: mixHash(mixHash(isContent ? reader.raw : reader.masked, middleHash), isError ? 1 : 0),
 		templateHash: mixHash(reader.template, isError ? 1 : 0),
 		nature: natureOf(reader, text, isError),
+		isReceipt: text.length <= RECEIPT_CHARS_MAX && RECEIPT.test(text),
 	};
 }
 

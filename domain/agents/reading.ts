@@ -46,14 +46,14 @@ export function readExchange(memory: LoopMemory, exchange: ToolExchange): Readin
 	const isActing = acknowledges(call, result);
 	const pair = mixHash(mixHash(agent, isActing ? call.hash : call.looseHash), result.hash);
 	// Nothing found is nothing found, in whatever words.
-	const outcome = mixHash(hashToken(exchange.tool), result.nature === "empty" ? 0 : result.hash);
+	const outcome = mixHash(call.tool, result.nature === "empty" ? 0 : result.hash);
 	const reading = { exchange, event: readDouble(memory, AT.events), isError, call, result, agent, pair, outcome, resultSketch, wholeSketch };
 	return { ...reading, novelty: noveltyOf(memory, reading) };
 }
 
 /** A call that does something and is told that it is done; what it did shows in its arguments alone. */
 function acknowledges(call: CallReading, result: ResultReading): boolean {
-	return result.nature === "acknowledgement" && !call.isReading;
+	return result.nature === "acknowledgement" && (!call.isReading || (result.isReceipt && call.isTelling));
 }
 
 function noveltyOf(memory: LoopMemory, { call, result, pair, outcome, resultSketch: words }: Omit<Reading, "novelty">): Novelty {

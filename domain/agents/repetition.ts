@@ -28,6 +28,11 @@ function judgeCycles(memory: LoopMemory, reading: Reading, thresholds: LoopThres
 	return shortest && describeCycle(memory, shortest, { reading, thresholds });
 }
 
+function patience(memory: LoopMemory, period: number, { waitingFactor, severalPollsFactor }: LoopThresholds): number {
+	if (readWord(memory, AT.waitAgo) < period) return waitingFactor;
+	return period > 1 && readWord(memory, AT.polls) >= 2 * period ? severalPollsFactor : 1;
+}
+
 /** Whether a cycle of several calls is under way, beyond chance: it is judged as one, not as a lack of progress. */
 export function isInCycle(memory: LoopMemory): boolean {
 	for (let period = 2; period <= PERIODS; period += 1) if (readWord(memory, AT.matches + period - 1) >= MATCHES_OF_CYCLE) return true;
@@ -50,8 +55,7 @@ function describeCycle(
 	const warnAt = repeatsOf(period, reading, thresholds) * period;
 	const single = call.isPolling && !isError ? thresholds.pollingGraceExchanges : thresholds.graceExchanges;
 	const grace = period === 1 ? single : Math.max(thresholds.graceExchanges, 2 * period - 1);
-	const isWaiting = readWord(memory, AT.waitAgo) < period;
-	const stopAt = (warnAt + grace) * (isWaiting ? thresholds.waitingFactor : 1);
+	const stopAt = (warnAt + grace) * patience(memory, period, thresholds);
 	const times = Math.floor(covered / period);
 	const isBetweenAgents = period > 1 && readWord(memory, AT.switchAgo) < period;
 	const told = describeCall(exchange.tool, exchange.argsText);

@@ -107,7 +107,6 @@ const QUERY_NAMES = [
 	"intent",
 	"thought",
 	"thoughts",
-	"text",
 	"message",
 ];
 

@@ -30,7 +30,7 @@ const polling: LegitimateScript = (trace) => {
 	const { random } = trace;
 	const job = `job-${random.integer(100, 9_999)}`;
 	const polls = random.integer(8, 45);
-	const style = random.integer(0, 4);
+	const style = random.integer(0, 6);
 	const phases = ["queued", "starting", "fetching", "building", "testing", "packaging", "uploading", "verifying", "finishing"];
 	let phase = 0;
 	let waited = 0;
@@ -47,6 +47,15 @@ const polling: LegitimateScript = (trace) => {
 			trace.add("get_job_status", { job }, phases[phase] ?? "done");
 		} else if (style === 3)
 			trace.add("bash", { command: `kubectl get pods -l app=${job}` }, `ready ${Math.floor(poll / 3)}/${Math.ceil(polls / 3)} restarts 0`);
+		else if (style === 4) {
+			const jobs = JSON.stringify({ status: phases[phase], since: momentAt(poll).toISOString() });
+			trace.add("check_deploy", { id: job, region: "north" }, jobs);
+			trace.add(
+				"check_deploy",
+				{ id: job, region: "south" },
+				JSON.stringify({ status: phases[Math.max(0, phase - 1)], since: momentAt(poll + 1).toISOString() }),
+			);
+		} else if (style === 5) trace.add("wait_for_report", { report: job }, `[${"#".repeat(poll)}${".".repeat(polls - poll)}]`);
 		else {
 			log.push(`step ${poll + 1}: ${sentence(random)}`);
 			trace.add("job_log", { job }, log.slice(-5).join("\n"));
@@ -62,7 +71,7 @@ const retryThatSucceeds: LegitimateScript = (trace) => {
 	const failure = random.pick(["503 Service Unavailable", "connection reset by peer", "429 Too Many Requests, retry after 2 s", "deadlock detected"]);
 	for (let item = 1; item <= items; item += 1) {
 		const args = { url: `https://api.example.com/${noun(random)}/${item}`, method: "GET" };
-		const failures = random.share() < 0.5 ? 0 : random.integer(1, 6);
+		const failures = random.share() < 0.5 ? 0 : random.integer(1, 7);
 		for (let attempt = 0; attempt < failures; attempt += 1) trace.add("http_request", args, failure, { isError: true });
 		trace.add("http_request", args, paragraph(random, random.integer(1, 4)));
 	}
@@ -79,7 +88,7 @@ const testFix: LegitimateScript = (trace) => {
 		const edit = { path: random.share() < 0.5 ? path : filePath(random, 2), old_text: sentence(random), new_text: sentence(random) };
 		trace.add("edit_file", edit, random.pick(["The file was updated.", "ok", `Replaced 1 occurrence in ${edit.path}`]));
 		if (random.share() < 0.3) trace.add("read_file", { path }, paragraph(random, 3));
-		if (random.share() < 0.75) failing -= random.integer(1, 2);
+		if (random.share() < 0.6) failing -= random.integer(1, 2);
 		const left = Math.max(0, failing);
 		trace.add("run_tests", {}, `Tests: ${left} failed, ${total - left} passed, ${total} total\nTime: ${random.integer(1, 9)}.${random.integer(100, 999)} s`, {
 			isError: isError && left > 0,
@@ -108,7 +117,7 @@ const longResearch: LegitimateScript = (trace) => {
 	for (let step = 0; step < steps; step += 1) {
 		const share = random.share();
 		if (share < 0.5) {
-			const isFound = random.share() < 0.85;
+			const isFound = random.share() < 0.75;
 			trace.add("web_search", { query: `${subject} ${sentence(random)}` }, isFound ? paragraph(random, random.integer(2, 9)) : "No results found.");
 		} else if (share < 0.8)
 			trace.add(
@@ -123,9 +132,14 @@ const longResearch: LegitimateScript = (trace) => {
 const batchEdits: LegitimateScript = (trace) => {
 	const { random } = trace;
 	const edits = random.integer(12, 60);
-	const style = random.integer(0, 3);
+	const style = random.integer(0, 4);
 	const path = filePath(random, 1);
 	for (let index = 1; index <= edits; index += 1) {
+		if (style === 4) {
+			trace.add("read_file", { path: `locale/${noun(random)}-${index}.json` }, `{"title":"${sentence(random)}"}`);
+			trace.add("write_file", { path: `locale/${noun(random)}-${index}.json`, content: sentence(random) }, "ok");
+			continue;
+		}
 		if (style === 0) trace.add("edit_file", { path: filePath(random, index), old_text: "colour", new_text: "color" }, "1 replacement made");
 		else if (style === 1) trace.add("edit_file", { path, old_text: sentence(random), new_text: sentence(random) }, "ok");
 		else if (style === 2) trace.add("update_record", { table: "customer", id: index, set: { state: "archived" } }, '{"updated":1}');

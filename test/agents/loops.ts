@@ -77,6 +77,7 @@ const paraphrased: LoopScript = (trace, steps) => {
 		['{"results":[],"total":0}'],
 		["Nothing matched.", "No matches.", "No results."],
 		[paragraph(random, 4)],
+		[sentence(random), sentence(random)],
 	]);
 	const tool = random.pick(["search", "web_search", "knowledge_lookup"]);
 	for (let step = 0; step < steps; step += 1) {

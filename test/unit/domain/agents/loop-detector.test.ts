@@ -119,6 +119,13 @@ describe("cycles", () => {
 	});
 });
 
+test("a poll that lets time pass is given three times as long", () => {
+	const poll = { tool: "get_job_status", observation: "queued" };
+	expect(firstStop(times(40, () => ({ ...poll, sinceLastMs: 30_000 })))).toMatchObject({ atEvent: 30 });
+	expect(firstStop(times(40, () => ({ ...poll, sinceLastMs: 500 })))).toMatchObject({ atEvent: 10 });
+	expect(firstStop(times(40, () => ({ observation: "none", sinceLastMs: 30_000 })))).toMatchObject({ atEvent: 9 });
+});
+
 describe("no progress", () => {
 	test("a question in ever other words that is answered alike is stopped", () => {
 		const words = ["cheap", "low cost", "affordable", "budget", "inexpensive", "discount", "best price", "lowest", "bargain", "economical", "saver", "value"];
@@ -209,6 +216,22 @@ describe("what is none", () => {
 		[
 			"a job that takes its time in each state",
 			["queued", "running", "packing", "done"].flatMap((state) => times(8, () => ({ tool: "get_job", observation: state }))),
+		],
+		[
+			"ten jobs asked for in turn",
+			times(60, (index) => ({ tool: "get_job_status", args: { job: index % 10 }, observation: index % 10 < index / 8 ? "done" : "running" })),
+		],
+		[
+			"two jobs asked for in turn",
+			times(40, (index) => ({ tool: "get_job_status", args: { job: index % 2 }, observation: `phase ${Math.floor(index / 18)}` })),
+		],
+		[
+			"messages that are sent",
+			times(30, (index) => ({
+				tool: "send_message",
+				args: { channel: "general", message: `${"abcdefghij"[index % 10]}${"klmno"[Math.floor(index / 10)]}lpha beta` },
+				observation: "Message sent.",
+			})),
 		],
 		["a bar that fills", times(30, (index) => ({ tool: "get_job", observation: `[${"#".repeat(index)}]` }))],
 		["files without a finding", times(40, (index) => ({ tool: "lint", args: { path: `src/${index}.ts` }, observation: "No problems found." }))],
