@@ -1,7 +1,7 @@
 import type { Endpoint } from "../bound/request.ts";
 import { anthropicCalls, chatCalls, itemCalls } from "./read-turn.ts";
 import type { ToolCall } from "./run-event.ts";
-import { fieldsOf, listOf, textOf } from "./wire-text.ts";
+import { fieldsOf, jsonText, listOf, textOf } from "./wire-text.ts";
 
 /** Calls beyond these are counted by nobody; no model makes so many in one answer. */
 const CALLS_MAX = 128;
@@ -59,25 +59,25 @@ export class StreamedCalls {
 		for (const piece of listOf(delta?.["tool_calls"])) {
 			const fields = fieldsOf(piece);
 			const made = fieldsOf(fields?.["function"]) ?? fieldsOf(fields?.["custom"]);
-			const draft = this.#draft(`${String(choice["index"])}/${String(fields?.["index"])}`);
+			const draft = this.#draft(`${place(choice["index"])}/${place(fields?.["index"])}`);
 			add(draft, { callId: textOf(fields?.["id"]), tool: textOf(made?.["name"]), argsText: textOf(made?.["arguments"]) || textOf(made?.["input"]) });
 		}
 		const older = fieldsOf(delta?.["function_call"]);
 		if (older === undefined) return;
 		const tool = textOf(older["name"]);
-		add(this.#draft(`${String(choice["index"])}/function`), { callId: tool, tool, argsText: textOf(older["arguments"]) });
+		add(this.#draft(`${place(choice["index"])}/function`), { callId: tool, tool, argsText: textOf(older["arguments"]) });
 	}
 
 	#takeBlock(event: Readonly<Record<string, unknown>>): void {
 		const block = fieldsOf(event["content_block"]);
 		if (event["type"] === "content_block_start" && block?.["type"] === "tool_use") {
 			const input = fieldsOf(block["input"]) ?? {};
-			const argsText = Object.keys(input).length === 0 ? "" : JSON.stringify(input);
-			add(this.#draft(String(event["index"])), { callId: textOf(block["id"]), tool: textOf(block["name"]), argsText });
+			const argsText = Object.keys(input).length === 0 ? "" : jsonText(input);
+			add(this.#draft(place(event["index"])), { callId: textOf(block["id"]), tool: textOf(block["name"]), argsText });
 			return;
 		}
 		const delta = fieldsOf(event["delta"]);
-		const draft = this.#drafts.get(String(event["index"]));
+		const draft = this.#drafts.get(place(event["index"]));
 		if (event["type"] === "content_block_delta" && delta?.["type"] === "input_json_delta" && draft !== undefined)
 			add(draft, { callId: "", tool: "", argsText: textOf(delta["partial_json"]) });
 	}
@@ -89,6 +89,11 @@ export class StreamedCalls {
 		if (this.#drafts.size < CALLS_MAX) this.#drafts.set(key, draft);
 		return draft;
 	}
+}
+
+/** An index of a stream; what is none stands for one place. */
+function place(index: unknown): string {
+	return typeof index === "number" ? index.toString() : "";
 }
 
 function add(draft: Draft, piece: ToolCall): void {

@@ -72,6 +72,8 @@ class CallReader {
 	template = 0;
 	target = 0;
 	hasQuestion = false;
+	/** Not all was read: it nests too deeply or has too many fields. */
+	isCut = false;
 	readonly #sketch: Sketch;
 	#fields = 0;
 	#before = 0;
@@ -82,7 +84,7 @@ class CallReader {
 
 	readJson(value: unknown, field: FieldClass, depth: number): void {
 		this.#fields += 1;
-		if (depth > DEPTH_MAX || this.#fields > FIELDS_MAX) this.readText(JSON.stringify(value), "other");
+		if (depth > DEPTH_MAX || this.#fields > FIELDS_MAX) this.isCut = true;
 		else if (typeof value === "string") this.readText(value, field);
 		else if (Array.isArray(value)) {
 			this.#mark(value.length);
@@ -170,10 +172,7 @@ function isShort(text: string): boolean {
 /** Adds the words of the arguments to the sketch. */
 export function readCall(tool: string, argsText: string, sketch: Sketch): CallReading {
 	const marks = toolmarks(tool);
-	const reader = new CallReader(sketch);
-	const json = parseArgs(argsText);
-	if (json === undefined) reader.readText(argsText, "query");
-	else reader.readJson(json, "other", 0);
+	const reader = readArgs(argsText, sketch);
 	const isReading = marks.isReading || reader.hasQuestion;
 	return {
 		hash: mixHash(marks.hash, reader.strict),
@@ -187,6 +186,17 @@ export function readCall(tool: string, argsText: string, sketch: Sketch): CallRe
 		isPolling: marks.isPolling,
 		tool: marks.hash,
 	};
+}
+
+/** JSON field by field; text, and JSON beyond what is read so, as the text it is. */
+function readArgs(argsText: string, sketch: Sketch): CallReader {
+	const json = parseArgs(argsText);
+	const reader = new CallReader(sketch);
+	if (json !== undefined) reader.readJson(json, "other", 0);
+	if (json !== undefined && !reader.isCut) return reader;
+	const textReader = new CallReader(sketch);
+	textReader.readText(argsText, "query");
+	return textReader;
 }
 
 /** undefined: the arguments are text. */

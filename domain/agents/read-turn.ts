@@ -1,6 +1,6 @@
 import type { Endpoint } from "../bound/request.ts";
 import type { ToolCall, ToolResult } from "./run-event.ts";
-import { contentText, type Fields, fieldsOf, listOf, readsAsFailure, textOf } from "./wire-text.ts";
+import { contentText, type Fields, fieldsOf, jsonText, listOf, readsAsFailure, textOf } from "./wire-text.ts";
 
 /**
  * What tools brought back since the model last spoke, read from the parsed body of a request: the results at its end, with the calls they
@@ -105,7 +105,7 @@ export function anthropicCalls(content: unknown): readonly ToolCall[] {
 	return listOf(content).flatMap((part) => {
 		const fields = fieldsOf(part);
 		if (fields?.["type"] !== "tool_use") return [];
-		return [{ callId: textOf(fields["id"]), tool: textOf(fields["name"]), argsText: JSON.stringify(fields["input"] ?? {}) }];
+		return [{ callId: textOf(fields["id"]), tool: textOf(fields["name"]), argsText: jsonText(fields["input"] ?? {}) }];
 	});
 }
 
@@ -117,6 +117,6 @@ export function itemCalls(items: readonly unknown[]): readonly ToolCall[] {
 		const callId = textOf(fields?.["call_id"]);
 		if (fields === undefined || callId === "" || !type.endsWith("_call")) return [];
 		const args = fields["arguments"] ?? fields["input"] ?? fields["action"] ?? fields["operation"] ?? "";
-		return [{ callId, tool: textOf(fields["name"]) || type.slice(0, -"_call".length), argsText: typeof args === "string" ? args : JSON.stringify(args) }];
+		return [{ callId, tool: textOf(fields["name"]) || type.slice(0, -"_call".length), argsText: typeof args === "string" ? args : jsonText(args) }];
 	});
 }

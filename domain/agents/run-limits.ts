@@ -23,6 +23,20 @@ export function checkRunLimits(input: unknown, field = "limits"): Checked<readon
 	return problems.length > 0 ? { kind: "invalid", problems } : { kind: "valid", value: ceilings };
 }
 
+/** The same limits as JSON that `checkRunLimits` takes: how they are stored, and travel to workflows. */
+export function writeRunLimits(ceilings: readonly Ceiling[]): Readonly<Record<string, unknown>> {
+	const written = new Map<string, unknown>();
+	const tools: [string, unknown][] = [];
+	for (const { kind, tool, soft, hard } of ceilings) {
+		const at = (amount: bigint): string | number => (kind === "costNanoUsd" ? amount.toString() : Number(amount));
+		const entry = { ...(soft && { soft: { ...soft, at: at(soft.at) } }), ...(hard && { hard: { ...hard, at: at(hard.at) } }) };
+		if (kind === "toolCalls") tools.push([tool ?? "*", entry]);
+		else written.set(kind, entry);
+	}
+	if (tools.length > 0) written.set("toolCalls", Object.fromEntries(tools));
+	return Object.fromEntries(written);
+}
+
 /** What a child run asks for beyond what its parent may have; money and counts of a child come out of its parent's. */
 export function limitsAbove(limits: readonly Ceiling[], outer: readonly Ceiling[], { field = "limits", whose = "the parent's" } = {}): readonly FieldProblem[] {
 	return limits.flatMap(({ kind, tool, hard }) => {

@@ -13,6 +13,16 @@ export function textOf(value: unknown): string {
 	return typeof value === "string" ? value : "";
 }
 
+/** As JSON; nesting so deep that it cannot be written stands for itself: a provider's answer may nest without limit. */
+export function jsonText(value: unknown): string {
+	try {
+		return JSON.stringify(value) ?? "";
+	} catch (error) {
+		if (error instanceof RangeError) return "[nested too deeply]";
+		throw error;
+	}
+}
+
 const PARTS_MAX = 64;
 
 /**
@@ -22,7 +32,7 @@ const PARTS_MAX = 64;
 export function contentText(content: unknown): string {
 	if (typeof content === "string") return content;
 	if (content === undefined || content === null) return "";
-	if (!Array.isArray(content)) return JSON.stringify(content);
+	if (!Array.isArray(content)) return jsonText(content);
 	const parts = content.length > PARTS_MAX ? content.slice(-PARTS_MAX) : content;
 	return parts.map(partText).join("\n");
 }
@@ -31,7 +41,7 @@ function partText(part: unknown): string {
 	const fields = fieldsOf(part);
 	if (fields === undefined) return textOf(part);
 	if (typeof fields["text"] === "string") return fields["text"];
-	const text = JSON.stringify(part);
+	const text = jsonText(part);
 	return text.length <= 256 ? text : `[${textOf(fields["type"])} of ${text.length} characters, ${text.slice(-64)}]`;
 }
 

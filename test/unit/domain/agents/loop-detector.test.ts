@@ -257,6 +257,16 @@ test("a run that a person lets go on begins anew, and keeps its usual cost", () 
 	expect(observe([...others, ...dear], memory)).toMatchObject([{ guard: "loop.cost_velocity" }]);
 });
 
+test.each([
+	["nest too deeply", `${"[".repeat(20_000)}${"]".repeat(20_000)}`],
+	["have too many fields", JSON.stringify(Array.from({ length: 2_000 }, (_, index) => index))],
+	["are long", JSON.stringify({ text: "solar storage ".repeat(20_000) })],
+	["are broken", '{"query": "solar'],
+])("arguments that %s are compared all the same", (_, args) => {
+	expect(firstStop(times(12, () => ({ args })))).toMatchObject({ guard: "loop.repetition", atEvent: 9 });
+	expect(firstStop(times(12, (index) => ({ tool: "edit", args: `${args} ${index}`, observation: "ok" })))).toBeUndefined();
+});
+
 test("evidence is short and fit to be stored, whatever the call was", () => {
 	const [verdict] = observe(times(4, () => ({ tool: `t\u0000${"x".repeat(500)}`, args: `\ud800${"y".repeat(5_000)}` })));
 	expect(verdict?.evidence).not.toMatch(/[\p{Cc}\p{Cs}]/u);

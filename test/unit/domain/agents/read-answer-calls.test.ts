@@ -63,3 +63,10 @@ describe("streams", () => {
 		expect(mayHoldCall("responses", Buffer.from("function_call"))).toBe(false);
 	});
 });
+
+test("an answer that nests without end is read all the same", () => {
+	const input = JSON.parse(`${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`) as unknown;
+	expect(readAnswerCalls("messages", { content: [{ type: "tool_use", id: "c", name: "f", input }] })).toEqual([
+		{ callId: "c", tool: "f", argsText: "[nested too deeply]" },
+	]);
+});
