@@ -40,6 +40,8 @@ const DEPTH_MAX = 8;
 const FIELDS_MAX = 256;
 /** A longer value of a field that asks nothing is prose, not a name. */
 const NAME_WORDS_MAX = 3;
+/** A longer question holds what it is about, such as a text to be judged: its words are no mere wording. */
+const QUESTION_CHARS_MAX = 240;
 /** JSON beyond this length is read as text: only equal bytes are then the same call. */
 const JSON_CHARS_MAX = 65_536;
 const ANY_VALUE = hashToken("#");
@@ -95,7 +97,7 @@ class CallReader {
 
 	readText(text: string, field: FieldClass): void {
 		const { head, tail, middleHash } = boundText(text);
-		const isName = field !== "query" && isShort(head) && tail === "";
+		const isName = field === "query" ? text.length > QUESTION_CHARS_MAX : isShort(head) && tail === "";
 		this.#scan(head, field, isName);
 		if (tail !== "") this.#scan(tail, field, false);
 		if (middleHash !== 0) this.#mark(middleHash);

@@ -56,6 +56,7 @@ const VOLATILE_NAMES = [
 	"latency_ms",
 	"epoch_ms",
 	"etag",
+	"rid",
 ];
 
 const CURSOR_NAMES = [
@@ -77,6 +78,15 @@ const CURSOR_NAMES = [
 	"step",
 	"counter",
 	"tick",
+	"limit",
+	"top_k",
+	"k",
+	"n",
+	"max_results",
+	"num_results",
+	"per_page",
+	"page_size",
+	"jitter",
 ];
 
 /** Fields that are noise beside a question, and name what a call is about without one. */
@@ -166,7 +176,7 @@ const VOLATILE_PARTS = /timestamp|nonce|requestid|traceid|correlationid|cachebus
 
 /** Names in running text and in JSON text, after which one token is volatile, whatever it is: `"requestId": "abc"`. */
 export const STRONG_LABELS: ReadonlySet<number> = hashesOf(
-	VOLATILE_NAMES.filter((name) => name.includes("_") || name === "nonce" || name === "timestamp" || name === "ts"),
+	VOLATILE_NAMES.filter((name) => name.includes("_") || name === "nonce" || name === "rid" || name === "timestamp" || name === "ts"),
 );
 /** Words after which one number or identifier is volatile: `attempt 3`, `request 8f3a`, `pid 4711`. */
 export const WEAK_LABELS: ReadonlySet<number> = hashesOf(["attempt", "retry", "request", "req", "trace", "correlation", "nonce", "pid", "port", "try"]);
