@@ -18,12 +18,13 @@ const CYCLE_FACTOR = 5;
 export function judgeNoProgress(memory: LoopMemory, reading: Reading, { stallWarn, stallStop }: LoopThresholds): readonly Finding[] {
 	const { novelty, call, exchange } = reading;
 	const before = readWord(memory, AT.stall);
-	const isNew = novelty === "new" || novelty === "progress";
+	// Waiting is what some tools are for, and of polls in turn each may stand still.
 	const mayRepeat = call.isWaiting || (call.isPolling && novelty === "repeated");
-	const stall = novelty === "progress" ? 0 : isNew ? Math.max(0, before - RELIEF) : mayRepeat ? before : before + 1;
+	const isMore = (novelty === "stale" || novelty === "repeated") && !mayRepeat;
+	const stall = isMore ? before + 1 : novelty === "progress" ? 0 : novelty === "new" ? Math.max(0, before - RELIEF) : before;
 	writeWord(memory, AT.stall, stall);
 	// Calls in a row that are the same in every way are repetition, which has its own count.
-	if (isNew || mayRepeat || stall < stallWarn || readWord(memory, AT.matches) >= REPEATS) return [];
+	if (!isMore || stall < stallWarn || readWord(memory, AT.matches) >= REPEATS) return [];
 	const stopAt = isInCycle(memory) ? stallStop * CYCLE_FACTOR : stallStop;
 	const isStop = stall >= stopAt;
 	const isBetweenAgents = readWord(memory, AT.switchAgo) < RELIEF;

@@ -26,12 +26,14 @@ export type Reading = {
 
 /**
  * `repeated`: call and result were there before; `stale`: asked in other words, answered alike; `new`: something else was done or learnt;
- * `progress`: the same was asked, and the answer has changed.
+ * `progress`: the same was asked, and the answer has changed; `alike`: a question in other words, and an answer in other words.
  */
-export type Novelty = "new" | "progress" | "stale" | "repeated";
+export type Novelty = "new" | "progress" | "alike" | "stale" | "repeated";
 
 /** Results that share so much say the same. */
-const ALIKE = 0.85;
+const SAME = 0.85;
+/** Results that share so much may. */
+const ALIKE = 0.4;
 
 const resultSketch = new Sketch();
 const wholeSketch = new Sketch();
@@ -63,8 +65,8 @@ function noveltyOf(memory: LoopMemory, { call, result, pair, outcome, resultSket
 	if (remembers(memory, "calls", call.looseHash)) return call.isQuestion ? (isKnown ? "stale" : "new") : "progress";
 	if (acknowledges(call, result) || !remembers(memory, "targets", call.targetHash)) return "new";
 	if (isKnown) return "stale";
-	for (let kept = 0; kept < SKETCHES_KEPT; kept += 1) {
-		if (similarity(words, { words: memory, at: AT.sketches + kept * SKETCH_SIZE }) >= ALIKE) return "stale";
-	}
-	return "new";
+	let likeness = 0;
+	for (let kept = 0; kept < SKETCHES_KEPT; kept += 1) likeness = Math.max(likeness, similarity(words, { words: memory, at: AT.sketches + kept * SKETCH_SIZE }));
+	if (likeness >= SAME) return "stale";
+	return call.isQuestion && likeness >= ALIKE ? "alike" : "new";
 }

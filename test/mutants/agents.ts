@@ -47,8 +47,8 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a poll that moves on has made progress",
 		file: "domain/agents/no-progress.ts",
-		from: 'const stall = novelty === "progress" ? 0 : ',
-		to: "const stall = ",
+		from: 'novelty === "progress" ? 0 : ',
+		to: "",
 		test: DETECTOR_TEST,
 		titles: ["a job that takes its time in each state"],
 	},
