@@ -215,7 +215,7 @@ describe("what is none", () => {
 		["a job that counts up", times(40, (index) => ({ tool: "get_job", observation: `running ${index} %` }))],
 		[
 			"a job that takes its time in each state",
-			["queued", "running", "packing", "done"].flatMap((state) => times(8, () => ({ tool: "get_job", observation: state }))),
+			["queued", "running", "packing", "done"].flatMap((state) => times(8, () => ({ tool: "kubectl", observation: state }))),
 		],
 		[
 			"ten jobs asked for in turn",
