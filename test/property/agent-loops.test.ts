@@ -4,8 +4,10 @@ import { observeExchange } from "#domain/agents/loop-detector.ts";
 import { createLoopMemory, packLoopMemory, unpackLoopMemory } from "#domain/agents/loop-memory.ts";
 import type { ToolExchange } from "#domain/agents/run-event.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
+import type { CorpusRun } from "#test/agents/corpus-run.ts";
 import { generateCorpus } from "#test/agents/generate-corpus.ts";
-import { judgeRuns, renderJudgement } from "#test/agents/judge-runs.ts";
+import { generateHeldOut } from "#test/agents/held-out.ts";
+import { type Judgement, judgeRuns, renderJudgement } from "#test/agents/judge-runs.ts";
 import { replay } from "#test/agents/replay.ts";
 
 const text = fc.string({ unit: "binary", maxLength: 300 });
@@ -119,14 +121,24 @@ test("work on one thing after the other is never stopped, whatever is answered",
 	);
 });
 
-test("of 2,100 drawn runs no loop is missed or stopped late, and nothing else is stopped", () => {
-	// Seeds that the thresholds were not chosen on.
-	const runs = [7_001, 7_002, 7_003].flatMap((seed) => generateCorpus({ seed, variants: 50 }));
-	const judged = judgeRuns(runs, (run) => {
+function judge(runs: readonly CorpusRun[]): Judgement {
+	return judgeRuns(runs, (run) => {
 		const { stop } = replay(run);
 		return stop && { atStep: stop.atEvent, guard: stop.guard };
 	});
+}
+
+test("of 2,100 drawn runs no loop is missed or stopped late, and nothing else is stopped", () => {
+	// Seeds that the thresholds were not chosen on.
+	const runs = [7_001, 7_002, 7_003].flatMap((seed) => generateCorpus({ seed, variants: 50 }));
+	const judged = judge(runs);
 	expect(runs).toHaveLength(2_100);
 	expect([judged.missed, judged.late, judged.falseStops], renderJudgement(judged)).toEqual([0, 0, 0]);
 	expect(judged.falseStopShareMax).toBeLessThan(0.005);
+});
+
+test("nor in runs of another hand", () => {
+	const judged = judge(generateHeldOut({ seed: 11, variants: 25 }));
+	expect([judged.loops, judged.legitimate]).toEqual([350, 300]);
+	expect([judged.missed, judged.late, judged.falseStops], renderJudgement(judged)).toEqual([0, 0, 0]);
 });
