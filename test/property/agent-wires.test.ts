@@ -7,6 +7,10 @@ import { createLoopMemory } from "#domain/agents/loop-memory.ts";
 import { readAnswerCalls, StreamedCalls } from "#domain/agents/read-answer-calls.ts";
 import { readTurn } from "#domain/agents/read-turn.ts";
 import { checkRunLimits, writeRunLimits } from "#domain/agents/run-limits.ts";
+import { Conversation, type ConversationEndpoint } from "#test/agents/conversation.ts";
+import { generateCorpus } from "#test/agents/generate-corpus.ts";
+import { generateHeldOut } from "#test/agents/held-out.ts";
+import { judgeRuns, renderJudgement } from "#test/agents/judge-runs.ts";
 
 const ENDPOINTS = ["chat.completions", "messages", "responses", "embeddings", "count_tokens"] as const;
 const endpoint = fc.constantFrom(...ENDPOINTS);
@@ -136,4 +140,24 @@ test("no input makes the check of limits fail, and every problem has a field", (
 		),
 		{ numRuns: 500 },
 	);
+});
+
+test.each<ConversationEndpoint>(["chat.completions", "messages", "responses"])("runs are judged alike as they pass over %s", (endpoint) => {
+	const runs = [...generateCorpus({ seed: 8_001, variants: 12 }), ...generateHeldOut({ seed: 12, variants: 5 })];
+	const judged = judgeRuns(runs, (run) => {
+		const memory = createLoopMemory();
+		const conversation = new Conversation(endpoint, "go");
+		for (const [index, event] of run.events.entries()) {
+			conversation.add(event);
+			const turn = readTurn(endpoint, conversation.body);
+			if (turn === undefined) throw new Error("a result went by unseen");
+			const step = { agent: "", costNanoUsd: BigInt(event.costNanoUsd), tokens: event.tokens, calls: [] };
+			const stop = exchangesOf(turn, step)
+				.flatMap((exchange) => observeExchange(memory, exchange))
+				.find(({ severity }) => severity === "stop");
+			if (stop !== undefined) return { atStep: index + 1, guard: stop.guard };
+		}
+		return undefined;
+	});
+	expect([judged.missed, judged.late, judged.falseStops], renderJudgement(judged)).toEqual([0, 0, 0]);
 });
