@@ -40,7 +40,8 @@ export function writeRunLimits(ceilings: readonly Ceiling[]): Readonly<Record<st
 /** What a child run asks for beyond what its parent may have; money and counts of a child come out of its parent's. */
 export function limitsAbove(limits: readonly Ceiling[], outer: readonly Ceiling[], { field = "limits", whose = "the parent's" } = {}): readonly FieldProblem[] {
 	return limits.flatMap(({ kind, tool, hard }) => {
-		const above = outer.find((other) => other.kind === kind && (other.tool === tool || other.tool === "*"))?.hard;
+		const ofKind = outer.filter((other) => other.kind === kind);
+		const above = (ofKind.find((other) => other.tool === tool) ?? ofKind.find((other) => other.tool === "*"))?.hard;
 		if (hard === undefined || above === undefined || hard.at <= above.at) return [];
 		return [{ field: `${fieldOf(field, kind, tool)}.hard.at`, problem: `must not be above ${whose} ${above.at}` }];
 	});

@@ -65,11 +65,12 @@ test.each([null, [], "50", 7])("%j is no limits", (input) => {
 });
 
 test("a child may not have more than its parent", () => {
-	const outer = checkRunLimits({ steps: 50, costNanoUsd: "100", toolCalls: { "*": 5 } });
-	const inner = checkRunLimits({ steps: 51, costNanoUsd: "100", toolCalls: { search: 6 }, outputTokens: 10 });
+	const outer = checkRunLimits({ steps: 50, costNanoUsd: "100", toolCalls: { "*": 5, mail: 2 } });
+	const inner = checkRunLimits({ steps: 51, costNanoUsd: "100", toolCalls: { search: 6, mail: 3, read: 5 }, outputTokens: 10 });
 	if (outer.kind === "invalid" || inner.kind === "invalid") throw new Error("the limits are sound");
 	expect(limitsAbove(inner.value, outer.value, { field: "run.limits" })).toEqual([
 		{ field: "run.limits.steps.hard.at", problem: "must not be above the parent's 50" },
 		{ field: "run.limits.toolCalls.search.hard.at", problem: "must not be above the parent's 5" },
+		{ field: "run.limits.toolCalls.mail.hard.at", problem: "must not be above the parent's 2" },
 	]);
 });
