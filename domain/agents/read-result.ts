@@ -152,7 +152,8 @@ class ResultReader {
 			return;
 		}
 		this.masked = mixHash(this.masked, hash);
-		for (const sketch of this.#sketches) sketch.add(mixHash(this.#before, hash));
+		const pair = mixHash(this.#before, hash);
+		for (const sketch of this.#sketches) sketch.add(pair);
 		this.#before = hash;
 	}
 }
