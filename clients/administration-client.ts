@@ -10,7 +10,7 @@ export type AdministrationClientOptions = {
 	readonly adminUrl: string;
 	/** Admin key (tga-…). */
 	readonly adminKey: string;
-	/** Deadline of one request; default 30,000 ms. */
+	/** Deadline of one request; default 30,000 ms, of a policy as a whole 120,000 ms. */
 	readonly timeoutMs?: number | undefined;
 };
 
@@ -60,6 +60,10 @@ export type AlertChannelSetting = Input<typeof alertContract.SetAlertChannelRequ
 export type AlertChannel = Output<typeof alertContract.AlertChannel>;
 export type AlertRoute = Output<typeof alertContract.AlertRoute>;
 export type ChannelTest = Output<typeof alertContract.ChannelTest>;
+
+const TIMEOUT_MS = 30_000;
+/** Reading a policy of many teams takes seconds, and putting it in force as many. */
+const POLICY_TIMEOUT_MS = 120_000;
 
 /**
  * Administration through HTTP. A change resolves when PostgreSQL holds it and the live gateways act on it.
@@ -231,7 +235,7 @@ export class AdministrationClient {
 			method,
 			headers,
 			redirect: "error",
-			signal: AbortSignal.timeout(this.#options.timeoutMs ?? 30_000),
+			signal: AbortSignal.timeout(this.#options.timeoutMs ?? (path.startsWith("/policy") ? POLICY_TIMEOUT_MS : TIMEOUT_MS)),
 			...(body === undefined ? {} : { body: JSON.stringify(body) }),
 		});
 		if (status >= 400) throw errorOfAnswer(status, json);

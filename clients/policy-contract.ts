@@ -3,13 +3,13 @@ import { z } from "zod";
 /** Requests and answers of `/admin/v1/policy`: part of the administration API (administration-contract.ts). */
 
 /** Of a written policy. */
-const FILE_CHARACTERS_MAX = 1 << 20;
+const FILE_CHARACTERS_MAX = 1 << 24;
 const policyRevision = z
 	.string()
 	.regex(/^\d{1,18}$/)
 	.describe("position in the change log");
 const time = z.string().describe("ISO 8601, UTC");
-const written = z.string().max(FILE_CHARACTERS_MAX).describe("a policy as YAML (docs/policy.md), at most 1 MiB");
+const written = z.string().max(FILE_CHARACTERS_MAX).describe("a policy as YAML (docs/policy.md), at most 16 MiB");
 
 export const PolicyFileRequest = z.strictObject({
 	file: written,
@@ -18,7 +18,7 @@ export const PolicyFileRequest = z.strictObject({
 });
 export const ApplyPolicyRequest = PolicyFileRequest.extend({ basis: policyRevision.describe("of the diff that was looked at") });
 export const LiteLlmRequest = z.strictObject({
-	file: z.string().max(FILE_CHARACTERS_MAX).describe("a LiteLLM proxy configuration as YAML, at most 1 MiB"),
+	file: z.string().max(FILE_CHARACTERS_MAX).describe("a LiteLLM proxy configuration as YAML, at most 16 MiB"),
 	fileName: z.string().min(1).max(200).optional().describe("how mistakes name the file; default config.yaml"),
 });
 

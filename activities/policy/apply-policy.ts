@@ -1,18 +1,16 @@
-import { diffPolicy, type PolicyChange } from "#domain/policy/diff-policy.ts";
-import { mergePolicy } from "#domain/policy/merge-policy.ts";
-import type { Policy } from "#domain/policy/policy.ts";
-import { renderChanges } from "#domain/policy/render-changes.ts";
+import type { PolicyChange } from "#domain/policy/diff-policy.ts";
 import { waitUntilInForce } from "../administration/in-force.ts";
-import { type AppliedPolicy, type PolicyContext, type PolicyDiff, type PolicyRequest, RefusedPolicy } from "./port.ts";
+import type { PlanAnswer } from "./policy-work.ts";
+import { type AppliedPolicy, type PlannedDiff, type PolicyContext, type PolicyRequest, RefusedPolicy } from "./port.ts";
 import { readCurrentPolicy } from "./read-policy.ts";
-import { readPolicyFile, renderMistakes } from "./read-policy-file.ts";
-import { readPolicyWorld } from "./read-world.ts";
+import { readPolicyFacts } from "./read-world.ts";
 
-type PlannedPolicy = { readonly basis: string; readonly next: Policy; readonly changes: readonly PolicyChange[] };
+type PlannedPolicy = Extract<PlanAnswer, { kind: "planned" }> & { readonly basis: string };
 
 /** What a file would change. @throws RefusedPolicy "admin.invalid" with every mistake. */
-export async function diffPolicyFile(context: PolicyContext, request: PolicyRequest): Promise<PolicyDiff> {
-	return toDiff(await plan(context, request));
+export async function diffPolicyFile(context: PolicyContext, request: PolicyRequest): Promise<PlannedDiff> {
+	const { basis, changesJson, text } = await plan(context, request);
+	return { basis, changesJson, text };
 }
 
 const APPLY = "SELECT tollgate.apply_policy_document($1, $2, $3, $4, $5) AS revision";
@@ -26,43 +24,31 @@ const STALE = "TG409";
  */
 export async function applyPolicyFile(context: PolicyContext, request: PolicyRequest & { readonly basis: string }): Promise<AppliedPolicy> {
 	const planned = await plan(context, request);
-	if (planned.changes.length > 0 && planned.basis !== request.basis) throw stale(request.basis, toDiff(planned));
+	if (planned.changeCount > 0 && planned.basis !== request.basis) throw stale(request.basis, planned);
 	const held = await newestRevision(context);
-	if (planned.changes.length === 0) return { revision: held, isChanged: false };
-	const values = [context.adminName, request.basis, JSON.stringify(planned.next), JSON.stringify(planned.changes), request.text];
+	if (planned.changeCount === 0) return { revision: held, isChanged: false };
+	const values = [context.adminName, request.basis, planned.nextJson, planned.changesJson, request.text];
 	const revision = await context.database
 		.query<{ revision: string | null }>(APPLY, values)
 		.then(({ rows }) => rows[0]?.revision ?? null)
 		.catch(async (error: unknown) => {
 			if ((error as { code?: unknown }).code !== STALE) throw error;
-			throw stale(request.basis, toDiff(await plan(context, request)));
+			throw stale(request.basis, await plan(context, request));
 		});
 	await waitUntilInForce(context.database);
 	return { revision, isChanged: revision !== held };
 }
 
-async function plan({ database, providers, readPrices }: PolicyContext, { text, fileName, isPruning }: PolicyRequest): Promise<PlannedPolicy> {
-	const { policy, basis } = await readCurrentPolicy(database);
-	const current = withSortedApprovers(policy);
-	const world = await readPolicyWorld(database, { current, providers, book: (await readPrices()).book });
-	const read = readPolicyFile(text, { fileName, world, isPruning });
-	if (read.kind === "refused") throw new RefusedPolicy("admin.invalid", renderMistakes(read.mistakes), { mistakes: read.mistakes });
-	const next = withSortedApprovers(mergePolicy(current, read.file, { isPruning }));
-	return { basis, next, changes: diffPolicy(current, next) };
+async function plan({ database, providers, readPrices, policyThread }: PolicyContext, request: PolicyRequest): Promise<PlannedPolicy> {
+	const { policyJson, basis } = await readCurrentPolicy(database);
+	const facts = await readPolicyFacts(database, { providers, book: (await readPrices()).book });
+	const planned = await policyThread.ask({ kind: "plan", currentJson: policyJson, facts, request });
+	if (planned.kind === "refused") throw new RefusedPolicy("admin.invalid", planned.text, { mistakes: planned.mistakes });
+	return { ...planned, basis };
 }
 
-/** Who may decide is a set: its order says nothing. */
-function withSortedApprovers(policy: Policy): Policy {
-	const sorted = <Scope extends { readonly approvers: readonly string[] }>(scope: Scope): Scope => ({ ...scope, approvers: [...scope.approvers].sort() });
-	const teams = Object.entries(policy.teams).map(([id, team]) => [id, sorted(team)]);
-	return { ...policy, organization: sorted(policy.organization), teams: Object.fromEntries(teams) };
-}
-
-function toDiff({ basis, changes }: PlannedPolicy): PolicyDiff {
-	return { basis, changes, text: renderChanges(changes) };
-}
-
-function stale(basis: string, diff: PolicyDiff): RefusedPolicy {
+function stale(basis: string, planned: PlannedPolicy): RefusedPolicy {
+	const diff = { basis: planned.basis, changes: JSON.parse(planned.changesJson) as PolicyChange[], text: planned.text };
 	const message = `Something was changed since ${basis}, on which this policy was looked at. Nothing was applied; what it would change now rests on ${diff.basis}.`;
 	return new RefusedPolicy("admin.conflict", message, { diff });
 }

@@ -15,7 +15,7 @@ export type ImportNote = { readonly line: number; readonly path: string; readonl
 export type ImportedPolicy = { readonly policy: PolicyFile; readonly notes: readonly ImportNote[] };
 
 /**
- * An equivalent policy of a LiteLLM proxy's `config.yaml` (at most 1 MiB): models, the proxy's budget, teams with budgets,
+ * An equivalent policy of a LiteLLM proxy's `config.yaml` (at most 16 MiB): models, the proxy's budget, teams with budgets,
  * rates and fallbacks, alert channels. Whatever has no equivalent is a note; nothing is dropped without one, and no secret
  * appears in either. Never throws.
  */

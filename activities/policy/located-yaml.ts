@@ -19,15 +19,15 @@ export type YamlMistake = { readonly place: Place; readonly path: string; readon
 /** `root` is what could be read; undefined = nothing. */
 export type ReadYaml = { readonly root: Located | undefined; readonly mistakes: readonly YamlMistake[] };
 
-export const MAX_YAML_BYTES = 1 << 20;
+export const MAX_YAML_BYTES = 1 << 24;
 const MAX_DEPTH = 32;
-const MAX_NODES = 500_000;
+const MAX_NODES = 2_000_000;
 /** Of what is no YAML at all: one mistake makes more of what follows it. */
 const MAX_COMPLAINTS = 100;
 const START: Place = { line: 1, column: 1 };
 
 export function readYaml(text: string): ReadYaml {
-	if (Buffer.byteLength(text) > MAX_YAML_BYTES) return refused("is larger than 1 MiB");
+	if (Buffer.byteLength(text) > MAX_YAML_BYTES) return refused("is larger than 16 MiB");
 	const lines = new LineCounter();
 	// "failsafe" leaves every scalar as text. The parser compares every two keys of a map, so names are compared here.
 	const document = withoutStackTraces(() =>

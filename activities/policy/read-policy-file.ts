@@ -29,7 +29,7 @@ export type ReadPolicyOptions = {
 const MAX_ALIASES = 1_000;
 const MAX_DEPLOYMENTS = 64;
 
-/** Reads a policy as people write it (docs/policy.md), of at most 1 MiB. Never throws: what is wrong is listed. */
+/** Reads a policy as people write it (docs/policy.md), of at most 16 MiB. Never throws: what is wrong is listed. */
 export function readPolicyFile(text: string, { fileName, world, isPruning = false }: ReadPolicyOptions): ReadPolicy {
 	const { root, mistakes: unreadable } = readYaml(text);
 	const reading = new Reading();

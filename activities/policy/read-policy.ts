@@ -1,17 +1,14 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import { inOrder } from "#domain/policy/merge-policy.ts";
-import type { Policy } from "#domain/policy/policy.ts";
 import type { CurrentPolicy, PolicyRevision, StoredPolicy } from "./port.ts";
 
-const CURRENT = "SELECT tollgate.current_policy() AS current";
+const CURRENT = `SELECT current->>'basis' AS basis, (current->'policy')::text AS "policyJson" FROM tollgate.current_policy() AS current`;
 
 /** What holds now, however it came about: people also change budgets, teams and keys one by one. One snapshot. */
 export async function readCurrentPolicy(database: Queryable): Promise<CurrentPolicy> {
-	const { rows } = await database.query<{ current: { readonly basis: string; readonly policy: Policy } }>(CURRENT);
-	const current = rows[0]?.current;
+	const [current] = (await database.query<CurrentPolicy>(CURRENT)).rows;
 	if (!current) throw new Error("tollgate.current_policy returned no row");
-	return { basis: current.basis, policy: inOrder(current.policy) };
+	return current;
 }
 
 const REVISION = `p.revision::text, p.parent::text, to_char(p.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, admin_name AS "adminName", jsonb_array_length(changes) AS "changeCount"`;
@@ -25,11 +22,11 @@ export async function listPolicyRevisions(
 	return (await database.query<PolicyRevision>(HISTORY, [page.beforeRevision ?? null, page.limit])).rows;
 }
 
-const STORED = `SELECT ${REVISION}, source, policy, changes FROM tollgate.policy_revision p WHERE p.revision = $1`;
+const STORED = `SELECT ${REVISION}, source, policy::text AS "policyJson", changes::text AS "changesJson" FROM tollgate.policy_revision p WHERE p.revision = $1`;
 
 /** @throws CostControlError "admin.not_found". */
 export async function readPolicyRevision(database: Queryable, revision: string): Promise<StoredPolicy> {
 	const stored = /^\d{1,18}$/.test(revision) ? (await database.query<StoredPolicy>(STORED, [revision])).rows[0] : undefined;
 	if (!stored) throw new CostControlError("admin.not_found", `No policy was applied as revision ${revision}. Those that were: npx tollgate policy history`);
-	return { ...stored, policy: inOrder(stored.policy) };
+	return stored;
 }

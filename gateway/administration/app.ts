@@ -4,6 +4,7 @@ import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { Queryable } from "#activities/keys/port.ts";
+import { createPolicyThread, type PolicyThread } from "#activities/policy/policy-thread.ts";
 import { RefusedPolicy } from "#activities/policy/port.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
 import { ADMINISTRATION_PREFIX, type Problem } from "#clients/administration-contract.ts";
@@ -13,7 +14,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { findUnstorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
 import { describeAdministrationApi } from "./openapi.ts";
 import { copyDiff } from "./policy-routes.ts";
-import type { Route } from "./route.ts";
+import { type Route, WrittenAnswer } from "./route.ts";
 import { ADMINISTRATION_ROUTES } from "./routes.ts";
 
 export type AdministrationDependencies = {
@@ -47,7 +48,9 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	const document = describeAdministrationApi(ADMINISTRATION_ROUTES);
 	app.get("/healthz", async () => ({ ok: true }));
 	app.get(`${ADMINISTRATION_PREFIX}/openapi.json`, async () => document);
-	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, dependencies);
+	const policyThread = createPolicyThread();
+	app.addHook("onClose", () => policyThread.close());
+	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, { ...dependencies, policyThread });
 	app.setNotFoundHandler((_request, reply) =>
 		sendProblem(reply, {
 			code: "request.not_found",
@@ -63,7 +66,7 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, dependencies: AdministrationDependencies): void {
+function addRoute(app: FastifyInstance, route: Route, dependencies: AdministrationDependencies & { readonly policyThread: PolicyThread }): void {
 	app.route({
 		method: route.method,
 		url: `${ADMINISTRATION_PREFIX}${route.path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
@@ -76,8 +79,9 @@ function addRoute(app: FastifyInstance, route: Route, dependencies: Administrati
 				query: parse(route.query, request.query, ""),
 				body: parse(route.body, request.body ?? {}, ""),
 			};
-			const { database, governor, readPrices, alertSender, providers = DEFAULT_PROVIDER_OUTLINE } = dependencies;
-			const answer = await route.handle({ database, governor, readPrices, providers, alertSender, adminName: admin.name }, input);
+			const { onUnexpectedError: _, providers = DEFAULT_PROVIDER_OUTLINE, ...parts } = dependencies;
+			const answer = await route.handle({ ...parts, providers, adminName: admin.name }, input);
+			if (answer instanceof WrittenAnswer) return reply.code(route.status).type("application/json; charset=utf-8").send(answer.json);
 			return reply.code(route.status).send(answer);
 		},
 	});

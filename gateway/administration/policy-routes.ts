@@ -1,16 +1,13 @@
 import { z } from "zod";
 import { applyPolicyFile, diffPolicyFile } from "#activities/policy/apply-policy.ts";
-import { importLitellm } from "#activities/policy/import-litellm.ts";
 import { type PolicyDiff, type PolicyRequest, RefusedPolicy } from "#activities/policy/port.ts";
 import { listPolicyRevisions, readCurrentPolicy, readPolicyRevision } from "#activities/policy/read-policy.ts";
-import { writePolicyFile } from "#activities/policy/write-policy-file.ts";
 import * as contract from "#clients/policy-contract.ts";
-import { defineRoute, type Route } from "./route.ts";
+import { defineRoute, type Route, type RouteContext, WrittenAnswer } from "./route.ts";
 
 const DEFAULT_FILE_NAME = "policy.yaml";
-const IMPORTED = "From a LiteLLM configuration. What it could not carry over was listed beside it: look at both, then\nnpx tollgate diff policy.yaml";
-/** JSON may double what a file has in bytes, and more. */
-const BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** A file of 16 MiB: JSON doubles its line breaks and quotes, and may take six bytes for two of another script. */
+const BODY_BYTES_MAX = 48 * 1024 * 1024;
 const withFile = { bodyBytesMax: BODY_BYTES_MAX, fileField: "file" } as const;
 
 /** The policy as a whole: what holds, what a file would change, putting it in force, and what was applied when and by whom. */
@@ -19,9 +16,10 @@ export const POLICY_ROUTES: readonly Route[] = [
 		operationId: "readPolicy",
 		summary: "What holds now, and the basis to apply on",
 		answer: contract.CurrentPolicy,
-		handle: async ({ database }) => {
-			const { basis, policy } = await readCurrentPolicy(database);
-			return { basis, policy, text: writePolicyFile(policy) };
+		handle: async ({ database, policyThread }) => {
+			const { basis, policyJson } = await readCurrentPolicy(database);
+			const written = await policyThread.ask({ kind: "write", policyJson });
+			return new WrittenAnswer({ basis, text: written.text }, { policy: written.policyJson });
 		},
 	}),
 	defineRoute("GET /policy/history", {
@@ -41,9 +39,10 @@ export const POLICY_ROUTES: readonly Route[] = [
 		operationId: "readPolicyRevision",
 		summary: "One applied policy: the file, what it changed, and what held since",
 		answer: contract.StoredPolicy,
-		handle: async ({ database }, { params }) => {
-			const { changes, ...stored } = await readPolicyRevision(database, params["revision"] ?? "");
-			return { ...stored, changes: changes.map((change) => ({ ...change, at: [...change.at] })), text: writePolicyFile(stored.policy) };
+		handle: async ({ database, policyThread }, { params }) => {
+			const { changesJson, policyJson, ...stored } = await readPolicyRevision(database, params["revision"] ?? "");
+			const written = await policyThread.ask({ kind: "write", policyJson });
+			return new WrittenAnswer({ ...stored, text: written.text }, { policy: written.policyJson, changes: changesJson });
 		},
 	}),
 	defineRoute("POST /policy/diff", {
@@ -52,7 +51,10 @@ export const POLICY_ROUTES: readonly Route[] = [
 		body: contract.PolicyFileRequest,
 		answer: contract.PolicyDiff,
 		...withFile,
-		handle: async (context, { body }) => copyDiff(await diffPolicyFile(context, toRequest(body))),
+		handle: async (context, { body }) => {
+			const { basis, text, changesJson } = await diffPolicyFile(context, toRequest(body));
+			return new WrittenAnswer({ basis, text }, { changes: changesJson });
+		},
 	}),
 	defineRoute("POST /policy/apply", {
 		operationId: "applyPolicy",
@@ -68,21 +70,24 @@ export const POLICY_ROUTES: readonly Route[] = [
 		body: contract.LiteLlmRequest,
 		answer: contract.ImportedPolicy,
 		...withFile,
-		handle: async (_context, { body }) => imported(body),
+		handle: (context, { body }) => imported(context, body),
 	}),
 ];
 
 /** A file of which nothing could be read is refused; otherwise what is left out is said. */
-function imported({ file, fileName = "config.yaml" }: z.output<typeof contract.LiteLlmRequest>): z.input<typeof contract.ImportedPolicy> {
-	const { policy, notes } = importLitellm(file);
-	if (Object.keys(policy).length === 0) {
+async function imported(
+	{ policyThread }: RouteContext,
+	{ file, fileName = "config.yaml" }: z.output<typeof contract.LiteLlmRequest>,
+): Promise<z.input<typeof contract.ImportedPolicy>> {
+	const { text, notes } = await policyThread.ask({ kind: "import", text: file });
+	if (text === undefined) {
 		const mistakes = notes.map((note) => ({ ...note, file: fileName, column: 1 }));
 		throw new RefusedPolicy("admin.invalid", `There is nothing in ${fileName} that a policy says.`, { mistakes });
 	}
-	return { text: writePolicyFile(policy, { comment: IMPORTED }), notes: notes.map((note) => ({ ...note })) };
+	return { text, notes: notes.map((note) => ({ ...note })) };
 }
 
-/** A diff as answers and problems carry it. */
+/** A diff as problems carry it. */
 export function copyDiff({ basis, changes, text }: PolicyDiff): z.input<typeof contract.PolicyDiff> {
 	return { basis, text, changes: changes.map((change) => ({ ...change, at: [...change.at] })) };
 }

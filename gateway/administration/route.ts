@@ -6,6 +6,17 @@ import type { PolicyContext } from "#activities/policy/port.ts";
 /** What a handler may use: the database, the teams' workflows, prices and providers, channels of alerts, and who is asking. */
 export type RouteContext = Administration & PolicyContext & { readonly alertSender: AlertSender };
 
+/** An answer that is JSON already: it may be large, and was put together where that holds nobody up. */
+export class WrittenAnswer {
+	readonly json: string;
+
+	/** Values by name; those of `parts` are JSON themselves. */
+	constructor(values: Readonly<Record<string, unknown>>, parts: Readonly<Record<string, string>>) {
+		const fields = [...Object.entries(values).map(([name, value]) => [name, JSON.stringify(value)] as const), ...Object.entries(parts)];
+		this.json = `{${fields.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`;
+	}
+}
+
 /** One route of the administration API: everything the server and the OpenAPI document need to know. */
 export type Route = {
 	readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -39,7 +50,7 @@ type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodTy
 	readonly fileField?: string;
 	readonly summary: string;
 	readonly operationId: string;
-	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer>>;
+	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer>;
 };
 
 /** Ties the types of a handler to its schemas; the server validates before it calls. `at` is method and path, like "GET /teams". */

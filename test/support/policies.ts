@@ -16,7 +16,7 @@ import {
 import { RATE_DIMENSIONS } from "#domain/limits/team-limits.ts";
 import type { PolicyWorld } from "#domain/policy/check-policy.ts";
 import { capKey, inOrder, rateKey, routeKey } from "#domain/policy/merge-policy.ts";
-import { EMPTY_POLICY, type Policy, type PolicyFile, type TeamEntry } from "#domain/policy/policy.ts";
+import { EMPTY_POLICY, EMPTY_TEAM, type Policy, type PolicyFile, type TeamEntry } from "#domain/policy/policy.ts";
 import { ASSERTABLE, KEY_ENDPOINTS } from "#domain/policy/written-form.ts";
 
 /** Policies of every shape, in order; a few awkward names on purpose. */
@@ -211,4 +211,23 @@ export function exampleWorld(overrides: Partial<PolicyWorld> = {}): PolicyWorld 
 		protocolOfModel: (model) => (model.startsWith("gpt-") ? "openai" : model.startsWith("claude-") ? "anthropic" : undefined),
 		...overrides,
 	};
+}
+
+/** A policy of so many teams, each with a daily budget. */
+export function manyTeams(count: number): Policy {
+	const calendar = { timeZone: "UTC", weekStart: 1, fiscalYearStart: 1, mode: "enforce" } as const;
+	const budget = {
+		dimension: "team",
+		dimensionValue: "",
+		unit: "nano_usd",
+		windowKind: "day",
+		limitAmount: "25000000000",
+		...calendar,
+		thresholds: [],
+	} as const;
+	const teams = Array.from({ length: count }, (_, index): [string, TeamEntry] => [
+		`team-${String(index).padStart(5, "0")}`,
+		{ ...EMPTY_TEAM, budgets: [{ ...budget, thresholds: [{ action: "notify", at: { basisPoints: 8_000 } }] }] },
+	]);
+	return inOrder({ ...EMPTY_POLICY, teams: Object.fromEntries(teams) });
 }

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { setBudget } from "#activities/administration/budgets.ts";
 import type { Administration } from "#activities/administration/port.ts";
-import { readCurrentPolicy } from "#activities/policy/read-policy.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { mergePolicy } from "#domain/policy/merge-policy.ts";
 import { type TeamBudgetStatus, teamBudgetWorkflowId } from "#workflows/team-budget/messages.ts";
@@ -9,7 +8,7 @@ import type { BudgetRole } from "../../../workers/budget.ts";
 import { withClient } from "../../support/authority-rows.ts";
 import { type CuttableGovernance, openCuttableGovernance, untilStatus as untilStatusOf } from "../../support/cuttable-governance.ts";
 import type { CuttableProxy } from "../../support/cuttable-proxy.ts";
-import { applyPolicy, policyContext } from "../../support/policy.ts";
+import { applyPolicy, policyContext, readCurrentPolicy } from "../../support/policy.ts";
 import { openTestPool, type TestPool } from "../../support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import type pg from "pg";
 import { expect, test } from "vitest";
-import { readCurrentPolicy } from "#activities/policy/read-policy.ts";
 import { inOrder } from "#domain/policy/merge-policy.ts";
 import { EMPTY_TEAM, type Policy, type TeamEntry } from "#domain/policy/policy.ts";
 import { withClient } from "#test/support/authority-rows.ts";
 import { anyPolicy } from "#test/support/policies.ts";
+import { readCurrentPolicy } from "#test/support/policy.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
 
 /** Whatever policy is applied over whatever held before: what PostgreSQL says then is that policy, and applying it again is nothing. */

@@ -7,11 +7,11 @@ import { createVirtualKey, listVirtualKeys } from "#activities/keys/postgres.ts"
 import { resolveVirtualKey } from "#activities/keys/resolve.ts";
 import { readModelAliases } from "#activities/policy/model-aliases.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
-import { listPolicyRevisions, readCurrentPolicy, readPolicyRevision } from "#activities/policy/read-policy.ts";
+import { listPolicyRevisions } from "#activities/policy/read-policy.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { mergePolicy } from "#domain/policy/merge-policy.ts";
-import { applyPolicy, diffPolicy, policyContext } from "#test/support/policy.ts";
+import { applyPolicy, diffPolicy, policyContext, readCurrentPolicy, readPolicyRevision } from "#test/support/policy.ts";
 import { openTestPool, type TestPool } from "#test/support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 

@@ -1,12 +1,11 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readCurrentPolicy } from "#activities/policy/read-policy.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { mergePolicy } from "#domain/policy/merge-policy.ts";
 import type { Policy } from "#domain/policy/policy.ts";
 import { registerGateway } from "#test/support/authority-rows.ts";
-import { applyPolicy, policyContext } from "#test/support/policy.ts";
+import { applyPolicy, policyContext, readCurrentPolicy } from "#test/support/policy.ts";
 import { openTestPool, type TestPool } from "#test/support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 

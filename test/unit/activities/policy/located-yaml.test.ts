@@ -74,13 +74,13 @@ describe("where things stand", () => {
 });
 
 describe("what a hostile file may cost is bounded", () => {
-	test("more than 1 MiB is not read", () => {
-		expect(problems(`a: ${"x".repeat(1 << 20)}`)).toEqual(["1:1 : is larger than 1 MiB"]);
+	test("more than 16 MiB is not read", () => {
+		expect(problems(`a: ${"x".repeat(1 << 24)}`)).toEqual(["1:1 : is larger than 16 MiB"]);
 	});
 
-	test("aliases that expand to more than half a million values are refused where they pass it", () => {
+	test("aliases that expand to more than two million values are refused where they pass it", () => {
 		const bomb = ["a0: &a0 [x,x,x,x,x,x,x,x,x,x]", ...Array.from({ length: 9 }, (_, index) => `a${index + 1}: &a${index + 1} [${`*a${index},`.repeat(10)}]`)];
-		expect(problems(bomb.join("\n"))).toEqual([expect.stringMatching(/^\d:\d+ a\d\[\d\]: makes the file expand to more than 500000 values$/)]);
+		expect(problems(bomb.join("\n"))).toEqual([expect.stringMatching(/^\d:\d+ a\d\[\d\]: makes the file expand to more than 2000000 values$/)]);
 	});
 
 	test("nesting ends at a depth no policy needs", () => {
