@@ -210,8 +210,9 @@ CREATE TABLE tollgate.price_version (
 );
 
 -- Appends to the change log in commit order and wakes the gateways. Call it last: it serialises administrators.
+-- A plan made while the log was short would read all of it later, once for each change of a long transaction: hence the index.
 CREATE FUNCTION tollgate.record_change(p_kind text, p_subject text, p_admin text, p_detail jsonb) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   v_revision bigint;
 BEGIN

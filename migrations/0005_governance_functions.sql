@@ -122,7 +122,24 @@ BEGIN
   VALUES (v_window.id, v_window.event_seq, 'limit', v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision, v_window.is_observed);
 END $$;
 
--- Inserts or updates one budget and its current window. p_budget is domain/budget/scope.ts BudgetDefinition.
+-- A new budget and its current window, which opens with what is booked already. p_budget is domain/budget/scope.ts BudgetDefinition.
+CREATE FUNCTION tollgate.insert_budget(p_team text, p_revision bigint, p_admin text, p_budget jsonb) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_id bigint;
+BEGIN
+  INSERT INTO tollgate.budget (team_id, dimension, dimension_value, unit, window_kind, time_zone, week_start, fiscal_year_start, limit_amount, mode, thresholds,
+    is_frozen, revision)
+  VALUES (nullif(p_team, '@organization'), p_budget->>'dimension', p_budget->>'dimensionValue', p_budget->>'unit', p_budget->>'windowKind', p_budget->>'timeZone',
+    (p_budget->>'weekStart')::smallint, (p_budget->>'fiscalYearStart')::smallint, (p_budget->>'limitAmount')::bigint, p_budget->>'mode', p_budget->'thresholds',
+    coalesce((SELECT is_frozen FROM tollgate.team_governance WHERE team_id = p_team), false), p_revision)
+  RETURNING id INTO v_id;
+  PERFORM tollgate.refresh_opening_balance(tollgate.open_window(v_id));
+  PERFORM tollgate.record_change('budget', v_id::text, p_admin, p_budget || jsonb_build_object('teamId', p_team, 'policyRevision', p_revision));
+  RETURN v_id;
+END $$;
+
+-- Inserts or updates one budget and its current window.
 -- A revision at or below the row's own changes nothing (the fence; also what makes a repeated call harmless).
 CREATE FUNCTION tollgate.write_budget(p_team text, p_revision bigint, p_admin text, p_budget jsonb) RETURNS bigint
 LANGUAGE plpgsql AS $$
@@ -131,34 +148,22 @@ DECLARE
   v_id bigint;
   v_revision bigint;
   v_window bigint;
-  v_frozen boolean := coalesce((SELECT is_frozen FROM tollgate.team_governance WHERE team_id = p_team), false);
-  v_is_new boolean := false;
 BEGIN
   SELECT id, revision INTO v_id, v_revision FROM tollgate.budget
   WHERE coalesce(team_id, '') = coalesce(v_team, '') AND dimension = p_budget->>'dimension' AND dimension_value = p_budget->>'dimensionValue'
     AND unit = p_budget->>'unit' AND window_kind = p_budget->>'windowKind' AND deleted_at IS NULL
   FOR NO KEY UPDATE;
   IF v_revision >= p_revision THEN RETURN v_id; END IF;
-  IF v_id IS NULL THEN
-    v_is_new := true;
-    INSERT INTO tollgate.budget (team_id, dimension, dimension_value, unit, window_kind, time_zone, week_start, fiscal_year_start, limit_amount, mode, thresholds,
-      is_frozen, revision)
-    VALUES (v_team, p_budget->>'dimension', p_budget->>'dimensionValue', p_budget->>'unit', p_budget->>'windowKind', p_budget->>'timeZone',
-      (p_budget->>'weekStart')::smallint, (p_budget->>'fiscalYearStart')::smallint, (p_budget->>'limitAmount')::bigint, p_budget->>'mode', p_budget->'thresholds',
-      v_frozen, p_revision)
-    RETURNING id INTO v_id;
-  ELSE
-    UPDATE tollgate.budget SET time_zone = p_budget->>'timeZone', week_start = (p_budget->>'weekStart')::smallint,
-      fiscal_year_start = (p_budget->>'fiscalYearStart')::smallint, limit_amount = (p_budget->>'limitAmount')::bigint,
-      mode = p_budget->>'mode', thresholds = p_budget->'thresholds', revision = p_revision
-    WHERE id = v_id;
-  END IF;
+  IF v_id IS NULL THEN RETURN tollgate.insert_budget(p_team, p_revision, p_admin, p_budget); END IF;
+  UPDATE tollgate.budget SET time_zone = p_budget->>'timeZone', week_start = (p_budget->>'weekStart')::smallint,
+    fiscal_year_start = (p_budget->>'fiscalYearStart')::smallint, limit_amount = (p_budget->>'limitAmount')::bigint,
+    mode = p_budget->>'mode', thresholds = p_budget->'thresholds', revision = p_revision
+  WHERE id = v_id;
   v_window := tollgate.open_window(v_id);
   PERFORM tollgate.apply_limits(v_window);
   PERFORM tollgate.apply_limits(w.id) FROM tollgate.budget_window w WHERE w.budget_id = v_id AND w.is_ahead;
   -- A person who sets a budget has seen its overrun: that much no longer stops its grants.
   UPDATE tollgate.budget_window SET overrun_cleared = (SELECT coalesce(sum(overrun), 0) FROM tollgate.lease WHERE window_id = v_window) WHERE id = v_window;
-  IF v_is_new THEN PERFORM tollgate.refresh_opening_balance(v_window); END IF;
   PERFORM tollgate.record_change('budget', v_id::text, p_admin, p_budget || jsonb_build_object('teamId', p_team, 'policyRevision', p_revision));
   RETURN v_id;
 END $$;

@@ -252,6 +252,57 @@ BEGIN
   RETURN v_total + v_count > 0;
 END $$;
 
+-- Appends changes, each {kind, subject, detail}, in the order of the list. Wakes nobody: whoever calls it records one more change after.
+CREATE FUNCTION tollgate.record_changes(p_admin text, p_changes jsonb[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(718204001);
+  INSERT INTO tollgate.change (revision, kind, subject, admin_name, detail)
+  SELECT (SELECT max(revision) FROM tollgate.change) + c.place, c.change->>'kind', c.change->>'subject', p_admin, coalesce(c.change->'detail', '{}')
+  FROM unnest(p_changes) WITH ORDINALITY AS c (change, place);
+END $$;
+
+-- The rows of budgets that p_budgets (policy_budget_changes) changes or ends, under the revision of each team. The caller has locked
+-- them and raised the revisions above theirs. Their windows come later: limit_policy_windows.
+CREATE FUNCTION tollgate.change_policy_budgets(p_admin text, p_budgets jsonb, p_revisions jsonb) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_done jsonb[];
+BEGIN
+  UPDATE tollgate.budget b SET time_zone = c.budget->>'timeZone', week_start = (c.budget->>'weekStart')::smallint,
+    fiscal_year_start = (c.budget->>'fiscalYearStart')::smallint, limit_amount = (c.budget->>'limitAmount')::bigint, mode = c.budget->>'mode',
+    thresholds = c.budget->'thresholds', revision = (p_revisions->>c.team_id)::bigint, deleted_at = CASE WHEN c.is_end THEN clock_timestamp() END
+  FROM jsonb_to_recordset(p_budgets) AS c (team_id text, budget_id bigint, budget jsonb, is_end boolean)
+  WHERE b.id = c.budget_id;
+  SELECT array_agg(jsonb_build_object('kind', 'budget', 'subject', c.value->>'budget_id', 'detail', c.value->'budget'
+    || jsonb_build_object('teamId', c.value->'team_id', 'policyRevision', p_revisions->(c.value->>'team_id'))
+    || CASE WHEN (c.value->>'is_end')::boolean THEN '{"isRemoved": true}'::jsonb ELSE '{}' END) ORDER BY c.place)
+  INTO v_done FROM jsonb_array_elements(p_budgets) WITH ORDINALITY AS c (value, place) WHERE c.value->>'budget_id' IS NOT NULL;
+  PERFORM tollgate.record_changes(p_admin, coalesce(v_done, '{}'));
+END $$;
+
+-- Puts the open windows of budgets that were changed under their new limits, as write_budget does for one.
+CREATE FUNCTION tollgate.limit_policy_windows(p_budgets bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_windows bigint[];
+BEGIN
+  PERFORM 1 FROM unnest(p_budgets) AS b (id) JOIN tollgate.budget_window w ON w.budget_id = b.id
+  WHERE w.ends_at > clock_timestamp() ORDER BY w.id FOR NO KEY UPDATE OF w;
+  SELECT array_agg(tollgate.open_window(b.id)) INTO v_windows
+  FROM (SELECT x.id FROM unnest(p_budgets) AS p (id) JOIN tollgate.budget x ON x.id = p.id WHERE x.deleted_at IS NULL ORDER BY x.id) b;
+  PERFORM tollgate.apply_limits(w.id) FROM (
+    SELECT id FROM unnest(v_windows) AS id
+    UNION
+    SELECT a.id FROM unnest(p_budgets) AS p (id) JOIN tollgate.budget b ON b.id = p.id JOIN tollgate.budget_window a ON a.budget_id = b.id
+    WHERE b.deleted_at IS NULL AND a.is_ahead
+    ORDER BY id
+  ) w;
+  UPDATE tollgate.budget_window w SET overrun_cleared = l.overrun
+  FROM unnest(v_windows) AS v (id) CROSS JOIN LATERAL (SELECT coalesce(sum(x.overrun), 0) AS overrun FROM tollgate.lease x WHERE x.window_id = v.id) l
+  WHERE w.id = v.id AND w.overrun_cleared <> l.overrun;
+END $$;
+
 -- Puts p_next in force whole: what is not in it ends, and an archived team keeps its books. p_basis is the change that whoever made
 -- p_next had seen last; anything newer of what a policy says raises TG409 and nothing is changed. Where p_next holds already, nothing
 -- is changed either. Returns the newest policy revision, null before the first.
@@ -274,7 +325,6 @@ DECLARE
   v_has_shared boolean;
   v_revisions jsonb;
   v_revision bigint;
-  v_change jsonb;
   v_row record;
 BEGIN
   PERFORM pg_advisory_xact_lock(718204017);
@@ -294,30 +344,23 @@ BEGIN
     RAISE EXCEPTION 'what the policy says was changed since revision %', p_basis USING ERRCODE = 'TG409';
   END IF;
 
-  FOREACH v_change IN ARRAY v_done LOOP
-    PERFORM tollgate.record_change(v_change->>'kind', v_change->>'subject', p_admin, v_change->'detail');
-  END LOOP;
+  PERFORM tollgate.record_changes(p_admin, v_done);
   SELECT coalesce(jsonb_object_agg(g.team_id, (greatest(g.revision, coalesce(b.revision, 0)) / 1000 + 1) * 1000), '{}') INTO v_revisions
   FROM tollgate.team_governance g
   LEFT JOIN (SELECT coalesce(team_id, '@organization') AS team_id, max(revision) AS revision FROM tollgate.budget GROUP BY 1) b USING (team_id)
   WHERE g.team_id = ANY (v_governed);
-  -- New budgets first: what they have booked already may take a while to sum up, and no window is held meanwhile.
   FOR v_row IN
-    SELECT c.team_id, c.budget, c.is_end, c.budget_id IS NULL AS is_new, (v_revisions->>c.team_id)::bigint AS revision
-    FROM jsonb_to_recordset(v_budgets) AS c (team_id text, budget_id bigint, budget jsonb, is_end boolean)
+    SELECT c.team_id, c.budget FROM jsonb_to_recordset(v_budgets) AS c (team_id text, budget_id bigint, budget jsonb) WHERE c.budget_id IS NULL
   LOOP
-    IF NOT v_row.is_new AND v_held <> '{}' THEN
-      PERFORM 1 FROM tollgate.budget_window WHERE budget_id = ANY (v_held) AND ends_at > clock_timestamp() ORDER BY id FOR NO KEY UPDATE;
-      v_held := '{}';
-    END IF;
-    IF v_row.is_end THEN PERFORM tollgate.remove_budget(v_row.team_id, v_row.revision, p_admin, v_row.budget);
-    ELSE PERFORM tollgate.write_budget(v_row.team_id, v_row.revision, p_admin, v_row.budget);
-    END IF;
+    PERFORM tollgate.insert_budget(v_row.team_id, (v_revisions->>v_row.team_id)::bigint, p_admin, v_row.budget);
   END LOOP;
+  PERFORM tollgate.change_policy_budgets(p_admin, v_budgets, v_revisions);
   UPDATE tollgate.team_governance SET revision = (v_revisions->>team_id)::bigint, document_revision = (v_revisions->>team_id)::bigint, updated_at = clock_timestamp()
   WHERE team_id = ANY (v_governed);
   v_revision := tollgate.record_change('policy', 'applied', p_admin, jsonb_build_object('changes', jsonb_array_length(p_changes), 'parent', v_parent));
   INSERT INTO tollgate.policy_revision (revision, admin_name, source, policy, changes, parent)
   VALUES (v_revision, p_admin, p_source, p_next, p_changes, v_parent);
+  -- Last of all, so that a call that needs a grant waits for as little of this as can be.
+  PERFORM tollgate.limit_policy_windows(v_held);
   RETURN v_revision;
 END $$;

@@ -17,9 +17,16 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a policy of which a part cannot be written leaves nothing",
 		...DOCUMENT,
-		from: "    ELSE PERFORM tollgate.write_budget(v_row.team_id, v_row.revision, p_admin, v_row.budget);\n",
-		to: "    ELSE BEGIN PERFORM tollgate.write_budget(v_row.team_id, v_row.revision, p_admin, v_row.budget); EXCEPTION WHEN check_violation THEN NULL; END;\n",
+		from: "    PERFORM tollgate.insert_budget(v_row.team_id, (v_revisions->>v_row.team_id)::bigint, p_admin, v_row.budget);\n",
+		to: "    BEGIN PERFORM tollgate.insert_budget(v_row.team_id, (v_revisions->>v_row.team_id)::bigint, p_admin, v_row.budget); EXCEPTION WHEN check_violation THEN NULL; END;\n",
 		titles: ["when one team in the middle cannot be written"],
+	},
+	{
+		rule: "a policy puts the open windows of what it changes under the new limits",
+		...DOCUMENT,
+		from: "  PERFORM tollgate.limit_policy_windows(v_held);\n",
+		to: "",
+		titles: ["takes open windows with it, the next one opened ahead too, opens the one that is due, and clears the overrun that was seen"],
 	},
 	{
 		rule: "a policy raises the revision of the teams it changes",
@@ -75,6 +82,15 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
 		to: "state.mustReread",
 		test: UNIT,
 		titles: ["reads PostgreSQL's rows again, once, and goes on from the document's revision"],
+	},
+	{
+		rule: "a policy is read where it holds nobody up",
+		file: "activities/policy/policy-thread.ts",
+		from: "		this.worker ??= this.start();\n		const { id, question } = this.asked;\n		this.worker.postMessage({ id, question } satisfies AskedOfThread);\n",
+		to: "		const { id, question } = this.asked;\n		this.take({ id, answer: answerPolicyQuestion(question) });\n",
+		also: 'import { answerPolicyQuestion } from "./policy-work.ts"',
+		test: "test/unit/activities/policy/policy-thread.test.ts",
+		titles: ["whoever asks goes on meanwhile: no pause is as long as half of what reading a large policy takes"],
 	},
 	{
 		rule: "a gateway takes up the aliases of a policy",

@@ -148,6 +148,29 @@ describe("a policy in force", () => {
 		expect(touched).toEqual([{ window_kind: "month" }]);
 	});
 
+	test("takes open windows with it, the next one opened ahead too, opens the one that is due, and clears the overrun that was seen", async () => {
+		const weekly = "      - { window: week, limitUsd: 100 }\n";
+		await applyPolicy(context, `${SMALL}${weekly}`);
+		await rows(`SELECT tollgate.insert_window(b, w.ends_at, w.ends_at + interval '1 month', true) FROM tollgate.budget b
+			JOIN tollgate.budget_window w ON w.budget_id = b.id WHERE b.window_kind = 'month'`);
+		await rows(
+			`UPDATE tollgate.budget_window w SET starts_at = '2020-01-06', ends_at = '2020-01-13' FROM tollgate.budget b WHERE b.id = w.budget_id AND b.window_kind = 'week'`,
+		);
+		await rows(`INSERT INTO tollgate.lease (gateway_id, epoch, window_id, granted, posted, overrun)
+			SELECT 'g', 1, w.id, 0, 0, 7 FROM tollgate.budget_window w WHERE NOT w.is_ahead`);
+		await applyPolicy(context, `${SMALL}${weekly}`.replaceAll("100", "60"));
+		const windows =
+			await rows(`SELECT b.window_kind, w.is_ahead, w.ends_at < now() AS is_over, w.limit_amount, w.overrun_cleared, w.revision = b.revision AS is_new
+			FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id ORDER BY b.window_kind, w.starts_at`);
+		const [before, after] = ["100000000000", "60000000000"];
+		expect(windows).toEqual([
+			{ window_kind: "month", is_ahead: false, is_over: false, limit_amount: after, overrun_cleared: "7", is_new: true },
+			{ window_kind: "month", is_ahead: true, is_over: false, limit_amount: after, overrun_cleared: "0", is_new: true },
+			{ window_kind: "week", is_ahead: false, is_over: true, limit_amount: before, overrun_cleared: "0", is_new: false },
+			{ window_kind: "week", is_ahead: false, is_over: false, limit_amount: after, overrun_cleared: "0", is_new: true },
+		]);
+	});
+
 	test("says what keys stand for, and neither makes nor revokes one", async () => {
 		await applyPolicy(context, SMALL);
 		const { id, key } = await createVirtualKey(connections.pool, { teamId: "search" }, "ada");
