@@ -53,7 +53,9 @@ export function addCommand<Options = Record<never, never>>(parent: Command, term
 		try {
 			await definition.run({ options, arguments: command.args, terminal, system, print });
 		} catch (error) {
-			throw error instanceof CostControlError && error.code === "key.invalid" ? refusedKey(error, adminKeyFile) : error;
+			if (!(error instanceof CostControlError)) throw error;
+			if (error.code === "key.invalid") throw refusedKey(error, adminKeyFile);
+			throw error.code === "admin.invalid" ? invalidOptions(error, command) : error;
 		}
 	});
 }
@@ -63,6 +65,22 @@ function optionOf(flags: string, definition: OptionDefinition): Option {
 	const isRequired = flags.startsWith("!");
 	const option = new Option(isRequired ? flags.slice(1) : flags, description).makeOptionMandatory(isRequired);
 	return read === undefined ? option : option.argParser(read);
+}
+
+/** What the administration API finds wrong with a field is wrong with the option that filled it: that is the name a person knows. */
+function invalidOptions({ publicMessage, code }: CostControlError, command: Command): CommandFailure {
+	return new CommandFailure(2, `${nameOptions(publicMessage, command)} (${code})`);
+}
+
+const FIELD_OF_PROBLEM = /(?<=^|; )([a-z]\w*)((?:\.\w+|\[\d+\])*)(?=:? )/g;
+/** What a field's name has beyond that of its option: `amountUsd` is filled by --amount. */
+const FIELD_SUFFIX = /(?:Usd|Amount|Kind|Id|InMs|BasisPoints|s)$/;
+
+function nameOptions(message: string, command: Command): string {
+	return message.replaceAll(FIELD_OF_PROBLEM, (field: string, root: string, path: string) => {
+		const option = command.options.find((other) => [root, root.replace(FIELD_SUFFIX, "")].includes(other.attributeName()));
+		return option?.long ? `${option.long}${path === "" ? "" : ` ${path.replace(/^\./, "")}`}` : field;
+	});
 }
 
 /** Whoever revoked the first key has another one: what is missing is where the command line finds it. */

@@ -268,8 +268,8 @@ describe("what a command answers when it cannot", () => {
 	it.each([
 		[1, "team show nobody", "no team nobody"],
 		[1, "team create search --limit 1 --window day", "search"],
-		[1, "budget set --team search --limit -1 --window day", "limit"],
-		[1, "budget set --team search --limit 99999999999999 --window day", "limit"],
+		[2, "budget set --team search --limit -1 --window day", "--limit"],
+		[2, "budget set --team search --limit 99999999999999 --window day", "--limit"],
 		[2, "budget set --team search --limit 1", "--window"],
 		[2, "key derive --user ann --ttl 25h", "24 hours"],
 		[3, "team list --home /nonexistent", "npm start"],

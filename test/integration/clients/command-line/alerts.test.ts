@@ -67,9 +67,9 @@ test.each([
 	[1, "alerts show alr_none"],
 	[1, "alerts test nobody"],
 	[1, "alerts --team nobody"],
-	[1, "alerts channel set hook --kind webhook --url http://10.0.0.1/ --secret-env S"],
+	[2, "alerts channel set hook --kind webhook --url http://10.0.0.1/ --secret-env S"],
 	[1, "alerts channel remove hook"],
-	[1, "alerts route --team search --to nobody"],
+	[2, "alerts route --team search --to nobody"],
 	[0, "alerts --help"],
 	[0, "alerts list"],
 ])("%i for: %s", async (code, line) => {

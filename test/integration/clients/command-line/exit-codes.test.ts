@@ -23,8 +23,8 @@ describe("exit codes", () => {
 		[1, "team show nobody"],
 		[1, "key revoke key_none"],
 		[1, "explain req_none"],
-		[1, "budget set --team search --limit -1 --window day"],
-		[1, "budget set --team search --limit 0.0000000001 --window day"],
+		[2, "budget set --team search --limit -1 --window day"],
+		[2, "budget set --team search --limit 0.0000000001 --window day"],
 		[1, "budget set --team nobody --limit 1 --window day"],
 		[1, "team create search --limit 1 --window day"],
 		[1, "price show --model none"],
@@ -87,9 +87,11 @@ describe("exit codes", () => {
 		administration.governor.isAway = false;
 	});
 
-	test("a refused limit names its field", async () => {
+	test("what the administration API finds wrong names the option, wherever it fills a field of another name", async () => {
 		await run("budget set --team search --limit -1 --window day");
-		expect(errors.join()).toContain("limit: must not be negative");
+		expect(errors).toEqual(["tollgate: --limit: must not be negative (admin.invalid)"]);
+		expect(await run(["team", "set", "search", "--limits", '{"rates": [{"dimension": "moon"}]}'])).toBe(2);
+		expect(errors.join()).toMatch(/--limits rates\[0\]/);
 	});
 });
 

@@ -54,8 +54,8 @@ describe("what scripts rely on", () => {
 		expect((await runJson(["team", "set", "search", "--limits", JSON.stringify(limits)])).limits).toEqual(limits);
 		expect(await run("team show search")).toBe(0);
 		expect(output.join("\n")).toContain('"requestsPerMinute":60');
-		expect(await run(["team", "set", "search", "--limits", '{"rates": [{"dimension": "team"}]}'])).toBe(1);
-		expect(errors.join("\n")).toContain("limits.rates[0] names no rate");
+		expect(await run(["team", "set", "search", "--limits", '{"rates": [{"dimension": "team"}]}'])).toBe(2);
+		expect(errors.join("\n")).toContain("--limits rates[0] names no rate");
 		expect(await run(["team", "set", "search", "--limits", "[]"])).toBe(2);
 		expect((await runJson(["team", "set", "search", "--limits", "{}"])).limits).toEqual({ caps: [], rates: [] });
 		await administration.pool.query(
@@ -89,7 +89,7 @@ describe("what scripts rely on", () => {
 		expect(await run("team create lined --limit 10 --window day")).toBe(0);
 		const set = (more: string) => runJson(`budget set --team lined --window week --limit 10 ${more}`);
 		const lines = "--warn 80 --stop 9 --threshold 90%:degrade:gpt-4o=gpt-4o-mini --threshold 85.5%:needApproval";
-		expect(await run(`budget set --team lined --window week --limit 10 ${lines}`)).toBe(1); // not ascending
+		expect(await run(`budget set --team lined --window week --limit 10 ${lines}`)).toBe(2); // not ascending
 		expect(errors.join("\n")).toContain("budget.thresholds[1].at");
 		const inOrder = "--warn 80 --stop 9.5 --threshold 85.5%:needApproval 90%:degrade:gpt-4o=gpt-4o-mini";
 		expect(await set(`${inOrder} --mode observe --week-start sunday --fiscal-year-start 4`)).toMatchObject({
