@@ -6,6 +6,10 @@ const reason = text.describe("why, for whoever decides and for the audit log; at
 
 export const RequestIncreaseRequest = z.strictObject({
 	teamId,
+	kind: z
+		.enum(["increase", "line"])
+		.optional()
+		.describe("increase (default): a higher limit; line: to spend beyond the next line at which the budget needs approval, with neither amount nor until"),
 	dimension: z.string().optional().describe("team (default), feature, user, model, provider, key, environment, organization"),
 	dimensionValue: Attribution.optional().describe("which feature, user, model …; absent for team and organization"),
 	unit: z.string().optional().describe("nano_usd (default) or tokens"),
@@ -27,7 +31,7 @@ export const EndIncreaseRequest = z.strictObject({ reason: reason.optional() });
 export const Increase = z.object({
 	id: z.string(),
 	teamId,
-	kind: z.string(),
+	kind: z.string().describe("increase: a higher limit; line: to spend beyond a line that needs approval, which stands at askedAmount"),
 	status: z.string().describe("pending, approved (in force), rejected, withdrawn, expired, refused, ended"),
 	dimension: z.string(),
 	dimensionValue: z.string(),

@@ -189,7 +189,7 @@ BEGIN
   RETURN v_held;
 END $$;
 
--- A line that asked for approval is passed (approve_line of 0013). That function takes a revision for done that is held already:
+-- A line that asked for approval is passed (approve_line of 0013), in a window that is opened where no call has yet. That function takes a revision for done that is held already:
 -- then it is asked for again under the next one.
 CREATE FUNCTION tollgate.approve_asked_line(p_row tollgate.limit_increase, p_revision bigint, p_increase jsonb) RETURNS bigint
 LANGUAGE plpgsql AS $$
@@ -198,6 +198,8 @@ DECLARE
   v_held bigint := (SELECT revision FROM tollgate.team_governance WHERE team_id = p_row.team_id);
 BEGIN
   IF v_held >= p_revision THEN RETURN p_revision + 1; END IF;
+  PERFORM 1 FROM tollgate.budget WHERE id = p_row.budget_id AND deleted_at IS NULL FOR NO KEY UPDATE;
+  IF FOUND THEN PERFORM tollgate.open_window(p_row.budget_id); END IF;
   v_held := tollgate.approve_line(p_row.team_id, p_revision, p_increase#>>'{decision,by}', p_increase->'selector', v_starts_at, p_row.asked_amount);
   UPDATE tollgate.limit_increase SET status = 'approved', granted_amount = asked_amount, until_at = tollgate.instant(p_increase->'untilMs') WHERE id = p_row.id;
   PERFORM tollgate.note_increase(p_row.team_id, p_increase, p_increase#>>'{decision,by}');

@@ -10,6 +10,8 @@ import { requireTeam } from "./read-teams.ts";
 
 /** A request as people give it; the budget may be named by as much as tells it from the team's others. */
 export type IncreaseRequest = {
+	/** "line": to spend beyond the next line at which the budget needs approval; then neither amount nor `until`. Default "increase". */
+	readonly kind?: "increase" | "line" | undefined;
 	readonly teamId: string;
 	readonly dimension?: string | undefined;
 	readonly dimensionValue?: string | undefined;
@@ -61,16 +63,17 @@ export type IncreaseView = BudgetSelector & {
 };
 
 /**
- * Asks for a temporarily higher limit, in the name of the admin key. Resolves when PostgreSQL holds the request.
+ * Asks for a temporarily higher limit, or to spend beyond a line, in the name of the admin key. Resolves when PostgreSQL holds the request.
  * @throws CostControlError "admin.invalid" naming the field, "admin.not_found", "admin.conflict", "governance.unreachable".
  */
 export async function requestIncrease(administration: Administration, request: IncreaseRequest): Promise<IncreaseView> {
 	const { database, governor, adminName } = administration;
-	const { teamId, amountUsd, amount, until, reason, expiresInMs } = request;
+	const { kind, teamId, amountUsd, amount, until, reason, expiresInMs } = request;
 	await requireTeam(database, teamId);
 	const { dimension, dimensionValue, unit, windowKind } = theOneBudget(request, await listBudgets(database, teamId));
 	const { revision, increase } = await governor.requestIncrease(teamId, {
 		budget: { dimension, dimensionValue, unit, windowKind },
+		kind,
 		amountUsd,
 		amount,
 		until,

@@ -56,6 +56,8 @@ function titleOf(alert: Alert): string {
 		case "budget.withdrawn":
 			return `${over}budget of ${who} (${budgetOf(alert)}), ${beforeOf(text("action"))} before, ${endOf(text("reason"))}`;
 		case "increase.requested":
+			if (text("kind") === "line" && (text("requestedBy") ?? "tollgate") !== "tollgate")
+				return `${text("requestedBy")} asks for ${who} to spend beyond ${amountOf(alert, "askedAmount")}${share(alert, "askedAmount")}${asBudget(alert)}`;
 			if (text("kind") === "line")
 				return `Budget of ${who}${asBudget(alert)} has reached ${amountOf(alert, "askedAmount")}${share(alert, "askedAmount")}: approval is needed to spend more`;
 			return `${text("requestedBy") ?? "somebody"} asks for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)}`;

@@ -21,6 +21,8 @@ import { civilFromDay, dayFromCivil, startOfLocalDay } from "./window.ts";
 type Via = { readonly via?: "administration" | undefined };
 
 export type RequestIncreaseInput = Via & {
+	/** "line": leave to spend beyond the next line at which the budget needs approval, in this window, with neither amount nor `until`. Default "increase". */
+	readonly kind?: "increase" | "line" | undefined;
 	/** `dimension` defaults to the whole team, `unit` to nano_usd. */
 	readonly budget: Partial<BudgetSelector> & Pick<BudgetSelector, "windowKind">;
 	/** What is added to the limit, in dollars with at most nine decimals … */
@@ -51,8 +53,10 @@ export type WithdrawIncreaseInput = Via & { readonly id: string; readonly withdr
 /** Ends a raise in force before its date. */
 export type EndIncreaseInput = Via & { readonly id: string; readonly reason?: string | undefined; readonly endedBy: string };
 
-/** A request; `amount` in the budget's unit or `amountUsd` in dollars, exactly one of them. */
+/** A request; `amount` in the budget's unit or `amountUsd` in dollars, exactly one of them, or neither for a line. */
 export type IncreaseAsk = {
+	/** Absent = increase. */
+	readonly kind?: "increase" | "line" | undefined;
 	readonly selector: BudgetSelector;
 	readonly amount?: string | undefined;
 	readonly amountUsd?: string | undefined;
@@ -92,23 +96,26 @@ const PROVEN = "administration";
 
 export function checkIncreaseAsk(input: unknown, teamId: string): Checked<IncreaseAsk> {
 	if (!isObject(input)) return notAnObject();
-	const { amount, amountUsd, until, expiresInMs, reason, requestedBy, via } = input;
+	const { kind, amount, amountUsd, until, expiresInMs, reason, requestedBy, via } = input;
 	const dimension = teamId === ORGANIZATION_ID ? "organization" : "team";
 	const selector = checkBudgetSelector(isObject(input["budget"]) ? { dimension, ...input["budget"] } : input["budget"], teamId, "budget");
 	const problems = [
 		...(selector.kind === "invalid" ? selector.problems : []),
-		...checkAmountFields(input, true),
+		...(kind === "line" ? checkLineFields(input) : checkAmountFields(input, true)),
 		...checkText("reason", reason, { minLength: 1, maxLength: INCREASE_REASON_LENGTH_MAX }),
 		...checkText("requestedBy", requestedBy, { minLength: 1, maxLength: PERSON_LENGTH_MAX }),
 		...checkVia(via),
 	];
-	if (until !== undefined && (typeof until !== "string" || readUntil(until, "UTC") === undefined)) problems.push({ field: "until", problem: UNTIL_RULE });
+	if (kind !== undefined && kind !== "line" && kind !== "increase") problems.push({ field: "kind", problem: "must be increase or line" });
+	if (kind !== "line" && until !== undefined && (typeof until !== "string" || readUntil(until, "UTC") === undefined))
+		problems.push({ field: "until", problem: UNTIL_RULE });
 	if (expiresInMs !== undefined && !isExpiry(expiresInMs))
 		problems.push({ field: "expiresInMs", problem: `must be a whole number from ${SHORTEST_EXPIRY_MS} to ${LONGEST_EXPIRY_MS} (90 days)` });
 	if (problems.length > 0 || selector.kind === "invalid") return { kind: "invalid", problems };
 	return {
 		kind: "valid",
 		value: {
+			kind: kind as IncreaseAsk["kind"],
 			selector: selector.value,
 			amount: amount as string | undefined,
 			amountUsd: amountUsd as string | undefined,
@@ -216,6 +223,13 @@ function checkAmountFields({ amount, amountUsd }: Record<string, unknown>, isReq
 	const field = amount === undefined ? "amountUsd" : "amount";
 	const given = amount ?? amountUsd;
 	return typeof given === "string" && given.length <= 40 ? [] : [{ field, problem: "must be a decimal string" }];
+}
+
+/** What is asked for is the line as it stands. */
+function checkLineFields(input: Record<string, unknown>): FieldProblem[] {
+	return ["amount", "amountUsd", "until"].flatMap((field) =>
+		input[field] === undefined ? [] : [{ field, problem: "cannot be named: a line is passed as it stands, to the end of its window" }],
+	);
 }
 
 function checkId(id: unknown): FieldProblem[] {

@@ -25,7 +25,7 @@ export type IncreaseDecision = {
 export type Increase = {
 	/** "inc_" and 12 hexadecimal digits. */
 	readonly id: string;
-	/** "line": leave to spend beyond a line that needs approval, asked for by the budget itself; `askedAmount` is where it stands. */
+	/** "line": leave to spend beyond a line that needs approval, asked for by the budget itself or by a person; `askedAmount` is where it stands. */
 	readonly kind: "increase" | "line";
 	/** Selector key of the budget. */
 	readonly key: string;
@@ -223,8 +223,10 @@ export function nextIncreaseEndMs(open: readonly Increase[]): number | null {
 	return open.length === 0 ? null : Math.min(...open.map(endMsOf));
 }
 
-function endMsOf(increase: Increase): number {
-	return increase.status === "pending" ? increase.expiresAtMs : (increase.untilMs ?? increase.expiresAtMs);
+/** A line passed in a window that never ends is remembered for as long as a raise may last at most. */
+function endMsOf({ kind, status, untilMs, requestedAtMs, expiresAtMs }: Increase): number {
+	if (status === "pending") return expiresAtMs;
+	return untilMs ?? (kind === "line" ? requestedAtMs + HORIZON_MS : expiresAtMs);
 }
 
 /** Blanks and capitals make nobody a different person. */
@@ -294,6 +296,7 @@ function unknownRequest(): IncreaseRefusal {
 	return refuse("admin.not_found", "id", "is no open request of this team");
 }
 
-function refuse(code: RefusalCode, field: string, problem: string): IncreaseRefusal {
+/** A refusal of one thing. */
+export function refuse(code: RefusalCode, field: string, problem: string): IncreaseRefusal {
 	return { kind: "refused", code, problems: [{ field, problem }] };
 }

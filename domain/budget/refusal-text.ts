@@ -24,13 +24,13 @@ export function howToAsk(teamId: string, rule: RefusedBy | undefined, code: Erro
 	const window = rule?.windowKind ?? "day";
 	// A raise ends with its window; one that never ends needs a date.
 	const until = window === "lifetime" ? " --until DATE" : "";
-	const request = `npx tollgate budget increase request ${owner}${part}${unit} --window ${window} --amount ${amount}${until} --reason WHY`;
+	const request = `npx tollgate budget increase request ${owner}${part}${unit} --window ${window}`;
 	if (code === "budget.needs_approval") {
-		// A line asks for itself once per window; what a person asks for then is a higher limit, with which a line that is a share of it moves.
-		const again = rule ? `. If that was rejected or has expired, a higher limit moves a line that is a share of it; ask for one: ${request}` : "";
+		// A line asks for itself once per window; after that a person does.
+		const again = rule ? `. If that was rejected or has expired, ask for it again: ${request} --beyond-line --reason WHY` : "";
 		return `Ask an approver, who finds what waits with: npx tollgate budget increase list ${owner}${again}`;
 	}
-	if (code === "budget.exceeded" && rule) return `Ask for more, which somebody else decides: ${request}`;
+	if (code === "budget.exceeded" && rule) return `Ask for more, which somebody else decides: ${request} --amount ${amount}${until} --reason WHY`;
 	const command = `npx tollgate budget set ${owner}${part}${unit} --limit ${amount} --window ${window}`;
 	return code === "budget.overrun" ? `Ask an operator to set it again, which clears the overrun: ${command}` : `Ask an operator: ${command}`;
 }

@@ -23,7 +23,7 @@ export const INCREASE_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("POST /increases", {
 		operationId: "requestIncrease",
-		summary: "Ask for a temporarily higher limit",
+		summary: "Ask for a temporarily higher limit, or to spend beyond a line that needs approval",
 		body: contract.RequestIncreaseRequest,
 		answer: contract.Increase,
 		status: 201,

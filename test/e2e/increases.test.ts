@@ -3,6 +3,8 @@ import path from "node:path";
 import { Client, Connection } from "@temporalio/client";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { formatUsd } from "#domain/money/wire.ts";
+import { pastedWords } from "#test/support/pasted-command.ts";
 import { type System, startSystem, verify } from "#test/support/system.ts";
 import { chat, tollgateJson, tollgateRefused } from "#test/support/system-commands.ts";
 import { until } from "#test/support/until.ts";
@@ -71,6 +73,29 @@ it("approved, it is spent on every gateway at once and gone on its date; by hand
 	]);
 	expect(await verify(system)).toMatchObject({ ok: true, overspendNanoUsd: "0" });
 }, 180_000);
+
+it("a line whose own request was rejected is asked for with the command of the refusal, and passed when somebody else approves", async () => {
+	await json("team create lined --limit 1 --window day");
+	await json("team set lined --admission-wait-ms 0");
+	const { key } = await json<{ key: string }>("key create --team lined");
+	const spent = formatUsd((await chat(system, key)).costNanoUsd);
+	await json(`budget set --team lined --limit 1 --window day --threshold ${spent}:needApproval`);
+	expect(await statuses(key)).toEqual([402]);
+	const [line] = await until("the line's own request", async () => {
+		const waiting = await json<readonly Asked[]>("budget increase list --team lined");
+		return waiting.length > 0 ? waiting : undefined;
+	});
+	expect(line).toMatchObject({ kind: "line", requestedBy: "tollgate" });
+	await json("budget increase reject --reason no", line?.id ?? "", "--admin-key-file", grace);
+	const { code, message } = (await chat(system, key)).error;
+	expect(code).toBe("budget.needs_approval");
+	const words = pastedWords(message.slice(message.lastIndexOf("npx tollgate"))).slice(2);
+	const asked = await tollgateJson<Asked>(system, words);
+	expect(asked).toMatchObject({ kind: "line", status: "pending", reason: "WHY" });
+	expect(await tollgateRefused(system, ["budget", "increase", "approve", asked.id])).toMatchObject({ exitCode: 1 });
+	expect((await json(`budget increase approve ${asked.id} --admin-key-file ${grace}`)).status).toBe("approved");
+	expect(await statuses(key)).toEqual([200]);
+}, 120_000);
 
 async function stepsOf(id: string): Promise<unknown[]> {
 	const client = new pg.Client({ connectionString: system.endpoints().databaseUrl });

@@ -2,6 +2,8 @@ import type { Mutant } from "./mutant.ts";
 
 const RULES = "domain/budget/increases.ts";
 const RULES_TEST = "test/unit/domain/budget/increases.test.ts";
+const LINE_RULES = "domain/budget/line-requests.ts";
+const LINE_TEST = "test/unit/domain/budget/line-requests.test.ts";
 const SQL = "migrations/0014_limit_increases.sql";
 const SQL_TEST = "test/integration/activities/increases.test.ts";
 
@@ -30,6 +32,25 @@ export const INCREASE_MUTANTS: readonly Mutant[] = [
 		to: "amount <= BigInt(rules.ceilingNanoUsd)",
 		test: RULES_TEST,
 		titles: ["the ceiling holds for what the raises of one budget add together"],
+	},
+	{
+		rule: "a person asks for a line that is passed or waits for a decision once",
+		file: LINE_RULES,
+		from: "	const known = state.increases.filter((increase) => isOfLine(increase, { key, window, amount }));\n",
+		to: "	const known = state.increases.filter(() => false);\n",
+		test: LINE_TEST,
+		titles: ["what waits for a decision is asked for once: the same person's question is the same, another's is told of it"],
+	},
+	{
+		rule: "a person asks for no line that is passed already",
+		file: LINE_RULES,
+		from: 'action === "needApproval" && amount > BigInt(approved) ? [amount.toString()]',
+		to: 'action === "needApproval" ? [amount.toString()]',
+		test: LINE_TEST,
+		titles: [
+			"there is nothing to ask for where every line is passed, in a window that is over, of a budget that observes or that is not there",
+			"a person asks before the line is reached, and of several for the next one that is not passed",
+		],
 	},
 	{
 		rule: "what expired is not approved",
@@ -82,6 +103,15 @@ export const INCREASE_MUTANTS: readonly Mutant[] = [
 		to: "IF false THEN",
 		test: SQL_TEST,
 		titles: ["is written for nobody but those who may decide, below no fence, and for nothing that is not in force"],
+	},
+	{
+		rule: "a line is passed in a window that is there",
+		file: SQL,
+		within: "CREATE FUNCTION tollgate.approve_asked_line(",
+		from: "IF FOUND THEN PERFORM tollgate.open_window(p_row.budget_id); END IF;",
+		to: "",
+		test: SQL_TEST,
+		titles: ["a line is passed in a window that no call has opened yet"],
 	},
 	{
 		rule: "no raise is written above the ceiling",

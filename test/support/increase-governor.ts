@@ -5,6 +5,7 @@ import { createPostgresIncreaseStore } from "#activities/increases/postgres.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { checkIncreaseAnswer, checkIncreaseAsk, checkIncreaseEnding, checkIncreaseWithdrawal } from "#domain/budget/increase-input.ts";
 import { type IncreasePlan, type IncreaseRules, planDecision, planEnding, planRequest, planWithdrawal } from "#domain/budget/increases.ts";
+import { planLineRequest } from "#domain/budget/line-requests.ts";
 import { type Checked, selectorKey } from "#domain/budget/scope.ts";
 import { reduceTeamBudget } from "#domain/budget/team-budget-reducer.ts";
 import { emptyTeamBudget, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
@@ -39,6 +40,7 @@ export function createSqlIncreases(database: Queryable, beforeEach: () => void):
 			const ask = valid(checkIncreaseAsk(input, teamId));
 			const key = selectorKey(ask.selector);
 			const newId = `inc_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
+			if (ask.kind === "line") return change(teamId, (state) => planLineRequest(ask, { state, nowMs: Date.now(), newId }));
 			return change(teamId, (state, rules) => planRequest(ask, { known: knownIn(state), budget: budgetOf(state, key), key, rules, nowMs: Date.now(), newId }));
 		},
 		decideIncrease: async (teamId, input) => {

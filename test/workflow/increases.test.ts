@@ -356,7 +356,7 @@ test("the current details list what waits, with the update to paste, and that up
 	expect(store.rows.get(increase.id)?.decision).toMatchObject({ by: "bob", isByHand: true });
 });
 
-test("a line that needs approval asks by itself, once, and is passed when somebody approves", async () => {
+test("a line that needs approval asks by itself, once; rejected, a person asks for it, and it is passed when somebody else approves", async () => {
 	const startsAtMs = Math.floor(Date.now() / 86_400_000) * 86_400_000;
 	const waiting: BudgetDefinition = { ...day, thresholds: [{ action: "needApproval", at: { amount: "900" } }] };
 	store.before = { ...store.before, budgets: [waiting] };
@@ -378,9 +378,19 @@ test("a line that needs approval asks by itself, once, and is passed when somebo
 		return increases.length > 0 ? increases : undefined;
 	});
 	expect(increase).toMatchObject({ kind: "line", askedAmount: "900", requestedBy: "tollgate", status: "pending" });
-	await client.decideIncrease("line", { id: increase?.id ?? "", decision: "approve", decidedBy: "bob" }, holds);
+	await client.decideIncrease("line", { id: increase?.id ?? "", decision: "reject", reason: "not today", decidedBy: "bob" }, holds);
+	const asking: RequestIncreaseInput = { kind: "line", budget: { windowKind: "day" }, reason: "it is urgent", requestedBy: "ann" };
+	const { increase: again } = await client.requestIncrease("line", asking, holds);
+	expect(again).toMatchObject({ kind: "line", askedAmount: "900", requestedBy: "ann", status: "pending", untilMs: window.endsAtMs });
+	await expect(client.decideIncrease("line", { id: again.id, decision: "approve", decidedBy: "ann" })).rejects.toMatchObject({ code: "admin.forbidden" });
+	await client.decideIncrease("line", { id: again.id, decision: "approve", decidedBy: "bob" }, holds);
 	await client.reportTotals("line", { windows: [{ ...window, version: 2, posted: "950", approved: "900" }], lastRefusals: [] });
 	await until("the report", async () => (await client.status("line")).budgets[0]?.window?.posted === "950");
-	expect((await client.status("line")).increases).toMatchObject([{ id: increase?.id, status: "approved" }]);
-	expect(store.applied).toEqual([increase?.id]);
+	expect((await client.status("line")).increases).toMatchObject([{ id: again.id, status: "approved" }]);
+	expect(store.applied).toEqual([again.id]);
+	await expect(client.requestIncrease("line", { ...asking, reason: "more" })).rejects.toMatchObject({ code: "admin.conflict", message: /has no line/ });
+	await expect(client.requestIncrease("line", { ...asking, amount: "5", until: "2026-12-01" })).rejects.toMatchObject({
+		code: "admin.invalid",
+		message: /amount.*cannot be named.*until.*cannot be named/,
+	});
 });

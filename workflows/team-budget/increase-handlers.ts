@@ -11,6 +11,7 @@ import {
 	planRequest,
 	planWithdrawal,
 } from "#domain/budget/increases.ts";
+import { planLineRequest } from "#domain/budget/line-requests.ts";
 import { type Checked, type FieldProblem, selectorKey } from "#domain/budget/scope.ts";
 import type { TeamBudgetState } from "#domain/budget/team-budget-state.ts";
 import { windowInForce } from "#domain/budget/window.ts";
@@ -31,15 +32,17 @@ export function setIncreaseHandlers(governor: TeamBudgetGovernor, teamId: string
 			const ask = checked(checkIncreaseAsk(input, teamId));
 			await governor.takeMessage();
 			const rules = await readRules(teamId);
-			return carry(governor, ({ known, budgetOf, nowMs }) => {
+			return carry(governor, ({ state, known, budgetOf, nowMs }) => {
+				const newId = newIncreaseId();
+				if (ask.kind === "line") return planLineRequest(ask, { state, nowMs, newId });
 				const key = selectorKey(ask.selector);
-				return planRequest(ask, { known, budget: budgetOf(key), key, rules, nowMs, newId: newIncreaseId() });
+				return planRequest(ask, { known, budget: budgetOf(key), key, rules, nowMs, newId });
 			});
 		},
 		{
 			validator: guardHandler((input) => void checked(checkIncreaseAsk(input, teamId))),
 			description:
-				'Ask for a temporarily higher limit: {"budget":{"dimension":"team","windowKind":"day"},"amountUsd":"50","until":"2026-12-01","reason":"…","requestedBy":"…"}. `until`: a day, to its end in the budget\'s time zone, or an instant; left out, the end of the window. `expiresInMs`: default 14 days.',
+				'Ask for a temporarily higher limit: {"budget":{"dimension":"team","windowKind":"day"},"amountUsd":"50","until":"2026-12-01","reason":"…","requestedBy":"…"}. `until`: a day, to its end in the budget\'s time zone, or an instant; left out, the end of the window. `expiresInMs`: default 14 days. To spend beyond the next line at which a budget needs approval: {"kind":"line","budget":{"windowKind":"day"},"reason":"…","requestedBy":"…"}.',
 		},
 	);
 	setHandler(
@@ -84,13 +87,23 @@ export function setIncreaseHandlers(governor: TeamBudgetGovernor, teamId: string
 	);
 }
 
-type Present = { readonly known: KnownIncreases; readonly budgetOf: (key: string) => IncreasedBudget | undefined; readonly nowMs: number };
+type Present = {
+	readonly state: TeamBudgetState;
+	readonly known: KnownIncreases;
+	readonly budgetOf: (key: string) => IncreasedBudget | undefined;
+	readonly nowMs: number;
+};
 
 /** One synchronous step: nothing is between what is looked at and what is decided. */
 function carry(governor: TeamBudgetGovernor, plan: (present: Present) => IncreasePlan): IncreaseResult {
 	return guardHandler(() => {
 		const { state } = governor;
-		const planned = plan({ known: { open: state.increases, closed: state.closedIncreases }, budgetOf: (key) => budgetOf(state, key), nowMs: Date.now() });
+		const planned = plan({
+			state,
+			known: { open: state.increases, closed: state.closedIncreases },
+			budgetOf: (key) => budgetOf(state, key),
+			nowMs: Date.now(),
+		});
 		if (planned.kind === "refused") throw refusal(planned.code, planned.problems);
 		if (planned.kind === "planned") {
 			governor.requireRoom();
@@ -127,6 +140,12 @@ function checked<Value>(result: Checked<Value>): Value {
 }
 
 function refusal(code: string, problems: readonly FieldProblem[]): ApplicationFailure {
-	const message = problems.map(({ field, problem }) => (field === "id" ? `the request ${problem}` : `${field} ${problem}`)).join("; ");
+	const message = problems
+		.map(({ field, problem }) => {
+			if (field === "id") return `the request ${problem}`;
+			// Whoever has no right is named by the problem itself.
+			return code === "admin.forbidden" ? problem : `${field} ${problem}`;
+		})
+		.join("; ");
 	return ApplicationFailure.nonRetryable(message, code, problems);
 }

@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import { describeSelector, selectorFromKey, WINDOW_KINDS } from "#domain/budget/scope.ts";
 import type { Increase } from "../../administration-client.ts";
 import { addCommand, addGroup } from "../command.ts";
-import { amount, cell, type Terminal, table } from "../output.ts";
+import { amount, CommandFailure, cell, type Terminal, table } from "../output.ts";
 import { duration, oneOf, someText } from "../values.ts";
 import { SELECTOR_OPTIONS, type SelectorOptions, selectorOf } from "./selector.ts";
 
-type RequestOptions = SelectorOptions & { amount?: string; until?: string; reason?: string; expires?: number };
+type RequestOptions = SelectorOptions & { amount?: string; beyondLine?: true; until?: string; reason?: string; expires?: number };
 type ListOptions = { team?: string; organization?: boolean; all?: boolean };
 type DecisionOptions = { amount?: string; reason?: string };
 
@@ -23,23 +23,26 @@ export function addIncreaseCommands(budget: Command, terminal: Terminal): void {
 function addRequest(increase: Command, terminal: Terminal): void {
 	addCommand<RequestOptions>(increase, terminal, {
 		usage: "request",
-		summary: "ask for a temporarily higher limit; somebody else decides",
+		summary: "ask for a temporarily higher limit, or to spend beyond a line that needs approval; somebody else decides",
 		example: 'npx tollgate budget increase request --team search --amount 50 --until 2026-12-01 --reason "launch week"',
 		options: {
 			...SELECTOR_OPTIONS,
 			"--window <KIND>": ["its window; not needed where one budget fits the rest", oneOf(WINDOW_KINDS)],
-			"!--amount <USD>": "what is added to the limit, in dollars (a number of tokens with --unit tokens)",
+			"--amount <USD>": "what is added to the limit, in dollars (a number of tokens with --unit tokens)",
+			"--beyond-line": "instead: leave to spend beyond the next line at which the budget needs approval, to the end of its window",
 			"--until <DATE>": "to the end of this day in the budget's time zone, or an instant like 2026-12-01T12:00:00Z; default: to the end of the window",
 			"!--reason <TEXT>": ["why, for whoever decides and for the audit log", someText],
 			"--expires <DURATION>": ["how long it waits for a decision, like 7d; default 14d, at most 90d", duration],
 		},
 		run: async ({ system, print, options }) => {
 			const { windowKind, ...selector } = selectorOf(options);
+			if ((options.amount === undefined) === (options.beyondLine === undefined)) throw new CommandFailure(2, "name either --amount or --beyond-line");
+			if (options.beyondLine && options.until !== undefined)
+				throw new CommandFailure(2, "--until belongs to --amount: a line is passed to the end of its window");
 			const asked = await system().increases.request({
 				...selector,
 				...(windowKind === "" ? {} : { windowKind }),
-				...amountOf(options.amount, options.unit),
-				until: options.until,
+				...(options.beyondLine ? { kind: "line" } : { ...amountOf(options.amount, options.unit), until: options.until }),
 				reason: options.reason ?? "",
 				expiresInMs: options.expires,
 			});

@@ -27,7 +27,7 @@ describe("the command to ask with", () => {
 		expect(howToAsk("search", rule({ unit: "tokens" }))).toContain("request --team search --unit tokens --window day --amount TOKENS");
 		expect(howToAsk("search", undefined, "budget.none")).toContain("budget set --team search --limit USD --window day");
 		expect(howToAsk("search", rule({}), "budget.needs_approval")).toBe(
-			"Ask an approver, who finds what waits with: npx tollgate budget increase list --team search. If that was rejected or has expired, a higher limit moves a line that is a share of it; ask for one: npx tollgate budget increase request --team search --window day --amount USD --reason WHY",
+			"Ask an approver, who finds what waits with: npx tollgate budget increase list --team search. If that was rejected or has expired, ask for it again: npx tollgate budget increase request --team search --window day --beyond-line --reason WHY",
 		);
 		expect(howToAsk("search", undefined, "budget.too_many_windows")).toContain("budget show --team search");
 	});

@@ -86,8 +86,8 @@ test("a request is rejected with a reason, or withdrawn by whoever asked", async
 test("approvers and ceiling of PostgreSQL hold, and every step is in the audit log", async () => {
 	await administration.pool.query("INSERT INTO tollgate.approver VALUES ('search', 'carol')");
 	await administration.pool.query("INSERT INTO tollgate.increase_ceiling VALUES ('@organization', 75000000000)");
-	expect(await run("ada", request())).toBe(1);
-	expect(errors.join()).toMatch(/amount is above the ceiling of 75\.00 USD.*30\.00 USD are in force already.*\(admin\.invalid\)/);
+	expect(await run("ada", request())).toBe(2);
+	expect(errors.join()).toMatch(/--amount is above the ceiling of 75\.00 USD.*30\.00 USD are in force already.*\(admin\.invalid\)/);
 	const asked = await json("ada", request().replace("--amount 50", "--amount 45"));
 	expect(await run("grace", `budget increase approve ${asked.id}`)).toBe(1);
 	expect(errors.join()).toMatch(/grace is no approver; carol may decide \(admin\.forbidden\)/);
@@ -123,14 +123,18 @@ test.each([
 	[1, "budget increase approve inc_0123456789ab"],
 	[1, "budget increase list --team nobody"],
 	[1, "budget increase request --team nobody --amount 1 --reason x"],
-	[1, "budget increase request --team search --amount 0 --reason x"],
-	[1, "budget increase request --team search --amount -1 --reason x"],
-	[1, "budget increase request --team search --amount 0.0000000001 --reason x"],
-	[1, "budget increase request --team search --amount 1 --reason x --until 2001-01-01"],
-	[1, "budget increase request --team search --amount 1 --reason x --until tomorrow"],
+	[2, "budget increase request --team search --amount 0 --reason x"],
+	[2, "budget increase request --team search --amount -1 --reason x"],
+	[2, "budget increase request --team search --amount 0.0000000001 --reason x"],
+	[2, "budget increase request --team search --amount 1 --reason x --until 2001-01-01"],
+	[2, "budget increase request --team search --amount 1 --reason x --until tomorrow"],
 	[1, "budget increase request --team search --user ann --amount 1 --reason x"],
 	[1, "budget increase request --team search --window month --amount 1 --reason x"],
 	[2, "budget increase request --team search --reason x"],
+	[2, "budget increase request --team search --amount 1 --beyond-line --reason x"],
+	[2, "budget increase request --team search --beyond-line --until 2026-12-01 --reason x"],
+	[1, "budget increase request --team search --beyond-line --reason x"],
+	[1, "budget increase request --team search --beyond-line --window month --reason x"],
 	[2, "budget increase request --team search --amount 1"],
 	[2, "budget increase request --amount 1 --reason x"],
 	[2, "budget increase request --team search --amount 1 --reason x --expires soon"],
@@ -147,8 +151,8 @@ test("a budget that is not named enough is asked for, and tokens are asked for i
 	await run("ada", "team create several --limit 1 --window day");
 	await run("ada", "budget set --team several --limit 5 --window month");
 	await run("ada", "budget set --team several --limit 1000 --window day --unit tokens");
-	expect(await run("ada", "budget increase request --team several --amount 1 --reason x")).toBe(1);
-	expect(errors.join()).toMatch(/windowKind.*day, month/);
+	expect(await run("ada", "budget increase request --team several --amount 1 --reason x")).toBe(2);
+	expect(errors.join()).toMatch(/--window: .*day, month/);
 	const asked = await json("ada", "budget increase request --team several --unit tokens --amount 500 --reason x");
 	expect(asked).toMatchObject({ unit: "tokens", windowKind: "day", askedAmount: "500", until: null });
 	const approved = await json("grace", `budget increase approve ${asked.id} --amount 400`);
@@ -162,6 +166,15 @@ test("a budget of the organisation is raised like a team's", async () => {
 	expect(asked).toMatchObject({ teamId: "@organization", dimension: "organization", status: "pending" });
 	expect(await json("grace", `budget increase approve ${asked.id}`)).toMatchObject({ limitBefore: "1000000000000", limitAfter: "1005000000000" });
 	expect(await json("ada", "budget increase list --organization")).toMatchObject([{ id: asked.id }]);
+});
+
+test("what is wrong is told by the names of the options, every mistake of it", async () => {
+	expect(await run("ada", "budget increase request --team search --amount -1 --until 2001-01-01 --reason x")).toBe(2);
+	expect(errors).toEqual(["tollgate: --amount must not be negative; --until is in the past (admin.invalid)"]);
+	expect(await run("ada", "budget increase request --team search --amount 1 --expires 91d --reason x")).toBe(2);
+	expect(errors.join()).toMatch(/--expires must be a whole number/);
+	expect(await run("ada", "budget increase request --team search --beyond-line --reason x")).toBe(1);
+	expect(errors.join()).toMatch(/has no line that needs approval.*\(admin\.conflict\)/);
 });
 
 test("with Temporal away a request is not made, and says so", async () => {

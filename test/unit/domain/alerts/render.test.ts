@@ -101,7 +101,7 @@ describe("the sentence of an alert", () => {
 		expect(early.facts).toContainEqual({ label: "Ended because", value: "the launch is over" });
 	});
 
-	test("of a line that asks for itself says that the budget waits there, and nobody is named", () => {
+	test("of a line that asks for itself says that the budget waits there, and nobody is named; a person who asks for it is", () => {
 		const detail = {
 			budget: line.budget,
 			kind: "line",
@@ -116,6 +116,9 @@ describe("the sentence of an alert", () => {
 			"Budget of team search (team, day) has reached $0.90, 90 % of its limit: approval is needed to spend more",
 			"The request of team search (team, day) to spend beyond $0.90 is rejected by ada",
 		]);
+		expect(renderAlert(alertOf({ kind: "increase.requested", detail: { ...detail, requestedBy: "bea" } }), null).title).toBe(
+			"bea asks for team search to spend beyond $0.90, 90 % of its limit (team, day)",
+		);
 	});
 
 	test("of an overrun says how much, and whether calls are refused; its end says what happened", () => {
