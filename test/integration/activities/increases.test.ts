@@ -292,8 +292,8 @@ describe("the end of a raise before its date", () => {
 	});
 
 	test("lowers the open window and the one ahead at once, is kept with who and why, and is done once", async () => {
-		const budgetId = await newTeam("unopened");
-		const g = await gateway("unopened-g");
+		const budgetId = await newTeam("early");
+		const g = await gateway("early-g");
 		const increase = await raise("early", 2, { untilMs: Date.now() + 3 * 86_400_000 });
 		await raise("early", 4, { askedAmount: "7" });
 		await client.query("UPDATE tollgate.budget_window SET ends_at = clock_timestamp() + interval '40 seconds' WHERE budget_id = $1 AND NOT is_ahead", [
@@ -305,8 +305,8 @@ describe("the end of a raise before its date", () => {
 			["157", true],
 		]);
 		expect(await grant(g, budgetId, 120n)).toMatchObject({ isServed: true });
-		expect(await store().endIncreaseEarly({ teamId: "unopened", revision: 6, increase: ended(increase) })).toEqual({ heldRevision: 6 });
-		expect(await store().endIncreaseEarly({ teamId: "unopened", revision: 7, increase: ended(increase, "carol") })).toEqual({ heldRevision: 7 });
+		expect(await store().endIncreaseEarly({ teamId: "early", revision: 6, increase: ended(increase) })).toEqual({ heldRevision: 6 });
+		expect(await store().endIncreaseEarly({ teamId: "early", revision: 7, increase: ended(increase, "carol") })).toEqual({ heldRevision: 7 });
 		expect((await windowsOf(budgetId)).map(({ limit_amount, is_ahead }) => [limit_amount, is_ahead])).toEqual([
 			["107", false],
 			["107", true],
