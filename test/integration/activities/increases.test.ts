@@ -32,6 +32,7 @@ afterAll(async () => {
 });
 
 const store = () => createPostgresIncreaseStore(connection);
+const DAY_MS = 86_400_000;
 const day: BudgetDefinition = { ...DAILY_BUDGET, limitAmount: "100", thresholds: [] };
 
 async function newTeam(teamId: string, budget: BudgetDefinition = day): Promise<string> {
@@ -397,8 +398,11 @@ test("a line that asked for approval is passed by an approval", async () => {
 });
 
 test("a line is passed in a window that no call has opened yet", async () => {
-	const budgetId = await newTeam("unopened", { ...day, windowKind: "lifetime", thresholds: [{ action: "needApproval", at: { amount: "40" } }] });
-	const asked = pending({ kind: "line", key: "team||nano_usd|lifetime", askedAmount: "40", untilMs: null, windowStartsAtMs: 0 });
+	const budgetId = await newTeam("unopened", { ...day, thresholds: [{ action: "needApproval", at: { amount: "40" } }] });
+	const yesterday = "UPDATE tollgate.budget_window SET starts_at = starts_at - interval '1 day', ends_at = ends_at - interval '1 day' WHERE budget_id = $1";
+	await client.query(yesterday, [budgetId]);
+	const windowStartsAtMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+	const asked = pending({ kind: "line", askedAmount: "40", untilMs: windowStartsAtMs + DAY_MS, windowStartsAtMs });
 	await store().recordIncrease({ teamId: "unopened", revision: 2, requestedBy: "ann", increase: asked });
 	await store().applyIncrease({ teamId: "unopened", revision: 3, increase: approved(asked) });
 	expect(await grant(await gateway("unopened-g"), budgetId, 41n)).toMatchObject({ isServed: true });
