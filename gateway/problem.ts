@@ -12,7 +12,7 @@ export type Problem = {
 	readonly field?: string;
 	readonly refusal?: Refusal;
 	readonly retryAfterSeconds?: number;
-	/** The rate that refused the call, for the header x-tollgate-limit: what tells our 429 from a provider's. */
+	/** The limit that refused the call, for the header x-tollgate-limit: what tells our 429 from a provider's. */
 	readonly limit?: string;
 	/** Overrides the code's own status (431, 405). */
 	readonly httpStatus?: number;

@@ -93,7 +93,7 @@ CREATE TABLE tollgate.chain_anchor (
 );
 
 CREATE TABLE tollgate.refusal (
-  refusal_id   text PRIMARY KEY,                 -- gateway-epoch-f-n
+  refusal_id   text PRIMARY KEY,                 -- gateway-epoch-f-n; of a limit gateway-epoch-l-n
   at           timestamptz NOT NULL DEFAULT clock_timestamp(),
   refused_at   timestamptz NOT NULL,
   request_id   text NOT NULL,
@@ -102,14 +102,17 @@ CREATE TABLE tollgate.refusal (
   team_id      text NOT NULL,
   key_id       text NOT NULL,
   code         text NOT NULL,                    -- domain/errors/codes.ts
-  budget_id    bigint,                           -- null for budget.none
+  budget_id    bigint,                           -- null for budget.none and of a limit
   window_id    bigint,
   window_seq   bigint,                           -- window_event.seq current at the refusing grant's commit
   limit_amount bigint, granted bigint, idle bigint, need bigint,
   open_reservations bigint,                      -- all of them, at the refusing grant
   waited_ms    integer NOT NULL DEFAULT 0,
   is_remembered boolean NOT NULL DEFAULT false,
-  is_observed  boolean NOT NULL DEFAULT false    -- the call was let pass: what an observed budget would have refused
+  is_observed  boolean NOT NULL DEFAULT false,   -- the call was let pass: what an observed budget would have refused
+  limit_name   text,                             -- of a limit (no budget): as in x-tollgate-limit; limit_amount and need are in the unit of its measure
+  stood_at     bigint,                           -- what all gateways together had taken of that limit; null for a cap
+  unrecorded_before integer NOT NULL DEFAULT 0   -- calls it refused since the row before that have no row of their own
 );
 CREATE INDEX refusal_team_at ON tollgate.refusal (team_id, at);
 

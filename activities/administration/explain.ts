@@ -75,6 +75,12 @@ export type RefusalExplanation = {
 	readonly waitedMs: number;
 	/** The budget is only observed: the call was let pass. */
 	readonly isObserved: boolean;
+	/** The limit beside money that refused it, as in x-tollgate-limit; amounts are in the unit of its measure. Null for a budget. */
+	readonly limitName: string | null;
+	/** What all gateways together had taken of that limit; null for a cap and for a budget. */
+	readonly stoodAtAmount: string | null;
+	/** Calls that the same limit refused since the row before, and of which the books hold nothing else. */
+	readonly unrecordedBefore: number;
 };
 
 const BUDGET_NAME =
@@ -100,7 +106,8 @@ const ATTEMPTS = `
 
 const REFUSALS = `
 	SELECT r.refusal_id AS "refusalId", ${TIME("r.refused_at")} AS at, r.code, r.team_id AS "teamId", r.key_id AS "keyId", ${BUDGET_NAME} AS budget, b.unit,
-	       r.limit_amount AS "limitAmount", r.granted AS "grantedAmount", r.idle AS "idleAmount", r.need AS "needAmount", r.waited_ms AS "waitedMs", r.is_observed AS "isObserved"
+	       r.limit_amount AS "limitAmount", r.granted AS "grantedAmount", r.idle AS "idleAmount", r.need AS "needAmount", r.waited_ms AS "waitedMs", r.is_observed AS "isObserved",
+	       r.limit_name AS "limitName", r.stood_at AS "stoodAtAmount", r.unrecorded_before AS "unrecordedBefore"
 	FROM tollgate.refusal r LEFT JOIN tollgate.budget b ON b.id = r.budget_id
 	WHERE r.request_id = $1 OR r.refusal_id = $1
 	ORDER BY r.at`;
@@ -136,7 +143,7 @@ async function whyNotFound(database: Queryable, id: string): Promise<string> {
 	if (archived !== undefined) return `Attempt ${id} is archived with ${archived.month}: ${inFile(archived)}`;
 	const months = (await database.query<ArchivedMonth>(ARCHIVED_MONTHS, [null])).rows;
 	const elsewhere = months.length === 0 ? "" : ` Or of an archived month. Archived: ${months.map((month) => `${month.month}: ${inFile(month)}`).join("; ")}`;
-	return `The books hold no request ${id}: never sent, released without cost, or younger than a second.${elsewhere}`;
+	return `The books hold no request ${id}: never sent, released without cost, younger than a second, or refused by a limit that refused more than ten in that second.${elsewhere}`;
 }
 
 /** Priced again, by the rule it was booked by. */

@@ -22,9 +22,12 @@ const TRY_LOCK = "SELECT pg_try_advisory_lock($1) AS is_held";
 /** Held by the session: whoever loses the connection loses the role. */
 const PUBLISHER_LOCK_ID = "718204010";
 const YOUNG_BUDGETS = "SELECT tollgate.refresh_opening_balances(interval '20 minutes')";
-/** By the index on `at`, which a time that may differ from row to row (clock_timestamp) would keep from being used. */
+/**
+ * Of budgets: what limits refused counts in no window. By the index on `at`, which a time that may differ from row to row
+ * (clock_timestamp) would keep from being used.
+ */
 export const TEAMS_REFUSED_SINCE =
-	"SELECT team_id, max(at) AS at FROM tollgate.refusal WHERE at > statement_timestamp() - make_interval(secs => $1) GROUP BY team_id";
+	"SELECT team_id, max(at) AS at FROM tollgate.refusal WHERE at > statement_timestamp() - make_interval(secs => $1) AND window_id IS NOT NULL GROUP BY team_id";
 /** Index refusal_window holds these codes alone, refusal_observed what was only observed. */
 const COUNT_REFUSALS = `
 	SELECT w.id AS window_id, counted.refusals, observed.refusals AS observed_refusals, newest.stop_amount AS refused_at_stop FROM unnest($1::bigint[]) AS w (id)

@@ -28,6 +28,7 @@ export class AttemptWatch {
 			counters: authority.counters,
 			journalTurn: authority.journalTurn,
 			rates: authority.rates,
+			recordLimitRefusal: (refusal) => authority.recordLimitRefusal(refusal),
 			teamPolicy: (teamId) => authority.teamPolicy(teamId),
 			priceBook: () => authority.priceBook(),
 			findUnknownAnswer: (teamId, answerIds) => authority.findUnknownAnswer(teamId, answerIds),

@@ -141,5 +141,8 @@ function refusalFields(record: RefusalRecord) {
 		waited_ms: Math.round(record.waitedMs),
 		is_remembered: record.isRemembered,
 		is_observed: record.isObserved ?? false,
+		limit_name: record.limitName,
+		stood_at: record.stoodAt,
+		unrecorded_before: record.unrecordedBefore,
 	};
 }

@@ -85,6 +85,12 @@ export type RefusalRecord = {
 	readonly isRemembered: boolean;
 	/** The call was let pass: an observed budget would have refused it. Absent = no. */
 	readonly isObserved?: boolean;
+	/** Of a limit (no budget): its name as in x-tollgate-limit; `limitAmount` and `need` are in the unit of its measure. */
+	readonly limitName?: string;
+	/** What all gateways together had taken of that limit; absent for a cap. */
+	readonly stoodAt?: string;
+	/** Calls that it refused since the record before, and that have none of their own. Absent = 0. */
+	readonly unrecordedBefore?: number;
 };
 
 export type JournalRecord = ReservationRecord | OutcomeRecord | RefusalRecord;

@@ -1,12 +1,14 @@
 import type { RequestProblem } from "#domain/bound/request.ts";
+import type { LimitEvidence } from "#domain/limits/limit-name.ts";
 import { mayBeRecalled, type PreparedExchange, RateBook } from "#domain/limits/rate-book.ts";
+import type { RateCounter } from "#domain/limits/rate-counter.ts";
 import type { RateItem, RateReply } from "#domain/limits/rate-exchange.ts";
 import type { RatePermit } from "#domain/limits/rate-permit.ts";
-import { type CompiledRate, describeRate, type RateCaller } from "#domain/limits/rate-rules.ts";
+import { type CompiledRate, describeRate, type RateCaller, rateName } from "#domain/limits/rate-rules.ts";
 import type { RateAuthority } from "./port.ts";
 
-/** Why a call was refused by a rate, and when to try again. */
-export type RateProblem = RequestProblem & { readonly retryAfterSeconds: number; readonly limit?: string };
+/** Why a call was refused by a rate, and when to try again. `limit` and `evidence` stand where a limit is reached. */
+export type RateProblem = RequestProblem & { readonly retryAfterSeconds: number; readonly limit?: string; readonly evidence?: LimitEvidence };
 
 export type RateKeeperDependencies = {
 	readonly rates: RateAuthority;
@@ -25,6 +27,7 @@ type Waiter = {
 };
 
 type Answer = { readonly items: ReadonlyMap<string, RateItem>; readonly isServed: boolean };
+type Refused = { readonly tokens: number; readonly waitedMs: number; readonly item: RateItem | undefined };
 
 const TICK_MS = 250;
 const TICKS_PER_TIDYING = 4;
@@ -78,7 +81,7 @@ export class RateKeeper {
 			return undefined;
 		}
 		const remembered = permit.counters.findIndex((counter) => counter.isRefused(permit.needOf(counter, tokens), nowMs));
-		if (remembered >= 0) return this.refusal(permit, remembered, undefined);
+		if (remembered >= 0) return this.refusal(permit, remembered, { tokens, waitedMs: 0, item: undefined });
 		if (this.isStopped) return UNREACHABLE;
 		if (this.waiters.size >= MAX_WAITERS) return OVERLOADED;
 		return this.wait(permit, tokens);
@@ -194,18 +197,25 @@ export class RateKeeper {
 			waiter.nextAskAtMs = nowMs + SERVED_AGAIN_MS; // a call from memory took it meanwhile
 			return;
 		}
-		const isHopeless = permit.counters.some((counter) => {
-			const need = permit.needOf(counter, tokens);
-			const item = items.get(counter.key);
-			return need > 0 && item !== undefined && !mayBeRecalled(item, { limit: counter.limit, need, idle: counter.idle(nowMs) });
-		});
-		if (!isHopeless && nowMs - waiter.startedAtMs < RECALL_WAIT_MS) {
+		const findShort = (isShort: (item: RateItem, counter: RateCounter, need: number) => boolean): number =>
+			permit.counters.findIndex((counter) => {
+				const need = permit.needOf(counter, tokens);
+				const item = items.get(counter.key);
+				return need > 0 && item !== undefined && isShort(item, counter, need);
+			});
+		const hopeless = findShort((item, counter, need) => !mayBeRecalled(item, { limit: counter.limit, need, idle: counter.idle(nowMs) }));
+		if (hopeless < 0 && nowMs - waiter.startedAtMs < RECALL_WAIT_MS) {
 			waiter.nextAskAtMs = nowMs + ASK_AGAIN_MS;
 			return;
 		}
-		const counter = permit.counters[short];
-		counter?.rememberRefusal(permit.needOf(counter, tokens), nowMs + REFUSAL_HOLDS_MS);
-		this.conclude(waiter, this.refusal(permit, short, counter && items.get(counter.key)));
+		// Of several limits the one that is reached: a share of another may be short only because nothing was raised for a call that did not fit.
+		const reached = hopeless >= 0 ? hopeless : findShort((item, counter, need) => stoodAt(counter, item, nowMs) + need > counter.limit);
+		const place = reached >= 0 ? reached : short;
+		const counter = permit.counters[place];
+		const item = counter && items.get(counter.key);
+		if (counter !== undefined && item !== undefined && reached >= 0)
+			counter.rememberRefusal(permit.needOf(counter, tokens), stoodAt(counter, item, nowMs), nowMs + REFUSAL_HOLDS_MS);
+		this.conclude(waiter, this.refusal(permit, place, { tokens, waitedMs: nowMs - waiter.startedAtMs, item }));
 	}
 
 	private onUnreachable(due: readonly Waiter[]): void {
@@ -220,11 +230,13 @@ export class RateKeeper {
 		if (this.waiters.delete(waiter)) waiter.resolve(problem);
 	}
 
-	private refusal(permit: RatePermit, place: number, item: RateItem | undefined): RateProblem {
+	/** Without an item, as another call was refused just before. */
+	private refusal(permit: RatePermit, place: number, { tokens, waitedMs, item }: Refused): RateProblem {
 		const rule = permit.rules[place];
 		const counter = permit.counters[place];
 		if (rule === undefined || counter === undefined) return OVERLOADED;
-		const waits = [counter.freesInMs(this.dependencies.nowMs()), item?.freesInMs ?? null].filter((waitMs) => waitMs !== null);
+		const nowMs = this.dependencies.nowMs();
+		const waits = [counter.freesInMs(nowMs), item?.freesInMs ?? null].filter((waitMs) => waitMs !== null);
 		const waitMs = waits.length === 0 ? 0 : Math.min(...waits);
 		const retryAfterSeconds = Math.min(RETRY_AFTER_SECONDS_MAX, Math.max(1, Math.ceil(waitMs / 1_000)));
 		const what = describeRate(rule, permit.values[place] ?? "");
@@ -232,9 +244,22 @@ export class RateKeeper {
 			code: `limit.${rule.measure}`,
 			message: `The ${what} is reached. Nothing was sent and nothing is charged. Try again in ${retryAfterSeconds} s.`,
 			retryAfterSeconds,
-			limit: `${rule.measure}; dimension=${rule.dimension}; limit=${rule.limit}${rule.isThrottle ? "; throttle" : ""}`,
+			limit: rateName(rule),
+			evidence: {
+				limit: rateName(rule),
+				limitAmount: BigInt(rule.limit),
+				stoodAt: BigInt(item === undefined ? counter.refusedStoodAt : stoodAt(counter, item, nowMs)),
+				need: BigInt(permit.needOf(counter, tokens)),
+				waitedMs: Math.round(waitedMs),
+				isRemembered: item === undefined,
+			},
 		};
 	}
+}
+
+/** What all gateways together have of it: what is used here, and the shares of the others, whose idle part is not to be had. */
+function stoodAt(counter: RateCounter, item: RateItem, nowMs: number): number {
+	return counter.usedNow(nowMs) + item.others;
 }
 
 export const OVERLOADED: RateProblem = {

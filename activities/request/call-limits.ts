@@ -1,12 +1,13 @@
 import type { Bound, RequestProblem } from "#domain/bound/request.ts";
 import { applyCaps, type Cap, capsFor, withLoweredOutput } from "#domain/limits/caps.ts";
+import type { LimitEvidence } from "#domain/limits/limit-name.ts";
 import type { RatePermit } from "#domain/limits/rate-permit.ts";
-import { type ActiveLimits, describeRate } from "#domain/limits/rate-rules.ts";
+import { type ActiveLimits, describeRate, rateName } from "#domain/limits/rate-rules.ts";
 import { OVERLOADED } from "../limits/rate-keeper.ts";
 import type { KeyIdentity, RequestAuthority } from "./port.ts";
 
-/** A call that is not served, as data; with the time to wait and the limit (header x-tollgate-limit) where a rate says no. */
-export type CallProblem = RequestProblem & { readonly retryAfterSeconds?: number; readonly limit?: string };
+/** A call that is not served, as data; with the limit (header x-tollgate-limit) and its numbers where one says no, and the time to wait where it is a rate. */
+export type CallProblem = RequestProblem & { readonly retryAfterSeconds?: number; readonly limit?: string; readonly evidence?: LimitEvidence };
 
 /** What the limits leave of one try. */
 export type LimitedTry =
@@ -79,7 +80,7 @@ export class CallLimits {
 		for (let index = 0; index < rules.length; index++) {
 			const rule = rules[index];
 			if (rule?.measure !== "tokens" || rule.limit >= tokens || (least !== undefined && least.value <= rule.limit)) continue;
-			least = { value: rule.limit, holder: `one call, by the ${describeRate(rule, values[index] ?? "")},` };
+			least = { value: rule.limit, holder: `one call, by the ${describeRate(rule, values[index] ?? "")},`, name: rateName(rule) };
 		}
 		return least;
 	}

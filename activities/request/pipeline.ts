@@ -21,7 +21,7 @@ import { type AttemptEnd, runAttempt } from "./run-attempt.ts";
 /** What one call asks of the authority. */
 export type CallAuthority = Pick<
 	RequestAuthority,
-	"teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "journalTurn" | "rates" | "counters"
+	"teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "journalTurn" | "rates" | "recordLimitRefusal" | "counters"
 >;
 
 /**
@@ -170,7 +170,7 @@ async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Pro
 	if (bounded.kind === "unbounded") return { kind: "failed", problem: bounded.problem };
 	const limiting = scope.limits?.admit(bounded.bound, () => exactBound(scope, candidate, { bound: bounded.bound, left: undefined }));
 	const limited = limiting instanceof Promise ? await limiting : limiting;
-	if (limited?.kind === "refused") return { kind: "failed", problem: limited.problem };
+	if (limited?.kind === "refused") return refusedByLimit(scope, limited.problem);
 	const measured: Measured = limited ?? { bound: bounded.bound, cappedOutputTokens: undefined };
 	if (dependencies.decider.isAsked) {
 		const { key, asserted } = scope.input;
@@ -181,6 +181,13 @@ async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Pro
 	const admission: Admission = asked instanceof Promise ? await asked : asked;
 	if (admission.kind === "refused") return admission.servedAs === undefined ? admission : { kind: "degraded", serving: admission.servedAs };
 	return send(scope, candidate, { attempt: admission.attempt, bound: measured.bound });
+}
+
+/** Without evidence no limit was reached: its counting is what failed. */
+function refusedByLimit({ dependencies, input }: CallScope, problem: CallProblem): Tried {
+	const { code, evidence } = problem;
+	if (evidence !== undefined) dependencies.authority.recordLimitRefusal({ requestId: input.requestId, key: input.key, code, evidence });
+	return { kind: "failed", problem };
 }
 
 function boundOptions(policy: TeamPolicy, { deployment }: PricedDeployment): BoundOptions {

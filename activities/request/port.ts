@@ -1,6 +1,7 @@
 import type { Bound, Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
+import type { LimitEvidence } from "#domain/limits/limit-name.ts";
 import type { ActiveLimits } from "#domain/limits/rate-rules.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { PriceBook, PriceLine, Protocol } from "#domain/pricing/price-book.ts";
@@ -150,6 +151,14 @@ export type Attempt = {
 	charge(reason: string, detail: { readonly providerRequestId: string | null; readonly httpStatus: number | null; readonly durationMs: number }): Booked;
 };
 
+/** A call that a limit refused. */
+export type LimitRefusal = {
+	readonly requestId: string;
+	readonly key: Pick<KeyIdentity, "keyId" | "teamId">;
+	readonly code: ErrorCode;
+	readonly evidence: LimitEvidence;
+};
+
 /** `servedAs`: not refused in the end, but to be asked for again as served so, because spend has passed a line that degrades it. */
 export type Admission =
 	| { readonly kind: "admitted"; readonly attempt: Attempt }
@@ -173,6 +182,8 @@ export type RequestAuthority = {
 	readonly journalTurn: Pick<JournalTurn, "add">;
 	/** Requests and tokens per minute, calls in flight. */
 	readonly rates: Pick<RateKeeper, "open" | "take" | "end">;
+	/** Journals it, or counts it where the same limit refuses many. */
+	recordLimitRefusal(refusal: LimitRefusal): void;
 	/** For /readyz: authority reachable, lease live, journal writable. */
 	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] };
 	/** Counters for tests and /metrics. */

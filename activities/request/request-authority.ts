@@ -12,7 +12,8 @@ import { Directory } from "./directory.ts";
 import { DrainSignal } from "./drain-signal.ts";
 import { JournalTurn } from "./journal-turn.ts";
 import { LEASE_TTL_MS, LeaseKeeper } from "./lease-keeper.ts";
-import type { Admission, AdmissionInput, KeyIdentity, KeyResolution, RequestAuthority } from "./port.ts";
+import { LimitRefusals } from "./limit-refusals.ts";
+import type { Admission, AdmissionInput, KeyIdentity, KeyResolution, LimitRefusal, RequestAuthority } from "./port.ts";
 import { ReceivedIds } from "./received-ids.ts";
 import { type DurableJournal, Reserving } from "./reserving.ts";
 
@@ -60,6 +61,7 @@ class GatewayAuthority implements RequestAuthority {
 	private readonly writer: LedgerWriter;
 	private readonly keeper: LeaseKeeper;
 	private readonly reserving: Reserving;
+	private readonly limitRefusals: LimitRefusals;
 	private readonly answers: ReceivedIds;
 	private readonly items: ReceivedIds;
 	private isFenced = false;
@@ -94,6 +96,7 @@ class GatewayAuthority implements RequestAuthority {
 		);
 		this.answers = new ReceivedIds({ lookUp: (teamId, ids) => authority.answersOf({ teamId, ids }), counters, nowMs });
 		this.items = new ReceivedIds({ lookUp: (teamId, ids) => authority.itemsOf({ teamId, ids }), counters, nowMs });
+		this.limitRefusals = new LimitRefusals({ ...dependencies, writer, nowMs, wallClockMs: () => Date.now() });
 		this.reserving = new Reserving({
 			...dependencies,
 			journalTurn: this.journalTurn,
@@ -149,6 +152,10 @@ class GatewayAuthority implements RequestAuthority {
 
 	admit(input: AdmissionInput): Admission | Promise<Admission> {
 		return this.reserving.admit(input);
+	}
+
+	recordLimitRefusal(refusal: LimitRefusal): void {
+		this.limitRefusals.record(refusal);
 	}
 
 	readiness(): { readonly isReady: boolean; readonly reasons: readonly string[] } {

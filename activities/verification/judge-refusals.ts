@@ -1,4 +1,5 @@
 import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
+import { type LimitRefusalRow, limitRefusalProblem } from "./limit-refusal-problem.ts";
 import type { Findings } from "./report.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -74,9 +75,18 @@ const WRONGLY_WITHOUT_BUDGET = `
 	WHERE r.code = 'budget.none'
 	ORDER BY r.refusal_id`;
 
+/** Rates leave no history in the books: such a row is held to what it says itself. */
+const LIMIT_REFUSALS = `
+	SELECT refusal_id, code, window_id, limit_name, limit_amount, stood_at, need, waited_ms
+	FROM tollgate.refusal WHERE code LIKE 'limit.%' OR limit_name IS NOT NULL ORDER BY refusal_id`;
+
 export async function judgeRefusals(snapshot: Snapshot, findings: Findings): Promise<void> {
 	for await (const row of snapshot.rows<RefusalRow>(REFUSALS, [DEFAULT_TEAM_POLICY.admissionWaitMs])) {
 		const problem = refusalProblem(row);
+		if (problem) findings.add("false_refusal", `refusal ${row.refusal_id}`, problem);
+	}
+	for await (const row of snapshot.rows<LimitRefusalRow>(LIMIT_REFUSALS)) {
+		const problem = limitRefusalProblem(row);
 		if (problem) findings.add("false_refusal", `refusal ${row.refusal_id}`, problem);
 	}
 	for await (const row of snapshot.rows<{ refusal_id: string; budget_id: string }>(WRONGLY_WITHOUT_BUDGET)) {

@@ -1,5 +1,6 @@
 import type { Bound, RequestProblem } from "../bound/request.ts";
 import { formatUsd } from "../money/wire.ts";
+import { type LimitEvidence, type LimitMeasure, limitName } from "./limit-name.ts";
 import type { CallCap } from "./team-limits.ts";
 
 /**
@@ -10,6 +11,8 @@ export type Cap<Value> = {
 	readonly value: Value;
 	/** "feature search", "every call of the team", or what else set it. */
 	readonly holder: string;
+	/** As `limitName` says it. */
+	readonly name: string;
 };
 
 /** The strictest of each that holds for a call. */
@@ -22,11 +25,14 @@ export type CallCaps = {
 /** Caps of a team, ready to be looked up per call. */
 export type CompiledCaps = { readonly byFeature: ReadonlyMap<string, CallCaps>; readonly others: CallCaps | undefined };
 
+/** `limit` is the name of the cap, `evidence` what it was decided on. */
+export type CapProblem = RequestProblem & { readonly limit: string; readonly evidence: LimitEvidence };
+
 export type CapVerdict =
 	| { readonly kind: "within" }
 	/** The output cap that the body must carry. */
 	| { readonly kind: "lowered"; readonly outputTokens: number }
-	| { readonly kind: "exceeded"; readonly problem: RequestProblem };
+	| { readonly kind: "exceeded"; readonly problem: CapProblem };
 
 const WITHIN: CapVerdict = { kind: "within" };
 
@@ -84,31 +90,39 @@ export function withLoweredOutput(bound: Bound, outputTokens: number): Bound {
 
 function strictestOf(caps: readonly CallCap[]): CallCaps {
 	return {
-		inputTokens: least(caps, ({ inputTokens }) => inputTokens),
-		outputTokens: least(caps, ({ outputTokens }) => outputTokens),
-		costNanoUsd: least(caps, ({ costNanoUsd }) => (costNanoUsd === undefined ? undefined : BigInt(costNanoUsd))),
+		inputTokens: least(caps, "input_tokens", ({ inputTokens }) => inputTokens),
+		outputTokens: least(caps, "output_tokens", ({ outputTokens }) => outputTokens),
+		costNanoUsd: least(caps, "cost_nano_usd", ({ costNanoUsd }) => (costNanoUsd === undefined ? undefined : BigInt(costNanoUsd))),
 	};
 }
 
-function least<Value extends number | bigint>(caps: readonly CallCap[], read: (cap: CallCap) => Value | undefined): Cap<Value> | undefined {
+function least<Value extends number | bigint>(
+	caps: readonly CallCap[],
+	measure: LimitMeasure,
+	read: (cap: CallCap) => Value | undefined,
+): Cap<Value> | undefined {
 	let strictest: Cap<Value> | undefined;
 	for (const cap of caps) {
 		const value = read(cap);
 		if (value === undefined || (strictest !== undefined && strictest.value <= value)) continue;
-		strictest = { value, holder: cap.feature === null ? "every call of the team" : `feature ${cap.feature}` };
+		const isOfTeam = cap.feature === null;
+		const name = limitName({ measure, dimension: isOfTeam ? "team" : "feature", limit: value }, "cap");
+		strictest = { value, holder: isOfTeam ? "every call of the team" : `feature ${cap.feature}`, name };
 	}
 	return strictest;
 }
 
-function exceeded(what: string, { value, holder }: Cap<number>, wouldBe: number): CapVerdict {
-	return problem(`The cap of ${value} ${what} for ${holder} would be passed: this call can take ${wouldBe}.`);
+function exceeded(what: string, cap: Cap<number>, wouldBe: number): CapVerdict {
+	return problem(`The cap of ${cap.value} ${what} for ${cap.holder} would be passed: this call can take ${wouldBe}.`, cap, wouldBe);
 }
 
-function exceededCost({ value, holder }: Cap<bigint>, wouldBe: bigint): CapVerdict {
-	return problem(`The cap of ${formatUsd(value)} USD per call for ${holder} would be passed: this call can cost ${formatUsd(wouldBe)} USD.`);
+function exceededCost(cap: Cap<bigint>, wouldBe: bigint): CapVerdict {
+	const { value, holder } = cap;
+	return problem(`The cap of ${formatUsd(value)} USD per call for ${holder} would be passed: this call can cost ${formatUsd(wouldBe)} USD.`, cap, wouldBe);
 }
 
-function problem(message: string): CapVerdict {
+function problem(message: string, { name, value }: Cap<number | bigint>, wouldBe: number | bigint): CapVerdict {
 	const advice = "Send less, or set a lower output cap; an operator changes the cap with: npx tollgate team set TEAM --limits JSON";
-	return { kind: "exceeded", problem: { code: "limit.cap", message: `${message} Nothing was sent and nothing is charged. ${advice}` } };
+	const evidence: LimitEvidence = { limit: name, limitAmount: BigInt(value), stoodAt: null, need: BigInt(wouldBe), waitedMs: 0, isRemembered: false };
+	return { kind: "exceeded", problem: { code: "limit.cap", message: `${message} Nothing was sent and nothing is charged. ${advice}`, limit: name, evidence } };
 }

@@ -26,6 +26,8 @@ export class RateCounter {
 	/** Calls that need as much are refused without asking until then. */
 	private refusedNeed = Number.POSITIVE_INFINITY;
 	private refusedUntilMs = 0;
+	/** What all gateways together had taken when that was said. */
+	refusedStoodAt = 0;
 	private used = 0;
 	/** The least that was free since the last tidying: so much was not needed. */
 	private leastIdle = 0;
@@ -134,9 +136,10 @@ export class RateCounter {
 		return this.burnNow + this.burnBefore;
 	}
 
-	/** A call that needed `need` was refused with PostgreSQL's word. */
-	rememberRefusal(need: number, untilMs: number): void {
+	/** A call that needed `need` beside the `stoodAt` of all gateways was refused with PostgreSQL's word. */
+	rememberRefusal(need: number, stoodAt: number, untilMs: number): void {
 		this.refusedNeed = need;
+		this.refusedStoodAt = stoodAt;
 		this.refusedUntilMs = untilMs;
 	}
 

@@ -1,4 +1,5 @@
 import { type CompiledCaps, compileCaps } from "./caps.ts";
+import { limitName } from "./limit-name.ts";
 import type { RateDimension, RateRule, TeamLimits } from "./team-limits.ts";
 
 /** A team's limits as the request path uses them: read once per change, looked up per call. */
@@ -51,6 +52,11 @@ export function describeRate({ dimension, limit, measure, isThrottle, teamId }: 
 	const what = measure === "in_flight" ? `${limit} calls at a time` : `${limit} ${measure} per minute`;
 	const whom = dimension === "team" ? `team ${teamId}` : `${dimension} ${value} of team ${teamId}`;
 	return `${isThrottle ? "throttle" : "limit"} of ${what} for ${whom}`;
+}
+
+/** As `limitName` says it. */
+export function rateName(rate: CompiledRate): string {
+	return limitName(rate, rate.isThrottle ? "throttle" : undefined);
 }
 
 const MEASURES: readonly (readonly [RateMeasure, (rule: RateRule) => number | undefined])[] = [

@@ -57,6 +57,14 @@ describe("a rate that is reached", () => {
 			},
 		});
 		expect(authority.attempts).toHaveLength(1);
+		expect(authority.limitRefusals).toEqual([
+			{
+				requestId: refused.headers["x-tollgate-request-id"],
+				key: authority.keys.get(TEST_KEY),
+				code: "limit.requests",
+				evidence: expect.objectContaining({ limit: "requests; dimension=team; limit=1", limitAmount: 1n, stoodAt: 1n, need: 1n }),
+			},
+		]);
 		const ofProvider = await rawCall(provider.url, { body: chatBody({ status: 429 }) });
 		expect(ofProvider.headers["x-tollgate-limit"]).toBeUndefined();
 	});
@@ -85,6 +93,7 @@ describe("a rate that is reached", () => {
 		expect((await chat()).status).toBe(402);
 		authority.moneyNanoUsd = undefined;
 		expect((await chat()).status).toBe(200);
+		expect(authority.limitRefusals).toEqual([]);
 	});
 
 	test("tries at a second deployment are the same call, and one that reached none was not made", async () => {
@@ -182,6 +191,8 @@ describe("caps per call", () => {
 			code: "limit.cap",
 			message: expect.stringContaining("The cap of 500 output tokens for every call of the team would be passed: this call can take 501."),
 		});
+		expect(refused.headers["x-tollgate-limit"]).toBe("output_tokens; dimension=team; limit=500; cap");
+		expect(authority.limitRefusals).toMatchObject([{ code: "limit.cap", evidence: { limitAmount: 500n, need: 501n, stoodAt: null } }]);
 	});
 
 	test("policy may let the cap go below the caller's own, as with money", async () => {

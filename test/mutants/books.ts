@@ -29,6 +29,14 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
 		titles: ["who turns a window into an observed one behind the history's back is found out"],
 	},
 	{
+		rule: "a limit refuses only a call that did not fit it",
+		file: "activities/verification/limit-refusal-problem.ts",
+		from: "return BigInt(need) > free || waited_ms",
+		to: "return BigInt(need) > 0n || waited_ms",
+		test: "test/unit/activities/verification/limit-refusal-problem.test.ts",
+		titles: ["a refusal that had room is false"],
+	},
+	{
 		rule: "an approval is missing only where a line stood below the limit",
 		file: "activities/verification/judge-refusals.ts",
 		from: 'if (row.code === "budget.needs_approval" && stop >= limit) return',

@@ -8,6 +8,22 @@ const GATEWAY_TEST = "test/gateway/limits.test.ts";
 
 export const LIMIT_MUTANTS: readonly Mutant[] = [
 	{
+		rule: "a limit that refuses many makes only so many rows",
+		file: "activities/request/limit-refusals.ts",
+		from: "if (tally.rows >= ROWS_PER_SECOND) {",
+		to: "if (tally.rows < 0) {",
+		test: "test/unit/activities/request/limit-refusals.test.ts",
+		titles: ["make so many rows a second and no more, and the next row says how many it leaves out"],
+	},
+	{
+		rule: "of several limits the one that is reached refuses",
+		file: "activities/limits/rate-keeper.ts",
+		from: "const place = reached >= 0 ? reached : short;",
+		to: "const place = short;",
+		test: "test/unit/activities/limits/rate-keeper.test.ts",
+		titles: ["the limit that is reached is named, not one whose share here is short because nothing was raised for a call that did not fit"],
+	},
+	{
 		rule: "a call takes its rates before it is sent",
 		file: "activities/request/call-limits.ts",
 		from: "		if (this.permit === undefined) return within;\n",

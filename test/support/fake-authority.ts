@@ -1,7 +1,18 @@
 import { RateKeeper } from "#activities/limits/rate-keeper.ts";
 import { emptyCounters } from "#activities/request/counters.ts";
 import { JournalTurn } from "#activities/request/journal-turn.ts";
-import type { Admission, AdmissionInput, Attempt, Booked, KeyIdentity, Refusal, RequestAuthority, SettleInput, TeamPolicy } from "#activities/request/port.ts";
+import type {
+	Admission,
+	AdmissionInput,
+	Attempt,
+	Booked,
+	KeyIdentity,
+	LimitRefusal,
+	Refusal,
+	RequestAuthority,
+	SettleInput,
+	TeamPolicy,
+} from "#activities/request/port.ts";
 import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { PriceBook } from "#domain/pricing/price-book.ts";
@@ -37,6 +48,8 @@ export type FakeAuthority = RequestAuthority & {
 	/** Set to hold admissions until it resolves. */
 	gate: Promise<void> | undefined;
 	isReady: boolean;
+	/** Told by the pipeline, in order. */
+	readonly limitRefusals: LimitRefusal[];
 	/** One gateway's rates; give it another to play several. */
 	rates: RateKeeper;
 };
@@ -62,6 +75,8 @@ export function createFakeAuthority(book: PriceBook): FakeAuthority {
 		endingsTried: 0,
 		gate: undefined,
 		isReady: true,
+		limitRefusals: [],
+		recordLimitRefusal: (refusal) => void authority.limitRefusals.push(refusal),
 		rates: new RateKeeper({
 			rates: createMemoryRates().of("g1"),
 			nowMs: () => performance.now(),

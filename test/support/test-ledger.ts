@@ -173,6 +173,17 @@ export class TestLedger {
 		await this.sql("SELECT tollgate.settle_chunk('g1', 1, '[]', $1, '[]')", [JSON.stringify([row])]);
 	}
 
+	async refuseByLimit(refusal: { n: number; code: string; limitName: string; limit: bigint; stoodAt: bigint; need: bigint }): Promise<void> {
+		const row = {
+			refusal_id: `g1-1-l-${refusal.n}`,
+			refused_at_ms: Date.now(),
+			...{ request_id: `l${refusal.n}`, team_id: "demo", key_id: "key_0", waited_ms: 0, is_remembered: false },
+			...{ code: refusal.code, limit_name: refusal.limitName },
+			...{ limit_amount: refusal.limit.toString(), stood_at: refusal.stoodAt.toString(), need: refusal.need.toString() },
+		};
+		await this.sql("SELECT tollgate.settle_chunk('g1', 1, '[]', $1, '[]')", [JSON.stringify([row])]);
+	}
+
 	/** Closes the epoch as drained: the idle rest returns, the chain is anchored. */
 	async drain(epoch = 1): Promise<void> {
 		await this.sql("SELECT tollgate.adopt_epoch('g1', $1, 'drained')", [epoch]);

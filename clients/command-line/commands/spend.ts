@@ -1,7 +1,6 @@
 import type { Command } from "commander";
-import { shellWord } from "#domain/shell-word.ts";
-import type { RequestExplanation } from "../../administration-client.ts";
 import { addCommand } from "../command.ts";
+import { describeRequest } from "../describe-request.ts";
 import { amount, cell, type Terminal, table } from "../output.ts";
 import { oneOf, time } from "../values.ts";
 
@@ -46,45 +45,4 @@ export function addSpendCommands(program: Command, terminal: Terminal): void {
 			print(explained, describeRequest(explained));
 		},
 	});
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function describeRequest(explained: RequestExplanation): string {
-	const blocks = [...explained.attempts.map(describeAttempt), ...explained.refusals.map(describeRefusal)];
-	const elsewhere = explained.archivedMonths.map(
-		({ month, file }) =>
-			`${month} is archived; further attempts may be there: npx tollgate ledger explain ${shellWord(file)} ${shellWord(explained.requestId)}`,
-	);
-	return [`Request ${explained.requestId}`, ...blocks, ...elsewhere].join("\n\n");
-}
-
-function describeAttempt(attempt: Fields): string {
-	const field = (name: string) => cell(attempt[name] as string | number | null);
-	const price = attempt["price"] as { lines: Fields[]; priceVersion: number } | null;
-	const lines =
-		price?.lines.map(
-			(line) =>
-				`    ${cell((line["tokenClass"] ?? line["tool"]) as string)}: ${line["quantity"]} at ${line["nanoUsdPerMillion"] ?? line["nanoUsdPerCall"]} = ${line["nanoUsd"]} nano-USD`,
-		) ?? [];
-	return [
-		`Attempt ${field("attemptId")} at ${field("at")}: ${field("outcome")}${attempt["reason"] ? ` (${field("reason")})` : ""}, ${amount(field("costNanoUsd"))} of ${amount(field("reservedNanoUsd"))} reserved`,
-		`  ${field("model")} at ${field("provider")}, answered by ${field("answeredModel")}, tier ${field("serviceTier")}, status ${field("httpStatus")}, price version ${field("priceVersion")}`,
-		`  team ${field("teamId")}, feature ${field("feature")}, user ${field("userId")}, environment ${field("environment")}, key ${field("keyId")}`,
-		...(lines.length > 0 ? ["  how the cost was made:", ...lines] : []),
-		...(attempt["budgets"] as Fields[]).map((budget) => `  held in: ${budget["name"]} (from ${cell(budget["windowStartsAt"] as string | null)})`),
-		...(attempt["entries"] as Fields[]).map(
-			(entry) => `  entry ${entry["entryKey"]}: ${entry["kind"]} ${amount(String(entry["amountNanoUsd"]))} at ${entry["at"]}`,
-		),
-	].join("\n");
-}
-
-function describeRefusal(refusal: Fields): string {
-	const field = (name: string) => cell(refusal[name] as string | number | null);
-	const inUnit = (name: string) => ((refusal[name] ?? null) === null ? "-" : amount(field(name), field("unit")));
-	const isObserved = refusal["isObserved"] === true;
-	return [
-		`${isObserved ? "Let pass, as the budget is only observed; would have been refused" : "Refused"} ${field("refusalId")} at ${field("at")}: ${field("code")} by ${field("budget")} after ${field("waitedMs")} ms`,
-		`  limit ${inUnit("limitAmount")}, granted ${inUnit("grantedAmount")}, own idle ${inUnit("idleAmount")}, needed ${inUnit("needAmount")}`,
-	].join("\n");
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
-import { TotalsSource } from "#activities/governance/totals-source.ts";
+import { TEAMS_REFUSED_SINCE, TotalsSource } from "#activities/governance/totals-source.ts";
 import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
@@ -93,10 +93,10 @@ async function post(windowId: string, posted: number, gatewayId = "g1"): Promise
 	);
 }
 
-async function refuse(windowId: string, teamId: string, refusalId: string): Promise<void> {
+async function refuse(windowId: string | null, teamId: string, refusalId: string, code = "budget.exceeded"): Promise<void> {
 	await client.query(
-		`INSERT INTO tollgate.refusal (refusal_id, refused_at, request_id, gateway_id, epoch, team_id, key_id, code, window_id) VALUES ($1, now(), $1, 'g1', 1, $2, 'k', 'budget.exceeded', $3)`,
-		[refusalId, teamId, windowId],
+		`INSERT INTO tollgate.refusal (refusal_id, refused_at, request_id, gateway_id, epoch, team_id, key_id, code, window_id) VALUES ($1, now(), $1, 'g1', 1, $2, 'k', $4, $3)`,
+		[refusalId, teamId, windowId, code],
 	);
 }
 
@@ -178,6 +178,19 @@ describe("what is told", () => {
 		]);
 		await cycle(1_000);
 		expect(told.at(-1)?.report.windows[0]).toMatchObject({ refusals: 2, refusedAtStop: "2000" });
+	});
+
+	test("what limits beside money refuse is no refusal of a budget, and no reason to count or tell", async () => {
+		const windowId = await newTeam("alpha");
+		const { cycle, told } = newPublisher();
+		await cycle(0);
+		await refuse(windowId, "alpha", "refused");
+		await cycle(1_000);
+		for (const id of ["l1", "l2"]) await refuse(null, "alpha", id, "limit.requests");
+		expect(await cycle(60_000)).toEqual([]);
+		expect(told.at(-1)?.report.windows[0]?.refusals).toBe(1);
+		const [newest] = (await client.query(TEAMS_REFUSED_SINCE, [86_400])).rows;
+		expect(newest.at).toEqual((await client.query("SELECT at FROM tollgate.refusal WHERE refusal_id = 'refused'")).rows[0].at);
 	});
 
 	test("what observed budgets let pass is counted apart, of the organisation too, and is none of the last refusals", async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { explainRequest } from "#activities/administration/explain.ts";
 import { endThrottle, listThrottles } from "#activities/limits/throttles.ts";
 import { withClient } from "#test/support/authority-rows.ts";
 import { chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
@@ -21,6 +22,20 @@ const setLimits = (teamId: string, limits: unknown) =>
 		await client.query("SELECT tollgate.record_change('team', $1, 'test', '{}')", [teamId]);
 	});
 
+/** In the books within a second like what a budget refuses, in no budget's window, and held by verify to be right. */
+async function expectExplained(teamId: string, requestId: string): Promise<void> {
+	await withClient(stand.database.url, async (client) => {
+		const explained = await until("the refusal to be in the books", () => explainRequest(client, requestId).catch(() => undefined));
+		const limitName = "requests; dimension=team; limit=3";
+		expect(explained.attempts).toEqual([]);
+		expect(explained.refusals).toMatchObject([{ code: "limit.requests", teamId, limitName, limitAmount: "3", needAmount: "1", budget: null }]);
+		expect(Number(explained.refusals[0]?.stoodAtAmount)).toBeGreaterThanOrEqual(3);
+		const windows = await client.query("SELECT count(*)::int AS count FROM tollgate.refusal WHERE team_id = $1 AND window_id IS NOT NULL", [teamId]);
+		expect(windows.rows).toEqual([{ count: 0 }]);
+	});
+	expect((await stand.verify()).report).toMatchObject({ ok: true, falseRefusals: 0 });
+}
+
 describe("limits of a team", () => {
 	test("hold on every gateway that knows the team already, and end when they are taken away", async () => {
 		const { teamId, key } = await stand.team(1_000_000_000n);
@@ -32,6 +47,7 @@ describe("limits of a team", () => {
 		});
 		const refused = await chat(first(), key);
 		expect(refused.headers.get("x-tollgate-limit")).toBe("requests; dimension=team; limit=3");
+		await expectExplained(teamId, refused.headers.get("x-tollgate-request-id") ?? "");
 		await setLimits(teamId, {});
 		await until("the rate to be gone", async () => (await chat(first(), key)).status === 200);
 	});

@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { explainRequest } from "#activities/administration/explain.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { readSpend } from "#activities/administration/spend.ts";
+import { refusalItem } from "#activities/ledger/ledger-row.ts";
+import { settleChunk } from "#activities/ledger/settle-chunk.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
+import { refusalRecord } from "#test/support/ledger-records.ts";
 import { TestLedger } from "#test/support/test-ledger.ts";
 
 let ledger: TestLedger;
@@ -70,6 +73,23 @@ describe("explain", () => {
 	test("shows the numbers of a refusal", async () => {
 		expect((await explainRequest(ledger.client, "r")).refusals).toMatchObject([
 			{ refusalId: "g1-1-f-1", code: "budget.exceeded", budget: "team, lifetime", unit: "nano_usd", needAmount: "999999999" },
+		]);
+	});
+
+	test("shows by which limit a call was refused, how it stood, and how many more it refused", async () => {
+		const refusal = refusalRecord(1, {
+			...{ refusalId: "g1-1-l-1", requestId: "limited", code: "limit.tokens", budgetId: null, windowId: null, windowSeq: null },
+			...{ limitName: "tokens; dimension=user; limit=1000", limitAmount: "1000", stoodAt: "950", need: "51", waitedMs: 600, unrecordedBefore: 7 },
+			...{ granted: null, idle: null, openReservations: null },
+		});
+		await settleChunk({ query: (_name, text, values) => ledger.sql(text, values) }, { gatewayId: "g1", epoch: 1n }, [refusalItem(refusal)]);
+		expect((await explainRequest(ledger.client, "limited")).refusals).toEqual([
+			{
+				...{ refusalId: "g1-1-l-1", at: "2026-09-21T14:13:20.001Z", code: "limit.tokens", teamId: "demo", keyId: "key_0123456789abcdef" },
+				...{ budget: null, unit: null, grantedAmount: null, idleAmount: null, isObserved: false },
+				...{ limitName: "tokens; dimension=user; limit=1000", limitAmount: "1000", stoodAtAmount: "950", needAmount: "51" },
+				...{ waitedMs: 600, unrecordedBefore: 7 },
+			},
 		]);
 	});
 

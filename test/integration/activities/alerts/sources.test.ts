@@ -198,11 +198,11 @@ describe("charges whose end nobody knows", () => {
 });
 
 describe("refusals", () => {
-	const refuse = (teamId: string, count: number, ago: string) =>
+	const refuse = (teamId: string, count: number, ago: string, code = "budget.exceeded") =>
 		ledger.sql(
 			`INSERT INTO tollgate.refusal (refusal_id, at, refused_at, request_id, gateway_id, epoch, team_id, key_id, code)
-			 SELECT gen_random_uuid()::text, clock_timestamp() - $3::interval, clock_timestamp(), 'r', 'g1', 1, $1, 'k', 'budget.exceeded' FROM generate_series(1, $2::int)`,
-			[teamId, count, ago],
+			 SELECT gen_random_uuid()::text, clock_timestamp() - $3::interval, clock_timestamp(), 'r', 'g1', 1, $1, 'k', $4 FROM generate_series(1, $2::int)`,
+			[teamId, count, ago, code],
 		);
 
 	test("in a burst are one alert, however long it lasts, and one end after a quiet quarter of an hour", async () => {
@@ -221,6 +221,14 @@ describe("refusals", () => {
 		await refuse("demo", 60, "1 second");
 		expect(await watchRefusals(connection)).toBe(1);
 		expect((await kinds()).at(-1)).toBe("refusals.burst fires");
+	});
+
+	test("are a burst whatever refused them, budgets and limits together", async () => {
+		await refuse("demo", 20, "20 seconds");
+		await refuse("demo", 29, "20 seconds", "limit.requests");
+		expect(await watchRefusals(connection)).toBe(0);
+		await refuse("demo", 1, "10 seconds", "limit.cap");
+		expect(await watchRefusals(connection)).toBe(1);
 	});
 
 	test("that a team always has are no burst", async () => {

@@ -260,6 +260,14 @@ describe("refusals", () => {
 		expect((await verify()).findings).toEqual([]);
 	});
 
+	test("by a limit beside money need no window, and are false when by their own numbers the call did fit", async () => {
+		const limit = { code: "limit.requests", limitName: "requests; dimension=team; limit=60", limit: 60n };
+		await ledger.refuseByLimit({ ...limit, n: 1, stoodAt: 60n, need: 1n });
+		expect((await verify()).report).toMatchObject({ ok: true, falseRefusals: 0 });
+		await ledger.refuseByLimit({ ...limit, n: 2, stoodAt: 59n, need: 1n });
+		expect(await expectFinding("false_refusal", "refusal g1-1-l-2")).toMatchObject({ falseRefusals: 1 });
+	});
+
 	test("for lack of a budget are false when there was one", async () => {
 		await ledger.sql("UPDATE tollgate.budget SET created_at = created_at - interval '1 hour'");
 		await ledger.refuse({ limit: 0n, granted: 0n, idle: 0n, need: 0n, code: "budget.none" });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { RateProblem } from "#activities/limits/rate-keeper.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { RatePermit } from "#domain/limits/rate-permit.ts";
 import { createMemoryRates, type MemoryRates } from "#test/support/memory-rates.ts";
@@ -107,6 +108,30 @@ describe("rates of one gateway among others", () => {
 		for (let again = 0; again < 5; again++) expect(await first.call(rates, { caller: { user: "ann" } })).toMatchObject({ code: "limit.requests" });
 		const others = Array.from({ length: 49 }, (_, index) => first.call(rates, { caller: { user: `user${index}` } }));
 		expect((await Promise.all(others)).filter(isAdmitted)).toHaveLength(49);
+	});
+
+	test("the limit that is reached is named, not one whose share here is short because nothing was raised for a call that did not fit", async () => {
+		const rates = ratesOf({ dimension: "team", dimensionValue: "", requestsPerMinute: 9 }, { dimension: "user", dimensionValue: "*", requestsPerMinute: 1 });
+		expect(isAdmitted(await first.call(rates))).toBe(true);
+		const named = {
+			limit: "requests; dimension=user; limit=1",
+			evidence: { limit: "requests; dimension=user; limit=1", limitAmount: 1n, stoodAt: 1n, need: 1n },
+		};
+		expect(await first.call(rates)).toMatchObject({ ...named, evidence: { ...named.evidence, isRemembered: false } });
+		expect(await first.call(rates)).toMatchObject({ ...named, evidence: { ...named.evidence, waitedMs: 0, isRemembered: true } });
+	});
+
+	test("a refusal says how much all gateways had taken, so that the call did not fit, and how long it waited", async () => {
+		const tokens = ratesOf({ dimension: "team", dimensionValue: "", tokensPerMinute: 100 });
+		await first.call(tokens, { tokens: 60 });
+		await second.call(tokens, { tokens: 30 });
+		const answer = second.call(tokens, { tokens: 20 });
+		await vi.advanceTimersByTimeAsync(1_000);
+		const { evidence } = (await answer) as RateProblem;
+		expect(evidence).toMatchObject({ limit: "tokens; dimension=team; limit=100", limitAmount: 100n, need: 20n });
+		expect(evidence?.stoodAt).toBeGreaterThanOrEqual(90n);
+		expect(evidence?.stoodAt).toBeLessThanOrEqual(100n);
+		expect(evidence?.waitedMs).toBeLessThanOrEqual(700);
 	});
 
 	test("who is refused hears it again from memory, without another question", async () => {

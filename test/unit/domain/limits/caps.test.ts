@@ -47,6 +47,11 @@ describe("caps of a call", () => {
 				code: "limit.cap",
 				message:
 					"The cap of 255 output tokens for feature search would be passed: this call can take 2000. Nothing was sent and nothing is charged. Send less, or set a lower output cap; an operator changes the cap with: npx tollgate team set TEAM --limits JSON",
+				limit: "output_tokens; dimension=feature; limit=255; cap",
+				evidence: {
+					limit: "output_tokens; dimension=feature; limit=255; cap",
+					...{ limitAmount: 255n, stoodAt: null, need: 2_000n, waitedMs: 0, isRemembered: false },
+				},
 			},
 		});
 	});
@@ -76,7 +81,7 @@ describe("caps of a call", () => {
 	});
 
 	test("a call larger than a minute of tokens is lowered to what can ever be admitted", () => {
-		const atOnce = { value: 1_600, holder: "one call" };
+		const atOnce = { value: 1_600, holder: "one call", name: "tokens; dimension=team; limit=1600" };
 		expect(applyCaps(boundOf({ floor: 256 }), undefined, atOnce)).toEqual({ kind: "lowered", outputTokens: 600 });
 		expect(applyCaps(boundOf(), undefined, atOnce)).toMatchObject({ kind: "exceeded" });
 	});

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { describeRequest } from "#clients/command-line/describe-request.ts";
+
+const REFUSAL = {
+	refusalId: "g1-1-l-1",
+	at: "2026-11-26T08:00:00.000Z",
+	code: "limit.requests",
+	teamId: "search",
+	keyId: "key_1",
+	waitedMs: 0,
+	isObserved: false,
+};
+const explain = (refusal: Readonly<Record<string, unknown>>) =>
+	describeRequest({ requestId: "req_1", attempts: [], refusals: [{ ...REFUSAL, ...refusal }], archivedMonths: [] });
+
+test("a call that a rate refused is explained by it, and by how much was taken", () => {
+	const text = explain({ limitName: "requests; dimension=user; limit=60", limitAmount: "60", stoodAtAmount: "60", needAmount: "1", unrecordedBefore: 4_990 });
+	expect(text).toBe(`Request req_1
+
+Refused g1-1-l-1 at 2026-11-26T08:00:00.000Z: limit.requests by the limit of 60 requests per minute, by user, after 0 ms
+  60 taken, needed 1; nothing was sent or charged
+  and 4990 more calls that it refused before, too many for a row each`);
+});
+
+test("a call that a cap refused is explained in its unit", () => {
+	const name = "cost_nano_usd; dimension=feature; limit=250000000; cap";
+	const text = explain({ code: "limit.cap", limitName: name, limitAmount: "250000000", stoodAtAmount: null, needAmount: "300000000", unrecordedBefore: 0 });
+	expect(text).toContain("limit.cap by the cap of 0.25 USD per call, by feature");
+	expect(text).toMatch(/^ {2}needed \S*0\.3\S*.*; nothing was sent or charged$/m);
+	expect(text).not.toContain("more calls");
+});
+
+test("a limit of a newer gateway is shown as it calls itself", () => {
+	expect(explain({ limitName: "images; dimension=team; limit=3", needAmount: "1" })).toContain("by images; dimension=team; limit=3, after");
+});
+
+test("a call that a budget refused is explained by the budget", () => {
+	const text = explain({ code: "budget.exceeded", budget: "team, day", unit: "nano_usd", limitAmount: "1000000000", needAmount: "1", limitName: null });
+	expect(text).toContain("budget.exceeded by team, day after 0 ms");
+});
