@@ -23,6 +23,7 @@ type CalledBy = { readonly key: KeyIdentity; readonly asserted: { readonly user?
 export class CallLimits {
 	private readonly limits: ActiveLimits;
 	private readonly rates: RequestAuthority["rates"];
+	private readonly teamId: string;
 	private readonly feature: string | null;
 	private readonly permit: RatePermit | "full" | undefined;
 	private isSent = false;
@@ -31,6 +32,7 @@ export class CallLimits {
 	constructor(limits: ActiveLimits, rates: RequestAuthority["rates"], { key, asserted, model }: CalledBy) {
 		this.limits = limits;
 		this.rates = rates;
+		this.teamId = key.teamId;
 		this.feature = asserted.feature ?? key.feature;
 		const caller = { teamId: key.teamId, feature: this.feature, user: asserted.user ?? key.userId, model, key: key.keyId };
 		this.permit = limits.rates.length === 0 ? undefined : rates.open(limits.rates, caller);
@@ -66,7 +68,7 @@ export class CallLimits {
 
 	private applyCaps(bound: Bound): LimitedTry {
 		const { caps } = this.limits;
-		const verdict = applyCaps(bound, caps && capsFor(caps, this.feature), this.tokensAtOnce(bound.tokens));
+		const verdict = applyCaps(bound, this.teamId, caps && capsFor(caps, this.feature), this.tokensAtOnce(bound.tokens));
 		if (verdict.kind === "exceeded") return { kind: "refused", problem: verdict.problem };
 		if (verdict.kind === "within") return { kind: "within", bound, cappedOutputTokens: undefined };
 		return { kind: "within", bound: withLoweredOutput(bound, verdict.outputTokens), cappedOutputTokens: verdict.outputTokens };

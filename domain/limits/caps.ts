@@ -1,5 +1,6 @@
 import type { Bound, RequestProblem } from "../bound/request.ts";
 import { formatUsd } from "../money/wire.ts";
+import { shellWord } from "../shell-word.ts";
 import { type LimitEvidence, type LimitMeasure, limitName } from "./limit-name.ts";
 import type { CallCap } from "./team-limits.ts";
 
@@ -50,7 +51,9 @@ export function capsFor(caps: CompiledCaps, feature: string | null): CallCaps | 
 }
 
 /** `tokensAtOnce`: what a rate of tokens per minute can ever admit in one call, input and output together. */
-export function applyCaps(bound: Bound, caps: CallCaps | undefined, tokensAtOnce?: Cap<number>): CapVerdict {
+export function applyCaps(bound: Bound, teamId: string, caps: CallCaps | undefined, tokensAtOnce?: Cap<number>): CapVerdict {
+	const exceeded = (what: string, cap: Cap<number>, wouldBe: number): CapVerdict =>
+		problem(teamId, `The cap of ${cap.value} ${what} for ${cap.holder} would be passed: this call can take ${wouldBe}.`, { cap, wouldBe });
 	const input = caps?.inputTokens;
 	if (input !== undefined && bound.inputTokens > input.value) return exceeded("input tokens", input, bound.inputTokens);
 	const output = caps?.outputTokens;
@@ -65,7 +68,7 @@ export function applyCaps(bound: Bound, caps: CallCaps | undefined, tokensAtOnce
 		bound.clampFloorTokens === undefined ? undefined : bound.clampTo({ nanoUsd: cost?.value, tokens: Number.isFinite(tokens) ? tokens : undefined });
 	if (lowered !== undefined) return { kind: "lowered", outputTokens: lowered };
 	if (isOutputOver) return exceeded("output tokens", output, outputTokens);
-	if (isCostOver) return exceededCost(cost, bound.nanoUsd);
+	if (isCostOver) return exceededCost(teamId, cost, bound.nanoUsd);
 	return tokensAtOnce === undefined ? WITHIN : exceeded("tokens", tokensAtOnce, bound.tokens);
 }
 
@@ -112,17 +115,17 @@ function least<Value extends number | bigint>(
 	return strictest;
 }
 
-function exceeded(what: string, cap: Cap<number>, wouldBe: number): CapVerdict {
-	return problem(`The cap of ${cap.value} ${what} for ${cap.holder} would be passed: this call can take ${wouldBe}.`, cap, wouldBe);
-}
-
-function exceededCost(cap: Cap<bigint>, wouldBe: bigint): CapVerdict {
+function exceededCost(teamId: string, cap: Cap<bigint>, wouldBe: bigint): CapVerdict {
 	const { value, holder } = cap;
-	return problem(`The cap of ${formatUsd(value)} USD per call for ${holder} would be passed: this call can cost ${formatUsd(wouldBe)} USD.`, cap, wouldBe);
+	const message = `The cap of ${formatUsd(value)} USD per call for ${holder} would be passed: this call can cost ${formatUsd(wouldBe)} USD.`;
+	return problem(teamId, message, { cap, wouldBe });
 }
 
-function problem(message: string, { name, value }: Cap<number | bigint>, wouldBe: number | bigint): CapVerdict {
-	const advice = "Send less, or set a lower output cap; an operator changes the cap with: npx tollgate team set TEAM --limits JSON";
+type Exceeded = { readonly cap: Cap<number | bigint>; readonly wouldBe: number | bigint };
+
+/** Whether a policy file declares the cap is not known here: it is named first, because it puts back what the command changes. */
+function problem(teamId: string, message: string, { cap: { name, value }, wouldBe }: Exceeded): CapVerdict {
+	const advice = `Send less, or set a lower output cap; an operator changes the cap under teams.${teamId} of the policy file, where one declares it, or else with: npx tollgate team set ${shellWord(teamId)} --limits JSON`;
 	const evidence: LimitEvidence = { limit: name, limitAmount: BigInt(value), stoodAt: null, need: BigInt(wouldBe), waitedMs: 0, isRemembered: false };
 	return { kind: "exceeded", problem: { code: "limit.cap", message: `${message} Nothing was sent and nothing is charged. ${advice}`, limit: name, evidence } };
 }

@@ -22,7 +22,7 @@ function boundOf({ floor, output = 2_000 }: { floor?: number; output?: number } 
 
 const apply = (bound: Bound, caps: readonly CallCap[], feature: string | null = "search") => {
 	const compiled = compileCaps(caps);
-	return applyCaps(bound, compiled && capsFor(compiled, feature));
+	return applyCaps(bound, "search", compiled && capsFor(compiled, feature));
 };
 
 describe("caps of a call", () => {
@@ -46,7 +46,7 @@ describe("caps of a call", () => {
 			problem: {
 				code: "limit.cap",
 				message:
-					"The cap of 255 output tokens for feature search would be passed: this call can take 2000. Nothing was sent and nothing is charged. Send less, or set a lower output cap; an operator changes the cap with: npx tollgate team set TEAM --limits JSON",
+					"The cap of 255 output tokens for feature search would be passed: this call can take 2000. Nothing was sent and nothing is charged. Send less, or set a lower output cap; an operator changes the cap under teams.search of the policy file, where one declares it, or else with: npx tollgate team set search --limits JSON",
 				limit: "output_tokens; dimension=feature; limit=255; cap",
 				evidence: {
 					limit: "output_tokens; dimension=feature; limit=255; cap",
@@ -82,8 +82,8 @@ describe("caps of a call", () => {
 
 	test("a call larger than a minute of tokens is lowered to what can ever be admitted", () => {
 		const atOnce = { value: 1_600, holder: "one call", name: "tokens; dimension=team; limit=1600" };
-		expect(applyCaps(boundOf({ floor: 256 }), undefined, atOnce)).toEqual({ kind: "lowered", outputTokens: 600 });
-		expect(applyCaps(boundOf(), undefined, atOnce)).toMatchObject({ kind: "exceeded" });
+		expect(applyCaps(boundOf({ floor: 256 }), "search", undefined, atOnce)).toEqual({ kind: "lowered", outputTokens: 600 });
+		expect(applyCaps(boundOf(), "search", undefined, atOnce)).toMatchObject({ kind: "exceeded" });
 	});
 
 	test("a lowered bound reserves for the lower output and can be lowered further, never raised", () => {
