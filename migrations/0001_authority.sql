@@ -136,6 +136,7 @@ CREATE TABLE tollgate.window_event (
   is_frozen     boolean NOT NULL,
   revision      bigint NOT NULL,
   is_observed   boolean,                                -- of 'opened' and 'limit'; null = as it was before
+  degrade_amounts bigint[],                             -- the same
   PRIMARY KEY (window_id, seq)
 );
 

@@ -27,8 +27,8 @@ BEGIN
   VALUES (p_budget.id, p_starts_at, p_ends_at, v_limits.limit_amount, v_limits.stop_amount, v_limits.needs_approval, v_limits.degrade_amounts,
     p_budget.mode = 'observe', p_budget.is_frozen, p_budget.revision, 1, p_is_ahead, v_limits.raised_until)
   RETURNING id INTO v_id;
-  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed)
-  SELECT id, 1, 'opened', 0, limit_amount, stop_amount, is_frozen, revision, is_observed FROM tollgate.budget_window WHERE id = v_id;
+  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed, degrade_amounts)
+  SELECT id, 1, 'opened', 0, limit_amount, stop_amount, is_frozen, revision, is_observed, degrade_amounts FROM tollgate.budget_window WHERE id = v_id;
   RETURN v_id;
 END $$;
 

@@ -22,7 +22,7 @@ CREATE TABLE tollgate.attempt (
   deployment          text NOT NULL,
   protocol            text NOT NULL,
   endpoint            text NOT NULL,
-  model               text NOT NULL,             -- model reserved for, as the caller named it
+  model               text NOT NULL,             -- model reserved for, as the caller named it or as a line that degrades made it
   priced_model        text NOT NULL,             -- model of the price line it was reserved at; another than `model` for a configured alias
   priced_tiers        text[] NOT NULL,           -- price tiers the reservation covers
   answered_model      text,
@@ -45,7 +45,10 @@ CREATE TABLE tollgate.attempt (
   duration_ms         double precision,
   window_ids          bigint[] NOT NULL,
   answer_id           text,                      -- of an answer that the provider keeps: only this team may continue it, all teams share the provider account
+  asked_model         text,                      -- the alias the caller named, where a line made another serve it
+  degraded_by         jsonb,                     -- that line: budgetId, place, windowId, windowSeq, lineAmount, granted, idle, need
   PRIMARY KEY (attempt_id, at),
+  CHECK ((asked_model IS NULL) = (degraded_by IS NULL)),
   CHECK (reserved_nano_usd >= 0 AND reserved_tokens >= 0 AND cost_tokens >= 0 AND overrun_nano_usd >= 0),
   CHECK (cost_nano_usd BETWEEN 0 AND greatest(reserved_nano_usd, 1000000000000000))
 ) PARTITION BY RANGE (at);

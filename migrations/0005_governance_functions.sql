@@ -118,8 +118,9 @@ BEGIN
     degrade_amounts = v_limits.degrade_amounts, is_observed = v_budget.mode = 'observe', raised_until = v_limits.raised_until,
     is_frozen = v_budget.is_frozen, revision = greatest(revision, v_budget.revision), event_seq = event_seq + 1
   WHERE id = p_window_id RETURNING * INTO v_window;
-  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed)
-  VALUES (v_window.id, v_window.event_seq, 'limit', v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision, v_window.is_observed);
+  INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed, degrade_amounts)
+  VALUES (v_window.id, v_window.event_seq, 'limit', v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision, v_window.is_observed,
+    v_window.degrade_amounts);
 END $$;
 
 -- A new budget and its current window, which opens with what is booked already. p_budget is domain/budget/scope.ts BudgetDefinition.

@@ -35,6 +35,7 @@ CREATE TABLE tollgate.archived_spend (
   debit_account   text NOT NULL,
   credit_account  text NOT NULL,
   model           text NOT NULL,
+  asked_model     text,                          -- where a line made another alias serve it
   feature         text,
   user_id         text,
   key_id          text NOT NULL,
@@ -125,13 +126,13 @@ BEGIN
   JOIN tollgate.budget_window w ON w.id = u.window_id
   JOIN tollgate.budget b ON b.id = w.budget_id
   GROUP BY e.gateway_id, e.epoch, w.id;
-  INSERT INTO tollgate.archived_spend (month, day, debit_account, credit_account, model, feature, user_id, key_id, environment, calls, input_tokens, output_tokens, amount_nano_usd, cost_tokens)
-  SELECT p_month, (e.at AT TIME ZONE 'UTC')::date, e.debit_account, e.credit_account, a.model, a.feature, a.user_id, a.key_id, a.environment,
+  INSERT INTO tollgate.archived_spend (month, day, debit_account, credit_account, model, asked_model, feature, user_id, key_id, environment, calls, input_tokens, output_tokens, amount_nano_usd, cost_tokens)
+  SELECT p_month, (e.at AT TIME ZONE 'UTC')::date, e.debit_account, e.credit_account, a.model, a.asked_model, a.feature, a.user_id, a.key_id, a.environment,
          count(*), coalesce(sum(a.input_tokens), 0), coalesce(sum(a.output_tokens), 0), sum(e.amount_nano_usd), sum(a.cost_tokens)
   FROM archived_chunk x
   JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
   JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
-  GROUP BY 2, 3, 4, 5, 6, 7, 8, 9;
+  GROUP BY 2, 3, 4, 5, 6, 7, 8, 9, 10;
   UPDATE tollgate.entry_key k SET archived_month = p_month
   FROM archived_chunk x JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
   WHERE k.entry_key = e.entry_key;

@@ -32,6 +32,9 @@ export type AttemptExplanation = {
 	readonly claimed: Readonly<Record<string, string>> | null;
 	readonly provider: string;
 	readonly model: string;
+	/** The alias the caller asked for, and the line of a budget that made another serve it; null where it was served as asked. */
+	readonly askedModel: string | null;
+	readonly degradedBy: DegradeExplanation | null;
 	readonly answeredModel: string | null;
 	readonly serviceTier: string | null;
 	readonly endpoint: string;
@@ -57,6 +60,18 @@ export type AttemptExplanation = {
 	}[];
 	/** The budgets it was held in, as "team, day" and the window's start. */
 	readonly budgets: readonly { readonly budgetId: string; readonly name: string; readonly windowStartsAt: string | null }[];
+};
+
+/** Amounts in `unit`, of the window as of the grant that found the call beyond the line. */
+export type DegradeExplanation = {
+	readonly budgetId: string;
+	readonly budget: string | null;
+	readonly unit: string | null;
+	readonly windowId: string;
+	readonly lineAmount: string;
+	readonly granted: string;
+	readonly idle: string;
+	readonly need: string;
 };
 
 export type RefusalExplanation = {
@@ -89,7 +104,9 @@ const TIME = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM
 
 const ATTEMPTS = `
 	SELECT a.attempt_id AS "attemptId", ${TIME("a.at")} AS at, a.team_id AS "teamId", a.key_id AS "keyId", a.feature, a.user_id AS "userId", a.environment, a.asserted, a.claimed,
-	       a.provider, a.model, a.answered_model AS "answeredModel", a.service_tier AS "serviceTier", a.deployment, a.priced_model AS "pricedModel", a.priced_tiers AS "pricedTiers", a.endpoint, a.outcome, a.reason,
+	       a.provider, a.model, a.asked_model AS "askedModel",
+	       a.degraded_by || coalesce((SELECT jsonb_build_object('budget', ${BUDGET_NAME}, 'unit', b.unit) FROM tollgate.budget b WHERE b.id::text = a.degraded_by->>'budgetId'), '{}') AS "degradedBy",
+	       a.answered_model AS "answeredModel", a.service_tier AS "serviceTier", a.deployment, a.priced_model AS "pricedModel", a.priced_tiers AS "pricedTiers", a.endpoint, a.outcome, a.reason,
 	       a.reserved_nano_usd AS "reservedNanoUsd", a.cost_nano_usd AS "costNanoUsd", a.overrun_nano_usd AS "overrunNanoUsd",
 	       jsonb_strip_nulls(jsonb_build_object('inputTokens', a.input_tokens, 'cachedInputTokens', a.cached_input_tokens, 'cacheWrite5mTokens', a.cache_write_5m_tokens,
 	         'cacheWrite1hTokens', a.cache_write_1h_tokens, 'outputTokens', a.output_tokens, 'reasoningTokens', a.reasoning_tokens, 'toolCalls', a.tool_calls)) AS usage,

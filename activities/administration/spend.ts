@@ -1,7 +1,7 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
-export const SPEND_GROUPS = ["team", "model", "feature", "user", "key", "environment", "provider", "day"] as const;
+export const SPEND_GROUPS = ["team", "model", "askedModel", "feature", "user", "key", "environment", "provider", "day"] as const;
 export type SpendGroup = (typeof SPEND_GROUPS)[number];
 
 export type SpendQuestion = {
@@ -27,6 +27,7 @@ export type SpendRow = {
 const GROUP_COLUMNS: Readonly<Record<SpendGroup, string>> = {
 	team: "regexp_replace(s.debit_account, '^team/', '')",
 	model: "s.model",
+	askedModel: "coalesce(s.asked_model, s.model)",
 	feature: "s.feature",
 	user: "s.user_id",
 	key: "s.key_id",
@@ -43,7 +44,7 @@ const spendBy = (column: string, order: string) => `
 	SELECT ${column} AS "group", sum(s.calls)::int AS calls, coalesce(sum(s.input_tokens), 0)::text AS "inputTokens", coalesce(sum(s.output_tokens), 0)::text AS "outputTokens",
 	       sum(s.amount_nano_usd)::text AS "costNanoUsd", coalesce(sum(s.unresolved_nano_usd), 0)::text AS "unresolvedNanoUsd"
 	FROM (
-		SELECT (e.at AT TIME ZONE 'UTC')::date AS day, e.debit_account, e.credit_account, a.model, a.feature, a.user_id, a.key_id, a.environment,
+		SELECT (e.at AT TIME ZONE 'UTC')::date AS day, e.debit_account, e.credit_account, a.model, a.asked_model, a.feature, a.user_id, a.key_id, a.environment,
 		       (e.kind IN ('charge', 'unresolved', 'estimated'))::int AS calls,
 		       CASE WHEN e.kind <> 'adjustment' THEN a.input_tokens END AS input_tokens, CASE WHEN e.kind <> 'adjustment' THEN a.output_tokens END AS output_tokens,
 		       e.amount_nano_usd, CASE WHEN e.kind IN ('unresolved', 'estimated', 'lump') AND r.entry_key IS NULL THEN e.amount_nano_usd END AS unresolved_nano_usd
@@ -55,7 +56,7 @@ const spendBy = (column: string, order: string) => `
 		) r ON true
 		WHERE e.at >= ${FROM} AND e.at < ${TO}
 		UNION ALL
-		SELECT day, debit_account, credit_account, model, feature, user_id, key_id, environment, calls, input_tokens, output_tokens, amount_nano_usd, NULL
+		SELECT day, debit_account, credit_account, model, asked_model, feature, user_id, key_id, environment, calls, input_tokens, output_tokens, amount_nano_usd, NULL
 		FROM tollgate.archived_spend WHERE day::timestamp AT TIME ZONE 'UTC' >= ${FROM} AND day::timestamp AT TIME ZONE 'UTC' < ${TO}
 	) s
 	WHERE $3::text IS NULL OR s.debit_account = 'team/' || $3

@@ -110,6 +110,8 @@ function attemptFields(reservation: ReservationRecord, outcome: OutcomeRecord) {
 		duration_ms: outcome.durationMs,
 		window_ids: reservation.windows.map((window) => window.id),
 		answer_id: outcome.answerId,
+		asked_model: reservation.degraded?.askedModel,
+		degraded_by: reservation.degraded?.by,
 		item_ids: outcome.itemIds,
 		charges: reservation.windows.map((window) => chargeIn(window, reservation, outcome)),
 	};

@@ -38,6 +38,25 @@ export type ReservationRecord = {
 	readonly clampedOutputTokens: number | null;
 	/** Windows the reservation is held in; `unit` says which of the two amounts counts there. */
 	readonly windows: readonly { readonly id: string; readonly unit: "nano_usd" | "tokens" }[];
+	/** Absent for a call that is served as it was asked for. */
+	readonly degraded?: DegradedRecord;
+};
+
+/** Why another model alias serves a call than its caller asked for: the last degrade line that was applied, and its numbers then. */
+export type DegradedRecord = {
+	readonly askedModel: string;
+	readonly by: {
+		readonly budgetId: string;
+		/** From 1, among the budget's degrade lines. */
+		readonly place: number;
+		readonly windowId: string;
+		readonly windowSeq: string;
+		readonly lineAmount: string;
+		readonly granted: string;
+		/** Of the gateway that asked. */
+		readonly idle: string;
+		readonly need: string;
+	};
 };
 
 /** How an attempt ended. `released` leaves no ledger row; everything else is one entry. */

@@ -347,7 +347,7 @@ export class AdmissionQueue {
 		if (blocked) return this.refuse(waiter, blocked);
 
 		const beyond = evidence.beyondLine(waiter.full);
-		if (beyond) return this.end(waiter, { kind: "beyond_line", ...beyond });
+		if (beyond) return this.end(waiter, { kind: "beyond_line", beyond });
 
 		const { least } = waiter;
 		const hopeless = evidence.hopeless(least);

@@ -1,4 +1,5 @@
 import type { Bound } from "#domain/bound/request.ts";
+import type { BeyondLine } from "#domain/budget/degrade.ts";
 import { type Amounts, amountIn, type LeaseBook, type MatchedBudget } from "#domain/budget/lease-book.ts";
 import { thresholdAmount } from "#domain/budget/scope.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
@@ -42,11 +43,13 @@ export class GrantEvidence {
 	}
 
 	/** The degrade line the call would pass: beyond it another alias serves it, at once. */
-	beyondLine(need: Amounts): { readonly budgetId: string; readonly place: number } | undefined {
+	beyondLine(needed: Amounts): BeyondLine | undefined {
 		for (const { budgetId, unit, line } of this.input.budgets) {
 			const item = this.input.items.get(budgetId);
 			if (line === undefined || item === undefined) continue;
-			if (thresholdAmount(line.at, item.limit) - item.granted + this.idleAtCommit(item) < amountIn(unit, need)) return { budgetId, place: line.place };
+			const { windowId, seq, granted } = item;
+			const [lineAmount, idle, need] = [thresholdAmount(line.at, item.limit), this.idleAtCommit(item), amountIn(unit, needed)];
+			if (lineAmount - granted + idle < need) return { budgetId, place: line.place, windowId, seq, lineAmount, granted, idle, need };
 		}
 		return undefined;
 	}

@@ -5,6 +5,7 @@ import type { RefusalRecord, ReservationRecord } from "../ledger/record.ts";
 import { type OpaqueUserId, withOpaqueUsers } from "./claimed-users.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import type { AdmissionInput } from "./port.ts";
+import { degradedRecord } from "./served-model.ts";
 
 /** What a call is attributed to: the key, or what a key that may asserts. Claims never count. */
 export function callDimensions({ key, asserted, model, provider }: AdmissionInput): CallDimensions {
@@ -26,7 +27,8 @@ export function reservationRecord(
 	opaqueUserId: OpaqueUserId,
 ): ReservationRecord {
 	const dimensions = callDimensions(input);
-	return {
+	const degraded = input.serving && degradedRecord(input.serving);
+	const record: ReservationRecord = {
 		type: "reservation",
 		n: identity.n,
 		attemptId: identity.attemptId,
@@ -53,6 +55,7 @@ export function reservationRecord(
 		clampedOutputTokens: identity.clampedOutputTokens ?? null,
 		windows: reservation.leases.map((lease) => ({ id: lease.windowId, unit: lease.unit })),
 	};
+	return degraded === undefined ? record : { ...record, degraded };
 }
 
 /** The evidence of a refusal: the numbers of the grant that refused it (money-path §3). */

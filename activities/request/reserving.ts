@@ -1,4 +1,5 @@
 import type { Bound } from "#domain/bound/request.ts";
+import type { BeyondLine } from "#domain/budget/degrade.ts";
 import type { Amounts, LeaseBook, MatchedBudget, Reservation } from "#domain/budget/lease-book.ts";
 import { MAX_MATCHED_BUDGETS } from "#domain/budget/match.ts";
 import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
@@ -81,7 +82,7 @@ export class Reserving {
 			return this.open(input, reservation, undefined);
 		}
 		const beyond = matched.hasLines ? this.dependencies.book.beyondLine(budgets, amountsOf(input.bound), this.dependencies.nowMs()) : undefined;
-		if (beyond) return this.degrade(input, { budgetId: beyond.budgetId, place: beyond.line.place });
+		if (beyond) return this.degrade(input, beyond);
 		const remembered = budgets.length === 0 ? undefined : queue.remembered(budgets, leastAmounts(input.bound));
 		if (remembered && !input.refineBound) return { kind: "refused", refusal: this.refuse(input, remembered, 0) };
 		if (budgets.length === 0) return { kind: "refused", refusal: unreachable() };
@@ -89,7 +90,7 @@ export class Reserving {
 	}
 
 	/** The call passes a line that degrades it: it is asked for again as that line serves it, in money held already where that is enough. */
-	private degrade(input: AdmissionInput, beyond: { readonly budgetId: string; readonly place: number }): Admission {
+	private degrade(input: AdmissionInput, beyond: BeyondLine): Admission {
 		const { counters, directory } = this.dependencies;
 		counters.degraded++;
 		return asDegraded(directory.match(callDimensions(input)).budgets, beyond, input);
@@ -149,7 +150,7 @@ export class Reserving {
 			case "refused":
 				return { kind: "refused", refusal: this.refuse(input, verdict.shortage, verdict.waitedMs) };
 			case "beyond_line":
-				return this.degrade(input, verdict);
+				return this.degrade(input, verdict.beyond);
 			case "unreachable":
 				return { kind: "refused", refusal: unreachable() };
 			case "inadmissible":

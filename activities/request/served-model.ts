@@ -1,6 +1,7 @@
-import { degradedBy, lineAhead, type Serving, servedAsAsked } from "#domain/budget/degrade.ts";
+import { type BeyondLine, degradedBy, lineAhead, type Serving, servedAsAsked } from "#domain/budget/degrade.ts";
 import type { MatchedBudget } from "#domain/budget/lease-book.ts";
 import type { BudgetRule } from "../authority/port.ts";
+import type { DegradedRecord } from "../ledger/record.ts";
 import type { Admission, AdmissionInput } from "./port.ts";
 
 /** The budgets a call meets, each with the degrade line that it may not pass as it is served now. */
@@ -13,13 +14,9 @@ export function withLines(budgets: readonly BudgetRule[], input: Pick<AdmissionI
 }
 
 /** Says how a call that would pass a degrade line is to be asked for again. */
-export function asDegraded(
-	budgets: readonly BudgetRule[],
-	beyond: { readonly budgetId: string; readonly place: number },
-	input: Pick<AdmissionInput, "model" | "serving">,
-): Admission {
+export function asDegraded(budgets: readonly BudgetRule[], beyond: BeyondLine, input: Pick<AdmissionInput, "model" | "serving">): Admission {
 	const rule = budgets.find(({ budgetId }) => budgetId === beyond.budgetId);
-	const servedAs = degradedBy(rule?.degrade ?? [], beyond, servingOf(input));
+	const servedAs: Serving = { ...degradedBy(rule?.degrade ?? [], beyond, servingOf(input)), by: beyond };
 	return {
 		kind: "refused",
 		servedAs,
@@ -31,6 +28,14 @@ export function asDegraded(
 			retryAfterSeconds: null,
 		},
 	};
+}
+
+/** What the books keep of a call that a line degraded; undefined for any other. */
+export function degradedRecord(serving: Serving | undefined): DegradedRecord | undefined {
+	if (serving?.by === undefined || serving.asked === serving.served) return undefined;
+	const { budgetId, place, windowId, seq, lineAmount, granted, idle, need } = serving.by;
+	const amounts = { lineAmount: lineAmount.toString(), granted: granted.toString(), idle: idle.toString(), need: need.toString() };
+	return { askedModel: serving.asked, by: { budgetId, place, windowId, windowSeq: seq, ...amounts } };
 }
 
 function servingOf({ model, serving }: Pick<AdmissionInput, "model" | "serving">): Serving {

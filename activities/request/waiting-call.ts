@@ -1,4 +1,5 @@
 import type { Bound } from "#domain/bound/request.ts";
+import type { BeyondLine } from "#domain/budget/degrade.ts";
 import type { Amounts, MatchedBudget, Reservation } from "#domain/budget/lease-book.ts";
 import type { GrantedItem } from "../authority/port.ts";
 import { amountsOf, leastAmounts } from "./amounts.ts";
@@ -30,7 +31,7 @@ export type Verdict =
 	| { readonly kind: "reserved"; readonly reservation: Reservation; readonly clampedOutputTokens: number | undefined }
 	| { readonly kind: "refused"; readonly shortage: Shortage; readonly waitedMs: number }
 	/** It would pass a degrade line of that budget: it is to be asked for again as the line serves it. */
-	| { readonly kind: "beyond_line"; readonly budgetId: string; readonly place: number }
+	| { readonly kind: "beyond_line"; readonly beyond: BeyondLine }
 	| { readonly kind: "unreachable"; readonly waitedMs: number }
 	/** A change came into force while it waited: the key was revoked, or the team may not make this call any more. */
 	| { readonly kind: "revoked" | "inadmissible" }

@@ -13,6 +13,8 @@ export type FindingKind =
 	| "entry"
 	/** The history of a window does not replay to the window. */
 	| "history"
+	/** A call was served by another model than asked for, and no line of a budget says so. */
+	| "degraded"
 	/** The provider's call costs something else than what was booked. */
 	| "cost"
 	/** Booked as answered by the provider, but the provider's log holds no such call. */

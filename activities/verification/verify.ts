@@ -4,6 +4,7 @@ import { flushGateways } from "./flush-gateways.ts";
 import { judgeAdjustments } from "./judge-adjustments.ts";
 import { judgeChains, judgeToldHeads } from "./judge-chains.ts";
 import { judgeCounters } from "./judge-counters.ts";
+import { judgeDegraded } from "./judge-degraded.ts";
 import { type EntryTally, judgeEntries } from "./judge-entries.ts";
 import { judgePending } from "./judge-pending.ts";
 import { judgeProviderLog } from "./judge-provider-log.ts";
@@ -85,6 +86,7 @@ async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | 
 	await judgeCounters(snapshot, findings);
 	const { overspendNanoUsd } = await judgeWindows(snapshot, findings);
 	await judgeRefusals(snapshot, findings);
+	await judgeDegraded(snapshot, findings);
 	await judgePending(snapshot, findings, longestCallMs);
 	const calls = log ? await judgeProviderLog(snapshot, findings, { log, longestCallMs }) : entries.attempts;
 	return summarise(findings, { calls, entries, overspendNanoUsd });

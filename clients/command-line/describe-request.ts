@@ -24,9 +24,11 @@ function describeAttempt(attempt: Fields): string {
 			(line) =>
 				`    ${cell((line["tokenClass"] ?? line["tool"]) as string)}: ${line["quantity"]} at ${line["nanoUsdPerMillion"] ?? line["nanoUsdPerCall"]} = ${line["nanoUsd"]} nano-USD`,
 		) ?? [];
+	const by = attempt["degradedBy"] as Fields | null | undefined;
 	return [
 		`Attempt ${field("attemptId")} at ${field("at")}: ${field("outcome")}${attempt["reason"] ? ` (${field("reason")})` : ""}, ${amount(field("costNanoUsd"))} of ${amount(field("reservedNanoUsd"))} reserved`,
 		`  ${field("model")} at ${field("provider")}, answered by ${field("answeredModel")}, tier ${field("serviceTier")}, status ${field("httpStatus")}, price version ${field("priceVersion")}`,
+		...(by ? [describeLine(by, field("askedModel"))] : []),
 		`  team ${field("teamId")}, feature ${field("feature")}, user ${field("userId")}, environment ${field("environment")}, key ${field("keyId")}`,
 		...(lines.length > 0 ? ["  how the cost was made:", ...lines] : []),
 		...(attempt["budgets"] as Fields[]).map((budget) => `  held in: ${budget["name"]} (from ${cell(budget["windowStartsAt"] as string | null)})`),
@@ -34,6 +36,12 @@ function describeAttempt(attempt: Fields): string {
 			(entry) => `  entry ${entry["entryKey"]}: ${entry["kind"]} ${amount(String(entry["amountNanoUsd"]))} at ${entry["at"]}`,
 		),
 	].join("\n");
+}
+
+function describeLine(by: Fields, askedModel: string): string {
+	const inUnit = (name: string) => amount(String(by[name]), String(by["unit"]));
+	const grounds = `granted ${inUnit("granted")}, own idle ${inUnit("idle")}, needed ${inUnit("need")}`;
+	return `  in place of ${askedModel}: beyond the line at ${inUnit("lineAmount")} of budget ${cell(by["budget"] as string | null)} (${grounds})`;
 }
 
 function describeRefusal(refusal: Fields): string {

@@ -10,12 +10,31 @@ export type DegradeLine = {
 	readonly degradeTo: Readonly<Record<string, string>>;
 };
 
+/**
+ * A call that would pass a degrade line, with the numbers that say so: those of the window as of a grant, in the unit of its budget.
+ * What the line leaves beside everything granted, and the idle money of the gateway that asked, is less than the need.
+ */
+export type BeyondLine = {
+	readonly budgetId: string;
+	/** From 1, among the budget's degrade lines. */
+	readonly place: number;
+	readonly windowId: string;
+	/** window_event.seq of that grant. */
+	readonly seq: string;
+	readonly lineAmount: bigint;
+	readonly granted: bigint;
+	readonly idle: bigint;
+	readonly need: bigint;
+};
+
 /** How a call is served: as asked, or as lines made it. */
 export type Serving = {
 	readonly asked: string;
 	readonly served: string;
 	/** Budget id → place (from 1) of the last of its lines that was applied. */
 	readonly applied: ReadonlyMap<string, number>;
+	/** The last line that was applied; absent while it is served as asked. */
+	readonly by?: BeyondLine;
 };
 
 /** The line a call may not pass while it is served as it is; `place` counts from 1 among the budget's degrade lines. */

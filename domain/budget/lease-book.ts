@@ -1,4 +1,5 @@
-import type { LineAhead } from "./degrade.ts";
+import type { BeyondLine, LineAhead } from "./degrade.ts";
+import { thresholdAmount } from "./scope.ts";
 import { type LeaseFacts, type Unit, WindowLease } from "./window-lease.ts";
 
 /**
@@ -124,13 +125,15 @@ export class LeaseBook {
 		return { leases, amounts, isOfAllowance: false };
 	}
 
-	/** The budget whose degrade line the call would pass, as far as leases that may be spent from tell. */
-	beyondLine(budgets: readonly MatchedBudget[], amounts: Amounts, nowMs: number): (MatchedBudget & { readonly line: LineAhead }) | undefined {
-		for (const budget of budgets) {
-			const { budgetId, unit, line } = budget;
+	/** The degrade line the call would pass, as far as leases that may be spent from tell. */
+	beyondLine(budgets: readonly MatchedBudget[], amounts: Amounts, nowMs: number): BeyondLine | undefined {
+		for (const { budgetId, unit, line } of budgets) {
 			if (line === undefined) continue;
 			const lease = this.leaseOf(budgetId, nowMs);
-			if (lease?.isSpendable(nowMs) && isBeyond(lease, line, amountIn(unit, amounts))) return { ...budget, line };
+			const need = amountIn(unit, amounts);
+			if (!lease?.isSpendable(nowMs) || !isBeyond(lease, line, need)) continue;
+			const { windowId, seq, granted, limit } = lease.facts;
+			return { budgetId, place: line.place, windowId, seq, lineAmount: thresholdAmount(line.at, limit), granted, idle: lease.idleAtGrant, need };
 		}
 		return undefined;
 	}

@@ -29,6 +29,22 @@ export const BOOK_MUTANTS: readonly Mutant[] = [
 		titles: ["who turns a window into an observed one behind the history's back is found out"],
 	},
 	{
+		rule: "a line degrades only a call that did not fit below it",
+		file: "activities/verification/degraded-problem.ts",
+		from: "return free >= BigInt(need) ?",
+		to: "return free < 0n ?",
+		test: "test/unit/activities/verification/degraded-problem.test.ts",
+		titles: ["a degraded call that fits below the line is not"],
+	},
+	{
+		rule: "a line that degrades stood where the window's history says",
+		file: "activities/verification/degraded-problem.ts",
+		from: "if (!lines.includes(line_amount)) return",
+		to: "if (lines.length < 0) return",
+		test: VERIFY,
+		titles: ["stays right when the line is moved, and is not when the line was gone already"],
+	},
+	{
 		rule: "a limit refuses only a call that did not fit it",
 		file: "activities/verification/limit-refusal-problem.ts",
 		from: "return BigInt(need) > free || waited_ms",

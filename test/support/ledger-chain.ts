@@ -40,7 +40,16 @@ const COLUMNS = [
 		micros("a.prices_as_of"),
 	],
 	...["a.input_tokens", "a.cached_input_tokens", "a.cache_write_5m_tokens", "a.cache_write_1h_tokens", "a.output_tokens", "a.reasoning_tokens", "a.tool_calls"],
-	...["a.clamped_output_tokens", "a.provider_request_id", "a.http_status", "(a.duration_ms * 1000)::bigint", "a.window_ids", "a.answer_id"],
+	...[
+		"a.clamped_output_tokens",
+		"a.provider_request_id",
+		"a.http_status",
+		"(a.duration_ms * 1000)::bigint",
+		"a.window_ids",
+		"a.answer_id",
+		"a.asked_model",
+		"a.degraded_by",
+	],
 ];
 const ENTRIES = `SELECT e.entry_key, ARRAY[${COLUMNS.map((column) => `(${column})::text`).join(", ")}] AS fields
 	FROM tollgate.entry e LEFT JOIN tollgate.attempt a ON a.attempt_id = e.entry_key

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
+import type { DegradedRecord } from "#activities/ledger/record.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { createTestDatabase, type TestDatabase } from "./postgres.ts";
 
@@ -27,6 +28,7 @@ export type TestAttempt = {
 	reservedAtMs?: number;
 	pricesAsOfMs?: number;
 	toolCalls?: object;
+	readonly degraded?: DegradedRecord;
 };
 export type TestCall = { n: number; epoch?: number; usage?: object | null; attemptId?: string | null; at?: string; model?: string };
 
@@ -227,6 +229,7 @@ export class TestLedger {
 			priced_model: "gpt-test",
 			priced_tiers: attempt.pricedTiers ?? ["standard"],
 			answered_model: "gpt-test",
+			...(attempt.degraded && { asked_model: attempt.degraded.askedModel, degraded_by: attempt.degraded.by }),
 			service_tier: "standard",
 			outcome: attempt.outcome ?? "settled",
 			reserved_nano_usd: reserved,

@@ -4,7 +4,7 @@ import { describeRequest } from "../describe-request.ts";
 import { amount, cell, type Terminal, table } from "../output.ts";
 import { oneOf, time } from "../values.ts";
 
-const DIMENSIONS = ["team", "model", "feature", "user", "key", "environment", "provider", "day"];
+const DIMENSIONS = ["team", "model", "askedModel", "feature", "user", "key", "environment", "provider", "day"];
 
 type SpendOptions = { by?: string; team?: string; from?: string; to?: string };
 
@@ -15,7 +15,7 @@ export function addSpendCommands(program: Command, terminal: Terminal): void {
 		summary: "what was spent, by one dimension",
 		example: "npx tollgate spend --by model --from 2026-11-01",
 		options: {
-			"!--by <DIMENSION>": ["team, model, feature, user, key, environment, provider or day", oneOf(DIMENSIONS)],
+			"!--by <DIMENSION>": ["team, model, askedModel (before a line degraded it), feature, user, key, environment, provider or day", oneOf(DIMENSIONS)],
 			"--team <TEAM>": "of one team",
 			"--from <TIME>": ["default start of this month, UTC", time],
 			"--to <TIME>": ["default now", time],

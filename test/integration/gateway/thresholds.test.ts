@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { explainRequest } from "#activities/administration/explain.ts";
+import { readSpend, type SpendGroup } from "#activities/administration/spend.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { withClient } from "#test/support/authority-rows.ts";
 import { type Answer, chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
@@ -62,8 +63,26 @@ it("beyond its line a team is served by the cheaper model, which the books and t
 	expect((await chat(gateway, key, { model: "gpt-4.1" })).headers.get("x-tollgate-degraded")).toBeNull();
 	const { report, findings } = await stand.verify();
 	expect([findings, report.ok]).toEqual([[], true]);
-	const { rows } = await sql("SELECT DISTINCT model FROM tollgate.attempt WHERE team_id = $1 ORDER BY model", [teamId]);
-	expect(rows).toEqual([{ model: "gpt-4.1" }, { model: "gpt-4o" }, { model: "gpt-4o-mini" }]);
+	const { rows } = await sql("SELECT DISTINCT model, asked_model FROM tollgate.attempt WHERE team_id = $1 ORDER BY model", [teamId]);
+	expect(rows).toEqual([
+		{ model: "gpt-4.1", asked_model: null },
+		{ model: "gpt-4o", asked_model: null },
+		{ model: "gpt-4o-mini", asked_model: "gpt-4o" },
+	]);
+	await withClient(stand.database.url, async (client) => {
+		const { attempts } = await explainRequest(client, last?.headers.get("x-tollgate-request-id") ?? "");
+		const degradedBy = { budget: "team, day", unit: "nano_usd", place: 1, lineAmount: "1000000" };
+		expect(attempts).toMatchObject([{ model: "gpt-4o-mini", askedModel: "gpt-4o", degradedBy }]);
+		const asAsked = await explainRequest(client, first?.headers.get("x-tollgate-request-id") ?? "");
+		expect(asAsked.attempts).toMatchObject([{ model: "gpt-4o", askedModel: null, degradedBy: null }]);
+		const calls = async (by: SpendGroup) => (await readSpend(client, { by, teamId })).map((row) => [row.group, row.calls]).sort();
+		const degraded = Number((await calls("model")).find(([model]) => model === "gpt-4o-mini")?.[1]);
+		expect(degraded).toBeGreaterThan(0);
+		expect(await calls("askedModel")).toEqual([
+			["gpt-4.1", 1],
+			["gpt-4o", 5],
+		]);
+	});
 }, 60_000);
 
 it("a line that needs approval answers 402 in the caller's protocol, until it is given", async () => {

@@ -150,7 +150,19 @@ describe("a line that degrades", () => {
 		expect(await call(gateway, team, 20n, { model: "other" })).toMatchObject({ path: ["other"], code: "admitted" });
 		expect(gateway.authority.counters.grants - before).toBeLessThanOrEqual(2);
 		expect(gateway.refusals).toEqual([]);
-		expect(gateway.records.flatMap((record) => (record.type === "reservation" ? [record.model] : []))).toEqual(["dear", "cheap", "cheap", "other"]);
+		const reservations = gateway.records.flatMap((record) => (record.type === "reservation" ? [record] : []));
+		expect(reservations.map(({ model, degraded }) => [model, degraded?.askedModel])).toEqual([
+			["dear", undefined],
+			["cheap", "dear"],
+			["cheap", "dear"],
+			["other", undefined],
+		]);
+		expect(reservations[0]).not.toHaveProperty("degraded");
+		for (const { degraded } of reservations.slice(1, 3)) {
+			expect(degraded?.by).toMatchObject({ place: 1, lineAmount: "500" });
+			const { lineAmount, granted, idle, need } = degraded?.by ?? expect.fail("a line");
+			expect(BigInt(lineAmount) - BigInt(granted) + BigInt(idle)).toBeLessThan(BigInt(need));
+		}
 	});
 
 	it("of several the highest reached holds, and the limit goes on to stop", async () => {
@@ -159,6 +171,11 @@ describe("a line that degrades", () => {
 		expect((await call(gateway, team, 300n, { model: "dear" })).path).toEqual(["dear"]);
 		expect((await call(gateway, team, 300n, { model: "dear" })).path).toEqual(["dear", "middle"]);
 		expect((await call(gateway, team, 300n, { model: "dear" })).path).toEqual(["dear", "middle", "cheap"]);
+		const degraded = gateway.records.flatMap((record) => (record.type === "reservation" && record.degraded ? [record.degraded] : []));
+		expect(degraded.map(({ askedModel, by }) => [askedModel, by.place])).toEqual([
+			["dear", 1],
+			["dear", 2],
+		]);
 		expect(await call(gateway, team, 300n, { model: "dear" })).toMatchObject({ path: ["dear", "middle", "cheap"], code: "budget.exceeded" });
 	});
 

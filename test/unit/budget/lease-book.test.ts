@@ -326,7 +326,7 @@ describe("a degrade line", () => {
 		const near = bookWith({ granted: 95n, leaseGranted: 30n });
 		expect(near.tryReserve(LINED, money(16n), 1)).toBeUndefined();
 		expect(near.tryReserveWithAllowance(LINED, money(16n), 1)).toBeUndefined();
-		expect(near.beyondLine(LINED, money(16n), 1)).toMatchObject({ budgetId: "1", line: { place: 1 } });
+		expect(near.beyondLine(LINED, money(16n), 1)).toMatchObject({ budgetId: "1", place: 1, lineAmount: 80n, granted: 95n, idle: 30n, need: 16n });
 		expect(near.tryReserve(LINED, money(15n), 1)).toBeDefined();
 		expect(near.tryReserve(TEAM, money(15n), 1)).toBeDefined();
 	});

@@ -31,7 +31,7 @@ describe("spend", () => {
 		]);
 	});
 
-	test.each(["model", "provider", "feature", "user", "key", "environment", "day"] as const)("by %s adds up to the same", async (by) => {
+	test.each(["model", "askedModel", "provider", "feature", "user", "key", "environment", "day"] as const)("by %s adds up to the same", async (by) => {
 		const rows = await readSpend(ledger.client, { by });
 		expect(rows.map((row) => row.costNanoUsd)).toEqual(["1100"]);
 	});

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Connection } from "#activities/database/connection.ts";
+import type { DegradedRecord } from "#activities/ledger/record.ts";
 import { sweepSilentEpochs } from "#activities/ledger/sweep.ts";
 import type { FindingKind } from "#activities/verification/report.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
@@ -272,6 +273,53 @@ describe("refusals", () => {
 		await ledger.sql("UPDATE tollgate.budget SET created_at = created_at - interval '1 hour'");
 		await ledger.refuse({ limit: 0n, granted: 0n, idle: 0n, need: 0n, code: "budget.none" });
 		await expectFinding("false_refusal", "refusal g1-1-f-1");
+	});
+});
+
+describe("a call that a line degraded", () => {
+	/** Beyond a line at 1,000 of which 600 was granted. */
+	async function degrade(n: number, by: Partial<DegradedRecord["by"]> = {}, askedModel = "gpt-dear"): Promise<void> {
+		const [window] = await ledger.sql<{ seq: string; granted: string }>("SELECT event_seq AS seq, granted FROM tollgate.budget_window WHERE id = $1", [
+			ledger.windowId,
+		]);
+		const numbers = { lineAmount: "1000", granted: window?.granted ?? "", idle: "0", need: "500" };
+		const named = { budgetId: ledger.budgetId, place: 1, windowId: ledger.windowId, windowSeq: window?.seq ?? "" };
+		await ledger.settle({ n, degraded: { askedModel, by: { ...named, ...numbers, ...by } } });
+	}
+
+	beforeEach(() => ledger.limit(1_000_000n, 2, { thresholds: [{ action: "degrade", at: { amount: "1000" }, degradeTo: { "gpt-dear": "gpt-test" } }] }));
+
+	test("is right by the numbers of the line's window, and its chain proves what it says", async () => {
+		await degrade(4);
+		await degrade(5, { need: "201" });
+		expect((await verify()).findings).toEqual([]);
+		await ledger.sql("UPDATE tollgate.attempt SET asked_model = 'gpt-other' WHERE attempt_id = 'g1-1-4'");
+		await expectFinding("chain", "chunk g1/1/3");
+	});
+
+	test.each<[string, Partial<DegradedRecord["by"]>, string?]>([
+		["the call fitted below it", { need: "400" }],
+		["the asker's own idle money was enough", { idle: "100" }],
+		["the line stood elsewhere", { lineAmount: "900" }],
+		["there is no such line", { place: 2 }],
+		["granted was another", { granted: "900" }],
+		["there is no such event", { windowSeq: "77" }],
+		["it is of another budget", { budgetId: "77" }],
+		["a number is none", { need: "many" }],
+		["it served what was asked for", {}, "gpt-test"],
+	])("is not when %s", async (_name, by, askedModel) => {
+		await degrade(4, by, askedModel);
+		await expectFinding("degraded", "attempt g1-1-4");
+	});
+
+	test("stays right when the line is moved, and is not when the line was gone already", async () => {
+		await degrade(4);
+		await ledger.limit(1_000_000n, 3);
+		expect((await verify()).findings).toEqual([]);
+		await ledger.sql("UPDATE tollgate.window_event SET at = at - interval '10 seconds'");
+		await ledger.grant(1n);
+		await degrade(5);
+		await expectFinding("degraded", "attempt g1-1-5");
 	});
 });
 

@@ -41,7 +41,7 @@ describe("what a grant says of a call", () => {
 	it("names the degrade line that the call would pass, by the limit in force", () => {
 		const lined = { ...BUDGET, line: { place: 2, at: { basisPoints: 9500 } } };
 		expect(evidenceOf({}, lined).beyondLine(need(5n))).toBeUndefined();
-		expect(evidenceOf({}, lined).beyondLine(need(6n))).toEqual({ budgetId: "1", place: 2 });
+		expect(evidenceOf({}, lined).beyondLine(need(6n))).toMatchObject({ budgetId: "1", place: 2, lineAmount: 95n, need: 6n });
 		expect(evidenceOf({ limit: 200n, stop: 200n }, lined).beyondLine(need(100n))).toBeUndefined();
 		expect(evidenceOf({}).beyondLine(need(60n))).toBeUndefined();
 	});

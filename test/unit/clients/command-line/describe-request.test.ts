@@ -30,6 +30,17 @@ test("a call that a cap refused is explained in its unit", () => {
 	expect(text).not.toContain("more calls");
 });
 
+test("a call that a line degraded is explained by the line", () => {
+	const by = { budget: "team, day", unit: "nano_usd", lineAmount: "1000000", granted: "900000", idle: "0", need: "520000" };
+	const attempt = { attemptId: "g1-1-1", model: "gpt-4o-mini", askedModel: "gpt-4o", degradedBy: by, costNanoUsd: "1", reservedNanoUsd: "2" };
+	const describe = (changes: Readonly<Record<string, unknown>>) =>
+		describeRequest({ requestId: "req_1", attempts: [{ ...attempt, price: null, budgets: [], entries: [], ...changes }], refusals: [], archivedMonths: [] });
+	expect(describe({})).toContain(
+		"\n  in place of gpt-4o: beyond the line at 0.001 USD of budget team, day (granted 0.0009 USD, own idle 0.00 USD, needed 0.00052 USD)\n",
+	);
+	expect(describe({ askedModel: null, degradedBy: null })).not.toContain("in place of");
+});
+
 test("a limit of a newer gateway is shown as it calls itself", () => {
 	expect(explain({ limitName: "images; dimension=team; limit=3", needAmount: "1" })).toContain("by images; dimension=team; limit=3, after");
 });
