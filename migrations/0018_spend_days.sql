@@ -83,6 +83,25 @@ BEGIN
   RETURN v_counted;
 END $$;
 
+-- Where the limits of a window changed, without its grants: what was in force on a day is found by it.
+CREATE INDEX window_event_limit ON tollgate.window_event (window_id, at) WHERE kind IN ('opened', 'limit');
+
+-- The most that a budget allowed between two instants, and allows now with its raises: a limit that was lowered again, or a raise
+-- that has ended, allowed what was spent under it.
+CREATE FUNCTION tollgate.highest_limit(p_budget tollgate.budget, p_from timestamptz, p_to timestamptz) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+  SELECT greatest(
+    p_budget.limit_amount + (SELECT r.raised_amount FROM tollgate.raises_at(p_budget.id, clock_timestamp()) r),
+    (SELECT max(e.limit_amount)
+     FROM tollgate.budget_window w CROSS JOIN LATERAL (
+       (SELECT x.limit_amount FROM tollgate.window_event x WHERE x.window_id = w.id AND x.kind IN ('opened', 'limit') AND x.at <= p_from ORDER BY x.at DESC, x.seq DESC LIMIT 1)
+       UNION ALL
+       SELECT x.limit_amount FROM tollgate.window_event x WHERE x.window_id = w.id AND x.kind IN ('opened', 'limit') AND x.at > p_from AND x.at < p_to
+     ) e
+     WHERE w.budget_id = p_budget.id AND w.starts_at < p_to AND w.ends_at > p_from AND w.starts_at >= coalesce(
+       (SELECT max(y.starts_at) FROM tollgate.budget_window y WHERE y.budget_id = p_budget.id AND y.starts_at <= p_from), p_from)))
+$$;
+
 -- Everything that says what a team may be expected to spend on a day; p_day null = its day today. Days are numbered from 1970-01-01.
 -- domain/budget/expected-day.ts judges it.
 CREATE FUNCTION tollgate.spend_facts(p_team text, p_day date) RETURNS jsonb
@@ -98,7 +117,7 @@ LANGUAGE sql STABLE AS $$
       FROM tollgate.spend_day d WHERE d.team_id = p_team AND d.day = ANY (ARRAY(SELECT t.day - 7 * week FROM generate_series(1, 6) AS week))), '[]'),
     'limits', coalesce((
       SELECT jsonb_agg(jsonb_build_object('windowKind', b.window_kind, 'timeZone', b.time_zone, 'weekStart', b.week_start,
-        'fiscalYearStart', b.fiscal_year_start, 'limitAmount', (b.limit_amount + (SELECT r.raised_amount FROM tollgate.raises_at(b.id, clock_timestamp()) r))::text) ORDER BY b.id)
+        'fiscalYearStart', b.fiscal_year_start, 'limitAmount', tollgate.highest_limit(b, t.day::timestamp AT TIME ZONE z.name, (t.day + 1)::timestamp AT TIME ZONE z.name)::text) ORDER BY b.id)
       FROM tollgate.budget b WHERE b.team_id = p_team AND b.dimension = 'team' AND b.unit = 'nano_usd' AND b.deleted_at IS NULL), '[]'))
   FROM (SELECT tollgate.team_time_zone(p_team) AS name) z
   CROSS JOIN LATERAL (

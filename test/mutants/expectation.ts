@@ -45,6 +45,22 @@ export const EXPECTATION_MUTANTS: readonly Mutant[] = [
 		titles: ["a correction counts on the day of what it corrects, what was booked late on the day it was booked"],
 	},
 	{
+		rule: "a day is judged by the highest limit that was in force on it",
+		...SQL,
+		within: "CREATE FUNCTION tollgate.highest_limit(",
+		from: "SELECT max(e.limit_amount)",
+		to: "SELECT min(e.limit_amount)",
+		titles: ["is judged by the highest of that day: what it allowed is not told when it is lowered again"],
+	},
+	{
+		rule: "a day is judged by no limit of days before",
+		...SQL,
+		within: "CREATE FUNCTION tollgate.highest_limit(",
+		from: "x.at > p_from AND x.at < p_to",
+		to: "x.at < p_to",
+		titles: ["is not judged by one of days before"],
+	},
+	{
 		rule: "a day is told of once",
 		...SQL,
 		within: "CREATE FUNCTION tollgate.judge_spend(",

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { readTeamToday } from "#activities/administration/today.ts";
+import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { sweepExpectations } from "#activities/expectation/sweep.ts";
 import { calendarWindow } from "#domain/budget/window.ts";
+import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { openTestPool, type TestPool } from "#test/support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
@@ -183,6 +185,52 @@ describe("a day above twice what was expected", () => {
 		await book([{ at: "clock_timestamp()", amount: 1 }]);
 		await sweepExpectations(sql);
 		expect(await alerts()).toMatchObject([{ detail: { expected: "100", expectedFrom: "limit" } }]);
+	});
+
+	describe("with a limit that changed", () => {
+		const setLimit = (limitAmount: string, revision: number, windowKind: "day" | "month" = "day") =>
+			createPostgresBudgetStore(sql).writeBudgets({
+				...{ teamId: "search", revision, requestedBy: "ann", remove: [] },
+				set: [{ ...DAILY_BUDGET, windowKind, limitAmount, thresholds: [] }],
+			});
+
+		test("is judged by the highest of that day: what it allowed is not told when it is lowered again", async () => {
+			await setLimit("100", 1);
+			await setLimit("1000", 2);
+			await setLimit("50", 3);
+			await book([{ at: "clock_timestamp()", amount: 2_000 }]);
+			await sweepExpectations(sql);
+			expect(await alerts()).toEqual([]);
+			await book([{ at: "clock_timestamp()", amount: 1 }]);
+			await sweepExpectations(sql);
+			expect(await alerts()).toMatchObject([{ detail: { expected: "1000", expectedFrom: "limit" } }]);
+		});
+
+		test("is not judged by one of days before", async () => {
+			await setLimit("100000", 1, "month");
+			await setLimit("100", 2, "month");
+			await pool.query("UPDATE tollgate.budget_window SET starts_at = starts_at - interval '40 days'");
+			await pool.query("UPDATE tollgate.window_event SET at = at - interval '2 days'");
+			await book([{ at: "clock_timestamp()", amount: 100 }]);
+			await sweepExpectations(sql);
+			expect(await alerts()).toMatchObject([{ detail: { expectedFrom: "limit" } }]);
+		});
+
+		test("is judged by what a raise allowed, after it has ended", async () => {
+			await setLimit("20", 1);
+			await pool.query(`
+				INSERT INTO tollgate.limit_increase (id, team_id, budget_id, kind, status, asked_amount, granted_amount, until_at, reason, requested_by,
+					is_requested_by_hand, requested_at, expires_at, applied_at)
+				SELECT 'inc_0123456789ab', 'search', id, 'increase', 'approved', 50, 50, clock_timestamp() + interval '1 hour', 'x', 'ann', false,
+					clock_timestamp(), clock_timestamp() + interval '1 hour', clock_timestamp() FROM tollgate.budget`);
+			await pool.query("SELECT tollgate.apply_limits(id) FROM tollgate.budget_window");
+			await pool.query("UPDATE tollgate.limit_increase SET until_at = clock_timestamp() - interval '1 second', status = 'ended'");
+			await pool.query("SELECT tollgate.apply_limits(id) FROM tollgate.budget_window");
+			await book([{ at: "clock_timestamp()", amount: 70 }]);
+			await sweepExpectations(sql);
+			expect(await alerts()).toEqual([]);
+			expect(await readTeamToday(pool, "search")).toMatchObject({ expectedNanoUsd: "70", expectedFrom: "limit" });
+		});
 	});
 
 	test("is expected by the fiscal quarter of the budget", async () => {
