@@ -96,18 +96,21 @@ class GatewayAuthority implements RequestAuthority {
 		);
 		this.answers = new ReceivedIds({ lookUp: (teamId, ids) => authority.answersOf({ teamId, ids }), counters, nowMs });
 		this.items = new ReceivedIds({ lookUp: (teamId, ids) => authority.itemsOf({ teamId, ids }), counters, nowMs });
-		this.limitRefusals = new LimitRefusals({ ...dependencies, writer, nowMs, wallClockMs: () => Date.now() });
-		this.reserving = new Reserving({
+		const recording = {
 			...dependencies,
+			writer,
+			nowMs,
+			wallClockMs: () => Date.now(),
+		};
+		this.limitRefusals = new LimitRefusals(recording);
+		this.reserving = new Reserving({
+			...recording,
 			journalTurn: this.journalTurn,
 			book,
 			queue,
 			directory,
-			writer,
 			counters,
-			nowMs,
 			isAway: () => this.keeper.isAway(nowMs()),
-			wallClockMs: () => Date.now(),
 			onAttemptEnd: () => this.drained.check(counters.openReservations),
 			onKeptAnswer: (teamId, { answerId, itemIds = [] }) => {
 				if (answerId !== undefined) this.answers.remember(teamId, answerId);

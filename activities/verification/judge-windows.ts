@@ -48,6 +48,14 @@ const OBSERVED_AGAINST_EVENTS = `
 	WHERE w.is_observed <> coalesce(e.is_observed, false)
 	ORDER BY w.id`;
 
+/** So are the lines that degrade. */
+const LINES_AGAINST_EVENTS = `
+	SELECT w.id, w.degrade_amounts::text AS lines, e.degrade_amounts::text AS last_lines
+	FROM tollgate.budget_window w
+	LEFT JOIN LATERAL (SELECT x.degrade_amounts FROM tollgate.window_event x WHERE x.window_id = w.id AND x.degrade_amounts IS NOT NULL ORDER BY x.seq DESC LIMIT 1) e ON true
+	WHERE w.degrade_amounts <> coalesce(e.degrade_amounts, '{}')
+	ORDER BY w.id`;
+
 const LEASES_AGAINST_EVENTS = `
 	WITH events AS (
 		SELECT window_id, gateway_id, epoch,
@@ -87,6 +95,9 @@ export async function judgeWindows(snapshot: Snapshot, findings: Findings): Prom
 	}
 	for await (const row of snapshot.rows<{ id: string; is_observed: boolean }>(OBSERVED_AGAINST_EVENTS)) {
 		findings.add("history", `budget_window ${row.id}`, `is ${row.is_observed ? "observed" : "enforced"}; its history says otherwise`);
+	}
+	for await (const row of snapshot.rows<{ id: string; lines: string; last_lines: string | null }>(LINES_AGAINST_EVENTS)) {
+		findings.add("history", `budget_window ${row.id}`, `degrades at ${row.lines}; its history says ${row.last_lines ?? "nowhere"}`);
 	}
 	for await (const row of snapshot.rows<Record<string, string>>(LEASES_AGAINST_EVENTS)) {
 		findings.add(

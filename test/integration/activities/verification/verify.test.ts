@@ -312,6 +312,13 @@ describe("a call that a line degraded", () => {
 		await expectFinding("degraded", "attempt g1-1-4");
 	});
 
+	test("by a line that somebody moved behind the history's back is found out by the window", async () => {
+		await ledger.sql("UPDATE tollgate.budget_window SET degrade_amounts = '{10}'");
+		await degrade(4, { lineAmount: "10" });
+		await expectFinding("history", `budget_window ${ledger.windowId}`);
+		await expectFinding("degraded", "attempt g1-1-4");
+	});
+
 	test("stays right when the line is moved, and is not when the line was gone already", async () => {
 		await degrade(4);
 		await ledger.limit(1_000_000n, 3);
