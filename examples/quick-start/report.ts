@@ -8,11 +8,16 @@ export function reportTurn(turn: number, headers: Headers): void {
 	console.log(`turn ${turn}: cost ${dollars(headers.get("x-tollgate-cost-nano-usd"))}, left ${dollars(headers.get("x-tollgate-budget-left-nano-usd"))}`);
 }
 
-/** Prints the refusal of a call and returns true; false for any other failure, which is the caller's to handle. */
+/**
+ * Prints the refusal of a call and returns true; false for any other failure, which is the caller's to handle. Tollgate's codes have
+ * a dot (docs/errors.md), and a 402, for which neither client has a class of its own, says which budget it was.
+ */
 export function reportRefusal(failure: { readonly status?: number | undefined; readonly error?: unknown }): boolean {
-	if (failure.status !== REFUSED_STATUS) return false;
 	const refusal = innermostError(failure.error);
-	console.log(`refused: ${String(refusal["message"])}`);
+	const code = String(refusal["code"]);
+	if (!code.includes(".")) return false;
+	console.log(`refused (${code}): ${String(refusal["message"])}`);
+	if (failure.status !== REFUSED_STATUS) return true;
 	console.log(`  budget ${String(refusal["budget"])}, left ${dollars(refusal["leftNanoUsd"])} of ${dollars(refusal["limitNanoUsd"])}`);
 	console.log(`  resets ${String(refusal["resetsAt"])}; to ask for more: ${String(refusal["howToAsk"])}`);
 	return true;

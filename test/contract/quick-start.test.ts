@@ -9,7 +9,7 @@ import { type SimulatedProvider, startSimulatedProvider } from "#test/support/si
 
 const REFUSAL = {
 	type: "budget_exceeded",
-	code: "budget.hard_limit",
+	code: "budget.exceeded",
 	message: "the budget is spent",
 	budget: "team demo, day",
 	limitNanoUsd: "250000000",
@@ -17,6 +17,8 @@ const REFUSAL = {
 	resetsAt: "2026-11-24T00:00:00.000Z",
 	howToAsk: "ask your administrator",
 };
+
+const CAP_REFUSAL = { type: "invalid_request_error", code: "limit.cap", message: "the cap of 10 input tokens would be passed" };
 
 const AGENTS = ["openai-agent.ts", "anthropic-agent.ts"] as const;
 
@@ -26,8 +28,9 @@ let refusing: Server;
 beforeAll(async () => {
 	provider = await startSimulatedProvider();
 	refusing = createServer((request, response) => {
-		const body = request.url === "/v1/messages" ? { type: "error", error: REFUSAL } : { error: REFUSAL };
-		response.writeHead(402, { "content-type": "application/json", "x-should-retry": "false" }).end(JSON.stringify(body));
+		const [status, error] = request.url?.startsWith("/capped") ? [422, CAP_REFUSAL] : [402, REFUSAL];
+		const body = request.url?.endsWith("/v1/messages") ? { type: "error", error } : { error };
+		response.writeHead(status, { "content-type": "application/json", "x-should-retry": "false" }).end(JSON.stringify(body));
 	});
 	await once(refusing.listen(0, "127.0.0.1"), "listening");
 });
@@ -61,7 +64,12 @@ describe.each(AGENTS)("%s", (file) => {
 		const { output, exitCode } = await runAgent(file, `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`);
 		expect(exitCode).toBe(1);
 		expect(output).toBe(
-			"refused: the budget is spent\n  budget team demo, day, left 0.001000 USD of 0.250000 USD\n  resets 2026-11-24T00:00:00.000Z; to ask for more: ask your administrator\n",
+			"refused (budget.exceeded): the budget is spent\n  budget team demo, day, left 0.001000 USD of 0.250000 USD\n  resets 2026-11-24T00:00:00.000Z; to ask for more: ask your administrator\n",
 		);
+	});
+
+	it("tells a refusal for what a call is by its code", async () => {
+		const { output, exitCode } = await runAgent(file, `http://127.0.0.1:${(refusing.address() as AddressInfo).port}/capped`);
+		expect([exitCode, output]).toEqual([1, "refused (limit.cap): the cap of 10 input tokens would be passed\n"]);
 	});
 });
