@@ -22,12 +22,18 @@ export type RenderedProblem = { readonly status: number; readonly headers: reado
 
 const DEFAULT_RETRY_AFTER_SECONDS = 1;
 
-/** Status, headers and body. `x-should-retry` is honoured by both official SDKs. */
+/**
+ * Status, headers and body. `x-should-retry` is honoured by both official SDKs; the code is `error.code` of OpenAI's client and
+ * `error.errorCode` of Anthropic's, which reads it from `details.error_code` (@anthropic-ai/sdk, core/error.ts).
+ */
 export function renderProblem(problem: Problem, protocol: Protocol, requestId: string): RenderedProblem {
 	const { httpStatus, isRetryable } = ERROR_CODES[problem.code];
 	const status = problem.httpStatus ?? httpStatus;
 	const error = { message: problem.message, ...shapeOf(problem, protocol, status), code: problem.code, ...refusalFields(problem.refusal) };
-	const body = protocol === "openai" ? { error: { param: problem.field ?? null, ...error } } : { type: "error", error, request_id: requestId };
+	const body =
+		protocol === "openai"
+			? { error: { param: problem.field ?? null, ...error } }
+			: { type: "error", error: { ...error, details: { error_code: problem.code } }, request_id: requestId };
 	const headers = ["content-type", "application/json", "x-tollgate-request-id", requestId, requestIdHeader(protocol), requestId];
 	if (!isRetryable) headers.push("x-should-retry", "false");
 	if (status === 429) headers.push("x-should-retry", "true");

@@ -195,6 +195,23 @@ describe("caps per call", () => {
 		expect(authority.limitRefusals).toMatchObject([{ code: "limit.cap", evidence: { limitAmount: 500n, need: 501n, stoodAt: null } }]);
 	});
 
+	test("a refusal tells both official clients its code, where they look for one", async () => {
+		limit({ caps: [{ feature: null, outputTokens: 500 }] });
+		const messages = [{ role: "user" as const, content: "hello" }];
+		const [anthropic, openai] = await Promise.all([
+			new Anthropic({ apiKey: TEST_KEY, baseURL: gateway.url, maxRetries: 0 }).messages
+				.create({ model: "claude-sonnet-5-5", max_tokens: 501, messages })
+				.catch((thrown: unknown) => thrown),
+			new OpenAI({ apiKey: TEST_KEY, baseURL: `${gateway.url}/v1`, maxRetries: 0 }).chat.completions
+				.create({ model: "gpt-4o", max_tokens: 501, messages })
+				.catch((thrown: unknown) => thrown),
+		]);
+		expect(anthropic).toBeInstanceOf(Anthropic.UnprocessableEntityError);
+		expect(anthropic).toMatchObject({ status: 422, type: "invalid_request_error", errorCode: "limit.cap", error: { error: { code: "limit.cap" } } });
+		expect(openai).toBeInstanceOf(OpenAI.UnprocessableEntityError);
+		expect(openai).toMatchObject({ status: 422, type: "invalid_request_error", code: "limit.cap" });
+	});
+
 	test("policy may let the cap go below the caller's own, as with money", async () => {
 		limit({ caps: [{ feature: null, outputTokens: 500 }] });
 		authority.policy = { ...authority.policy, mayLowerCallerCap: true };

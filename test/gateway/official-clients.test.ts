@@ -119,7 +119,7 @@ describe("the openai client, unmodified", () => {
 			.catch((thrown: unknown) => thrown);
 		expect(error).toBeInstanceOf(OpenAI.APIError);
 		const refused = error as InstanceType<typeof OpenAI.APIError>;
-		expect(refused.status).toBe(402);
+		expect(refused).toMatchObject({ status: 402, code: "budget.exceeded" });
 		expect(refused.error).toEqual({
 			message: "The budget of team demo, day is spent.",
 			type: "budget_exceeded",
@@ -177,6 +177,7 @@ describe("the anthropic client, unmodified", () => {
 			error: { type: "budget_exceeded", code: "budget.exceeded", leftNanoUsd: "0" },
 			request_id: expect.stringMatching(/^req_/),
 		});
+		expect(refused.errorCode).toBe("budget.exceeded");
 		expect(refused.requestID).toMatch(/^req_/);
 	});
 });
