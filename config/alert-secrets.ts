@@ -1,6 +1,6 @@
 import { readFileSync, realpathSync } from "node:fs";
 import path from "node:path";
-import type { SecretPlace } from "#domain/alerts/channel.ts";
+import type { KeptPlaceProblem, SecretPlace } from "#domain/alerts/channel.ts";
 import { environmentSchema } from "./schema.ts";
 
 /**
@@ -23,13 +23,22 @@ export function createAlertSecretReader({ home }: { readonly home: string }, env
 	return (place) => ("file" in place ? readFile(place.file, home) : readVariable(place.environmentVariable, environment));
 }
 
+/** Judges a place when a channel is set, by its name and where its links lead now: what is read later is judged again when it is read. */
+export function createKeptPlaceProblem({ home }: { readonly home: string }): KeptPlaceProblem {
+	return (place) => {
+		if ("environmentVariable" in place) return isSecretOfChannels(place.environmentVariable) ? undefined : keptVariable(place.environmentVariable);
+		const isKept = [path.resolve(place.file), realFile(place.file)].some((file) => isInside(file, home));
+		return isKept ? keptFile(place.file) : undefined;
+	};
+}
+
 /** False for what Tollgate or a provider keeps: no channel is given it. */
 export function isSecretOfChannels(variable: string): boolean {
 	return !(variable in environmentSchema.shape) && !KEPT_BY_OTHERS.test(variable);
 }
 
 function readVariable(name: string, environment: Environment): AlertSecret {
-	if (!isSecretOfChannels(name)) return { problem: `the variable ${name} belongs to Tollgate or to a provider` };
+	if (!isSecretOfChannels(name)) return { problem: keptVariable(name) };
 	const content = environment[name]?.trim() ?? "";
 	return content === ""
 		? { problem: `the variable ${name} is not set for the worker; \`npm start\` hands it those named in TOLLGATE_ALERT_VARIABLES` }
@@ -40,13 +49,30 @@ function readFile(file: string, home: string): AlertSecret {
 	try {
 		// Where a link leads is what counts.
 		const real = realpathSync(file);
-		if (isInside(real, home)) return { problem: `the file ${file} belongs to Tollgate` };
+		if (isInside(real, home)) return { problem: keptFile(file) };
 		const content = readFileSync(real);
 		if (content.length > FILE_BYTES_MAX) return { problem: `the file ${file} is larger than a secret` };
 		const text = content.toString("utf8").trim();
 		return text === "" || /[\r\n]/.test(text) ? { problem: `the file ${file} does not hold one line` } : { content: text };
 	} catch (error) {
 		return { problem: `the file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "an error"})` };
+	}
+}
+
+function keptVariable(name: string): string {
+	return `the variable ${name} belongs to Tollgate or to a provider`;
+}
+
+function keptFile(file: string): string {
+	return `the file ${file} belongs to Tollgate`;
+}
+
+/** The file that is read; one that is not there yet is taken by its name. */
+function realFile(file: string): string {
+	try {
+		return realpathSync(file);
+	} catch {
+		return path.resolve(file);
 	}
 }
 

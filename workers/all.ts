@@ -60,6 +60,7 @@ async function main(): Promise<void> {
 		readPrices: () => readCurrentPriceBook(database),
 		...(settings.providersFile !== null && { providers: loadProviderOutline(settings.providersFile) }),
 		alertSender: alerts.sender,
+		home: settings.home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});
 	app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));

@@ -2,7 +2,14 @@ import { checkChannelAddress } from "#activities/alerts/address-guard.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import type { Alert } from "#domain/alerts/alert.ts";
-import { type AlertChannel, type AlertRoute, CHANNEL_NAME_PATTERN, checkAlertRoutes } from "#domain/alerts/channel.ts";
+import {
+	type AlertChannel,
+	type AlertRoute,
+	CHANNEL_NAME_PATTERN,
+	checkAlertRoutes,
+	checkSecretPlaces,
+	type KeptPlaceProblem,
+} from "#domain/alerts/channel.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
@@ -34,7 +41,7 @@ const SET_CHANNEL = `
 /** Makes a channel, or sets it as a whole. @throws CostControlError "admin.invalid" naming the field. */
 export async function setAlertChannel(
 	database: Queryable,
-	named: { readonly name: string; readonly channel: unknown },
+	named: { readonly name: string; readonly channel: unknown; readonly keptPlaceProblem: KeptPlaceProblem },
 	adminName: string,
 ): Promise<NamedAlertChannel> {
 	const { name } = named;
@@ -43,7 +50,8 @@ export async function setAlertChannel(
 		: [{ field: "name", problem: "is no channel name (lower-case letters, digits, dot, _ and -, at most 63)" }];
 	const checked = checkChannelAddress(named.channel, "channel");
 	if (checked.kind === "invalid") throw invalid([...nameProblem, ...checked.problems]);
-	if (nameProblem.length > 0) throw invalid(nameProblem);
+	const kept = checkSecretPlaces(checked.value, named.keptPlaceProblem).map(({ field, problem }) => ({ field: `channel.${field}`, problem }));
+	if (nameProblem.length + kept.length > 0) throw invalid([...nameProblem, ...kept]);
 	const { kind, ...config } = checked.value;
 	await database.query(SET_CHANNEL, [name, kind, JSON.stringify(config), adminName]);
 	return { name, ...checked.value };

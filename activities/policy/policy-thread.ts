@@ -16,6 +16,8 @@ export type PolicyThread = {
 };
 
 export type PolicyThreadOptions = {
+	/** The module that runs in the thread, and what it is told of this process. */
+	readonly worker: { readonly file: URL; readonly data: unknown };
 	/** For one question, waiting for others included. Default 60,000 ms. */
 	readonly answerMs?: number;
 	/** How long the thread lives on without a question. Default 10,000 ms. */
@@ -30,7 +32,7 @@ export type ThreadReply = { readonly id: number; readonly answer?: PolicyAnswer<
 /** Each holds its policy meanwhile. */
 const MAX_WAITING = 8;
 
-export function createPolicyThread(options: PolicyThreadOptions = {}): PolicyThread {
+export function createPolicyThread(options: PolicyThreadOptions): PolicyThread {
 	return new QuestionThread(options);
 }
 
@@ -42,6 +44,7 @@ type Waiting = AskedOfThread & {
 
 /** One question in the thread at a time, so that ending it takes nobody else's answer away. */
 class QuestionThread implements PolicyThread {
+	private readonly module: PolicyThreadOptions["worker"];
 	private readonly answerMs: number;
 	private readonly idleMs: number;
 	private readonly heapMib: number;
@@ -51,7 +54,8 @@ class QuestionThread implements PolicyThread {
 	private idle: NodeJS.Timeout | undefined;
 	private nextId = 1;
 
-	constructor({ answerMs = 60_000, idleMs = 10_000, heapMib = 1_536 }: PolicyThreadOptions) {
+	constructor({ worker, answerMs = 60_000, idleMs = 10_000, heapMib = 1_536 }: PolicyThreadOptions) {
+		this.module = worker;
 		this.answerMs = answerMs;
 		this.idleMs = idleMs;
 		this.heapMib = heapMib;
@@ -86,7 +90,7 @@ class QuestionThread implements PolicyThread {
 	}
 
 	private start(): Worker {
-		const worker = new Worker(new URL("./policy-thread-worker.ts", import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: this.heapMib } });
+		const worker = new Worker(this.module.file, { workerData: this.module.data, resourceLimits: { maxOldGenerationSizeMb: this.heapMib } });
 		worker.unref();
 		worker.on("message", (reply: ThreadReply) => this.take(reply));
 		worker.on("error", (error) => this.lose(worker, error));

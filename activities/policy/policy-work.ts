@@ -1,3 +1,4 @@
+import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 import type { PolicyWorld } from "#domain/policy/check-policy.ts";
 import { diffPolicy } from "#domain/policy/diff-policy.ts";
 import { inOrder, mergePolicy } from "#domain/policy/merge-policy.ts";
@@ -43,14 +44,15 @@ export type PolicyAnswer<Question extends PolicyQuestion> = Question extends Pla
 		? WriteAnswer
 		: ImportAnswer;
 
-export function answerPolicyQuestion(question: PolicyQuestion): PlanAnswer | WriteAnswer | ImportAnswer {
-	if (question.kind === "plan") return plan(question);
+/** `keptPlaceProblem`: what no channel of a file may name. */
+export function answerPolicyQuestion(question: PolicyQuestion, keptPlaceProblem: KeptPlaceProblem): PlanAnswer | WriteAnswer | ImportAnswer {
+	if (question.kind === "plan") return plan(question, keptPlaceProblem);
 	return question.kind === "write" ? write(question) : importFile(question);
 }
 
-function plan({ currentJson, facts, request: { text, fileName, isPruning } }: PlanQuestion): PlanAnswer {
+function plan({ currentJson, facts, request: { text, fileName, isPruning } }: PlanQuestion, keptPlaceProblem: KeptPlaceProblem): PlanAnswer {
 	const current = withSortedApprovers(inOrder(JSON.parse(currentJson) as Policy));
-	const read = readPolicyFile(text, { fileName, world: worldOf(facts, current), isPruning });
+	const read = readPolicyFile(text, { fileName, world: { ...worldOf(facts, current), keptPlaceProblem }, isPruning });
 	if (read.kind === "refused") return { kind: "refused", mistakes: read.mistakes, text: renderMistakes(read.mistakes) };
 	const next = withSortedApprovers(mergePolicy(current, read.file, { isPruning }));
 	const changes = diffPolicy(current, next);
@@ -69,7 +71,7 @@ function importFile({ text }: ImportQuestion): ImportAnswer {
 	return { text: Object.keys(policy).length === 0 ? undefined : writePolicyFile(policy, { comment: IMPORTED }), notes };
 }
 
-function worldOf({ protocolOfProvider, protocolOfModel, ...facts }: PolicyFacts, current: Policy): PolicyWorld {
+function worldOf({ protocolOfProvider, protocolOfModel, ...facts }: PolicyFacts, current: Policy): Omit<PolicyWorld, "keptPlaceProblem"> {
 	return { ...facts, current, protocolOfProvider: (provider) => protocolOfProvider.get(provider), protocolOfModel: (alias) => protocolOfModel.get(alias) };
 }
 

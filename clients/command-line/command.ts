@@ -78,9 +78,15 @@ const FIELD_SUFFIX = /(?:Usd|Amount|Kind|Id|InMs|BasisPoints|s)$/;
 
 function nameOptions(message: string, command: Command): string {
 	return message.replaceAll(FIELD_OF_PROBLEM, (field: string, root: string, path: string) => {
-		const option = command.options.find((other) => [root, root.replace(FIELD_SUFFIX, "")].includes(other.attributeName()));
-		return option?.long ? `${option.long}${path === "" ? "" : ` ${path.replace(/^\./, "")}`}` : field;
+		const whole = optionFilling(root, command);
+		if (whole !== undefined) return `${whole}${path === "" ? "" : ` ${path.replace(/^\./, "")}`}`;
+		// Where options fill an object one by one: `channel.urlEnv` is filled by --url-env.
+		return optionFilling(path.replace(/^\./, ""), command) ?? field;
 	});
+}
+
+function optionFilling(field: string, command: Command): string | undefined {
+	return command.options.find((other) => [field, field.replace(FIELD_SUFFIX, "")].includes(other.attributeName()))?.long ?? undefined;
 }
 
 /** Whoever revoked the first key has another one: what is missing is where the command line finds it. */

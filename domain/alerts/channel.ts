@@ -31,6 +31,9 @@ export type AlertRoute = { readonly channel: string; readonly kinds: readonly st
 /** Where a secret stands; exactly one of the two. */
 export type SecretPlace = { readonly environmentVariable: string } | { readonly file: string };
 
+/** Why no channel is given what stands in a place, in words that repeat nothing of it; undefined = nothing keeps it from one. */
+export type KeptPlaceProblem = (place: SecretPlace) => string | undefined;
+
 export const CHANNEL_NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 /** PagerDuty's public entry. */
 export const PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue";
@@ -51,6 +54,8 @@ const FIELDS: Readonly<Record<AlertChannelKind, readonly SecretGroup[]>> = {
 	],
 };
 const OPTIONAL_FIELDS = ["url", "urlEnv", "urlFile", "routingKeyEnv", "routingKeyFile", "secretEnv", "secretFile"] as const;
+
+const SECRET_FIELDS = ["urlEnv", "urlFile", "routingKeyEnv", "routingKeyFile", "secretEnv", "secretFile"] as const;
 
 type FieldName = (typeof OPTIONAL_FIELDS)[number];
 type SecretGroup = { readonly names: readonly FieldName[]; readonly isRequired: boolean };
@@ -104,6 +109,16 @@ export function placeOf(channel: AlertChannel, secret: "url" | "routingKey" | "s
 	if (environmentVariable !== undefined) return { environmentVariable };
 	const file = channel[`${secret}File`];
 	return file === undefined ? undefined : { file };
+}
+
+/** Places of the channel that Tollgate keeps for itself, by the field that names them. Refused again when an alert leaves. */
+export function checkSecretPlaces(channel: AlertChannel, keptPlaceProblem: KeptPlaceProblem): readonly FieldProblem[] {
+	return SECRET_FIELDS.flatMap((field): FieldProblem[] => {
+		const named = channel[field];
+		if (named === undefined) return [];
+		const problem = keptPlaceProblem(field.endsWith("Env") ? { environmentVariable: named } : { file: named });
+		return problem === undefined ? [] : [{ field, problem }];
+	});
 }
 
 /** What is wrong with an address to deliver to; undefined = nothing. The text is safe to show: it repeats none of it. */

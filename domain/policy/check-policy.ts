@@ -1,4 +1,4 @@
-import type { AlertRoute } from "../alerts/channel.ts";
+import { type AlertRoute, checkSecretPlaces, type KeptPlaceProblem } from "../alerts/channel.ts";
 import {
 	type BudgetDefinition,
 	checkBudgetDefinition,
@@ -34,6 +34,8 @@ export type PolicyWorld = {
 	readonly protocolOfProvider: (provider: string) => Protocol | undefined;
 	/** Protocol of an alias that no policy declares: of TOLLGATE_PROVIDERS_FILE or the price book; undefined = it is not served. */
 	readonly protocolOfModel: (alias: string) => Protocol | undefined;
+	/** What Tollgate keeps for itself of where channels may find secrets. */
+	readonly keptPlaceProblem: KeptPlaceProblem;
 };
 
 export type PolicyCheck = {
@@ -50,6 +52,9 @@ export function checkPolicy(file: PolicyFile, world: PolicyWorld, { isPruning, i
 	const teams = Object.entries(file.teams ?? {});
 	return [
 		...checkScope(organization, around),
+		...Object.entries(file.channels ?? {}).flatMap(([name, channel]) =>
+			checkSecretPlaces(channel, world.keptPlaceProblem).map(({ field, problem }) => ({ path: ["channels", name, field], problem })),
+		),
 		...teams.flatMap(([id, team]) => {
 			const merged = entryOf(next.teams, id);
 			if (world.endedTeams.has(id)) return [{ path: ["teams", id], problem: "was ended, and an id is never given twice: take another" }];

@@ -62,7 +62,8 @@ const channels: readonly Route[] = [
 		summary: "Make an alert channel, or set it anew",
 		body: contract.SetAlertChannelRequest,
 		answer: contract.AlertChannel,
-		handle: ({ database, adminName }, { params, body }) => setAlertChannel(database, { name: params["name"] ?? "", channel: body }, adminName),
+		handle: ({ database, adminName, keptPlaceProblem }, { params, body }) =>
+			setAlertChannel(database, { name: params["name"] ?? "", channel: body, keptPlaceProblem }, adminName),
 	}),
 	defineRoute("DELETE /alert-channels/{name}", {
 		operationId: "removeAlertChannel",

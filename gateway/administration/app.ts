@@ -4,17 +4,19 @@ import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { Queryable } from "#activities/keys/port.ts";
-import { createPolicyThread, type PolicyThread } from "#activities/policy/policy-thread.ts";
+import { createPolicyThread } from "#activities/policy/policy-thread.ts";
 import { RefusedPolicy } from "#activities/policy/port.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
 import { ADMINISTRATION_PREFIX, type Problem } from "#clients/administration-contract.ts";
+import { createKeptPlaceProblem } from "#config/alert-secrets.ts";
 import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
 import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { findUnstorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
 import { describeAdministrationApi } from "./openapi.ts";
 import { copyDiff } from "./policy-routes.ts";
-import { type Route, WrittenAnswer } from "./route.ts";
+import type { PolicyThreadData } from "./policy-thread-worker.ts";
+import { type Route, type RouteContext, WrittenAnswer } from "./route.ts";
 import { ADMINISTRATION_ROUTES } from "./routes.ts";
 
 export type AdministrationDependencies = {
@@ -28,11 +30,14 @@ export type AdministrationDependencies = {
 	readonly providers?: ProviderOutline;
 	/** Tells a channel of alerts something now: the test of a channel. */
 	readonly alertSender: AlertSender;
+	/** Of the process that delivers alerts: nothing in it is read for a channel. */
+	readonly home: string;
 	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */
 	readonly onUnexpectedError?: (error: unknown, request: { readonly method: string; readonly url: string }) => void;
 };
 
 const BODY_BYTES_MAX = 1024 * 1024;
+const POLICY_THREAD_MODULE = new URL("./policy-thread-worker.ts", import.meta.url);
 
 /**
  * The administration API on a server of its own. Every route but /healthz and the OpenAPI document needs an
@@ -48,9 +53,10 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	const document = describeAdministrationApi(ADMINISTRATION_ROUTES);
 	app.get("/healthz", async () => ({ ok: true }));
 	app.get(`${ADMINISTRATION_PREFIX}/openapi.json`, async () => document);
-	const policyThread = createPolicyThread();
+	const { home } = dependencies;
+	const policyThread = createPolicyThread({ worker: { file: POLICY_THREAD_MODULE, data: { home } satisfies PolicyThreadData } });
 	app.addHook("onClose", () => policyThread.close());
-	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, { ...dependencies, policyThread });
+	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, { ...dependencies, policyThread, keptPlaceProblem: createKeptPlaceProblem({ home }) });
 	app.setNotFoundHandler((_request, reply) =>
 		sendProblem(reply, {
 			code: "request.not_found",
@@ -66,7 +72,11 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, dependencies: AdministrationDependencies & { readonly policyThread: PolicyThread }): void {
+function addRoute(
+	app: FastifyInstance,
+	route: Route,
+	dependencies: AdministrationDependencies & Pick<RouteContext, "policyThread" | "keptPlaceProblem">,
+): void {
 	app.route({
 		method: route.method,
 		url: `${ADMINISTRATION_PREFIX}${route.path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
@@ -79,7 +89,7 @@ function addRoute(app: FastifyInstance, route: Route, dependencies: Administrati
 				query: parse(route.query, request.query, ""),
 				body: parse(route.body, request.body ?? {}, ""),
 			};
-			const { onUnexpectedError: _, providers = DEFAULT_PROVIDER_OUTLINE, ...parts } = dependencies;
+			const { onUnexpectedError: _error, home: _home, providers = DEFAULT_PROVIDER_OUTLINE, ...parts } = dependencies;
 			const answer = await route.handle({ ...parts, providers, adminName: admin.name }, input);
 			if (answer instanceof WrittenAnswer) return reply.code(route.status).type("application/json; charset=utf-8").send(answer.json);
 			return reply.code(route.status).send(answer);

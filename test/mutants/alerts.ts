@@ -222,6 +222,14 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		titles: ["what Tollgate and its providers keep is read for no channel: settings, keys, and files of the home, by link neither"],
 	},
 	{
+		rule: "no channel is set that names what Tollgate keeps for itself",
+		file: "domain/alerts/channel.ts",
+		from: "return problem === undefined ? [] : [{ field, problem }];\n	});",
+		to: "return [];\n	});",
+		test: "test/unit/activities/policy/read-channels.test.ts",
+		titles: ["a place that Tollgate keeps for itself is refused with its line"],
+	},
+	{
 		rule: "no second has more than fifty signals",
 		...PACE,
 		from: "taken === undefined ? nowMs : taken + SPAN_MS",

@@ -87,7 +87,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
 		rule: "a policy is read where it holds nobody up",
 		file: "activities/policy/policy-thread.ts",
 		from: "		this.worker ??= this.start();\n		const { id, question } = this.asked;\n		this.worker.postMessage({ id, question } satisfies AskedOfThread);\n",
-		to: "		const { id, question } = this.asked;\n		this.take({ id, answer: answerPolicyQuestion(question) });\n",
+		to: "		const { id, question } = this.asked;\n		this.take({ id, answer: answerPolicyQuestion(question, () => undefined) });\n",
 		also: 'import { answerPolicyQuestion } from "./policy-work.ts"',
 		test: "test/unit/activities/policy/policy-thread.test.ts",
 		titles: ["whoever asks goes on meanwhile: no pause is as long as half of what reading a large policy takes"],

@@ -10,6 +10,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
 import { secretsOf } from "./alert-secrets.ts";
 import { createSqlIncreases } from "./increase-governor.ts";
+import { TEST_HOME } from "./kept-places.ts";
 import { openTestPool, type TestPool } from "./pool.ts";
 import { createTestDatabase } from "./postgres.ts";
 
@@ -94,6 +95,7 @@ export async function openTestAdministration(): Promise<TestAdministration> {
 		governor,
 		readPrices: () => readCurrentPriceBook(connections.pool),
 		alertSender: createAlertSender({ http, readSecret: secretsOf(alertSecrets), runbooksUrl: null, now: Date.now }),
+		home: TEST_HOME,
 		onUnexpectedError: (error) => unexpected.push(error),
 	});
 	await loadPriceFile(connections.pool, parsePriceFile(JSON.stringify({ source: "test", lines: [{ line: TEST_PRICE_LINE }] }), "test"), "seed", "test");

@@ -18,6 +18,7 @@ import type { PolicyWorld } from "#domain/policy/check-policy.ts";
 import { capKey, inOrder, rateKey, routeKey } from "#domain/policy/merge-policy.ts";
 import { EMPTY_POLICY, EMPTY_TEAM, type Policy, type PolicyFile, type TeamEntry } from "#domain/policy/policy.ts";
 import { ASSERTABLE, KEY_ENDPOINTS } from "#domain/policy/written-form.ts";
+import { keptPlaceProblem } from "./kept-places.ts";
 
 /** Policies of every shape, in order; a few awkward names on purpose. */
 
@@ -208,6 +209,7 @@ export function exampleWorld(overrides: Partial<PolicyWorld> = {}): PolicyWorld 
 		endedTeams: new Set(),
 		teamOfKey: new Map([[KEY_ID, "search"]]),
 		protocolOfProvider: (provider) => (provider === "openai" || provider === "azure-west" ? "openai" : provider === "anthropic" ? "anthropic" : undefined),
+		keptPlaceProblem,
 		protocolOfModel: (model) => (model.startsWith("gpt-") ? "openai" : model.startsWith("claude-") ? "anthropic" : undefined),
 		...overrides,
 	};

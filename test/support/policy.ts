@@ -7,9 +7,10 @@ import type { PolicyChange } from "#domain/policy/diff-policy.ts";
 import { inOrder } from "#domain/policy/merge-policy.ts";
 import type { Policy } from "#domain/policy/policy.ts";
 import { testPriceBook } from "./gateway-price-book.ts";
+import { POLICY_WORKER } from "./kept-places.ts";
 
 /** Ends by itself when it is idle. */
-const policyThread = createPolicyThread();
+const policyThread = createPolicyThread({ worker: POLICY_WORKER });
 
 /** Policies over a database: providers without a file, and the models of the test price book. */
 export function policyContext(database: PolicyContext["database"], adminName = "ada"): PolicyContext {

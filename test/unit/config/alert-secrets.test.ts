@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createAlertSecretReader } from "#config/alert-secrets.ts";
+import { createAlertSecretReader, createKeptPlaceProblem } from "#config/alert-secrets.ts";
 
 let folder: string;
 let read: ReturnType<typeof createAlertSecretReader>;
@@ -39,6 +39,16 @@ test("what Tollgate and its providers keep is read for no channel: settings, key
 		expect(problemOf(read({ environmentVariable }))).toBe(`the variable ${environmentVariable} belongs to Tollgate or to a provider`);
 	for (const name of ["home/admin-key", "link", "home/../home/admin-key"])
 		expect(problemOf(read({ file: path.join(folder, name) }))).toMatch(/belongs to Tollgate$/);
+});
+
+test("what is kept is known by its place before anything is read: also a file that is not there yet, and none beside the home", () => {
+	const kept = createKeptPlaceProblem({ home: path.join(folder, "home") });
+	for (const environmentVariable of ["DATABASE_URL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "MY_AZURE_API_KEY", "PGPASSWORD", "TOLLGATE_HOME"])
+		expect(kept({ environmentVariable })).toBe(`the variable ${environmentVariable} belongs to Tollgate or to a provider`);
+	for (const name of ["home/admin-key", "home/not/there", "home/../home/admin-key", "link"])
+		expect(kept({ file: path.join(folder, name) })).toMatch(/^the file .* belongs to Tollgate$/);
+	expect(kept({ environmentVariable: "SLACK_WEBHOOK_URL" })).toBeUndefined();
+	for (const name of ["slack", "homely", "none/at/all"]) expect(kept({ file: path.join(folder, name) })).toBeUndefined();
 });
 
 test("what is not there, or is no secret, is named and not shown", () => {

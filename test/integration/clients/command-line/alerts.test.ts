@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TestAdministration } from "#test/support/administration.ts";
 import { type AlertReceiver, startWebhookReceiver } from "#test/support/alert-receivers.ts";
 import { openCommandLineHome, openTestTerminal } from "#test/support/command-line.ts";
+import { TEST_HOME } from "#test/support/kept-places.ts";
 
 const SECRET = `whsec_${randomBytes(32).toString("base64")}`;
 let administration: TestAdministration;
@@ -30,6 +31,16 @@ test("a channel is set, tried and routed to", async () => {
 	expect(await run("alerts route --team search --to hook --kinds budget.stopped,velocity.key")).toBe(0);
 	expect(await run("alerts channels")).toBe(0);
 	expect(output[0]).toMatch(/hook +webhook +http.*HOOK_SECRET +allowed\n[\s\S]*search +hook +budget\.stopped, velocity\.key/);
+});
+
+test("a channel that names what Tollgate keeps for itself is not set, and every option that does is named", async () => {
+	const places = `--url-file ${TEST_HOME}/admin-key --secret-env OPENAI_API_KEY`;
+	expect(await run(`alerts channel set thief --kind webhook ${places}`)).toBe(2);
+	expect(errors).toEqual([
+		`tollgate: --url-file: the file ${TEST_HOME}/admin-key belongs to Tollgate; --secret-env: the variable OPENAI_API_KEY belongs to Tollgate or to a provider (admin.invalid)`,
+	]);
+	expect(await run("alerts channels")).toBe(0);
+	expect(output[0]).not.toContain("thief");
 });
 
 test("a channel that does not take it is exit code 1, with what it said", async () => {

@@ -5,6 +5,7 @@ import { createPolicyThread, type PolicyThread, type PolicyThreadOptions } from 
 import type { PlanQuestion } from "#activities/policy/policy-work.ts";
 import { EMPTY_POLICY } from "#domain/policy/policy.ts";
 import { largestPause } from "#test/support/event-loop.ts";
+import { POLICY_WORKER } from "#test/support/kept-places.ts";
 import { manyTeams } from "#test/support/policies.ts";
 
 let thread: PolicyThread | undefined;
@@ -22,8 +23,8 @@ afterEach(async () => {
 	await thread?.close();
 });
 
-function open(options: PolicyThreadOptions = {}): PolicyThread {
-	thread = createPolicyThread(options);
+function open(options: Partial<PolicyThreadOptions> = {}): PolicyThread {
+	thread = createPolicyThread({ worker: POLICY_WORKER, ...options });
 	return thread;
 }
 

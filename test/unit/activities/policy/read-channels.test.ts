@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { TEST_HOME } from "#test/support/kept-places.ts";
 import { mistakesOf } from "#test/support/policy-file-mistakes.ts";
 
 describe("channels", () => {
@@ -41,6 +42,16 @@ describe("channels", () => {
 		const found = channel(text).join("\n");
 		expect(found).toContain(expected);
 		expect(found).not.toContain("CANARY");
+	});
+
+	test("a place that Tollgate keeps for itself is refused with its line", () => {
+		const pager = "  pager: { kind: pagerduty, routingKeyEnv: ANTHROPIC_API_KEY }";
+		const hook = `  hook:\n    kind: webhook\n    url: https://hooks.example.com\n    secretFile: ${TEST_HOME}/idempotency-key`;
+		expect(mistakesOf(`version: 1\nchannels:\n${pager}\n${hook}`)).toEqual([
+			"3 channels.pager.routingKeyEnv: the variable ANTHROPIC_API_KEY belongs to Tollgate or to a provider",
+			`7 channels.hook.secretFile: the file ${TEST_HOME}/idempotency-key belongs to Tollgate`,
+		]);
+		expect(channel("{ kind: slack, urlEnv: DATABASE_URL }")).toHaveLength(1);
 	});
 
 	test("what is no channel at all is told once", () => {
