@@ -17,10 +17,13 @@ export function judgeRepetition(memory: LoopMemory, reading: Reading, thresholds
 
 function judgeCycles(memory: LoopMemory, reading: Reading, thresholds: LoopThresholds): Finding | undefined {
 	const { pair: hash, event } = reading;
+	const isSameCall = readWord(memory, AT.lastCall) === toWord(reading.call.looseHash);
 	let shortest: { readonly period: number; readonly covered: number } | undefined;
 	for (let period = 1; period <= PERIODS; period += 1) {
 		const at = AT.matches + period - 1;
-		const matches = wasPair(memory, { hash, event, ago: period }) ? readWord(memory, at) + 1 : 0;
+		// Of what only seems equal, one in 65,536, one more would be one too many where a call is repeated: its call is compared as well.
+		const isMatch = wasPair(memory, { hash, event, ago: period }) && (period > 1 || isSameCall);
+		const matches = isMatch ? readWord(memory, at) + 1 : 0;
 		writeWord(memory, at, matches);
 		const covered = matches + period;
 		if (shortest === undefined && matches > 0 && covered >= repeatsOf(period, reading, thresholds) * period) shortest = { period, covered };

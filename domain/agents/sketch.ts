@@ -50,9 +50,12 @@ export function similarity(sketch: Sketch, { words, at }: Kept): number {
 	return sketch.size === 0 || words[at] === NO_WORD ? 0 : shared / seen;
 }
 
+/** Of fewer words their share says nothing: `path` and `No problems found.` have most in common with the next one. */
+const JUDGED_MIN = 6;
+
 /**
- * Share of the kept text's words that stand in the other, 0 to 1. A longer text's sixteen smallest reach less far: words beyond its
- * largest say nothing and are left out.
+ * Share of the kept text's words that stand in the other, 0 to 1; 0 where too few can be compared. A longer text's sixteen smallest reach
+ * less far: words beyond its largest say nothing and are left out.
  */
 export function containment(sketch: Sketch, { words, at }: Kept): number {
 	const reach = sketch.size < SKETCH_SIZE ? NO_WORD - 1 : (sketch.words[SKETCH_SIZE - 1] ?? 0);
@@ -64,5 +67,5 @@ export function containment(sketch: Sketch, { words, at }: Kept): number {
 		judged += 1;
 		if (sketch.words.includes(word)) found += 1;
 	}
-	return judged === 0 ? 0 : found / judged;
+	return judged < JUDGED_MIN ? 0 : found / judged;
 }

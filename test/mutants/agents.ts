@@ -13,6 +13,22 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
 		titles: ["warns with the fourth same result and stops with the ninth, and says what it saw"],
 	},
 	{
+		rule: "what only seems equal does not lengthen a repetition",
+		file: "domain/agents/repetition.ts",
+		from: "(period > 1 || isSameCall)",
+		to: "(period > 1 || isSameCall || true)",
+		test: DETECTOR_TEST,
+		titles: ["an exchange that only seems to be one of seven failures does not count as the eighth"],
+	},
+	{
+		rule: "a few words in common are no snowball",
+		file: "domain/agents/sketch.ts",
+		from: "return judged < JUDGED_MIN ? 0 : found / judged;",
+		to: "return judged === 0 ? 0 : found / judged;",
+		test: DETECTOR_TEST,
+		titles: ["files of ever longer names without a finding"],
+	},
+	{
 		rule: "pairs of call and result repeat, not calls",
 		file: "domain/agents/reading.ts",
 		from: "isActing ? call.hash : call.looseHash), result.hash);",

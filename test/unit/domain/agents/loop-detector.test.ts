@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { observeExchange } from "#domain/agents/loop-detector.ts";
-import { createLoopMemory, forgiveLoops } from "#domain/agents/loop-memory.ts";
+import { AT, createLoopMemory, forgiveLoops } from "#domain/agents/loop-memory.ts";
 import type { ToolExchange } from "#domain/agents/run-event.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
 
@@ -241,9 +241,32 @@ describe("what is none", () => {
 			times(40, (index) => ({ tool: "edit_file", args: { path: "a.ts", text: `${"abcdefgh"[index % 8]} = ${index}` }, observation: "The file was updated." })),
 		],
 		["seven failures and a success", [...times(7, () => ({ tool: "fetch", observation: "503", isError: true })), { tool: "fetch", observation: "hello" }]],
+		[
+			"files of ever longer names without a finding",
+			times(20, (index) => ({
+				tool: "lint",
+				args: { path: `src/part-${"a".repeat(index)}.ts` },
+				observation: "No problems found.",
+				tokens: 1_000 + index * 90,
+			})),
+		],
 	])("%s", (_, steps) => {
 		expect(firstStop(steps)).toBeUndefined();
 	});
+});
+
+test("an exchange that only seems to be one of seven failures does not count as the eighth", () => {
+	const request = { tool: "http_request", args: { url: "https://api.example.com/5" }, observation: "deadlock detected", isError: true };
+	// Found by trying: what is remembered of the two in 16 bits is equal.
+	const other = { tool: "http_request", args: { url: "https://api.example.com/orders/38985" }, observation: "three orders are open" };
+	const [one, another] = [request, other].map((step) => {
+		const memory = createLoopMemory();
+		observe([step], memory);
+		return memory[AT.pairs];
+	});
+	expect(one).toBe(another);
+	expect(firstStop([other, ...times(7, () => request)])).toBeUndefined();
+	expect(firstStop([other, ...times(8, () => request)])).toMatchObject({ atEvent: 9 });
 });
 
 test("a run that a person lets go on begins anew, and keeps its usual cost", () => {
