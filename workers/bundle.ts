@@ -11,6 +11,7 @@ export const SHARED_RULES: readonly string[] = [
 	"assert.ts",
 	"budget/increase-input.ts",
 	"budget/increases.ts",
+	"budget/line-requests.ts",
 	"budget/older-definition.ts",
 	"budget/publication.ts",
 	"budget/scope.ts",

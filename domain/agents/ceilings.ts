@@ -10,7 +10,7 @@ export const CEILING_KINDS = [
 	"inputTokens",
 	"outputTokens",
 	"steps",
-	"wallClockMs",
+	"elapsedMs",
 	"toolCalls",
 	"depth",
 	"width",
@@ -40,7 +40,7 @@ export type RunTally = {
 	readonly steps: number;
 	readonly outputBytes: number;
 	/** Milliseconds since the run began, paused time left out; negative where a clock went back. */
-	readonly wallClockMs: number;
+	readonly elapsedMs: number;
 	readonly toolCalls: Readonly<Record<string, number>>;
 	/** Levels below the root at which the run stands: 0 = the root. */
 	readonly depth: number;
@@ -105,7 +105,7 @@ const MEASURES: Readonly<Record<CeilingKind, (amount: string, tool: string | und
 	inputTokens: (amount) => `the run has read ${amount}`,
 	outputTokens: (amount) => `the run has written ${amount}`,
 	steps: (amount) => `the run has taken ${amount}`,
-	wallClockMs: (amount) => `the run has been going for ${amount}`,
+	elapsedMs: (amount) => `the run has been going for ${amount}`,
 	toolCalls: (amount, tool) => `the tool ${tool ?? "*"} was called ${amount}`,
 	depth: (amount) => `the run stands ${amount} below the root`,
 	width: (amount) => `the run has begun ${amount}`,
@@ -113,7 +113,7 @@ const MEASURES: Readonly<Record<CeilingKind, (amount: string, tool: string | und
 	contextGrowthTokens: (amount) => `the last step carried ${amount} more than the one before`,
 };
 
-const UNITS: Readonly<Record<Exclude<CeilingKind, "costNanoUsd" | "wallClockMs">, readonly [string, string]>> = {
+const UNITS: Readonly<Record<Exclude<CeilingKind, "costNanoUsd" | "elapsedMs">, readonly [string, string]>> = {
 	inputTokens: ["input token", "input tokens"],
 	outputTokens: ["output token", "output tokens"],
 	steps: ["step", "steps"],
@@ -130,7 +130,7 @@ function describeMeasure(kind: CeilingKind, measured: bigint, tool: string | und
 
 function amountText(kind: CeilingKind, amount: bigint): string {
 	if (kind === "costNanoUsd") return `${formatUsd(amount)} USD`;
-	if (kind === "wallClockMs") return `${(Number(amount) / 1_000).toFixed(1)} s`;
+	if (kind === "elapsedMs") return `${(Number(amount) / 1_000).toFixed(1)} s`;
 	const [one, many] = UNITS[kind];
 	return `${amount} ${amount === 1n ? one : many}`;
 }

@@ -53,7 +53,7 @@ const LARGEST: Readonly<Record<CeilingKind, bigint>> = {
 	outputTokens: 10n ** 12n,
 	steps: 10n ** 7n,
 	/** A year. */
-	wallClockMs: 366n * 86_400_000n,
+	elapsedMs: 366n * 86_400_000n,
 	toolCalls: 10n ** 7n,
 	depth: 32n,
 	width: 10_000n,

@@ -7,7 +7,7 @@ const TALLY: RunTally = {
 	outputTokens: 0,
 	steps: 0,
 	outputBytes: 0,
-	wallClockMs: 0,
+	elapsedMs: 0,
 	toolCalls: {},
 	depth: 0,
 	width: 0,
@@ -50,14 +50,14 @@ describe("a ceiling", () => {
 	test.each<[Ceiling["kind"], Partial<RunTally>]>([
 		["inputTokens", { inputTokens: 2 }],
 		["outputBytes", { outputBytes: 2 }],
-		["wallClockMs", { wallClockMs: 2 }],
+		["elapsedMs", { elapsedMs: 2 }],
 	])("of %s is reached by its amount", (kind, reached) => {
 		const ceiling: Ceiling = { kind, hard: { at: 2n, action: "stop" } };
 		expect(judgeCeilings([ceiling], { ...TALLY, ...reached })).toHaveLength(1);
 	});
 
 	test("a clock that went back reaches nothing", () => {
-		expect(judgeCeilings([{ kind: "wallClockMs", hard: { at: 1n, action: "pause" } }], { ...TALLY, wallClockMs: -5_000 })).toEqual([]);
+		expect(judgeCeilings([{ kind: "elapsedMs", hard: { at: 1n, action: "pause" } }], { ...TALLY, elapsedMs: -5_000 })).toEqual([]);
 	});
 });
 
