@@ -100,31 +100,36 @@ LANGUAGE sql AS $$
   ) refreshed
 $$;
 
--- Puts a window under its budget's present limits and the raises in force (0014), of a window to come when it begins; the
--- caller holds no window lock with a higher id.
-CREATE FUNCTION tollgate.apply_limits(p_window_id bigint) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-  v_window tollgate.budget_window;
-  v_budget tollgate.budget;
-  v_limits record;
+-- Puts windows under their budgets' present limits and the raises in force (0014), of a window to come when it begins; the caller
+-- holds no window lock with a higher id. By indexes, whatever a plan knows of the tables: it may be one window, or those of a policy.
+CREATE FUNCTION tollgate.limit_windows(p_windows bigint[]) RETURNS void
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
-  SELECT * INTO v_window FROM tollgate.budget_window WHERE id = p_window_id FOR NO KEY UPDATE;
-  SELECT * INTO v_budget FROM tollgate.budget WHERE id = v_window.budget_id;
-  SELECT * INTO v_limits FROM tollgate.window_limits(v_budget, v_window.approved_amount, greatest(clock_timestamp(), v_window.starts_at));
-  IF v_window.revision >= v_budget.revision AND (v_window.limit_amount, v_window.stop_amount, v_window.needs_approval, v_window.raised_until, v_window.is_frozen)
-    IS NOT DISTINCT FROM (v_limits.limit_amount, v_limits.stop_amount, v_limits.needs_approval, v_limits.raised_until, v_budget.is_frozen) THEN RETURN; END IF;
-  UPDATE tollgate.budget_window SET limit_amount = v_limits.limit_amount, stop_amount = v_limits.stop_amount, needs_approval = v_limits.needs_approval,
-    degrade_amounts = v_limits.degrade_amounts, is_observed = v_budget.mode = 'observe', raised_until = v_limits.raised_until,
-    is_frozen = v_budget.is_frozen, revision = greatest(revision, v_budget.revision), event_seq = event_seq + 1
-  WHERE id = p_window_id RETURNING * INTO v_window;
+  PERFORM 1 FROM unnest(p_windows) AS p (id) JOIN tollgate.budget_window w ON w.id = p.id ORDER BY w.id FOR NO KEY UPDATE OF w;
+  WITH due AS (
+    SELECT w.id, b.mode, b.is_frozen, b.revision, l.*
+    FROM unnest(p_windows) AS p (id) JOIN tollgate.budget_window w ON w.id = p.id JOIN tollgate.budget b ON b.id = w.budget_id
+    CROSS JOIN LATERAL tollgate.window_limits(b, w.approved_amount, greatest(clock_timestamp(), w.starts_at)) l
+    WHERE w.revision < b.revision OR (w.limit_amount, w.stop_amount, w.needs_approval, w.raised_until, w.is_frozen)
+      IS DISTINCT FROM (l.limit_amount, l.stop_amount, l.needs_approval, l.raised_until, b.is_frozen)
+  ), limited AS (
+    UPDATE tollgate.budget_window w SET limit_amount = d.limit_amount, stop_amount = d.stop_amount, needs_approval = d.needs_approval,
+      degrade_amounts = d.degrade_amounts, is_observed = d.mode = 'observe', raised_until = d.raised_until,
+      is_frozen = d.is_frozen, revision = greatest(w.revision, d.revision), event_seq = w.event_seq + 1
+    FROM due d WHERE w.id = d.id RETURNING w.*
+  )
   INSERT INTO tollgate.window_event (window_id, seq, kind, granted_after, limit_amount, stop_amount, is_frozen, revision, is_observed, degrade_amounts)
-  VALUES (v_window.id, v_window.event_seq, 'limit', v_window.granted, v_window.limit_amount, v_window.stop_amount, v_window.is_frozen, v_window.revision, v_window.is_observed,
-    v_window.degrade_amounts);
+  SELECT id, event_seq, 'limit', granted, limit_amount, stop_amount, is_frozen, revision, is_observed, degrade_amounts FROM limited;
 END $$;
 
--- A new budget and its current window, which opens with what is booked already. p_budget is domain/budget/scope.ts BudgetDefinition.
-CREATE FUNCTION tollgate.insert_budget(p_team text, p_revision bigint, p_admin text, p_budget jsonb) RETURNS bigint
+CREATE FUNCTION tollgate.apply_limits(p_window_id bigint) RETURNS void
+LANGUAGE sql AS $$
+  SELECT tollgate.limit_windows(ARRAY[p_window_id])
+$$;
+
+-- A new budget and its current window, which opens with what is booked already; the caller records it. p_budget is
+-- domain/budget/scope.ts BudgetDefinition.
+CREATE FUNCTION tollgate.insert_budget(p_team text, p_revision bigint, p_budget jsonb) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
   v_id bigint;
@@ -136,7 +141,6 @@ BEGIN
     coalesce((SELECT is_frozen FROM tollgate.team_governance WHERE team_id = p_team), false), p_revision)
   RETURNING id INTO v_id;
   PERFORM tollgate.refresh_opening_balance(tollgate.open_window(v_id));
-  PERFORM tollgate.record_change('budget', v_id::text, p_admin, p_budget || jsonb_build_object('teamId', p_team, 'policyRevision', p_revision));
   RETURN v_id;
 END $$;
 
@@ -155,7 +159,11 @@ BEGIN
     AND unit = p_budget->>'unit' AND window_kind = p_budget->>'windowKind' AND deleted_at IS NULL
   FOR NO KEY UPDATE;
   IF v_revision >= p_revision THEN RETURN v_id; END IF;
-  IF v_id IS NULL THEN RETURN tollgate.insert_budget(p_team, p_revision, p_admin, p_budget); END IF;
+  IF v_id IS NULL THEN
+    v_id := tollgate.insert_budget(p_team, p_revision, p_budget);
+    PERFORM tollgate.record_change('budget', v_id::text, p_admin, p_budget || jsonb_build_object('teamId', p_team, 'policyRevision', p_revision));
+    RETURN v_id;
+  END IF;
   UPDATE tollgate.budget SET time_zone = p_budget->>'timeZone', week_start = (p_budget->>'weekStart')::smallint,
     fiscal_year_start = (p_budget->>'fiscalYearStart')::smallint, limit_amount = (p_budget->>'limitAmount')::bigint,
     mode = p_budget->>'mode', thresholds = p_budget->'thresholds', revision = p_revision

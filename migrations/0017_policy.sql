@@ -262,23 +262,35 @@ BEGIN
   FROM unnest(p_changes) WITH ORDINALITY AS c (change, place);
 END $$;
 
--- The rows of budgets that p_budgets (policy_budget_changes) changes or ends, under the revision of each team. The caller has locked
--- them and raised the revisions above theirs. Their windows come later: limit_policy_windows.
-CREATE FUNCTION tollgate.change_policy_budgets(p_admin text, p_budgets jsonb, p_revisions jsonb) RETURNS void
+CREATE FUNCTION tollgate.refuse_stale(p_basis bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  IF tollgate.policy_basis() > p_basis THEN
+    RAISE EXCEPTION 'what the policy says was changed since revision %', p_basis USING ERRCODE = 'TG409';
+  END IF;
+END $$;
+
+-- The rows of budgets that p_budgets (policy_budget_changes) makes, changes or ends, under the revision of each team. The caller has
+-- locked those that stand and raised the revisions above theirs. Windows of new budgets are opened; those that stand come later:
+-- limit_policy_windows. Returns the changes to record.
+CREATE FUNCTION tollgate.write_policy_budgets(p_budgets jsonb, p_revisions jsonb) RETURNS jsonb[]
 LANGUAGE plpgsql AS $$
 DECLARE
-  v_done jsonb[];
+  v_written jsonb := '[]';
 BEGIN
+  SELECT coalesce(jsonb_agg(CASE WHEN c.value->>'budget_id' IS NOT NULL THEN c.value ELSE c.value || jsonb_build_object('is_new', true, 'budget_id',
+    tollgate.insert_budget(c.value->>'team_id', (p_revisions->>(c.value->>'team_id'))::bigint, c.value->'budget')) END ORDER BY c.place), '[]')
+  INTO v_written FROM jsonb_array_elements(p_budgets) WITH ORDINALITY AS c (value, place);
   UPDATE tollgate.budget b SET time_zone = c.budget->>'timeZone', week_start = (c.budget->>'weekStart')::smallint,
     fiscal_year_start = (c.budget->>'fiscalYearStart')::smallint, limit_amount = (c.budget->>'limitAmount')::bigint, mode = c.budget->>'mode',
     thresholds = c.budget->'thresholds', revision = (p_revisions->>c.team_id)::bigint, deleted_at = CASE WHEN c.is_end THEN clock_timestamp() END
-  FROM jsonb_to_recordset(p_budgets) AS c (team_id text, budget_id bigint, budget jsonb, is_end boolean)
-  WHERE b.id = c.budget_id;
-  SELECT array_agg(jsonb_build_object('kind', 'budget', 'subject', c.value->>'budget_id', 'detail', c.value->'budget'
-    || jsonb_build_object('teamId', c.value->'team_id', 'policyRevision', p_revisions->(c.value->>'team_id'))
-    || CASE WHEN (c.value->>'is_end')::boolean THEN '{"isRemoved": true}'::jsonb ELSE '{}' END) ORDER BY c.place)
-  INTO v_done FROM jsonb_array_elements(p_budgets) WITH ORDINALITY AS c (value, place) WHERE c.value->>'budget_id' IS NOT NULL;
-  PERFORM tollgate.record_changes(p_admin, coalesce(v_done, '{}'));
+  FROM jsonb_to_recordset(v_written) AS c (team_id text, budget_id bigint, budget jsonb, is_end boolean, is_new boolean)
+  WHERE b.id = c.budget_id AND c.is_new IS NULL;
+  RETURN ARRAY(
+    SELECT jsonb_build_object('kind', 'budget', 'subject', c.value->>'budget_id', 'detail', c.value->'budget'
+      || jsonb_build_object('teamId', c.value->'team_id', 'policyRevision', p_revisions->(c.value->>'team_id'))
+      || CASE WHEN (c.value->>'is_end')::boolean THEN '{"isRemoved": true}'::jsonb ELSE '{}' END)
+    FROM jsonb_array_elements(v_written) WITH ORDINALITY AS c (value, place) ORDER BY c.place);
 END $$;
 
 -- Puts the open windows of budgets that were changed under their new limits, as write_budget does for one.
@@ -291,13 +303,9 @@ BEGIN
   WHERE w.ends_at > clock_timestamp() ORDER BY w.id FOR NO KEY UPDATE OF w;
   SELECT array_agg(tollgate.open_window(b.id)) INTO v_windows
   FROM (SELECT x.id FROM unnest(p_budgets) AS p (id) JOIN tollgate.budget x ON x.id = p.id WHERE x.deleted_at IS NULL ORDER BY x.id) b;
-  PERFORM tollgate.apply_limits(w.id) FROM (
-    SELECT id FROM unnest(v_windows) AS id
-    UNION
+  PERFORM tollgate.limit_windows(v_windows || ARRAY(
     SELECT a.id FROM unnest(p_budgets) AS p (id) JOIN tollgate.budget b ON b.id = p.id JOIN tollgate.budget_window a ON a.budget_id = b.id
-    WHERE b.deleted_at IS NULL AND a.is_ahead
-    ORDER BY id
-  ) w;
+    WHERE b.deleted_at IS NULL AND a.is_ahead));
   UPDATE tollgate.budget_window w SET overrun_cleared = l.overrun
   FROM unnest(v_windows) AS v (id) CROSS JOIN LATERAL (SELECT coalesce(sum(x.overrun), 0) AS overrun FROM tollgate.lease x WHERE x.window_id = v.id) l
   WHERE w.id = v.id AND w.overrun_cleared <> l.overrun;
@@ -308,9 +316,9 @@ END $$;
 -- is changed either. Returns the newest policy revision, null before the first.
 --
 -- Locks, in this order: one document at a time; teams, keys and what a document alone writes; as in 0005 the governance rows of every
--- team whose budgets change, by team, and the budgets that change, by id; then the change log, so that no other change can be recorded
--- before this one is and the basis is judged for good; windows by id last. Nobody waits for the change log with a window in his hands
--- and not its budget.
+-- team whose budgets change, by team, the budgets that change, by id, and their windows, by id; the change log last, under which no
+-- other change can be recorded before this one is and the basis is judged for good. Before the windows it would be waited for by
+-- others with windows in their hands, which grants wait for that hold more.
 --
 -- A team's revision becomes the next multiple of 1000, which no workflow gives to a change of its own: a change it decided before it
 -- heard of the document is fenced, never taken for one that is written.
@@ -325,7 +333,6 @@ DECLARE
   v_has_shared boolean;
   v_revisions jsonb;
   v_revision bigint;
-  v_row record;
 BEGIN
   PERFORM pg_advisory_xact_lock(718204017);
   SELECT max(revision) INTO v_parent FROM tollgate.policy_revision;
@@ -339,28 +346,23 @@ BEGIN
   INSERT INTO tollgate.team_governance (team_id) SELECT id FROM unnest(v_governed) AS id ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING;
   PERFORM 1 FROM tollgate.team_governance WHERE team_id = ANY (v_governed) ORDER BY team_id COLLATE "C" FOR NO KEY UPDATE;
   PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;
-  PERFORM pg_advisory_xact_lock(718204001);
-  IF tollgate.policy_basis() > p_basis THEN
-    RAISE EXCEPTION 'what the policy says was changed since revision %', p_basis USING ERRCODE = 'TG409';
-  END IF;
+  -- Looked at now to spare the work, and once more when nothing can be recorded any more.
+  PERFORM tollgate.refuse_stale(p_basis);
 
-  PERFORM tollgate.record_changes(p_admin, v_done);
   SELECT coalesce(jsonb_object_agg(g.team_id, (greatest(g.revision, coalesce(b.revision, 0)) / 1000 + 1) * 1000), '{}') INTO v_revisions
   FROM tollgate.team_governance g
   LEFT JOIN (SELECT coalesce(team_id, '@organization') AS team_id, max(revision) AS revision FROM tollgate.budget GROUP BY 1) b USING (team_id)
   WHERE g.team_id = ANY (v_governed);
-  FOR v_row IN
-    SELECT c.team_id, c.budget FROM jsonb_to_recordset(v_budgets) AS c (team_id text, budget_id bigint, budget jsonb) WHERE c.budget_id IS NULL
-  LOOP
-    PERFORM tollgate.insert_budget(v_row.team_id, (v_revisions->>v_row.team_id)::bigint, p_admin, v_row.budget);
-  END LOOP;
-  PERFORM tollgate.change_policy_budgets(p_admin, v_budgets, v_revisions);
+  v_done := v_done || tollgate.write_policy_budgets(v_budgets, v_revisions);
   UPDATE tollgate.team_governance SET revision = (v_revisions->>team_id)::bigint, document_revision = (v_revisions->>team_id)::bigint, updated_at = clock_timestamp()
   WHERE team_id = ANY (v_governed);
+  -- When nearly everything is written, so that a call that needs a grant waits for as little of this as can be.
+  PERFORM tollgate.limit_policy_windows(v_held);
+  PERFORM pg_advisory_xact_lock(718204001);
+  PERFORM tollgate.refuse_stale(p_basis);
+  PERFORM tollgate.record_changes(p_admin, v_done);
   v_revision := tollgate.record_change('policy', 'applied', p_admin, jsonb_build_object('changes', jsonb_array_length(p_changes), 'parent', v_parent));
   INSERT INTO tollgate.policy_revision (revision, admin_name, source, policy, changes, parent)
   VALUES (v_revision, p_admin, p_source, p_next, p_changes, v_parent);
-  -- Last of all, so that a call that needs a grant waits for as little of this as can be.
-  PERFORM tollgate.limit_policy_windows(v_held);
   RETURN v_revision;
 END $$;

@@ -80,8 +80,8 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	},
 	{
 		rule: "a window that is enforced again is observed no more",
-		within: "apply_limits",
-		from: "is_observed = v_budget.mode = 'observe',",
+		within: "limit_windows",
+		from: "is_observed = d.mode = 'observe',",
 		to: "",
 		check: "enforceWhatWasObserved",
 	},

@@ -10,6 +10,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a policy that was judged on an older basis is refused",
 		...DOCUMENT,
+		within: "CREATE FUNCTION tollgate.refuse_stale(",
 		from: "IF tollgate.policy_basis() > p_basis THEN",
 		to: "IF false THEN",
 		titles: ["when a budget was changed by itself since its basis, whoever looked away"],
@@ -17,8 +18,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a policy of which a part cannot be written leaves nothing",
 		...DOCUMENT,
-		from: "    PERFORM tollgate.insert_budget(v_row.team_id, (v_revisions->>v_row.team_id)::bigint, p_admin, v_row.budget);\n",
-		to: "    BEGIN PERFORM tollgate.insert_budget(v_row.team_id, (v_revisions->>v_row.team_id)::bigint, p_admin, v_row.budget); EXCEPTION WHEN check_violation THEN NULL; END;\n",
+		from: "  v_done := v_done || tollgate.write_policy_budgets(v_budgets, v_revisions);\n",
+		to: "  BEGIN v_done := v_done || tollgate.write_policy_budgets(v_budgets, v_revisions); EXCEPTION WHEN check_violation THEN NULL; END;\n",
 		titles: ["when one team in the middle cannot be written"],
 	},
 	{
@@ -36,9 +37,9 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
 		titles: ["a change decided before the policy is fenced, and held only when it is written under a later revision"],
 	},
 	{
-		rule: "a policy takes the budgets it changes before the change log",
+		rule: "a policy takes the budgets it changes, and their windows, before the change log",
 		...DOCUMENT,
-		from: "  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n  PERFORM pg_advisory_xact_lock(718204001);\n",
+		from: "  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n",
 		to: "  PERFORM pg_advisory_xact_lock(718204001);\n  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n",
 		test: "test/integration/activities/policy/concurrent-policies.test.ts",
 		titles: ["no two of them wait for each other, every one comes through, and the books are in order"],
