@@ -213,7 +213,7 @@ describe("prices", () => {
 
 	it("a usage whose parts exceed the whole is refused", async () => {
 		const { exitCode, message } = await refused('price check --model gpt-4o --usage {"inputTokens":1,"cachedInputTokens":2}');
-		expect(exitCode).toBe(1);
+		expect(exitCode).toBe(2);
 		expect(message).toContain("inputTokens is smaller than its cached");
 	});
 

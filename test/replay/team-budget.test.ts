@@ -38,13 +38,14 @@ describe("recorded team workflows replay on the present code", () => {
 			expect(seen).toContain(kind);
 	});
 
-	test("the recordings of increases cover approval and its end, an end before the date, rejection, expiry, two approvers at once, and a new run", () => {
+	test("the recordings of increases cover approval and its end, an end before the date, a line that a person asks for, rejection, expiry, two approvers at once, and a new run", () => {
 		const updates = (scenario: string) =>
 			read(`0.1.0-increase-${scenario}.json`).events.flatMap(({ eventType, workflowExecutionUpdateAcceptedEventAttributes: accepted }) =>
 				eventType.endsWith("UPDATE_ACCEPTED") ? [accepted?.acceptedRequest?.input?.name] : eventType.endsWith("TIMER_FIRED") ? ["time"] : [],
 			);
 		expect(updates("approved-1")).toEqual(["requestIncrease", "decideIncrease", "time"]);
 		expect(updates("ended-early-1")).toEqual(["requestIncrease", "decideIncrease", "endIncrease"]);
+		expect(updates("line-asked-again-1")).toEqual(["decideIncrease", "requestIncrease", "decideIncrease"]);
 		expect(updates("rejected-1")).toEqual(["requestIncrease", "decideIncrease"]);
 		expect(updates("expired-1")).toEqual(["requestIncrease", "time"]);
 		expect(updates("two-approvers-1")).toEqual(["requestIncrease", "decideIncrease", "decideIncrease"]);
