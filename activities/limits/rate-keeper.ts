@@ -232,9 +232,10 @@ export class RateKeeper {
 
 	/** Without an item, as another call was refused just before. */
 	private refusal(permit: RatePermit, place: number, { tokens, waitedMs, item }: Refused): RateProblem {
-		const rule = permit.rules[place];
+		const opened = permit.rules[place];
 		const counter = permit.counters[place];
-		if (rule === undefined || counter === undefined) return OVERLOADED;
+		if (opened === undefined || counter === undefined) return OVERLOADED;
+		const rule = { ...opened, limit: counter.limit }; // it may have been changed while the call waited
 		const nowMs = this.dependencies.nowMs();
 		const waits = [counter.freesInMs(nowMs), item?.freesInMs ?? null].filter((waitMs) => waitMs !== null);
 		const waitMs = waits.length === 0 ? 0 : Math.min(...waits);

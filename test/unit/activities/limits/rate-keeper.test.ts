@@ -3,7 +3,7 @@ import type { RateProblem } from "#activities/limits/rate-keeper.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { RatePermit } from "#domain/limits/rate-permit.ts";
 import { createMemoryRates, type MemoryRates } from "#test/support/memory-rates.ts";
-import { isAdmitted, openRateGateway, type RateGateway, ratesOf } from "#test/support/rate-fleet.ts";
+import { CALLER, isAdmitted, openRateGateway, type RateGateway, ratesOf } from "#test/support/rate-fleet.ts";
 
 let memory: MemoryRates;
 let first: RateGateway;
@@ -132,6 +132,17 @@ describe("rates of one gateway among others", () => {
 		expect(evidence?.stoodAt).toBeGreaterThanOrEqual(90n);
 		expect(evidence?.stoodAt).toBeLessThanOrEqual(100n);
 		expect(evidence?.waitedMs).toBeLessThanOrEqual(700);
+	});
+
+	test("a call that waits while the limit is lowered is refused by the limit in force", async () => {
+		const inFlight = (limit: number) => ratesOf({ dimension: "team", dimensionValue: "", inFlight: limit });
+		await Promise.all([first.call(inFlight(3)), first.call(inFlight(3)), first.call(inFlight(3))]);
+		const waiting = first.call(inFlight(3));
+		first.keeper.end(first.keeper.open(inFlight(2), CALLER) as RatePermit, { isSent: false, tokensUsed: undefined });
+		await vi.advanceTimersByTimeAsync(1_000);
+		const { limit, message, evidence } = (await waiting) as RateProblem;
+		expect([limit, evidence?.limitAmount, evidence?.stoodAt]).toEqual(["in_flight; dimension=team; limit=2", 2n, 3n]);
+		expect(message).toContain("limit of 2 calls at a time");
 	});
 
 	test("who is refused hears it again from memory, without another question", async () => {
