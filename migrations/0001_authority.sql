@@ -98,6 +98,8 @@ CREATE TABLE tollgate.budget (
 );
 CREATE UNIQUE INDEX budget_selector ON tollgate.budget (coalesce(team_id, ''), dimension, dimension_value, unit, window_kind) WHERE deleted_at IS NULL;
 CREATE INDEX budget_team ON tollgate.budget (team_id) WHERE deleted_at IS NULL;
+-- By account: a team, or the organisation. What a team's workflow reads does not grow with the other teams.
+CREATE INDEX budget_account ON tollgate.budget ((coalesce(team_id, '@organization')));
 
 -- `granted` = posted + pending; changed only by grant and return (and by the opening balance of a new budget).
 CREATE TABLE tollgate.budget_window (

@@ -56,6 +56,12 @@ test("a look for what has moved reads the windows that have not ended, and their
 	expect(plan).not.toMatch(/"Node Type":"Seq Scan"[^}]*?"Relation Name":"budget_window"/);
 });
 
+test("what the workflow of one team reads of its totals goes by its own budgets", async () => {
+	await client.query("SET enable_seqscan = off");
+	expect(await planOf("SELECT * FROM tollgate.team_totals(ARRAY['team-1'], false, interval '20 minutes')")).toContain('"Index Name":"budget_account"');
+	await client.query("RESET enable_seqscan");
+});
+
 test.each([
 	["the publisher's look for refused teams", TEAMS_REFUSED_SINCE, [10]],
 	["the watch for bursts of refusals", REFUSED_TEAMS, []],
