@@ -130,7 +130,7 @@ function describeMeasure(kind: CeilingKind, measured: bigint, tool: string | und
 
 function amountText(kind: CeilingKind, amount: bigint): string {
 	if (kind === "costNanoUsd") return `${formatUsd(amount)} USD`;
-	if (kind === "elapsedMs") return `${(Number(amount) / 1_000).toFixed(1)} s`;
+	if (kind === "elapsedMs") return `${amount / 1_000n}.${(amount % 1_000n) / 100n} s`;
 	const [one, many] = UNITS[kind];
 	return `${amount} ${amount === 1n ? one : many}`;
 }

@@ -5,6 +5,7 @@ const RULES_TEST = "test/unit/domain/budget/increases.test.ts";
 const LINE_RULES = "domain/budget/line-requests.ts";
 const LINE_TEST = "test/unit/domain/budget/line-requests.test.ts";
 const SQL = "migrations/0014_limit_increases.sql";
+const SQL_ENDS_TEST = "test/integration/activities/increase-ends.test.ts";
 const SQL_TEST = "test/integration/activities/increases.test.ts";
 
 /** What stands between a request and money: somebody else's word, the right to give it, a ceiling, and a date. */
@@ -101,7 +102,7 @@ export const INCREASE_MUTANTS: readonly Mutant[] = [
 		within: "CREATE FUNCTION tollgate.end_increase_early(",
 		from: "IF v_approvers <> '[]' AND NOT v_approvers ? v_by THEN",
 		to: "IF false THEN",
-		test: SQL_TEST,
+		test: SQL_ENDS_TEST,
 		titles: ["is written for nobody but those who may decide, below no fence, and for nothing that is not in force"],
 	},
 	{
@@ -137,7 +138,7 @@ export const INCREASE_MUTANTS: readonly Mutant[] = [
 		within: "CREATE FUNCTION tollgate.grant_lease(",
 		from: "  IF v_is_raise_over THEN PERFORM tollgate.lower_windows(v_windows); END IF;\n",
 		to: "",
-		test: SQL_TEST,
+		test: SQL_ENDS_TEST,
 		titles: [
 			"a grant falls back to the old limit by PostgreSQL's clock, and what was spent above it is no overspend",
 			"the first of two raises that ends takes its part alone",
@@ -150,7 +151,7 @@ export const INCREASE_MUTANTS: readonly Mutant[] = [
 		within: "CREATE FUNCTION tollgate.raises_at(",
 		from: " AND until_at > p_at",
 		to: "",
-		test: SQL_TEST,
+		test: SQL_ENDS_TEST,
 		titles: ["the first of two raises that ends takes its part alone"],
 	},
 	{
