@@ -38,6 +38,10 @@ export type ReservationRecord = {
 	readonly clampedOutputTokens: number | null;
 	/** Windows the reservation is held in; `unit` says which of the two amounts counts there. */
 	readonly windows: readonly { readonly id: string; readonly unit: "nano_usd" | "tokens" }[];
+	/** Numbers of the agent run and of those above it, root first; absent = no run. */
+	readonly runIds?: readonly string[];
+	/** Output tokens among `reservedTokens`. Absent = not known, in journals of an older release. */
+	readonly reservedOutputTokens?: number;
 	/** Absent for a call that is served as it was asked for. */
 	readonly degraded?: DegradedRecord;
 };
@@ -82,6 +86,11 @@ export type OutcomeRecord = {
 	readonly answerId?: string;
 	/** Ids of its items; absent where there are none. */
 	readonly itemIds?: readonly string[];
+	/** Output tokens among `costTokens`; absent as in the reservation. */
+	readonly costOutputTokens?: number;
+	/** Calls of tools in the answer by tool, and bytes of its body; only where the call has a run. */
+	readonly toolCalls?: Readonly<Record<string, number>>;
+	readonly outputBytes?: number;
 };
 
 export type RefusalRecord = {

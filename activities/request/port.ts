@@ -6,6 +6,7 @@ import type { ActiveLimits } from "#domain/limits/rate-rules.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { PriceBook, PriceLine, Protocol } from "#domain/pricing/price-book.ts";
 import type { ReportedUsage, Usage } from "#domain/usage/usage.ts";
+import type { BudgetRule } from "../authority/port.ts";
 import type { RateKeeper } from "../limits/rate-keeper.ts";
 import type { JournalTurn } from "./journal-turn.ts";
 import type { Leaving } from "./leaving.ts";
@@ -69,6 +70,8 @@ export type AdmissionInput = {
 	/** The book it is bounded with, and will be settled with. */
 	readonly book: PriceBook;
 	readonly bound: Bound;
+	/** The agent run it belongs to; absent = none. Its budgets are met beside those that match. */
+	readonly run?: { /** Numbers, root first, its own last. */ readonly runIds: readonly string[]; /** Of the whole chain, ascending by id. */ readonly budgets: readonly BudgetRule[] };
 	/** The output cap to which a limit of the team lowered `bound` already; the body must carry it. Absent: none did. */
 	readonly cappedOutputTokens?: number | undefined;
 	/**
@@ -86,6 +89,8 @@ export type Refusal = {
 	readonly message: string;
 	/** Human name of the budget, e.g. "team demo, day". */
 	readonly budget: string | null;
+	/** Absent where no budget refused. */
+	readonly budgetId?: string;
 	readonly unit: "nano_usd" | "tokens" | null;
 	readonly limitAmount: bigint | null;
 	readonly leftAmount: bigint | null;
@@ -109,6 +114,9 @@ export type SettleInput = {
 	readonly answerId?: string;
 	/** Ids of its items, which a later call may name. */
 	readonly itemIds?: readonly string[];
+	/** Calls of tools in the answer by tool, and bytes of its body; only where the call has a run. */
+	readonly toolCalls?: Readonly<Record<string, number>>;
+	readonly outputBytes?: number;
 };
 
 /** What was received of a call we cut, plus the margin of its stated rule. */

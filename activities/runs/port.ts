@@ -1,0 +1,158 @@
+import type { CeilingKind, CeilingVerdict } from "#domain/agents/ceilings.ts";
+import type { RunRecord, RunState, RunTotals } from "#domain/agents/run.ts";
+import type { RunHold } from "#domain/agents/run-hold.ts";
+import type { GuardVerdict } from "#domain/agents/verdict.ts";
+import type { BudgetThreshold, FieldProblem } from "#domain/budget/scope.ts";
+import type { ErrorCode } from "#domain/errors/codes.ts";
+import type { BudgetRule, GrantedItem } from "../authority/port.ts";
+
+/** Runs in PostgreSQL: opened, held and decided in one statement each. ./postgres.ts implements it. */
+
+/** A ceiling that is known before a call, as the budget that keeps it. */
+export type RunBudget = {
+	readonly unit: "nano_usd" | "input_tokens" | "output_tokens" | "steps";
+	/** Decimal string in the unit. */
+	readonly limitAmount: string;
+	readonly thresholds: readonly BudgetThreshold[];
+};
+
+/** What a call says of its run; null where it names none. */
+export type RunClaim = { readonly runId: string; readonly parentRunId: string | null } | null;
+
+export type RunName =
+	| { readonly kind: "header"; readonly runId: string; readonly parentRunId: string | null }
+	| { readonly kind: "follows"; readonly answerId: string }
+	| { readonly kind: "begins_with"; readonly prefix: string; readonly isFirstCall: boolean };
+
+export type RunAsk = {
+	readonly teamId: string;
+	readonly keyId: string;
+	readonly feature: string | null;
+	readonly named: RunName;
+	/** What a root gets that is opened now: `writeRunLimits` of the team's default limits, as the gateway knows them. */
+	readonly defaults: Readonly<Record<string, unknown>>;
+	/** The same as budgets. */
+	readonly budgets: readonly RunBudget[];
+	readonly newRunsPerHour: number;
+	readonly onLoop: "pause" | "stop";
+	/** Windows that the call meets beside the run's. */
+	readonly otherWindows: number;
+	/** What the first lease of each of `budgets` should hold, decimal strings in their units. */
+	readonly wants: readonly string[];
+};
+
+/** `limits` are the run's own; `defaults` and `budgets` hold for a root that states none. */
+export type RegisterRun = Omit<RunAsk, "named" | "otherWindows" | "wants"> & {
+	readonly runId: string;
+	readonly parentRunId: string | null;
+	readonly limits: Readonly<Record<string, unknown>>;
+};
+
+export type RunErrorCode = Extract<ErrorCode, `run.${string}`> | "budget.too_many_windows" | "gateway.fenced";
+
+export type EnteredRun =
+	| {
+			readonly kind: "entered";
+			/** Root first, the run itself last. */
+			readonly chain: readonly ChainRun[];
+			/** Of budgets that were opened with it. */
+			readonly leases: readonly GrantedItem[];
+			/** The newest loop memory of any gateway. */
+			readonly memory: Uint8Array | undefined;
+			readonly revision: bigint;
+	  }
+	| { readonly kind: "refused"; readonly code: RunErrorCode; readonly field: string; readonly message: string; readonly retryAfterSeconds?: number };
+
+/** `budgets` are those that this run states itself. */
+export type ChainRun = { readonly run: RunRecord; readonly budgets: readonly BudgetRule[]; readonly totals: RunTotals };
+
+/** The gateway's side. Every promise rejects where PostgreSQL does not answer. */
+export type RunStore = {
+	/** One round trip: finds or opens, whole or not at all. */
+	enter(ask: RunAsk): Promise<EnteredRun>;
+	/** Registration: with limits of its own, and no call that waits. */
+	register(ask: RegisterRun): Promise<EnteredRun>;
+	/** Those of one turn of the event loop together, answered in the order asked. Held or ended already: the record as it is. */
+	hold(holds: readonly RunHolding[]): Promise<readonly RunRecord[]>;
+	/** Of runs that this gateway knows; missing ones are gone. */
+	read(numbers: readonly string[]): Promise<readonly ChainRun[]>;
+	/** By id, as of a team; undefined where the team has none of that name. */
+	find(teamId: string, runId: string): Promise<ChainRun | undefined>;
+	finish(input: { readonly teamId: string; readonly runId: string; readonly by: string }): Promise<RunDecisionResult>;
+};
+
+export type RunHolding = { readonly number: string; readonly knownVersion: string; readonly hold: Omit<RunHold, "askAgainMs"> };
+
+/** For people: the worker's side (administration routes, workflow activities). */
+export type RunGovernanceStore = {
+	decide(input: RunDecision): Promise<RunDecisionResult>;
+	snapshot(runId: string): Promise<RunSnapshot | undefined>;
+	list(filter: RunFilter): Promise<readonly RunListItem[]>;
+};
+
+/** Newest first; `before` is the number of the last one seen. */
+export type RunFilter = { readonly teamId?: string; readonly state?: RunState; readonly limit: number; readonly before?: string };
+
+export type RunDecision = {
+	readonly runId: string;
+	/** Absent = of any team. */
+	readonly teamId?: string;
+	readonly by: string;
+	readonly reason: string;
+	/** Absent = whatever stands; else refused with admin.conflict where the run has another version. */
+	readonly knownVersion?: string;
+	readonly decision:
+		| { readonly kind: "resume" }
+		/** Raises and resumes. */
+		| { readonly kind: "approve"; readonly limits: Readonly<Record<string, unknown>> }
+		| { readonly kind: "raise"; readonly limits: Readonly<Record<string, unknown>> }
+		| { readonly kind: "stop" }
+		/** A pause that nobody answered becomes a stop. */
+		| { readonly kind: "expire" }
+		| { readonly kind: "finish" };
+};
+
+export type RunDecisionResult =
+	| { readonly kind: "decided"; readonly run: RunRecord; readonly revision: bigint }
+	| { readonly kind: "refused"; readonly code: ErrorCode; readonly problems: readonly FieldProblem[] };
+
+/** Absolute: what the workflow is told and what people are shown. */
+export type RunSnapshot = {
+	readonly run: RunRecord;
+	readonly rootRunId: string;
+	readonly parentRunId: string | null;
+	readonly openedAtMs: number;
+	readonly totals: RunTotals;
+	/** Of the run itself and of those above it: what is stated, and what the tree below has taken of it. */
+	readonly ceilings: readonly { readonly ofRunId: string; readonly kind: CeilingKind; readonly tool?: string; readonly at: string; readonly taken: string }[];
+	/** The last ones, oldest first. */
+	readonly steps: readonly RunStepRow[];
+	readonly events: readonly RunEventRow[];
+};
+export type RunStepRow = {
+	readonly atMs: number;
+	readonly requestId: string;
+	readonly model: string;
+	readonly costNanoUsd: string;
+	readonly tokens: number;
+	readonly outcome: string;
+};
+/** `kind`: opened, warned, paused, resumed, raised, stopped, finished. */
+export type RunEventRow = { readonly seq: string; readonly atMs: number; readonly kind: string; readonly detail: Readonly<Record<string, unknown>> };
+
+export type RunListItem = Pick<RunRecord, "number" | "runId" | "teamId" | "state" | "origin" | "hold" | "version"> & {
+	readonly costNanoUsd: string;
+	readonly steps: number;
+	readonly openedAtMs: number;
+};
+
+/** What rides with a flush of the ledger writer. */
+export type RunNote = {
+	readonly number: string;
+	/** `packRunMemory`, base64; absent = only verdicts. */
+	readonly memory?: string;
+	/** Exchanges the memory has seen: the one with the most is the newest. */
+	readonly exchanges: number;
+	/** Warnings that were not told yet. */
+	readonly verdicts: readonly (GuardVerdict | CeilingVerdict)[];
+};
