@@ -1,20 +1,15 @@
-import type { CeilingKind, CeilingVerdict } from "#domain/agents/ceilings.ts";
+import type { CeilingVerdict } from "#domain/agents/ceilings.ts";
 import type { RunRecord, RunState, RunTotals } from "#domain/agents/run.ts";
+import type { RunBudget } from "#domain/agents/run-budgets.ts";
+import type { RunDecision } from "#domain/agents/run-decision.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
+import type { RunSnapshot } from "#domain/agents/run-snapshot.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
-import type { BudgetThreshold, FieldProblem } from "#domain/budget/scope.ts";
+import type { FieldProblem } from "#domain/budget/scope.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { BudgetRule, GrantedItem } from "../authority/port.ts";
 
 /** Runs in PostgreSQL: opened, held and decided in one statement each. ./postgres.ts implements it. */
-
-/** A ceiling that is known before a call, as the budget that keeps it. */
-export type RunBudget = {
-	readonly unit: "nano_usd" | "input_tokens" | "output_tokens" | "steps";
-	/** Decimal string in the unit. */
-	readonly limitAmount: string;
-	readonly thresholds: readonly BudgetThreshold[];
-};
 
 /** What a call says of its run; null where it names none. */
 export type RunClaim = { readonly runId: string; readonly parentRunId: string | null } | null;
@@ -93,52 +88,9 @@ export type RunGovernanceStore = {
 /** Newest first; `before` is the number of the last one seen. */
 export type RunFilter = { readonly teamId?: string; readonly state?: RunState; readonly limit: number; readonly before?: string };
 
-export type RunDecision = {
-	readonly runId: string;
-	/** Absent = of any team. */
-	readonly teamId?: string;
-	readonly by: string;
-	readonly reason: string;
-	/** Absent = whatever stands; else refused with admin.conflict where the run has another version. */
-	readonly knownVersion?: string;
-	readonly decision:
-		| { readonly kind: "resume" }
-		/** Raises and resumes. */
-		| { readonly kind: "approve"; readonly limits: Readonly<Record<string, unknown>> }
-		| { readonly kind: "raise"; readonly limits: Readonly<Record<string, unknown>> }
-		| { readonly kind: "stop" }
-		/** A pause that nobody answered becomes a stop. */
-		| { readonly kind: "expire" }
-		| { readonly kind: "finish" };
-};
-
 export type RunDecisionResult =
 	| { readonly kind: "decided"; readonly run: RunRecord; readonly revision: bigint }
 	| { readonly kind: "refused"; readonly code: ErrorCode; readonly problems: readonly FieldProblem[] };
-
-/** Absolute: what the workflow is told and what people are shown. */
-export type RunSnapshot = {
-	readonly run: RunRecord;
-	readonly rootRunId: string;
-	readonly parentRunId: string | null;
-	readonly openedAtMs: number;
-	readonly totals: RunTotals;
-	/** Of the run itself and of those above it: what is stated, and what the tree below has taken of it. */
-	readonly ceilings: readonly { readonly ofRunId: string; readonly kind: CeilingKind; readonly tool?: string; readonly at: string; readonly taken: string }[];
-	/** The last ones, oldest first. */
-	readonly steps: readonly RunStepRow[];
-	readonly events: readonly RunEventRow[];
-};
-export type RunStepRow = {
-	readonly atMs: number;
-	readonly requestId: string;
-	readonly model: string;
-	readonly costNanoUsd: string;
-	readonly tokens: number;
-	readonly outcome: string;
-};
-/** `kind`: opened, warned, paused, resumed, raised, stopped, finished. */
-export type RunEventRow = { readonly seq: string; readonly atMs: number; readonly kind: string; readonly detail: Readonly<Record<string, unknown>> };
 
 export type RunListItem = Pick<RunRecord, "number" | "runId" | "teamId" | "state" | "origin" | "hold" | "version"> & {
 	readonly costNanoUsd: string;

@@ -1,5 +1,5 @@
 import { defineQuery, defineSignal, defineUpdate } from "@temporalio/workflow";
-import type { RunSnapshot } from "#activities/runs/port.ts";
+import type { RunSnapshot } from "#domain/agents/run-snapshot.ts";
 
 /** The wire contract of a run's workflow. Names here are persisted by Temporal: never renamed, never reused. */
 export const AGENT_RUN_WORKFLOW = "agentRunWorkflow";
