@@ -1,3 +1,4 @@
+import type { RunHold } from "#domain/agents/run-hold.ts";
 import type { Bound, Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
@@ -101,8 +102,12 @@ export type Refusal = {
 	/** By when what an unreachable gateway holds is booked or free again at the latest, ISO 8601; null where none does. */
 	readonly heldUntil: string | null;
 	readonly howToAsk: string;
-	/** Seconds, for 503s. */
+	/** Seconds, for 503s and run.too_many. */
 	readonly retryAfterSeconds: number | null;
+	/** Header or field at fault, for run.* refusals that name one. */
+	readonly field?: string;
+	/** The run that stands still, for run.paused and run.stopped. */
+	readonly run?: { readonly runId: string; readonly version: string; readonly hold: RunHold };
 };
 
 export type SettleInput = {
