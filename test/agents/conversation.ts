@@ -1,7 +1,21 @@
 import type { CorpusEvent } from "./corpus-run.ts";
 
 /** A run's events as an agent sends them: the conversation so far, which every call carries whole. */
-export type ConversationEndpoint = "chat.completions" | "messages" | "responses";
+export const CONVERSATION_ENDPOINTS = ["chat.completions", "messages", "responses"] as const;
+export type ConversationEndpoint = (typeof CONVERSATION_ENDPOINTS)[number];
+
+/** The id of the call that the model makes in its step `step`, from 1. */
+export function callIdOf(step: number): string {
+	return `call_${step}`;
+}
+
+/** A call of a tool as the model writes it: an entry of `tool_calls`, a content block, an item. */
+export function modelCall(endpoint: ConversationEndpoint, { tool, args }: Pick<CorpusEvent, "tool" | "args">, id: string): Readonly<Record<string, unknown>> {
+	const argsText = typeof args === "string" ? args : JSON.stringify(args);
+	if (endpoint === "chat.completions") return { id, type: "function", function: { name: tool, arguments: argsText } };
+	if (endpoint === "messages") return { type: "tool_use", id, name: tool, input: typeof args === "string" ? { input: args } : args };
+	return { type: "function_call", call_id: id, name: tool, arguments: argsText };
+}
 
 export class Conversation {
 	private readonly endpoint: ConversationEndpoint;
@@ -14,20 +28,17 @@ export class Conversation {
 	}
 
 	/** The model's call and what the tool brought back. Chat completions and responses have no field for a failure. */
-	add({ tool, args, observation, isError }: CorpusEvent): void {
+	add(event: CorpusEvent): void {
 		this.steps += 1;
-		const id = `call_${this.steps}`;
-		const content = observation ?? "";
-		const argsText = typeof args === "string" ? args : JSON.stringify(args);
+		const id = callIdOf(this.steps);
+		const call = modelCall(this.endpoint, event, id);
+		const content = event.observation ?? "";
 		if (this.endpoint === "chat.completions") {
-			const call = { id, type: "function", function: { name: tool, arguments: argsText } };
 			this.items.push({ role: "assistant", content: null, tool_calls: [call] }, { role: "tool", tool_call_id: id, content });
 		} else if (this.endpoint === "messages") {
-			const input = typeof args === "string" ? { input: args } : args;
-			const result = { type: "tool_result", tool_use_id: id, content, ...(isError && { is_error: true }) };
-			this.items.push({ role: "assistant", content: [{ type: "tool_use", id, name: tool, input }] }, { role: "user", content: [result] });
+			const result = { type: "tool_result", tool_use_id: id, content, ...(event.isError && { is_error: true }) };
+			this.items.push({ role: "assistant", content: [call] }, { role: "user", content: [result] });
 		} else {
-			const call = { type: "function_call", call_id: id, name: tool, arguments: argsText };
 			this.items.push(call, { type: "function_call_output", call_id: id, output: content });
 		}
 	}
