@@ -21,11 +21,11 @@ beforeAll(async () => {
 afterAll(() => stand.close());
 
 test("10 x 10 x 10 agents on four gateways never spend more than their root may, and all of it", async () => {
-	const limit = 60_000_000n;
+	const limit = 700_000_000n;
 	const tree = await play({ seed: 1, width: 10, depth: 3, callsPerAgent: 3, limits: { costNanoUsd: limit.toString(), depth: 3, width: 10 } });
 	expect(tree.agents).toBeGreaterThan(200);
 	expect(tree.refusals.length).toBeGreaterThan(50);
-	expect(new Set(tree.refusals.map(({ guard }) => guard))).toEqual(new Set(["ceiling.costNanoUsd"]));
+	expect(tree.refusals.filter(({ guard }) => guard !== "ceiling.costNanoUsd" && guard !== "parent")).toEqual([]);
 	expect(tree.cost).toBeLessThanOrEqual(limit);
 	expect(limit - tree.cost).toBeLessThan(LARGEST_BOUND);
 	await expectBooksInOrder();
@@ -35,7 +35,7 @@ test.each([2, 3])("steps of a tree are counted exactly, whoever takes them (seed
 	const tree = await play({ seed, width: 5, depth: 2, callsPerAgent: 6, limits: { steps: 97, costNanoUsd: "900000000000" } });
 	expect(tree.calls).toHaveLength(97);
 	expect(tree.answered).toBe(97);
-	expect(new Set(tree.refusals.map(({ guard, ofRun }) => `${guard} ${ofRun}`))).toEqual(new Set([`ceiling.steps ${tree.rootRunId}`]));
+	expect(tree.refusals.filter(({ guard, ofRun }) => guard !== "parent" && `${guard} ${ofRun}` !== `ceiling.steps ${tree.rootRunId}`)).toEqual([]);
 	await expectBooksInOrder();
 }, 120_000);
 
