@@ -1,3 +1,4 @@
+import { AGENT_FAULTS } from "./agents.ts";
 import { CRASHES } from "./crashes.ts";
 import { DEPLOYMENT_FAULTS } from "./deployments.ts";
 import type { Fault } from "./fault.ts";
@@ -34,6 +35,7 @@ export const FAULTS: readonly Fault[] = [
 	...SLOW_CALLER_FAULTS,
 	...DEPLOYMENT_FAULTS,
 	...PACKAGE_FAULTS,
+	...AGENT_FAULTS,
 ].sort((one, other) => numberOf(one) - numberOf(other));
 
 function numberOf({ id }: Fault): number {
