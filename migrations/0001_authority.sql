@@ -1,7 +1,7 @@
 -- The authority over money: budgets, windows, gateway epochs, leases, claims, keys, prices.
 -- Rules: money-path §1 and §3. Functions that change these rows are in 0002 (authority), 0004 and 0008 (ledger); here stand the change log's
 -- writer and what a gateway reads of a key and its team.
--- Amounts are bigint: nano-USD for unit 'nano_usd', tokens for unit 'tokens'.
+-- Amounts are bigint, in the unit of the budget: nano-USD, tokens or, for runs alone, input tokens, output tokens or steps.
 
 CREATE SCHEMA IF NOT EXISTS tollgate;
 
@@ -10,8 +10,8 @@ CREATE SCHEMA IF NOT EXISTS tollgate;
 CREATE TABLE tollgate.change (
   revision   bigint PRIMARY KEY,
   at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'increase' | 'price' | 'policy' | 'admin_key' | 'flush'
-  subject    text NOT NULL,          -- key id, team id, budget id, increase id (or its budget's), provider/model
+  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'increase' | 'price' | 'policy' | 'admin_key' | 'flush' | 'run'
+  subject    text NOT NULL,          -- key id, team id, budget id, increase id (or its budget's), provider/model, id of a tree's root run
   admin_name text NOT NULL,
   detail     jsonb NOT NULL DEFAULT '{}'
 );
@@ -76,13 +76,13 @@ CREATE TABLE tollgate.admin_key (
   revoked_at  timestamptz
 );
 
--- A budget selects calls by attributed values: a whole team, the organisation, or one dimension inside a team.
+-- A budget selects calls by attributed values: a whole team, the organisation, or one dimension inside a team; or by the run they belong to.
 CREATE TABLE tollgate.budget (
   id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   team_id         text REFERENCES tollgate.team (id),   -- null = organisation
-  dimension       text NOT NULL CHECK (dimension IN ('organization', 'team', 'feature', 'user', 'model', 'provider', 'key', 'environment')),
-  dimension_value text NOT NULL DEFAULT '',             -- '' for organization and team
-  unit            text NOT NULL DEFAULT 'nano_usd' CHECK (unit IN ('nano_usd', 'tokens')),
+  dimension       text NOT NULL CHECK (dimension IN ('organization', 'team', 'feature', 'user', 'model', 'provider', 'key', 'environment', 'run')),
+  dimension_value text NOT NULL DEFAULT '',             -- '' for organization and team; the number of a run (0020)
+  unit            text NOT NULL DEFAULT 'nano_usd' CHECK (unit IN ('nano_usd', 'tokens', 'input_tokens', 'output_tokens', 'steps')),
   window_kind     text NOT NULL CHECK (window_kind IN ('hour', 'day', 'week', 'month', 'quarter', 'lifetime')),
   time_zone       text NOT NULL DEFAULT 'UTC',
   limit_amount    bigint NOT NULL CHECK (limit_amount BETWEEN 0 AND 1000000000000000000),
@@ -94,12 +94,16 @@ CREATE TABLE tollgate.budget (
   revision        bigint NOT NULL DEFAULT 0,            -- policy revision that wrote it last: the fence
   created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   deleted_at      timestamptz,
-  CHECK ((dimension = 'organization') = (team_id IS NULL))
+  CHECK ((dimension = 'organization') = (team_id IS NULL)),
+  CHECK (unit IN ('nano_usd', 'tokens') OR dimension = 'run'),
+  CHECK (dimension <> 'run' OR window_kind = 'lifetime')
 );
 CREATE UNIQUE INDEX budget_selector ON tollgate.budget (coalesce(team_id, ''), dimension, dimension_value, unit, window_kind) WHERE deleted_at IS NULL;
-CREATE INDEX budget_team ON tollgate.budget (team_id) WHERE deleted_at IS NULL;
+CREATE INDEX budget_team ON tollgate.budget (team_id) WHERE deleted_at IS NULL AND dimension <> 'run';
 -- By account: a team, or the organisation. What a team's workflow reads does not grow with the other teams.
-CREATE INDEX budget_account ON tollgate.budget ((coalesce(team_id, '@organization')));
+CREATE INDEX budget_account ON tollgate.budget ((coalesce(team_id, '@organization'))) WHERE dimension <> 'run';
+-- What people declare. A run states its own ceilings, and there may be a hundred thousand of them: no part of what a team is governed by.
+CREATE VIEW tollgate.declared_budget AS SELECT * FROM tollgate.budget WHERE dimension <> 'run';
 
 -- `granted` = posted + pending; changed only by grant and return (and by the opening balance of a new budget).
 CREATE TABLE tollgate.budget_window (
@@ -243,7 +247,7 @@ LANGUAGE sql STABLE AS $$
         'degrade', CASE WHEN b.mode = 'enforce' THEN (
           SELECT jsonb_agg(jsonb_build_object('at', t.line->'at', 'degradeTo', t.line->'degradeTo') ORDER BY t.place)
           FROM jsonb_array_elements(b.thresholds) WITH ORDINALITY AS t (line, place) WHERE t.line->>'action' = 'degrade') END) ORDER BY b.id)
-      FROM tollgate.budget b WHERE b.deleted_at IS NULL AND (b.team_id = t.id OR b.team_id IS NULL)), '[]'))
+      FROM tollgate.declared_budget b WHERE b.deleted_at IS NULL AND (b.team_id = t.id OR b.team_id IS NULL)), '[]'))
   FROM tollgate.team t WHERE t.id = p_team
 $$;
 

@@ -38,7 +38,7 @@ CREATE TABLE tollgate.attempt (
   prices_as_of        timestamptz NOT NULL,      -- when that version was read, on PostgreSQL's clock: which of its dated prices held
   input_tokens        bigint, cached_input_tokens bigint, cache_write_5m_tokens bigint, cache_write_1h_tokens bigint,
   output_tokens       bigint, reasoning_tokens bigint,
-  tool_calls          jsonb,
+  tool_calls          jsonb,                     -- hosted by the provider and billed by the call
   clamped_output_tokens bigint,
   provider_request_id text,
   http_status         integer,
@@ -47,6 +47,11 @@ CREATE TABLE tollgate.attempt (
   answer_id           text,                      -- of an answer that the provider keeps: only this team may continue it, all teams share the provider account
   asked_model         text,                      -- the alias the caller named, where a line made another serve it
   degraded_by         jsonb,                     -- that line: budgetId, place, windowId, windowSeq, lineAmount, granted, idle, need
+  reserved_output_tokens bigint,                 -- of the reserved tokens; null = not known
+  cost_output_tokens  bigint,                    -- of the cost in tokens
+  run_ids             bigint[],                  -- numbers of its agent run (0020) and of those above it, root first; null = none
+  run_tool_calls      jsonb,                     -- calls of tools in the answer, by tool; of a run alone, as the next
+  output_bytes        bigint,                    -- of the answer's body
   PRIMARY KEY (attempt_id, at),
   CHECK ((asked_model IS NULL) = (degraded_by IS NULL)),
   CHECK (reserved_nano_usd >= 0 AND reserved_tokens >= 0 AND cost_tokens >= 0 AND overrun_nano_usd >= 0),
@@ -56,6 +61,20 @@ CREATE TABLE tollgate.attempt_default PARTITION OF tollgate.attempt DEFAULT;
 CREATE INDEX attempt_team_at ON tollgate.attempt (team_id, at);
 CREATE INDEX attempt_request ON tollgate.attempt (request_id);
 CREATE INDEX attempt_answer ON tollgate.attempt (answer_id) WHERE answer_id IS NOT NULL;
+
+-- An amount in the unit of a budget, of the amounts that a call has in each. Input tokens are all but the output tokens; where those are not known
+-- there are none. Whatever counts attempts against windows asks here.
+CREATE FUNCTION tollgate.amount_in(p_unit text, p_nano_usd bigint, p_tokens bigint, p_output_tokens bigint, p_steps bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE p_unit WHEN 'nano_usd' THEN p_nano_usd WHEN 'tokens' THEN p_tokens WHEN 'input_tokens' THEN p_tokens - coalesce(p_output_tokens, 0)
+    WHEN 'output_tokens' THEN coalesce(p_output_tokens, 0) WHEN 'steps' THEN p_steps END
+$$;
+
+-- What an attempt cost. It is one step of its run, unless it only counted tokens. One expression, so that the planner takes it in where it is used.
+CREATE FUNCTION tollgate.cost_in(p_unit text, a tollgate.attempt) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT tollgate.amount_in(p_unit, a.cost_nano_usd, a.cost_tokens, a.cost_output_tokens, CASE a.endpoint WHEN 'count_tokens' THEN 0 ELSE 1 END::bigint)
+$$;
 
 CREATE TABLE tollgate.entry (
   entry_key      text NOT NULL,                  -- attempt id for a charge; attempt id + '/adjust/n'; 'lump/gateway/epoch/team'

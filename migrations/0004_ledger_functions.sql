@@ -28,7 +28,8 @@ LANGUAGE sql STABLE AS $$
     a.outcome, a.reason, a.reserved_nano_usd, a.reserved_tokens, a.cost_nano_usd, a.cost_tokens, a.overrun_nano_usd,
     a.price_version, (extract(epoch FROM a.prices_as_of) * 1000000)::bigint, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
     a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
-    (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id, a.asked_model, a.degraded_by
+    (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id, a.asked_model, a.degraded_by,
+    a.reserved_output_tokens, a.cost_output_tokens, a.run_ids, a.run_tool_calls, a.output_bytes
   )::text
 $$;
 
@@ -166,8 +167,12 @@ END $$;
 -- Flushes one chunk: attempts, entries, lease counters, hash chain, refusals, quarantine; renews the lease; carries the news.
 -- Counters move by the rows this statement really inserted, so a repeated, regrouped or overlapping chunk changes nothing.
 -- p_rows: JSON array of objects named as tollgate.attempt (reserved_at_ms for reserved_at), plus item_ids (0010) and charges: [[windowId, amount, overrun], …]
--- with amounts in the unit of the window. p_quarantined: [{attempt_id, problem, row}]. Never touches budget_window rows.
-CREATE FUNCTION tollgate.settle_chunk(p_gateway text, p_epoch bigint, p_rows json, p_refusals json, p_quarantined json) RETURNS jsonb
+-- with amounts in the unit of the window. p_quarantined: [{attempt_id, problem, row}]. p_runs: RunNote of activities/runs/port.ts, beside the money:
+-- what is wrong there is told ('notesProblem') and changes nothing else. 'runs' of the reply says what all gateways took of the runs of the chunk
+-- and of those above them (tally_runs, 0020). Never touches rows of budget_window or run.
+CREATE FUNCTION tollgate.settle_chunk(
+  p_gateway text, p_epoch bigint, p_rows json, p_refusals json, p_quarantined json, p_runs json DEFAULT '[]'
+) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
@@ -179,6 +184,9 @@ DECLARE
   v_amounts bigint[];
   v_overruns bigint[];
   v_moved bigint[];
+  v_steps text[];                                        -- attempts of runs among the inserted
+  v_runs bigint[];
+  v_notes_problem text;
   v_epoch tollgate.gateway_epoch;
 BEGIN
   IF json_array_length(p_rows) > 0 THEN
@@ -192,7 +200,8 @@ BEGIN
         cost_tokens bigint, overrun_nano_usd bigint, price_version bigint, prices_as_of_ms bigint, input_tokens bigint, cached_input_tokens bigint,
         cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, output_tokens bigint, reasoning_tokens bigint, tool_calls jsonb,
         clamped_output_tokens bigint, provider_request_id text, http_status integer, duration_ms double precision, window_ids bigint[], answer_id text, asked_model text,
-        degraded_by jsonb, item_ids text[], charges json)
+        degraded_by jsonb, reserved_output_tokens bigint, cost_output_tokens bigint, run_ids bigint[], run_tool_calls jsonb, output_bytes bigint,
+        item_ids text[], charges json)
     ), keys AS (
       INSERT INTO tollgate.entry_key (entry_key) SELECT attempt_id FROM given ON CONFLICT DO NOTHING RETURNING entry_key
     ), fresh AS MATERIALIZED (
@@ -201,11 +210,13 @@ BEGIN
       INSERT INTO tollgate.attempt (attempt_id, at, reserved_at, request_id, gateway_id, epoch, team_id, key_id, feature, user_id, environment,
         asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers, answered_model, service_tier, outcome, reason, reserved_nano_usd,
         reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, prices_as_of, input_tokens, cached_input_tokens, cache_write_5m_tokens,
-        cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id, asked_model, degraded_by)
+        cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id, asked_model, degraded_by,
+        reserved_output_tokens, cost_output_tokens, run_ids, run_tool_calls, output_bytes)
       SELECT attempt_id, v_now, to_timestamp(reserved_at_ms / 1000.0), request_id, p_gateway, p_epoch, team_id, key_id, feature, user_id, environment,
         asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers, answered_model, service_tier, outcome, reason, reserved_nano_usd,
         reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, to_timestamp(prices_as_of_ms / 1000.0), input_tokens, cached_input_tokens, cache_write_5m_tokens,
-        cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id, asked_model, degraded_by
+        cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id, asked_model, degraded_by,
+        reserved_output_tokens, cost_output_tokens, run_ids, run_tool_calls, output_bytes
       FROM fresh
     ), entries AS (
       INSERT INTO tollgate.entry (entry_key, at, kind, attempt_id, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version)
@@ -221,8 +232,10 @@ BEGIN
       FROM fresh CROSS JOIN LATERAL json_array_elements(fresh.charges) AS c GROUP BY 1
     )
     SELECT (SELECT count(*) FROM fresh), (SELECT array_agg(window_id ORDER BY window_id) FROM moves),
-      (SELECT array_agg(amount ORDER BY window_id) FROM moves), (SELECT array_agg(overrun ORDER BY window_id) FROM moves)
-    INTO v_inserted, v_windows, v_amounts, v_overruns;
+      (SELECT array_agg(amount ORDER BY window_id) FROM moves), (SELECT array_agg(overrun ORDER BY window_id) FROM moves),
+      (SELECT array_agg(attempt_id) FROM fresh WHERE run_ids IS NOT NULL),
+      (SELECT array_agg(DISTINCT number) FROM given CROSS JOIN LATERAL unnest(given.run_ids) AS number)
+    INTO v_inserted, v_windows, v_amounts, v_overruns, v_steps, v_runs;
 
     IF 0 > ANY (v_amounts) THEN RAISE EXCEPTION 'a charge is negative' USING ERRCODE = 'numeric_value_out_of_range'; END IF;
     IF v_inserted > 0 THEN
@@ -233,6 +246,7 @@ BEGIN
       END IF;
       v_hash := tollgate.seal_chunk(p_gateway, p_epoch, v_seq, v_now);
       IF v_windows IS NOT NULL THEN PERFORM tollgate.post_to_leases(p_gateway, p_epoch, v_windows, v_amounts, v_overruns); END IF;
+      IF v_steps IS NOT NULL THEN PERFORM tollgate.count_steps(p_gateway, p_epoch, v_now, v_steps); END IF;
     END IF;
   END IF;
 
@@ -241,6 +255,14 @@ BEGIN
     INSERT INTO tollgate.quarantine (attempt_id, gateway_id, epoch, problem, row)
     SELECT attempt_id, p_gateway, p_epoch, problem, row FROM json_to_recordset(p_quarantined) AS r (attempt_id text, problem text, row jsonb)
     ON CONFLICT (attempt_id) DO NOTHING;
+  END IF;
+
+  IF json_array_length(p_runs) > 0 THEN
+    BEGIN
+      v_runs := v_runs || tollgate.note_runs(p_gateway, p_epoch, p_runs);
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
+      v_notes_problem := SQLERRM;
+    END;
   END IF;
 
   -- Whoever holds this row is renewing it too, and may be waiting for a lease row of ours: never wait here.
@@ -254,7 +276,8 @@ BEGIN
     'fenced', v_epoch.epoch IS NULL OR v_epoch.fenced_at IS NOT NULL OR v_epoch.closed_at IS NOT NULL,
     'revision', (SELECT max(revision) FROM tollgate.change)::text,
     'flushRequest', coalesce((SELECT max(revision) FROM tollgate.change WHERE kind = 'flush'), 0)::text,
-    'claims', tollgate.open_claims(p_gateway, p_epoch));
+    'claims', tollgate.open_claims(p_gateway, p_epoch),
+    'notesProblem', v_notes_problem, 'runs', CASE WHEN v_runs IS NULL THEN '[]' ELSE tollgate.tally_runs(p_gateway, p_epoch, v_runs) END);
 END $$;
 
 -- Anchors the head of a chain, so that a cut tail is found. Returns null for an empty chain.

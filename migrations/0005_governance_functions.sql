@@ -39,9 +39,9 @@ CREATE INDEX refusal_observed ON tollgate.refusal (window_id) WHERE is_observed;
 -- What attempts in the database that match the selector of a window's budget, and were not reserved in it, have booked.
 CREATE FUNCTION tollgate.booked_in_attempts(p_window_id bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
-  SELECT coalesce(sum(CASE b.unit WHEN 'tokens' THEN a.cost_tokens ELSE a.cost_nano_usd END), 0)::bigint
+  SELECT coalesce(sum(tollgate.cost_in(b.unit, a)), 0)::bigint
   FROM tollgate.budget_window w
-  JOIN tollgate.budget b ON b.id = w.budget_id
+  JOIN tollgate.declared_budget b ON b.id = w.budget_id
   JOIN tollgate.attempt a ON a.at >= w.starts_at AND a.at < w.ends_at
     AND (b.team_id IS NULL OR a.team_id = b.team_id)
     AND CASE b.dimension
@@ -92,7 +92,7 @@ LANGUAGE sql AS $$
   SELECT count(*) FILTER (WHERE moved > 0) FROM (
     SELECT tollgate.refresh_opening_balance(w.id) AS moved
     FROM (
-      SELECT w.id FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
+      SELECT w.id FROM tollgate.budget_window w JOIN tollgate.declared_budget b ON b.id = w.budget_id
       WHERE b.deleted_at IS NULL AND b.created_at > clock_timestamp() - p_young AND w.ends_at > clock_timestamp() - p_young
         AND tollgate.booked_outside(w.id) > coalesce((SELECT l.posted FROM tollgate.lease l WHERE l.gateway_id = 'opening' AND l.epoch = 0 AND l.window_id = w.id), 0)
       ORDER BY w.id
@@ -154,7 +154,7 @@ DECLARE
   v_revision bigint;
   v_window bigint;
 BEGIN
-  SELECT id, revision INTO v_id, v_revision FROM tollgate.budget
+  SELECT id, revision INTO v_id, v_revision FROM tollgate.declared_budget
   WHERE coalesce(team_id, '') = coalesce(v_team, '') AND dimension = p_budget->>'dimension' AND dimension_value = p_budget->>'dimensionValue'
     AND unit = p_budget->>'unit' AND window_kind = p_budget->>'windowKind' AND deleted_at IS NULL
   FOR NO KEY UPDATE;
@@ -164,7 +164,7 @@ BEGIN
     PERFORM tollgate.record_change('budget', v_id::text, p_admin, p_budget || jsonb_build_object('teamId', p_team, 'policyRevision', p_revision));
     RETURN v_id;
   END IF;
-  UPDATE tollgate.budget SET time_zone = p_budget->>'timeZone', week_start = (p_budget->>'weekStart')::smallint,
+  UPDATE tollgate.declared_budget SET time_zone = p_budget->>'timeZone', week_start = (p_budget->>'weekStart')::smallint,
     fiscal_year_start = (p_budget->>'fiscalYearStart')::smallint, limit_amount = (p_budget->>'limitAmount')::bigint,
     mode = p_budget->>'mode', thresholds = p_budget->'thresholds', revision = p_revision
   WHERE id = v_id;
@@ -183,7 +183,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   v_id bigint;
 BEGIN
-  UPDATE tollgate.budget SET deleted_at = clock_timestamp(), revision = p_revision
+  UPDATE tollgate.declared_budget SET deleted_at = clock_timestamp(), revision = p_revision
   WHERE coalesce(team_id, '') = coalesce(nullif(p_team, '@organization'), '') AND dimension = p_selector->>'dimension' AND dimension_value = p_selector->>'dimensionValue'
     AND unit = p_selector->>'unit' AND window_kind = p_selector->>'windowKind' AND deleted_at IS NULL AND revision < p_revision
   RETURNING id INTO v_id;
@@ -215,10 +215,10 @@ BEGIN
     freeze_seq = freeze_seq + CASE WHEN (is_frozen, freeze_reason) IS DISTINCT FROM (p_is_frozen, v_reason) THEN 1 ELSE 0 END,
     revision = coalesce(p_revision, revision), written_revision = coalesce(p_revision, written_revision), updated_at = clock_timestamp() WHERE team_id = p_team;
   IF v_row.is_frozen = p_is_frozen THEN RETURN coalesce(p_revision, v_row.revision); END IF;
-  PERFORM 1 FROM tollgate.budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
-  UPDATE tollgate.budget SET is_frozen = p_is_frozen WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL;
+  PERFORM 1 FROM tollgate.declared_budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+  UPDATE tollgate.declared_budget SET is_frozen = p_is_frozen WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL;
   FOR v_id IN
-    SELECT w.id FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
+    SELECT w.id FROM tollgate.budget_window w JOIN tollgate.declared_budget b ON b.id = w.budget_id
     WHERE coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL AND w.ends_at > clock_timestamp() ORDER BY w.id
   LOOP
     PERFORM tollgate.apply_limits(v_id);
@@ -249,8 +249,8 @@ BEGIN
   SELECT revision, written_revision INTO v_held, v_written FROM tollgate.team_governance WHERE team_id = p_team FOR NO KEY UPDATE;
   IF p_revision = v_written THEN RETURN p_revision; END IF;
   IF v_held >= p_revision THEN RETURN v_held; END IF;
-  PERFORM 1 FROM tollgate.budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
-  PERFORM 1 FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
+  PERFORM 1 FROM tollgate.declared_budget WHERE coalesce(team_id, '@organization') = p_team AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+  PERFORM 1 FROM tollgate.budget_window w JOIN tollgate.declared_budget b ON b.id = w.budget_id
   WHERE coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL AND w.ends_at > clock_timestamp() ORDER BY w.id FOR NO KEY UPDATE OF w;
   PERFORM tollgate.remove_budget(p_team, p_revision, p_admin, selector) FROM jsonb_array_elements(p_remove) selector;
   PERFORM tollgate.write_budget(p_team, p_revision, p_admin, budget) FROM jsonb_array_elements(p_set) budget;
@@ -269,7 +269,7 @@ LANGUAGE sql STABLE AS $$
     w.id, CASE WHEN isfinite(w.starts_at) THEN floor(extract(epoch FROM w.starts_at) * 1000)::float8 ELSE 0 END,
     CASE WHEN isfinite(w.ends_at) THEN floor(extract(epoch FROM w.ends_at) * 1000)::float8 END,
     w.limit_amount, w.stop_amount, w.approved_amount, w.is_observed, w.granted, coalesce(l.posted, 0)::bigint, coalesce(l.pending, 0)::bigint, coalesce(l.overrun, 0)::bigint, l.leases, coalesce(l.version, 0)::bigint
-  FROM tollgate.budget b
+  FROM tollgate.declared_budget b
   LEFT JOIN tollgate.totals_told t ON t.team_id = coalesce(b.team_id, '@organization')
   -- A subquery of its own (OFFSET 0), so that each budget's last windows are found by the index: years of ended ones are never read.
   CROSS JOIN LATERAL (
@@ -291,12 +291,12 @@ $$;
 CREATE FUNCTION tollgate.moved_teams(p_horizon xid8, p_grace interval) RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
   SELECT coalesce(b.team_id, '@organization') FROM (
-    SELECT w.budget_id FROM tollgate.budget_window w JOIN tollgate.lease l ON l.window_id = w.id
+    SELECT w.budget_id FROM tollgate.declared_budget d JOIN tollgate.budget_window w ON w.budget_id = d.id JOIN tollgate.lease l ON l.window_id = w.id
     WHERE w.ends_at > statement_timestamp() - p_grace AND age(l.xmin) <= age(p_horizon::xid)
     UNION
-    SELECT w.budget_id FROM tollgate.budget_window w WHERE w.ends_at > statement_timestamp() - p_grace AND age(w.xmin) <= age(p_horizon::xid)
+    SELECT w.budget_id FROM tollgate.declared_budget d JOIN tollgate.budget_window w ON w.budget_id = d.id WHERE w.ends_at > statement_timestamp() - p_grace AND age(w.xmin) <= age(p_horizon::xid)
     UNION
-    SELECT x.id FROM tollgate.budget x WHERE age(x.xmin) <= age(p_horizon::xid)
+    SELECT x.id FROM tollgate.budget x WHERE x.dimension <> 'run' AND age(x.xmin) <= age(p_horizon::xid)
   ) moved JOIN tollgate.budget b ON b.id = moved.budget_id
   UNION
   SELECT g.team_id FROM tollgate.team_governance g WHERE age(g.xmin) <= age(p_horizon::xid)

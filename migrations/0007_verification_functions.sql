@@ -46,17 +46,22 @@ BEGIN
 END $$;
 
 -- Brings an unresolved, estimated or quarantined attempt to what it really cost (0 releases it) and marks it resolved.
--- p_cost_tokens null leaves budgets in tokens alone. Repeating it changes nothing. Returns the entry key, null when there is nothing to do.
-CREATE FUNCTION tollgate.adjust_attempt(p_attempt text, p_cost_nano_usd bigint, p_cost_tokens bigint, p_reason text, p_admin text) RETURNS text
+-- p_cost_tokens null leaves budgets in tokens alone; of p_cost_output_tokens null as many are taken for output as were, at most all. It stays one step.
+-- Repeating it changes nothing. Returns the entry key, null when there is nothing to do.
+CREATE FUNCTION tollgate.adjust_attempt(
+  p_attempt text, p_cost_nano_usd bigint, p_cost_tokens bigint, p_reason text, p_admin text, p_cost_output_tokens bigint DEFAULT NULL
+) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_attempt tollgate.attempt;
   v_charged bigint;
   v_tokens bigint;
+  v_output bigint;
   v_earlier bigint;
   v_delta bigint;
   v_delta_tokens bigint;
+  v_delta_output bigint;
   v_windows bigint[];
   v_amounts bigint[];
   v_overruns jsonb;
@@ -67,23 +72,26 @@ BEGIN
   v_now := clock_timestamp();
   SELECT * INTO v_attempt FROM tollgate.attempt WHERE attempt_id = p_attempt ORDER BY at LIMIT 1;
   IF NOT FOUND OR v_attempt.outcome = 'settled' THEN RETURN NULL; END IF;
-  SELECT sum(amount_nano_usd), count(*) FILTER (WHERE kind = 'adjustment'), sum(coalesce((detail ->> 'tokens')::bigint, 0)) + v_attempt.cost_tokens
-  INTO v_charged, v_earlier, v_tokens FROM tollgate.entry WHERE attempt_id = p_attempt;
+  SELECT sum(amount_nano_usd), count(*) FILTER (WHERE kind = 'adjustment'), sum(coalesce((detail ->> 'tokens')::bigint, 0)) + v_attempt.cost_tokens,
+    sum(coalesce((detail ->> 'outputTokens')::bigint, 0)) + coalesce(v_attempt.cost_output_tokens, 0)
+  INTO v_charged, v_earlier, v_tokens, v_output FROM tollgate.entry WHERE attempt_id = p_attempt;
   v_delta := p_cost_nano_usd - v_charged;
   v_delta_tokens := coalesce(p_cost_tokens - v_tokens, 0);
-  IF v_earlier > 0 AND v_delta = 0 AND v_delta_tokens = 0 THEN RETURN NULL; END IF;
+  v_delta_output := CASE WHEN p_cost_tokens IS NULL THEN 0 ELSE least(coalesce(p_cost_output_tokens, v_output), p_cost_tokens) - v_output END;
+  IF v_earlier > 0 AND v_delta = 0 AND v_delta_tokens = 0 AND v_delta_output = 0 THEN RETURN NULL; END IF;
 
-  SELECT array_agg(w.id ORDER BY w.id), array_agg(CASE b.unit WHEN 'tokens' THEN v_delta_tokens ELSE v_delta END ORDER BY w.id)
+  SELECT array_agg(w.id ORDER BY w.id), array_agg(tollgate.amount_in(b.unit, v_delta, v_delta_tokens, v_delta_output, 0) ORDER BY w.id)
   INTO v_windows, v_amounts
   FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE w.id = ANY (v_attempt.window_ids);
   v_overruns := tollgate.adjust_windows(coalesce(v_windows, '{}'), coalesce(v_amounts, '{}'));
+  PERFORM tollgate.correct_parts(v_attempt.run_ids, v_delta, v_delta_tokens, v_delta_output);
 
   v_seq := tollgate.next_chunk_seq('verify', 1);
   v_key := p_attempt || '/adjust/' || (v_earlier + 1);
   INSERT INTO tollgate.entry_key (entry_key) VALUES (v_key);
   INSERT INTO tollgate.entry (entry_key, at, kind, attempt_id, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version, detail)
   VALUES (v_key, v_now, 'adjustment', p_attempt, 'verify', 1, v_seq, 'team/' || v_attempt.team_id, 'provider/' || v_attempt.provider, v_delta, v_attempt.price_version,
-          jsonb_build_object('resolves', p_attempt, 'reason', p_reason, 'admin', p_admin, 'tokens', v_delta_tokens::text,
+          jsonb_build_object('resolves', p_attempt, 'reason', p_reason, 'admin', p_admin, 'tokens', v_delta_tokens::text, 'outputTokens', v_delta_output::text,
             'windows', coalesce((SELECT jsonb_object_agg(u.id::text, u.amount::text) FROM unnest(v_windows, v_amounts) AS u (id, amount) WHERE u.amount <> 0), '{}'), 'overruns', v_overruns));
   PERFORM tollgate.seal_chunk('verify', 1, v_seq, v_now);
   PERFORM tollgate.anchor_chain('verify', 1);
@@ -91,7 +99,7 @@ BEGIN
 END $$;
 
 -- Brings a lump down to what is known to have been spent of it, at most what it still holds, and marks it resolved.
--- The epoch is over, so its own lease rows give the money back. Budgets in tokens follow only when nothing was spent.
+-- The epoch is over, so its own lease rows give the money back. Budgets in another unit follow only when nothing was spent.
 -- Returns the entry key, null when there is no such lump or nothing left to do.
 CREATE FUNCTION tollgate.reduce_lump(p_lump text, p_spent_nano_usd bigint, p_reason text, p_admin text) RETURNS text
 LANGUAGE plpgsql AS $$

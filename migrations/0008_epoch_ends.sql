@@ -70,7 +70,8 @@ LANGUAGE sql STABLE AS $$ SELECT tollgate.silent_ms(p_last_seen_at) >= p_longest
 -- Ends an epoch that nobody can account for: everything left on its leases is posted, as one `lump` entry per team
 -- ('lump/<gateway>/<epoch>/<team>'; '/again/<chunk>' should money have been granted to it afterwards), detail.windows
 -- holding what was posted where. The entry's amount is the most its calls can have cost: every call of the team is held
--- in its team-wide budgets, else in at least one of the others. The organisation's lump ('…/@organization', which no team can be called) covers what
+-- in its team-wide budgets, else in at least one of the others; of a team that may spend without one, or that has none in money, also in
+-- those of its run. The organisation's lump ('…/@organization', which no team can be called) covers what
 -- its own leases held beyond the teams'. With p_silent_ms nothing happens unless the gateway was silent for so long
 -- while PostgreSQL was up to hear it.
 CREATE FUNCTION tollgate.lump_epoch(p_gateway text, p_epoch bigint, p_reason text, p_silent_ms bigint DEFAULT NULL) RETURNS jsonb
@@ -101,10 +102,12 @@ BEGIN
       JOIN tollgate.budget b ON b.id = w.budget_id
       WHERE l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.granted - l.returned - l.posted > 0
     ), per_budget AS (
-      SELECT team_id, dimension IN ('team', 'organization') AS is_wide, sum(rest) AS rest
+      SELECT team_id, dimension IN ('team', 'organization') AS is_wide, dimension = 'run' AS is_of_run, sum(rest) AS rest
       FROM pending WHERE unit = 'nano_usd' GROUP BY team_id, budget_id, dimension
     ), bounds AS (
-      SELECT team_id, CASE WHEN bool_or(is_wide) THEN max(rest) ELSE sum(rest) END::bigint AS bound FROM per_budget GROUP BY team_id
+      SELECT p.team_id, CASE WHEN bool_or(p.is_wide) THEN max(p.rest) FILTER (WHERE NOT p.is_of_run)
+        WHEN bool_and(p.is_of_run) OR bool_or(t.is_unlimited) THEN sum(p.rest) ELSE sum(p.rest) FILTER (WHERE NOT p.is_of_run) END::bigint AS bound
+      FROM per_budget p LEFT JOIN tollgate.team t ON t.id = p.team_id GROUP BY p.team_id
     )
     SELECT p.team_id, coalesce(min(b.bound), 0) AS bound, jsonb_object_agg(p.window_id::text, p.rest::text) AS windows
     FROM pending p LEFT JOIN bounds b ON b.team_id IS NOT DISTINCT FROM p.team_id

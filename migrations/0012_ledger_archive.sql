@@ -28,6 +28,21 @@ CREATE TABLE tollgate.archived_booking (
   PRIMARY KEY (month, gateway_id, epoch, window_id)
 );
 
+-- What the archived attempts took of each run (0020): the parts go on counting it.
+CREATE TABLE tollgate.archived_part (
+  month         date NOT NULL REFERENCES tollgate.archived_month (month),
+  run_number    bigint NOT NULL,
+  gateway_id    text NOT NULL,
+  epoch         bigint NOT NULL,
+  steps         bigint NOT NULL,
+  cost_nano_usd numeric NOT NULL,
+  input_tokens  numeric NOT NULL,
+  output_tokens numeric NOT NULL,
+  output_bytes  numeric NOT NULL,
+  tool_calls    jsonb NOT NULL,
+  PRIMARY KEY (month, run_number, gateway_id, epoch)
+);
+
 -- What the archived calls cost, by day (UTC) and by every dimension that spend is asked by: its totals leave nothing out.
 CREATE TABLE tollgate.archived_spend (
   month           date NOT NULL REFERENCES tollgate.archived_month (month),
@@ -52,10 +67,10 @@ CREATE INDEX archived_spend_day ON tollgate.archived_spend (day);
 -- inside a day has the whole of that day: a new budget rather starts with too much than with too little.
 CREATE FUNCTION tollgate.booked_in_archive(p_window_id bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
-  SELECT greatest(0, coalesce(sum(CASE b.unit WHEN 'tokens' THEN s.cost_tokens ELSE s.amount_nano_usd END), 0)
+  SELECT greatest(0, coalesce(sum(tollgate.amount_in(b.unit, s.amount_nano_usd::bigint, s.cost_tokens::bigint, NULL, NULL)), 0)
     - (SELECT coalesce(sum(k.amount), 0) FROM tollgate.archived_booking k WHERE k.window_id = p_window_id))::bigint
   FROM tollgate.budget_window w
-  JOIN tollgate.budget b ON b.id = w.budget_id
+  JOIN tollgate.declared_budget b ON b.id = w.budget_id
   JOIN tollgate.archived_spend s ON s.day >= (w.starts_at AT TIME ZONE 'UTC')::date AND s.day::timestamp AT TIME ZONE 'UTC' < w.ends_at
     AND (b.team_id IS NULL OR s.debit_account = 'team/' || b.team_id)
     AND CASE b.dimension
@@ -118,7 +133,7 @@ BEGIN
   INSERT INTO tollgate.archived_month (month, chunks, entries, digest, file, file_hash, archived_by)
   VALUES (p_month, p_chunks, p_entries, p_digest, p_file, p_file_hash, p_admin);
   INSERT INTO tollgate.archived_booking (month, gateway_id, epoch, window_id, amount, rows)
-  SELECT p_month, e.gateway_id, e.epoch, w.id, sum(CASE b.unit WHEN 'tokens' THEN a.cost_tokens ELSE a.cost_nano_usd END), count(*)
+  SELECT p_month, e.gateway_id, e.epoch, w.id, sum(tollgate.cost_in(b.unit, a)), count(*)
   FROM archived_chunk x
   JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
   JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
@@ -126,6 +141,14 @@ BEGIN
   JOIN tollgate.budget_window w ON w.id = u.window_id
   JOIN tollgate.budget b ON b.id = w.budget_id
   GROUP BY e.gateway_id, e.epoch, w.id;
+  INSERT INTO tollgate.archived_part (month, run_number, gateway_id, epoch, steps, cost_nano_usd, input_tokens, output_tokens, output_bytes, tool_calls)
+  SELECT p_month, r.number, e.gateway_id, e.epoch, sum(tollgate.cost_in('steps', a)), sum(tollgate.cost_in('nano_usd', a)), sum(tollgate.cost_in('input_tokens', a)),
+         sum(tollgate.cost_in('output_tokens', a)), sum(coalesce(a.output_bytes, 0)), tollgate.sum_of_counts(a.run_tool_calls)
+  FROM archived_chunk x
+  JOIN tollgate.entry e ON (e.gateway_id, e.epoch, e.chunk_seq) = (x.gateway_id, x.epoch, x.chunk_seq)
+  JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at
+  CROSS JOIN LATERAL unnest(a.run_ids) AS r (number)
+  GROUP BY r.number, e.gateway_id, e.epoch;
   INSERT INTO tollgate.archived_spend (month, day, debit_account, credit_account, model, asked_model, feature, user_id, key_id, environment, calls, input_tokens, output_tokens, amount_nano_usd, cost_tokens)
   SELECT p_month, (e.at AT TIME ZONE 'UTC')::date, e.debit_account, e.credit_account, a.model, a.asked_model, a.feature, a.user_id, a.key_id, a.environment,
          count(*), coalesce(sum(a.input_tokens), 0), coalesce(sum(a.output_tokens), 0), sum(e.amount_nano_usd), sum(a.cost_tokens)

@@ -54,7 +54,7 @@ BEGIN
   INSERT INTO tollgate.team_governance (team_id) VALUES (p_team) ON CONFLICT DO NOTHING;
   SELECT revision INTO v_held FROM tollgate.team_governance WHERE team_id = p_team FOR NO KEY UPDATE;
   IF v_held >= p_revision THEN RETURN v_held; END IF;
-  SELECT id INTO v_budget FROM tollgate.budget
+  SELECT id INTO v_budget FROM tollgate.declared_budget
   WHERE coalesce(team_id, '@organization') = p_team AND dimension = p_selector->>'dimension' AND dimension_value = p_selector->>'dimensionValue'
     AND unit = p_selector->>'unit' AND window_kind = p_selector->>'windowKind' AND deleted_at IS NULL
   FOR NO KEY UPDATE;

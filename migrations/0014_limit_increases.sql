@@ -77,16 +77,16 @@ CREATE FUNCTION tollgate.lower_due_windows() RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
   v_budgets bigint[];
-  v_budget tollgate.budget;
+  v_budget tollgate.declared_budget;
 BEGIN
   SELECT array_agg(id) INTO v_budgets FROM (
-    SELECT b.id FROM tollgate.budget b
+    SELECT b.id FROM tollgate.declared_budget b
     WHERE b.id IN (SELECT w.budget_id FROM tollgate.budget_window w WHERE w.raised_until <= clock_timestamp() AND w.ends_at > clock_timestamp())
     ORDER BY b.id LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED
   ) due;
   PERFORM tollgate.lower_windows(array_agg(w.id)) FROM tollgate.budget_window w
   WHERE w.budget_id = ANY (v_budgets) AND w.raised_until <= clock_timestamp() AND w.ends_at > clock_timestamp();
-  FOR v_budget IN SELECT * FROM tollgate.budget WHERE id = ANY (v_budgets) ORDER BY id LOOP
+  FOR v_budget IN SELECT * FROM tollgate.declared_budget WHERE id = ANY (v_budgets) ORDER BY id LOOP
     PERFORM tollgate.record_change('increase', v_budget.id::text, 'tollgate', jsonb_build_object('teamId', coalesce(v_budget.team_id, '@organization'),
       'action', 'fell back', 'limitAmount', (v_budget.limit_amount + (SELECT r.raised_amount FROM tollgate.raises_at(v_budget.id, clock_timestamp()) r))::text));
   END LOOP;
@@ -139,7 +139,7 @@ BEGIN
     IF v_row.team_id <> p_team THEN RAISE EXCEPTION 'increase % is of another team', v_row.id USING ERRCODE = 'check_violation'; END IF;
     RETURN v_row;
   END IF;
-  SELECT id INTO v_budget FROM tollgate.budget
+  SELECT id INTO v_budget FROM tollgate.declared_budget
   WHERE coalesce(team_id, '@organization') = p_team AND dimension = p_increase#>>'{selector,dimension}' AND dimension_value = p_increase#>>'{selector,dimensionValue}'
     AND unit = p_increase#>>'{selector,unit}' AND window_kind = p_increase#>>'{selector,windowKind}' AND deleted_at IS NULL;
   IF v_budget IS NULL THEN RAISE EXCEPTION 'there is no such budget to increase' USING ERRCODE = 'foreign_key_violation'; END IF;
@@ -198,7 +198,7 @@ DECLARE
   v_held bigint := (SELECT revision FROM tollgate.team_governance WHERE team_id = p_row.team_id);
 BEGIN
   IF v_held >= p_revision THEN RETURN p_revision + 1; END IF;
-  PERFORM 1 FROM tollgate.budget WHERE id = p_row.budget_id AND deleted_at IS NULL FOR NO KEY UPDATE;
+  PERFORM 1 FROM tollgate.declared_budget WHERE id = p_row.budget_id AND deleted_at IS NULL FOR NO KEY UPDATE;
   IF FOUND THEN PERFORM tollgate.open_window(p_row.budget_id); END IF;
   v_held := tollgate.approve_line(p_row.team_id, p_revision, p_increase#>>'{decision,by}', p_increase->'selector', v_starts_at, p_row.asked_amount);
   UPDATE tollgate.limit_increase SET status = 'approved', granted_amount = asked_amount, until_at = tollgate.instant(p_increase->'untilMs') WHERE id = p_row.id;
@@ -213,7 +213,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   v_held bigint := tollgate.lock_governance(p_team);
   v_row tollgate.limit_increase;
-  v_budget tollgate.budget;
+  v_budget tollgate.declared_budget;
   v_amount bigint := (p_increase->>'grantedAmount')::bigint;
   v_decider text := p_increase#>>'{decision,by}';
   v_ceiling bigint := (tollgate.increase_rules(p_team)->>'ceilingNanoUsd')::bigint;
@@ -228,7 +228,7 @@ BEGIN
     RAISE EXCEPTION '% may not approve increases of % for %', v_decider, p_team, v_row.requested_by USING ERRCODE = 'check_violation';
   END IF;
   IF v_row.kind = 'line' THEN RETURN tollgate.approve_asked_line(v_row, p_revision, p_increase); END IF;
-  SELECT * INTO v_budget FROM tollgate.budget WHERE id = v_row.budget_id AND deleted_at IS NULL FOR NO KEY UPDATE;
+  SELECT * INTO v_budget FROM tollgate.declared_budget WHERE id = v_row.budget_id AND deleted_at IS NULL FOR NO KEY UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'the budget of increase % is removed', v_row.id USING ERRCODE = 'foreign_key_violation'; END IF;
   SELECT r.raised_amount INTO v_raised FROM tollgate.raises_at(v_budget.id, clock_timestamp()) r;
   IF v_budget.unit = 'nano_usd' AND v_raised + v_amount > v_ceiling THEN
@@ -242,7 +242,7 @@ BEGIN
   UPDATE tollgate.limit_increase SET status = 'approved', granted_amount = v_amount, until_at = tollgate.instant(p_increase->'untilMs'),
     applied_at = clock_timestamp(), limit_before = v_budget.limit_amount + v_raised WHERE id = v_row.id;
   UPDATE tollgate.limit_increase SET limit_after = v_budget.limit_amount + (SELECT r.raised_amount FROM tollgate.raises_at(v_budget.id, clock_timestamp()) r) WHERE id = v_row.id;
-  UPDATE tollgate.budget SET revision = p_revision WHERE id = v_budget.id;
+  UPDATE tollgate.declared_budget SET revision = p_revision WHERE id = v_budget.id;
   PERFORM tollgate.apply_limits(v_window);
   PERFORM tollgate.apply_limits(w.id) FROM tollgate.budget_window w WHERE w.budget_id = v_budget.id AND w.is_ahead;
   v_held := tollgate.hold_revision(p_team, p_revision);
@@ -260,7 +260,7 @@ DECLARE
   v_ended text[];
 BEGIN
   IF v_held > p_revision THEN RETURN v_held; END IF;
-  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_budgets) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM 1 FROM tollgate.declared_budget WHERE id = ANY (v_budgets) ORDER BY id FOR NO KEY UPDATE;
   PERFORM tollgate.lower_windows(array_agg(w.id)) FROM tollgate.budget_window w
   WHERE w.budget_id = ANY (v_budgets) AND w.raised_until <= clock_timestamp() AND w.ends_at > clock_timestamp();
   WITH ended AS (
@@ -289,7 +289,7 @@ BEGIN
   IF v_approvers <> '[]' AND NOT v_approvers ? v_by THEN
     RAISE EXCEPTION '% may not end increases of %', v_by, p_team USING ERRCODE = 'check_violation';
   END IF;
-  PERFORM 1 FROM tollgate.budget WHERE id = v_row.budget_id FOR NO KEY UPDATE;
+  PERFORM 1 FROM tollgate.declared_budget WHERE id = v_row.budget_id FOR NO KEY UPDATE;
   UPDATE tollgate.limit_increase SET status = 'ended', until_at = least(until_at, clock_timestamp()), ended_at = clock_timestamp(),
     ended_by = v_by, is_ended_by_hand = (p_increase#>>'{ending,isByHand}')::boolean, end_reason = p_increase#>>'{ending,reason}' WHERE id = v_row.id;
   PERFORM tollgate.apply_limits(w.id) FROM (

@@ -119,7 +119,7 @@ BEGIN
     SELECT nullif(to_jsonb(b) ->> 'mode', 'enforce'), (
       SELECT floor(extract(epoch FROM w.ends_at) * 1000) FROM tollgate.budget_window w
       WHERE w.budget_id = b.id AND isfinite(w.ends_at) AND floor(extract(epoch FROM w.starts_at) * 1000) = (p_detail ->> 'windowStartsAtMs')::numeric)
-    INTO v_mode, v_ends_at_ms FROM tollgate.budget b
+    INTO v_mode, v_ends_at_ms FROM tollgate.declared_budget b
     WHERE coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL
       AND concat_ws('|', b.dimension, b.dimension_value, b.unit, b.window_kind) = v_subject;
     RETURN tollgate.raise_alert(p_key, p_team, v_subject, CASE v_action WHEN 'stop' THEN 'budget.stopped' ELSE 'budget.threshold' END,
@@ -137,7 +137,7 @@ BEGIN
   ELSIF p_event = 'increase.requested' THEN
     -- A line that asks for itself says how far along its limit it stands.
     RETURN tollgate.raise_alert(p_key, p_team, v_subject, p_event, 'warning', true, jsonb_strip_nulls(p_detail || jsonb_build_object('limitAmount', (
-      SELECT w.limit_amount::text FROM tollgate.budget b JOIN tollgate.budget_window w ON w.budget_id = b.id
+      SELECT w.limit_amount::text FROM tollgate.declared_budget b JOIN tollgate.budget_window w ON w.budget_id = b.id
       WHERE p_detail ->> 'kind' = 'line' AND coalesce(b.team_id, '@organization') = p_team AND b.deleted_at IS NULL
         AND concat_ws('|', b.dimension, b.dimension_value, b.unit, b.window_kind) = v_subject
         AND CASE WHEN isfinite(w.ends_at) THEN floor(extract(epoch FROM w.ends_at) * 1000) END IS NOT DISTINCT FROM (p_detail ->> 'untilMs')::numeric))));
@@ -176,7 +176,7 @@ BEGIN
     SELECT a.*, coalesce(a.ends_at <= clock_timestamp(), false) AS is_over FROM tollgate.alert a
     WHERE a.is_firing AND a.resolved_at IS NULL AND (a.ends_at <= clock_timestamp()
       OR a.kind IN ('budget.threshold', 'budget.stopped', 'budget.overrun') AND NOT EXISTS (
-        SELECT 1 FROM tollgate.budget b
+        SELECT 1 FROM tollgate.declared_budget b
         WHERE coalesce(b.team_id, '@organization') = a.team_id AND b.deleted_at IS NULL
           AND concat_ws('|', b.dimension, b.dimension_value, b.unit, b.window_kind) = a.subject))
     ORDER BY a.team_id, a.subject, a.seq LIMIT 100

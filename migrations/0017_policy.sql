@@ -42,7 +42,7 @@ CREATE TABLE tollgate.policy_revision (
 -- Which policy each team's workflow was told of last.
 CREATE TABLE tollgate.policy_told (team_id text PRIMARY KEY, revision bigint NOT NULL);
 
-CREATE FUNCTION tollgate.budget_definition(b tollgate.budget) RETURNS jsonb
+CREATE FUNCTION tollgate.budget_definition(b tollgate.declared_budget) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('dimension', b.dimension, 'dimensionValue', b.dimension_value, 'unit', b.unit, 'windowKind', b.window_kind,
     'timeZone', b.time_zone, 'weekStart', b.week_start, 'fiscalYearStart', b.fiscal_year_start,
@@ -85,7 +85,7 @@ CREATE FUNCTION tollgate.policy_basis() RETURNS bigint
 LANGUAGE sql STABLE AS $$
   SELECT coalesce((
     SELECT revision FROM tollgate.change
-    WHERE kind <> ALL ('{price,flush,user,admin_key,lease,ledger,adjustment,increase}'::text[])
+    WHERE kind <> ALL ('{price,flush,user,admin_key,lease,ledger,adjustment,increase,run}'::text[])
       AND NOT detail ? 'isFrozen' AND coalesce(detail->>'action', '') NOT IN ('throttled', 'throttle ended')
     ORDER BY revision DESC LIMIT 1), 0)
 $$;
@@ -96,7 +96,7 @@ LANGUAGE sql STABLE AS $$
   WITH budgets AS (
     SELECT coalesce(b.team_id, '@organization') AS team_id,
       jsonb_agg(tollgate.budget_definition(b) ORDER BY b.dimension, b.dimension_value, b.unit, b.window_kind) AS list
-    FROM tollgate.budget b WHERE b.deleted_at IS NULL GROUP BY 1
+    FROM tollgate.declared_budget b WHERE b.deleted_at IS NULL GROUP BY 1
   ), routes AS (
     SELECT r.team_id, jsonb_agg(jsonb_build_object('channel', r.channel, 'kinds', r.kinds) ORDER BY r.channel) AS list FROM tollgate.alert_route r GROUP BY 1
   ), keys AS (
@@ -128,7 +128,7 @@ LANGUAGE sql STABLE AS $$
     SELECT t.key, b.value, tollgate.selector_key(b.value) FROM jsonb_each(p_next->'teams') t CROSS JOIN LATERAL jsonb_array_elements(t.value->'budgets') b
   ), held AS (
     SELECT coalesce(b.team_id, '@organization') AS team_id, b.id, tollgate.budget_definition(b) AS budget, tollgate.selector_key(tollgate.budget_definition(b)) AS key
-    FROM tollgate.budget b LEFT JOIN tollgate.team t ON t.id = b.team_id
+    FROM tollgate.declared_budget b LEFT JOIN tollgate.team t ON t.id = b.team_id
     WHERE b.deleted_at IS NULL AND t.deleted_at IS NULL
   )
   SELECT coalesce(w.team_id, h.team_id), h.id, coalesce(w.budget, h.budget), w.budget IS NULL
@@ -281,7 +281,7 @@ BEGIN
   SELECT coalesce(jsonb_agg(CASE WHEN c.value->>'budget_id' IS NOT NULL THEN c.value ELSE c.value || jsonb_build_object('is_new', true, 'budget_id',
     tollgate.insert_budget(c.value->>'team_id', (p_revisions->>(c.value->>'team_id'))::bigint, c.value->'budget')) END ORDER BY c.place), '[]')
   INTO v_written FROM jsonb_array_elements(p_budgets) WITH ORDINALITY AS c (value, place);
-  UPDATE tollgate.budget b SET time_zone = c.budget->>'timeZone', week_start = (c.budget->>'weekStart')::smallint,
+  UPDATE tollgate.declared_budget b SET time_zone = c.budget->>'timeZone', week_start = (c.budget->>'weekStart')::smallint,
     fiscal_year_start = (c.budget->>'fiscalYearStart')::smallint, limit_amount = (c.budget->>'limitAmount')::bigint, mode = c.budget->>'mode',
     thresholds = c.budget->'thresholds', revision = (p_revisions->>c.team_id)::bigint, deleted_at = CASE WHEN c.is_end THEN clock_timestamp() END
   FROM jsonb_to_recordset(v_written) AS c (team_id text, budget_id bigint, budget jsonb, is_end boolean, is_new boolean)
@@ -302,9 +302,9 @@ BEGIN
   PERFORM 1 FROM unnest(p_budgets) AS b (id) JOIN tollgate.budget_window w ON w.budget_id = b.id
   WHERE w.ends_at > clock_timestamp() ORDER BY w.id FOR NO KEY UPDATE OF w;
   SELECT array_agg(tollgate.open_window(b.id)) INTO v_windows
-  FROM (SELECT x.id FROM unnest(p_budgets) AS p (id) JOIN tollgate.budget x ON x.id = p.id WHERE x.deleted_at IS NULL ORDER BY x.id) b;
+  FROM (SELECT x.id FROM unnest(p_budgets) AS p (id) JOIN tollgate.declared_budget x ON x.id = p.id WHERE x.deleted_at IS NULL ORDER BY x.id) b;
   PERFORM tollgate.limit_windows(v_windows || ARRAY(
-    SELECT a.id FROM unnest(p_budgets) AS p (id) JOIN tollgate.budget b ON b.id = p.id JOIN tollgate.budget_window a ON a.budget_id = b.id
+    SELECT a.id FROM unnest(p_budgets) AS p (id) JOIN tollgate.declared_budget b ON b.id = p.id JOIN tollgate.budget_window a ON a.budget_id = b.id
     WHERE b.deleted_at IS NULL AND a.is_ahead));
   UPDATE tollgate.budget_window w SET overrun_cleared = l.overrun
   FROM unnest(v_windows) AS v (id) CROSS JOIN LATERAL (SELECT coalesce(sum(x.overrun), 0) AS overrun FROM tollgate.lease x WHERE x.window_id = v.id) l
@@ -345,13 +345,13 @@ BEGIN
 
   INSERT INTO tollgate.team_governance (team_id) SELECT id FROM unnest(v_governed) AS id ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING;
   PERFORM 1 FROM tollgate.team_governance WHERE team_id = ANY (v_governed) ORDER BY team_id COLLATE "C" FOR NO KEY UPDATE;
-  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM 1 FROM tollgate.declared_budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;
   -- Looked at now to spare the work, and once more when nothing can be recorded any more.
   PERFORM tollgate.refuse_stale(p_basis);
 
   SELECT coalesce(jsonb_object_agg(g.team_id, (greatest(g.revision, coalesce(b.revision, 0)) / 1000 + 1) * 1000), '{}') INTO v_revisions
   FROM tollgate.team_governance g
-  LEFT JOIN (SELECT coalesce(team_id, '@organization') AS team_id, max(revision) AS revision FROM tollgate.budget GROUP BY 1) b USING (team_id)
+  LEFT JOIN (SELECT coalesce(team_id, '@organization') AS team_id, max(revision) AS revision FROM tollgate.declared_budget GROUP BY 1) b USING (team_id)
   WHERE g.team_id = ANY (v_governed);
   v_done := v_done || tollgate.write_policy_budgets(v_budgets, v_revisions);
   UPDATE tollgate.team_governance SET revision = (v_revisions->>team_id)::bigint, document_revision = (v_revisions->>team_id)::bigint, updated_at = clock_timestamp()

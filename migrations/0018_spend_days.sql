@@ -22,10 +22,10 @@ CREATE TABLE tollgate.spend_counted (
 CREATE FUNCTION tollgate.team_time_zone(p_team text) RETURNS text
 LANGUAGE sql STABLE AS $$
   SELECT coalesce((
-    SELECT time_zone FROM tollgate.budget WHERE deleted_at IS NULL AND team_id = p_team
+    SELECT time_zone FROM tollgate.declared_budget WHERE deleted_at IS NULL AND team_id = p_team
     ORDER BY dimension = 'team' DESC, window_kind = 'day' DESC, window_kind = 'month' DESC, id LIMIT 1
   ), (
-    SELECT time_zone FROM tollgate.budget WHERE deleted_at IS NULL AND team_id IS NULL
+    SELECT time_zone FROM tollgate.declared_budget WHERE deleted_at IS NULL AND team_id IS NULL
     ORDER BY window_kind = 'day' DESC, window_kind = 'month' DESC, id LIMIT 1
   ), 'UTC')
 $$;
@@ -88,7 +88,7 @@ CREATE INDEX window_event_limit ON tollgate.window_event (window_id, at) WHERE k
 
 -- The most that a budget allowed between two instants, and allows now with its raises: a limit that was lowered again, or a raise
 -- that has ended, allowed what was spent under it.
-CREATE FUNCTION tollgate.highest_limit(p_budget tollgate.budget, p_from timestamptz, p_to timestamptz) RETURNS bigint
+CREATE FUNCTION tollgate.highest_limit(p_budget tollgate.declared_budget, p_from timestamptz, p_to timestamptz) RETURNS bigint
 LANGUAGE sql STABLE AS $$
   SELECT greatest(
     p_budget.limit_amount + (SELECT r.raised_amount FROM tollgate.raises_at(p_budget.id, clock_timestamp()) r),
@@ -118,7 +118,7 @@ LANGUAGE sql STABLE AS $$
     'limits', coalesce((
       SELECT jsonb_agg(jsonb_build_object('windowKind', b.window_kind, 'timeZone', b.time_zone, 'weekStart', b.week_start,
         'fiscalYearStart', b.fiscal_year_start, 'limitAmount', tollgate.highest_limit(b, t.day::timestamp AT TIME ZONE z.name, (t.day + 1)::timestamp AT TIME ZONE z.name)::text) ORDER BY b.id)
-      FROM tollgate.budget b WHERE b.team_id = p_team AND b.dimension = 'team' AND b.unit = 'nano_usd' AND b.deleted_at IS NULL), '[]'))
+      FROM tollgate.declared_budget b WHERE b.team_id = p_team AND b.dimension = 'team' AND b.unit = 'nano_usd' AND b.deleted_at IS NULL), '[]'))
   FROM (SELECT tollgate.team_time_zone(p_team) AS name) z
   CROSS JOIN LATERAL (
     SELECT coalesce(p_day, (clock_timestamp() AT TIME ZONE z.name)::date) AS day, (clock_timestamp() AT TIME ZONE z.name)::date AS today

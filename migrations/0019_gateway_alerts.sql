@@ -113,11 +113,14 @@ LANGUAGE sql STABLE AS $$
     SELECT n.gateway_id, n.epoch, g.last_seen_at FROM tollgate.gateway_notice n LEFT JOIN tollgate.gateway_epoch g USING (gateway_id, epoch)
     WHERE n.kind = 'silent' AND n.last_at > now() - interval '15 minutes'
   ), per_budget AS (
-    SELECT s.gateway_id, b.team_id, b.dimension IN ('team', 'organization') AS is_wide, coalesce(sum(l.granted - l.returned - l.posted) FILTER (WHERE b.unit = 'nano_usd'), 0) AS rest
+    SELECT s.gateway_id, b.team_id, b.unit = 'nano_usd' AND b.dimension IN ('team', 'organization') AS is_wide, b.unit <> 'nano_usd' OR b.dimension = 'run' AS is_beside,
+      CASE b.unit WHEN 'nano_usd' THEN sum(l.granted - l.returned - l.posted) ELSE 0 END AS rest
     FROM silent s JOIN tollgate.lease l USING (gateway_id, epoch) JOIN tollgate.budget_window w ON w.id = l.window_id JOIN tollgate.budget b ON b.id = w.budget_id
     WHERE l.granted - l.returned - l.posted > 0 GROUP BY s.gateway_id, b.id
   ), bounds AS (
-    SELECT gateway_id, team_id, CASE WHEN bool_or(is_wide) THEN max(rest) ELSE sum(rest) END AS bound FROM per_budget GROUP BY gateway_id, team_id
+    SELECT p.gateway_id, p.team_id, CASE WHEN bool_or(p.is_wide) THEN max(p.rest) FILTER (WHERE NOT p.is_beside)
+      WHEN bool_and(p.is_beside) OR bool_or(t.is_unlimited) THEN sum(p.rest) ELSE sum(p.rest) FILTER (WHERE NOT p.is_beside) END AS bound
+    FROM per_budget p LEFT JOIN tollgate.team t ON t.id = p.team_id GROUP BY p.gateway_id, p.team_id
   ), held AS (
     SELECT gateway_id, greatest(coalesce(sum(bound) FILTER (WHERE team_id IS NOT NULL), 0), coalesce(sum(bound) FILTER (WHERE team_id IS NULL), 0)) AS amount,
       string_agg(coalesce('team/' || team_id, 'organization'), ', ' ORDER BY team_id NULLS LAST) AS accounts
@@ -168,7 +171,7 @@ BEGIN
   RETURN v_changed;
 END $$;
 
--- One alert per budget window whose calls cost more than was reserved and more than anybody has cleared: its grants stand still until a
+-- One alert per window of a declared budget whose calls cost more than was reserved and more than anybody has cleared: its grants stand still until a
 -- person sets the budget again or its window ends. A window that is over when its late calls are booked is told of once. Its end is
 -- told as budget.withdrawn, here where a person cleared it, else by end_alerts. Returns how many alerts that made.
 CREATE FUNCTION tollgate.watch_overruns() RETURNS bigint
@@ -181,7 +184,7 @@ BEGIN
     WITH overrun AS MATERIALIZED (
       SELECT w.id, coalesce(b.team_id, '@organization') AS team_id, concat_ws('|', b.dimension, b.dimension_value, b.unit, b.window_kind) AS subject,
         w.starts_at, w.ends_at, w.is_observed, w.limit_amount, x.overrun - w.overrun_cleared AS amount, x.posted
-      FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id AND b.deleted_at IS NULL
+      FROM tollgate.budget_window w JOIN tollgate.declared_budget b ON b.id = w.budget_id AND b.deleted_at IS NULL
       CROSS JOIN LATERAL (SELECT sum(l.overrun) AS overrun, sum(l.posted) AS posted FROM tollgate.lease l WHERE l.window_id = w.id) x
       WHERE w.id IN (SELECT l.window_id FROM tollgate.lease l WHERE l.overrun > 0) AND w.ends_at > now() - interval '1 hour' AND x.overrun > w.overrun_cleared
     )
@@ -200,7 +203,7 @@ BEGIN
     WHERE NOT e.is_standing AND (o.ends_at > now() OR e.earlier = 0)
     UNION ALL
     SELECT a.team_id, a.subject, a.alert_key, a.alert_key || '|over', false, a.detail - 'endsAtMs' || jsonb_build_object('resolves', a.alert_key, 'reason', 'cleared')
-    FROM tollgate.alert a JOIN tollgate.budget_window w ON w.id = (a.detail ->> 'windowId')::bigint JOIN tollgate.budget b ON b.id = w.budget_id
+    FROM tollgate.alert a JOIN tollgate.budget_window w ON w.id = (a.detail ->> 'windowId')::bigint JOIN tollgate.declared_budget b ON b.id = w.budget_id
     WHERE a.kind = 'budget.overrun' AND a.is_firing AND a.resolved_at IS NULL AND w.ends_at > now() AND b.deleted_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM overrun o WHERE o.id = w.id)
     ORDER BY team_id, subject LIMIT 100

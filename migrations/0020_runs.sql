@@ -72,3 +72,77 @@ CREATE INDEX run_event_untold ON tollgate.run_event (seq) WHERE NOT is_told AND 
 
 -- The steps of a run, newest last; those of its children are their own.
 CREATE INDEX attempt_run ON tollgate.attempt ((run_ids[cardinality(run_ids)]), at) WHERE run_ids IS NOT NULL;
+
+-- Calls by tool, added up.
+CREATE FUNCTION tollgate.add_counts(p_counts jsonb, p_more jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN p_more IS NULL OR p_more = '{}' THEN p_counts ELSE (
+    SELECT jsonb_object_agg(s.key, s.calls) FROM (
+      SELECT x.key, sum(x.value::bigint) AS calls FROM (SELECT * FROM jsonb_each_text(p_counts) UNION ALL SELECT * FROM jsonb_each_text(p_more)) x GROUP BY x.key
+    ) s) END
+$$;
+CREATE AGGREGATE tollgate.sum_of_counts (jsonb) (SFUNC = tollgate.add_counts, STYPE = jsonb, INITCOND = '{}');
+
+-- Adds what attempts that were just inserted took to the parts of their runs and of all above them. Its caller holds the chain.
+-- The planner settings: a plan cached while the tables were empty must not scan them once they are large.
+CREATE FUNCTION tollgate.count_steps(p_gateway text, p_epoch bigint, p_at timestamptz, p_attempts text[]) RETURNS void
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+  INSERT INTO tollgate.run_part AS p (run_number, gateway_id, epoch, steps, cost_nano_usd, input_tokens, output_tokens, output_bytes, tool_calls)
+  SELECT r.number, p_gateway, p_epoch, sum(tollgate.cost_in('steps', a)), sum(tollgate.cost_in('nano_usd', a)), sum(tollgate.cost_in('input_tokens', a)),
+    sum(tollgate.cost_in('output_tokens', a)), sum(coalesce(a.output_bytes, 0)), tollgate.sum_of_counts(a.run_tool_calls)
+  FROM tollgate.attempt a CROSS JOIN LATERAL unnest(a.run_ids) AS r (number)
+  WHERE a.attempt_id = ANY (p_attempts) AND a.at = p_at
+  GROUP BY r.number ORDER BY r.number
+  ON CONFLICT (run_number, gateway_id, epoch) DO UPDATE SET steps = p.steps + excluded.steps, cost_nano_usd = p.cost_nano_usd + excluded.cost_nano_usd,
+    input_tokens = p.input_tokens + excluded.input_tokens, output_tokens = p.output_tokens + excluded.output_tokens,
+    output_bytes = p.output_bytes + excluded.output_bytes, tool_calls = tollgate.add_counts(p.tool_calls, excluded.tool_calls), at = clock_timestamp();
+END $$;
+
+-- What a gateway says of its runs beside their steps (RunNote of activities/runs/port.ts, amounts as decimal strings): loop memories, of which
+-- one that has seen fewer exchanges than the one that stands is late and is left out, and warnings, each once. Returns the runs' numbers.
+CREATE FUNCTION tollgate.note_runs(p_gateway text, p_epoch bigint, p_runs json) RETURNS bigint[]
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO tollgate.run_part AS p (run_number, gateway_id, epoch, exchanges, memory)
+  SELECT DISTINCT ON (n.number) n.number, p_gateway, p_epoch, n.exchanges, decode(n.memory, 'base64')
+  FROM json_to_recordset(p_runs) AS n (number bigint, memory text, exchanges bigint)
+  WHERE n.memory IS NOT NULL ORDER BY n.number, n.exchanges DESC
+  ON CONFLICT (run_number, gateway_id, epoch) DO UPDATE SET exchanges = excluded.exchanges, memory = excluded.memory, at = clock_timestamp()
+  WHERE excluded.exchanges >= p.exchanges;
+  INSERT INTO tollgate.run_event (run_number, event_key, kind, detail)
+  SELECT w.number, concat_ws('/', w.number, w.verdict->>'guard', coalesce(w.verdict->>'atEvent', concat_ws('/', w.verdict->>'tool', w.verdict->>'threshold'))), 'warned', w.verdict
+  FROM (
+    SELECT n.number, v.verdict FROM json_to_recordset(p_runs) AS n (number bigint, verdicts jsonb) CROSS JOIN LATERAL jsonb_array_elements(n.verdicts) AS v (verdict)
+  ) w
+  ORDER BY w.number
+  ON CONFLICT (event_key) DO NOTHING;
+  RETURN ARRAY(SELECT n.number FROM json_to_recordset(p_runs) AS n (number bigint));
+END $$;
+
+-- What all gateways together took of each run (RunTotals of domain/agents/run.ts), and whether another one serves it that may spend.
+CREATE FUNCTION tollgate.tally_runs(p_gateway text, p_epoch bigint, p_numbers bigint[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+  RETURN (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('number', t.run_number::text, 'othersServe', t.others_serve, 'totals', jsonb_build_object(
+      'costNanoUsd', t.cost_nano_usd::text, 'inputTokens', t.input_tokens, 'outputTokens', t.output_tokens, 'steps', t.steps, 'outputBytes', t.output_bytes,
+      'toolCalls', t.tool_calls)) ORDER BY t.run_number), '[]')
+    FROM (
+      SELECT p.run_number, sum(p.cost_nano_usd) AS cost_nano_usd, sum(p.input_tokens) AS input_tokens, sum(p.output_tokens) AS output_tokens, sum(p.steps) AS steps,
+        sum(p.output_bytes) AS output_bytes, tollgate.sum_of_counts(p.tool_calls) AS tool_calls,
+        coalesce(bool_or(NOT (p.gateway_id = p_gateway AND p.epoch = p_epoch) AND g.closed_at IS NULL AND g.fenced_at IS NULL)
+          FILTER (WHERE g.gateway_id IS NOT NULL), false) AS others_serve
+      FROM tollgate.run_part p LEFT JOIN tollgate.gateway_epoch g ON g.gateway_id = p.gateway_id AND g.epoch = p.epoch
+      WHERE p.run_number = ANY (p_numbers) GROUP BY p.run_number
+    ) t);
+END $$;
+
+-- What an attempt is found to have cost otherwise (adjust_attempt, 0007), in the parts of the pseudo gateway 'verify'. Its caller holds that chain.
+CREATE FUNCTION tollgate.correct_parts(p_runs bigint[], p_nano_usd bigint, p_tokens bigint, p_output_tokens bigint) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO tollgate.run_part AS p (run_number, gateway_id, epoch, cost_nano_usd, input_tokens, output_tokens)
+  SELECT r.number, 'verify', 1, p_nano_usd, p_tokens - p_output_tokens, p_output_tokens FROM unnest(p_runs) AS r (number) ORDER BY r.number
+  ON CONFLICT (run_number, gateway_id, epoch) DO UPDATE SET cost_nano_usd = p.cost_nano_usd + excluded.cost_nano_usd,
+    input_tokens = p.input_tokens + excluded.input_tokens, output_tokens = p.output_tokens + excluded.output_tokens, at = clock_timestamp()
+$$;

@@ -100,7 +100,7 @@ function linesOf(
 }
 
 const IS_OVERRUN = `
-	SELECT 1 FROM tollgate.budget b JOIN tollgate.budget_window w ON w.budget_id = b.id
+	SELECT 1 FROM tollgate.declared_budget b JOIN tollgate.budget_window w ON w.budget_id = b.id
 	WHERE coalesce(b.team_id, '@organization') = $1 AND b.dimension = $2 AND b.dimension_value = $3 AND b.unit = $4 AND b.window_kind = $5 AND b.deleted_at IS NULL
 		AND w.ends_at > clock_timestamp() AND (SELECT sum(overrun) FROM tollgate.lease WHERE window_id = w.id) > w.overrun_cleared`;
 
@@ -121,7 +121,7 @@ const BUDGETS = `
 	       coalesce(l.overrun > w.overrun_cleared AND NOT w.is_observed, false) AS "isOverrun",
 	       CASE WHEN isfinite(w.starts_at) THEN to_char(w.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "windowStartsAt",
 	       CASE WHEN isfinite(w.ends_at) THEN to_char(w.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS "resetsAt"
-	FROM tollgate.budget b
+	FROM tollgate.declared_budget b
 	CROSS JOIN LATERAL tollgate.raises_at(b.id, clock_timestamp()) r
 	LEFT JOIN LATERAL (
 		SELECT * FROM tollgate.budget_window x WHERE x.budget_id = b.id AND x.starts_at <= clock_timestamp() AND x.ends_at > clock_timestamp() ORDER BY x.starts_at DESC LIMIT 1

@@ -98,8 +98,9 @@ export type RefusalExplanation = {
 	readonly unrecordedBefore: number;
 };
 
-const BUDGET_NAME =
-	"concat_ws(' ', b.dimension, nullif(b.dimension_value, '')) || ', ' || b.window_kind || CASE b.unit WHEN 'tokens' THEN ', tokens' ELSE '' END";
+const BUDGET_NAME = `concat_ws(' ', b.dimension,
+	CASE b.dimension WHEN 'run' THEN (SELECT x.id FROM tollgate.run x WHERE x.number = b.dimension_value::bigint) ELSE nullif(b.dimension_value, '') END)
+	|| ', ' || b.window_kind || CASE b.unit WHEN 'nano_usd' THEN '' ELSE ', ' || replace(b.unit, '_', ' ') END`;
 const TIME = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 const ATTEMPTS = `

@@ -135,7 +135,7 @@ const INCREASES = `
 	       i.decided_by AS "decidedBy", i.is_decided_by_hand AS "isDecidedByHand", ${iso("i.decided_at")} AS "decidedAt", i.decision_reason AS "decisionReason",
 	       ${iso("i.ended_at")} AS "endedAt", i.ended_by AS "endedBy", i.is_ended_by_hand AS "isEndedByHand", i.end_reason AS "endReason",
 	       i.limit_before AS "limitBefore", i.limit_after AS "limitAfter"
-	FROM tollgate.limit_increase i JOIN tollgate.budget b ON b.id = i.budget_id`;
+	FROM tollgate.limit_increase i JOIN tollgate.declared_budget b ON b.id = i.budget_id`;
 const LIST = `${INCREASES}
 	WHERE ($1::text IS NULL OR i.team_id = $1) AND ($2 OR ${STATUS} IN ('pending', 'approved'))
 	ORDER BY i.requested_at DESC, i.id LIMIT $3`;

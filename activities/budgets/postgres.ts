@@ -14,13 +14,13 @@ const HELD_REVISION = "SELECT revision FROM tollgate.team_governance WHERE team_
 /** Makes the event's alert as well (migrations/0015). */
 const RECORD_EVENT = "SELECT tollgate.record_event($1, $2, $3, $4) AS is_new";
 const READ_GOVERNANCE = `
-	SELECT greatest(coalesce(max(g.revision), 0), coalesce((SELECT max(b.revision) FROM tollgate.budget b WHERE coalesce(b.team_id, '@organization') = $1), 0)) AS revision,
+	SELECT greatest(coalesce(max(g.revision), 0), coalesce((SELECT max(b.revision) FROM tollgate.declared_budget b WHERE coalesce(b.team_id, '@organization') = $1), 0)) AS revision,
 		coalesce(bool_or(g.is_frozen), false) AS is_frozen, max(g.freeze_reason) AS freeze_reason, coalesce(max(g.freeze_seq), 0) AS freeze_seq,
 		coalesce(max(g.document_revision), 0) AS document_revision
 	FROM tollgate.team_governance g WHERE g.team_id = $1`;
 const READ_BUDGETS = `
 	SELECT dimension, dimension_value, unit, window_kind, time_zone, week_start, fiscal_year_start, limit_amount, mode, thresholds
-	FROM tollgate.budget WHERE coalesce(team_id, '@organization') = $1 AND deleted_at IS NULL ORDER BY id`;
+	FROM tollgate.declared_budget WHERE coalesce(team_id, '@organization') = $1 AND deleted_at IS NULL ORDER BY id`;
 /** The previous window is still reported while calls that were reserved in it may settle (maxCallMs plus a minute, and slack). */
 export const GRACE_MINUTES = 20;
 /** Of these teams (null = all); `$2`: windows that ended before their team was last told are left out, else those that ended long ago. */

@@ -15,7 +15,7 @@ const OPEN = `
 		floor(extract(epoch FROM i.until_at) * 1000)::float8 AS until_ms, i.window_starts_at_ms::float8 AS window_starts_at_ms, floor(extract(epoch FROM i.requested_at) * 1000)::float8 AS requested_at_ms,
 		floor(extract(epoch FROM i.expires_at) * 1000)::float8 AS expires_at_ms, floor(extract(epoch FROM i.decided_at) * 1000)::float8 AS decided_at_ms,
 		b.dimension, b.dimension_value, b.unit, b.window_kind, b.deleted_at IS NOT NULL AS is_budget_gone
-	FROM tollgate.limit_increase i JOIN tollgate.budget b ON b.id = i.budget_id
+	FROM tollgate.limit_increase i JOIN tollgate.declared_budget b ON b.id = i.budget_id
 	WHERE i.team_id = $1 AND i.status IN ('pending', 'approved') ORDER BY i.requested_at, i.id`;
 
 type OpenRow = {

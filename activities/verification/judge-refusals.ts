@@ -68,7 +68,7 @@ const WRONGLY_WITHOUT_BUDGET = `
 	SELECT r.refusal_id, b.id AS budget_id
 	FROM tollgate.refusal r
 	JOIN LATERAL (
-		SELECT b.id FROM tollgate.budget b
+		SELECT b.id FROM tollgate.declared_budget b
 		WHERE b.team_id = r.team_id AND b.dimension = 'team'
 		  AND b.created_at < least(r.refused_at, r.at) - interval '1 minute' AND (b.deleted_at IS NULL OR b.deleted_at > r.at)
 		LIMIT 1) b ON true

@@ -66,7 +66,7 @@ async function resolveAgainst(client: pg.Client, log: ProviderLog, adminName: st
 /** Whoever has a budget has a workflow. */
 async function readGovernedTeams(client: pg.Client): Promise<string[]> {
 	const { rows } = await client.query<{ team: string }>(
-		`SELECT DISTINCT coalesce(b.team_id, $1) AS team FROM tollgate.budget b LEFT JOIN tollgate.team t ON t.id = b.team_id
+		`SELECT DISTINCT coalesce(b.team_id, $1) AS team FROM tollgate.declared_budget b LEFT JOIN tollgate.team t ON t.id = b.team_id
 		 WHERE b.deleted_at IS NULL AND t.deleted_at IS NULL`,
 		[ORGANIZATION_ID],
 	);
