@@ -34,6 +34,7 @@ export function quarantineItem(item: LedgerItem, problem: string): { readonly bo
 function reservationOnly(row: LedgerRow): Partial<LedgerRow> {
 	const text = (value: string) => plainText(value);
 	const charges = row.charges.map(([windowId, , , reserved]): Charge => [amount(windowId), amount(reserved), "0", amount(reserved)]);
+	const outputTokens = row.reserved_output_tokens === undefined ? undefined : Number(amount(String(row.reserved_output_tokens)));
 	return {
 		attempt_id: text(row.attempt_id),
 		reserved_at_ms: Number.isSafeInteger(row.reserved_at_ms) ? row.reserved_at_ms : 0,
@@ -56,6 +57,9 @@ function reservationOnly(row: LedgerRow): Partial<LedgerRow> {
 		overrun_nano_usd: "0",
 		price_version: Number(amount(String(row.price_version))),
 		prices_as_of_ms: Number(amount(String(row.prices_as_of_ms))),
+		reserved_output_tokens: outputTokens,
+		cost_output_tokens: outputTokens,
+		run_ids: row.run_ids?.map(amount),
 		window_ids: charges.map(([windowId]) => windowId),
 		charges,
 	};
@@ -112,6 +116,11 @@ function attemptFields(reservation: ReservationRecord, outcome: OutcomeRecord) {
 		answer_id: outcome.answerId,
 		asked_model: reservation.degraded?.askedModel,
 		degraded_by: reservation.degraded?.by,
+		reserved_output_tokens: reservation.reservedOutputTokens,
+		cost_output_tokens: outcome.costOutputTokens,
+		run_ids: reservation.runIds,
+		run_tool_calls: outcome.toolCalls,
+		output_bytes: outcome.outputBytes,
 		item_ids: outcome.itemIds,
 		charges: reservation.windows.map((window) => chargeIn(window, reservation, outcome)),
 	};
@@ -119,9 +128,28 @@ function attemptFields(reservation: ReservationRecord, outcome: OutcomeRecord) {
 
 function chargeIn(window: ReservationRecord["windows"][number], reservation: ReservationRecord, outcome: OutcomeRecord): Charge {
 	const overruns = outcome.windowOverruns;
-	if (window.unit === "tokens") return [window.id, String(outcome.costTokens), overruns?.[window.id] ?? "0", String(reservation.reservedTokens)];
-	const overrun = overruns ? (overruns[window.id] ?? "0") : outcome.overrunNanoUsd;
-	return [window.id, outcome.costNanoUsd, overrun, reservation.reservedNanoUsd];
+	// Records without overruns by window say it of money alone.
+	const overrun = overruns ? (overruns[window.id] ?? "0") : window.unit === "nano_usd" ? outcome.overrunNanoUsd : "0";
+	return [window.id, costIn(window.unit, reservation, outcome), overrun, reservedIn(window.unit, reservation)];
+}
+
+/** What an attempt cost in the unit of a window; tollgate.cost_in of migrations/0003 says the same of the row. */
+function costIn(unit: string, { endpoint }: ReservationRecord, outcome: OutcomeRecord): string {
+	if (unit === "nano_usd") return outcome.costNanoUsd;
+	return countIn(unit, { endpoint, tokens: outcome.costTokens, outputTokens: outcome.costOutputTokens });
+}
+
+function reservedIn(unit: string, { endpoint, reservedNanoUsd, reservedTokens, reservedOutputTokens }: ReservationRecord): string {
+	if (unit === "nano_usd") return reservedNanoUsd;
+	return countIn(unit, { endpoint, tokens: reservedTokens, outputTokens: reservedOutputTokens });
+}
+
+function countIn(unit: string, counted: { readonly endpoint: string; readonly tokens: number; readonly outputTokens: number | undefined }): string {
+	const { endpoint, tokens, outputTokens = 0 } = counted;
+	if (unit === "tokens") return String(tokens);
+	if (unit === "input_tokens") return String(tokens - outputTokens);
+	if (unit === "output_tokens") return String(outputTokens);
+	return endpoint === "count_tokens" ? "0" : "1"; // steps
 }
 
 function refusalFields(record: RefusalRecord) {

@@ -146,6 +146,8 @@ export type LedgerWriter = {
 	/** Queues a row that is already journaled. Never blocks, never throws. */
 	enqueueAttempt(row: AttemptRow): void;
 	enqueueRefusal(record: RefusalRecord): void;
+	/** Notes of agent runs wait: they leave within 50 ms though no row does. Absent where the writer carries none. */
+	noteRuns?(): void;
 	/** Resolves when everything enqueued before the call is committed, rejects when PostgreSQL stays away for `deadlineMs`. */
 	flush(deadlineMs: number): Promise<void>;
 	/** Rows enqueued and not yet committed. */

@@ -78,6 +78,7 @@ function chargeReservation(reservation: ReservationRecord): OutcomeRecord {
 		reason: "crash",
 		costNanoUsd: reservation.reservedNanoUsd,
 		costTokens: reservation.reservedTokens,
+		...(reservation.reservedOutputTokens !== undefined && { costOutputTokens: reservation.reservedOutputTokens }),
 		overrunNanoUsd: "0",
 		usage: null,
 		answeredModel: null,

@@ -1,5 +1,7 @@
 import type { QueryResultRow } from "pg";
 import type { Claim } from "../authority/port.ts";
+import type { FlushedRun, RunNote } from "../runs/port.ts";
+import { stringifyClean } from "./clean-text.ts";
 import type { LedgerItem } from "./ledger-row.ts";
 
 /** What the ledger needs of a connection; activities/database/connection.ts is one. */
@@ -20,6 +22,10 @@ export type SettleReply = {
 	readonly flushRequest: bigint;
 	/** Open claims of other gateways. */
 	readonly claims: readonly Claim[];
+	/** Of the runs of the chunk and of its notes, and of all above them. */
+	readonly runs: readonly FlushedRun[];
+	/** Why none of the chunk's notes was stored; null = all were. */
+	readonly notesProblem: string | null;
 };
 
 export type GatewayEpoch = { readonly gatewayId: string; readonly epoch: bigint };
@@ -33,15 +39,17 @@ type WireReply = {
 	readonly revision: string;
 	readonly flushRequest: string;
 	readonly claims: readonly { readonly id: string; readonly windowIds: readonly string[] }[];
+	readonly runs: readonly FlushedRun[];
+	readonly notesProblem: string | null;
 };
 
-const SETTLE = "SELECT tollgate.settle_chunk($1, $2, $3::json, $4::json, $5::json) AS reply";
+const SETTLE = "SELECT tollgate.settle_chunk($1, $2, $3::json, $4::json, $5::json, $6::json) AS reply";
 
-/** Flushes a chunk in one statement. Throws as the connection does. */
-export function settleChunk(sql: SqlConnection, epoch: GatewayEpoch, items: readonly LedgerItem[]): Promise<SettleReply> {
+/** Flushes a chunk in one statement, with what there is to say of runs. Throws as the connection does. */
+export function settleChunk(sql: SqlConnection, epoch: GatewayEpoch, items: readonly LedgerItem[], notes: readonly RunNote[] = []): Promise<SettleReply> {
 	const attempts = items.filter((item) => item.kind === "attempt").map((item) => item.json);
 	const refusals = items.filter((item) => item.kind === "refusal").map((item) => item.json);
-	return settle(sql, epoch, [`[${attempts.join()}]`, `[${refusals.join()}]`, "[]"]);
+	return settle(sql, epoch, [`[${attempts.join()}]`, `[${refusals.join()}]`, "[]", notes.length === 0 ? "[]" : notesJson(notes)]);
 }
 
 /** Books a rejected row at its reservation, where that is known, and keeps what it was. */
@@ -50,7 +58,17 @@ export function settleQuarantined(
 	epoch: GatewayEpoch,
 	row: { readonly bookedJson: string | undefined; readonly quarantineJson: string },
 ): Promise<SettleReply> {
-	return settle(sql, epoch, [row.bookedJson === undefined ? "[]" : `[${row.bookedJson}]`, "[]", `[${row.quarantineJson}]`]);
+	return settle(sql, epoch, [row.bookedJson === undefined ? "[]" : `[${row.bookedJson}]`, "[]", `[${row.quarantineJson}]`, "[]"]);
+}
+
+/** Amounts as decimal strings: those of ceilings are bigints. */
+function notesJson(notes: readonly RunNote[]): string {
+	return stringifyClean(
+		notes.map(({ verdicts, ...note }) => ({
+			...note,
+			verdicts: verdicts.map((verdict) => ({ ...verdict, measured: String(verdict.measured), threshold: String(verdict.threshold) })),
+		})),
+	);
 }
 
 async function settle(sql: SqlConnection, epoch: GatewayEpoch, lists: readonly string[]): Promise<SettleReply> {
@@ -66,6 +84,8 @@ async function settle(sql: SqlConnection, epoch: GatewayEpoch, lists: readonly s
 		revision: BigInt(reply.revision),
 		flushRequest: BigInt(reply.flushRequest),
 		claims: reply.claims.map((claim) => ({ id: BigInt(claim.id), windowIds: claim.windowIds })),
+		runs: reply.runs,
+		notesProblem: reply.notesProblem,
 	};
 }
 

@@ -1,4 +1,5 @@
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { RunFlushes, RunNote } from "../runs/port.ts";
 import type { LedgerJournal } from "./journal.ts";
 import type { JournalPosition } from "./journal-places.ts";
 import { attemptItem, type LedgerItem, quarantineItem, refusalItem } from "./ledger-row.ts";
@@ -17,6 +18,8 @@ export type LedgerWriterOptions = GatewayEpoch & {
 	readonly sql: SqlConnection;
 	/** Told what is flushed, and read back from when memory is full. Without one everything stays in memory. */
 	readonly journal?: Pick<LedgerJournal, "end" | "positionOf" | "readBack" | "markFlushed" | "markRefusalFlushed">;
+	/** What is to be said of agent runs, and to be heard of them, with each chunk. Absent = nothing. */
+	readonly runs?: RunFlushes;
 	/** Called after every committed chunk. */
 	readonly onReply?: (reply: SettleReply) => void;
 	/** A row was rejected and stands in quarantine: a person has to look. */
@@ -33,6 +36,10 @@ export type LedgerWriterOptions = GatewayEpoch & {
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;
+const NOTES_PER_CHUNK = 200;
+const NO_NOTES: readonly RunNote[] = [];
+/** Stands for a row where people are told of notes that cannot be stored. */
+const NOTES_KEY = "notes of agent runs";
 
 type FlushWaiter = { readonly target: number; readonly resolve: () => void };
 
@@ -59,6 +66,8 @@ class ChunkedWriter implements LedgerWriter {
 	private rowLimit: number;
 	private retryMs = FIRST_RETRY_MS;
 	private timer: NodeJS.Timeout | undefined;
+	/** Notes of runs came while a chunk was under way, or did not all fit into it. */
+	private hasMoreNotes = false;
 	private isFlushing = false;
 	private isClosed = false;
 	private waiters: FlushWaiter[] = [];
@@ -86,7 +95,7 @@ class ChunkedWriter implements LedgerWriter {
 	}
 
 	flush(deadlineMs: number): Promise<void> {
-		if (this.pendingRows === 0) return Promise.resolve();
+		if (this.pendingRows === 0 && this.notes(1).length === 0) return Promise.resolve();
 		return new Promise((resolve, reject) => {
 			const waiter: FlushWaiter = {
 				target: this.enqueued,
@@ -107,10 +116,20 @@ class ChunkedWriter implements LedgerWriter {
 	async close(deadlineMs: number): Promise<void> {
 		try {
 			await this.flush(deadlineMs);
+			await this.flush(deadlineMs); // notes that came while a chunk was under way
 		} finally {
 			this.isClosed = true;
 			clearTimeout(this.timer);
 		}
+	}
+
+	noteRuns(): void {
+		this.hasMoreNotes = true;
+		this.schedule(this.chunkMs);
+	}
+
+	private notes(most: number): readonly RunNote[] {
+		return this.options.runs?.takeUntold(most) ?? NO_NOTES;
 	}
 
 	/** True when the row is left to the journal. What is spilled stays in order: after everything in memory. */
@@ -143,7 +162,8 @@ class ChunkedWriter implements LedgerWriter {
 			await this.flushQueue();
 			this.retryMs = FIRST_RETRY_MS;
 			this.isFlushing = false;
-			if (this.queue.length > 0 || this.spilled > 0) this.schedule(this.waiters.length > 0 || this.queue.length >= this.chunkRows ? 0 : this.chunkMs);
+			if (this.queue.length > 0 || this.spilled > 0 || this.hasMoreNotes)
+				this.schedule(this.waiters.length > 0 || this.queue.length >= this.chunkRows ? 0 : this.chunkMs);
 		} catch (error) {
 			this.isFlushing = false;
 			this.planRetry(error);
@@ -177,11 +197,13 @@ class ChunkedWriter implements LedgerWriter {
 	private async flushGroup(groups: LedgerItem[][]): Promise<void> {
 		const group = groups.at(-1) ?? [];
 		const [first] = group;
+		const notes = this.notes(NOTES_PER_CHUNK);
+		this.hasMoreNotes = notes.length === NOTES_PER_CHUNK;
 		let report: (() => void) | undefined;
 		try {
-			if (first) {
-				const reply = await settleChunk(this.options.sql, this.options, group);
-				report = () => this.options.onReply?.(reply);
+			if (first || notes.length > 0) {
+				const reply = await settleChunk(this.options.sql, this.options, group, notes);
+				report = () => this.tell(reply, notes);
 			}
 		} catch (error) {
 			if (!first || !isRejectedData(error)) throw error;
@@ -196,6 +218,13 @@ class ChunkedWriter implements LedgerWriter {
 		groups.pop();
 		this.markCommitted(group);
 		report?.();
+	}
+
+	private tell(reply: SettleReply, notes: readonly RunNote[]): void {
+		if (notes.length > 0) this.options.runs?.told(notes);
+		if (reply.notesProblem !== null) this.options.onQuarantine?.({ key: NOTES_KEY, problem: reply.notesProblem, isBooked: false });
+		if (reply.runs.length > 0) this.options.runs?.totals(reply.runs);
+		this.options.onReply?.(reply);
 	}
 
 	private async quarantine(item: LedgerItem, cause: unknown): Promise<Quarantined> {

@@ -108,3 +108,20 @@ export type RunNote = {
 	/** Warnings that were not told yet. */
 	readonly verdicts: readonly (GuardVerdict | CeilingVerdict)[];
 };
+
+/** What flushes of the ledger carry for the runs of a gateway, and what they bring back. The ledger writer calls it, one flush after the other. */
+export type RunFlushes = {
+	/** Notes that are not told yet, at most so many; they stay untold until `told` names them, since a flush may fail. Empty costs nothing. */
+	takeUntold(most: number): readonly RunNote[];
+	/** These are in PostgreSQL now, or never will be: of a note it cannot store, people are told as of a row in quarantine. */
+	told(notes: readonly RunNote[]): void;
+	/** What all gateways together took of the runs of a flush and of those above them, as of its commit. */
+	totals(totals: readonly FlushedRun[]): void;
+};
+
+export type FlushedRun = {
+	readonly number: string;
+	readonly totals: RunTotals;
+	/** Another gateway that may still spend has served the run: its memory has to be written with every flush. */
+	readonly othersServe: boolean;
+};

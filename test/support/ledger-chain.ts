@@ -49,6 +49,11 @@ const COLUMNS = [
 		"a.answer_id",
 		"a.asked_model",
 		"a.degraded_by",
+		"a.reserved_output_tokens",
+		"a.cost_output_tokens",
+		"a.run_ids",
+		"a.run_tool_calls",
+		"a.output_bytes",
 	],
 ];
 const ENTRIES = `SELECT e.entry_key, ARRAY[${COLUMNS.map((column) => `(${column})::text`).join(", ")}] AS fields

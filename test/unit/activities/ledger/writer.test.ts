@@ -42,6 +42,8 @@ class FakeLedger implements SqlConnection {
 			revision: "3",
 			flushRequest: "2",
 			claims: [{ id: "9", windowIds: ["1"] }],
+			notesProblem: null,
+			runs: this.runs,
 		};
 		return [{ reply }] as unknown as Row[];
 	}
