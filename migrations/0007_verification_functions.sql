@@ -77,7 +77,7 @@ BEGIN
   INTO v_charged, v_earlier, v_tokens, v_output FROM tollgate.entry WHERE attempt_id = p_attempt;
   v_delta := p_cost_nano_usd - v_charged;
   v_delta_tokens := coalesce(p_cost_tokens - v_tokens, 0);
-  v_delta_output := CASE WHEN p_cost_tokens IS NULL THEN 0 ELSE least(coalesce(p_cost_output_tokens, v_output), p_cost_tokens) - v_output END;
+  v_delta_output := CASE WHEN p_cost_tokens IS NULL OR v_attempt.cost_output_tokens IS NULL THEN 0 ELSE least(coalesce(p_cost_output_tokens, v_output), p_cost_tokens) - v_output END;
   IF v_earlier > 0 AND v_delta = 0 AND v_delta_tokens = 0 AND v_delta_output = 0 THEN RETURN NULL; END IF;
 
   SELECT array_agg(w.id ORDER BY w.id), array_agg(tollgate.amount_in(b.unit, v_delta, v_delta_tokens, v_delta_output, 0) ORDER BY w.id)

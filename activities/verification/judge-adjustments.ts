@@ -7,7 +7,7 @@ import type { Snapshot } from "./snapshot.ts";
  * That the windows' lease rows moved by as much is judged with the other counters (judge-counters.ts).
  */
 type Amounts = Readonly<Record<string, string>>;
-type Unit = "nano_usd" | "tokens";
+type Unit = "nano_usd" | "tokens" | "input_tokens" | "output_tokens" | "steps";
 
 type AttemptAdjustment = {
 	entry_key: string;
@@ -18,6 +18,9 @@ type AttemptAdjustment = {
 	charged_after: string;
 	tokens: string | null;
 	tokens_after: string | null;
+	/** Output tokens among those. */
+	output: string | null;
+	output_after: string | null;
 	resolves: string | null;
 	windows: unknown;
 	overruns: unknown;
@@ -26,18 +29,23 @@ type AttemptAdjustment = {
 	units: Readonly<Record<string, Unit>>;
 };
 
+/** What an adjustment says of tokens; `absent` where it says nothing. */
+const movedTokens = (field: string, absent: string) =>
+	`CASE WHEN e.kind <> 'adjustment' THEN 0 WHEN NOT e.detail ? '${field}' THEN ${absent} WHEN pg_input_is_valid(e.detail->>'${field}', 'bigint') THEN (e.detail->>'${field}')::numeric END`;
+
 /** In the order of the chain of 'verify', each with what its attempt is charged after it. */
 const OF_ATTEMPTS = `
 	SELECT * FROM (
-		SELECT e.entry_key, e.kind, e.attempt_id, e.gateway_id, e.epoch, e.amount_nano_usd, t.tokens, e.detail->>'resolves' AS resolves,
+		SELECT e.entry_key, e.kind, e.attempt_id, e.gateway_id, e.epoch, e.amount_nano_usd, t.tokens, t.output, e.detail->>'resolves' AS resolves,
 		       e.detail->'windows' AS windows, coalesce(e.detail->'overruns', '{}') AS overruns, a.outcome,
 		       (e.debit_account, e.credit_account) = ('team/' || a.team_id, 'provider/' || a.provider) AS is_of_attempt,
 		       sum(e.amount_nano_usd) OVER earlier AS charged_after, a.cost_tokens + sum(t.tokens) OVER earlier AS tokens_after,
+		       coalesce(a.cost_output_tokens, 0) + sum(t.output) OVER earlier AS output_after,
 		       coalesce((SELECT jsonb_object_agg(w.id::text, b.unit) FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
 		                 WHERE w.id = ANY (a.window_ids)), '{}') AS units
 		FROM tollgate.entry e
 		LEFT JOIN (SELECT DISTINCT ON (attempt_id) * FROM tollgate.attempt ORDER BY attempt_id, at) a USING (attempt_id)
-		CROSS JOIN LATERAL (SELECT CASE WHEN e.kind <> 'adjustment' THEN 0 WHEN pg_input_is_valid(e.detail->>'tokens', 'bigint') THEN (e.detail->>'tokens')::numeric END AS tokens) t
+		CROSS JOIN LATERAL (SELECT ${movedTokens("tokens", "NULL")} AS tokens, ${movedTokens("outputTokens", "0")} AS output) t
 		WHERE e.attempt_id IN (SELECT attempt_id FROM tollgate.entry WHERE kind = 'adjustment')
 		WINDOW earlier AS (PARTITION BY e.attempt_id ORDER BY e.kind = 'adjustment', e.chunk_seq, e.entry_key)
 	) x WHERE kind = 'adjustment' ORDER BY entry_key`;
@@ -53,7 +61,7 @@ type LumpEntry = {
 	resolves: string | null;
 	windows: unknown;
 	units: Readonly<Record<string, Unit>>;
-	/** A lump that holds nothing but one team-wide window of money is what that window holds; null for any other. */
+	/** A lump that holds nothing but one team-wide window of money, those of runs aside, is what that window holds; null for any other. */
 	only_window: string | null;
 };
 
@@ -68,6 +76,7 @@ const OF_LUMPS = `
 	       CASE WHEN NOT EXISTS (SELECT 1 FROM overrun o WHERE (o.gateway_id, o.epoch) = (e.gateway_id, e.epoch)) THEN (
 	         SELECT min(w.id)::text FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id
 	         WHERE jsonb_typeof(e.detail->'windows') = 'object' AND e.detail->'windows' ? w.id::text
+	           AND b.dimension <> 'run'
 	         HAVING count(*) = 1 AND bool_and(b.unit = 'nano_usd' AND b.dimension = 'team')) END AS only_window
 	FROM tollgate.entry e
 	WHERE e.attempt_id IS NULL AND e.kind IN ('lump', 'adjustment')
@@ -139,16 +148,26 @@ function attemptProblem(row: AttemptAdjustment): string | undefined {
 	if (BigInt(row.charged_after) < 0n) return `leaves attempt ${row.attempt_id} charged ${row.charged_after}`;
 	if (row.tokens === null || row.tokens_after === null || BigInt(row.tokens_after) < 0n)
 		return `leaves attempt ${row.attempt_id} with ${row.tokens_after} tokens`;
+	if (row.output === null || row.output_after === null || BigInt(row.output_after) < 0n || BigInt(row.output_after) > BigInt(row.tokens_after))
+		return `leaves attempt ${row.attempt_id} with ${row.output_after} output tokens of ${row.tokens_after}`;
+	const moved = { nanoUsd: amount, tokens: BigInt(row.tokens), outputTokens: BigInt(row.output) };
 	const [windows, overruns] = [readAmounts(row.windows), readAmounts(row.overruns)];
 	if (!windows || !overruns) return "names no amounts per window";
 	for (const id of new Set([...Object.keys(row.units), ...Object.keys(windows)])) {
 		const unit = row.units[id];
 		if (unit === undefined) return `moves window ${id}, in which attempt ${row.attempt_id} was not reserved`;
-		const expected = unit === "tokens" ? BigInt(row.tokens) : amount;
+		const expected = movedIn(unit, moved);
 		if (amountOf(windows, id) !== expected) return `is of ${expected} ${unit}, but moves window ${id} by ${amountOf(windows, id)}`;
 	}
 	const wrong = Object.keys(overruns).find((id) => amountOf(overruns, id) <= 0n || amountOf(overruns, id) > -amountOf(windows, id));
 	return wrong === undefined ? undefined : `lowers the overrun of window ${wrong} by ${overruns[wrong]}, more than it gives back`;
+}
+
+function movedIn(unit: Unit, moved: { readonly nanoUsd: bigint; readonly tokens: bigint; readonly outputTokens: bigint }): bigint {
+	if (unit === "nano_usd") return moved.nanoUsd;
+	if (unit === "tokens") return moved.tokens;
+	if (unit === "steps") return 0n; // whatever it cost, it was one
+	return unit === "output_tokens" ? moved.outputTokens : moved.tokens - moved.outputTokens;
 }
 
 type LumpState = {
@@ -199,11 +218,11 @@ function takeFromLump(lump: LumpState, row: LumpEntry): string | undefined {
 	return lump.rest === held ? undefined : `leaves ${lump.key} at ${lump.rest}, but window ${lump.onlyWindow} at ${held}`;
 }
 
-/** A lump is brought down to what was spent of it, and each of its money windows too; tokens follow only when nothing was spent. */
+/** A lump is brought down to what was spent of it, and each of its money windows too; other units follow only when nothing was spent. */
 function isResolvedTo(lump: LumpState, window: { before: bigint; after: bigint; amount: bigint; unit: Unit | undefined }): boolean {
 	const { before, after, amount, unit } = window;
 	if (after === before && amount === 0n) return true;
-	if (unit === "tokens") return after === before ? lump.rest > 0n : after === 0n && lump.rest === 0n;
+	if (unit !== "nano_usd") return after === before ? lump.rest > 0n : after === 0n && lump.rest === 0n;
 	// Where the amount stays, more was spent than the lump held: how much, only the windows know.
 	if (amount === 0n) return after >= lump.rest;
 	return after === (before < lump.rest ? before : lump.rest);

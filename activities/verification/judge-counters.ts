@@ -10,7 +10,7 @@ const LEASES_AGAINST_ENTRIES = `
 	WITH booked AS (
 		SELECT x.gateway_id, x.epoch, x.window_id, sum(x.amount) AS amount, sum(x.rows) AS rows FROM (
 			SELECT a.gateway_id, a.epoch, u.window_id,
-			       sum(CASE b.unit WHEN 'tokens' THEN a.cost_tokens ELSE a.cost_nano_usd END) AS amount, count(*) AS rows
+			       sum(tollgate.cost_in(b.unit, a)) AS amount, count(*) AS rows
 			FROM tollgate.attempt a
 			CROSS JOIN LATERAL unnest(a.window_ids) AS u (window_id)
 			JOIN tollgate.budget_window w ON w.id = u.window_id

@@ -13,7 +13,7 @@ const number = (field: string, type: string) =>
 
 const DEGRADED = `
 	WITH said AS (
-		SELECT a.attempt_id, a.at, a.team_id, a.model, a.asked_model, a.feature, a.user_id, a.key_id, a.environment,
+		SELECT a.attempt_id, a.at, a.team_id, a.model, a.asked_model, a.feature, a.user_id, a.key_id, a.environment, a.run_ids,
 		       ${number("budgetId", "bigint")} AS budget_id, ${number("place", "integer")} AS place, ${number("windowId", "bigint")} AS window_id,
 		       ${number("windowSeq", "bigint")} AS seq, ${number("lineAmount", "bigint")} AS line_amount, ${number("granted", "bigint")} AS granted,
 		       ${number("idle", "bigint")} AS idle, ${number("need", "bigint")} AS need
@@ -23,7 +23,8 @@ const DEGRADED = `
 	       w.budget_id = s.budget_id AS is_of_budget,
 	       (b.team_id IS NULL OR b.team_id = s.team_id) AND CASE b.dimension
 	         WHEN 'feature' THEN s.feature = b.dimension_value WHEN 'user' THEN s.user_id = b.dimension_value
-	         WHEN 'key' THEN s.key_id = b.dimension_value WHEN 'environment' THEN s.environment = b.dimension_value ELSE true END AS is_matching,
+	         WHEN 'key' THEN s.key_id = b.dimension_value WHEN 'environment' THEN s.environment = b.dimension_value
+	         WHEN 'run' THEN coalesce(b.dimension_value = ANY (s.run_ids::text[]), false) ELSE true END AS is_matching,
 	       e.at < w.ends_at AND s.at >= greatest(w.starts_at, e.at) AS is_in_force,
 	       (SELECT array_agg(h.degrade_amounts[s.place]::text) FROM (
 	          SELECT x.at, lead(x.at) OVER (ORDER BY x.seq) AS until, x.degrade_amounts

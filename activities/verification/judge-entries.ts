@@ -44,14 +44,17 @@ const ODD_ENTRIES = `
 
 /**
  * What calls cost beyond what was ever granted for them. A call stands in each of its team's windows: the
- * greatest sum over a team's budgets of one kind (all its users by the day, say) counts each of its calls once.
+ * greatest sum over a team's budgets of one kind (all its users by the day, say) counts each of its calls once. Runs stand in each other: they
+ * count where the team has nothing else.
  */
 const OVERRUN = `
 	WITH kinds AS (
-		SELECT b.team_id, greatest(0, sum(l.overrun)) AS overrun
+		SELECT b.team_id, b.dimension = 'run' AS is_of_run, greatest(0, sum(l.overrun)) AS overrun
 		FROM tollgate.lease l JOIN tollgate.budget_window w ON w.id = l.window_id JOIN tollgate.budget b ON b.id = w.budget_id
 		WHERE b.unit = 'nano_usd' GROUP BY b.team_id, b.dimension, b.window_kind
-	), teams AS (SELECT team_id, max(overrun) AS overrun FROM kinds GROUP BY team_id)
+	), teams AS (
+		SELECT team_id, coalesce(max(overrun) FILTER (WHERE NOT is_of_run), max(overrun)) AS overrun FROM kinds GROUP BY team_id
+	)
 	SELECT greatest(coalesce(sum(overrun) FILTER (WHERE team_id IS NOT NULL), 0), coalesce(max(overrun) FILTER (WHERE team_id IS NULL), 0)) AS overrun FROM teams`;
 
 /** An unresolved or estimated charge is resolved by an adjustment that says so; a lump likewise, or by itself where it was posted at the logged cost. */

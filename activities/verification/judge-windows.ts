@@ -19,7 +19,7 @@ type EventRow = {
 	is_frozen: boolean;
 	/** null = as it was before. */
 	is_observed: boolean | null;
-	unit: "nano_usd" | "tokens";
+	unit: string;
 };
 
 type WindowState = { windowId: string; seq: bigint; granted: bigint; limit: bigint; stop: bigint; isFrozen: boolean; isObserved: boolean };

@@ -7,7 +7,7 @@ export type FindingKind =
 	| "pending_past_time"
 	/** A chunk, its hash, its place or its anchor is not what was written. */
 	| "chain"
-	/** A counter on a lease or window is not the sum of its entries. */
+	/** A counter on a lease, window or part of a run is not the sum of its entries. */
 	| "counter"
 	/** An entry and its attempt, account or key disagree. */
 	| "entry"
@@ -15,6 +15,8 @@ export type FindingKind =
 	| "history"
 	/** A call was served by another model than asked for, and no line of a budget says so. */
 	| "degraded"
+	/** A call of an agent run was not held in all of its ceilings, a tree took more than it may, or a held run went on. */
+	| "run"
 	/** The provider's call costs something else than what was booked. */
 	| "cost"
 	/** Booked as answered by the provider, but the provider's log holds no such call. */

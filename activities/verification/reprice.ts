@@ -73,9 +73,19 @@ export function reprice(call: PricedCall, line: StoredPriceLine): Repricing {
 
 /** Input and output tokens of a logged call, for budgets counted in tokens; undefined when unusable. */
 export function billedTokens(call: { protocol: string; usage: RawUsage }): bigint | undefined {
+	const billed = billedBy(call);
+	return billed && billed.plainInput + billed.cached + billed.write5m + billed.write1h + billed.plainOutput + billed.reasoning;
+}
+
+/** Its output tokens among them. */
+export function billedOutputTokens(call: { protocol: string; usage: RawUsage }): bigint | undefined {
+	const billed = billedBy(call);
+	return billed && billed.plainOutput + billed.reasoning;
+}
+
+function billedBy(call: { protocol: string; usage: RawUsage }) {
 	const billed = call.protocol === "anthropic" ? billedByAnthropic(call.usage) : billedByOpenAi(call.usage, undefined);
-	if (typeof billed === "string") return undefined;
-	return billed.plainInput + billed.cached + billed.write5m + billed.write1h + billed.plainOutput + billed.reasoning;
+	return typeof billed === "string" ? undefined : billed;
 }
 
 /**

@@ -3,7 +3,7 @@ import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
 import { CALLS_WITH_CHARGES, type CallRow, costOfCall } from "./judge-provider-log.ts";
 import { PriceLines } from "./price-lines.ts";
 import { loadProviderLog, type ProviderLog } from "./provider-log.ts";
-import { billedTokens } from "./reprice.ts";
+import { billedOutputTokens, billedTokens } from "./reprice.ts";
 import { readLongestCallMs, type Snapshot } from "./snapshot.ts";
 
 /**
@@ -11,7 +11,7 @@ import { readLongestCallMs, type Snapshot } from "./snapshot.ts";
  * billed, and what the log does not hold is released once no such call can still be running. The log must
  * be complete for the time it covers: whoever asks for this vouches for it.
  */
-type Target = { readonly key: string; readonly costNanoUsd: bigint; readonly tokens: bigint | null; readonly reason: string };
+type Target = { readonly key: string; readonly costNanoUsd: bigint; readonly tokens: bigint | null; readonly outputTokens?: bigint; readonly reason: string };
 /** Calls of an epoch that ended without a journal. `spentNanoUsd`: what all its logged calls cost that are not in the ledger by name. */
 type Found = { readonly gatewayId: string; readonly epoch: string; readonly spentNanoUsd: bigint; readonly attemptIds: readonly string[] };
 export type ResolutionPlan = {
@@ -85,7 +85,14 @@ async function readCosts(snapshot: Snapshot, longestCallMs: number): Promise<Log
 		if (call.outcome === null) addToEpoch(costs.epochs, call, "problem" in cost ? null : cost.nanoUsd);
 		else if (!("problem" in cost)) {
 			const reason = `provider log line ${call.line}`;
-			costs.attempts.set(call.attempt_id, { key: call.attempt_id, costNanoUsd: cost.nanoUsd, tokens: billedTokens(call) ?? null, reason });
+			const outputTokens = billedOutputTokens(call);
+			costs.attempts.set(call.attempt_id, {
+				key: call.attempt_id,
+				costNanoUsd: cost.nanoUsd,
+				tokens: billedTokens(call) ?? null,
+				...(outputTokens !== undefined && { outputTokens }),
+				reason,
+			});
 		}
 	}
 	return costs;
@@ -103,12 +110,13 @@ function addToEpoch(epochs: Map<string, EpochCosts>, call: CallRow, costNanoUsd:
 export async function postResolution(client: ClientBase, plan: ResolutionPlan, adminName: string): Promise<Resolved> {
 	let [adjusted, released, posted] = [0, 0, 0];
 	for (const target of plan.attempts) {
-		const key = await post(client, "SELECT tollgate.adjust_attempt($1, $2, $3, $4, $5) AS key", [
+		const key = await post(client, "SELECT tollgate.adjust_attempt($1, $2, $3, $4, $5, $6) AS key", [
 			target.key,
 			target.costNanoUsd.toString(),
 			target.tokens?.toString() ?? null,
 			target.reason,
 			adminName,
+			target.outputTokens?.toString() ?? null,
 		]);
 		if (key !== null && target.costNanoUsd > 0n) adjusted += 1;
 		if (key !== null && target.costNanoUsd === 0n) released += 1;

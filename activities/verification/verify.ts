@@ -9,6 +9,7 @@ import { type EntryTally, judgeEntries } from "./judge-entries.ts";
 import { judgePending } from "./judge-pending.ts";
 import { judgeProviderLog } from "./judge-provider-log.ts";
 import { judgeRefusals } from "./judge-refusals.ts";
+import { judgeRuns } from "./judge-runs.ts";
 import { judgeWindows } from "./judge-windows.ts";
 import type { AskWitnesses, Testimony } from "./port.ts";
 import { openProviderLog, type ProviderLog } from "./provider-log.ts";
@@ -87,6 +88,7 @@ async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | 
 	const { overspendNanoUsd } = await judgeWindows(snapshot, findings);
 	await judgeRefusals(snapshot, findings);
 	await judgeDegraded(snapshot, findings);
+	await judgeRuns(snapshot, findings);
 	await judgePending(snapshot, findings, longestCallMs);
 	const calls = log ? await judgeProviderLog(snapshot, findings, { log, longestCallMs }) : entries.attempts;
 	return summarise(findings, { calls, entries, overspendNanoUsd });
