@@ -53,7 +53,7 @@ const ABOVE_LIMITS = `
 	)
 	SELECT r.id, b.unit, t.amount AS taken, h.highest, h.beyond
 	FROM tollgate.budget b
-	JOIN tollgate.run r ON r.number = b.dimension_value::bigint
+	JOIN tollgate.run r ON r.number = CASE b.dimension WHEN 'run' THEN b.dimension_value::bigint END
 	JOIN trees y ON y.run_number = r.number
 	CROSS JOIN LATERAL (
 		SELECT tollgate.amount_in(b.unit, y.nano_usd::bigint, (y.input_tokens + y.output_tokens)::bigint, y.output_tokens::bigint, y.steps::bigint) AS amount

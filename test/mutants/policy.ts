@@ -39,8 +39,8 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a policy takes the budgets it changes, and their windows, before the change log",
 		...DOCUMENT,
-		from: "  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n",
-		to: "  PERFORM pg_advisory_xact_lock(718204001);\n  PERFORM 1 FROM tollgate.budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n",
+		from: "  PERFORM 1 FROM tollgate.declared_budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n",
+		to: "  PERFORM pg_advisory_xact_lock(718204001);\n  PERFORM 1 FROM tollgate.declared_budget WHERE id = ANY (v_held) ORDER BY id FOR NO KEY UPDATE;\n",
 		test: "test/integration/activities/policy/concurrent-policies.test.ts",
 		titles: ["no two of them wait for each other, every one comes through, and the books are in order"],
 	},

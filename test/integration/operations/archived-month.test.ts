@@ -7,6 +7,7 @@ import { readSpend, type SpendQuestion, type SpendRow } from "#activities/admini
 import { archiveMonth, proveArchive } from "#activities/ledger/archive.ts";
 import { findArchived } from "#activities/ledger/archive-file.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
+import { openPastMonth } from "#test/support/past-month.ts";
 import { TestLedger } from "#test/support/test-ledger.ts";
 
 /** A past month leaves the database for a file, and every chain is still proven (docs/operations.md). */
@@ -21,17 +22,12 @@ let file: string;
 beforeEach(async () => {
 	ledger = await TestLedger.open();
 	file = path.join(ledger.folder, "month.jsonl");
-	const [past] = await ledger.sql<{ name: string; from: string; to: string; back: string }>(`
-		SELECT to_char(m, '_YYYY_MM') AS name, (m AT TIME ZONE 'UTC')::text AS from, ((m + interval '1 month') AT TIME ZONE 'UTC')::text AS to,
-		       (clock_timestamp() - (m + interval '10 days') AT TIME ZONE 'UTC')::text AS back
-		FROM (SELECT date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') - interval '1 month' AS m) x`);
-	month = (past?.name ?? "").slice(1).replace("_", "-");
-	for (const table of ["attempt", "entry"])
-		await ledger.sql(`CREATE TABLE tollgate.${table}${past?.name} PARTITION OF tollgate.${table} FOR VALUES FROM ('${past?.from}') TO ('${past?.to}')`);
+	const past = await openPastMonth(ledger);
+	month = past.month;
 	await ledger.settle({ n: 1 }, { n: 2 });
 	await ledger.settle({ n: 3, outcome: "unresolved", reserved: 500n });
 	await ledger.settle({ n: 4 });
-	await ledger.passTime(past?.back);
+	await ledger.passTime(past.back);
 	await ledger.settle({ n: 5 });
 	await ledger.sql("SELECT tollgate.anchor_chains()");
 });
