@@ -115,8 +115,8 @@ class ChunkedWriter implements LedgerWriter {
 
 	async close(deadlineMs: number): Promise<void> {
 		try {
-			await this.flush(deadlineMs);
-			await this.flush(deadlineMs); // notes that came while a chunk was under way
+			do await this.flush(deadlineMs);
+			while (this.notes(1).length > 0); // of runs: they do not all fit into one chunk
 		} finally {
 			this.isClosed = true;
 			clearTimeout(this.timer);

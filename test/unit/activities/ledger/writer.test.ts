@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { QueryResultRow } from "pg";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type LedgerJournal, openJournal } from "#activities/ledger/journal.ts";
 import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { createLedgerWriter, type Quarantined } from "#activities/ledger/writer.ts";
+import type { FlushedRun, RunFlushes, RunNote } from "#activities/runs/port.ts";
 import { attemptRow, refusalRecord } from "#test/support/ledger-records.ts";
 
 /** A database that can be away, reject rows, or be slow; it counts what it committed. */
@@ -13,6 +14,10 @@ class FakeLedger implements SqlConnection {
 	readonly committed = new Map<string, number>();
 	readonly chunkSizes: number[] = [];
 	readonly quarantined: string[] = [];
+	/** Texts of the notes of each chunk that had some. */
+	readonly notes: string[] = [];
+	runs: readonly FlushedRun[] = [];
+	notesProblem: string | null = null;
 	isAway = false;
 	rejected = new Set<string>();
 	maxRows = Number.POSITIVE_INFINITY;
@@ -31,6 +36,7 @@ class FakeLedger implements SqlConnection {
 		if (keys.length > this.maxRows) throw Object.assign(new Error("canceling statement due to statement timeout"), { code: "57014" });
 		if (rows.some((row) => row.outcome !== "quarantined" && this.rejected.has(row.attempt_id))) throw Object.assign(new Error("bad data"), { code: "22P05" });
 		this.chunkSizes.push(keys.length);
+		if (values[5] !== "[]") this.notes.push(String(values[5]));
 		for (const key of keys) this.committed.set(key, (this.committed.get(key) ?? 0) + 1);
 		for (const row of JSON.parse(String(values[4])) as { attempt_id: string }[]) this.quarantined.push(row.attempt_id);
 		const reply = {
@@ -42,7 +48,7 @@ class FakeLedger implements SqlConnection {
 			revision: "3",
 			flushRequest: "2",
 			claims: [{ id: "9", windowIds: ["1"] }],
-			notesProblem: null,
+			notesProblem: this.notesProblem,
 			runs: this.runs,
 		};
 		return [{ reply }] as unknown as Row[];
@@ -161,4 +167,92 @@ test("the last flush of a closing writer says what is left", async () => {
 	database.isAway = true;
 	enqueue(writer, 1, 3);
 	await expect(writer.close(20)).rejects.toMatchObject({ code: "authority.unreachable", details: { pendingRows: 3 } });
+});
+
+/** Notes as a gateway keeps them: untold until the writer says so. */
+class UntoldNotes implements RunFlushes {
+	untold: RunNote[] = [];
+	readonly heard: FlushedRun[] = [];
+
+	add(number: string): void {
+		this.untold.push({ number, exchanges: 1, verdicts: [] });
+	}
+
+	takeUntold(most: number): readonly RunNote[] {
+		return this.untold.slice(0, most);
+	}
+
+	told(notes: readonly RunNote[]): void {
+		this.untold = this.untold.filter((note) => !notes.includes(note));
+	}
+
+	totals(totals: readonly FlushedRun[]): void {
+		this.heard.push(...totals);
+	}
+}
+
+const numbersIn = (text: string | undefined): string[] => (JSON.parse(text ?? "[]") as { number: string }[]).map(({ number }) => number);
+const totalsOf = (number: string): FlushedRun => ({
+	number,
+	othersServe: true,
+	totals: { costNanoUsd: "200", inputTokens: 100, outputTokens: 50, steps: 1, outputBytes: 0, toolCalls: {} },
+});
+
+describe("notes of agent runs", () => {
+	test("ride with the chunks, stay untold while PostgreSQL is away, and the totals are heard", async () => {
+		const runs = new UntoldNotes();
+		const failed = Promise.withResolvers<void>();
+		const writer = createLedgerWriter({ ...identity, sql: database, journal, runs, onRetry: () => failed.resolve() });
+		database.isAway = true;
+		database.runs = [totalsOf("7")];
+		runs.add("7");
+		enqueue(writer, 1, 3);
+		await failed.promise;
+		expect(runs.untold).toHaveLength(1);
+		runs.add("8");
+		database.isAway = false;
+		await writer.flush(10_000);
+		expect(runs.untold).toEqual([]);
+		expect(database.notes.flatMap(numbersIn)).toEqual(["7", "8"]);
+		expect(runs.heard).toEqual([totalsOf("7")]);
+		await writer.close(1_000);
+	});
+
+	test("leave without a row when they are asked to, some at a time, and with the last flush of a closing writer", async () => {
+		const runs = new UntoldNotes();
+		const first = Promise.withResolvers<void>();
+		const writer = createLedgerWriter({ ...identity, sql: database, journal, runs, onReply: () => first.resolve() });
+		for (let number = 1; number <= 450; number += 1) runs.add(String(number));
+		writer.noteRuns?.();
+		await first.promise;
+		await writer.close(10_000);
+		expect(runs.untold).toEqual([]);
+		expect(database.notes.flatMap(numbersIn)).toEqual(Array.from({ length: 450 }, (_, index) => String(index + 1)));
+		expect(database.notes.map((text) => numbersIn(text).length)).toEqual([200, 200, 50]);
+		expect(database.committed.size).toBe(0);
+	});
+
+	test("that cannot be stored are told of as a row in quarantine is, and not sent again", async () => {
+		const runs = new UntoldNotes();
+		const told: Quarantined[] = [];
+		const writer = createLedgerWriter({ ...identity, sql: database, journal, runs, onQuarantine: (row) => told.push(row) });
+		database.notesProblem = "invalid base64";
+		runs.add("7");
+		enqueue(writer, 1, 1);
+		await writer.flush(10_000);
+		expect(told).toEqual([{ key: "notes of agent runs", problem: "invalid base64", isBooked: false }]);
+		expect(runs.untold).toEqual([]);
+		await writer.close(1_000);
+	});
+
+	test("with numbers of any size are texts on the way", async () => {
+		const runs = new UntoldNotes();
+		const writer = createLedgerWriter({ ...identity, sql: database, journal, runs });
+		const ceiling = { guard: "ceiling.steps", severity: "warn", evidence: "the run has taken 80 steps", measured: 2n ** 60n, threshold: 80n } as const;
+		runs.untold.push({ number: "7", exchanges: 0, verdicts: [ceiling] });
+		enqueue(writer, 1, 1);
+		await writer.flush(10_000);
+		expect(JSON.parse(database.notes[0] ?? "")).toEqual([{ number: "7", exchanges: 0, verdicts: [{ ...ceiling, measured: "1152921504606846976", threshold: "80" }] }]);
+		await writer.close(1_000);
+	});
 });
