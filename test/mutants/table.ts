@@ -16,6 +16,7 @@ import { OPERATION_MUTANTS } from "./operations.ts";
 import { POLICY_MUTANTS } from "./policy.ts";
 import { POLICY_FILE_MUTANTS } from "./policy-file.ts";
 import { REQUEST_MUTANTS } from "./request.ts";
+import { RUN_BOOK_MUTANTS } from "./run-books.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";
@@ -68,6 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...ALERT_MUTANTS,
 	...LIMIT_MUTANTS,
 	...AGENT_MUTANTS,
+	...RUN_BOOK_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */
