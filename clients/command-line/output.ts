@@ -23,9 +23,9 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
 		.join("\n");
 }
 
-/** "0.25 USD", or "1000 tokens" for a budget in tokens. */
+/** "0.25 USD", or "1000 tokens" for a budget in tokens; "3 steps" of a run. */
 export function amount(value: string, unit = "nano_usd"): string {
-	return unit === "tokens" ? `${value} tokens` : `${formatUsd(BigInt(value))} USD`;
+	return unit === "nano_usd" ? `${formatUsd(BigInt(value))} USD` : `${value} ${unit.replaceAll("_", " ")}`;
 }
 
 /** For optional cells. */
