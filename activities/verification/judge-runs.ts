@@ -36,7 +36,7 @@ const TAKEN = `
 			SELECT u.number AS run_number, a.gateway_id, a.epoch, tollgate.cost_in('steps', a)::numeric AS steps, a.cost_nano_usd::numeric AS cost_nano_usd,
 			       tollgate.cost_in('input_tokens', a)::numeric AS input_tokens, tollgate.cost_in('output_tokens', a)::numeric AS output_tokens,
 			       coalesce(a.output_bytes, 0)::numeric AS output_bytes, a.run_tool_calls AS tool_calls
-			FROM tollgate.attempt a CROSS JOIN LATERAL unnest(a.run_ids) AS u (number)
+			FROM tollgate.attempt a CROSS JOIN LATERAL unnest(a.run_ids) AS u (number) WHERE a.run_ids IS NOT NULL
 			UNION ALL
 			SELECT run_number, gateway_id, epoch, steps::numeric, cost_nano_usd, input_tokens, output_tokens, output_bytes, tool_calls FROM tollgate.archived_part
 		) x GROUP BY 1, 2, 3
@@ -78,7 +78,7 @@ const PARTS_AGAINST_CALLS = `
 			       CASE WHEN pg_input_is_valid(e.detail->>'outputTokens', 'bigint') THEN (e.detail->>'outputTokens')::numeric ELSE 0 END AS output
 		) m
 		CROSS JOIN LATERAL unnest(a.run_ids) AS u (number)
-		WHERE e.kind = 'adjustment' GROUP BY u.number
+		WHERE e.kind = 'adjustment' AND a.run_ids IS NOT NULL GROUP BY u.number
 	), booked AS (
 		SELECT * FROM taken
 		UNION ALL
@@ -107,7 +107,7 @@ const RESERVED_WHILE_HELD = `
 	), steps AS (
 		SELECT a.attempt_id, a.gateway_id, a.epoch, u.number AS run_number, least(a.reserved_at, a.at - coalesce(a.duration_ms, 0) * interval '1 millisecond') AS reserved_at
 		FROM tollgate.attempt a CROSS JOIN LATERAL unnest(a.run_ids) AS u (number)
-		WHERE u.number IN (SELECT run_number FROM holds)
+		WHERE u.number IN (SELECT run_number FROM holds) AND a.run_ids IS NOT NULL
 	)
 	SELECT DISTINCT ON (s.attempt_id) s.attempt_id, r.id, h.kind, to_char(h.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS held_at,
 	       round(extract(epoch FROM s.reserved_at - h.at))::bigint AS seconds
