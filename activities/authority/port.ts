@@ -1,20 +1,21 @@
 import type { DegradeLine } from "#domain/budget/degrade.ts";
-import type { LeaseFacts } from "#domain/budget/window-lease.ts";
+import type { LeaseFacts, Unit } from "#domain/budget/window-lease.ts";
 import type { KeyResolution } from "../request/port.ts";
 
 /**
  * The SQL authority as the gateway uses it: one function call in one statement each (money-path §1).
  * Amounts are bigint in the unit of the budget. Implemented by ./postgres.ts over migrations/0002.
  */
-export type BudgetUnit = "nano_usd" | "tokens";
-
 export type BudgetRule = {
 	readonly budgetId: string;
 	/** null = organisation. */
 	readonly teamId: string | null;
-	readonly dimension: "organization" | "team" | "feature" | "user" | "model" | "provider" | "key" | "environment";
+	/** "run": a ceiling of an agent run, whose number is the value; met by the calls of the run and of those below it, never in `TeamRecord.budgets`. */
+	readonly dimension: "organization" | "team" | "feature" | "user" | "model" | "provider" | "key" | "environment" | "run";
 	readonly dimensionValue: string;
-	readonly unit: BudgetUnit;
+	/** Id of the run, as people know it; absent for all other budgets. */
+	readonly name?: string;
+	readonly unit: Unit;
 	readonly windowKind: "hour" | "day" | "week" | "month" | "quarter" | "lifetime";
 	/** Degrade lines of an enforced budget, in the order of its definition; null or absent where it has none. */
 	readonly degrade?: readonly DegradeLine[] | null;

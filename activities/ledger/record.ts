@@ -1,4 +1,5 @@
 import type { Endpoint } from "#domain/bound/request.ts";
+import type { Unit } from "#domain/budget/window-lease.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 import type { Usage } from "#domain/usage/usage.ts";
 
@@ -6,6 +7,14 @@ import type { Usage } from "#domain/usage/usage.ts";
  * What the journal holds and the ledger writer flushes. Money is a decimal string of nano-USD
  * because every record is one line of JSON in the journal; ids of windows are decimal strings too.
  * Attempt id = `<gateway>-<epoch>-<n>`.
+ *
+ * `runIds`, `reservedOutputTokens` and `costOutputTokens` stand in the records of a call with an agent run, always, and in no
+ * other: records of ordinary calls are as long as before. So what a row takes of a window is, by the window's unit,
+ * - output_tokens: `costOutputTokens`, reserved `reservedOutputTokens`;
+ * - input_tokens: `costTokens` less `costOutputTokens`, reserved `reservedTokens` less `reservedOutputTokens`;
+ * - steps: 1 and reserved 1, both 0 for the endpoint count_tokens, which is no step;
+ * and only calls with a run are held in windows of these three. An outcome that was made up from the reservation (a crash, a
+ * row the ledger rejects) costs what was reserved, in each.
  */
 export type ReservationRecord = {
 	readonly type: "reservation";
@@ -36,11 +45,11 @@ export type ReservationRecord = {
 	readonly reservedNanoUsd: string;
 	readonly reservedTokens: number;
 	readonly clampedOutputTokens: number | null;
-	/** Windows the reservation is held in; `unit` says which of the two amounts counts there. */
-	readonly windows: readonly { readonly id: string; readonly unit: "nano_usd" | "tokens" }[];
+	/** Windows the reservation is held in; `unit` says which of the amounts counts there. */
+	readonly windows: readonly { readonly id: string; readonly unit: Unit }[];
 	/** Numbers of the agent run and of those above it, root first; absent = no run. */
 	readonly runIds?: readonly string[];
-	/** Output tokens among `reservedTokens`. Absent = not known, in journals of an older release. */
+	/** Output tokens among `reservedTokens`; absent = no run. */
 	readonly reservedOutputTokens?: number;
 	/** Absent for a call that is served as it was asked for. */
 	readonly degraded?: DegradedRecord;
@@ -86,7 +95,7 @@ export type OutcomeRecord = {
 	readonly answerId?: string;
 	/** Ids of its items; absent where there are none. */
 	readonly itemIds?: readonly string[];
-	/** Output tokens among `costTokens`; absent as in the reservation. */
+	/** Output tokens among `costTokens`; absent = no run. */
 	readonly costOutputTokens?: number;
 	/** Calls of tools in the answer by tool, and bytes of its body; only where the call has a run. */
 	readonly toolCalls?: Readonly<Record<string, number>>;

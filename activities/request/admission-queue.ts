@@ -2,7 +2,7 @@ import { type Amounts, amountIn, type LeaseBook, type MatchedBudget } from "#dom
 import type { WindowLease } from "#domain/budget/window-lease.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { AheadReply, Authority, GrantedItem, GrantReply } from "../authority/port.ts";
-import { amountsOf, largestOf, lookaheadOf, maximum, unionOf } from "./amounts.ts";
+import { amountsAt, largestOf, lookaheadOf, maximum, unionOf } from "./amounts.ts";
 import { GrantEvidence, type Shortage } from "./grant-evidence.ts";
 import type { NextWindow } from "./next-windows.ts";
 import { RefusalMemory } from "./refusal-memory.ts";
@@ -368,7 +368,7 @@ export class AdmissionQueue {
 		const clampTokens = evidence.clampToFree(waiter.ask.bound);
 		if (clampTokens !== undefined && clampTokens !== waiter.clampTokens) {
 			waiter.clampTokens = clampTokens;
-			waiter.need = amountsOf(waiter.ask.bound.at(clampTokens));
+			waiter.need = amountsAt(waiter.ask.bound, clampTokens, waiter.ask.isStep);
 			return this.askAgain(waiter, 0);
 		}
 		const short = evidence.short(least);

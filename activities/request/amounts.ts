@@ -2,14 +2,28 @@ import type { Bound } from "#domain/bound/request.ts";
 import type { Amounts, MatchedBudget } from "#domain/budget/lease-book.ts";
 import { compareIds } from "#domain/budget/match.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
+import type { AdmissionInput } from "./port.ts";
 
-/** The least a call can be admitted with: at the clamp's floor where a clamp is possible, else the bound itself. */
-export function leastAmounts(bound: Bound): Amounts {
-	return amountsOf(bound.clampFloorTokens === undefined ? bound : bound.at(bound.clampFloorTokens));
+export const NOTHING: Amounts = { nanoUsd: 0n, tokens: 0n, outputTokens: 0n, steps: 0n };
+
+/** Whether a call is a step of an agent run: counting tokens is none, whoever asks. */
+export function isRunStep({ run, endpoint }: Pick<AdmissionInput, "run" | "endpoint">): boolean {
+	return run !== undefined && endpoint !== "count_tokens";
 }
 
-export function amountsOf({ nanoUsd, tokens }: { readonly nanoUsd: bigint; readonly tokens: number }): Amounts {
-	return { nanoUsd, tokens: BigInt(tokens) };
+/** What a call takes at most if its body is sent untouched. */
+export function amountsOf({ nanoUsd, tokens, inputTokens }: Pick<Bound, "nanoUsd" | "tokens" | "inputTokens">, isStep: boolean): Amounts {
+	return { nanoUsd, tokens: BigInt(tokens), outputTokens: isStep ? BigInt(tokens - inputTokens) : 0n, steps: isStep ? 1n : 0n };
+}
+
+/** The same under an output cap. */
+export function amountsAt(bound: Bound, outputTokens: number, isStep: boolean): Amounts {
+	return amountsOf({ ...bound.at(outputTokens), inputTokens: bound.inputTokens }, isStep);
+}
+
+/** The least a call can be admitted with: at the clamp's floor where a clamp is possible, else the bound itself. */
+export function leastAmounts(bound: Bound, isStep: boolean): Amounts {
+	return bound.clampFloorTokens === undefined ? amountsOf(bound, isStep) : amountsAt(bound, bound.clampFloorTokens, isStep);
 }
 
 /** More than any budget, and far below what a bigint of PostgreSQL holds. */
@@ -37,6 +51,7 @@ export function unionOf(lists: readonly (readonly MatchedBudget[])[]): MatchedBu
 	return [...union.values()].sort((left, right) => compareIds(left.budgetId, right.budgetId));
 }
 
+/** What teams want kept for an outage, where several wait at once; in the units that they can want it in. */
 export function largestOf(list: readonly Amounts[]): Amounts {
-	return { nanoUsd: maximum(list.map(({ nanoUsd }) => nanoUsd)), tokens: maximum(list.map(({ tokens }) => tokens)) };
+	return { ...NOTHING, nanoUsd: maximum(list.map(({ nanoUsd }) => nanoUsd)), tokens: maximum(list.map(({ tokens }) => tokens)) };
 }

@@ -7,6 +7,7 @@ import type { PriceBook, PriceLine } from "#domain/pricing/price-book.ts";
 import { priceUsage } from "#domain/pricing/price-usage.ts";
 import type { Usage } from "#domain/usage/usage.ts";
 import type { Journal, LedgerWriter, OutcomeRecord, ReservationRecord } from "../ledger/record.ts";
+import { NOTHING } from "./amounts.ts";
 import type { Attempt, AuthorityCounters, Booked, EstimateInput, SettleInput } from "./port.ts";
 
 /**
@@ -38,8 +39,6 @@ export type AttemptState = {
 
 type Ending = Pick<OutcomeRecord, "outcome" | "reason"> &
 	Partial<Omit<OutcomeRecord, "type" | "n" | "costNanoUsd" | "costTokens" | "overrunNanoUsd" | "windowOverruns">>;
-
-const NOTHING: Amounts = { nanoUsd: 0n, tokens: 0n };
 
 export class OpenAttempt implements Attempt {
 	private readonly state: AttemptState;
@@ -81,7 +80,7 @@ export class OpenAttempt implements Attempt {
 		if (answer.alert) this.dependencies.onAlert(answer.alert, { attemptId: this.attemptId, model: reported.model ?? "" });
 		this.dependencies.counters.settled++;
 		return this.end(
-			{ nanoUsd: answer.costNanoUsd, tokens: tokensOf(reported.usage) },
+			this.costOf(answer.costNanoUsd, reported.usage),
 			{
 				outcome: "settled",
 				reason: answer.alert ?? null,
@@ -112,11 +111,13 @@ export class OpenAttempt implements Attempt {
 		const { reservation, line, reach } = this.state;
 		const { costNanoUsd, unpricedTools } = priceUsage(usage, line, undefined, { reachableTiers: reach.tiers, tokenPermille: reach.tokenPermille });
 		if (unpricedTools.length > 0 || costNanoUsd > reservation.amounts.nanoUsd) return this.charge(reason, detail);
-		const tokens = tokensOf(usage);
-		return this.end(
-			{ nanoUsd: costNanoUsd, tokens: tokens < reservation.amounts.tokens ? tokens : reservation.amounts.tokens },
-			{ outcome: "estimated", reason, usage, ...detail },
-		);
+		return this.end(atMost(reservation.amounts, this.costOf(costNanoUsd, usage)), { outcome: "estimated", reason, usage, ...detail });
+	}
+
+	/** A step stays a step, whatever it cost. */
+	private costOf(nanoUsd: NanoUsd, { inputTokens, outputTokens }: Usage): Amounts {
+		const { steps } = this.state.reservation.amounts;
+		return { nanoUsd, tokens: BigInt(inputTokens + outputTokens), outputTokens: steps === 0n ? 0n : BigInt(outputTokens), steps };
 	}
 
 	private end(cost: Amounts, ending: Ending): Booked {
@@ -152,8 +153,8 @@ export class OpenAttempt implements Attempt {
 	}
 
 	private outcome(cost: Amounts, ending: Ending, overruns?: ReadonlyMap<string, bigint>): OutcomeRecord {
-		const { n, priceVersion } = this.state.record;
-		return {
+		const { n, priceVersion, runIds } = this.state.record;
+		const outcome: OutcomeRecord = {
 			type: "outcome",
 			n,
 			costNanoUsd: cost.nanoUsd.toString(),
@@ -169,6 +170,7 @@ export class OpenAttempt implements Attempt {
 			durationMs: null,
 			...ending,
 		};
+		return runIds === undefined ? outcome : { ...outcome, costOutputTokens: Number(cost.outputTokens) };
 	}
 
 	/** The largest overrun in money over the windows of this attempt. */
@@ -189,6 +191,16 @@ export class OpenAttempt implements Attempt {
 	}
 }
 
-function tokensOf(usage: Usage): bigint {
-	return BigInt(usage.inputTokens + usage.outputTokens);
+/** A cost in money that is within the reservation, never above it in any other unit. */
+function atMost(reserved: Amounts, cost: Amounts): Amounts {
+	const tokens = least(cost.tokens, reserved.tokens);
+	if (cost.steps === 0n) return { ...cost, tokens };
+	// What is more input than was reserved is output: so neither passes what was reserved.
+	const overInput = tokens - (reserved.tokens - reserved.outputTokens);
+	const outputTokens = least(cost.outputTokens, reserved.outputTokens);
+	return { ...cost, tokens, outputTokens: outputTokens > overInput ? outputTokens : overInput };
+}
+
+function least(left: bigint, right: bigint): bigint {
+	return left < right ? left : right;
 }

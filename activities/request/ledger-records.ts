@@ -55,7 +55,12 @@ export function reservationRecord(
 		clampedOutputTokens: identity.clampedOutputTokens ?? null,
 		windows: reservation.leases.map((lease) => ({ id: lease.windowId, unit: lease.unit })),
 	};
-	return degraded === undefined ? record : { ...record, degraded };
+	return degraded === undefined && input.run === undefined ? record : { ...record, ...(degraded && { degraded }), ...ofRun(input, reservation) };
+}
+
+/** Kept of a call with an agent run alone (see ReservationRecord). */
+function ofRun({ run }: AdmissionInput, { amounts }: Reservation): Pick<ReservationRecord, "runIds" | "reservedOutputTokens"> | undefined {
+	return run && { runIds: run.runIds, reservedOutputTokens: Number(amounts.outputTokens) };
 }
 
 /** The evidence of a refusal: the numbers of the grant that refused it (money-path §3). */

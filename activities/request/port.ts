@@ -1,6 +1,7 @@
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import type { Bound, Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
+import type { Unit } from "#domain/budget/window-lease.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { LimitEvidence } from "#domain/limits/limit-name.ts";
 import type { ActiveLimits } from "#domain/limits/rate-rules.ts";
@@ -51,7 +52,7 @@ export type TeamPolicy = {
 };
 
 /** An amount in the unit of its budget. */
-export type Left = { readonly unit: "nano_usd" | "tokens"; readonly amount: bigint };
+export type Left = { readonly unit: Unit; readonly amount: bigint };
 
 export type AdmissionInput = {
 	readonly requestId: string;
@@ -92,7 +93,7 @@ export type Refusal = {
 	readonly budget: string | null;
 	/** Absent where no budget refused. */
 	readonly budgetId?: string;
-	readonly unit: "nano_usd" | "tokens" | null;
+	readonly unit: Unit | null;
 	readonly limitAmount: bigint | null;
 	readonly leftAmount: bigint | null;
 	/** ISO 8601; null for lifetime windows and budget.none. */

@@ -1,7 +1,9 @@
 import type { PricedDeployment } from "#activities/providers/port.ts";
 import { type BoundOptions, boundRequest } from "#domain/bound/bound-request.ts";
 import type { Bound, InspectedRequest } from "#domain/bound/request.ts";
+import { amountIn } from "#domain/budget/lease-book.ts";
 import type { PriceLine } from "#domain/pricing/price-book.ts";
+import { leastAmounts } from "./amounts.ts";
 import { EXACT_BODY_BYTES_MAX, type ExactTokens } from "./exact-tokens.ts";
 import type { Left } from "./port.ts";
 
@@ -36,8 +38,7 @@ function canHelp(refinement: Refinement): boolean {
 	const { left, request } = refinement;
 	if (left === undefined) return true;
 	const best = boundWith(refinement, request.body.length);
-	const least = best?.clampFloorTokens === undefined ? best : best.at(best.clampFloorTokens);
-	return least !== undefined && (left.unit === "tokens" ? BigInt(least.tokens) : least.nanoUsd) <= left.amount;
+	return best !== undefined && amountIn(left.unit, leastAmounts(best, true)) <= left.amount;
 }
 
 function boundWith({ request, line, options }: Refinement, textTokensSaved: number): Bound | undefined {

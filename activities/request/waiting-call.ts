@@ -11,6 +11,8 @@ export type Ask = {
 	readonly teamId: string;
 	readonly keyId: string;
 	readonly bound: Bound;
+	/** A step of an agent run (see isRunStep). */
+	readonly isStep: boolean;
 	/**
 	 * What the call meets now; undefined when the team may not make it any more. Asked when it begins to wait, and again
 	 * whenever a budget or a policy has changed.
@@ -55,14 +57,14 @@ export type Waiter = {
 };
 
 export function createWaiter(ask: Ask, { standing, resolve, nowMs }: Pick<Waiter, "standing" | "resolve"> & { readonly nowMs: number }): Waiter {
-	const full = amountsOf(ask.bound);
+	const full = amountsOf(ask.bound, ask.isStep);
 	return {
 		ask,
 		standing,
 		startedAtMs: nowMs,
 		resolve,
 		full,
-		least: leastAmounts(ask.bound),
+		least: leastAmounts(ask.bound, ask.isStep),
 		need: full,
 		clampTokens: undefined,
 		isFinal: false,

@@ -1,4 +1,5 @@
 import type { BeyondLine, LineAhead } from "./degrade.ts";
+import type { BudgetSelector } from "./match.ts";
 import { thresholdAmount } from "./scope.ts";
 import { type LeaseFacts, type Unit, WindowLease } from "./window-lease.ts";
 
@@ -9,11 +10,21 @@ import { type LeaseFacts, type Unit, WindowLease } from "./window-lease.ts";
 export type MatchedBudget = {
 	readonly budgetId: string;
 	readonly unit: Unit;
+	/** "run": the ceiling of an agent run, which keeps nothing for an outage. */
+	readonly dimension?: BudgetSelector["dimension"];
 	/** The degrade line this call may not pass, if any. */
 	readonly line?: LineAhead;
 };
 
-export type Amounts = { readonly nanoUsd: bigint; readonly tokens: bigint };
+/** What a call takes in each unit. Input tokens are `tokens` less `outputTokens`. */
+export type Amounts = {
+	readonly nanoUsd: bigint;
+	readonly tokens: bigint;
+	/** Of a step of an agent run; 0 for any other call, which meets no window that counts them. */
+	readonly outputTokens: bigint;
+	/** 1 for a step of an agent run, else 0. */
+	readonly steps: bigint;
+};
 
 export type Reservation = {
 	readonly leases: readonly WindowLease[];
@@ -23,7 +34,18 @@ export type Reservation = {
 };
 
 export function amountIn(unit: Unit, amounts: Amounts): bigint {
-	return unit === "nano_usd" ? amounts.nanoUsd : amounts.tokens;
+	switch (unit) {
+		case "nano_usd":
+			return amounts.nanoUsd;
+		case "tokens":
+			return amounts.tokens;
+		case "input_tokens":
+			return amounts.tokens - amounts.outputTokens;
+		case "output_tokens":
+			return amounts.outputTokens;
+		case "steps":
+			return amounts.steps;
+	}
 }
 
 /** How long beyond the end of the lease money kept for an outage may be spent. */

@@ -14,7 +14,8 @@ export type CallDimensions = {
 
 export type BudgetSelector = {
 	readonly teamId: string | null;
-	readonly dimension: "organization" | "team" | "feature" | "user" | "model" | "provider" | "key" | "environment";
+	/** "run": a ceiling of an agent run, whose number is the value. Never among the budgets of a team. */
+	readonly dimension: "organization" | "team" | "feature" | "user" | "model" | "provider" | "key" | "environment" | "run";
 	readonly dimensionValue: string;
 };
 
@@ -23,7 +24,7 @@ export const MAX_MATCHED_BUDGETS = 32;
 
 export function matches(selector: BudgetSelector, call: CallDimensions): boolean {
 	if (selector.dimension === "organization") return true;
-	if (selector.teamId !== call.teamId) return false;
+	if (selector.dimension === "run" || selector.teamId !== call.teamId) return false;
 	return selector.dimension === "team" || call[selector.dimension] === selector.dimensionValue;
 }
 

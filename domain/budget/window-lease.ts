@@ -1,13 +1,8 @@
 import { assert } from "../assert.ts";
 import { type ThresholdAt, thresholdAmount } from "./scope.ts";
 
-/**
- * The money (or tokens) one gateway holds in one budget window, in memory. Lease amounts are absolute and only
- * grow, like the lease row they mirror; `reserved` is what calls in flight hold inside the lease. Idle money is
- * what is left: granted − returned − spent − reserved. It is never negative, so no call can pass the lease, and the
- * lease can never pass the limit (I1).
- */
-export type Unit = "nano_usd" | "tokens";
+/** What a window counts in. Budgets that people set are in money or tokens; the other three belong to agent runs alone. */
+export type Unit = "nano_usd" | "tokens" | "input_tokens" | "output_tokens" | "steps";
 
 /** Facts of a window and its lease row as of the commit of a grant. */
 export type LeaseFacts = {
@@ -32,6 +27,12 @@ export type LeaseFacts = {
 	readonly endsAt: string | null;
 };
 
+/**
+ * The money (or tokens) one gateway holds in one budget window, in memory. Lease amounts are absolute and only
+ * grow, like the lease row they mirror; `reserved` is what calls in flight hold inside the lease. Idle money is
+ * what is left: granted − returned − spent − reserved. It is never negative, so no call can pass the lease, and the
+ * lease can never pass the limit (I1).
+ */
 export class WindowLease {
 	readonly budgetId: string;
 	readonly windowId: string;
