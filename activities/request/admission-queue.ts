@@ -2,7 +2,8 @@ import { type Amounts, amountIn, type LeaseBook, type MatchedBudget } from "#dom
 import type { WindowLease } from "#domain/budget/window-lease.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { AheadReply, Authority, GrantedItem, GrantReply } from "../authority/port.ts";
-import { amountsAt, largestOf, lookaheadOf, maximum, unionOf } from "./amounts.ts";
+import { allowanceIn, amountsAt, lookaheadOf, maximum } from "./amounts.ts";
+import { type GrantBatch, nextBatch } from "./grant-batch.ts";
 import { GrantEvidence, type Shortage } from "./grant-evidence.ts";
 import type { NextWindow } from "./next-windows.ts";
 import { RefusalMemory } from "./refusal-memory.ts";
@@ -47,7 +48,6 @@ export type AdmissionQueueDependencies = {
 	readonly counters: { grants: number };
 };
 
-const MAX_CALLS_PER_GRANT = 64;
 const MAX_WAITERS = 10_000;
 const ASK_AGAIN_MS = 100;
 const RECALL_GRACE_MS = 3_000; // a gateway answers with its second heartbeat or is unreachable after 1 s: well over both
@@ -187,9 +187,8 @@ export class AdmissionQueue {
 		const teamId = this.nextTeam(nowMs);
 		const refill = this.refills.values().next().value;
 		if (teamId !== undefined) {
-			const batch = this.waiters.filter((waiter) => waiter.ask.teamId === teamId && waiter.nextAskAtMs <= nowMs).slice(0, MAX_CALLS_PER_GRANT);
 			this.askedAtMs.set(teamId, nowMs);
-			this.start(this.grantFor(batch));
+			this.start(this.grantFor(nextBatch(this.waiters, teamId, nowMs)));
 		} else if (refill) {
 			this.refills.delete(refill.teamId);
 			this.start(this.grantLookahead(refill));
@@ -225,27 +224,21 @@ export class AdmissionQueue {
 		this.timer = setTimeout(() => this.pump(), Math.max(1, next - this.dependencies.nowMs()));
 	}
 
-	private async grantFor(batch: readonly Waiter[]): Promise<void> {
-		const budgets = unionOf(batch.map((waiter) => waiter.standing.budgets));
-		const needs = batch.map(({ standing, need }) =>
-			budgets.map((budget) => (standing.budgets.some((own) => own.budgetId === budget.budgetId) ? amountIn(budget.unit, need) : 0n)),
-		);
-		const lines = batch.map(({ standing }) => budgets.map((budget) => standing.budgets.find((own) => own.budgetId === budget.budgetId)?.line?.place ?? null));
+	private async grantFor({ waiters, budgets, needs, lines, allowance }: GrantBatch): Promise<void> {
 		const isFirst = (waiter: Waiter) => waiter.nextAskAtMs === waiter.startedAtMs;
-		const allowance = largestOf(batch.map(({ standing }) => standing.allowance));
 		const askedAtMs = this.dependencies.nowMs();
 		const reply = await this.ask(budgets, needs, {
-			hasLookahead: batch.some(isFirst),
-			keepsAllowance: batch.every(isFirst), // who asks again could not be served beside it
-			isFinal: batch.some((waiter) => waiter.isFinal),
-			isNewAsk: batch.some(({ claims, standing }) => claims.size === 0 && standing.waitMs < ANSWERED_BY_HEARTBEAT_MS),
-			dropsClaims: !this.isMetByOthers(budgets, batch),
+			hasLookahead: waiters.some(isFirst),
+			keepsAllowance: waiters.every(isFirst), // who asks again could not be served beside it
+			isFinal: waiters.some((waiter) => waiter.isFinal),
+			isNewAsk: waiters.some(({ claims, standing }) => claims.size === 0 && standing.waitMs < ANSWERED_BY_HEARTBEAT_MS),
+			dropsClaims: !this.isMetByOthers(budgets, waiters),
 			allowance,
-			...(lines.some((row) => row.some((place) => place !== null)) && { lines }),
+			...(lines && { lines }),
 		});
-		if (!reply) return this.onUnreachable(batch);
+		if (!reply) return this.onUnreachable(waiters);
 		const items = new Map(reply.items.map((item) => [item.budgetId, item]));
-		for (const [index, waiter] of batch.entries()) {
+		for (const [index, waiter] of waiters.entries()) {
 			if (!this.waiters.includes(waiter)) continue;
 			noteClaims(waiter, items);
 			if (this.tryServe(waiter) || this.tryServe(waiter, { withAllowance: true })) continue;
@@ -278,9 +271,9 @@ export class AdmissionQueue {
 
 	private keepAllowance(budgets: readonly MatchedBudget[], allowance: Amounts): void {
 		const { book, nowMs } = this.dependencies;
-		for (const { budgetId, unit } of budgets) {
-			const lease = book.leaseOf(budgetId, nowMs());
-			lease?.keepAllowance(amountIn(unit, allowance), lookaheadOf(lease.lastNeed, 0n));
+		for (const budget of budgets) {
+			const lease = book.leaseOf(budget.budgetId, nowMs());
+			lease?.keepAllowance(allowanceIn(budget, allowance), lookaheadOf(lease.lastNeed, 0n));
 		}
 	}
 
@@ -296,7 +289,8 @@ export class AdmissionQueue {
 	private async ask(budgets: readonly MatchedBudget[], needs: readonly (readonly bigint[])[], options: AskOptions): Promise<GrantReply | undefined> {
 		const { authority, book, nowMs, counters, onReply, onFenced, onError } = this.dependencies;
 		const askedAtMs = nowMs();
-		const items = budgets.map(({ budgetId, unit }, index) => {
+		const items = budgets.map((budget, index) => {
+			const { budgetId, unit } = budget;
 			const lease = book.leaseOf(budgetId, askedAtMs);
 			const known = lease && askedAtMs < lease.endsAtMs ? lease : undefined;
 			const largest = options.lookaheadFor ? amountIn(unit, options.lookaheadFor) : maximum(needs.map((row) => row[index] ?? 0n));
@@ -306,7 +300,7 @@ export class AdmissionQueue {
 				windowId: known?.windowId,
 				leaseGranted: known?.granted ?? 0n,
 				idle: (options.keepsAllowance ? known?.free : known?.idle) ?? 0n,
-				lookahead: mayLookAhead ? lookaheadOf(largest, known?.takeBurn(askedAtMs) ?? 0n) + missing(amountIn(unit, options.allowance), known) : 0n,
+				lookahead: mayLookAhead ? lookaheadOf(largest, known?.takeBurn(askedAtMs) ?? 0n) + missing(allowanceIn(budget, options.allowance), known) : 0n,
 			};
 		});
 		counters.grants++;

@@ -1,6 +1,5 @@
 import type { Bound } from "#domain/bound/request.ts";
-import type { Amounts, MatchedBudget } from "#domain/budget/lease-book.ts";
-import { compareIds } from "#domain/budget/match.ts";
+import { type Amounts, amountIn, type MatchedBudget } from "#domain/budget/lease-book.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
 import type { AdmissionInput } from "./port.ts";
 
@@ -45,10 +44,9 @@ export function maximum(amounts: readonly bigint[]): bigint {
 	return amounts.reduce((largest, amount) => (amount > largest ? amount : largest), 0n);
 }
 
-export function unionOf(lists: readonly (readonly MatchedBudget[])[]): MatchedBudget[] {
-	const union = new Map<string, MatchedBudget>();
-	for (const list of lists) for (const budget of list) union.set(budget.budgetId, budget);
-	return [...union.values()].sort((left, right) => compareIds(left.budgetId, right.budgetId));
+/** What a team wants kept for an outage in a budget. Ceilings of its agent runs keep nothing: a step cannot be promised twice. */
+export function allowanceIn({ dimension, unit }: MatchedBudget, allowance: Amounts): bigint {
+	return dimension === "run" ? 0n : amountIn(unit, allowance);
 }
 
 /** What teams want kept for an outage, where several wait at once; in the units that they can want it in. */

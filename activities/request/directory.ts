@@ -6,12 +6,8 @@ import { readTeamLimits } from "#domain/limits/team-limits.ts";
 import type { Authority, BudgetRule, TeamRecord } from "../authority/port.ts";
 import type { KeyIdentity, KeyResolution, TeamPolicy } from "./port.ts";
 
-/**
- * Who may spend where, as this gateway knows it: keys by the hash of their secret, teams with their budgets.
- * First sight costs one round trip; afterwards everything is in memory until the change log says otherwise.
- * Cache keys are hashes of the whole secret, so that two different keys can never share an entry.
- */
-type Match = {
+/** What budgets say of a call. */
+export type Match = {
 	readonly budgets: readonly BudgetRule[];
 	/** Some budget has lines that degrade calls. */
 	readonly hasLines: boolean;
@@ -32,6 +28,11 @@ const MAX_CACHED_MATCHES = 50_000;
 /** Teams read again in one round trip: the connection is shared with the grants. */
 const TEAMS_PER_RELOAD = 200;
 
+/**
+ * Who may spend where, as this gateway knows it: keys by the hash of their secret, teams with their budgets.
+ * First sight costs one round trip; afterwards everything is in memory until the change log says otherwise.
+ * Cache keys are hashes of the whole secret, so that two different keys can never share an entry.
+ */
 export class Directory {
 	private readonly authority: Authority;
 	private readonly nowMs: () => number;
@@ -68,7 +69,7 @@ export class Directory {
 		return this.teams.get(teamId)?.policy ?? DEFAULT_TEAM_POLICY;
 	}
 
-	/** Budgets a call meets. */
+	/** Budgets of its team and of the organisation that a call meets. */
 	match(call: CallDimensions): Match {
 		const team = this.teams.get(call.teamId);
 		if (!team) return NO_MATCH;
@@ -78,7 +79,7 @@ export class Directory {
 			const { budgets, hasTeamBudget } = matchBudgets(team.record.budgets, call);
 			match = {
 				budgets,
-				hasLines: budgets.some(({ degrade }) => (degrade?.length ?? 0) > 0),
+				hasLines: budgets.some(hasDegradeLines),
 				isAdmissible: (hasTeamBudget || team.record.isUnlimited) && budgets.length <= MAX_MATCHED_BUDGETS,
 			};
 			if (team.matches.size >= MAX_CACHED_MATCHES) team.matches.clear();
@@ -191,6 +192,10 @@ export class Directory {
 		const policy = { ...readTeamPolicy(record.policy).policy, limits: limitsOf(record, askedAtMs) };
 		this.teams.set(record.teamId, { record, policy, matches: new Map() });
 	}
+}
+
+export function hasDegradeLines({ degrade }: BudgetRule): boolean {
+	return (degrade?.length ?? 0) > 0;
 }
 
 function limitsOf({ teamId, limits, throttles = [] }: TeamRecord, askedAtMs: number): ActiveLimits | undefined {

@@ -2,6 +2,7 @@ import type { Bound } from "#domain/bound/request.ts";
 import type { BeyondLine } from "#domain/budget/degrade.ts";
 import { type Amounts, amountIn, type LeaseBook, type MatchedBudget } from "#domain/budget/lease-book.ts";
 import { thresholdAmount } from "#domain/budget/scope.ts";
+import type { Unit } from "#domain/budget/window-lease.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { GrantedItem } from "../authority/port.ts";
 import { boundOf } from "./amounts.ts";
@@ -77,16 +78,17 @@ export class GrantEvidence {
 	/** The output cap whose reservation is free right now, never below the floor; undefined where no clamp is possible. */
 	clampToFree(bound: Bound): number | undefined {
 		if (bound.clampFloorTokens === undefined) return undefined;
-		let nanoUsd: bigint | undefined;
-		let tokens: bigint | undefined;
+		const least: Partial<Record<Unit, bigint>> = {};
 		for (const { budgetId, unit } of this.input.budgets) {
 			const item = this.input.items.get(budgetId);
 			if (!item) return undefined;
 			const free = boundOf(item) - item.granted + (this.input.book.leaseOfWindow(item.windowId)?.idle ?? 0n);
-			if (unit === "nano_usd") nanoUsd = nanoUsd === undefined || free < nanoUsd ? free : nanoUsd;
-			else tokens = tokens === undefined || free < tokens ? free : tokens;
+			const other = least[unit];
+			least[unit] = other === undefined || free < other ? free : other;
 		}
-		return bound.clampTo({ nanoUsd, tokens: tokens === undefined ? undefined : Number(tokens) });
+		// A shorter answer takes no less input, and is a step all the same.
+		if ((least.input_tokens ?? BigInt(bound.inputTokens)) < BigInt(bound.inputTokens) || (least.steps ?? 1n) < 1n) return undefined;
+		return bound.clampTo({ nanoUsd: least.nano_usd, tokens: toCount(least.tokens), outputTokens: toCount(least.output_tokens) });
 	}
 
 	private shortage(need: Amounts, isShort: (item: GrantedItem, amount: bigint, idle: bigint) => boolean): Shortage | undefined {
@@ -106,6 +108,10 @@ export class GrantEvidence {
 		const lease = this.input.book.leaseOfWindow(item.windowId);
 		return lease ? lease.idle + lease.returned - item.leaseReturned : 0n;
 	}
+}
+
+function toCount(amount: bigint | undefined): number | undefined {
+	return amount === undefined ? undefined : Number(amount);
 }
 
 /** An approval is asked for only where it would help: what is left below the limit itself covers the need. */

@@ -2,18 +2,20 @@ import type { Bound } from "#domain/bound/request.ts";
 import type { BeyondLine } from "#domain/budget/degrade.ts";
 import type { Amounts, LeaseBook, MatchedBudget, Reservation } from "#domain/budget/lease-book.ts";
 import { MAX_MATCHED_BUDGETS } from "#domain/budget/match.ts";
-import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
+import { howToAsk } from "#domain/budget/refusal-text.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
-import { formatUsd } from "#domain/money/wire.ts";
+import type { BudgetRule } from "../authority/port.ts";
 import type { Journal, LedgerWriter, RefusalRecord, ReservationRecord } from "../ledger/record.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
-import { amountsOf, leastAmounts } from "./amounts.ts";
+import { amountsOf, isRunStep, leastAmounts, NOTHING } from "./amounts.ts";
 import { type AttemptDependencies, OpenAttempt } from "./attempt.ts";
+import { budgetRefusal, unreachable } from "./budget-refusal.ts";
 import type { OpaqueUserId } from "./claimed-users.ts";
 import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
 import type { JournalTurn } from "./journal-turn.ts";
-import { callDimensions, refusalRecord, reservationRecord } from "./ledger-records.ts";
+import { refusalRecord, reservationRecord } from "./ledger-records.ts";
+import { MetBudgets } from "./met-budgets.ts";
 import { observedRefusals, type RefusalIdentity } from "./observed-refusals.ts";
 import type { Admission, AdmissionInput, Attempt, AuthorityCounters, Left, Refusal, SettleInput } from "./port.ts";
 import { asDegraded, withLines } from "./served-model.ts";
@@ -56,6 +58,7 @@ export class Reserving {
 	private readonly dependencies: ReservingDependencies;
 	/** One object for all attempts. */
 	private readonly ofAttempts: AttemptDependencies;
+	private readonly met: MetBudgets;
 	private nextAttempt = 1;
 	private nextRefusal = 1;
 
@@ -67,23 +70,25 @@ export class Reserving {
 
 	constructor(dependencies: ReservingDependencies) {
 		this.dependencies = dependencies;
+		this.met = new MetBudgets(dependencies.directory);
 		const { onAttemptEnd, ...shared } = dependencies;
 		this.ofAttempts = { ...shared, onMoneyFreed: (reservation) => this.onMoneyFreed(reservation), onEnd: onAttemptEnd };
 	}
 
 	admit(input: AdmissionInput): Admission | Promise<Admission> {
-		const { directory, queue } = this.dependencies;
-		const matched = directory.match(callDimensions(input));
-		if (!matched.isAdmissible) return this.refuseWithoutBudget(input);
-		const budgets = matched.hasLines ? withLines(matched.budgets, input) : matched.budgets;
-		const reservation = this.reserveInMemory(budgets, amountsOf(input.bound));
+		const { queue } = this.dependencies;
+		const met = this.met.of(input);
+		if (!met.isAdmissible) return this.refuseWithoutBudget(input);
+		const budgets = met.hasLines ? withLines(met.budgets, input) : met.budgets;
+		const amounts = amountsOf(input.bound, isRunStep(input));
+		const reservation = this.reserveInMemory(budgets, amounts);
 		if (reservation) {
 			this.refillWhenLow(input.key.teamId, budgets, reservation);
 			return this.open(input, reservation, undefined);
 		}
-		const beyond = matched.hasLines ? this.dependencies.book.beyondLine(budgets, amountsOf(input.bound), this.dependencies.nowMs()) : undefined;
+		const beyond = met.hasLines ? this.dependencies.book.beyondLine(budgets, amounts, this.dependencies.nowMs()) : undefined;
 		if (beyond) return this.degrade(input, beyond);
-		const remembered = budgets.length === 0 ? undefined : queue.remembered(budgets, leastAmounts(input.bound));
+		const remembered = budgets.length === 0 ? undefined : queue.remembered(budgets, leastAmounts(input.bound, isRunStep(input)));
 		if (remembered && !input.refineBound) return { kind: "refused", refusal: this.refuse(input, remembered, 0) };
 		if (budgets.length === 0) return { kind: "refused", refusal: unreachable() };
 		return this.wait(input, budgets, remembered);
@@ -91,9 +96,8 @@ export class Reserving {
 
 	/** The call passes a line that degrades it: it is asked for again as that line serves it, in money held already where that is enough. */
 	private degrade(input: AdmissionInput, beyond: BeyondLine): Admission {
-		const { counters, directory } = this.dependencies;
-		counters.degraded++;
-		return asDegraded(directory.match(callDimensions(input)).budgets, beyond, input);
+		this.dependencies.counters.degraded++;
+		return asDegraded(this.met.of(input).budgets, beyond, input);
 	}
 
 	private reserveInMemory(budgets: readonly MatchedBudget[], amounts: Amounts): Reservation | undefined {
@@ -114,7 +118,7 @@ export class Reserving {
 	private async askAgain(input: AdmissionInput, budgets: readonly MatchedBudget[], verdict: Verdict): Promise<Verdict> {
 		if (verdict.kind === "reserved") return loosenClamp(input.bound, verdict);
 		const waitedMs = verdict.kind === "refused" ? verdict.waitedMs : 0;
-		const remembered = this.dependencies.queue.remembered(budgets, leastAmounts(input.bound));
+		const remembered = this.dependencies.queue.remembered(budgets, leastAmounts(input.bound, isRunStep(input)));
 		if (remembered) return { kind: "refused", shortage: remembered, waitedMs };
 		return input.leaving.hasLeft ? { kind: "left" } : this.ask(input, waitedMs);
 	}
@@ -124,7 +128,7 @@ export class Reserving {
 		const { teamId, keyId } = input.key;
 		const before = counters.grants;
 		const current = () => this.standingOf(input, waitedMs);
-		const verdict = await queue.admit({ teamId, keyId, bound: input.bound, current, leaving: input.leaving });
+		const verdict = await queue.admit({ teamId, keyId, bound: input.bound, isStep: isRunStep(input), current, leaving: input.leaving });
 		counters.sqlRoundTripsBeforeSend += counters.grants - before;
 		return verdict.kind === "refused" ? { ...verdict, waitedMs: verdict.waitedMs + waitedMs } : verdict;
 	}
@@ -132,15 +136,15 @@ export class Reserving {
 	private standingOf(input: AdmissionInput, waitedMs: number): Standing | undefined {
 		const { directory } = this.dependencies;
 		const { teamId } = input.key;
-		const { budgets: matched, hasLines, isAdmissible } = directory.match(callDimensions(input));
-		const budgets = hasLines ? withLines(matched, input) : matched;
+		const { budgets: met, hasLines, isAdmissible } = this.met.of(input);
+		const budgets = hasLines ? withLines(met, input) : met;
 		const waitMs = Math.max(0, directory.policy(teamId).admissionWaitMs - waitedMs);
 		return isAdmissible ? { budgets, allowance: this.allowanceOf(teamId), waitMs } : undefined;
 	}
 
 	private allowanceOf(teamId: string): Amounts {
 		const { outageAllowanceNanoUsd, outageAllowanceTokens } = this.dependencies.directory.policy(teamId);
-		return { nanoUsd: BigInt(outageAllowanceNanoUsd), tokens: BigInt(outageAllowanceTokens) };
+		return { ...NOTHING, nanoUsd: BigInt(outageAllowanceNanoUsd), tokens: BigInt(outageAllowanceTokens) };
 	}
 
 	private conclude(input: AdmissionInput, verdict: Verdict): Admission | Promise<Admission> {
@@ -246,30 +250,16 @@ export class Reserving {
 		const record = refusalRecord(input, shortage, { ...this.refusalIdentity(), waitedMs });
 		journal.append(record);
 		writer.enqueueRefusal(record);
-		const rule = directory.team(input.key.teamId)?.record.budgets.find((budget) => budget.budgetId === shortage.item.budgetId);
-		const budget = rule ? formatBudgetName(rule) : `budget ${shortage.item.budgetId}`;
-		const bound = shortage.item.stop < shortage.item.limit ? shortage.item.stop : shortage.item.limit;
-		const left = bound - shortage.item.granted + shortage.idle;
-		return {
-			code: shortage.code,
-			message: refusalMessage(shortage, { budget, left: left > 0n ? left : 0n, howToAsk: howToAsk(input.key.teamId, rule, shortage.code) }),
-			budget,
-			unit: shortage.unit,
-			limitAmount: shortage.item.limit,
-			leftAmount: left > 0n ? left : 0n,
-			resetsAt: shortage.item.endsAt,
-			heldAmount: shortage.item.granted - shortage.item.posted - shortage.idle,
-			heldUntil: shortage.item.heldUntil,
-			howToAsk: howToAsk(input.key.teamId, rule, shortage.code),
-			retryAfterSeconds: null,
-		};
+		const { teamId } = input.key;
+		const isRefusing = ({ budgetId }: BudgetRule): boolean => budgetId === shortage.item.budgetId;
+		return budgetRefusal(shortage, teamId, directory.team(teamId)?.record.budgets.find(isRefusing) ?? input.run?.budgets.find(isRefusing));
 	}
 
 	private refuseWithoutBudget(input: AdmissionInput): Admission {
-		const { counters, directory, journal, writer } = this.dependencies;
+		const { counters, journal, writer } = this.dependencies;
 		counters.refused++;
-		const matched = directory.match(callDimensions(input)).budgets.length;
-		const code = matched > MAX_MATCHED_BUDGETS ? "budget.too_many_windows" : "budget.none";
+		const met = this.met.of(input).budgets.length;
+		const code = met > MAX_MATCHED_BUDGETS ? "budget.too_many_windows" : "budget.none";
 		const record = refusalRecord(input, { code }, { ...this.refusalIdentity(), waitedMs: 0 });
 		journal.append(record);
 		writer.enqueueRefusal(record);
@@ -277,7 +267,7 @@ export class Reserving {
 		const message =
 			code === "budget.none"
 				? `Team ${teamId} has no budget that covers this call, so it may not spend.`
-				: `This call meets ${matched} budgets; a call may meet at most 32.`;
+				: `This call meets ${met} budgets; a call may meet at most 32.`;
 		return {
 			kind: "refused",
 			refusal: { ...unreachable(), code, message, howToAsk: howToAsk(teamId, undefined, code), retryAfterSeconds: null },
@@ -300,37 +290,11 @@ function leftAfter(verdict: Verdict): Left | undefined {
 
 /** What is held stays held: input that takes less of it leaves more for the answer. */
 function loosenClamp(exact: Bound, verdict: Extract<Verdict, { kind: "reserved" }>): Verdict {
-	const { nanoUsd, tokens } = verdict.reservation.amounts;
-	const cap = Math.max(verdict.clampedOutputTokens ?? 0, exact.clampTo({ nanoUsd, tokens: Number(tokens) }) ?? 0);
+	const { amounts, leases } = verdict.reservation;
+	const outputTokens = leases.some(({ unit }) => unit === "output_tokens") ? Number(amounts.outputTokens) : undefined;
+	const affordable = exact.clampTo({ nanoUsd: amounts.nanoUsd, tokens: Number(amounts.tokens), outputTokens });
+	const cap = Math.max(verdict.clampedOutputTokens ?? 0, affordable ?? 0);
 	return { ...verdict, clampedOutputTokens: cap < exact.outputTokens ? cap : undefined };
-}
-
-function unreachable(): Refusal {
-	return {
-		code: "authority.unreachable",
-		message: "The budget authority cannot be reached, so nothing may be spent. Money already leased was used first; try again shortly.",
-		budget: null,
-		unit: null,
-		limitAmount: null,
-		leftAmount: null,
-		resetsAt: null,
-		heldAmount: null,
-		heldUntil: null,
-		howToAsk: "Try again; an operator sees the cause under /readyz.",
-		retryAfterSeconds: 2,
-	};
-}
-
-/** One message says it all: many clients show nothing but it. */
-function refusalMessage({ code, item, need, unit }: Shortage, words: { budget: string; left: bigint; howToAsk: string }): string {
-	const resets = item.endsAt === null ? "" : ` It resets at ${item.endsAt}.`;
-	if (code === "budget.frozen") return `The budget "${words.budget}" is frozen: nothing may be spent until a person unfreezes it. ${words.howToAsk}`;
-	if (code === "budget.overrun")
-		return `The budget "${words.budget}" was overrun by a call that cost more than it reserved: nothing is granted until a person or the next window clears that.${resets} ${words.howToAsk}`;
-	const amount = (value: bigint): string => (unit === "tokens" ? `${value} tokens` : `${formatUsd(value)} USD`);
-	if (code === "budget.needs_approval")
-		return `The budget "${words.budget}" needs the approval of a person to spend beyond ${amount(item.stop)} of ${amount(item.limit)}; this call can cost up to ${amount(need)}.${resets} ${words.howToAsk}`;
-	return `The budget "${words.budget}" has ${amount(words.left)} left of ${amount(item.limit)}; this call can cost up to ${amount(need)}.${resets} ${words.howToAsk}`;
 }
 
 function leftNanoUsd(reservation: Reservation): NanoUsd | undefined {

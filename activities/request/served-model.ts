@@ -9,7 +9,7 @@ export function withLines(budgets: readonly BudgetRule[], input: Pick<AdmissionI
 	const serving = servingOf(input);
 	return budgets.map((budget): MatchedBudget => {
 		const line = lineAhead(budget.degrade ?? [], budget.budgetId, serving);
-		return line === undefined ? budget : { budgetId: budget.budgetId, unit: budget.unit, line };
+		return line === undefined ? budget : { budgetId: budget.budgetId, unit: budget.unit, dimension: budget.dimension, line };
 	});
 }
 

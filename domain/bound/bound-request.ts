@@ -4,7 +4,7 @@ import { LIST_PRICE_PERMILLE } from "../pricing/select-prices.ts";
 import { type BoundedInput, boundInput } from "./bound-input.ts";
 import { dearestPrices, findUnpricedTier, pricesUnlockedWindow, reachablePriceTiers, STANDARD_ONLY } from "./dearest-prices.ts";
 import { THINKING_BUDGET_TOKENS_MIN } from "./inspect-limits.ts";
-import type { Bound, BoundResult, InspectedRequest, PriceReach, RequestProblem } from "./request.ts";
+import type { Bound, BoundResult, ClampRoom, InspectedRequest, PriceReach, RequestProblem } from "./request.ts";
 import { factsOf, type RequestFacts, unbounded, unknownTier } from "./request-facts.ts";
 
 export type BoundOptions = {
@@ -122,8 +122,8 @@ class LinearBound implements Bound {
 		};
 	}
 
-	clampTo(available: { readonly nanoUsd: NanoUsd | undefined; readonly tokens: number | undefined }): number | undefined {
-		const cap = Math.min(this.outputTokens, this.#byMoney(available.nanoUsd), this.#byTokens(available.tokens));
+	clampTo({ nanoUsd, tokens, outputTokens }: ClampRoom): number | undefined {
+		const cap = Math.min(this.outputTokens, this.#byMoney(nanoUsd), this.#byTokens(tokens), this.#byOutput(outputTokens));
 		return cap >= (this.clampFloorTokens ?? this.outputTokens) ? cap : undefined;
 	}
 
@@ -138,9 +138,14 @@ class LinearBound implements Bound {
 	}
 
 	#byTokens(tokens: number | undefined): number {
-		if (tokens === undefined) return this.outputTokens;
-		const { inputTokens, choices, predictedTokens } = this.#cost;
-		return Math.floor((tokens - inputTokens) / choices) - predictedTokens;
+		return this.#byOutput(tokens === undefined ? undefined : tokens - this.inputTokens);
+	}
+
+	/** Of all choices together, a prediction among them. */
+	#byOutput(outputTokens: number | undefined): number {
+		if (outputTokens === undefined) return this.outputTokens;
+		const { choices, predictedTokens } = this.#cost;
+		return Math.floor(outputTokens / choices) - predictedTokens;
 	}
 }
 

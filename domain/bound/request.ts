@@ -49,11 +49,14 @@ export type Bound = {
 	readonly reach: PriceReach;
 	/** Lowest output cap a clamp may set; undefined where no clamp is possible (caller's own cap, no cap field, embeddings). */
 	readonly clampFloorTokens: number | undefined;
-	/** Money and tokens reserved at a given output cap (≤ outputTokens). */
+	/** Money and tokens reserved at a given output cap (≤ outputTokens); output tokens among them are `tokens` less `inputTokens`. */
 	at(outputTokens: number): { readonly nanoUsd: NanoUsd; readonly tokens: number };
-	/** Highest output cap whose reservation is ≤ the money and tokens given (undefined = no such limit); undefined when even the floor does not fit. */
-	clampTo(available: { readonly nanoUsd: NanoUsd | undefined; readonly tokens: number | undefined }): number | undefined;
+	/** Highest output cap whose reservation is ≤ what is given; undefined when even the floor does not fit. */
+	clampTo(available: ClampRoom): number | undefined;
 };
+
+/** Money, tokens, and output tokens among them that a clamped call may take; undefined or absent = no such limit. */
+export type ClampRoom = { readonly nanoUsd: NanoUsd | undefined; readonly tokens: number | undefined; readonly outputTokens?: number | undefined };
 
 /** `tokenPermille`: what the dearest geography reserved for does to token prices, in thousandths. */
 export type PriceReach = { readonly tiers: readonly PriceTier[]; readonly tokenPermille: number };

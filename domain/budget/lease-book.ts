@@ -189,7 +189,9 @@ export class LeaseBook {
 
 	/** Whether calls of some budget can still be served once the lease has ended. */
 	hasAllowance(nowMs: number): boolean {
-		return this.isAllowanceLive(nowMs) && [...this.current.values()].some((lease) => lease.allowance > 0n && lease.isSpendable(nowMs));
+		if (!this.isAllowanceLive(nowMs)) return false;
+		for (const lease of this.current.values()) if (lease.allowance > 0n && lease.isSpendable(nowMs)) return true;
+		return false;
 	}
 
 	/**
@@ -227,6 +229,23 @@ export class LeaseBook {
 			if (nowMs >= lease.endsAtMs || lease.isStale) lease.returnIdle();
 			else if (nowMs - lease.lastUsedMs > unusedMs) lease.returnFree();
 		}
+	}
+
+	/**
+	 * Forgets the leases of agent runs that rest, those of them that are at rest themselves; their rows are adopted again when the
+	 * run goes on. Only where nothing is unflushed and no grant is in flight, whose answer would speak of the time before a flush.
+	 * Answers the budgets of which no lease is held, those that had none among them.
+	 */
+	forgetResting(budgetIds: ReadonlySet<string>): readonly string[] {
+		const forgotten: string[] = [];
+		for (const budgetId of budgetIds) {
+			const lease = this.current.get(budgetId);
+			if (lease !== undefined && !(lease.isAtRest && this.next.get(budgetId) === undefined)) continue;
+			if (lease !== undefined) this.byWindow.delete(lease.windowId);
+			this.current.delete(budgetId);
+			forgotten.push(budgetId);
+		}
+		return forgotten;
 	}
 
 	/** Forgets ended windows that hold nothing any more. */

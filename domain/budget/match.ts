@@ -24,8 +24,9 @@ export const MAX_MATCHED_BUDGETS = 32;
 
 export function matches(selector: BudgetSelector, call: CallDimensions): boolean {
 	if (selector.dimension === "organization") return true;
-	if (selector.dimension === "run" || selector.teamId !== call.teamId) return false;
-	return selector.dimension === "team" || call[selector.dimension] === selector.dimensionValue;
+	if (selector.teamId !== call.teamId) return false;
+	if (selector.dimension === "team") return true;
+	return selector.dimension !== "run" && call[selector.dimension] === selector.dimensionValue;
 }
 
 /** Budgets of a call ascending by id (the lock order), and whether one of them is the team's own. */
@@ -35,6 +36,18 @@ export function matchBudgets<Rule extends BudgetSelector & { readonly budgetId: 
 ): { readonly budgets: readonly Rule[]; readonly hasTeamBudget: boolean } {
 	const budgets = rules.filter((rule) => matches(rule, call)).sort((left, right) => compareIds(left.budgetId, right.budgetId));
 	return { budgets, hasTeamBudget: budgets.some((rule) => rule.dimension !== "organization") };
+}
+
+/** Two lists ascending by id as one; no budget is in both. */
+export function mergeById<Rule extends { readonly budgetId: string }>(left: readonly Rule[], right: readonly Rule[]): Rule[] {
+	const merged: Rule[] = [];
+	let place = 0;
+	for (const rule of left) {
+		for (let next = right[place]; next !== undefined && compareIds(next.budgetId, rule.budgetId) < 0; next = right[++place]) merged.push(next);
+		merged.push(rule);
+	}
+	for (; place < right.length; place++) merged.push(right[place] as Rule);
+	return merged;
 }
 
 /** Order of decimal ids as numbers. */

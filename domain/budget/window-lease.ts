@@ -44,14 +44,14 @@ export class WindowLease {
 	/** Latest facts; `limit`, `granted` … are as of the last grant. */
 	facts: LeaseFacts;
 	granted = 0n;
-	returned = 0n;
+	returned: bigint;
 	/** The part of `returned` that the authority confirmed. */
-	returnedConfirmed = 0n;
+	returnedConfirmed: bigint;
 	/** Settled here, flushed or not. */
-	spent = 0n;
+	spent: bigint;
 	reserved = 0n;
 	/** Cost of calls here that no idle money covered, flushed or not. */
-	overrun = 0n;
+	overrun: bigint;
 	/** No lookahead before this time: another gateway claims this window. */
 	noLookaheadUntilMs = 0;
 	/** A change was announced: spend nothing more from it until a grant confirmed it. */
@@ -69,6 +69,7 @@ export class WindowLease {
 	private freeAtGrant = 0n;
 	private burnMark: { spent: bigint; atMs: number } | undefined;
 
+	/** A lease that is not known here, new or forgotten while it rested, begins at what its row says was returned and posted. */
 	constructor(unit: Unit, facts: LeaseFacts, { startsAtMs, endsAtMs }: { readonly startsAtMs: number; readonly endsAtMs: number }) {
 		this.budgetId = facts.budgetId;
 		this.windowId = facts.windowId;
@@ -77,6 +78,10 @@ export class WindowLease {
 		this.endsAtMs = endsAtMs;
 		this.lastUsedMs = Math.max(0, startsAtMs); // unused since it began, at the earliest
 		this.facts = facts;
+		this.returned = facts.leaseReturned;
+		this.returnedConfirmed = facts.leaseReturned;
+		this.spent = facts.leasePosted;
+		this.overrun = facts.leaseOverrun;
 	}
 
 	get idle(): bigint {
@@ -116,6 +121,11 @@ export class WindowLease {
 	/** An overrun stops the window: one the authority knows and nobody cleared, or one it has not heard of yet. */
 	get isOverrun(): boolean {
 		return !this.facts.isObserved && (this.facts.isOverrun || this.overrun > this.facts.leaseOverrun);
+	}
+
+	/** Nothing of it is held here or on its way back: its row says all of it once every settle is flushed. */
+	get isAtRest(): boolean {
+		return this.reserved === 0n && this.idle === 0n && this.returned === this.returnedConfirmed && !this.isForgotten;
 	}
 
 	/**
