@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { AheadReply, Authority, Fenced, GrantedItem, GrantReply, HeartbeatReply } from "#activities/authority/port.ts";
+import type { AheadReply, Authority, Fenced, GrantedItem, GrantReply, GrantRequest, HeartbeatReply } from "#activities/authority/port.ts";
 import type { JournalRecord, RefusalRecord } from "#activities/ledger/record.ts";
 import type { Leaving } from "#activities/request/leaving.ts";
 import type { Admission, AdmissionInput, Attempt, RequestAuthority } from "#activities/request/port.ts";
@@ -22,9 +22,12 @@ export type World = {
 	/** When the journal is on the disk; undefined: nothing is to be waited for. */
 	durable: Promise<void> | undefined;
 	isUnlimited: boolean;
+	/** Whether a grant says that it had the money for the call. */
+	isServed: boolean;
 	line: PriceLine;
-	/** What the item of a grant says besides. */
+	/** What the item of a grant says besides, in every budget and in some. */
 	item: Partial<GrantedItem>;
+	items: Readonly<Record<string, Partial<GrantedItem>>>;
 	ahead: Partial<AheadReply["items"][number]>;
 	/** Called when a grant, of now or ahead, is asked and not answered yet. */
 	onAsked: () => void;
@@ -38,8 +41,8 @@ export async function closePlayedAuthorities(): Promise<void> {
 
 export async function openPlayedAuthority(changes: Partial<World> = {}) {
 	const world: World = {
-		...{ leaseGranted: 100n, isFenced: false, isAway: false, isJournalBroken: false, durable: undefined, isUnlimited: false, line: TEST_LINE },
-		...{ item: {}, ahead: {}, onAsked: () => undefined },
+		...{ leaseGranted: 100n, isFenced: false, isAway: false, isJournalBroken: false, durable: undefined, isUnlimited: false, isServed: true },
+		...{ line: TEST_LINE, item: {}, items: {}, ahead: {}, onAsked: () => undefined },
 		...changes,
 	};
 	const records: JournalRecord[] = [];
@@ -85,8 +88,8 @@ export async function openPlayedAuthority(changes: Partial<World> = {}) {
 	});
 	opened.push(authority);
 	await authority.resolveKey(SECRET);
-	const call = (nanoUsd: bigint, leaving?: Leaving): Admission | Promise<Admission> =>
-		authority.admit({ ...testCall(KEY, testBound(nanoUsd), leaving), line: world.line } satisfies AdmissionInput);
+	const call = (nanoUsd: bigint, leaving?: Leaving, besides: Partial<AdmissionInput> = {}): Admission | Promise<Admission> =>
+		authority.admit({ ...testCall(KEY, testBound(nanoUsd), leaving), line: world.line, ...besides } satisfies AdmissionInput);
 	return { authority, world, records, refusals, alerts, call, beat };
 }
 
@@ -100,10 +103,10 @@ function playAuthority(world: World) {
 		? []
 		: [{ budgetId: "1", teamId: "team", dimension: "team" as const, dimensionValue: "", unit: "nano_usd" as const, windowKind: "day" as const }];
 	const team = { teamId: "team", isUnlimited: world.isUnlimited, isDeleted: false, policy: { admissionWaitMs: 0 }, budgets, revision: 0n };
-	const item = (): GrantedItem => ({
+	const item = (budgetId: string): GrantedItem => ({
 		...{
-			budgetId: "1",
-			windowId: "11",
+			budgetId,
+			windowId: `${budgetId}1`,
 			seq: "1",
 			limit: 1_000n,
 			stop: 1_000n,
@@ -116,15 +119,16 @@ function playAuthority(world: World) {
 		...{ leaseGranted: world.leaseGranted, leaseReturned: 0n, leasePosted: 0n, leaseOverrun: 0n, endsAt: null, endsInMs: null },
 		...{ posted: 0n, heldElsewhere: 0n, heldUnreachable: 0n, heldUntil: null, claimId: 0n, leastAnswered: null },
 		...world.item,
+		...world.items[budgetId],
 	});
 	const fake = {
-		grant: () => {
+		grant: ({ items }: GrantRequest) => {
 			world.onAsked();
-			return answer((): GrantReply => ({ served: [true], items: [item()], revision: 0n, claims: [] }));
+			return answer((): GrantReply => ({ served: [world.isServed], items: items.map(({ budgetId }) => item(budgetId)), revision: 0n, claims: [] }));
 		},
 		grantAhead: () => {
 			world.onAsked();
-			return answer((): AheadReply => ({ items: [{ ...item(), startsInMs: 0, windowId: "12", ...world.ahead }] }));
+			return answer((): AheadReply => ({ items: [{ ...item("1"), startsInMs: 0, windowId: "12", ...world.ahead }] }));
 		},
 		heartbeat: () => answer((): HeartbeatReply => ({ revision: 0n, isReturned: true, flushRequest: 0n, claims: [] })),
 		resolveKey: async () => ({ resolution: { kind: "known", key: KEY }, expiresInMs: null, maxAsserted: 0, team }),

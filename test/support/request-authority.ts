@@ -1,6 +1,7 @@
 import type { Authority } from "#activities/authority/port.ts";
 import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
+import { attemptItem, type LedgerRow } from "#activities/ledger/ledger-row.ts";
 import type { AttemptRow, JournalRecord, LedgerWriter, RefusalRecord } from "#activities/ledger/record.ts";
 import { createPostgresRates } from "#activities/limits/postgres.ts";
 import { Departure, type Leaving } from "#activities/request/leaving.ts";
@@ -100,16 +101,20 @@ export async function startTestGateway(url: string, gatewayId: string, through =
 	};
 }
 
-async function post(connection: Connection, gatewayId: string, epoch: bigint, { reservation, outcome }: AttemptRow): Promise<void> {
-	const amount = BigInt(outcome.costNanoUsd) - BigInt(outcome.overrunNanoUsd);
+/** In each window in its unit, as the ledger does. */
+async function post(connection: Connection, gatewayId: string, epoch: bigint, row: AttemptRow): Promise<void> {
+	const { charges } = JSON.parse(attemptItem(row).json) as LedgerRow;
+	const posted = charges.map(([, amount, overrun]) => (BigInt(amount) - BigInt(overrun)).toString());
 	await connection.query(
 		"post",
-		"UPDATE tollgate.lease SET posted = posted + $4, version = version + 1 WHERE gateway_id = $1 AND epoch = $2 AND window_id = ANY ($3::bigint[])",
-		[gatewayId, epoch.toString(), reservation.windows.map((window) => window.id), amount.toString()],
+		`UPDATE tollgate.lease l SET posted = l.posted + charge.amount, version = l.version + 1
+		 FROM unnest($3::bigint[], $4::bigint[]) AS charge (window_id, amount)
+		 WHERE l.gateway_id = $1 AND l.epoch = $2 AND l.window_id = charge.window_id`,
+		[gatewayId, epoch.toString(), charges.map(([windowId]) => windowId), posted],
 	);
 }
 
-/** A bound of exactly `nanoUsd`; clampable down to `floor` when given (one token costs one nano-dollar). */
+/** A bound of exactly `nanoUsd`, all of it output; clampable down to `floor` when given (one token costs one nano-dollar). */
 export function testBound(nanoUsd: bigint, floor?: number): Bound {
 	const at = (outputTokens: number) => ({ nanoUsd: BigInt(outputTokens), tokens: outputTokens });
 	return {
@@ -121,7 +126,7 @@ export function testBound(nanoUsd: bigint, floor?: number): Bound {
 		clampFloorTokens: floor,
 		at,
 		clampTo: (available) => {
-			const most = available.nanoUsd === undefined ? Number(nanoUsd) : Number(available.nanoUsd < nanoUsd ? available.nanoUsd : nanoUsd);
+			const most = Math.min(Number(available.nanoUsd ?? nanoUsd), Number(nanoUsd), available.outputTokens ?? Number(nanoUsd));
 			return floor === undefined || most < floor ? undefined : most;
 		},
 	};

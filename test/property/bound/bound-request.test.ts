@@ -221,6 +221,9 @@ it("no usage a provider can report costs more than the bound, at any cap", () =>
 			const usage = usageOf(scenario, request, outputTokens, share);
 			for (const tier of scenario.tiers) expect(priceUsage(usage, scenario.line, tier).costNanoUsd).toBeLessThanOrEqual(bound.at(outputTokens).nanoUsd);
 			expect(usage.inputTokens + usage.outputTokens).toBeLessThanOrEqual(bound.at(outputTokens).tokens);
+			// A ceiling of an agent run may count one of the two alone.
+			expect(usage.inputTokens).toBeLessThanOrEqual(bound.inputTokens);
+			expect(usage.outputTokens).toBeLessThanOrEqual(bound.at(outputTokens).tokens - bound.inputTokens);
 		}),
 		{ numRuns: 2_000 },
 	);
@@ -242,10 +245,14 @@ it("at() is monotone, and what is untouched is at(outputTokens)", () => {
 it("clampTo finds the highest cap that fits, never below the floor", () => {
 	const factor = fc.integer({ min: 0, max: 1_200 });
 	fc.assert(
-		fc.property(scenarios, factor, factor, (scenario, moneyFactor, tokenFactor) => {
+		fc.property(scenarios, factor, factor, fc.option(factor, { nil: undefined }), (scenario, moneyFactor, tokenFactor, outputFactor) => {
 			const { bound } = boundOf(scenario);
-			const available = { nanoUsd: (bound.nanoUsd * BigInt(moneyFactor)) / 1_000n, tokens: part(bound.tokens, tokenFactor) };
-			const fits = (tokens: number): boolean => bound.at(tokens).nanoUsd <= available.nanoUsd && bound.at(tokens).tokens <= available.tokens;
+			const outputTokens = outputFactor === undefined ? undefined : part(bound.tokens - bound.inputTokens, outputFactor);
+			const available = { nanoUsd: (bound.nanoUsd * BigInt(moneyFactor)) / 1_000n, tokens: part(bound.tokens, tokenFactor), outputTokens };
+			const fits = (cap: number): boolean => {
+				const { nanoUsd, tokens } = bound.at(cap);
+				return nanoUsd <= available.nanoUsd && tokens <= available.tokens && tokens - bound.inputTokens <= (outputTokens ?? tokens);
+			};
 			const floor = bound.clampFloorTokens ?? bound.outputTokens;
 			const clamped = bound.clampTo(available);
 			if (clamped === undefined) expect(fits(floor)).toBe(false);

@@ -377,6 +377,16 @@ describe("clamp", () => {
 		expect(result.clampTo({ nanoUsd: -1n, tokens: undefined })).toBeUndefined();
 	});
 
+	it("fits the output tokens that are left, over all choices together", () => {
+		const left = (outputTokens: number) => ({ nanoUsd: undefined, tokens: undefined, outputTokens });
+		expect(bound({ body: chat() }).clampTo(left(777))).toBe(777);
+		expect(bound({ body: chat() }).clampTo(left(255))).toBeUndefined();
+		expect(bound({ body: chat({ n: 2 }) }).clampTo(left(777))).toBe(388);
+		const predicted = bound({ body: chat({ prediction: { type: "content", content: "four" } }) });
+		const cap = predicted.clampTo(left(777)) ?? expect.fail("a clamp");
+		expect(predicted.at(cap).tokens - predicted.inputTokens).toBe(777);
+	});
+
 	it("offers all or nothing where there is no clamp", () => {
 		const result = bound({ body: chat({ max_tokens: 500 }) });
 		expect(result.clampTo({ nanoUsd: result.nanoUsd, tokens: undefined })).toBe(500);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
+import { formatAmount, formatBudgetName, howToAsk } from "#domain/budget/refusal-text.ts";
 import { exitCodeOfPasted, pastedWords } from "#test/support/pasted-command.ts";
 
 const rule = (more: object) =>
@@ -17,6 +17,30 @@ it("names a budget as a person would, and gives the command that raises it", () 
 	expect(howToAsk("search", organization)).toContain("budget increase request --organization --window month --amount USD --reason WHY");
 	expect(howToAsk("search", rule({ windowKind: "lifetime" }))).toContain("--window lifetime --amount USD --until DATE --reason WHY");
 	expect(howToAsk("search", undefined)).toContain("budget set --team search --limit USD --window day");
+});
+
+it("names the ceiling of an agent run by the run, and says how it is raised", () => {
+	const ceiling = (unit: string, name: string | undefined = "r-7") => rule({ dimension: "run", dimensionValue: "4711", name, windowKind: "lifetime", unit });
+	expect(formatBudgetName(ceiling("nano_usd"))).toBe("run r-7, lifetime");
+	expect(formatBudgetName(ceiling("steps"))).toBe("run r-7, lifetime, steps");
+	expect(formatBudgetName(ceiling("output_tokens"))).toBe("run r-7, lifetime, output tokens");
+	expect(formatBudgetName({ ...ceiling("steps"), name: undefined })).toBe("run 4711, lifetime, steps");
+	const raise = (unit: string) => command(howToAsk("search", ceiling(unit)));
+	expect(raise("nano_usd")).toBe("npx tollgate run raise r-7 --usd USD --reason WHY");
+	expect(raise("steps")).toBe("npx tollgate run raise r-7 --steps STEPS --reason WHY");
+	expect(raise("input_tokens")).toBe("npx tollgate run raise r-7 --input-tokens TOKENS --reason WHY");
+	expect(raise("output_tokens")).toBe("npx tollgate run raise r-7 --output-tokens TOKENS --reason WHY");
+	expect(command(howToAsk("search", ceiling("steps"), "budget.overrun"))).toBe(raise("steps"));
+	expect(howToAsk("search", ceiling("steps"), "budget.frozen")).toContain("npx tollgate team unfreeze search");
+});
+
+it("says amounts in their unit", () => {
+	expect([formatAmount("nano_usd", 1_500_000_000n), formatAmount("tokens", 20n), formatAmount("input_tokens", 20n)]).toEqual([
+		"1.5 USD",
+		"20 tokens",
+		"20 input tokens",
+	]);
+	expect([formatAmount("steps", 0n), formatAmount("steps", 1n), formatAmount("steps", 2n)]).toEqual(["0 steps", "1 step", "2 steps"]);
 });
 
 describe("the command to ask with", () => {

@@ -3,6 +3,7 @@ import type { Authority, GrantedItem, GrantReply } from "#activities/authority/p
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
+import { amounts } from "#test/support/amounts.ts";
 import { heldElsewhereItem } from "#test/support/granted-item.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
@@ -31,8 +32,9 @@ function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean, isSe
 	const verdict = queue.admit({
 		teamId: "team",
 		keyId: "key_test",
-		current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: { nanoUsd: 0n, tokens: 0n }, waitMs: 0 }),
+		current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: amounts(), waitMs: 0 }),
 		bound: testBound(50n),
+		isStep: false,
 		leaving: new Departure(),
 	});
 	const askedOnce = async (): Promise<void> => {

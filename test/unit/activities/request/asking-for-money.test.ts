@@ -3,6 +3,7 @@ import type { Authority, GrantedItem, GrantReply, GrantRequest } from "#activiti
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
+import { amounts } from "#test/support/amounts.ts";
 import { heldElsewhereItem } from "#test/support/granted-item.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
@@ -42,8 +43,9 @@ function openQueue() {
 		queue.admit({
 			teamId,
 			keyId: "key_test",
-			current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: { nanoUsd: 0n, tokens: 0n }, waitMs }),
+			current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: amounts(), waitMs }),
 			bound: testBound(need),
+			isStep: false,
 			leaving: new Departure(),
 		});
 	return { clock, asked, seen, book, queue, admit };
@@ -126,6 +128,6 @@ it("counts nothing of a window that ended as money for the next one", () => {
 
 it("claims nothing, and drops nobody's claim, for money that no call waits for", () => {
 	const { asked, queue } = openQueue();
-	queue.refill({ teamId: "team", budgets: [{ budgetId: "1", unit: "nano_usd" }], need: { nanoUsd: 50n, tokens: 0n }, allowance: { nanoUsd: 0n, tokens: 0n } });
+	queue.refill({ teamId: "team", budgets: [{ budgetId: "1", unit: "nano_usd" }], need: amounts({ nanoUsd: 50n }), allowance: amounts() });
 	expect(asked).toMatchObject([{ needs: [[0n]], wantsClaim: false, isFinal: false, isNewAsk: false, dropsClaims: false, items: [{ lookahead: 400n }] }]);
 });

@@ -2,10 +2,11 @@ import { describe, expect, it } from "vitest";
 import type { GrantedItem } from "#activities/authority/port.ts";
 import { GrantEvidence } from "#activities/request/grant-evidence.ts";
 import { LeaseBook, type MatchedBudget } from "#domain/budget/lease-book.ts";
+import { amounts } from "#test/support/amounts.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
 const BUDGET: MatchedBudget = { budgetId: "1", unit: "nano_usd" };
-const need = (nanoUsd: bigint) => ({ nanoUsd, tokens: 0n });
+const need = (nanoUsd: bigint) => amounts({ nanoUsd });
 
 /** 90 of 100 are granted, all of it posted; nothing of it is held here. */
 function evidenceOf(changes: Partial<GrantedItem>, budget = BUDGET): GrantEvidence {
@@ -36,6 +37,14 @@ describe("what a grant says of a call", () => {
 		expect(waiting.short(need(10n))).toMatchObject({ code: "budget.needs_approval" });
 		expect(waiting.short(need(11n))).toMatchObject({ code: "budget.exceeded" });
 		expect(evidenceOf({ stop: 90n }).short(need(10n))).toMatchObject({ code: "budget.exceeded" });
+	});
+
+	it("clamps to the output tokens that are free, and not at all where input or a step is short", () => {
+		const bound = { ...testBound(1_000n, 10), inputTokens: 20 };
+		const clamp = (unit: MatchedBudget["unit"], limit: bigint) => evidenceOf({ limit, stop: limit }, { ...BUDGET, unit }).clampToFree(bound);
+		expect([clamp("output_tokens", 390n), clamp("output_tokens", 99n)]).toEqual([300, undefined]);
+		expect([clamp("input_tokens", 110n), clamp("input_tokens", 109n)]).toEqual([1_000, undefined]);
+		expect([clamp("steps", 91n), clamp("steps", 90n)]).toEqual([1_000, undefined]);
 	});
 
 	it("names the degrade line that the call would pass, by the limit in force", () => {

@@ -6,6 +6,7 @@ import { LeaseKeeper } from "#activities/request/lease-keeper.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
+import { amounts } from "#test/support/amounts.ts";
 import { testBound } from "#test/support/request-authority.ts";
 
 const TEAM = [{ budgetId: "1", unit: "nano_usd" as const }];
@@ -104,14 +105,15 @@ const admit = (queue: AdmissionQueue, isAdmissible: () => boolean) =>
 	queue.admit({
 		teamId: "team",
 		keyId: "key_test",
-		current: () => (isAdmissible() ? { budgets: TEAM, allowance: { nanoUsd: 0n, tokens: 0n }, waitMs: 60_000 } : undefined),
+		current: () => (isAdmissible() ? { budgets: TEAM, allowance: amounts(), waitMs: 60_000 } : undefined),
 		bound: testBound(50n),
+		isStep: false,
 		leaving: new Departure(),
 	});
 
 it("answers a claim only after a grant that was already asked: its idle money belongs to the answer", async () => {
 	const { beats, book, queue, answerGrant, keeper: running } = openGateway();
-	queue.refill({ teamId: "team", budgets: TEAM, need: { nanoUsd: 10n, tokens: 0n }, allowance: { nanoUsd: 0n, tokens: 0n } });
+	queue.refill({ teamId: "team", budgets: TEAM, need: amounts({ nanoUsd: 10n }), allowance: amounts() });
 	void running.start();
 	await vi.waitFor(() => expect(beats.length).toBeGreaterThan(0));
 	await new Promise((resolve) => setImmediate(resolve));
@@ -157,7 +159,7 @@ it("forgets refusals when a change is in force: a limit may have been raised", a
 	const refused = admit(queue, () => true);
 	answerGrant({ served: [false], items: [item({ posted: 90n, granted: 100n, leaseGranted: 40n })], revision: 0n, claims: [] });
 	expect((await refused).kind).toBe("refused");
-	const need = { nanoUsd: 50n, tokens: 0n };
+	const need = amounts({ nanoUsd: 50n });
 	expect(queue.remembered(TEAM, need)).toBeDefined();
 	revision = 3n;
 	void running.start();

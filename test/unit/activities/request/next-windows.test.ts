@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { nextWindowsDue } from "#activities/request/next-windows.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
+import { amounts } from "#test/support/amounts.ts";
 
 const facts = (budgetId: string, windowId: string): LeaseFacts => ({
 	...{ budgetId, windowId, seq: "1", limit: 1_000n, stop: 1_000n, granted: 100n, isFrozen: false, isOverrun: false, isObserved: false, needsApproval: false },
@@ -14,7 +15,7 @@ function bookUsedAt(usedAtMs: number): LeaseBook {
 	book.renew(0, 200_000);
 	for (const budgetId of ["10", "9"]) {
 		book.adopt("nano_usd", facts(budgetId, `${budgetId}-1`), 100_000);
-		book.tryReserve([{ budgetId, unit: "nano_usd" }], { nanoUsd: 7n, tokens: 0n }, usedAtMs);
+		book.tryReserve([{ budgetId, unit: "nano_usd" }], amounts({ nanoUsd: 7n }), usedAtMs);
 	}
 	return book;
 }

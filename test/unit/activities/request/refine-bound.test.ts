@@ -39,6 +39,13 @@ test("does not count a call that would be too dear without any text", async () =
 	}
 });
 
+test("is not counted where no shorter text helps: a ceiling on output tokens or steps", async () => {
+	expect(await refined(1_500, { unit: "output_tokens", amount: 99n })).toEqual({ bound: undefined, counted: 0 });
+	expect(await refined(1_500, { unit: "steps", amount: 0n })).toEqual({ bound: undefined, counted: 0 });
+	expect(await refined(1_500, { unit: "input_tokens", amount: 11n })).toEqual({ bound: undefined, counted: 0 });
+	expect(await refined(1_500, { unit: "input_tokens", amount: 12n })).toEqual({ bound: 1_500, counted: 1 });
+});
+
 test("only chat and responses of a known encoding, up to 256 KB", () => {
 	const can = (
 		line: Partial<PriceLine>,

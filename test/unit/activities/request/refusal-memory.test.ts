@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
 import type { Shortage } from "#activities/request/grant-evidence.ts";
 import { RefusalMemory } from "#activities/request/refusal-memory.ts";
+import { amounts } from "#test/support/amounts.ts";
 
 const TEAM = [{ budgetId: "1", unit: "nano_usd" as const }];
-const need = (nanoUsd: bigint) => ({ nanoUsd, tokens: 0n });
+const need = (nanoUsd: bigint) => amounts({ nanoUsd });
 
 function memoryOf(changes: Partial<Shortage> = {}): RefusalMemory {
 	const memory = new RefusalMemory();
@@ -49,6 +50,21 @@ it("holds for at most 1 s", () => {
 it("ends with its window: the next one has money of its own", () => {
 	expect(memoryOf({ endsAtMs: 1_200 }).find(TEAM, need(50n), 1_199)).toBeDefined();
 	expect(memoryOf({ endsAtMs: 1_200 }).find(TEAM, need(50n), 1_200)).toBeUndefined();
+});
+
+it("keeps no refusals of agent runs that nobody asks for again", () => {
+	const memory = new RefusalMemory();
+	const shortage = memoryOf().find(TEAM, need(50n), 1_500) ?? expect.fail("a refusal");
+	const remember = (run: number, nowMs: number) =>
+		memory.remember({ ...shortage, item: { ...shortage.item, budgetId: `b${run}`, windowId: `w${run}` } }, nowMs);
+	for (let run = 0; run < 100; run++) remember(run, 1_000 + run);
+	expect(memory.size).toBe(100);
+	remember(100, 2_050); // those up to 1,049 are older than 1 s
+	expect(memory.size).toBe(51);
+	remember(60, 2_050);
+	expect(memory.size).toBe(51);
+	memory.forget("w60");
+	expect(memory.size).toBe(50);
 });
 
 it("is forgotten for a window, or for all", () => {

@@ -16,6 +16,7 @@ test.each([
 	["the same feature of another team", selector("feature", "search", "other"), false],
 	["another feature of its team", selector("feature", "chat"), false],
 	["a user, where none is attributed", selector("user", "null"), false],
+	["an agent run's", selector("run", "7"), false],
 ])("a call meets %s budget: as attributed", (_, budget, isMet) => {
 	expect(matches(budget, CALL)).toBe(isMet);
 });
