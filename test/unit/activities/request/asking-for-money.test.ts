@@ -126,6 +126,18 @@ it("counts nothing of a window that ended as money for the next one", () => {
 	expect(asked[0]?.items).toMatchObject([{ windowId: undefined, leaseGranted: 0n, idle: 0n }]);
 });
 
+it("asks for what is kept for an outage in the team's budget, and for none in the ceilings of its runs", () => {
+	const { asked, queue } = openQueue();
+	const budgets = [
+		{ budgetId: "1", unit: "nano_usd" },
+		{ budgetId: "2", unit: "nano_usd", dimension: "run" },
+		{ budgetId: "3", unit: "steps", dimension: "run" },
+	] as const;
+	const need = amounts({ nanoUsd: 50n, steps: 1n });
+	queue.refill({ teamId: "team", budgets, need, allowance: amounts({ nanoUsd: 1_000n }) });
+	expect(asked).toMatchObject([{ items: [{ lookahead: 1_400n }, { lookahead: 400n }, { lookahead: 8n }] }]);
+});
+
 it("claims nothing, and drops nobody's claim, for money that no call waits for", () => {
 	const { asked, queue } = openQueue();
 	queue.refill({ teamId: "team", budgets: [{ budgetId: "1", unit: "nano_usd" }], need: amounts({ nanoUsd: 50n }), allowance: amounts() });
