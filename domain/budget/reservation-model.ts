@@ -1,11 +1,14 @@
 import { assert } from "../assert.ts";
+import { type Amounts, amountIn } from "./lease-book.ts";
+import type { Unit } from "./window-lease.ts";
 
 /**
  * The money path as a pure model: what PostgreSQL's rows, a gateway's memory and its journal do under
  * reserve / settle / release / expire and under crash, duplicate, loss and reorder. Every call meets every
- * window of the model. It says what is right; the SQL functions and the lease book are held to it by tests.
+ * window of the model, each in its own unit. It says what is right; the SQL functions and the lease book are held to it by tests.
  */
 export type ModelWindow = {
+	readonly unit: Unit;
 	/** The lower of limit and restricting threshold. */
 	readonly limit: bigint;
 	readonly granted: bigint;
@@ -29,14 +32,14 @@ export type ModelEpoch = {
 
 /** How a reservation ended: posted (settled), voided (released) or expired and charged at its amount. */
 export type Ending = "posted" | "voided" | "expired";
-export type ModelReservation = { readonly epoch: number; readonly amount: bigint; readonly endings: readonly Ending[] };
+export type ModelReservation = { readonly epoch: number; readonly amounts: Amounts; readonly endings: readonly Ending[] };
 
-/** A ledger entry: `posted` per window out of the lease, `overrun` beside it. */
-export type ModelEntry = { readonly posted: readonly bigint[]; readonly overrun: bigint };
+/** A ledger entry, per window: `posted` out of the lease, `overrun` beside it. */
+export type ModelEntry = { readonly posted: readonly bigint[]; readonly overrun: readonly bigint[] };
 
 /** On its way to PostgreSQL; may arrive late, twice, out of order or, with the process, never. */
 export type Flight =
-	| { readonly kind: "flush"; readonly epoch: number; readonly key: string; readonly posted: bigint; readonly overrun: bigint }
+	| ({ readonly kind: "flush"; readonly epoch: number; readonly key: string } & ModelEntry)
 	| { readonly kind: "return"; readonly epoch: number; readonly returnTo: readonly bigint[] };
 
 export type ReservationModel = {
@@ -55,15 +58,15 @@ export type ModelStep =
 			readonly kind: "grant";
 			readonly epoch: number;
 			/** One per waiting call, in order. */
-			readonly needs: readonly bigint[];
+			readonly needs: readonly Amounts[];
 			/** Per window: what the authority adds where room is left. */
 			readonly lookahead: readonly bigint[];
 			/** Per window: room kept for earlier claims of others; empty for the last ask. */
 			readonly claimed?: readonly bigint[];
 			readonly isReplyLost: boolean;
 	  }
-	| { readonly kind: "reserve"; readonly epoch: number; readonly amount: bigint }
-	| { readonly kind: "settle"; readonly reservation: number; readonly cost: bigint }
+	| { readonly kind: "reserve"; readonly epoch: number; readonly amounts: Amounts }
+	| { readonly kind: "settle"; readonly reservation: number; readonly cost: Amounts }
 	| { readonly kind: "release"; readonly reservation: number }
 	| { readonly kind: "expire"; readonly reservation: number }
 	| { readonly kind: "return"; readonly epoch: number }
@@ -73,8 +76,8 @@ export type ModelStep =
 	| { readonly kind: "setLimit"; readonly window: number; readonly limit: bigint; readonly isFrozen: boolean }
 	| { readonly kind: "clearOverrun"; readonly window: number };
 
-export function newModel(limits: readonly bigint[]): ReservationModel {
-	const windows = limits.map((limit) => ({ limit, granted: 0n, isFrozen: false, overrunCleared: 0n }));
+export function newModel(limits: readonly Pick<ModelWindow, "unit" | "limit">[]): ReservationModel {
+	const windows = limits.map(({ unit, limit }) => ({ unit, limit, granted: 0n, isFrozen: false, overrunCleared: 0n }));
 	return { windows, epochs: [], reservations: [], entries: new Map(), flights: [], journal: new Map() };
 }
 
@@ -86,13 +89,13 @@ export function stepModel(model: ReservationModel, step: ModelStep): Reservation
 		case "grant":
 			return grant(model, step);
 		case "reserve":
-			return reserve(model, step.epoch, step.amount);
+			return reserve(model, step.epoch, step.amounts);
 		case "settle":
 			return end(model, step.reservation, "posted", step.cost);
 		case "release":
-			return end(model, step.reservation, "voided", 0n);
+			return end(model, step.reservation, "voided");
 		case "expire":
-			return end(model, step.reservation, "expired", model.reservations[step.reservation]?.amount ?? 0n);
+			return end(model, step.reservation, "expired", model.reservations[step.reservation]?.amounts);
 		case "return":
 			return returnIdle(model, step.epoch);
 		case "deliver":
@@ -128,7 +131,7 @@ export function finishModel(model: ReservationModel): ReservationModel {
 /** Idle money of a live gateway in one window: what it holds beyond its open reservations. */
 export function idleOf(model: ReservationModel, epochIndex: number, windowIndex: number): bigint {
 	const memory = at(at(model.epochs, epochIndex).memory, windowIndex);
-	return memory.granted - memory.returned - memory.consumed - openAmount(model, epochIndex);
+	return memory.granted - memory.returned - memory.consumed - openAmount(model, epochIndex, at(model.windows, windowIndex).unit);
 }
 
 function boot(model: ReservationModel): ReservationModel {
@@ -148,8 +151,8 @@ function grant(
 	const epoch = model.epochs[epochIndex];
 	if (epoch?.life !== "alive") return model;
 	const served = servedBy(model, epochIndex, needs, claimed);
-	const used = needs.reduce((sum, need, call) => (served[call] ? sum + need : sum), 0n);
 	const windows = model.windows.map((window, index) => {
+		const used = needs.reduce((sum, need, call) => (served[call] ? sum + amountIn(window.unit, need) : sum), 0n);
 		const granted = window.granted + atLeastZero(used - ownMoney(model, epochIndex, index));
 		const room = isBlocked(model, index) ? 0n : atLeastZero(window.limit - granted);
 		return { ...window, granted: granted + lesser(room, lookahead[index] ?? 0n) };
@@ -160,12 +163,12 @@ function grant(
 }
 
 /** Which of the needs a grant serves: one that does not fit never blocks a smaller one behind it. */
-export function servedBy(model: ReservationModel, epochIndex: number, needs: readonly bigint[], claimed: readonly bigint[] = []): boolean[] {
-	const most = model.windows.map(({ limit, granted }, index) => ownMoney(model, epochIndex, index) + atLeastZero(limit - granted - (claimed[index] ?? 0n)));
-	let used = 0n;
+export function servedBy(model: ReservationModel, epochIndex: number, needs: readonly Amounts[], claimed: readonly bigint[] = []): boolean[] {
+	const left = model.windows.map(({ limit, granted }, index) => ownMoney(model, epochIndex, index) + atLeastZero(limit - granted - (claimed[index] ?? 0n)));
 	return needs.map((need) => {
-		const fits = need === 0n || model.windows.every((_, index) => !isBlocked(model, index) && used + need <= at(most, index));
-		if (fits) used += need;
+		const amounts = model.windows.map(({ unit }) => amountIn(unit, need));
+		const fits = amounts.every((amount, index) => amount === 0n || (!isBlocked(model, index) && amount <= at(left, index)));
+		if (fits) for (const [index, amount] of amounts.entries()) left[index] = at(left, index) - amount;
 		return fits;
 	});
 }
@@ -185,23 +188,27 @@ function overrunOf(model: ReservationModel, windowIndex: number): bigint {
 	return model.epochs.reduce((sum, { rows }) => sum + at(rows, windowIndex).overrun, 0n);
 }
 
-function reserve(model: ReservationModel, epochIndex: number, amount: bigint): ReservationModel {
+function reserve(model: ReservationModel, epochIndex: number, amounts: Amounts): ReservationModel {
 	if (model.epochs[epochIndex]?.life !== "alive") return model;
-	if (model.windows.some((_, index) => idleOf(model, epochIndex, index) < amount)) return model;
-	return { ...model, reservations: [...model.reservations, { epoch: epochIndex, amount, endings: [] }] };
+	if (model.windows.some(({ unit }, index) => idleOf(model, epochIndex, index) < amountIn(unit, amounts))) return model;
+	return { ...model, reservations: [...model.reservations, { epoch: epochIndex, amounts, endings: [] }] };
 }
 
-/** Cost above the reservation takes idle money first; the remainder is overrun, beside the lease. */
-function end(model: ReservationModel, id: number, ending: Ending, cost: bigint): ReservationModel {
+/** In each window cost above the reservation takes idle money first; the remainder is overrun, beside the lease. Without a cost it is void. */
+function end(model: ReservationModel, id: number, ending: Ending, cost?: Amounts): ReservationModel {
 	const reservation = model.reservations[id];
 	const epoch = reservation === undefined ? undefined : model.epochs[reservation.epoch];
 	if (reservation === undefined || epoch?.life !== "alive" || reservation.endings.length > 0) return model;
-	const idle = model.windows.reduce<bigint | undefined>((least, _, index) => lesser(least, idleOf(model, reservation.epoch, index)), undefined) ?? 0n;
-	const posted = lesser(reservation.amount + idle, cost);
 	const ended = { ...model, reservations: replaceAt(model.reservations, id, { ...reservation, endings: [...reservation.endings, ending] }) };
-	if (ending === "voided") return ended;
-	const memory = epoch.memory.map((known) => ({ ...known, consumed: known.consumed + posted }));
-	const flight = { kind: "flush", epoch: reservation.epoch, key: `attempt/${id}`, posted, overrun: cost - posted } as const;
+	if (cost === undefined) return ended;
+	const costs = model.windows.map(({ unit }) => amountIn(unit, cost));
+	const posted = model.windows.map(({ unit }, index) => {
+		const most = amountIn(unit, reservation.amounts) + idleOf(model, reservation.epoch, index);
+		return lesser(most, at(costs, index));
+	});
+	const memory = epoch.memory.map((known, index) => ({ ...known, consumed: known.consumed + at(posted, index) }));
+	const overrun = costs.map((amount, index) => amount - at(posted, index));
+	const flight = { kind: "flush", epoch: reservation.epoch, key: `attempt/${id}`, posted, overrun } as const;
 	return {
 		...ended,
 		epochs: replaceAt(model.epochs, reservation.epoch, { ...epoch, memory }),
@@ -228,15 +235,16 @@ function deliver(model: ReservationModel, index: number, isDuplicate: boolean): 
 /** One entry per key. After the lump of a lost journal, a late row moves out of the lump and adds nothing. */
 function book(model: ReservationModel, { key, epoch: epochIndex, posted, overrun }: Extract<Flight, { kind: "flush" }>): ReservationModel {
 	if (model.entries.has(key)) return model;
-	const perWindow = model.windows.map(() => posted);
-	const entries = new Map(model.entries).set(key, { posted: perWindow, overrun });
+	const entries = new Map(model.entries).set(key, { posted, overrun });
 	const lumpKey = `lump/${epochIndex}`;
 	const lump = model.entries.get(lumpKey);
-	if (lump !== undefined) {
-		entries.set(lumpKey, { ...lump, posted: lump.posted.map((amount) => amount - posted) });
-		return { ...changeRows(model, epochIndex, (row) => ({ ...row, overrun: row.overrun + overrun })), entries };
-	}
-	return { ...changeRows(model, epochIndex, (row) => ({ ...row, posted: row.posted + posted, overrun: row.overrun + overrun })), entries };
+	if (lump !== undefined) entries.set(lumpKey, { ...lump, posted: lump.posted.map((amount, index) => amount - at(posted, index)) });
+	const booked = changeRows(model, epochIndex, (row, index) => ({
+		...row,
+		posted: lump === undefined ? row.posted + at(posted, index) : row.posted,
+		overrun: row.overrun + at(overrun, index),
+	}));
+	return { ...booked, entries };
 }
 
 /** "Return to": absolute, never below what is known, never into what is posted. */
@@ -260,9 +268,11 @@ function recover(model: ReservationModel, epochIndex: number): ReservationModel 
 /** A reservation without outcome may have run, so it is spent. */
 function expireOpen(model: ReservationModel, epochIndex: number, isNamed: boolean): ReservationModel {
 	const journal = new Map(model.journal);
+	const overrun = model.windows.map(() => 0n);
 	const reservations = model.reservations.map((reservation, id): ModelReservation => {
 		if (reservation.epoch !== epochIndex || reservation.endings.length > 0) return reservation;
-		if (isNamed) journal.set(`attempt/${id}`, { kind: "flush", epoch: epochIndex, key: `attempt/${id}`, posted: reservation.amount, overrun: 0n });
+		const posted = model.windows.map(({ unit }) => amountIn(unit, reservation.amounts));
+		if (isNamed) journal.set(`attempt/${id}`, { kind: "flush", epoch: epochIndex, key: `attempt/${id}`, posted, overrun });
 		return { ...reservation, endings: ["expired"] };
 	});
 	return { ...model, reservations, journal };
@@ -280,13 +290,13 @@ function replayJournal(model: ReservationModel, epochIndex: number): Reservation
 
 function postLump(model: ReservationModel, epochIndex: number): ReservationModel {
 	const rests = at(model.epochs, epochIndex).rows.map((row) => row.granted - row.returned - row.posted);
-	const entries = new Map(model.entries).set(`lump/${epochIndex}`, { posted: rests, overrun: 0n });
+	const entries = new Map(model.entries).set(`lump/${epochIndex}`, { posted: rests, overrun: rests.map(() => 0n) });
 	return { ...changeRows(model, epochIndex, (row, index) => ({ ...row, posted: row.posted + at(rests, index) })), entries };
 }
 
-function openAmount(model: ReservationModel, epochIndex: number): bigint {
+function openAmount(model: ReservationModel, epochIndex: number, unit: Unit): bigint {
 	let sum = 0n;
-	for (const { epoch, amount, endings } of model.reservations) if (epoch === epochIndex && endings.length === 0) sum += amount;
+	for (const { epoch, amounts, endings } of model.reservations) if (epoch === epochIndex && endings.length === 0) sum += amountIn(unit, amounts);
 	return sum;
 }
 
@@ -317,8 +327,8 @@ function at<Item>(items: readonly Item[], index: number): Item {
 	return item;
 }
 
-function lesser(left: bigint | undefined, right: bigint): bigint {
-	return left === undefined || right < left ? right : left;
+function lesser(left: bigint, right: bigint): bigint {
+	return right < left ? right : left;
 }
 
 function greater(left: bigint, right: bigint): bigint {

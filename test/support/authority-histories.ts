@@ -1,11 +1,14 @@
 import { deepStrictEqual, ok } from "node:assert/strict";
 import type pg from "pg";
 import { attemptItem } from "#activities/ledger/ledger-row.ts";
+import { amountIn } from "#domain/budget/lease-book.ts";
 import { type Flight, idleOf, type ModelStep, newModel, type ReservationModel, servedBy, stepModel } from "#domain/budget/reservation-model.ts";
+import type { Unit } from "#domain/budget/window-lease.ts";
 import { insertBudget, insertTeam } from "./authority-rows.ts";
 import { readWindowStates, type WindowState } from "./authority-window-state.ts";
 import { attemptRow } from "./ledger-records.ts";
 import { checkEnd, checkStep, type Random, randomFrom, randomStep } from "./model-histories.ts";
+import { insertRun, setRunBudgets } from "./run-rows.ts";
 
 /**
  * One random history, applied step by step to PostgreSQL's functions and to the pure model; after every step the
@@ -18,8 +21,16 @@ type GatewayEpoch = { readonly gatewayId: string; readonly epoch: string; isFenc
 const STEPS = 50;
 /** Steps of the gateway's memory and journal, which send nothing. */
 const IN_MEMORY: ReadonlySet<ModelStep["kind"]> = new Set(["reserve", "settle", "release", "expire", "return", "crash"]);
-const UNITS = ["nano_usd", "nano_usd", "tokens"] as const;
-const BUDGETS = [{ dimension: "team" }, { dimension: "model", value: "gpt-test" }, { dimension: "team", unit: "tokens" }] as const;
+const BUDGETS = [
+	{ dimension: "team", unit: "nano_usd" },
+	{ dimension: "model", value: "gpt-test", unit: "nano_usd" },
+	{ dimension: "team", unit: "tokens" },
+	{ dimension: "run", unit: "output_tokens" },
+	{ dimension: "run", unit: "input_tokens" },
+	{ dimension: "run", unit: "steps" },
+] as const;
+/** How many of them the calls of a history meet: with the ceilings of a run, or without a run. */
+const WINDOWS_MET = [2, 3, BUDGETS.length] as const;
 
 /** How often each thing really happened: histories in which nothing happens prove nothing. */
 export type HistoryTally = Record<
@@ -74,6 +85,8 @@ class AuthorityHistory {
 	private readonly budgetIds: string[] = [];
 	private readonly windowIds: string[] = [];
 	private readonly gateways: GatewayEpoch[] = [];
+	/** Number of the run that its calls belong to. */
+	private runNumber: string | undefined;
 
 	private constructor(client: pg.Client, options: { seed: number; random: Random; tally: HistoryTally }) {
 		this.client = client;
@@ -81,17 +94,24 @@ class AuthorityHistory {
 		this.random = options.random;
 		this.tally = options.tally;
 		this.teamId = `history${options.seed}`;
-		this.model = newModel(UNITS.slice(0, 2 + this.random(2)).map(() => BigInt(50 + this.random(250))));
+		const met = BUDGETS.slice(0, WINDOWS_MET[this.random(WINDOWS_MET.length)]);
+		this.model = newModel(met.map(({ unit }) => ({ unit, limit: BigInt(unit === "steps" ? 5 + this.random(25) : 50 + this.random(250)) })));
 	}
 
 	static async begin(client: pg.Client, options: { seed: number; random: Random; tally: HistoryTally }): Promise<AuthorityHistory> {
 		const history = new AuthorityHistory(client, options);
-		await insertTeam(client, history.teamId);
-		for (const [index, { limit }] of history.model.windows.entries()) {
-			const budgetId = await insertBudget(client, { teamId: history.teamId, limit, windowKind: "lifetime", ...BUDGETS[index] });
+		const { model, teamId } = history;
+		await insertTeam(client, teamId);
+		if (model.windows.length === BUDGETS.length) history.runNumber = (await insertRun(client, { runId: `run-${teamId}`, teamId })).at(-1);
+		for (const [index, { limit }] of model.windows.entries()) {
+			const budget = BUDGETS[index]!;
+			const value = budget.dimension === "run" ? { value: history.runNumber ?? "" } : {};
+			const budgetId = await insertBudget(client, { teamId, limit, windowKind: "lifetime", ...budget, ...value });
 			history.budgetIds.push(budgetId);
 			history.windowIds.push((await history.sql<string>("SELECT tollgate.open_window($1)::text AS reply", [budgetId])) ?? "");
 		}
+		const ofRun = history.budgetIds.filter((_, index) => BUDGETS[index]?.dimension === "run");
+		if (history.runNumber !== undefined) await setRunBudgets(client, history.runNumber, ofRun);
 		await history.take({ kind: "boot" });
 		return history;
 	}
@@ -215,7 +235,7 @@ class AuthorityHistory {
 				known.map(({ granted }) => granted.toString()),
 				known.map((_, index) => idleOf(this.model, step.epoch, index).toString()),
 				this.windowIds.map((_, index) => String(step.lookahead[index] ?? 0n)),
-				step.needs.flatMap((need) => this.windowIds.map(() => need.toString())),
+				step.needs.flatMap((need) => this.model.windows.map(({ unit }) => amountIn(unit, need).toString())),
 				this.random(2) === 0,
 				isFinal,
 				this.random(2) === 0,
@@ -263,7 +283,7 @@ class AuthorityHistory {
 			this.tally.adopted++;
 			await this.adopt(step.epoch, after);
 		}
-		if (this.random(2) === 0) await this.expectFenced({ kind: "grant", epoch: step.epoch, needs: [1n], lookahead: [], isReplyLost: true });
+		if (this.random(2) === 0) await this.expectFenced({ kind: "grant", epoch: step.epoch, needs: [{ nanoUsd: 1n, tokens: 1n, outputTokens: 1n, steps: 1n }], lookahead: [], isReplyLost: true });
 		return after;
 	}
 
@@ -289,7 +309,7 @@ class AuthorityHistory {
 		ok(reply);
 		this.tally.booked += reply.inserted;
 		this.tally.repeated += rows.length - reply.inserted;
-		this.tally.overrun += rows.filter((row) => row.overrun > 0n).length;
+		this.tally.overrun += rows.filter((row) => row.overrun.some((amount) => amount > 0n)).length;
 		if (this.model.entries.has(`lump/${epochIndex}`)) this.tally.late += reply.inserted;
 		ok(reply.inserted <= fresh, `${reply.inserted} rows were new to the ledger, ${fresh} to the model`);
 	}
@@ -297,22 +317,33 @@ class AuthorityHistory {
 	private rowJson({ key, epoch: epochIndex, posted, overrun }: Flush): string {
 		const { gatewayId, epoch } = this.gateways[epochIndex]!;
 		const n = Number(key.slice("attempt/".length));
-		const cost = posted + overrun;
-		const reservation = this.model.reservations[n]!;
+		const { amounts, endings } = this.model.reservations[n]!;
+		const units = this.model.windows.map(({ unit }) => unit);
+		const costIn = (unit: Unit): bigint => {
+			const index = units.indexOf(unit);
+			return index < 0 ? 0n : posted[index]! + overrun[index]!;
+		};
+		const { runNumber } = this;
 		const row = attemptRow(n, "", {
 			reservation: {
 				attemptId: `${gatewayId}-${epoch}-${n}`,
 				teamId: this.teamId,
-				reservedNanoUsd: reservation.amount.toString(),
-				reservedTokens: Number(reservation.amount),
-				windows: this.windowIds.map((id, index) => ({ id, unit: UNITS[index]! })),
+				reservedNanoUsd: amounts.nanoUsd.toString(),
+				reservedTokens: Number(amounts.tokens),
+				windows: this.windowIds.map((id, index) => ({ id, unit: units[index]! })),
+				...(runNumber !== undefined && {
+					runIds: [runNumber],
+					reservedOutputTokens: Number(amounts.outputTokens),
+					endpoint: amounts.steps === 0n ? ("count_tokens" as const) : ("chat.completions" as const),
+				}),
 			},
 			outcome: {
-				outcome: reservation.endings[0] === "posted" ? "settled" : "unresolved",
-				costNanoUsd: cost.toString(),
-				costTokens: Number(cost),
-				overrunNanoUsd: overrun.toString(),
-				windowOverruns: Object.fromEntries(this.windowIds.map((id) => [id, overrun.toString()])),
+				outcome: endings[0] === "posted" ? "settled" : "unresolved",
+				costNanoUsd: costIn("nano_usd").toString(),
+				costTokens: Number(costIn("tokens")),
+				overrunNanoUsd: (overrun[0]! > overrun[1]! ? overrun[0]! : overrun[1]!).toString(),
+				windowOverruns: Object.fromEntries(this.windowIds.map((id, index) => [id, overrun[index]!.toString()])),
+				...(runNumber !== undefined && { costOutputTokens: Number(costIn("output_tokens")) }),
 			},
 		});
 		return attemptItem(row).json;

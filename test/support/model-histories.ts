@@ -1,7 +1,10 @@
-import { idleOf, type ModelStep, type ReservationModel } from "#domain/budget/reservation-model.ts";
+import type { Amounts } from "#domain/budget/lease-book.ts";
+import { idleOf, type ModelStep, type ModelWindow, type ReservationModel } from "#domain/budget/reservation-model.ts";
+import type { Unit } from "#domain/budget/window-lease.ts";
 
 /** Random histories of the pure model, and what must hold after each of their steps (I1, I3, I4). */
 const GATEWAYS_MAX = 4;
+const UNITS: readonly Unit[] = ["nano_usd", "tokens", "input_tokens", "output_tokens", "steps"];
 
 export type Random = (below: number) => number;
 
@@ -16,6 +19,18 @@ export function randomFrom(seed: number): Random {
 	};
 }
 
+/** Two or three windows of any unit. A step is one at a time, so that few of them are a tight limit. */
+export function randomWindows(random: Random): Pick<ModelWindow, "unit" | "limit">[] {
+	return Array.from({ length: 2 + random(2) }, (_, index) => {
+		const unit = UNITS[random(UNITS.length)]!;
+		return { unit, limit: randomLimit(unit, random) + BigInt(index === 0 || unit === "steps" ? 0 : 100) };
+	});
+}
+
+function randomLimit(unit: Unit, random: Random): bigint {
+	return BigInt(random(unit === "steps" ? 20 : 200));
+}
+
 export function randomStep(model: ReservationModel, random: Random): ModelStep {
 	const live = model.epochs.flatMap(({ life }, index) => (life === "alive" ? [index] : []));
 	if (live.length === 0) return { kind: "boot" };
@@ -28,8 +43,9 @@ export function randomStep(model: ReservationModel, random: Random): ModelStep {
 	const roll = random(100);
 	if (roll < 4 && live.length < GATEWAYS_MAX) return { kind: "boot" };
 	if (roll < 25) return randomGrant(model, epoch, random);
-	if (roll < 47) return { kind: "reserve", epoch, amount: BigInt(random(isWild ? 25 : 1 + reservable(model, epoch))) };
-	if (roll < 62) return { kind: "settle", reservation, cost: BigInt(random(30)) };
+	if (roll < 47) return { kind: "reserve", epoch, amounts: isWild ? randomAmounts(random, 25) : reservable(model, epoch, random) };
+	// A step stays a step, whatever it costs.
+	if (roll < 62) return { kind: "settle", reservation, cost: { ...randomAmounts(random, 30), steps: model.reservations[reservation]?.amounts.steps ?? 0n } };
 	if (roll < 67) return { kind: "release", reservation };
 	if (roll < 71) return { kind: "expire", reservation };
 	if (roll < 75) return { kind: "return", epoch };
@@ -37,16 +53,32 @@ export function randomStep(model: ReservationModel, random: Random): ModelStep {
 	if (roll < 90) return { kind: "crash", epoch, isJournalLost: random(2) === 0 };
 	if (roll < 95) return { kind: "recover", epoch: isWild || crashed.length === 0 ? random(model.epochs.length) : crashed[random(crashed.length)]! };
 	if (roll < 98) return { kind: "clearOverrun", window: random(model.windows.length) };
-	return { kind: "setLimit", window: random(model.windows.length), limit: BigInt(random(300)), isFrozen: random(8) === 0 };
+	return randomSetLimit(model, random);
 }
 
-/** Idle in every window, at most 24. */
-function reservable(model: ReservationModel, epoch: number): number {
-	return model.windows.reduce((least, _, index) => Math.min(least, Number(idleOf(model, epoch, index))), 24);
+function randomSetLimit(model: ReservationModel, random: Random): ModelStep {
+	const window = random(model.windows.length);
+	const isOfSteps = model.windows[window]!.unit === "steps";
+	return { kind: "setLimit", window, limit: BigInt(random(isOfSteps ? 30 : 300)), isFrozen: random(8) === 0 };
+}
+
+function randomAmounts(random: Random, below: number): Amounts {
+	const tokens = random(below);
+	return { nanoUsd: BigInt(random(below)), tokens: BigInt(tokens), outputTokens: BigInt(random(tokens + 1)), steps: BigInt(random(2)) };
+}
+
+/** What is idle in every window, at most 24 in each unit. */
+function reservable(model: ReservationModel, epoch: number, random: Random): Amounts {
+	const most = (unit: Unit): number =>
+		model.windows.reduce((least, window, index) => (window.unit === unit ? Math.min(least, Number(idleOf(model, epoch, index))) : least), 24);
+	const output = random(1 + Math.min(most("output_tokens"), most("tokens")));
+	const input = random(1 + Math.min(most("input_tokens"), most("tokens") - output));
+	const steps = BigInt(random(1 + Math.min(1, most("steps"))));
+	return { nanoUsd: BigInt(random(1 + most("nano_usd"))), tokens: BigInt(input + output), outputTokens: BigInt(output), steps };
 }
 
 function randomGrant(model: ReservationModel, epoch: number, random: Random): ModelStep {
-	const needs = Array.from({ length: 1 + random(3) }, () => BigInt(random(60)));
+	const needs = Array.from({ length: 1 + random(3) }, () => randomAmounts(random, 60));
 	const lookahead = model.windows.map(() => BigInt(random(3) === 0 ? random(40) : 0));
 	return { kind: "grant", epoch, needs, lookahead, isReplyLost: random(4) === 0 };
 }
@@ -72,7 +104,8 @@ export function checkStep(before: ReservationModel, after: ReservationModel, ste
 		for (const entry of after.entries.values()) booked += entry.posted[index]!;
 		if (booked !== posted) fail("I3: posted is not the fold of the entries", step);
 	}
-	for (const entry of after.entries.values()) if (entry.overrun < 0n || entry.posted.some((amount) => amount < 0n)) fail("I3: a negative entry", step);
+	for (const { posted, overrun } of after.entries.values())
+		if (overrun.some((amount) => amount < 0n) || posted.some((amount) => amount < 0n)) fail("I3: a negative entry", step);
 	for (const { endings } of after.reservations) if (endings.length > 1) fail("I4: a reservation ended twice", step);
 }
 
