@@ -7,7 +7,7 @@ import type { Unit } from "#domain/budget/window-lease.ts";
 import { insertBudget, insertTeam } from "./authority-rows.ts";
 import { readWindowStates, type WindowState } from "./authority-window-state.ts";
 import { attemptRow } from "./ledger-records.ts";
-import { checkEnd, checkStep, type Random, randomFrom, randomStep } from "./model-histories.ts";
+import { checkEnd, checkStep, closingStep, type Random, randomFrom, randomStep } from "./model-histories.ts";
 import { insertRun, setRunBudgets } from "./run-rows.ts";
 
 /**
@@ -62,17 +62,6 @@ export async function runAuthorityHistory(client: pg.Client, seed: number, tally
 	for (let count = 0; count < STEPS; count++) await history.take(randomStep(history.model, random));
 	for (let step = closingStep(history.model); step; step = closingStep(history.model)) await history.take(step);
 	checkEnd(history.model);
-}
-
-/** What is still open comes to its end, one step at a time. */
-function closingStep(model: ReservationModel): ModelStep | undefined {
-	const reservation = model.reservations.findIndex(({ epoch, endings }) => endings.length === 0 && model.epochs[epoch]?.life === "alive");
-	if (reservation >= 0) return { kind: "expire", reservation };
-	if (model.flights.length > 0) return { kind: "deliver", flight: 0, isDuplicate: false };
-	const alive = model.epochs.findIndex(({ life }) => life === "alive");
-	if (alive >= 0) return { kind: "crash", epoch: alive, isJournalLost: false };
-	const crashed = model.epochs.findIndex(({ life }) => life === "crashed");
-	return crashed >= 0 ? { kind: "recover", epoch: crashed } : undefined;
 }
 
 class AuthorityHistory {

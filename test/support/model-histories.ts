@@ -83,6 +83,17 @@ function randomGrant(model: ReservationModel, epoch: number, random: Random): Mo
 	return { kind: "grant", epoch, needs, lookahead, isReplyLost: random(4) === 0 };
 }
 
+/** What is still open comes to its end, one step at a time. */
+export function closingStep(model: ReservationModel): ModelStep | undefined {
+	const reservation = model.reservations.findIndex(({ epoch, endings }) => endings.length === 0 && model.epochs[epoch]?.life === "alive");
+	if (reservation >= 0) return { kind: "expire", reservation };
+	if (model.flights.length > 0) return { kind: "deliver", flight: 0, isDuplicate: false };
+	const alive = model.epochs.findIndex(({ life }) => life === "alive");
+	if (alive >= 0) return { kind: "crash", epoch: alive, isJournalLost: false };
+	const crashed = model.epochs.findIndex(({ life }) => life === "crashed");
+	return crashed >= 0 ? { kind: "recover", epoch: crashed } : undefined;
+}
+
 function fail(what: string, step: ModelStep | "finish"): never {
 	throw new Error(`${what} after ${JSON.stringify(step, (_, value) => (typeof value === "bigint" ? `${value}` : value))}`);
 }
