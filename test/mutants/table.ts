@@ -17,6 +17,7 @@ import { POLICY_MUTANTS } from "./policy.ts";
 import { POLICY_FILE_MUTANTS } from "./policy-file.ts";
 import { REQUEST_MUTANTS } from "./request.ts";
 import { RUN_BOOK_MUTANTS } from "./run-books.ts";
+import { RUN_BUDGET_MUTANTS } from "./run-budgets.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";
@@ -58,6 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...FENCE_MUTANTS,
 	...BOOK_MUTANTS,
 	...REQUEST_MUTANTS,
+	...RUN_BUDGET_MUTANTS,
 	...BOUND_MUTANTS,
 	...GATEWAY_MUTANTS,
 	...INCREASE_MUTANTS,
