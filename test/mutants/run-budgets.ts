@@ -57,8 +57,8 @@ export const RUN_BUDGET_MUTANTS: readonly Mutant[] = [
 		file: "domain/budget/window-lease.ts",
 		from: "		this.spent = facts.leasePosted;\n",
 		to: "		this.spent = 0n;\n",
-		test: "test/property/resting-leases.test.ts",
-		titles: ["a lease that is forgotten and adopted again never believes in more idle money than its row has"],
+		test: "test/unit/budget/lease-book.test.ts",
+		titles: ["is adopted again as its row stands, and gives back on top of what it gave back before"],
 	},
 	{
 		rule: "a clamp keeps to the output tokens that are left",
