@@ -33,10 +33,11 @@ export async function refineBound(refinement: Refinement): Promise<Bound | undef
 	return exact !== undefined && exact.inputTokens < bound.inputTokens ? exact : undefined;
 }
 
-/** A call that is too dear even without a single token of text need not be counted. */
+/** A call that is too dear even without a single token of text need not be counted, nor one that is short of what no text takes. */
 function canHelp(refinement: Refinement): boolean {
 	const { left, request } = refinement;
 	if (left === undefined) return true;
+	if (left.unit === "output_tokens" || left.unit === "steps") return false;
 	const best = boundWith(refinement, request.body.length);
 	return best !== undefined && amountIn(left.unit, leastAmounts(best, true)) <= left.amount;
 }

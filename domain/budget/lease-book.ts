@@ -233,7 +233,8 @@ export class LeaseBook {
 
 	/**
 	 * Forgets the leases of agent runs that rest, those of them that are at rest themselves; their rows are adopted again when the
-	 * run goes on. Only where nothing is unflushed and no grant is in flight, whose answer would speak of the time before a flush.
+	 * run goes on. Only where every settle in these budgets is flushed, those of other runs that meet them among them, and no grant is
+	 * in flight: its answer would speak of the time before a flush, and what it leaves out would be spent twice.
 	 * Answers the budgets of which no lease is held, those that had none among them.
 	 */
 	forgetResting(budgetIds: ReadonlySet<string>): readonly string[] {
