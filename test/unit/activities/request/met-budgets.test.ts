@@ -7,7 +7,12 @@ import { testBound, testCall } from "#test/support/request-authority.ts";
 
 const KEY = { keyId: "key_test", teamId: "team", feature: null, userId: null, environment: null, models: null, endpoints: null, mayAssert: [] };
 const rule = (budgetId: string, more: Partial<BudgetRule> = {}): BudgetRule => ({
-	...{ budgetId, teamId: "team", dimension: "team", dimensionValue: "", unit: "nano_usd", windowKind: "day" },
+	budgetId,
+	teamId: "team",
+	dimension: "team",
+	dimensionValue: "",
+	unit: "nano_usd",
+	windowKind: "day",
 	...more,
 });
 const ofRun = (budgetId: string, more: Partial<BudgetRule> = {}): BudgetRule =>

@@ -11,8 +11,13 @@ afterEach(closePlayedAuthorities);
 
 const RUN = { runIds: ["4", "7"], budgets: [] };
 const ceiling = (unit: BudgetRule["unit"]): BudgetRule => ({
-	...{ budgetId: "9", teamId: "team", dimension: "run", dimensionValue: "7", name: "r-7", windowKind: "lifetime" },
+	budgetId: "9",
+	teamId: "team",
+	dimension: "run",
+	dimensionValue: "7",
+	name: "r-7",
 	unit,
+	windowKind: "lifetime",
 });
 
 const settleWith = (attempt: Attempt, usage: Partial<Usage>, besides: object = {}) =>
