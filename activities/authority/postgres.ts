@@ -3,7 +3,7 @@ import { resolveVirtualKey } from "../keys/resolve.ts";
 import type { Authority, Change, Claim, Fenced, GrantedItem, GrantReply, GrantRequest, HeartbeatReply, HeartbeatRequest, TeamRecord } from "./port.ts";
 
 /** Text of bigints, as the SQL functions answer in JSON. */
-type Wire<T> = { [K in keyof T]: T[K] extends bigint ? string : T[K] };
+export type Wire<T> = { [K in keyof T]: T[K] extends bigint ? string : T[K] };
 
 const GRANT =
 	"SELECT tollgate.grant_lease($1, $2, $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9, $10, $11, $12, $13::integer[]) AS reply";
@@ -160,7 +160,7 @@ function parseGrant(reply: GrantWire): GrantReply | Fenced {
 
 type AheadWire = { readonly items: readonly (Wire<GrantedItem> & { readonly startsInMs: number })[]; readonly fenced?: boolean };
 
-function parseItem(item: Wire<GrantedItem>): GrantedItem {
+export function parseItem(item: Wire<GrantedItem>): GrantedItem {
 	return {
 		...item,
 		limit: BigInt(item.limit),

@@ -58,6 +58,8 @@ export type RunErrorCode = Extract<ErrorCode, `run.${string}`> | "budget.too_man
 export type EnteredRun =
 	| {
 			readonly kind: "entered";
+			/** It was opened now, not found. */
+			readonly isOpened?: boolean;
 			/** Root first, the run itself last. */
 			readonly chain: readonly ChainRun[];
 			/** Of budgets that were opened with it. */

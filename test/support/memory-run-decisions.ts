@@ -98,12 +98,10 @@ function raise(books: MemoryBooks, run: MemoryRun, { limits, resumes }: { readon
 		if (below.heldBy !== run.number || below.hold === null || !below.hold.guard.startsWith("ceiling.") || holdStands(below)) continue;
 		if (below === run && resumes) continue;
 		letGo(books, below, "running");
-		if (below === run && isRaised) run.version -= 1n; // raised and let go is one change
 		isChanged = true;
 	}
 	if (resumes && run.state !== "running") {
 		letGo(books, run, "running");
-		if (isRaised) run.version -= 1n;
 		run.forgiven += 1;
 		isChanged = true;
 	}
@@ -187,11 +185,21 @@ function takenOf(books: MemoryBooks, run: MemoryRun, { kind, tool }: Ceiling): b
 }
 
 /** Whether the hold was by this ceiling, and would be again. What is reserved holds before it is reached: the next call did not fit. */
-function standsBy({ guard, tool, measured, threshold }: NonNullable<MemoryRun["hold"]>, ceiling: Ceiling): boolean {
-	if (guard !== `ceiling.${ceiling.kind}` || ceiling.hard === undefined) return false;
-	if (ceiling.kind === "toolCalls" && ceiling.tool !== "*" && ceiling.tool !== tool) return false;
-	if (RESERVED.includes(ceiling.kind) && ceiling.hard.at <= BigInt(threshold)) return true;
-	return isReached(ceiling.kind, BigInt(measured), ceiling.hard.at);
+function standsBy(hold: NonNullable<MemoryRun["hold"]>, ceiling: Ceiling): boolean {
+	if (ceiling.hard === undefined || !isHoldBy(hold, ceiling)) return false;
+	if (RESERVED.includes(ceiling.kind) && ceiling.hard.at <= BigInt(hold.threshold)) return true;
+	return isReached(ceiling.kind, BigInt(hold.measured), ceiling.hard.at);
+}
+
+/** Whether a gateway held by a ceiling that was raised meanwhile. */
+export function isHoldLate({ chain }: MemoryRun, hold: Omit<NonNullable<MemoryRun["hold"]>, "askAgainMs">): boolean {
+	const of = chain.find(({ runId }) => runId === hold.ofRunId) ?? chain.at(-1);
+	const lines = (of?.limits ?? []).filter((ceiling) => ceiling.hard !== undefined && isHoldBy(hold, ceiling));
+	return lines.length > 0 && lines.every(({ hard }) => hard !== undefined && hard.at > BigInt(hold.threshold));
+}
+
+function isHoldBy({ guard, tool }: Pick<NonNullable<MemoryRun["hold"]>, "guard" | "tool">, ceiling: Ceiling): boolean {
+	return guard === `ceiling.${ceiling.kind}` && (ceiling.kind !== "toolCalls" || ceiling.tool === "*" || ceiling.tool === tool);
 }
 
 function holdStands(run: MemoryRun): boolean {

@@ -7,7 +7,7 @@ import { RUN_ID_RULE, runIdProblem } from "#domain/agents/run-ids.ts";
 import { checkRunLimits, limitsAbove } from "#domain/agents/run-limits.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
 import { addTotals, chainRun, limitsText, type MemoryBooks, type MemoryRun, NOTHING_TAKEN, recordOf } from "./memory-run.ts";
-import { decideInMemory } from "./memory-run-decisions.ts";
+import { decideInMemory, isHoldLate } from "./memory-run-decisions.ts";
 
 export type MemoryRuns = RunStore &
 	Pick<RunGovernanceStore, "decide"> & {
@@ -199,8 +199,8 @@ function open(books: MemoryBooks, ask: Opening, names: Names): EnteredRun {
 	if (refused !== undefined) return refused;
 	const above = parent?.chain ?? [];
 	const problems = [
-		...above.toReversed().flatMap((run) => limitsAbove(ask.limits, run.limits, { whose: run === parent ? "the parent's" : `that of ${run.runId},` })),
-		...limitsAbove(ask.limits, books.most, { whose: "the team's" }),
+		...above.toReversed().flatMap((run) => limitsAbove(ask.limits, run.limits, { whose: `that of the run ${run.runId} above it,` })),
+		...limitsAbove(beyond(ask.limits, defaultsOf(ask)), books.most, { whose: "the team's" }),
 	];
 	if (problems.length > 0) return invalid(problems);
 	const isByDefault = parent === undefined && ask.limits.length === 0;
@@ -208,7 +208,8 @@ function open(books: MemoryBooks, ask: Opening, names: Names): EnteredRun {
 	const windows = ask.otherWindows + above.reduce((sum, run) => sum + run.budgets.length, budgets.length);
 	if (windows > WINDOWS_MAX) return refuse("budget.too_many_windows", names.run, `the run would meet ${windows} windows, at most ${WINDOWS_MAX} are allowed`);
 	const run = insert(books, ask, { above, budgets, limits: isByDefault ? defaultsOf(ask) : ask.limits });
-	return entered(books, run, ask.wants === undefined ? [] : run.budgets.map((rule, place) => leaseOf(rule, budgets[place]?.limitAmount ?? "0", ask.wants?.[place] ?? "0")));
+	const wants = ask.wants ?? [];
+	return entered(books, run, ask.wants === undefined ? [] : run.budgets.map((rule, place) => leaseOf(rule, budgets[place]?.limitAmount ?? "0", wants[place] ?? "0")));
 }
 
 function refuseRoot({ runs, nowMs }: MemoryBooks, { keyId, parentRunId, newRunsPerHour }: Opening, names: Names): Refused | undefined {
@@ -284,7 +285,7 @@ function holdAll(books: MemoryBooks, holds: readonly RunHolding[]): readonly Run
 	const held = holds.map(({ number, knownVersion, hold }) => {
 		const run = books.runs.find((known) => known.number.toString() === number);
 		if (run === undefined) throw new Error(`there is no run number ${number}`);
-		if (run.state !== "running" || run.version.toString() !== knownVersion) return { run, isHeld: false };
+		if (run.state !== "running" || run.version.toString() !== knownVersion || isHoldLate(run, hold)) return { run, isHeld: false };
 		run.state = hold.state;
 		run.hold = { ...hold, askAgainMs: hold.state === "paused" ? ESTIMATE_MS : null };
 		run.heldBy = (run.chain.find((above) => above.runId === hold.ofRunId) ?? run).number;
@@ -297,9 +298,14 @@ function holdAll(books: MemoryBooks, holds: readonly RunHolding[]): readonly Run
 	return held.map(({ run }) => recordOf(run, books.nowMs()));
 }
 
-function entered(books: MemoryBooks, run: MemoryRun, leases: readonly GrantedItem[] = []): EnteredRun {
+function entered(books: MemoryBooks, run: MemoryRun, leases?: readonly GrantedItem[]): EnteredRun {
 	const chain = run.chain.map((above) => chainRun(books, above));
-	return { kind: "entered", chain, leases, memory: run.memory?.bytes, revision: books.revision };
+	return { kind: "entered", isOpened: leases !== undefined, chain, leases: leases ?? [], memory: run.memory?.bytes, revision: books.revision };
+}
+
+/** What is asked for beyond the defaults, which hold whatever the team's budgets are. */
+function beyond(limits: readonly Ceiling[], defaults: readonly Ceiling[]): readonly Ceiling[] {
+	return limits.filter((limit) => !defaults.some((other) => other.kind === limit.kind && limitsText([other]) === limitsText([limit])));
 }
 
 function defaultsOf({ defaults }: Opening): readonly Ceiling[] {
