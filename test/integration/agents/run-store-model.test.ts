@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunDecision } from "#domain/agents/run-decision.ts";
+import { checkRunLimits } from "#domain/agents/run-limits.ts";
 import { ask, decision, holdOf, openMemoryStand, openPostgresStand, type RunStand, refusalOf, registration } from "#test/support/run-stand.ts";
 
 /** Random lives of a few runs in both stores: the same answers, and after each step the same runs. */
@@ -62,7 +63,7 @@ const hold = fc
 	]);
 const kind: fc.Arbitrary<RunDecision["decision"]> = fc.oneof(
 	fc.record({ kind: fc.constantFrom("resume", "stop", "expire", "finish") }),
-	fc.record({ kind: fc.constantFrom("raise", "approve"), limits: fc.record({ ...entries, toolCalls: fc.constant({ search: 9 }) }, { requiredKeys: [] }) }),
+	fc.record({ kind: fc.constantFrom("raise", "approve"), limits: fc.record({ ...entries, toolCalls: fc.constant({ search: 9 }) }, { requiredKeys: [] }).filter((asked) => checkRunLimits(asked).kind === "valid") }),
 );
 const decide = fc.record({ name, kind }).map((input): [string, Act] => [
 	`decide ${JSON.stringify(input)}`,
