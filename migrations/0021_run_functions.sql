@@ -81,7 +81,7 @@ LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(p_limits) e WHERE e.value IS DISTINCT FROM p_defaults -> e.key
 $$;
 
--- What stands above for the runs above, nearest first: money and counts of a child come out of theirs.
+-- What limitsAbove finds for the runs above, nearest first: money and counts of a child come out of theirs.
 CREATE FUNCTION tollgate.limits_above_chain(p_limits jsonb, p_above bigint[]) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT coalesce(jsonb_agg(x.problem ORDER BY r.number DESC, x.place), '[]')
@@ -338,9 +338,11 @@ BEGIN
     SELECT * INTO v_parent FROM tollgate.run WHERE id = v_parent_id;
     v_refusal := tollgate.refuse_opening(p_ask, v_parent);
     IF v_refusal IS NOT NULL THEN RETURN v_refusal; END IF;
-    v_refusal := tollgate.limits_refusal(tollgate.limits_above_chain(v_limits, v_parent.path) || tollgate.limits_above_team(p_ask ->> 'teamId', tollgate.limits_beyond(v_limits, p_ask -> 'defaults')));
-    IF v_refusal IS NOT NULL THEN RETURN v_refusal; END IF;
-    IF v_parent.number IS NULL AND v_limits = '{}' THEN
+    IF v_limits <> '{}' THEN
+      v_refusal := tollgate.limits_refusal(tollgate.limits_above_chain(v_limits, v_parent.path)
+        || tollgate.limits_above_team(p_ask ->> 'teamId', tollgate.limits_beyond(v_limits, p_ask -> 'defaults')));
+      IF v_refusal IS NOT NULL THEN RETURN v_refusal; END IF;
+    ELSIF v_parent.number IS NULL THEN
       v_limits := p_ask -> 'defaults';
       v_budgets := p_ask -> 'budgets';
     END IF;
