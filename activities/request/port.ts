@@ -26,6 +26,8 @@ export type KeyIdentity = {
 	readonly models: readonly string[] | null;
 	readonly endpoints: readonly string[] | null;
 	readonly mayAssert: readonly ("user" | "feature")[];
+	/** A call that names no run joins an implicit one. Absent = no. */
+	readonly requiresRun?: boolean;
 };
 
 export type KeyResolution =
@@ -96,6 +98,8 @@ export type Refusal = {
 	readonly unit: Unit | null;
 	readonly limitAmount: bigint | null;
 	readonly leftAmount: bigint | null;
+	/** What the call can cost at most, in that unit; absent where it is not known. */
+	readonly needAmount?: bigint;
 	/** ISO 8601; null for lifetime windows and budget.none. */
 	readonly resetsAt: string | null;
 	/** Money held by calls in flight or an unreachable gateway, and until when at the latest. */
