@@ -34,5 +34,13 @@ export function exchangesOf({ results }: Turn, { agent, costNanoUsd, tokens, cal
 
 /** Equal for the same turn sent again, as clients do after an error: it is observed once. Never 0. */
 export function turnKey({ results, messages }: Turn): number {
-	return results.reduce((key, { callId }) => mixHash(key, hashToken(callId)), mixHash(messages, results.length)) || 1;
+	return turnKeyOf(
+		results.map(({ callId }) => callId),
+		messages,
+	);
+}
+
+/** The same, of the ids of the calls that its results answer. */
+export function turnKeyOf(callIds: readonly string[], messages: number): number {
+	return callIds.reduce((key, callId) => mixHash(key, hashToken(callId)), mixHash(messages, callIds.length)) || 1;
 }

@@ -12,7 +12,7 @@ export type Turn = {
 		/** undefined: the call is not in the body (`previous_response_id`); who remembers the answer knows it. */
 		readonly call: ToolCall | undefined;
 	})[];
-	/** Number of messages of the body: with the ids of the calls it tells a turn from the same one sent again. */
+	/** Number of messages of the body that ended with it: with the ids of the calls it tells a turn from the same one sent again. */
 	readonly messages: number;
 };
 
@@ -29,18 +29,32 @@ export function readTurn(endpoint: Endpoint, body: unknown): Turn | undefined {
 	return endpoint === "responses" ? readItems(listOf(fields["input"])) : undefined;
 }
 
-type Dialect = { results(message: Fields): readonly ToolResult[]; calls(message: Fields): readonly ToolCall[] };
+type Dialect = {
+	/** Of the body, where its messages stand. */
+	readonly field: "messages" | "input";
+	/** Only a model writes it. */
+	isSaidByModel(message: Fields): boolean;
+	results(message: Fields): readonly ToolResult[];
+	/** Ids of the calls that `results` would answer, for less. */
+	resultIds(message: Fields): readonly string[];
+	calls(message: Fields): readonly ToolCall[];
+};
 
 const CHAT: Dialect = {
+	field: "messages",
+	isSaidByModel: isAssistant,
 	results(message) {
 		if (message["role"] !== "tool" && message["role"] !== "function") return [];
 		const observation = contentText(message["content"]);
-		return [{ callId: textOf(message["tool_call_id"]) || textOf(message["name"]), observation, isError: readsAsFailure(observation) }];
+		return [{ callId: chatResultId(message), observation, isError: readsAsFailure(observation) }];
 	},
+	resultIds: (message) => (message["role"] === "tool" || message["role"] === "function" ? [chatResultId(message)] : []),
 	calls: chatCalls,
 };
 
 const ANTHROPIC: Dialect = {
+	field: "messages",
+	isSaidByModel: isAssistant,
 	results(message) {
 		return listOf(message["content"]).flatMap((part) => {
 			const fields = fieldsOf(part);
@@ -49,8 +63,110 @@ const ANTHROPIC: Dialect = {
 			return [{ callId: textOf(fields["tool_use_id"]), observation, isError: fields["is_error"] === true || readsAsFailure(observation) }];
 		});
 	},
+	resultIds(message) {
+		const ids: string[] = [];
+		for (const part of listOf(message["content"])) {
+			const fields = fieldsOf(part);
+			if (fields?.["type"] === "tool_result") ids.push(textOf(fields["tool_use_id"]));
+		}
+		return ids;
+	},
 	calls: (message) => anthropicCalls(message["content"]),
 };
+
+const RESPONSES: Dialect = {
+	field: "input",
+	isSaidByModel: (item) => textOf(item["type"]).endsWith("_call") || item["type"] === "reasoning" || isAssistant(item),
+	results: (item) => (textOf(item["type"]).endsWith("_output") ? [itemResult(item)] : []),
+	resultIds: (item) => (textOf(item["type"]).endsWith("_output") ? [textOf(item["call_id"])] : []),
+	calls: (item) => itemCalls([item]),
+};
+
+const DIALECTS: Partial<Record<Endpoint, Dialect>> = { "chat.completions": CHAT, messages: ANTHROPIC, responses: RESPONSES };
+
+function isAssistant(message: Fields): boolean {
+	return message["role"] === "assistant";
+}
+
+function chatResultId(message: Fields): string {
+	return textOf(message["tool_call_id"]) || textOf(message["name"]);
+}
+
+function itemResult(item: Fields): ToolResult {
+	const observation = contentText(item["output"]);
+	return { callId: textOf(item["call_id"]), observation, isError: item["status"] === "failed" || readsAsFailure(observation) };
+}
+
+/** Turns, and messages, that are looked at where a body holds more than was seen of it. */
+export const TURNS_MAX = 64;
+const MISSED_MESSAGES_MAX = 2_048;
+const NO_TURNS: readonly Turn[] = [];
+
+/**
+ * The turns of a body for which the model spoke after its first `afterMessages` messages, oldest first; the last `most` of them. With 0 all
+ * there are, also one whose calls are not in the body. A turn ends where the model speaks again, so it counts the messages that the body had
+ * when the turn was its last.
+ */
+export function readTurns(endpoint: Endpoint, body: unknown, afterMessages: number, most: number = TURNS_MAX): readonly Turn[] {
+	const dialect = DIALECTS[endpoint];
+	if (dialect === undefined) return NO_TURNS;
+	const messages = listOf(fieldsOf(body)?.[dialect.field]);
+	if (messages.length <= afterMessages) return NO_TURNS;
+	const turns: Turn[] = [];
+	for (let end = messages.length; end > 0 && turns.length < most && messages.length - end < MISSED_MESSAGES_MAX; ) {
+		const spoken = spokenBefore(dialect, messages, end);
+		if (afterMessages > 0 && spoken.from < afterMessages) break;
+		const turn = turnAfter(dialect, messages, { ...spoken, end });
+		if (turn !== undefined) turns.push(turn);
+		end = spoken.from;
+	}
+	return turns.reverse();
+}
+
+/** Ids of the calls that the turn answers with which a body of so many messages ended; undefined where this body has fewer. */
+export function resultIdsAt(endpoint: Endpoint, body: unknown, end: number): readonly string[] | undefined {
+	const dialect = DIALECTS[endpoint];
+	const messages = dialect === undefined ? [] : listOf(fieldsOf(body)?.[dialect.field]);
+	if (dialect === undefined || messages.length < end) return undefined;
+	const ids: string[] = [];
+	for (let at = spokenBefore(dialect, messages, end).to; at < end; at += 1) {
+		const message = fieldsOf(messages[at]);
+		if (message !== undefined) ids.push(...dialect.resultIds(message));
+	}
+	return ids.length > RESULTS_MAX ? ids.slice(-RESULTS_MAX) : ids;
+}
+
+/** Where the model spoke last before `end`. */
+type Spoken = { readonly from: number; readonly to: number };
+
+function spokenBefore(dialect: Dialect, messages: readonly unknown[], end: number): Spoken {
+	const lowest = Math.max(0, end - MESSAGES_MAX);
+	let to = end;
+	while (to > lowest && !isModels(dialect, messages[to - 1])) to -= 1;
+	let from = to;
+	while (from > lowest && isModels(dialect, messages[from - 1])) from -= 1;
+	return { from, to };
+}
+
+function isModels(dialect: Dialect, message: unknown): boolean {
+	const fields = fieldsOf(message);
+	return fields !== undefined && dialect.isSaidByModel(fields);
+}
+
+function turnAfter(dialect: Dialect, messages: readonly unknown[], { from, to, end }: Spoken & { readonly end: number }): Turn | undefined {
+	const results: ToolResult[] = [];
+	for (let at = to; at < end; at += 1) {
+		const message = fieldsOf(messages[at]);
+		if (message !== undefined) results.push(...dialect.results(message));
+	}
+	if (results.length === 0) return undefined;
+	const calls: ToolCall[] = [];
+	for (let at = from; at < to; at += 1) {
+		const message = fieldsOf(messages[at]);
+		if (message !== undefined) calls.push(...dialect.calls(message));
+	}
+	return turnOf(results, calls, end);
+}
 
 function readMessages(messages: readonly unknown[], dialect: Dialect): Turn | undefined {
 	const results: ToolResult[] = [];
@@ -73,9 +189,7 @@ function readItems(items: readonly unknown[]): Turn | undefined {
 		if (item === undefined) continue;
 		if (type.endsWith("_output")) {
 			if (calls.length > 0) break;
-			const observation = contentText(item["output"]);
-			const isError = item["status"] === "failed" || readsAsFailure(observation);
-			results.unshift({ callId: textOf(item["call_id"]), observation, isError });
+			results.unshift(itemResult(item));
 		} else if (type.endsWith("_call")) calls.push(...itemCalls([item]));
 		else if (type !== "reasoning" && (results.length === 0 || calls.length > 0 || item["role"] === "assistant")) break;
 	}

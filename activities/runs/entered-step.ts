@@ -1,0 +1,56 @@
+import type { Endpoint } from "#domain/bound/request.ts";
+import type { Serving } from "#domain/budget/degrade.ts";
+import type { AdmissionInput, Refusal } from "../request/port.ts";
+import type { RunStepEntered, StepAnswer } from "./guard-port.ts";
+import type { LiveRun } from "./live-run.ts";
+
+/** Who keeps the runs that steps belong to. */
+export type StepKeeper = {
+	heldRefusal(live: LiveRun): Refusal | undefined;
+	refusedBy(live: LiveRun, refusal: Refusal): Refusal | undefined;
+	answered(step: EnteredStep, answer: StepAnswer): void;
+	left(step: EnteredStep): void;
+};
+
+export type EnteredCall = { readonly endpoint: Endpoint; /** Later calls of its key may go on from its answer without naming the run. */ readonly isFollowed: boolean };
+
+/** One class, no closures: every call of a run makes one. */
+export class EnteredStep implements RunStepEntered {
+	readonly live: LiveRun;
+	readonly call: EnteredCall;
+	readonly serving: Serving | undefined;
+	readonly warnings: readonly string[];
+	readonly #keeper: StepKeeper;
+
+	constructor(keeper: StepKeeper, live: LiveRun, call: EnteredCall, soft: { readonly serving: Serving | undefined; readonly warnings: readonly string[] }) {
+		this.#keeper = keeper;
+		this.live = live;
+		this.call = call;
+		this.serving = soft.serving;
+		this.warnings = soft.warnings;
+	}
+
+	get runId(): string {
+		return this.live.runId;
+	}
+
+	get run(): NonNullable<AdmissionInput["run"]> {
+		return this.live.run;
+	}
+
+	refusedBy(refusal: Refusal): Refusal | undefined {
+		return this.#keeper.refusedBy(this.live, refusal);
+	}
+
+	heldMeanwhile(): Refusal | undefined {
+		return this.#keeper.heldRefusal(this.live);
+	}
+
+	answered(answer: StepAnswer): void {
+		this.#keeper.answered(this, answer);
+	}
+
+	left(): void {
+		this.#keeper.left(this);
+	}
+}

@@ -1,0 +1,119 @@
+import type { Ceiling, RunTally } from "#domain/agents/ceilings.ts";
+import { stepCeilings } from "#domain/agents/judge-step.ts";
+import type { RunRecord, RunTotals } from "#domain/agents/run.ts";
+import type { RunStep } from "#domain/agents/run-event.ts";
+import type { RunHold } from "#domain/agents/run-hold.ts";
+import { checkRunLimits } from "#domain/agents/run-limits.ts";
+import { emptyTally, foldStep, TOOLS_COUNTED_MAX } from "#domain/agents/run-tally.ts";
+import type { BudgetRule } from "../authority/port.ts";
+import type { ChainRun } from "./port.ts";
+
+/** A run as a gateway knows it, one for all runs below it: what it states, how it stands, and what its tree took. */
+export class RunNode {
+	readonly number: string;
+	readonly runId: string;
+	record: RunRecord;
+	budgets: readonly BudgetRule[];
+	ceilings: readonly Ceiling[];
+	/** Whether a step is judged by any of them. */
+	hasStepCeilings: boolean;
+	/** Of all gateways, as far as it is known here: own steps at once, those of others with what PostgreSQL tells. */
+	tally: RunTally = emptyTally(0);
+	/** The version that was known when it was held here, until PostgreSQL has answered; undefined: nothing is untold. */
+	heldAtVersion: string | undefined;
+	/** Something of its tree has changed: read again before the next step. */
+	isStale = false;
+	/** Live runs in whose chain it stands. */
+	users = 0;
+	/** Row of the writer with which the last step of its tree was enqueued. */
+	flushMark = 0;
+	/** Open for so long, pauses left out, since this moment of the monotonic clock. */
+	#startedAtMs: number;
+
+	constructor(found: ChainRun, readAtMs: number) {
+		this.number = found.run.number;
+		this.runId = found.run.runId;
+		this.record = found.run;
+		this.budgets = found.budgets;
+		this.ceilings = ceilingsOf(found.run);
+		this.hasStepCeilings = stepCeilings(this.ceilings).length > 0;
+		this.#startedAtMs = startOf(found.run, readAtMs);
+		this.addTotals(found.totals);
+	}
+
+	get isHeld(): boolean {
+		return this.record.state !== "running";
+	}
+
+	/** As it was read from PostgreSQL; what is older than what is known here says nothing. */
+	take({ run, budgets, totals }: ChainRun, readAtMs: number): void {
+		this.isStale = false;
+		this.budgets = budgets;
+		this.addTotals(totals);
+		this.takeRecord(run, readAtMs);
+	}
+
+	takeRecord(run: RunRecord, readAtMs: number): void {
+		if (this.heldAtVersion === undefined ? BigInt(run.version) < BigInt(this.record.version) : run.version === this.heldAtVersion) return;
+		this.wasTold(run, readAtMs);
+	}
+
+	/** What PostgreSQL answered to a hold: it has the last word. */
+	wasTold(run: RunRecord, readAtMs: number): void {
+		this.heldAtVersion = undefined;
+		if (run.version !== this.record.version) {
+			this.ceilings = ceilingsOf(run);
+			this.hasStepCeilings = stepCeilings(this.ceilings).length > 0;
+		}
+		this.record = run;
+		this.#startedAtMs = startOf(run, readAtMs);
+	}
+
+	/** At once, before anybody else knows: its version is the one that PostgreSQL will give it. */
+	hold(hold: RunHold): void {
+		this.heldAtVersion = this.record.version;
+		this.record = { ...this.record, state: hold.state, hold, version: (BigInt(this.record.version) + 1n).toString() };
+	}
+
+	addStep(step: RunStep): void {
+		this.tally = foldStep(this.tally, step);
+	}
+
+	/** Amounts only grow, and both sides may be behind: this gateway of what others took, PostgreSQL of what is not flushed yet. */
+	addTotals(totals: RunTotals): void {
+		const { tally } = this;
+		const costNanoUsd = BigInt(totals.costNanoUsd);
+		this.tally = {
+			...tally,
+			costNanoUsd: costNanoUsd > tally.costNanoUsd ? costNanoUsd : tally.costNanoUsd,
+			inputTokens: Math.max(tally.inputTokens, totals.inputTokens),
+			outputTokens: Math.max(tally.outputTokens, totals.outputTokens),
+			steps: Math.max(tally.steps, totals.steps),
+			outputBytes: Math.max(tally.outputBytes, totals.outputBytes),
+			toolCalls: moreOfEach(tally.toolCalls, totals.toolCalls),
+		};
+	}
+
+	/** Before a step of a run that stands `depth` levels below it, whose context has grown by `contextGrowthTokens`. */
+	tallyAt(nowMs: number, { depth, contextGrowthTokens }: { readonly depth: number; readonly contextGrowthTokens: number }): RunTally {
+		return { ...this.tally, elapsedMs: nowMs - this.#startedAtMs, depth, width: this.record.children, contextGrowthTokens };
+	}
+}
+
+function startOf({ openedMsAgo, pausedMs }: RunRecord, readAtMs: number): number {
+	return readAtMs - Math.max(0, openedMsAgo - pausedMs);
+}
+
+/** Limits were checked before they were stored: what cannot be read was stored by a newer release, whose budgets hold all the same. */
+function ceilingsOf({ limits }: RunRecord): readonly Ceiling[] {
+	const checked = checkRunLimits(limits);
+	return checked.kind === "valid" ? checked.value : [];
+}
+
+function moreOfEach(calls: Readonly<Record<string, number>>, told: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+	const names = Object.keys(told);
+	if (names.every((name) => Object.hasOwn(calls, name) && (calls[name] ?? 0) >= (told[name] ?? 0))) return calls;
+	const more = new Map(Object.entries(calls));
+	for (const name of names) if (more.has(name) || more.size < TOOLS_COUNTED_MAX) more.set(name, Math.max(more.get(name) ?? 0, told[name] ?? 0));
+	return Object.fromEntries(more);
+}

@@ -1,0 +1,80 @@
+import { exchangesSeen, packRunMemory } from "#domain/agents/run-memory.ts";
+import type { RunFlushes } from "./guard-options.ts";
+import type { LiveRun } from "./live-run.ts";
+import type { RunNote } from "./port.ts";
+import type { RunDirectory } from "./run-directory.ts";
+
+type Taken = { readonly live: LiveRun; /** undefined: no memory was told. */ readonly memoryChanges: number | undefined; readonly verdicts: number };
+
+/** Where no other gateway serves a run, its memory is told so often: what a crash can lose of it. */
+const TOLD_EVERY_MS = 1_000;
+
+/** What is to be told of runs with the next flush, and what its answer says of them. */
+export class RunNotes implements RunFlushes {
+	readonly #directory: Pick<RunDirectory, "node" | "live">;
+	readonly #nowMs: () => number;
+	readonly #untold = new Set<LiveRun>();
+	readonly #taken = new WeakMap<RunNote, Taken>();
+
+	constructor(directory: Pick<RunDirectory, "node" | "live">, nowMs: () => number) {
+		this.#directory = directory;
+		this.#nowMs = nowMs;
+	}
+
+	/** Its memory or its warnings are to be told. */
+	mark(live: LiveRun): void {
+		this.#untold.add(live);
+	}
+
+	takeUntold(most: number): readonly RunNote[] {
+		const notes: RunNote[] = [];
+		for (const live of this.#untold) {
+			if (notes.length >= most) break;
+			const note = this.#noteOf(live);
+			if (note !== undefined) notes.push(note);
+		}
+		return notes;
+	}
+
+	told(notes: readonly RunNote[]): void {
+		for (const note of notes) {
+			const taken = this.#taken.get(note);
+			if (taken === undefined) continue;
+			const { live, memoryChanges, verdicts } = taken;
+			this.#taken.delete(note);
+			live.untold = live.untold.slice(verdicts);
+			if (memoryChanges !== undefined) live.toldAtMs = this.#nowMs();
+			if (memoryChanges === live.memoryChanges) live.hasNewMemory = false;
+			if (!live.hasNewMemory && live.untold.length === 0) this.#untold.delete(live);
+		}
+	}
+
+	totals(runs: Parameters<RunFlushes["totals"]>[0]): void {
+		for (const { number, othersServe, totals } of runs) {
+			const node = this.#directory.node(number);
+			if (node === undefined) continue;
+			node.addTotals(totals);
+			const live = this.#directory.live(node.runId);
+			if (live !== undefined) live.othersServe = othersServe;
+		}
+	}
+
+	/** It is let go: whatever is untold stays so. */
+	forget(live: LiveRun): void {
+		this.#untold.delete(live);
+	}
+
+	#noteOf(live: LiveRun): RunNote | undefined {
+		const { untold: verdicts, memory, memoryChanges } = live;
+		const tellsMemory = live.hasNewMemory && (live.othersServe || this.#nowMs() - live.toldAtMs >= TOLD_EVERY_MS);
+		if (!tellsMemory && verdicts.length === 0) return undefined;
+		const note: RunNote = {
+			number: live.own.number,
+			...(tellsMemory && { memory: Buffer.from(packRunMemory(memory)).toString("base64") }),
+			exchanges: exchangesSeen(memory),
+			verdicts,
+		};
+		this.#taken.set(note, { live, memoryChanges: tellsMemory ? memoryChanges : undefined, verdicts: verdicts.length });
+		return note;
+	}
+}
