@@ -59,12 +59,15 @@ export function createApp(context: GatewayContext): GatewayApp {
 		});
 		registerModelRoutes(v1, context);
 		registerModelListRoutes(v1, context);
+		// Routes of agent runs: registerRunRoutes(v1, context).
 		done();
 	});
 	return {
 		server,
 		beginDrain() {
 			isDraining = true;
+			// Who waits for a run would hold its connection, and so the drain.
+			context.runs.guard.beginDrain();
 		},
 	};
 }
@@ -110,7 +113,7 @@ function refuseExpectation(context: GatewayContext, { request, response, request
 function sendProblem(context: GatewayContext, { request, reply }: Exchange, problem: Problem): void {
 	const rendered = renderProblem(problem, protocolOf(request), request.id);
 	for (let index = 0; index < rendered.headers.length; index += 2) reply.header(rendered.headers[index] ?? "", rendered.headers[index + 1]);
-	context.metrics.countRefusal(problem.code);
+	context.metrics.countRefusal(problem.code, problem.refusal?.run?.hold.guard);
 	context.metrics.countRequest("other", rendered.status);
 	// Without this an unread body would keep the connection, and its bytes, coming.
 	if (rendered.status === 413) reply.header("connection", "close");

@@ -4,9 +4,11 @@ import type { IdempotentCalls } from "#activities/idempotency/idempotent-calls.t
 import type { DeploymentCatalog, ModelTransport } from "#activities/providers/port.ts";
 import { createExactTokens } from "#activities/request/exact-tokens.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
+import type { CallRuns } from "#activities/request/run-step.ts";
 import type { FieldTable } from "#domain/bound/field-table.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import { createApp } from "./app.ts";
+import type { GatewayRuns } from "./context.ts";
 import { createHeldBodies } from "./held-bodies.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import { createOpenCalls } from "./open-calls.ts";
@@ -16,6 +18,8 @@ import type { ServerLimits } from "./server-options.ts";
 export type GatewayOptions = {
 	readonly authority: RequestAuthority;
 	readonly idempotentCalls: IdempotentCalls;
+	/** Agent runs; `calls` as the pipeline uses the guard. */
+	readonly runs: GatewayRuns & { readonly calls: Pick<CallRuns, "enter"> };
 	readonly catalog: DeploymentCatalog;
 	readonly transport: ModelTransport;
 	/** Default: the built-in rules alone. */
@@ -50,6 +54,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		pendingLedgerRows: options.pendingLedgerRows,
 		openCalls: () => openCalls.count,
 		heldBodyBytes: () => heldBodies.bytes,
+		runs: () => options.runs.guard.sizes,
 	});
 	const exactTokens = createExactTokens({ onProblem: (problem) => options.log.warn({ problem }, "a text could not be counted; its bytes are the bound") });
 	const pipeline = {
@@ -57,6 +62,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		catalog: options.catalog,
 		transport: options.transport,
 		decider,
+		runs: options.runs.calls,
 		fieldTables: options.fieldTables,
 		exactTokens,
 		answerBytesMax: options.limits.answerBytesMax,
@@ -68,6 +74,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		authority: options.authority,
 		idempotentCalls: options.idempotentCalls,
 		pipeline,
+		runs: options.runs,
 		metrics,
 		log: options.log,
 		limits: options.limits,

@@ -81,9 +81,9 @@ export class HttpCaller implements Caller {
 		this.#response.destroy();
 	}
 
-	/** The stored answer of an earlier call, under that call's request id. This one cost nothing. */
-	replay({ body, requestId, isStream, ...head }: StoredAnswer): void {
-		const headers = this.#headersOf({ ...head, budgetLeftNanoUsd: undefined }, requestId);
+	/** The stored answer of an earlier call, under that call's request id. This one cost nothing, and is no step of its run. */
+	replay({ body, requestId, isStream, ...head }: StoredAnswer, runId: string | undefined): void {
+		const headers = this.#headersOf({ ...head, budgetLeftNanoUsd: undefined, runId }, requestId);
 		headers.push("x-tollgate-idempotent-replay", "true");
 		if (isStream) headers.push(...STREAM_HEADERS);
 		else headers.push("x-tollgate-cost-nano-usd", "0", "content-length", String(body.length));
@@ -107,6 +107,8 @@ export class HttpCaller implements Caller {
 		if (head.budgetLeftNanoUsd !== undefined) headers.push("x-tollgate-budget-left-nano-usd", toWire(head.budgetLeftNanoUsd));
 		if (head.clampedOutputTokens !== undefined) headers.push("x-tollgate-clamped-output-tokens", String(head.clampedOutputTokens));
 		if (head.degradedFrom !== undefined) headers.push("x-tollgate-degraded", head.degradedFrom.replaceAll(NOT_IN_A_HEADER, "?"));
+		if (head.runId !== undefined) headers.push("x-tollgate-run", head.runId);
+		if (head.runWarnings !== undefined && head.runWarnings.length > 0) headers.push("x-tollgate-run-warning", head.runWarnings.join(","));
 		for (const name in head.headers) {
 			if (!PASSED_HEADERS.has(name) && !PASSED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
 			const value = head.headers[name];

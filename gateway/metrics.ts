@@ -1,6 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { DecisionCounters } from "#activities/decisions/port.ts";
 import type { AuthorityCounters } from "#activities/request/port.ts";
+import type { RunGuard } from "#activities/runs/guard-port.ts";
+import type { RunGuardName } from "#domain/agents/run.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 
 /** What /metrics shows. No label names a user, key or team; every metric is listed in docs/metrics.md. */
@@ -8,7 +10,8 @@ export type GatewayMetrics = {
 	readonly contentType: string;
 	/** `status` 0 = the caller left before an answer began. */
 	countRequest(endpoint: string, status: number): void;
-	countRefusal(code: ErrorCode): void;
+	/** `heldBy`: the guard of the run that stands still, for run.paused and run.stopped. */
+	countRefusal(code: ErrorCode, heldBy?: RunGuardName): void;
 	/** Time of a call before it was sent to the provider. */
 	observeOverhead(milliseconds: number): void;
 	observeUpstream(milliseconds: number): void;
@@ -24,6 +27,7 @@ export type MetricsSources = {
 	readonly pendingLedgerRows: () => number;
 	readonly openCalls: () => number;
 	readonly heldBodyBytes: () => number;
+	readonly runs: () => RunGuard["sizes"];
 };
 
 const OVERHEAD_BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
@@ -32,7 +36,12 @@ const UPSTREAM_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 export function createGatewayMetrics(sources: MetricsSources): GatewayMetrics {
 	const registry = new Registry();
 	const requests = createRequestTally(registry);
-	const refusals = createRefusalTally(registry);
+	const refusals = createTally<ErrorCode>(registry, { name: "tollgate_refusals_total", help: "Calls refused by Tollgate itself, by error code.", label: "code" });
+	const runRefusals = createTally<RunGuardName>(registry, {
+		name: "tollgate_run_refusals_total",
+		help: "Calls refused because their agent run stands still, by the guard that holds it.",
+		label: "guard",
+	});
 	const overhead = createHistogram(registry, {
 		name: "tollgate_overhead_seconds",
 		help: "Time of a call before it was sent to the provider.",
@@ -45,10 +54,14 @@ export function createGatewayMetrics(sources: MetricsSources): GatewayMetrics {
 	});
 	registerAuthority(registry, sources);
 	registerDecisions(registry, sources.decisions);
+	registerRuns(registry, sources.runs);
 	return {
 		contentType: registry.contentType,
 		countRequest: requests.add,
-		countRefusal: refusals.add,
+		countRefusal(code, heldBy) {
+			refusals.add(code);
+			if (heldBy !== undefined) runRefusals.add(heldBy);
+		},
 		observeOverhead: overhead.observe,
 		observeUpstream: upstream.observe,
 		render: () => registry.metrics(),
@@ -82,19 +95,22 @@ function createRequestTally(registry: Registry): { add(endpoint: string, status:
 	};
 }
 
-function createRefusalTally(registry: Registry): { add(code: ErrorCode): void } {
-	const counts = new Map<ErrorCode, number>();
+type TallyNames = { readonly name: string; readonly help: string; readonly label: string };
+
+/** One label, whose values are few and known. */
+function createTally<Value extends string>(registry: Registry, { name, help, label }: TallyNames): { add(value: Value): void } {
+	const counts = new Map<Value, number>();
 	new Counter({
-		name: "tollgate_refusals_total",
-		help: "Calls refused by Tollgate itself, by error code.",
-		labelNames: ["code"],
+		name,
+		help,
+		labelNames: [label],
 		registers: [registry],
 		collect() {
 			this.reset();
-			for (const [code, count] of counts) this.inc({ code }, count);
+			for (const [value, count] of counts) this.inc({ [label]: value }, count);
 		},
 	});
-	return { add: (code) => void counts.set(code, (counts.get(code) ?? 0) + 1) };
+	return { add: (value) => void counts.set(value, (counts.get(value) ?? 0) + 1) };
 }
 
 /** Observations that wait for the Prometheus histogram: it costs a call on the hot path more than pricing its answer does. */
@@ -161,6 +177,23 @@ function registerAuthority(registry: Registry, sources: MetricsSources): void {
 	registerGauge(registry, { name: "tollgate_open_calls", help: "Calls being served or accounted for.", read: sources.openCalls });
 	registerGauge(registry, { name: "tollgate_held_body_bytes", help: "Request bodies of open calls, bytes.", read: sources.heldBodyBytes });
 	registerGauge(registry, { name: "tollgate_ledger_rows_pending", help: "Ledger rows journaled and not yet in PostgreSQL.", read: sources.pendingLedgerRows });
+}
+
+/** What this gateway knows of agent runs. */
+function registerRuns(registry: Registry, sizes: MetricsSources["runs"]): void {
+	new Gauge({
+		name: "tollgate_runs",
+		help: "Agent runs that this gateway knows: live ones, and those at rest.",
+		labelNames: ["state"],
+		registers: [registry],
+		collect() {
+			const { live, resting } = sizes();
+			this.set({ state: "live" }, live);
+			this.set({ state: "resting" }, resting);
+		},
+	});
+	registerGauge(registry, { name: "tollgate_runs_held", help: "Of those, the ones that are paused or stopped.", read: () => sizes().held });
+	registerGauge(registry, { name: "tollgate_run_watchers", help: "Requests that wait for a run to change.", read: () => sizes().watched });
 }
 
 function registerDecisions(registry: Registry, counters: DecisionCounters): void {

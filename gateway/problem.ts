@@ -1,4 +1,5 @@
 import type { Refusal } from "#activities/request/port.ts";
+import type { FieldProblem } from "#domain/budget/scope.ts";
 import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
@@ -10,6 +11,8 @@ export type Problem = {
 	readonly message: string;
 	/** JSON path or header the caller should look at. */
 	readonly field?: string;
+	/** Every mistake by its field, where a request has several parts of its own to be wrong in. */
+	readonly problems?: readonly FieldProblem[];
 	readonly refusal?: Refusal;
 	readonly retryAfterSeconds?: number;
 	/** The limit that refused the call, for the header x-tollgate-limit: what tells our 429 from a provider's. */
@@ -29,7 +32,9 @@ const DEFAULT_RETRY_AFTER_SECONDS = 1;
 export function renderProblem(problem: Problem, protocol: Protocol, requestId: string): RenderedProblem {
 	const { httpStatus, isRetryable } = ERROR_CODES[problem.code];
 	const status = problem.httpStatus ?? httpStatus;
-	const error = { message: problem.message, ...shapeOf(problem, protocol, status), code: problem.code, ...refusalFields(problem.refusal) };
+	const { problems, refusal } = problem;
+	const told = { ...(problems && { problems }), ...refusalFields(refusal), ...(refusal?.run && heldRunFields(refusal.run)) };
+	const error = { message: problem.message, ...shapeOf(problem, protocol, status), code: problem.code, ...told };
 	const body =
 		protocol === "openai"
 			? { error: { param: problem.field ?? null, ...error } }
@@ -38,14 +43,15 @@ export function renderProblem(problem: Problem, protocol: Protocol, requestId: s
 	if (!isRetryable) headers.push("x-should-retry", "false");
 	if (status === 429) headers.push("x-should-retry", "true");
 	if (problem.limit !== undefined) headers.push("x-tollgate-limit", problem.limit);
+	if (refusal?.run !== undefined) headers.push("x-tollgate-run", refusal.run.runId);
 	const isWorthWaiting = status === 503 || status === 429 || problem.code === "idempotency.in_flight";
 	if (isWorthWaiting) headers.push("retry-after", String(problem.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS));
 	return { status, headers, body: JSON.stringify(body) };
 }
 
 export function refusalProblem(refusal: Refusal): Problem {
-	const retryAfter = refusal.retryAfterSeconds === null ? {} : { retryAfterSeconds: refusal.retryAfterSeconds };
-	return { code: refusal.code, message: refusal.message, refusal, ...retryAfter };
+	const { code, message, field, retryAfterSeconds } = refusal;
+	return { code, message, refusal, ...(field !== undefined && { field }), ...(retryAfterSeconds !== null && { retryAfterSeconds }) };
 }
 
 /** Anything thrown: operational errors keep their code, everything else is our fault and says nothing more. */
@@ -60,9 +66,12 @@ function requestIdHeader(protocol: Protocol): string {
 
 function shapeOf(problem: Problem, protocol: Protocol, status: number): { readonly type: string; readonly param?: string } {
 	const field = protocol === "anthropic" && problem.field !== undefined ? { param: problem.field } : {};
-	if (status === 402) return { type: "budget_exceeded", ...field };
+	if (status === 402) return { type: TYPES_OF_402[problem.code] ?? "budget_exceeded", ...field };
 	return { type: (protocol === "openai" ? OPENAI_TYPES : ANTHROPIC_TYPES)[status] ?? fallbackType(protocol, status), ...field };
 }
+
+/** The providers have none for 402. */
+const TYPES_OF_402: Readonly<Partial<Record<ErrorCode, string>>> = { "run.paused": "run_paused", "run.stopped": "run_stopped" };
 
 /** Error types the providers themselves use for a status, so that callers' handlers keep working. */
 const OPENAI_TYPES: Readonly<Record<number, string>> = {
@@ -89,16 +98,37 @@ function fallbackType(protocol: Protocol, status: number): string {
 	return protocol === "openai" ? "server_error" : "api_error";
 }
 
+/** What is counted and is no money, by its unit. */
+const COUNTED: Readonly<Record<string, string>> = { tokens: "Tokens", input_tokens: "InputTokens", output_tokens: "OutputTokens", steps: "Steps" };
+
+/** Why the run stands still, and where to watch for its going on. */
+function heldRunFields({ runId, version, hold }: NonNullable<Refusal["run"]>): Readonly<Record<string, string | number | null>> {
+	const { guard, tool, evidence, measured, threshold, ofRunId, pauseId, askAgainMs } = hold;
+	return {
+		run: runId,
+		guard,
+		...(tool !== undefined && { tool }),
+		evidence,
+		measured,
+		threshold,
+		ofRun: ofRunId,
+		pauseId,
+		askAgainInMs: askAgainMs,
+		watch: `/v1/runs/${runId}/wait?version=${version}`,
+	};
+}
+
 function refusalFields(refusal: Refusal | undefined): Readonly<Record<string, string | null>> {
 	if (refusal === undefined) return {};
-	const isMoney = refusal.unit !== "tokens";
+	const unit = refusal.unit === null ? undefined : COUNTED[refusal.unit];
+	const isMoney = unit === undefined;
 	const limit = refusal.limitAmount?.toString() ?? null;
 	const left = refusal.leftAmount?.toString() ?? null;
 	return {
 		budget: refusal.budget,
 		limitNanoUsd: isMoney ? limit : null,
 		leftNanoUsd: isMoney ? left : null,
-		...(isMoney ? {} : { limitTokens: limit, leftTokens: left }),
+		...(isMoney ? {} : { [`limit${unit}`]: limit, [`left${unit}`]: left }),
 		...(refusal.heldAmount === null ? {} : { held: refusal.heldAmount.toString() }),
 		...(refusal.heldUntil === null ? {} : { heldUntil: refusal.heldUntil }),
 		resetsAt: refusal.resetsAt,

@@ -19,7 +19,7 @@ export type ServerLimits = {
 	/** Time to send a whole request. */
 	readonly requestTimeoutMs: number;
 	readonly keepAliveTimeoutMs: number;
-	/** Connections beyond this are closed at once. */
+	/** Connections beyond this are closed at once; 10,000 of them may be of those who wait for a run to change. */
 	readonly connectionsMax: number;
 };
 
@@ -32,7 +32,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 	headersTimeoutMs: 10_000,
 	requestTimeoutMs: 60_000,
 	keepAliveTimeoutMs: 72_000,
-	connectionsMax: 10_000,
+	connectionsMax: 20_000,
 };
 
 /** Fastify without its own logging, HEAD routes and closing answers: each has a protocol-shaped counterpart here. */

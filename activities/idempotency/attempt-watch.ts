@@ -33,6 +33,7 @@ export class AttemptWatch {
 			priceBook: () => authority.priceBook(),
 			findUnknownAnswer: (teamId, answerIds) => authority.findUnknownAnswer(teamId, answerIds),
 			findUnknownItem: (teamId, itemIds) => authority.findUnknownItem(teamId, itemIds),
+			countBudgets: (call) => authority.countBudgets(call),
 			admit(input) {
 				const asked = authority.admit(input);
 				return asked instanceof Promise ? asked.then(watched) : watched(asked);

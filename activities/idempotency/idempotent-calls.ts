@@ -122,8 +122,9 @@ export class IdempotentCalls {
 /** One way to write each, so that two different requests never hash alike. */
 function toRequest({ input, key }: IdempotentCall): IdempotentRequest {
 	const { keyId, userId, feature, environment } = input.key;
-	const { asserted, betas, body, endpoint, requestId } = input;
-	const facts = [endpoint, asserted.user ?? null, asserted.feature ?? null, betas];
+	const { asserted, betas, body, endpoint, requestId, run } = input;
+	// The same bytes as a step of another run are another call.
+	const facts = [endpoint, asserted.user ?? null, asserted.feature ?? null, betas, ...(run?.claim ? [run.claim.runId] : [])];
 	return {
 		keyId,
 		// Child keys share the id of their parent and must not see each other's answers.
@@ -165,7 +166,7 @@ function mismatch(holder: string): RequestProblem {
 	return {
 		code: "idempotency.mismatch",
 		field: FIELD,
-		message: `This Idempotency-Key belongs to another request (${holder}): endpoint, body, attribution or anthropic-beta differ. Nothing was sent; a new request needs a new key.`,
+		message: `This Idempotency-Key belongs to another request (${holder}): endpoint, body, attribution, run or anthropic-beta differ. Nothing was sent; a new request needs a new key.`,
 	};
 }
 

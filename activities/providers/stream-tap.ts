@@ -1,7 +1,11 @@
+import { mayHoldCall, readAnswerCalls, StreamedCalls } from "#domain/agents/read-answer-calls.ts";
+import type { ToolCall } from "#domain/agents/run-event.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { ReportedUsage } from "#domain/usage/usage.ts";
+import { parseJson } from "./json.ts";
 import { receivedTextBytes } from "./received-text.ts";
-import { createEventSplitter } from "./server-sent-events.ts";
+import { NO_CALLS } from "./reported-usage.ts";
+import { createEventSplitter, readEvent } from "./server-sent-events.ts";
 import { withoutStreamUsage } from "./stream-usage-filter.ts";
 import { createUsageAccumulator, type StreamEndpoint } from "./usage-accumulator.ts";
 
@@ -19,9 +23,16 @@ export type StreamTap = {
 	readonly itemIds: readonly string[];
 	/** Bytes of text so far; counted only where asked for. */
 	readonly textBytes: number;
+	/** Tool calls so far; read only where asked for. */
+	readonly calls: readonly ToolCall[];
 };
 
-export type StreamTapOptions = { readonly removesUsage: boolean; readonly countsText: boolean };
+export type StreamTapOptions = {
+	readonly removesUsage: boolean;
+	readonly countsText: boolean;
+	/** Default false. */
+	readonly readsCalls?: boolean;
+};
 
 const EMPTY = Buffer.alloc(0);
 
@@ -33,9 +44,11 @@ export function createStreamTap(endpoint: StreamEndpoint, options: StreamTapOpti
 	const usage = createUsageAccumulator(endpoint);
 	let kept: Buffer[] = [];
 	let textBytes = 0;
+	const streamed = options.readsCalls === true ? new StreamedCalls(endpoint) : undefined;
 	const splitter = createEventSplitter(({ raw }) => {
 		usage.onRawEvent(raw);
 		if (options.countsText) textBytes += receivedTextBytes(raw);
+		if (streamed !== undefined && mayHoldCall(endpoint, raw)) streamed.take(parseJson(readEvent(raw).dataText));
 		if (options.removesUsage) kept.push(...withoutStreamUsage(raw));
 	});
 	const take = (): Buffer => {
@@ -68,6 +81,10 @@ export function createStreamTap(endpoint: StreamEndpoint, options: StreamTapOpti
 		},
 		get textBytes() {
 			return textBytes;
+		},
+		get calls() {
+			if (streamed === undefined) return NO_CALLS;
+			return endpoint === "responses" ? readAnswerCalls(endpoint, usage.answer) : streamed.calls;
 		},
 	};
 }

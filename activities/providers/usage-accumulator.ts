@@ -23,6 +23,8 @@ export type UsageAccumulator = {
 	readonly answerId: string | undefined;
 	/** Ids of its items, likewise. */
 	readonly itemIds: readonly string[];
+	/** The whole answer, once the final event carried it (responses only). */
+	readonly answer: unknown;
 	/** The provider closed the stream in order: [DONE], a final response event, message_stop. */
 	readonly isComplete: boolean;
 	/** The provider sent an error after the stream began: the call may have run, so it is charged. */
@@ -39,6 +41,7 @@ type StreamReader = {
 	isComplete: boolean;
 	answerId?: string | undefined;
 	itemIds?: readonly string[];
+	answer?: unknown;
 };
 
 export function createUsageAccumulator(endpoint: StreamEndpoint): UsageAccumulator {
@@ -74,6 +77,9 @@ export function createUsageAccumulator(endpoint: StreamEndpoint): UsageAccumulat
 		},
 		get itemIds() {
 			return reader.itemIds ?? [];
+		},
+		get answer() {
+			return reader.answer;
 		},
 		get isComplete() {
 			return reader.isComplete && failure === undefined;
@@ -123,18 +129,18 @@ function createChatReader(): StreamReader {
 
 /** OpenAI Responses: the final event carries the whole response, usage and hosted tool calls included. */
 function createResponsesReader(): StreamReader {
-	let response: unknown;
 	const reader: StreamReader = {
 		isComplete: false,
 		isRelevant: (raw) => FINAL_RESPONSE_EVENTS.some((type) => raw.includes(type)) || isErrorEvent(raw),
 		read(type, data) {
 			if (type === undefined || !FINAL_RESPONSE_EVENTS.includes(type)) return;
-			response = data["response"];
+			const response = data["response"];
+			reader.answer = response;
 			reader.answerId = answerIdOf(response);
 			reader.itemIds = itemIdsOf(response);
 			reader.isComplete = true;
 		},
-		result: () => (reader.isComplete ? usageOfResponse(response) : unusable("the stream was cut before its final usage")),
+		result: () => (reader.isComplete ? usageOfResponse(reader.answer) : unusable("the stream was cut before its final usage")),
 	};
 	return reader;
 }

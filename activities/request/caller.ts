@@ -12,6 +12,9 @@ export type AnswerHead = {
 	readonly budgetLeftNanoUsd: NanoUsd | undefined;
 	/** The model alias asked for, where lines of a budget made another one serve the call. */
 	readonly degradedFrom?: string | undefined;
+	/** The agent run the call is a step of, and the guards that warn of it. */
+	readonly runId?: string | undefined;
+	readonly runWarnings?: readonly string[] | undefined;
 };
 
 /** The caller's side of a real-time call, as the request layer sees it; the gateway implements it over HTTP. */

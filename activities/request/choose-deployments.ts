@@ -1,6 +1,7 @@
 import type { Deployment, DeploymentCatalog, PricedDeployment } from "#activities/providers/port.ts";
 import type { Endpoint, RequestProblem } from "#domain/bound/request.ts";
 import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
+import type { Serving } from "#domain/budget/degrade.ts";
 import { shellWord } from "#domain/shell-word.ts";
 
 export type Choice =
@@ -29,6 +30,20 @@ export function chooseDeployments(catalog: DeploymentCatalog, book: PriceBook, w
 	return unpricedAs === undefined
 		? unknown(`The model ${name} is not served at this endpoint.`)
 		: unpriced({ provider: unpricedAs.provider, model: unpricedAs.model, endpoint: wanted.endpoint });
+}
+
+/** The same for a call that lines make another alias serve. Fails closed: the model asked for may not be used, and the one in its place cannot be. */
+export function chooseServing(
+	catalog: DeploymentCatalog,
+	book: PriceBook,
+	{ serving, endpoint }: { readonly serving: Serving; readonly endpoint: Endpoint },
+): Choice {
+	const { asked, served, by } = serving;
+	const choice = chooseDeployments(catalog, book, { model: served, endpoint });
+	if (choice.kind === "chosen") return choice;
+	const whose = by === undefined ? "The run has reached a ceiling" : "Spend has reached a line";
+	const message = `${whose} beyond which ${asked} is served by ${served}, which cannot be used here. ${choice.problem.message}`;
+	return { kind: "rejected", problem: { ...choice.problem, message } };
 }
 
 /** Nobody offers it: for want of a price, of a key, or of the provider itself. */

@@ -4,6 +4,8 @@ import type { LedgerWriter } from "../ledger/record.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import type { Directory } from "./directory.ts";
 import { nextWindowsDue } from "./next-windows.ts";
+import type { RunLeases } from "./run-leases.ts";
+import type { CallRuns } from "./run-step.ts";
 
 /**
  * Keeps this gateway's leases alive and honest: a heartbeat every 250 ms renews them, returns idle money that
@@ -13,6 +15,8 @@ import { nextWindowsDue } from "./next-windows.ts";
 export const HEARTBEAT_MS = 250;
 export const LEASE_TTL_MS = 60_000;
 const UNUSED_MS = 30_000;
+/** Windows that one heartbeat gives back to: at some 50 µs each it stays far below its statement's limit of 2 s. */
+const RETURNS_MAX = 500;
 const CLAIM_TTL_MS = 2_000;
 /** How long a heartbeat waits for the grant in flight before it goes out without returning or answering anything. */
 const QUIET_WAIT_MS = 100;
@@ -37,6 +41,8 @@ export type LeaseKeeperDependencies = {
 	readonly onPrices: () => Promise<void>;
 	/** A policy was applied: what of it belongs to no team is read again. Teams, budgets and keys it changed stand in changes of their own. */
 	readonly onPolicy: () => Promise<void>;
+	/** Agent runs, where calls of them are guarded. */
+	readonly runs?: { readonly calls: Pick<CallRuns, "follow" | "beat">; readonly leases: Pick<RunLeases, "forgetResting"> };
 	readonly counters: { recallsAnswered: number };
 };
 
@@ -100,16 +106,23 @@ export class LeaseKeeper {
 	/** Returns every idle amount now; used when the gateway drains. */
 	async returnAll(): Promise<void> {
 		for (const lease of this.dependencies.book.leases()) lease.markStale();
-		await this.exchange(QUIET_WAIT_AT_DRAIN_MS);
+		for (let left = Number.POSITIVE_INFINITY; left > 0; ) {
+			await this.exchange(QUIET_WAIT_AT_DRAIN_MS);
+			const before = left;
+			left = [...this.dependencies.book.leases()].filter((lease) => lease.returned > lease.returnedConfirmed).length;
+			if (left >= before) return; // PostgreSQL takes none now
+		}
 	}
 
 	private async beat(): Promise<void> {
 		if (this.isStopped) return;
+		const { nowMs, runs } = this.dependencies;
 		this.isBeating = true;
 		clearTimeout(this.timer);
 		try {
 			do {
 				this.beatAgain = false;
+				runs?.calls.beat(nowMs());
 				await this.presentForgotten();
 				await this.exchange(QUIET_WAIT_MS);
 				this.follow();
@@ -168,7 +181,7 @@ export class LeaseKeeper {
 		const isIdleKnown = await queue.whenQuiet(() => this.returnIdle(answering, nowMs()), quietWaitMs);
 		const askedAtMs = nowMs();
 		const answered = isIdleKnown ? answering.reduce((newest, claim) => (claim.id > newest ? claim.id : newest), this.answeredClaim) : this.answeredClaim;
-		const returns = this.unconfirmedReturns();
+		const returns = this.unconfirmedReturns(answering);
 		const reply = await authority.heartbeat({ returns, answeredClaim: answered, seenRevision: this.seenRevision, flushedRequest: this.flushedRequest });
 		if ("isFenced" in reply) return onFenced();
 		this.noteHeard(nowMs());
@@ -194,18 +207,25 @@ export class LeaseKeeper {
 		}
 	}
 
-	/** Gives up the idle money of claimed, ended, changed and unused windows. */
+	/** Gives up the idle money of claimed, ended, changed and unused windows, and lets go of those of runs that rest. */
 	private returnIdle(claims: readonly Claim[], atMs: number): void {
-		const { book } = this.dependencies;
+		const { book, runs } = this.dependencies;
 		book.returnUnneeded(atMs, UNUSED_MS);
 		for (const claim of claims) for (const windowId of claim.windowIds) book.leaseOfWindow(windowId)?.returnIdle();
+		runs?.leases.forgetResting();
 	}
 
-	/** As absolute amounts that are safe to send again. */
-	private unconfirmedReturns(): Return[] {
-		return [...this.dependencies.book.leases()]
-			.filter((lease) => lease.returned > lease.returnedConfirmed)
-			.map((lease) => ({ windowId: lease.windowId, returnTo: lease.returned }));
+	/** As absolute amounts that are safe to send again: all of the windows whose claims are answered, of others as many as one statement carries. */
+	private unconfirmedReturns(answering: readonly Claim[]): Return[] {
+		const claimed = new Set(answering.flatMap(({ windowIds }) => windowIds));
+		const returns: Return[] = [];
+		let others = 0;
+		for (const { windowId, returned, returnedConfirmed } of this.dependencies.book.leases()) {
+			if (returned <= returnedConfirmed) continue;
+			if (!claimed.has(windowId)) others += 1;
+			if (others <= RETURNS_MAX || claimed.has(windowId)) returns.push({ windowId, returnTo: returned });
+		}
+		return returns;
 	}
 
 	private takeClaims(claims: readonly Claim[]): void {
@@ -226,6 +246,7 @@ export class LeaseKeeper {
 		const known = this.knownRevision;
 		const changes = await authority.changesSince(this.seenRevision);
 		await this.followKeys(changes.filter((change) => change.kind === "key").map((change) => change.subject));
+		this.followRuns(changes.filter((change) => change.kind === "run").map((change) => change.subject));
 		const teams = changes.filter((change) => GOVERNING.has(change.kind)).map((change) => change.teamId);
 		if (teams.length > 0) {
 			const teamIds = teams.includes(null) ? null : new Set(teams.filter((teamId) => teamId !== null));
@@ -248,6 +269,10 @@ export class LeaseKeeper {
 			directory.forgetKey(keyId);
 			if (queue.hasCallsOf(keyId) && !(await authority.isKeyInForce(keyId))) queue.endCallsOf(keyId);
 		}
+	}
+
+	private followRuns(rootRunIds: readonly string[]): void {
+		if (rootRunIds.length > 0) this.dependencies.runs?.calls.follow(rootRunIds);
 	}
 
 	private markStale(budgetIds: ReadonlySet<string>): void {

@@ -8,7 +8,7 @@ import type { AdmissionInput } from "./port.ts";
 import { degradedRecord } from "./served-model.ts";
 
 /** What a call is attributed to: the key, or what a key that may asserts. Claims never count. */
-export function callDimensions({ key, asserted, model, provider }: AdmissionInput): CallDimensions {
+export function callDimensions({ key, asserted, model, provider }: Pick<AdmissionInput, "key" | "asserted" | "model" | "provider">): CallDimensions {
 	return {
 		teamId: key.teamId,
 		feature: asserted.feature ?? key.feature,

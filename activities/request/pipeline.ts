@@ -10,22 +10,24 @@ import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import { CallLimits, type CallProblem } from "./call-limits.ts";
 import type { Caller } from "./caller.ts";
 import { checkReferences } from "./check-references.ts";
-import { chooseDeployments } from "./choose-deployments.ts";
+import { chooseDeployments, chooseServing } from "./choose-deployments.ts";
 import { decideCall } from "./decide-call.ts";
 import type { ExactTokens } from "./exact-tokens.ts";
 import type { Admission, AdmissionInput, Attempt, KeyIdentity, Left, Refusal, RequestAuthority, TeamPolicy } from "./port.ts";
 import { prepareBody } from "./prepare-body.ts";
 import { canCountExactly, refineBound } from "./refine-bound.ts";
 import { type AttemptEnd, runAttempt } from "./run-attempt.ts";
+import type { RunNaming } from "./run-naming.ts";
+import { CallOfRun, type CallRuns, type CallStep } from "./run-step.ts";
 
 /** What one call asks of the authority. */
 export type CallAuthority = Pick<
 	RequestAuthority,
-	"teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "admit" | "journalTurn" | "rates" | "recordLimitRefusal" | "counters"
+	"teamPolicy" | "priceBook" | "findUnknownAnswer" | "findUnknownItem" | "countBudgets" | "admit" | "journalTurn" | "rates" | "recordLimitRefusal" | "counters"
 >;
 
 /**
- * The order of a real-time call: scope → inspect → model and price → bound → decide → admit → send → settle.
+ * The order of a real-time call: scope → inspect → model and price → run → references → bound → limits → decide → admit → send → settle.
  * Plain functions: the gateway calls them in-process, a durable agent from an activity.
  */
 export type PipelineDependencies = {
@@ -34,6 +36,8 @@ export type PipelineDependencies = {
 	readonly transport: ModelTransport;
 	/** Has a say in what the built-in rules allow. */
 	readonly decider: Decider;
+	/** Asked only for a call that names a run, or whose key requires one. */
+	readonly runs: Pick<CallRuns, "enter">;
 	readonly fieldTables: Readonly<Record<Endpoint, FieldTable>>;
 	/** Asked only for a call that would be refused or clamped. */
 	readonly exactTokens: Pick<ExactTokens, "countSaved">;
@@ -62,6 +66,8 @@ export type ModelCallInput = {
 	readonly forwardedHeaders: readonly string[];
 	/** Values of anthropic-beta. */
 	readonly betas: readonly string[];
+	/** What the headers say of the agent run it belongs to; absent = nothing. */
+	readonly run?: RunNaming | undefined;
 	/** On the clock of `nowMs`. */
 	readonly receivedAtMs: number;
 };
@@ -76,28 +82,40 @@ const ANSWERED: CallEnd = { kind: "answered" };
 export async function serveCall(dependencies: PipelineDependencies, input: ModelCallInput, caller: Caller): Promise<CallEnd> {
 	const book = dependencies.authority.priceBook();
 	const policy = dependencies.authority.teamPolicy(input.key.teamId);
-	const prepared = prepare(dependencies, input, { book, policy });
+	const prepared = prepare(dependencies, input, { book, policy, caller });
 	if (prepared.kind === "rejected") return prepared;
-	const checked = checkReferences(prepared.request, { teamId: input.key.teamId, policy, authority: dependencies.authority });
-	const problem = checked instanceof Promise ? await checked : checked;
-	if (problem !== undefined) return { kind: "rejected", problem };
-	const { request } = prepared;
-	const limits =
-		policy.limits && new CallLimits(policy.limits, dependencies.authority.rates, { key: input.key, asserted: input.asserted, model: request.model });
-	let scope: CallScope = { dependencies, input, caller, policy, book, request, limits };
-	let candidates = prepared.candidates;
-	let last: CallEnd = ANSWERED;
+	const { entering, request } = prepared;
+	let step: CallStep | undefined;
+	if (entering !== undefined) {
+		if (entering instanceof Promise) dependencies.authority.counters.sqlRoundTripsBeforeSend += 1;
+		const entry = entering instanceof Promise ? await entering : entering;
+		if (entry?.kind === "refused") return entry;
+		step = entry?.step;
+	}
+	let limits: CallLimits | undefined;
 	try {
+		const checked = checkReferences(request, { teamId: input.key.teamId, policy, authority: dependencies.authority });
+		const problem = checked instanceof Promise ? await checked : checked;
+		if (problem !== undefined) return { kind: "rejected", problem };
+		if (policy.limits !== undefined)
+			limits = new CallLimits(policy.limits, dependencies.authority.rates, { key: input.key, asserted: input.asserted, model: request.model });
+		let scope: CallScope = { dependencies, input, caller, policy, book, request, limits, step };
+		let candidates = prepared.candidates;
+		let degraded = step?.serving;
+		let last: CallEnd = ANSWERED;
 		for (let next = 0; ; next++) {
+			if (degraded !== undefined) {
+				const choice = chooseServing(dependencies.catalog, book, { serving: degraded, endpoint: input.endpoint });
+				if (choice.kind === "rejected") return choice;
+				scope = { ...scope, serving: degraded };
+				candidates = choice.candidates;
+				degraded = undefined;
+			}
 			const candidate = candidates[next];
 			if (candidate === undefined) return last;
 			const tried = await tryDeployment(scope, candidate);
 			if (tried.kind === "degraded") {
-				const { serving } = tried;
-				const choice = chooseDeployments(dependencies.catalog, book, { model: serving.served, endpoint: input.endpoint });
-				if (choice.kind === "rejected") return { kind: "rejected", problem: cannotDegrade(serving, choice.problem) };
-				scope = { ...scope, serving };
-				candidates = choice.candidates;
+				degraded = tried.serving;
 				next = -1;
 			} else if (tried.kind !== "not_sent") return toCallEnd(tried);
 			else if (tried.hasCallerLeft) return ANSWERED;
@@ -105,12 +123,8 @@ export async function serveCall(dependencies: PipelineDependencies, input: Model
 		}
 	} finally {
 		limits?.end();
+		step?.end();
 	}
-}
-
-/** Fails closed: beyond the line the model asked for may not be used, and the one in its place cannot be. */
-function cannotDegrade({ asked, served }: Serving, problem: RequestProblem): RequestProblem {
-	return { ...problem, message: `Spend has reached a line beyond which ${asked} is served by ${served}, which cannot be used here. ${problem.message}` };
 }
 
 const UNREACHABLE: CallEnd = {
@@ -118,13 +132,19 @@ const UNREACHABLE: CallEnd = {
 	problem: { code: "provider.unreachable", message: "No connection to the provider could be made. Nothing was sent and nothing is charged." },
 };
 
-type Rules = { readonly book: PriceBook; readonly policy: TeamPolicy };
+type Rules = { readonly book: PriceBook; readonly policy: TeamPolicy; readonly caller: Caller };
 type Prepared =
-	| { readonly kind: "prepared"; readonly request: InspectedRequest; readonly candidates: readonly PricedDeployment[] }
+	| {
+			readonly kind: "prepared";
+			readonly request: InspectedRequest;
+			readonly candidates: readonly PricedDeployment[];
+			/** undefined: the call has no run. */
+			readonly entering: ReturnType<CallRuns["enter"]>;
+	  }
 	| { readonly kind: "rejected"; readonly problem: RequestProblem };
 
-/** Everything that can be said no to before any money is touched. */
-function prepare(dependencies: PipelineDependencies, input: ModelCallInput, { book, policy }: Rules): Prepared {
+/** Everything that can be said no to before any money is touched. The parsed body is dropped with the end of it: only the bytes outlive it. */
+function prepare(dependencies: PipelineDependencies, input: ModelCallInput, { book, policy, caller }: Rules): Prepared {
 	const { key, endpoint } = input;
 	if (key.endpoints !== null && !key.endpoints.includes(endpoint)) return rejected("key.scope", `This key may not call ${endpoint}.`);
 	const inspection = inspectRequest(endpoint, input.body, dependencies.fieldTables[endpoint], {
@@ -132,11 +152,15 @@ function prepare(dependencies: PipelineDependencies, input: ModelCallInput, { bo
 		anthropicBeta: input.betas,
 	});
 	if (inspection.kind === "rejected") return inspection;
-	const { request } = inspection;
+	const { request, parsed } = inspection;
 	if (key.models !== null && !key.models.includes(request.model))
 		return rejected("key.scope", `This key may not call the model ${request.model.slice(0, 200)}.`, "model");
 	const choice = chooseDeployments(dependencies.catalog, book, { model: request.model, endpoint });
-	return choice.kind === "rejected" ? choice : { kind: "prepared", request, candidates: choice.candidates };
+	if (choice.kind === "rejected") return choice;
+	const { candidates } = choice;
+	if (!input.run?.claim && key.requiresRun !== true) return { kind: "prepared", request, candidates, entering: undefined };
+	const call = new CallOfRun(dependencies.authority, input, { request, parsed, provider: candidates[0]?.line.provider ?? "" });
+	return { kind: "prepared", request, candidates, entering: dependencies.runs.enter(call, caller.leaving) };
 }
 
 function rejected(code: RequestProblem["code"], message: string, field?: string): Prepared {
@@ -154,6 +178,8 @@ type CallScope = {
 	readonly serving?: Serving;
 	/** Undefined where the team has none. */
 	readonly limits: CallLimits | undefined;
+	/** Undefined where the call has no run. */
+	readonly step: CallStep | undefined;
 };
 
 /** Not sent: it is to be tried again as served so. */
@@ -178,7 +204,9 @@ async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Pro
 		if (problem !== undefined) return { kind: "failed", problem };
 	}
 	const asked = dependencies.authority.admit(toAdmission(scope, candidate, measured));
-	const admission: Admission = asked instanceof Promise ? await asked : asked;
+	const found: Admission = asked instanceof Promise ? await asked : asked;
+	const judging = scope.step === undefined ? found : scope.step.judge(found);
+	const admission = judging instanceof Promise ? await judging : judging;
 	if (admission.kind === "refused") return admission.servedAs === undefined ? admission : { kind: "degraded", serving: admission.servedAs };
 	return send(scope, candidate, { attempt: admission.attempt, bound: measured.bound });
 }
@@ -219,7 +247,8 @@ function toAdmission(scope: CallScope, candidate: PricedDeployment, { bound, cap
 				return exact === undefined || cappedOutputTokens === undefined ? exact : withLoweredOutput(exact, cappedOutputTokens);
 			},
 		}),
-		leaving: scope.caller.leaving,
+		leaving: scope.step ?? scope.caller.leaving,
+		...(scope.step && { run: scope.step.run }),
 	};
 }
 
@@ -254,6 +283,7 @@ async function send(
 		maxCallMs: policy.maxCallMs,
 		answerBytesMax: dependencies.answerBytesMax,
 		degradedFrom: scope.serving?.asked,
+		step: scope.step,
 	};
 	const { authority, transport, nowMs, crashPoint } = dependencies;
 	scope.limits?.sending();

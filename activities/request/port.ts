@@ -129,14 +129,11 @@ export type SettleInput = {
 	readonly outputBytes?: number;
 };
 
+/** What an ending says of the answer beside its usage. */
+export type EndingDetail = Omit<SettleInput, "reported" | "answerId" | "itemIds">;
+
 /** What was received of a call we cut, plus the margin of its stated rule. */
-export type EstimateInput = {
-	readonly usage: Usage;
-	readonly reason: string;
-	readonly providerRequestId: string | null;
-	readonly httpStatus: number | null;
-	readonly durationMs: number;
-};
+export type EstimateInput = EndingDetail & { readonly usage: Usage; readonly reason: string };
 
 /** What was booked for an attempt. */
 export type Booked = { readonly outcome: "settled" | "unresolved" | "estimated"; readonly costNanoUsd: NanoUsd };
@@ -166,7 +163,7 @@ export type Attempt = {
 	 */
 	estimate(input: EstimateInput): Booked;
 	/** Anything else: it may have run, so it is spent (I5). */
-	charge(reason: string, detail: { readonly providerRequestId: string | null; readonly httpStatus: number | null; readonly durationMs: number }): Booked;
+	charge(reason: string, detail: EndingDetail): Booked;
 };
 
 /** A call that a limit refused. */
@@ -194,6 +191,8 @@ export type RequestAuthority = {
 	findUnknownItem(teamId: string, itemIds: readonly string[]): string | undefined | Promise<string | undefined>;
 	/** Current price book. */
 	priceBook(): PriceBook;
+	/** Budgets that such a call meets, those of an agent run apart. */
+	countBudgets(call: Pick<AdmissionInput, "key" | "asserted" | "model" | "provider">): number;
 	/** Reserve in every matching budget, journal, return the attempt; or refuse with evidence. */
 	admit(input: AdmissionInput): Admission | Promise<Admission>;
 	/** Endings called in a step of it are journaled with the others of the turn; where that fails they count as unknown, at their reservations. */

@@ -13,9 +13,12 @@ import { DrainSignal } from "./drain-signal.ts";
 import { JournalTurn } from "./journal-turn.ts";
 import { LEASE_TTL_MS, LeaseKeeper } from "./lease-keeper.ts";
 import { LimitRefusals } from "./limit-refusals.ts";
+import { callDimensions } from "./ledger-records.ts";
 import type { Admission, AdmissionInput, KeyIdentity, KeyResolution, LimitRefusal, RequestAuthority } from "./port.ts";
 import { ReceivedIds } from "./received-ids.ts";
 import { type DurableJournal, Reserving } from "./reserving.ts";
+import { RunLeases } from "./run-leases.ts";
+import type { CallRuns } from "./run-step.ts";
 
 /** The request layer of one gateway epoch, put together. Composed by gateway/main.ts; tests pass their own parts. */
 export type RequestAuthorityDependencies = {
@@ -30,6 +33,8 @@ export type RequestAuthorityDependencies = {
 	readonly opaqueUserId: OpaqueUserId;
 	/** Called once; `onNews` takes what rides on each flush's reply. */
 	readonly createWriter: (onNews: (news: { readonly revision: bigint; readonly claims: readonly Claim[] }) => void) => LedgerWriter;
+	/** Called once: the agent runs of this gateway, over its leases. Default: none, and then no call may name one. */
+	readonly createRuns?: (leases: RunLeases) => Pick<CallRuns, "follow" | "beat">;
 	readonly loadPriceBook: () => Promise<CurrentPriceBook>;
 	/** Takes up what of the policy belongs to no team (model aliases): before the first call, and when a policy was applied. Default: nothing. */
 	readonly loadPolicy?: () => Promise<void>;
@@ -90,10 +95,14 @@ class GatewayAuthority implements RequestAuthority {
 		});
 		this.writer = dependencies.createWriter((news) => this.keeper.takeNews(news));
 		const { directory, queue, writer } = this;
-		this.keeper = new LeaseKeeper(
-			{ authority, book, queue, directory, writer, nowMs, onFenced, onError, onPrices: () => this.prices.load(), onPolicy: () => this.loadPolicy(), counters },
-			revision,
-		);
+		const runLeases = new RunLeases({
+			book,
+			onLostCommits: (windowId) => void this.alertLostCommits(windowId),
+			isFlushed: () => this.writer.pendingRows === 0,
+		});
+		const runs = dependencies.createRuns?.(runLeases);
+		const followed = { onPrices: () => this.prices.load(), onPolicy: () => this.loadPolicy(), ...(runs && { runs: { calls: runs, leases: runLeases } }) };
+		this.keeper = new LeaseKeeper({ authority, book, queue, directory, writer, nowMs, onFenced, onError, ...followed, counters }, revision);
 		this.answers = new ReceivedIds({ lookUp: (teamId, ids) => authority.answersOf({ teamId, ids }), counters, nowMs });
 		this.items = new ReceivedIds({ lookUp: (teamId, ids) => authority.itemsOf({ teamId, ids }), counters, nowMs });
 		const recording = {
@@ -151,6 +160,10 @@ class GatewayAuthority implements RequestAuthority {
 
 	priceBook(): CurrentPrices["book"] {
 		return this.prices.book;
+	}
+
+	countBudgets(call: Parameters<RequestAuthority["countBudgets"]>[0]): number {
+		return this.directory.match(callDimensions(call)).budgets.length;
 	}
 
 	admit(input: AdmissionInput): Admission | Promise<Admission> {

@@ -1,15 +1,16 @@
 import type { AnswerHeaders, AnswerListener, CallFailure, Deployment, ModelTransport, OpenCall } from "#activities/providers/port.ts";
 import type { Redaction, StreamRedaction } from "#activities/providers/redaction.ts";
-import { type ReadAnswer, readAnswer } from "#activities/providers/reported-usage.ts";
+import { NO_CALLS, type ReadAnswer, readAnswer } from "#activities/providers/reported-usage.ts";
 import { canStream, createStreamTap, type StreamTap } from "#activities/providers/stream-tap.ts";
+import type { ToolCall } from "#domain/agents/run-event.ts";
 import { assert } from "#domain/assert.ts";
 import type { InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
-import type { NanoUsd } from "#domain/money/nano-usd.ts";
-import { NO_USAGE } from "#domain/usage/usage.ts";
+import { NO_USAGE, type Usage } from "#domain/usage/usage.ts";
 import type { AnswerHead, Caller } from "./caller.ts";
 import { decideAnswerOutcome } from "./decide-outcome.ts";
 import type { JournalStep, JournalTurn } from "./journal-turn.ts";
-import type { Attempt, Booked } from "./port.ts";
+import type { Attempt, Booked, EndingDetail } from "./port.ts";
+import { type CallStep, countCalls } from "./run-step.ts";
 
 export type AttemptPlan = {
 	readonly attempt: Attempt;
@@ -29,6 +30,8 @@ export type AttemptPlan = {
 	readonly answerBytesMax: number;
 	/** The model alias asked for, where lines of a budget made another one serve the call. */
 	readonly degradedFrom?: string | undefined;
+	/** The step of an agent run that the call is; told how it was booked. */
+	readonly step?: CallStep | undefined;
 };
 
 export type AttemptEnd =
@@ -56,6 +59,8 @@ export function runAttempt(plan: AttemptPlan, context: AttemptContext): Promise<
 /** Tokens a provider may have generated between the last byte that arrived and our cut. */
 const CUT_MARGIN_TOKENS = 256;
 const NO_BYTES = Buffer.alloc(0);
+/** Nothing was billed. */
+const RELEASED = { outcome: "released", costNanoUsd: 0n } as const;
 
 type Completion = { resolve(end: AttemptEnd): void; reject(error: unknown): void };
 
@@ -70,14 +75,18 @@ class AttemptRun implements AnswerListener {
 	#call: OpenCall | undefined;
 	#status = 0;
 	#headers: AnswerHeaders = {};
-	#booked: { readonly costNanoUsd: NanoUsd } | undefined;
+	#booked: Booked | typeof RELEASED | undefined;
 	#bookingError: { readonly error: unknown } | undefined;
 	/** Set in stream mode. */
 	#tap: StreamTap | undefined;
 	#slices: StreamRedaction | undefined;
 	/** Set in one-piece mode. */
 	#chunks: Buffer[] = [];
-	#chunksBytes = 0;
+	#receivedBytes = 0;
+	/** What the guard of a run is told of the answer. */
+	#calls: readonly ToolCall[] = NO_CALLS;
+	#usage: Usage | undefined;
+	#answerId: string | undefined;
 
 	constructor(plan: AttemptPlan, context: AttemptContext, completion: Completion) {
 		this.#plan = plan;
@@ -114,12 +123,14 @@ class AttemptRun implements AnswerListener {
 		const { endpoint } = this.#plan.request;
 		const isStream = status >= 200 && status < 300 && String(headers["content-type"]).startsWith("text/event-stream");
 		if (!isStream || !canStream(endpoint)) return;
-		this.#tap = createStreamTap(endpoint, { removesUsage: this.#plan.hasAddedStreamUsage, countsText: this.#plan.onDisconnect === "cancel" });
+		const { hasAddedStreamUsage, onDisconnect, step } = this.#plan;
+		this.#tap = createStreamTap(endpoint, { removesUsage: hasAddedStreamUsage, countsText: onDisconnect === "cancel", readsCalls: step !== undefined });
 		this.#slices = this.#redaction.stream();
 		if (this.#isWanted) this.#context.caller.beginStream(this.#head());
 	}
 
 	onData(chunk: Buffer): void {
+		this.#receivedBytes += chunk.length;
 		if (this.#tap === undefined || this.#slices === undefined) this.#collect(chunk);
 		else this.#passOn(this.#slices.push(chunk), this.#tap);
 	}
@@ -159,8 +170,7 @@ class AttemptRun implements AnswerListener {
 	}
 
 	#collect(chunk: Buffer): void {
-		this.#chunksBytes += chunk.length;
-		if (this.#chunksBytes > this.#plan.answerBytesMax) this.#call?.abort();
+		if (this.#receivedBytes > this.#plan.answerBytesMax) this.#call?.abort();
 		else this.#chunks.push(chunk);
 	}
 
@@ -184,8 +194,11 @@ class AttemptRun implements AnswerListener {
 
 	#bookStream(tap: StreamTap): void {
 		this.#context.crashPoint("after-answer");
-		if (tap.isFailed) this.#charge("stream_error");
-		else this.#settle({ reported: tap.result(), answerId: tap.answerId, itemIds: tap.itemIds });
+		if (tap.isFailed) {
+			this.#calls = tap.calls;
+			this.#charge("stream_error");
+		} else this.#settle({ reported: tap.result(), answerId: tap.answerId, itemIds: tap.itemIds, calls: tap.calls });
+		this.#tellStep();
 		this.#context.crashPoint("after-settle");
 	}
 
@@ -205,6 +218,7 @@ class AttemptRun implements AnswerListener {
 				const failed = this.#bookingError ?? problem;
 				try {
 					if (failed !== undefined) throw failed.error;
+					this.#tellStep();
 					this.#context.crashPoint("after-settle");
 					if (this.#isWanted) this.#context.caller.answer(this.#head(), body, this.#booked?.costNanoUsd ?? 0n);
 					this.#finish({ kind: "answered" });
@@ -218,7 +232,7 @@ class AttemptRun implements AnswerListener {
 	#bookAnswer(body: Buffer): void {
 		this.#context.crashPoint("after-answer");
 		const outcome = decideAnswerOutcome(this.#status, this.#plan.deployment.billedStatuses);
-		if (outcome === "settle") this.#settle(readAnswer(this.#plan.request.endpoint, body));
+		if (outcome === "settle") this.#settle(readAnswer(this.#plan.request.endpoint, body, this.#plan.step !== undefined));
 		else if (outcome === "charge") this.#charge(`status_${this.#status}`);
 		else this.#release(`status_${this.#status}`);
 	}
@@ -230,7 +244,10 @@ class AttemptRun implements AnswerListener {
 
 	#endBroken(failure: CallFailure): AttemptEnd {
 		const hasBegunStream = this.#tap !== undefined;
-		if (this.#booked === undefined) this.#bookBroken(failure);
+		if (this.#booked === undefined) {
+			this.#bookBroken(failure);
+			this.#tellStep();
+		}
 		if (!hasBegunStream) return { kind: "failed", problem: toProblem(failure, this.#plan) };
 		if (!this.#isWanted) return { kind: "answered" };
 		if (this.#tap?.isComplete) this.#endStream(this.#tap);
@@ -242,16 +259,21 @@ class AttemptRun implements AnswerListener {
 	#bookBroken(failure: CallFailure): void {
 		const hasCut = failure.kind === "aborted" && this.#hasCallerLeft;
 		const { attempt, boundInputTokens, isReasoning } = this.#plan;
+		if (this.#tap !== undefined) this.#calls = this.#tap.calls;
 		if (!hasCut || this.#tap === undefined || isReasoning) {
 			this.#charge(hasCut ? "caller_left" : failure.kind);
 			return;
 		}
 		const outputTokens = this.#tap.textBytes + CUT_MARGIN_TOKENS;
-		const estimate = { usage: { ...NO_USAGE, inputTokens: boundInputTokens, outputTokens }, reason: "caller_left", ...this.#detail() };
-		this.#book(() => attempt.estimate(estimate));
+		const usage = { ...NO_USAGE, inputTokens: boundInputTokens, outputTokens };
+		this.#usage = usage;
+		this.#book(() => attempt.estimate({ usage, reason: "caller_left", ...this.#detail() }));
 	}
 
-	#settle({ reported, answerId, itemIds }: ReadAnswer): void {
+	#settle({ reported, answerId, itemIds, calls }: ReadAnswer): void {
+		this.#calls = calls;
+		this.#answerId = answerId;
+		if (reported.kind === "usable") this.#usage = reported.usage;
 		const kept = { ...(answerId !== undefined && { answerId }), ...(itemIds.length > 0 && { itemIds }) };
 		this.#book(() => this.#plan.attempt.settle({ reported, ...this.#detail(), ...kept }));
 	}
@@ -263,30 +285,50 @@ class AttemptRun implements AnswerListener {
 	#release(reason: string): void {
 		this.#book(() => {
 			this.#plan.attempt.release(reason);
-			return undefined;
+			return RELEASED;
 		});
 	}
 
 	/** One ending, tried once: when it fails, the journaled reservation stays spent and nothing else may be booked. */
-	#book(end: () => Booked | undefined): void {
+	#book(end: () => Booked | typeof RELEASED): void {
 		try {
-			this.#booked = end() ?? { costNanoUsd: 0n };
+			this.#booked = end();
 		} catch (error) {
 			this.#bookingError = { error };
 			throw error;
 		}
 	}
 
-	#detail() {
-		return {
+	#detail(): EndingDetail {
+		const detail = {
 			providerRequestId: providerRequestId(this.#headers),
 			httpStatus: this.#status === 0 ? null : this.#status,
 			durationMs: Math.round(this.#context.nowMs() - this.#startedAtMs),
 		};
+		if (this.#plan.step === undefined) return detail;
+		const toolCalls = countCalls(this.#calls);
+		return { ...detail, ...(toolCalls && { toolCalls }), outputBytes: this.#receivedBytes };
+	}
+
+	/** Before the end of the answer leaves. What was released cost nothing and is no step. */
+	#tellStep(): void {
+		const { step } = this.#plan;
+		if (step === undefined || this.#booked === undefined || this.#booked === RELEASED) return;
+		const answerId = this.#answerId;
+		const answer = { calls: this.#calls, outputBytes: this.#receivedBytes, booked: this.#booked, usage: this.#usage };
+		step.answered(answerId === undefined ? answer : { ...answer, answerId });
+	}
+
+	/** An ending that could not be journaled: what was reserved stays spent, so the step counts as that. */
+	#tellUnknown(): void {
+		const { attempt, step } = this.#plan;
+		if (step === undefined || step.isTold || this.#booked === RELEASED) return;
+		const booked = { outcome: "unresolved", costNanoUsd: attempt.reservedNanoUsd } as const;
+		step.answered({ calls: this.#calls, outputBytes: this.#receivedBytes, booked, usage: undefined });
 	}
 
 	#head(): AnswerHead {
-		const { attempt, deployment, degradedFrom } = this.#plan;
+		const { attempt, deployment, degradedFrom, step } = this.#plan;
 		return {
 			status: this.#status,
 			headers: this.#headers,
@@ -294,6 +336,8 @@ class AttemptRun implements AnswerListener {
 			clampedOutputTokens: attempt.clampedOutputTokens,
 			budgetLeftNanoUsd: attempt.budgetLeftNanoUsd,
 			degradedFrom,
+			runId: step?.runId,
+			runWarnings: step?.warnings,
 		};
 	}
 
@@ -314,6 +358,7 @@ class AttemptRun implements AnswerListener {
 
 	/** A broken invariant or an unwritable journal: nothing more is sent, the reservation stays spent. */
 	#fail(error: unknown): void {
+		this.#tellUnknown();
 		this.#context.caller.leaving.forget(this.#onLeave);
 		if (this.#tap !== undefined && this.#isWanted) this.#context.caller.cutStream();
 		this.#completion.reject(error);

@@ -53,7 +53,7 @@ export function inspectRequest(endpoint: Endpoint, body: Buffer, table: FieldTab
 		requireFields(draft, walk) ??
 		(scan.hasLongCacheTtl ? inspectCacheLife(walk) : undefined);
 	if (problem !== undefined) return { kind: "rejected", problem };
-	return { kind: "inspected", request: { ...draft, endpoint, protocol: table.protocol, body, model: draft.model ?? "", facts } };
+	return { kind: "inspected", request: { ...draft, endpoint, protocol: table.protocol, body, model: draft.model ?? "", facts }, parsed };
 }
 
 function parseJsonObject(body: Buffer): JsonObject | undefined {

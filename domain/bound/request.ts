@@ -31,7 +31,10 @@ export type InspectedRequest = {
 	readonly facts: unknown;
 };
 
-export type Inspection = { readonly kind: "inspected"; readonly request: InspectedRequest } | { readonly kind: "rejected"; readonly problem: RequestProblem };
+export type Inspection =
+	/** `parsed`: the body itself, for whoever reads more of it at once; it is not kept, since the bytes are. */
+	| { readonly kind: "inspected"; readonly request: InspectedRequest; readonly parsed: Readonly<Record<string, unknown>> }
+	| { readonly kind: "rejected"; readonly problem: RequestProblem };
 
 /**
  * The most a call can cost, as a function of its output cap. Money is monotone in `outputTokens`.

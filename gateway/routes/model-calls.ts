@@ -9,6 +9,7 @@ import { readForwardedHeaders } from "../forwarded-headers.ts";
 import { HttpCaller } from "../http-caller.ts";
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from "../idempotency-key.ts";
 import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
+import { readRunHeaders } from "../run-headers.ts";
 
 type ModelRoute = { readonly url: string; readonly endpoint: Endpoint; readonly protocol: Protocol };
 
@@ -83,10 +84,12 @@ async function serve(exchange: Exchange, caller: HttpCaller, receivedAtMs: numbe
 	if (key === undefined) return { code: "key.missing", message: "No key." };
 	const mediaProblem = checkMedia(request);
 	if (mediaProblem !== undefined) return mediaProblem;
+	const run = readRunHeaders(request.headers);
+	if (run?.kind === "rejected") return run.problem;
 	const assertions = readAssertions(request.headers, key, context.authority);
 	const asserted = assertions instanceof Promise ? await assertions : assertions;
 	if (asserted.kind === "rejected") return asserted.problem;
-	const input = { ...toCallInput(exchange, key, asserted.values), receivedAtMs };
+	const input = { ...toCallInput(exchange, key, asserted.values), run: run?.naming, receivedAtMs };
 	if (request.headers[IDEMPOTENCY_HEADER] !== undefined) return serveOnce(exchange, caller, input);
 	return toProblem(await serveCall(context.pipeline, input, caller));
 }
@@ -96,11 +99,11 @@ async function serveOnce({ context, request }: Exchange, caller: HttpCaller, inp
 	if (read.kind === "rejected") return read.problem;
 	const end = await context.idempotentCalls.serve({ dependencies: context.pipeline, input, key: read.key }, caller);
 	if (end.kind !== "replayed") return toProblem(end);
-	caller.replay(end.answer);
+	caller.replay(end.answer, input.run?.claim?.runId);
 	return undefined;
 }
 
-function toCallInput({ route, request }: Exchange, key: KeyIdentity, asserted: ModelCallInput["asserted"]): Omit<ModelCallInput, "receivedAtMs"> {
+function toCallInput({ route, request }: Exchange, key: KeyIdentity, asserted: ModelCallInput["asserted"]): Omit<ModelCallInput, "run" | "receivedAtMs"> {
 	const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
 	return { requestId: request.id, key, endpoint: route.endpoint, protocol: route.protocol, body, asserted, ...readForwardedHeaders(request.headers) };
 }
@@ -125,6 +128,6 @@ function toProblem(end: CallEnd): Problem | undefined {
 }
 
 function refuse({ context, route, request }: Exchange, caller: HttpCaller, problem: Problem): void {
-	context.metrics.countRefusal(problem.code);
+	context.metrics.countRefusal(problem.code, problem.refusal?.run?.hold.guard);
 	caller.reject(renderProblem(problem, route.protocol, request.id));
 }

@@ -97,6 +97,7 @@ export function createFakeAuthority(book: PriceBook): FakeAuthority {
 		findUnknownAnswer: (teamId, ids) => ids.find((id) => authority.answers.get(id) !== teamId),
 		findUnknownItem: (teamId, ids) => ids.find((id) => authority.answers.get(id) !== teamId),
 		priceBook: () => book,
+		countBudgets: () => 1,
 		admit(input) {
 			const { gate } = authority;
 			return gate === undefined ? admit(authority, input) : gate.then(() => admit(authority, input));

@@ -9,10 +9,11 @@ import type { RequestAuthority } from "#activities/request/port.ts";
 import { defaultProviderTable, type ProviderTable } from "#config/providers.ts";
 import { loadFieldTables } from "#config/request-fields/load.ts";
 import { Secret } from "#config/secret.ts";
-import { createGateway, type Gateway } from "#gateway/gateway.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "#gateway/gateway.ts";
 import type { Decisions } from "#gateway/open-decider.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "#gateway/server-options.ts";
 import { createMemoryIdempotencyStore } from "./memory-idempotency.ts";
+import { createScriptedGuard, scriptedRuns } from "./scripted-guard.ts";
 
 export const PROVIDER_KEY_CANARY = "sk-provider-canary-4f1d9c";
 
@@ -25,6 +26,8 @@ export type TestGatewayOptions = {
 	readonly table?: ProviderTable;
 	/** Default: the built-in rules alone. */
 	readonly decisions?: Decisions;
+	/** Default: a guard that receives every step. */
+	readonly runs?: GatewayOptions["runs"];
 	readonly idempotencyStore?: IdempotencyStore;
 	/** Default 200. */
 	readonly finishPatienceMs?: number;
@@ -48,6 +51,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 			onError: (error) => log.push(String(error)),
 			finishPatienceMs: options.finishPatienceMs ?? 200,
 		}),
+		runs: options.runs ?? scriptedRuns(createScriptedGuard()),
 		catalog: createDeploymentCatalog(table),
 		transport,
 		...(options.decisions && { decisions: options.decisions }),
