@@ -59,15 +59,12 @@ export function createApp(context: GatewayContext): GatewayApp {
 		});
 		registerModelRoutes(v1, context);
 		registerModelListRoutes(v1, context);
-		// Routes of agent runs: registerRunRoutes(v1, context).
 		done();
 	});
 	return {
 		server,
 		beginDrain() {
 			isDraining = true;
-			// Who waits for a run would hold its connection, and so the drain.
-			context.runs.guard.beginDrain();
 		},
 	};
 }

@@ -2,14 +2,10 @@ import type { Logger } from "pino";
 import type { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";
 import type { PipelineDependencies } from "#activities/request/pipeline.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
-import type { RunGuard } from "#activities/runs/guard-port.ts";
-import type { RunStore } from "#activities/runs/port.ts";
 import type { HeldBodies } from "./held-bodies.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import type { ServerLimits } from "./server-options.ts";
-
-export type GatewayRuns = { readonly guard: RunGuard; readonly store: RunStore };
 
 /** What the routes work with; built once by `createApp`. */
 export type GatewayContext = {
@@ -17,8 +13,6 @@ export type GatewayContext = {
 	readonly pipeline: PipelineDependencies;
 	/** Serves the calls that carry an Idempotency-Key. */
 	readonly idempotentCalls: IdempotentCalls;
-	/** Agent runs: whom their routes ask, and who knows when they change. */
-	readonly runs: GatewayRuns;
 	readonly metrics: GatewayMetrics;
 	readonly log: Pick<Logger, "error" | "warn" | "info">;
 	readonly limits: ServerLimits;

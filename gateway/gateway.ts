@@ -5,10 +5,10 @@ import type { DeploymentCatalog, ModelTransport } from "#activities/providers/po
 import { createExactTokens } from "#activities/request/exact-tokens.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import type { CallRuns } from "#activities/request/run-step.ts";
+import type { RunGuard } from "#activities/runs/guard-port.ts";
 import type { FieldTable } from "#domain/bound/field-table.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import { createApp } from "./app.ts";
-import type { GatewayRuns } from "./context.ts";
 import { createHeldBodies } from "./held-bodies.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import { createOpenCalls } from "./open-calls.ts";
@@ -18,8 +18,8 @@ import type { ServerLimits } from "./server-options.ts";
 export type GatewayOptions = {
 	readonly authority: RequestAuthority;
 	readonly idempotentCalls: IdempotentCalls;
-	/** Agent runs; `calls` as the pipeline uses the guard. */
-	readonly runs: GatewayRuns & { readonly calls: Pick<CallRuns, "enter"> };
+	/** Calls as steps of agent runs. */
+	readonly steps: { readonly calls: Pick<CallRuns, "enter">; readonly guard: Pick<RunGuard, "sizes" | "beginDrain"> };
 	readonly catalog: DeploymentCatalog;
 	readonly transport: ModelTransport;
 	/** Default: the built-in rules alone. */
@@ -54,7 +54,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		pendingLedgerRows: options.pendingLedgerRows,
 		openCalls: () => openCalls.count,
 		heldBodyBytes: () => heldBodies.bytes,
-		runs: () => options.runs.guard.sizes,
+		runs: () => options.steps.guard.sizes,
 	});
 	const exactTokens = createExactTokens({ onProblem: (problem) => options.log.warn({ problem }, "a text could not be counted; its bytes are the bound") });
 	const pipeline = {
@@ -62,7 +62,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		catalog: options.catalog,
 		transport: options.transport,
 		decider,
-		runs: options.runs.calls,
+		runs: options.steps.calls,
 		fieldTables: options.fieldTables,
 		exactTokens,
 		answerBytesMax: options.limits.answerBytesMax,
@@ -74,7 +74,6 @@ export function createGateway(options: GatewayOptions): Gateway {
 		authority: options.authority,
 		idempotentCalls: options.idempotentCalls,
 		pipeline,
-		runs: options.runs,
 		metrics,
 		log: options.log,
 		limits: options.limits,
@@ -83,6 +82,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 	});
 	const drain = async (deadlineMs: number): Promise<void> => {
 		app.beginDrain();
+		// Who waits for a run would hold a connection, and so the drain.
+		options.steps.guard.beginDrain();
 		const startedAtMs = performance.now();
 		const closed = app.server.close();
 		// A connection that was answering becomes idle later; nothing closes it unless asked again.

@@ -45,7 +45,7 @@ async function main(): Promise<void> {
 	const gateway = createGateway({
 		authority: opened.authority,
 		idempotentCalls: opened.idempotentCalls,
-		runs: opened.runs,
+		steps: opened.runs,
 		catalog,
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
 		decisions: openDecider(settings, log),

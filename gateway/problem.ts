@@ -50,8 +50,9 @@ export function renderProblem(problem: Problem, protocol: Protocol, requestId: s
 }
 
 export function refusalProblem(refusal: Refusal): Problem {
-	const { code, message, field, retryAfterSeconds } = refusal;
-	return { code, message, refusal, ...(field !== undefined && { field }), ...(retryAfterSeconds !== null && { retryAfterSeconds }) };
+	const { code, message, field, problems, retryAfterSeconds } = refusal;
+	const named = { ...(field !== undefined && { field }), ...(problems && { problems }) };
+	return { code, message, refusal, ...named, ...(retryAfterSeconds !== null && { retryAfterSeconds }) };
 }
 
 /** Anything thrown: operational errors keep their code, everything else is our fault and says nothing more. */

@@ -4,7 +4,6 @@ import type { LedgerWriter } from "../ledger/record.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import type { Directory } from "./directory.ts";
 import { nextWindowsDue } from "./next-windows.ts";
-import type { RunLeases } from "./run-leases.ts";
 import type { CallRuns } from "./run-step.ts";
 
 /**
@@ -42,7 +41,7 @@ export type LeaseKeeperDependencies = {
 	/** A policy was applied: what of it belongs to no team is read again. Teams, budgets and keys it changed stand in changes of their own. */
 	readonly onPolicy: () => Promise<void>;
 	/** Agent runs, where calls of them are guarded. */
-	readonly runs?: { readonly calls: Pick<CallRuns, "follow" | "beat">; readonly leases: Pick<RunLeases, "forgetResting"> };
+	readonly runs?: Pick<CallRuns, "follow" | "turnAway" | "rest">;
 	readonly counters: { recallsAnswered: number };
 };
 
@@ -97,6 +96,12 @@ export class LeaseKeeper {
 		if (this.hasWork()) this.wake();
 	}
 
+	/** A change that somebody else was told of. */
+	hear(revision: bigint): void {
+		if (revision > this.knownRevision) this.knownRevision = revision;
+		if (this.hasWork()) this.wake();
+	}
+
 	/** Beats as soon as the one under way has ended. */
 	wake(): void {
 		if (this.isBeating) this.beatAgain = true;
@@ -116,13 +121,12 @@ export class LeaseKeeper {
 
 	private async beat(): Promise<void> {
 		if (this.isStopped) return;
-		const { nowMs, runs } = this.dependencies;
 		this.isBeating = true;
 		clearTimeout(this.timer);
 		try {
 			do {
 				this.beatAgain = false;
-				runs?.calls.beat(nowMs());
+				this.dependencies.runs?.turnAway();
 				await this.presentForgotten();
 				await this.exchange(QUIET_WAIT_MS);
 				this.follow();
@@ -207,12 +211,12 @@ export class LeaseKeeper {
 		}
 	}
 
-	/** Gives up the idle money of claimed, ended, changed and unused windows, and lets go of those of runs that rest. */
+	/** Gives up the idle money of claimed, ended, changed and unused windows, and those that runs which rest leave behind. */
 	private returnIdle(claims: readonly Claim[], atMs: number): void {
 		const { book, runs } = this.dependencies;
 		book.returnUnneeded(atMs, UNUSED_MS);
 		for (const claim of claims) for (const windowId of claim.windowIds) book.leaseOfWindow(windowId)?.returnIdle();
-		runs?.leases.forgetResting();
+		runs?.rest(atMs);
 	}
 
 	/** As absolute amounts that are safe to send again: all of the windows whose claims are answered, of others as many as one statement carries. */
@@ -272,7 +276,7 @@ export class LeaseKeeper {
 	}
 
 	private followRuns(rootRunIds: readonly string[]): void {
-		if (rootRunIds.length > 0) this.dependencies.runs?.calls.follow(rootRunIds);
+		if (rootRunIds.length > 0) this.dependencies.runs?.follow(rootRunIds);
 	}
 
 	private markStale(budgetIds: ReadonlySet<string>): void {

@@ -2,6 +2,7 @@ import type { RunHold } from "#domain/agents/run-hold.ts";
 import type { Bound, Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
 import type { Unit } from "#domain/budget/window-lease.ts";
+import type { FieldProblem } from "#domain/budget/scope.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { LimitEvidence } from "#domain/limits/limit-name.ts";
 import type { ActiveLimits } from "#domain/limits/rate-rules.ts";
@@ -109,8 +110,9 @@ export type Refusal = {
 	readonly howToAsk: string;
 	/** Seconds, for 503s and run.too_many. */
 	readonly retryAfterSeconds: number | null;
-	/** Header or field at fault, for run.* refusals that name one. */
+	/** Header or field at fault, for run.* refusals that name one; and every mistake, where there may be several. */
 	readonly field?: string;
+	readonly problems?: readonly FieldProblem[];
 	/** The run that stands still, for run.paused and run.stopped. */
 	readonly run?: { readonly runId: string; readonly version: string; readonly hold: RunHold };
 };

@@ -34,7 +34,7 @@ export type RequestAuthorityDependencies = {
 	/** Called once; `onNews` takes what rides on each flush's reply. */
 	readonly createWriter: (onNews: (news: { readonly revision: bigint; readonly claims: readonly Claim[] }) => void) => LedgerWriter;
 	/** Called once: the agent runs of this gateway, over its leases. Default: none, and then no call may name one. */
-	readonly createRuns?: (leases: RunLeases) => Pick<CallRuns, "follow" | "beat">;
+	readonly createRuns?: (leases: RunLeases) => Pick<CallRuns, "follow" | "turnAway" | "rest">;
 	readonly loadPriceBook: () => Promise<CurrentPriceBook>;
 	/** Takes up what of the policy belongs to no team (model aliases): before the first call, and when a policy was applied. Default: nothing. */
 	readonly loadPolicy?: () => Promise<void>;
@@ -98,10 +98,10 @@ class GatewayAuthority implements RequestAuthority {
 		const runLeases = new RunLeases({
 			book,
 			onLostCommits: (windowId) => void this.alertLostCommits(windowId),
-			isFlushed: () => this.writer.pendingRows === 0,
+			onRevision: (known) => this.keeper.hear(known),
 		});
 		const runs = dependencies.createRuns?.(runLeases);
-		const followed = { onPrices: () => this.prices.load(), onPolicy: () => this.loadPolicy(), ...(runs && { runs: { calls: runs, leases: runLeases } }) };
+		const followed = { onPrices: () => this.prices.load(), onPolicy: () => this.loadPolicy(), ...(runs && { runs }) };
 		this.keeper = new LeaseKeeper({ authority, book, queue, directory, writer, nowMs, onFenced, onError, ...followed, counters }, revision);
 		this.answers = new ReceivedIds({ lookUp: (teamId, ids) => authority.answersOf({ teamId, ids }), counters, nowMs });
 		this.items = new ReceivedIds({ lookUp: (teamId, ids) => authority.itemsOf({ teamId, ids }), counters, nowMs });

@@ -33,22 +33,22 @@ export class CallRuns {
 	/** Trees that changed, from the change log. */
 	follow(rootRunIds: readonly string[]): void {
 		this.#guard.follow(rootRunIds);
-		this.#turnAway();
+		this.turnAway();
 	}
 
-	/** With every heartbeat: what is idle rests, and nobody waits for budget of a run that stands. */
-	beat(nowMs: number): void {
+	/** With every heartbeat: nobody waits for budget of a run that stands. */
+	turnAway(): void {
+		for (const step of this.#waiting) step.turnAwayIfHeld();
+	}
+
+	/** With every heartbeat, between two grants: what is idle rests. */
+	rest(nowMs: number): void {
 		this.#guard.rest(nowMs);
-		this.#turnAway();
 	}
 
 	#begin(entry: RunEntry | undefined, caller: Leaving): StepEntry | undefined {
 		if (entry?.kind !== "step") return entry;
 		return { kind: "step", step: new CallStep(entry.step, caller, this.#waiting) };
-	}
-
-	#turnAway(): void {
-		for (const step of this.#waiting) step.turnAwayIfHeld();
 	}
 }
 

@@ -13,7 +13,7 @@ import { createGateway, type Gateway, type GatewayOptions } from "#gateway/gatew
 import type { Decisions } from "#gateway/open-decider.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "#gateway/server-options.ts";
 import { createMemoryIdempotencyStore } from "./memory-idempotency.ts";
-import { createScriptedGuard, scriptedRuns } from "./scripted-guard.ts";
+import { createScriptedGuard, scriptedSteps } from "./scripted-guard.ts";
 
 export const PROVIDER_KEY_CANARY = "sk-provider-canary-4f1d9c";
 
@@ -26,8 +26,8 @@ export type TestGatewayOptions = {
 	readonly table?: ProviderTable;
 	/** Default: the built-in rules alone. */
 	readonly decisions?: Decisions;
-	/** Default: a guard that receives every step. */
-	readonly runs?: GatewayOptions["runs"];
+	/** Default: a guard that lets every step pass. */
+	readonly steps?: GatewayOptions["steps"];
 	readonly idempotencyStore?: IdempotencyStore;
 	/** Default 200. */
 	readonly finishPatienceMs?: number;
@@ -51,7 +51,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 			onError: (error) => log.push(String(error)),
 			finishPatienceMs: options.finishPatienceMs ?? 200,
 		}),
-		runs: options.runs ?? scriptedRuns(createScriptedGuard()),
+		steps: options.steps ?? scriptedSteps(createScriptedGuard()),
 		catalog: createDeploymentCatalog(table),
 		transport,
 		...(options.decisions && { decisions: options.decisions }),

@@ -2,7 +2,6 @@ import type { Leaving } from "#activities/request/leaving.ts";
 import type { AdmissionInput, Refusal } from "#activities/request/port.ts";
 import { CallRuns } from "#activities/request/run-step.ts";
 import type { RunCall, RunEntry, RunGuard, StepAnswer, WatchedRun } from "#activities/runs/guard-port.ts";
-import type { RunStore } from "#activities/runs/port.ts";
 import type { RunRecord } from "#domain/agents/run.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
@@ -113,10 +112,7 @@ export function refusedEntry(changes: Partial<Refusal> & Pick<Refusal, "code">):
 	return { kind: "refused", refusal };
 }
 
-/** As a gateway takes them; no store is behind. */
-export function scriptedRuns(guard: ScriptedGuard): { readonly guard: ScriptedGuard; readonly store: RunStore; readonly calls: CallRuns } {
-	return { guard, store: NO_STORE, calls: new CallRuns(guard) };
+/** As a gateway takes it. */
+export function scriptedSteps(guard: ScriptedGuard): { readonly guard: ScriptedGuard; readonly calls: CallRuns } {
+	return { guard, calls: new CallRuns(guard) };
 }
-
-const away = (): Promise<never> => Promise.reject(new Error("no store of runs is behind this gateway"));
-const NO_STORE: RunStore = { enter: away, register: away, hold: away, read: away, find: away, finish: away };

@@ -46,7 +46,7 @@ beforeAll(async () => {
 	gateway = createGateway({
 		authority: opened.authority,
 		idempotentCalls: opened.idempotentCalls,
-		runs: opened.runs,
+		steps: opened.runs,
 		catalog: createDeploymentCatalog(table),
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
 		fieldTables: loadFieldTables(),
