@@ -24,6 +24,7 @@ import type { ReloadableCatalog } from "#activities/providers/port.ts";
 import { createOpaqueUserIds } from "#activities/request/claimed-users.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
+import { type CountedWriter, countRows, type OpenedRuns, openRuns } from "./open-runs.ts";
 
 export type OpenOptions = {
 	readonly databaseUrl: string;
@@ -40,7 +41,12 @@ export type OpenOptions = {
 	readonly onFenced: () => void;
 };
 
-export type OpenedAuthority = { readonly authority: RequestAuthority; readonly writer: LedgerWriter; readonly idempotentCalls: IdempotentCalls };
+export type OpenedAuthority = {
+	readonly authority: RequestAuthority;
+	readonly writer: LedgerWriter;
+	readonly idempotentCalls: IdempotentCalls;
+	readonly runs: OpenedRuns;
+};
 
 /**
  * One boot of a gateway: takes its identity (a second process with a live holder's identity is turned away), adopts
@@ -71,7 +77,9 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	adopter.start();
 
 	const asking = openAsking({ url: databaseUrl, gatewayId });
-	let writer: LedgerWriter | undefined;
+	let writer: CountedWriter | undefined;
+	let runs: OpenedRuns | undefined;
+	const onAuthorityError = (error: unknown): void => log.warn({ err: error }, "the budget authority did not answer");
 	const authority = await createRequestAuthority({
 		gatewayId,
 		epoch,
@@ -80,16 +88,15 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		rateAuthority: createPostgresRates({ asking, gatewayId, epoch }),
 		journal,
 		opaqueUserId: createOpaqueUserIds(secret),
+		createRuns: (leases) => {
+			runs = openRuns({ sql: asking, gatewayId, epoch, leases, writer: () => writer ?? unopened("ledger writer"), onError: onAuthorityError });
+			return runs.calls;
+		},
 		createWriter: (onNews) => {
-			writer = createLedgerWriter({
-				sql,
-				gatewayId,
-				epoch,
-				journal,
-				onReply: (reply) => onNews(reply),
-				onQuarantine: (row) => log.error({ row }, "a ledger row stands in quarantine"),
-				onRetry: (error, delayMs) => log.warn({ err: error, delayMs }, "the ledger does not take a chunk; trying again"),
-			});
+			const onQuarantine = (row: unknown): void => log.error({ row }, "a ledger row stands in quarantine");
+			const onRetry = (error: unknown, delayMs: number): void => log.warn({ err: error, delayMs }, "the ledger does not take a chunk; trying again");
+			const carried = runs && { runs: runs.flushes };
+			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...carried, onReply: (reply) => onNews(reply), onQuarantine, onRetry }));
 			return writer;
 		},
 		loadPriceBook: () => readCurrentPriceBook(ledgerConnection.unprepared),
@@ -104,15 +111,18 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		},
 		onFenced: options.onFenced,
 		onAlert: (alert, detail) => log.error({ alert, ...detail }, `alert: ${alert}`),
-		onError: (error) => log.warn({ err: error }, "the budget authority did not answer"),
+		onError: onAuthorityError,
 		crashPoint,
 	});
-	if (!writer) throw new Error("the request layer made no ledger writer");
 	const idempotentCalls = new IdempotentCalls({
 		store: createPostgresIdempotencyStore({ asking, storing: sql }, { gatewayId, epoch }, cipher),
 		onError: (error) => log.warn({ err: error }, "the record of an idempotent call could not be ended; trying again"),
 	});
-	return { authority, writer, idempotentCalls };
+	return { authority, writer: writer ?? unopened("ledger writer"), idempotentCalls, runs: runs ?? unopened("guard of agent runs") };
+}
+
+function unopened(what: string): never {
+	throw new Error(`the request layer made no ${what}`);
 }
 
 /** A new epoch. The lock on the folder proves that the boot named in it is gone, however short ago it was heard of. */

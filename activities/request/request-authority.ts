@@ -33,7 +33,7 @@ export type RequestAuthorityDependencies = {
 	readonly opaqueUserId: OpaqueUserId;
 	/** Called once; `onNews` takes what rides on each flush's reply. */
 	readonly createWriter: (onNews: (news: { readonly revision: bigint; readonly claims: readonly Claim[] }) => void) => LedgerWriter;
-	/** Called once: the agent runs of this gateway, over its leases. Default: none, and then no call may name one. */
+	/** Called once, before the writer is made: the agent runs of this gateway, over its leases. Default: none, and then no call may name one. */
 	readonly createRuns?: (leases: RunLeases) => Pick<CallRuns, "follow" | "turnAway" | "rest">;
 	readonly loadPriceBook: () => Promise<CurrentPriceBook>;
 	/** Takes up what of the policy belongs to no team (model aliases): before the first call, and when a policy was applied. Default: nothing. */
@@ -93,14 +93,14 @@ class GatewayAuthority implements RequestAuthority {
 			onError,
 			counters,
 		});
-		this.writer = dependencies.createWriter((news) => this.keeper.takeNews(news));
-		const { directory, queue, writer } = this;
 		const runLeases = new RunLeases({
 			book,
 			onLostCommits: (windowId) => void this.alertLostCommits(windowId),
 			onRevision: (known) => this.keeper.hear(known),
 		});
 		const runs = dependencies.createRuns?.(runLeases);
+		this.writer = dependencies.createWriter((news) => this.keeper.takeNews(news));
+		const { directory, queue, writer } = this;
 		const followed = { onPrices: () => this.prices.load(), onPolicy: () => this.loadPolicy(), ...(runs && { runs }) };
 		this.keeper = new LeaseKeeper({ authority, book, queue, directory, writer, nowMs, onFenced, onError, ...followed, counters }, revision);
 		this.answers = new ReceivedIds({ lookUp: (teamId, ids) => authority.answersOf({ teamId, ids }), counters, nowMs });
