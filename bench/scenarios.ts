@@ -1,7 +1,7 @@
 import type { LaneName } from "./lanes/lane.ts";
-import type { PromptBytes } from "./lanes/probe.ts";
+import type { Prompt } from "./lanes/probe.ts";
 
-export type ScenarioName = "caller-1" | "callers-16" | "peak" | "prompt-4k" | "prompt-64k" | "stream";
+export type ScenarioName = "caller-1" | "callers-16" | "peak" | "prompt-4k" | "prompt-64k" | "agent-step" | "stream";
 
 /** One kind of window, run through each of its lanes in every round. */
 export type Scenario = {
@@ -10,7 +10,7 @@ export type Scenario = {
 	readonly lanes: readonly LaneName[];
 	readonly latencyMs: number;
 	readonly isStream: boolean;
-	readonly promptBytes: PromptBytes;
+	readonly prompt: Prompt;
 	/** Connections at most. */
 	readonly connections: number;
 	/** undefined: a closed loop, which is how a peak is found and nothing else. */
@@ -22,7 +22,7 @@ export type Scenario = {
 
 const ALL = ["direct", "floor", "bare", "governed", "governed-8", "governed-10k", "portkey", "litellm"] as const;
 const SHORT = ["direct", "floor", "governed", "portkey", "litellm"] as const;
-const WHOLE = { isStream: false, promptBytes: 256, latencyMs: 0 } as const;
+const WHOLE = { isStream: false, prompt: 256, latencyMs: 0 } as const;
 const ONE_CALLER = { ratePerSecond: 400, connections: 8 } as const;
 
 /**
@@ -43,8 +43,18 @@ export const SCENARIOS: readonly Scenario[] = [
 		fullMs: 15_000,
 	},
 	{ name: "peak", title: "most calls a second on one core", lanes: ALL, ...WHOLE, connections: 64, ratePerSecond: undefined, quickMs: 500, fullMs: 6_000 },
-	{ name: "prompt-4k", title: "4 KB prompts, 1 caller", lanes: SHORT, ...WHOLE, ...ONE_CALLER, promptBytes: 4_096, quickMs: 400, fullMs: 6_000 },
-	{ name: "prompt-64k", title: "64 KB prompts, 1 caller", lanes: SHORT, ...WHOLE, ...ONE_CALLER, promptBytes: 65_536, quickMs: 400, fullMs: 6_000 },
+	{ name: "prompt-4k", title: "4 KB prompts, 1 caller", lanes: SHORT, ...WHOLE, ...ONE_CALLER, prompt: 4_096, quickMs: 400, fullMs: 6_000 },
+	{ name: "prompt-64k", title: "64 KB prompts, 1 caller", lanes: SHORT, ...WHOLE, ...ONE_CALLER, prompt: 65_536, quickMs: 400, fullMs: 6_000 },
+	{
+		name: "agent-step",
+		title: "steps of agents with tool results, 1 caller",
+		lanes: ["direct", "governed", "governed-run"],
+		...WHOLE,
+		...ONE_CALLER,
+		prompt: "step",
+		quickMs: 500,
+		fullMs: 12_000,
+	},
 	{
 		name: "stream",
 		title: "streams of 64 tokens, 40 begun a second",

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { AnswerReader } from "./answer-reader.ts";
-import { type LoadTarget, NONCE, nonceOf } from "./load-target.ts";
+import { type LoadTarget, learnAnswer, NONCE, nonceOf } from "./load-target.ts";
 
 /** How a call ended: as it should, with the wrong bytes, or not at all. */
 export type CallEnd = "right" | "wrong" | "failed";
@@ -15,9 +15,11 @@ export type CallListener = {
 export class LoadConnection {
 	private readonly socket: Socket;
 	private readonly request: Buffer;
-	private readonly requestNonceAt: number;
+	private readonly requestNonceOffsets: readonly number[];
 	private readonly authorizations: readonly string[];
 	private readonly authorizationAt: number;
+	private readonly runs: readonly string[];
+	private readonly runAt: number;
 	private readonly expected: Buffer;
 	private readonly nonceOffsets: readonly number[];
 	private readonly reader = new AnswerReader();
@@ -29,7 +31,9 @@ export class LoadConnection {
 		this.authorizations = target.authorizations;
 		this.request = Buffer.from(requestText(target, authorization));
 		this.authorizationAt = this.request.indexOf(authorization);
-		this.requestNonceAt = this.request.indexOf(NONCE);
+		this.runs = target.runs ?? [];
+		this.runAt = this.request.indexOf(this.runs[0] ?? "");
+		this.requestNonceOffsets = learnAnswer(this.request, NONCE).nonceOffsets;
 		this.expected = Buffer.from(target.answer.bytes);
 		this.nonceOffsets = target.answer.nonceOffsets;
 		this.socket = connect({ host: "127.0.0.1", port: target.port, noDelay: true });
@@ -50,7 +54,8 @@ export class LoadConnection {
 	/** Sends a call; the connection must be open and idle. */
 	send(call: number, listener: CallListener): void {
 		const nonce = nonceOf(call);
-		this.request.write(nonce, this.requestNonceAt, "latin1");
+		for (const offset of this.requestNonceOffsets) this.request.write(nonce, offset, "latin1");
+		if (this.runs.length > 1) this.request.write(this.runs[call % this.runs.length] ?? "", this.runAt, "latin1");
 		if (this.authorizations.length > 1) this.request.write(this.authorizations[call % this.authorizations.length] ?? "", this.authorizationAt, "latin1");
 		for (const offset of this.nonceOffsets) this.expected.write(nonce, offset, "latin1");
 		this.reader.reset();
@@ -86,13 +91,14 @@ export class LoadConnection {
 	}
 }
 
-function requestText({ path, port, headers, requestBody }: LoadTarget, authorization: string): string {
+function requestText({ path, port, headers, runs = [], requestBody }: LoadTarget, authorization: string): string {
 	const lines = [
 		`POST ${path} HTTP/1.1`,
 		`host: 127.0.0.1:${port}`,
 		`authorization: ${authorization}`,
 		"content-type: application/json",
 		...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+		...runs.slice(0, 1).map((run) => `x-tollgate-run: ${run}`),
 		`content-length: ${Buffer.byteLength(requestBody)}`,
 	];
 	return `${lines.join("\r\n")}\r\n\r\n${requestBody}`;

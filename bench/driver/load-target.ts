@@ -6,7 +6,9 @@ export type LoadTarget = {
 	readonly authorizations: readonly string[];
 	/** More header lines, name and value. */
 	readonly headers: Readonly<Record<string, string>>;
-	/** The body of each call. `NONCE` in it is replaced for every call, so that no cache answers and no answer is another's. */
+	/** Agent runs that the calls belong to, ids all of one length; one call after the other takes the next. Absent: no header. */
+	readonly runs?: readonly string[] | undefined;
+	/** The body of each call. `NONCE` is replaced for every call wherever it stands, so that no cache answers and no answer is another's. */
 	readonly requestBody: string;
 	readonly answer: ExpectedAnswer;
 };

@@ -44,6 +44,10 @@ export const BARS: readonly Bar[] = [
 		lanes: ["governed-10k", "governed"],
 		figureOf: (of) => of.addedRatio("caller-1", ["governed-10k", "governed"], P50),
 	}),
+	ratio("added p50, a step of an agent run, over the same call without", 1.1, {
+		lanes: ["governed-run", "governed"],
+		figureOf: (of) => of.addedRatio("agent-step", ["governed-run", "governed"], P50),
+	}),
 ];
 
 /** `met`: the whole interval is on the right side. `missed`: on the wrong side. `unclear`: it straddles. `not_judged`: a lane of it was not served. */

@@ -1,7 +1,7 @@
 import type { LoadTarget } from "../driver/load-target.ts";
 import type { Processes } from "../machine/processes.ts";
 
-export const LANE_NAMES = ["direct", "floor", "bare", "governed", "governed-8", "governed-10k", "portkey", "litellm"] as const;
+export const LANE_NAMES = ["direct", "floor", "bare", "governed", "governed-8", "governed-10k", "governed-run", "portkey", "litellm"] as const;
 export type LaneName = (typeof LANE_NAMES)[number];
 
 /** A lane of ours judged by the ledger, a lane whose provider's log alone says what was called, or somebody else's product. */
@@ -14,6 +14,7 @@ export const LANE_TITLES: Readonly<Record<LaneName, string>> = {
 	governed: "Tollgate, one budget, durable ledger",
 	"governed-8": "Tollgate, 8 matching budgets, durable ledger",
 	"governed-10k": "Tollgate, one budget, 10,000 teams and 100,000 keys in the store, calls of 100 teams",
+	"governed-run": "Tollgate, one budget, every call a step of one of 64 agent runs",
 	portkey: "@portkey-ai/gateway, bare",
 	litellm: "LiteLLM, bare",
 };
@@ -30,7 +31,7 @@ export type LaneContext = {
 	readonly templateDatabase: string;
 };
 
-export type Endpoint = Pick<LoadTarget, "port" | "path" | "authorizations" | "headers">;
+export type Endpoint = Pick<LoadTarget, "port" | "path" | "authorizations" | "headers" | "runs">;
 
 export type RunningLane = {
 	readonly name: LaneName;

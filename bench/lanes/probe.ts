@@ -6,11 +6,29 @@ import type { RunningLane } from "./lane.ts";
 /** Prompts by size in bytes, of words, the nonce first. */
 export const PROMPT_BYTES = [256, 4_096, 65_536] as const;
 export type PromptBytes = (typeof PROMPT_BYTES)[number];
+/** Bytes, or what an agent sends: its task, a call of a tool, and the tool's result, each time of another thing. */
+export type Prompt = PromptBytes | "step";
+
+const WORDS = "every road has its toll and every toll its road ";
+
+function words(bytes: number): string {
+	return `${NONCE} ${WORDS.repeat(Math.ceil(bytes / WORDS.length))}`.slice(0, bytes);
+}
+
+const RESULT_CHARACTERS = 360;
+const STEP = [
+	{ role: "user", content: "Write an entry for every toll road of the list." },
+	{
+		role: "assistant",
+		content: null,
+		tool_calls: [{ id: `call-${NONCE}`, type: "function", function: { name: "write_entry", arguments: JSON.stringify({ entry: `roads/${NONCE}.md`, text: WORDS }) } }],
+	},
+	{ role: "tool", tool_call_id: `call-${NONCE}`, content: words(RESULT_CHARACTERS) },
+];
 
 /** The same bytes for every lane; usage is asked for in a stream, so that no gateway has to add that. */
-export function requestBody(promptBytes: PromptBytes, isStream: boolean): string {
-	const words = `${NONCE} ${"every road has its toll and every toll its road ".repeat(Math.ceil(promptBytes / 48))}`.slice(0, promptBytes);
-	const messages = [{ role: "user", content: words }];
+export function requestBody(prompt: Prompt, isStream: boolean): string {
+	const messages = prompt === "step" ? STEP : [{ role: "user", content: words(prompt) }];
 	return JSON.stringify({ model: BENCH_MODEL, messages, max_tokens: 128, ...(isStream && { stream: true, stream_options: { include_usage: true } }) });
 }
 
@@ -21,7 +39,12 @@ export function requestBody(promptBytes: PromptBytes, isStream: boolean): string
 export async function probeLane({ kind, endpoint }: Pick<RunningLane, "kind" | "endpoint">, isStream: boolean): Promise<ExpectedAnswer> {
 	const response = await fetch(`http://127.0.0.1:${endpoint.port}${endpoint.path}`, {
 		method: "POST",
-		headers: { "content-type": "application/json", authorization: endpoint.authorizations[0] ?? "", ...endpoint.headers },
+		headers: {
+			"content-type": "application/json",
+			authorization: endpoint.authorizations[0] ?? "",
+			...endpoint.headers,
+			...(endpoint.runs?.[0] !== undefined && { "x-tollgate-run": endpoint.runs[0] }),
+		},
 		body: requestBody(256, isStream),
 	});
 	const body = Buffer.from(await response.arrayBuffer());

@@ -16,7 +16,11 @@ const TEAMS: Readonly<Record<OursName, TeamPlan>> = {
 	governed: { budgets: 1 },
 	"governed-8": { budgets: 8 },
 	"governed-10k": { budgets: 1, callingTeams: 100, otherTeams: 9_900, otherKeys: 99_900 },
+	"governed-run": { budgets: 1 },
 };
+
+/** So many that none of them comes near its default ceiling. */
+const RUNS = Array.from({ length: 64 }, (_, index) => `bench-run-${String(index).padStart(2, "0")}`);
 
 /** Starts one lane; a lane of ours that cannot start is an error, a peer that cannot is "not served". */
 export function startLane(name: LaneName, context: LaneContext): Promise<LaneStart> {
@@ -52,7 +56,8 @@ async function startOurs(name: OursName, context: LaneContext): Promise<LaneStar
 	const secrets = await fillStore(databaseUrl, plan);
 	const chargedWindows = plan.budgets * secrets.length;
 	const { child, report } = await startGateway(context, { name, databaseUrl, providerPort: context.providerPorts[name] ?? 0 });
-	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations: secrets.map((secret) => `Bearer ${secret}`), headers: {} };
+	const authorizations = secrets.map((secret) => `Bearer ${secret}`);
+	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations, headers: {}, ...(name === "governed-run" && { runs: RUNS }) };
 	return { kind: "served", lane: { name, kind: "ours", endpoint, pid: child.pid, version: productVersion(), databaseUrl, chargedWindows } };
 }
 

@@ -16,7 +16,7 @@ export const tokenizerMemory: Measurement = {
 		const pid = child.pid ?? 0;
 		const megabytes = (): number => residentBytesOf(pid) / 1e6;
 		const idle = megabytes();
-		const load = { latencyMs: 0, isStream: false, promptBytes: 256, connections: 16, ratePerSecond: 1_000, durationMs: isQuick ? 1_500 : 15_000 } as const;
+		const load = { latencyMs: 0, isStream: false, prompt: 256, connections: 16, ratePerSecond: 1_000, durationMs: isQuick ? 1_500 : 15_000 } as const;
 		const samples: number[] = [];
 		for (let window = 0; window < LOAD_WINDOWS; window += 1) {
 			await system.generator.run(lane, load);
@@ -50,7 +50,7 @@ export async function measureSlope(
 ): Promise<Measured> {
 	const { lane, child } = await startMeasured(system.context, "slope");
 	const samples: { minutes: number; megabytes: number }[] = [];
-	const load = { latencyMs: 20, isStream: false, promptBytes: 256, connections: 64, ratePerSecond: SLOPE_RATE, durationMs: windowMs } as const;
+	const load = { latencyMs: 20, isStream: false, prompt: 256, connections: 64, ratePerSecond: SLOPE_RATE, durationMs: windowMs } as const;
 	for (let window = 1; window <= windows; window += 1) {
 		await system.generator.run(lane, load);
 		samples.push({ minutes: (window * windowMs) / 60_000, megabytes: residentBytesOf(child.pid ?? 0) / 1e6 });

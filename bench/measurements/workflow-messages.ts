@@ -85,7 +85,7 @@ async function measure({ context, generator }: BenchSystem, { teams, durationMs 
 	const gateway = await startGateway(context, { name, databaseUrl, providerPort: context.providerPorts[SIDE_PORT] ?? 0 });
 	const endpoint = { port: portOf(gateway.report), path: CHAT_PATH, authorizations: secrets.map((secret) => `Bearer ${secret}`), headers: {} };
 	const lane: RunningLane = { name: "governed", kind: "ours", endpoint, pid: gateway.child.pid, version: "", databaseUrl };
-	const load = { latencyMs: 0, isStream: false, promptBytes: 256, connections: 128, ratePerSecond: CALLS_PER_SECOND, durationMs } as const;
+	const load = { latencyMs: 0, isStream: false, prompt: 256, connections: 128, ratePerSecond: CALLS_PER_SECOND, durationMs } as const;
 	// Each team's key is looked up and its first lease granted before the rate counts.
 	while (generator.tally(lane).sent < teams * 2) await generator.run(lane, { ...load, connections: 16, ratePerSecond: undefined, durationMs: 1_000 });
 	const startedAtMs = performance.now();

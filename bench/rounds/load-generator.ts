@@ -4,7 +4,7 @@ import type { ExpectedAnswer } from "../driver/load-target.ts";
 import type { DriverReply } from "../driver/main.ts";
 import type { WindowPlan, WindowResult } from "../driver/window.ts";
 import type { RunningLane } from "../lanes/lane.ts";
-import { type PromptBytes, probeLane, requestBody } from "../lanes/probe.ts";
+import { type Prompt, probeLane, requestBody } from "../lanes/probe.ts";
 import { cpuNsOf, loadBetween, markCpu, residentBytesOf } from "../machine/cpu.ts";
 import { askProcess, OTHER_CORE, type Processes } from "../machine/processes.ts";
 import { takeCoreFirst, takeTurns } from "../machine/scheduling.ts";
@@ -14,7 +14,7 @@ import { recordWindow, type WindowRecord } from "./window-record.ts";
 export type Load = {
 	readonly latencyMs: number;
 	readonly isStream: boolean;
-	readonly promptBytes: PromptBytes;
+	readonly prompt: Prompt;
 	readonly connections: number;
 	readonly ratePerSecond: number | undefined;
 	readonly durationMs: number;
@@ -74,7 +74,7 @@ export class LoadGenerator {
 		await this.setMode(load);
 		const answer = await this.learn(lane, load.isStream);
 		const plan: WindowPlan = {
-			target: { ...lane.endpoint, requestBody: requestBody(load.promptBytes, load.isStream), answer },
+			target: { ...lane.endpoint, requestBody: requestBody(load.prompt, load.isStream), answer },
 			isStream: load.isStream,
 			firstCall: this.nextCall,
 			durationMs: load.durationMs,

@@ -17,7 +17,7 @@ export async function runConcurrentStreams(run: {
 	const { generator, lane, counts, onWindow } = run;
 	const reached: ConcurrentStreams[] = [];
 	for (const streams of counts) {
-		const load = { latencyMs: 0, isStream: true, promptBytes: 256, connections: streams, ratePerSecond: undefined, durationMs: WINDOW_MS } as const;
+		const load = { latencyMs: 0, isStream: true, prompt: 256, connections: streams, ratePerSecond: undefined, durationMs: WINDOW_MS } as const;
 		const record = await generator.measure(lane, load, { scenario: "concurrent-streams", round: streams });
 		onWindow(record);
 		reached.push({ lane: lane.name, streams, right: record.right, isVoid: record.voidBecause.length > 0 });

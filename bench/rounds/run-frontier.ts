@@ -26,7 +26,7 @@ export async function runFrontier({ generator, direct, lane, length, onWindow }:
 	const rungs: Rung[] = [];
 	let broken = 0;
 	for (const ratePerSecond of RATES[length]) {
-		const load = { latencyMs: 0, isStream: false, promptBytes: 256, connections: CONNECTIONS, ratePerSecond, durationMs: WINDOW_MS[length] } as const;
+		const load = { latencyMs: 0, isStream: false, prompt: 256, connections: CONNECTIONS, ratePerSecond, durationMs: WINDOW_MS[length] } as const;
 		const [base, through] = [
 			await generator.measure(direct, load, { scenario: "frontier", round: ratePerSecond }),
 			await generator.measure(lane, load, { scenario: "frontier", round: ratePerSecond }),

@@ -18,7 +18,7 @@ const WARM_UP_CALLS = 500;
 
 /** Warm-up of every lane: by time, and by at least 500 calls. */
 export async function warmUp({ generator, lanes, pace }: Pick<Rounds, "generator" | "lanes" | "pace">): Promise<void> {
-	const load = { latencyMs: 0, isStream: false, promptBytes: 256, connections: 16, ratePerSecond: undefined, durationMs: pace.warmUpMs } as const;
+	const load = { latencyMs: 0, isStream: false, prompt: 256, connections: 16, ratePerSecond: undefined, durationMs: pace.warmUpMs } as const;
 	for (const lane of lanes) while (generator.tally(lane).sent < WARM_UP_CALLS) await generator.run(lane, load);
 }
 
@@ -50,6 +50,6 @@ async function runOne({ generator, pace, onWindow }: Rounds, what: { scenario: S
 	return record;
 }
 
-export function loadOf({ latencyMs, isStream, promptBytes, connections, ratePerSecond, quickMs, fullMs }: Scenario, pace: Pace): Load {
-	return { latencyMs, isStream, promptBytes, connections, ratePerSecond, durationMs: pace.isQuick ? quickMs : fullMs };
+export function loadOf({ latencyMs, isStream, prompt, connections, ratePerSecond, quickMs, fullMs }: Scenario, pace: Pace): Load {
+	return { latencyMs, isStream, prompt, connections, ratePerSecond, durationMs: pace.isQuick ? quickMs : fullMs };
 }
