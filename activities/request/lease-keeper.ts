@@ -213,10 +213,19 @@ export class LeaseKeeper {
 
 	/** Gives up the idle money of claimed, ended, changed and unused windows, and those that runs which rest leave behind. */
 	private returnIdle(claims: readonly Claim[], atMs: number): void {
-		const { book, runs } = this.dependencies;
+		const { book } = this.dependencies;
 		book.returnUnneeded(atMs, UNUSED_MS);
 		for (const claim of claims) for (const windowId of claim.windowIds) book.leaseOfWindow(windowId)?.returnIdle();
-		runs?.rest(atMs);
+		this.rest(atMs);
+	}
+
+	/** Money goes back whatever becomes of this. */
+	private rest(atMs: number): void {
+		try {
+			this.dependencies.runs?.rest(atMs);
+		} catch (error) {
+			this.dependencies.onError(error);
+		}
 	}
 
 	/** As absolute amounts that are safe to send again: all of the windows whose claims are answered, of others as many as one statement carries. */
