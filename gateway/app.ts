@@ -10,6 +10,7 @@ import { createRequestIds } from "./request-id.ts";
 import { registerModelRoutes } from "./routes/model-calls.ts";
 import { registerModelListRoutes } from "./routes/models.ts";
 import { registerOperationRoutes } from "./routes/operations.ts";
+import { registerRunRoutes } from "./routes/runs.ts";
 import { toFastifyOptions } from "./server-options.ts";
 
 declare module "fastify" {
@@ -59,6 +60,7 @@ export function createApp(context: GatewayContext): GatewayApp {
 		});
 		registerModelRoutes(v1, context);
 		registerModelListRoutes(v1, context);
+		registerRunRoutes(v1, context);
 		done();
 	});
 	return {

@@ -5,6 +5,7 @@ import type { RequestAuthority } from "#activities/request/port.ts";
 import type { HeldBodies } from "./held-bodies.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { OpenCalls } from "./open-calls.ts";
+import type { RunRoutes } from "./routes/runs.ts";
 import type { ServerLimits } from "./server-options.ts";
 
 /** What the routes work with; built once by `createApp`. */
@@ -18,4 +19,6 @@ export type GatewayContext = {
 	readonly limits: ServerLimits;
 	readonly openCalls: OpenCalls;
 	readonly heldBodies: HeldBodies;
+	/** Absent: no routes of agent runs. */
+	readonly runs?: RunRoutes;
 };

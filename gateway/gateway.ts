@@ -13,6 +13,7 @@ import { createHeldBodies } from "./held-bodies.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import { createOpenCalls } from "./open-calls.ts";
 import { builtInDecisions, type Decisions } from "./open-decider.ts";
+import type { RunRoutes } from "./routes/runs.ts";
 import type { ServerLimits } from "./server-options.ts";
 
 export type GatewayOptions = {
@@ -28,6 +29,8 @@ export type GatewayOptions = {
 	readonly log: Pick<Logger, "error" | "warn" | "info">;
 	readonly limits: ServerLimits;
 	readonly pendingLedgerRows: () => number;
+	/** Absent: no routes of agent runs. */
+	readonly runs?: RunRoutes;
 	/** Named point at which tests kill the process; default none. */
 	readonly crashPoint?: (name: string) => void;
 };
@@ -79,6 +82,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		limits: options.limits,
 		openCalls,
 		heldBodies,
+		...(options.runs && { runs: options.runs }),
 	});
 	const drain = async (deadlineMs: number): Promise<void> => {
 		app.beginDrain();

@@ -42,6 +42,8 @@ export function toFastifyOptions(limits: ServerLimits, nextRequestId: () => stri
 		bodyLimit: limits.bodyBytesMax,
 		requestTimeout: limits.requestTimeoutMs,
 		keepAliveTimeout: limits.keepAliveTimeoutMs,
+		// Ids of runs have 128 characters at most; a longer one is told so by the route.
+		routerOptions: { maxParamLength: 1_024 },
 		exposeHeadRoutes: false,
 		return503OnClosing: false,
 		http: { maxHeaderSize: limits.headerBytesMax, headersTimeout: limits.headersTimeoutMs },

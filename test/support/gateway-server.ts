@@ -11,6 +11,7 @@ import { loadFieldTables } from "#config/request-fields/load.ts";
 import { Secret } from "#config/secret.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "#gateway/gateway.ts";
 import type { Decisions } from "#gateway/open-decider.ts";
+import type { RunRoutes } from "#gateway/routes/runs.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "#gateway/server-options.ts";
 import { createMemoryIdempotencyStore } from "./memory-idempotency.ts";
 import { createScriptedGuard, scriptedSteps } from "./scripted-guard.ts";
@@ -29,6 +30,8 @@ export type TestGatewayOptions = {
 	/** Default: a guard that lets every step pass. */
 	readonly steps?: GatewayOptions["steps"];
 	readonly idempotencyStore?: IdempotencyStore;
+	/** Default: no routes of agent runs. */
+	readonly runs?: RunRoutes;
 	/** Default 200. */
 	readonly finishPatienceMs?: number;
 };
@@ -55,6 +58,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 		catalog: createDeploymentCatalog(table),
 		transport,
 		...(options.decisions && { decisions: options.decisions }),
+		...(options.runs && { runs: options.runs }),
 		fieldTables: loadFieldTables(),
 		log: pino({ level: "info" }, { write: (line: string) => void log.push(line) }),
 		limits: { ...DEFAULT_SERVER_LIMITS, ...options.limits },
