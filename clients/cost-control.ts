@@ -1,5 +1,6 @@
 import type { Client, Connection } from "@temporalio/client";
 import { AdministrationClient } from "./administration-client.ts";
+import { AgentRun, type AgentRunOptions } from "./agent-run.ts";
 import { type ChildKeyRequest, deriveKey } from "./derive-key.ts";
 import type { GovernanceClient } from "./governance-client.ts";
 
@@ -13,7 +14,7 @@ export type HttpOptions = {
 	readonly adminUrl?: string | undefined;
 	/** Admin key (tga-…); only for administration. */
 	readonly adminKey?: string | undefined;
-	/** Deadline of one administrative request; default 30,000 ms. */
+	/** Deadline of one administrative request, or one about a run; default 30,000 ms. */
 	readonly timeoutMs?: number | undefined;
 };
 
@@ -64,6 +65,14 @@ export class CostControl {
 	anthropic(): AnthropicOptions {
 		const { baseUrl, key } = this.#requireHttp();
 		return { baseURL: baseUrl, apiKey: key, authToken: null };
+	}
+
+	/**
+	 * Opens a run of an agent, or takes one up again: its calls count together against its ceilings, and it is paused where it loops.
+	 * @throws CostControlError "run.invalid" and others, `details.field` naming what is wrong; UnreachableError; TypeError when constructed for Temporal.
+	 */
+	async agentRun(options: AgentRunOptions = {}): Promise<AgentRun> {
+		return AgentRun.open(this.#requireHttp(), options);
 	}
 
 	/**

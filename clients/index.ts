@@ -51,9 +51,14 @@ export {
 	type Throttle,
 	type UserName,
 } from "./administration-client.ts";
+export { AgentRun, type AgentRunOptions, type ChildRunOptions, type RunClientOptions } from "./agent-run.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";
 export { type ChildKeyRequest, deriveKey } from "./derive-key.ts";
 export { CostControlError, type ErrorCode, PolicyRefusal, UnreachableError } from "./errors.ts";
 // A type alone: its code loads Temporal's client, which is large.
 export type { GovernanceClient, GovernanceClientOptions, WaitForRevision } from "./governance-client.ts";
 export { type BudgetRefusal, readRefusal } from "./refusal.ts";
+export type { Run, RunStanding } from "./run-contract.ts";
+export { type RunHold, RunHeldError, readRunHold } from "./run-errors.ts";
+export type { RunCeiling, RunLimits } from "./run-limits.ts";
+export type { WaitOptions } from "./run-waiting.ts";
