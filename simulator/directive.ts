@@ -27,6 +27,9 @@ export const FAULTS = [
 
 export type Fault = (typeof FAULTS)[number];
 
+/** `arguments` absent: the plainest that its schema accepts. `times`, default 1: so many calls in a row. */
+export type ScriptedCall = { readonly name: string; readonly arguments?: Readonly<Record<string, unknown>>; readonly times?: number };
+
 export type Directive = {
 	/** Output tokens of one answer, reasoning included; the request's cap still cuts it. */
 	readonly outputTokens?: number;
@@ -57,6 +60,8 @@ export type Directive = {
 	readonly answeredTier?: string;
 	/** Name of the tool to call; true for the first one offered; false for none. */
 	readonly toolCall?: string | boolean;
+	/** Calls of a whole conversation in order: the answer to n results of tools in the prompt is call n + 1; words once all were made. */
+	readonly toolCalls?: readonly ScriptedCall[];
 };
 
 export const NO_DIRECTIVE: Directive = {};
@@ -88,11 +93,18 @@ const CHECKS: Readonly<Record<keyof Directive, Check>> = {
 	answeredModel: TEXT,
 	answeredTier: TEXT,
 	toolCall: { expected: "a tool's name, true or false", accepts: (value) => FLAG.accepts(value) || TEXT.accepts(value) },
+	toolCalls: { expected: "a list of {name, arguments, times}", accepts: (value) => Array.isArray(value) && value.every(isScriptedCall) },
 };
 
 /** A directive nobody can read: answered with 400, so that a test with a typing error fails loudly. */
 export class DirectiveError extends Error {
 	override readonly name = "DirectiveError";
+}
+
+function isScriptedCall(value: unknown): boolean {
+	if (!isObject(value) || !TEXT.accepts(value["name"])) return false;
+	const { times = 1, arguments: given = {} } = value;
+	return Object.keys(value).every((field) => ["name", "arguments", "times"].includes(field)) && isObject(given) && COUNT.accepts(times) && times !== 0;
 }
 
 export function isFault(value: unknown): value is Fault {

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Directive } from "./directive.ts";
+import type { Directive, ScriptedCall } from "./directive.ts";
 import { instanceOf } from "./schema-instance.ts";
 import { cutIntoPieces, jsonObjectPieces, prosePieces } from "./text.ts";
 
@@ -10,6 +10,9 @@ import { cutIntoPieces, jsonObjectPieces, prosePieces } from "./text.ts";
  */
 
 export type ToolOffer = { readonly name: string; readonly schema: unknown };
+
+/** `args` absent: the plainest that the schema accepts. */
+type ChosenTool = ToolOffer & { readonly args?: unknown };
 
 /** Which tool the request obliges the model to call. */
 export type ToolChoice = { readonly kind: "auto" | "none" | "required" } | { readonly kind: "named"; readonly name: string };
@@ -22,6 +25,8 @@ export type Ask = {
 	readonly lastUserText: string;
 	/** The newest message is a tool's result: the model then answers in words. */
 	readonly endsWithToolResult: boolean;
+	/** Results of tools in the prompt: where a script of calls stands. */
+	readonly toolResults: number;
 	readonly capTokens: number | undefined;
 	readonly tools: readonly ToolOffer[];
 	readonly toolChoice: ToolChoice;
@@ -113,9 +118,10 @@ function visiblePieces(options: { readonly ask: Ask; readonly seed: number; read
 	return jsonObjectPieces(seed, visibleTokens);
 }
 
-function chosenTool(ask: Ask, directive: Directive): ToolOffer | undefined {
+function chosenTool(ask: Ask, directive: Directive): ChosenTool | undefined {
 	const { tools, toolChoice } = ask;
 	if (directive.toolCall === false || directive.usageAtBound === true || tools.length === 0) return undefined;
+	if (directive.toolCalls !== undefined) return scriptedCall(ask, directive.toolCalls);
 	if (directive.toolCall === true) return tools[0];
 	if (directive.toolCall !== undefined) return tools.find((tool) => tool.name === directive.toolCall);
 	if (toolChoice.kind === "none") return undefined;
@@ -125,15 +131,27 @@ function chosenTool(ask: Ask, directive: Directive): ToolOffer | undefined {
 	return tools.find((tool) => tool.name !== "" && ask.lastUserText.includes(tool.name));
 }
 
+/** None once the script is over, or for a tool that is not offered. */
+function scriptedCall({ tools, toolResults }: Ask, script: readonly ScriptedCall[]): ChosenTool | undefined {
+	let callsSoFar = 0;
+	for (const { name, arguments: args, times = 1 } of script) {
+		callsSoFar += times;
+		if (toolResults >= callsSoFar) continue;
+		const offer = tools.find((tool) => tool.name === name);
+		return offer && { ...offer, ...(args !== undefined && { args }) };
+	}
+	return undefined;
+}
+
 function toolGeneration(options: {
-	readonly tool: ToolOffer;
+	readonly tool: ChosenTool;
 	readonly reasoningTokens: number;
 	readonly capTokens: number;
 	readonly shown: boolean;
 	readonly seed: number;
 }): Generation {
 	const { tool, capTokens, shown, seed } = options;
-	const wanted = cutIntoPieces(JSON.stringify(instanceOf(tool.schema)));
+	const wanted = cutIntoPieces(JSON.stringify(tool.args ?? instanceOf(tool.schema)));
 	const reasoningTokens = Math.max(0, Math.min(options.reasoningTokens, capTokens - wanted.length));
 	const pieces = wanted.slice(0, Math.max(1, capTokens - reasoningTokens));
 	const thinking: OutputPart[] =

@@ -6,6 +6,8 @@ export type Prompt = {
 	readonly inputTokens: number;
 	readonly lastUserText: string;
 	readonly endsWithToolResult: boolean;
+	/** Results of tools among its messages. */
+	readonly toolResults: number;
 };
 
 /**
@@ -16,6 +18,7 @@ export class PromptBuilder {
 	readonly texts: string[] = [];
 	lastUserText = "";
 	endsWithToolResult = false;
+	#toolResults = 0;
 	#textTokens = TOKENS_PER_REQUEST;
 	#mediaTokens = 0;
 
@@ -38,7 +41,14 @@ export class PromptBuilder {
 	/** Opens a message; its texts follow. */
 	beginMessage(isToolResult: boolean): void {
 		this.#textTokens += TOKENS_PER_MESSAGE;
-		this.endsWithToolResult = isToolResult;
+		this.endsWithToolResult = false;
+		if (isToolResult) this.addToolResult();
+	}
+
+	/** The message has one (Anthropic), or is one (OpenAI). */
+	addToolResult(): void {
+		this.endsWithToolResult = true;
+		this.#toolResults += 1;
 	}
 
 	/** Tokens so far, for cache marks. */
@@ -52,6 +62,7 @@ export class PromptBuilder {
 			inputTokens: Math.min(this.#textTokens, bodyBytes) + this.#mediaTokens,
 			lastUserText: this.lastUserText,
 			endsWithToolResult: this.endsWithToolResult,
+			toolResults: this.#toolResults,
 		};
 	}
 }

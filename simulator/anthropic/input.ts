@@ -67,7 +67,7 @@ class BlockReader {
 				this.prompt.addJson(block["input"]);
 				break;
 			case "tool_result":
-				this.prompt.endsWithToolResult = true;
+				this.prompt.addToolResult();
 				this.readContent(block["content"], false);
 				break;
 			case "thinking":

@@ -15,7 +15,7 @@ test("no model takes more here than the price book says it takes, so that its wi
 	expect(contextWindowOf("my-own-model")).toBe(128_000);
 });
 
-const prompt = (inputTokens: number) => ({ texts: [], inputTokens, lastUserText: "", endsWithToolResult: false });
+const prompt = (inputTokens: number) => ({ texts: [], inputTokens, lastUserText: "", endsWithToolResult: false, toolResults: 0 });
 
 test("a prompt beyond the window is the provider's own 400", () => {
 	expect(fitWindow("openai", { model: "gpt-4o" }, prompt(128_000)).inputTokens).toBe(128_000);

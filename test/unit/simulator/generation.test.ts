@@ -5,6 +5,7 @@ const ASK: Ask = {
 	texts: ["What does a call cost?"],
 	lastUserText: "What does a call cost?",
 	endsWithToolResult: false,
+	toolResults: 0,
 	capTokens: undefined,
 	tools: [],
 	toolChoice: { kind: "auto" },
@@ -102,6 +103,15 @@ describe("generate", () => {
 		expect(generation.parts).toMatchObject([{ kind: "tool", name: "get_weather" }]);
 		expect(JSON.parse(textOf(generation))).toEqual({ city: "[simulated]", days: 2 });
 		expect(generation.stopReason).toBe("tool");
+	});
+
+	it("makes the calls of a script in order, as often as it says, then answers in words", () => {
+		const script = [{ name: "get_weather", arguments: { city: "Lisbon", days: 3 }, times: 2 }, { name: "get_weather" }, { name: "not_offered" }];
+		const said = [0, 1, 2, 3, 4].map((toolResults) => {
+			const { parts } = generate({ ...ASK, tools: [WEATHER], endsWithToolResult: toolResults > 0, toolResults }, { toolCalls: script });
+			return parts.map((part) => (part.kind === "tool" ? JSON.parse(part.pieces.join("")) : part.kind));
+		});
+		expect(said).toEqual([[{ city: "Lisbon", days: 3 }], [{ city: "Lisbon", days: 3 }], [{ city: "[simulated]", days: 2 }], ["text"], ["text"]]);
 	});
 
 	it("answers in words after a tool's result, or where no tool is named", () => {
