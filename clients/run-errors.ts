@@ -46,9 +46,8 @@ export class RunHeldError extends CostControlError {
  * body; undefined for any other error: `catch (error) { const hold = readRunHold(error); … }`.
  */
 export function readRunHold(error: unknown): RunHold | undefined {
-	if (error instanceof RunHeldError) return error.hold;
-	const body = findHeld(error, DEPTH_MAX);
-	return body === undefined ? undefined : holdOfBody(body);
+	const found = findHeld(error, DEPTH_MAX);
+	return found instanceof RunHeldError ? found.hold : found && holdOfBody(found);
 }
 
 /** The error of an answer of `/v1/runs`; `details.field` names the field to look at, `details.retryAfterMs` when to ask again. */
@@ -81,7 +80,8 @@ const BODY_LENGTH_MAX = 65_536;
 /** Where errors keep what they are about: the official clients, the AI SDK (the body as text), whoever wraps an error in another. */
 const PLACES = ["error", "responseBody", "cause", "lastError", "errors"] as const;
 
-function findHeld(value: unknown, depth: number): Fields | undefined {
+function findHeld(value: unknown, depth: number): Fields | RunHeldError | undefined {
+	if (value instanceof RunHeldError) return value;
 	if (depth === 0) return undefined;
 	if (typeof value === "string") return findHeld(parseBody(value), depth - 1);
 	if (Array.isArray(value)) return findFirst(value.slice(0, LIST_MAX), depth - 1);
@@ -91,7 +91,7 @@ function findHeld(value: unknown, depth: number): Fields | undefined {
 	return isHeld ? fields : findFirst(Object.values(pick(fields)), depth - 1);
 }
 
-function findFirst(values: readonly unknown[], depth: number): Fields | undefined {
+function findFirst(values: readonly unknown[], depth: number): Fields | RunHeldError | undefined {
 	for (const value of values) {
 		const found = findHeld(value, depth);
 		if (found !== undefined) return found;
