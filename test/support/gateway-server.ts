@@ -30,6 +30,8 @@ export type TestGatewayOptions = {
 	/** Default: a guard that lets every step pass. */
 	readonly steps?: GatewayOptions["steps"];
 	readonly idempotencyStore?: IdempotencyStore;
+	/** Default: a free one. */
+	readonly port?: number;
 	/** Default: no routes of agent runs. */
 	readonly runs?: RunRoutes;
 	/** Default 200. */
@@ -64,7 +66,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 		limits: { ...DEFAULT_SERVER_LIMITS, ...options.limits },
 		pendingLedgerRows: () => 0,
 	});
-	await gateway.server.listen({ host: "127.0.0.1", port: 0 });
+	await gateway.server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
 	const { port } = gateway.server.server.address() as AddressInfo;
 	return { url: `http://127.0.0.1:${port}`, gateway, log, close: () => gateway.drain(5_000) };
 }
