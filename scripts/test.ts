@@ -6,6 +6,7 @@ import path from "node:path";
 import { isolateEnvironment } from "#test/support/environment.ts";
 import { makeRunFolder, removeRunFolder } from "#test/support/global-setup.ts";
 import { endLeftovers, findLeftovers } from "#test/support/leftovers.ts";
+import { installExamplePackages } from "./example-packages.ts";
 import { acquireTemporalBinary } from "./start/temporal-binary.ts";
 
 // `npm test`: all test projects, two workers. `--fast` runs those that need no server. Other arguments go to vitest.
@@ -34,6 +35,7 @@ async function runTests(args: readonly string[]): Promise<number> {
 	const isFast = args.includes("--fast");
 	const environment = isolateEnvironment(process.env, runFolder);
 	if (!isFast) environment["TOLLGATE_TEMPORAL_BINARY"] = await findTemporal();
+	if (!isFast) await installExamples();
 	const projects = isFast ? FAST_PROJECTS.flatMap((name) => ["--project", name]) : [];
 	const resultsFile = path.join(runFolder, "results.json");
 	const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${resultsFile}`];
@@ -47,6 +49,12 @@ async function findTemporal(): Promise<string> {
 	const cache = process.env["TOLLGATE_CACHE"] ?? path.join(homedir(), ".cache", "tollgate");
 	const named = process.env["TOLLGATE_TEMPORAL_BINARY"] ?? null;
 	return acquireTemporalBinary({ named, cache, onProgress: (line) => process.stderr.write(`tollgate: ${line}\n`) });
+}
+
+/** Before the run is cut off from the network. What cannot be installed fails the tests that need it, and no other. */
+async function installExamples(): Promise<void> {
+	const say = (line: string): void => void process.stderr.write(`tollgate: ${line}\n`);
+	await installExamplePackages(say).catch((error: unknown) => say(error instanceof Error ? error.message : String(error)));
 }
 
 async function runVitest(args: readonly string[], environment: Record<string, string | undefined>): Promise<number> {
