@@ -3,8 +3,10 @@ import type { Endpoint } from "#domain/bound/request.ts";
 import { createFakeAuthority, type FakeAuthority } from "#test/support/fake-authority.ts";
 import { testPriceBook } from "#test/support/gateway-price-book.ts";
 import { startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
+import { createMemoryRuns } from "#test/support/memory-runs.ts";
 import { JSON_HEADERS, rawCall } from "#test/support/raw-call.ts";
 import { type ScriptedProvider, startScriptedProvider } from "#test/support/scripted-provider.ts";
+import { scriptedRunGuard } from "#test/support/scripted-run-guard.ts";
 
 /** The router's own table, not a list of ours: no route serves a model without a budget check. */
 
@@ -37,7 +39,10 @@ beforeEach(async () => {
 		asked.push(input.endpoint);
 		return { kind: "refused", refusal };
 	};
-	gateway = await startTestGateway({ authority, providerUrl: provider.url });
+	const store = createMemoryRuns();
+	const guard = scriptedRunGuard(async ({ teamId, runId }) => (await store.find(teamId, runId))?.run);
+	const opening = { defaults: {}, budgets: [], newRunsPerHour: 9, onLoop: "pause" } as const;
+	gateway = await startTestGateway({ authority, providerUrl: provider.url, runs: { store, guard, openingOf: () => opening } });
 	return () => gateway.close();
 });
 
@@ -65,18 +70,25 @@ const BODIES: Readonly<Record<string, string>> = {
 	"/v1/messages/count_tokens": '{"model":"claude-sonnet-5-5","messages":[{"role":"user","content":"hi"}]}',
 };
 const READING_ROUTES = ["/healthz", "/readyz", "/metrics", "/v1/models", "/v1/models*"];
+const RUN_ROUTES = ["POST /v1/runs", "GET /v1/runs/:runId", "GET /v1/runs/:runId/wait", "POST /v1/runs/:runId/finish"];
 
 test("the router's table is what is documented, and no more", () => {
 	const table = routerTable().map(({ method, path }) => `${method} ${path}`);
-	expect(table.sort()).toEqual([...Object.keys(BODIES).map((path) => `POST ${path}`), ...READING_ROUTES.map((path) => `GET ${path}`)].sort());
+	expect(table.sort()).toEqual([...Object.keys(BODIES).map((path) => `POST ${path}`), ...READING_ROUTES.map((path) => `GET ${path}`), ...RUN_ROUTES].sort());
 });
 
 test("every route of the table either asks for a reservation or never reaches a provider", async () => {
-	for (const { method, path } of routerTable()) {
+	for (const { method, path } of routerTable().filter(({ path }) => !path.startsWith("/v1/runs"))) {
 		const before = asked.length;
 		const answer = await rawCall(gateway.url, { method, path: path.replace("*", "/gpt-4o"), ...(method === "POST" ? { body: BODIES[path] ?? "{}" } : {}) });
 		expect([path, answer.status, asked.length - before]).toEqual([path, method === "POST" ? 402 : 200, method === "POST" ? 1 : 0]);
 	}
+	for (const route of RUN_ROUTES) {
+		const [method = "", path = ""] = route.split(" ");
+		const answer = await rawCall(gateway.url, { method, path: path.replace(":runId", "r"), ...(path === "/v1/runs" && { body: '{"runId":"r"}' }) });
+		expect([route, answer.status]).toEqual([route, path === "/v1/runs" ? 201 : 200]);
+	}
+	expect(asked).toHaveLength(Object.keys(BODIES).length);
 	expect(provider.received).toHaveLength(0);
 });
 
