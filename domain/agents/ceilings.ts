@@ -128,7 +128,8 @@ function describeMeasure(kind: CeilingKind, measured: bigint, tool: string | und
 	return MEASURES[kind](amountText(kind, measured), tool);
 }
 
-function amountText(kind: CeilingKind, amount: bigint): string {
+/** "5.00 USD", "12 steps": an amount of a ceiling, for people. */
+export function amountText(kind: CeilingKind, amount: bigint): string {
 	if (kind === "costNanoUsd") return `${formatUsd(amount)} USD`;
 	if (kind === "elapsedMs") return `${amount / 1_000n}.${(amount % 1_000n) / 100n} s`;
 	const [one, many] = UNITS[kind];

@@ -1,4 +1,5 @@
 import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
+import type { AgentRunActivities } from "#activities/agent-runs/activities.ts";
 import type { BudgetActivities } from "#activities/budgets/activities.ts";
 import type { IncreaseActivities } from "#activities/increases/activities.ts";
 import { SQL_ACTIVITY, SQL_ACTIVITY_FOR_AN_UPDATE, SQL_ACTIVITY_WITHIN_A_TASK } from "./activity-options.ts";
@@ -8,3 +9,4 @@ export const { announceEvents, readBudgets, setFrozen, writeBudgets } = proxyAct
 export const { announceEvents: announceEventsLocally } = proxyLocalActivities<BudgetActivities>(SQL_ACTIVITY_WITHIN_A_TASK);
 export const { applyIncrease, endIncreaseEarly, endIncreases, recordIncrease } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY);
 export const { readIncreaseRules } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY_FOR_AN_UPDATE);
+export const { decideRun, remindRun } = proxyActivities<AgentRunActivities>(SQL_ACTIVITY);

@@ -4,7 +4,7 @@ import { describeSelector, ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { waitingIn } from "#domain/budget/team-budget-outbox.ts";
 import { type BudgetState, budgetWord, stateWord, type TeamBudgetState, type WindowState } from "#domain/budget/team-budget-state.ts";
 import { formatInstant } from "#domain/budget/window.ts";
-import { formatAmount, plain } from "./details-text.ts";
+import { formatAmount, plain } from "../shared/details-text.ts";
 import { increaseLines } from "./increase-details.ts";
 
 /** What the operator reads in the Temporal UI: Markdown, as JSON text at most 20,000 bytes (a server limit). */

@@ -2,7 +2,7 @@ import type { Increase } from "#domain/budget/increases.ts";
 import { describeSelector, selectorFromKey } from "#domain/budget/scope.ts";
 import type { TeamBudgetState } from "#domain/budget/team-budget-state.ts";
 import { formatInstant } from "#domain/budget/window.ts";
-import { formatAmount, plain } from "./details-text.ts";
+import { formatAmount, plain } from "../shared/details-text.ts";
 
 /** Increases in the Temporal UI: what waits, with the update to paste, and what is in force until when. */
 const PENDING_SHOWN_MAX = 8;

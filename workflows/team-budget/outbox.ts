@@ -1,6 +1,7 @@
-import { ActivityFailure, ApplicationFailure } from "@temporalio/common";
+import { ActivityFailure } from "@temporalio/common";
 import { condition, log } from "@temporalio/workflow";
 import type { Lane } from "#domain/budget/team-budget-outbox.ts";
+import { isRefused } from "../shared/refused.ts";
 import type { TeamBudgetGovernor } from "./governor.ts";
 
 /** After PostgreSQL stayed away for a whole activity; long enough not to fill the history. */
@@ -38,11 +39,6 @@ export async function drainInOrder(governor: TeamBudgetGovernor, shouldRoll: () 
 		governor.passTime();
 		if (hasDueEffect() && !(await tryOldest(governor))) retryAtMs = Date.now() + PAUSE_MS;
 	} while (!shouldRoll());
-}
-
-/** An answer about the statement itself; asking again would be answered the same. */
-export function isRefused(error: ActivityFailure): boolean {
-	return error.cause instanceof ApplicationFailure && error.cause.nonRetryable === true;
 }
 
 async function tryNext(governor: TeamBudgetGovernor, lane: Lane): Promise<boolean> {

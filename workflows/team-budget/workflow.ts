@@ -5,10 +5,11 @@ import { readBudgets } from "../shared/activity-proxies.ts";
 import { guardHandler } from "../shared/handler-errors.ts";
 import { isRunLongEnough, MESSAGES_PER_RUN } from "../shared/lifecycle.ts";
 import type { PatchId } from "../shared/patches.ts";
+import { isRefused } from "../shared/refused.ts";
 import { TeamBudgetGovernor } from "./governor.ts";
 import { setIncreaseHandlers } from "./increase-handlers.ts";
 import { type ApplyPolicyInput, applyPolicyUpdate, freezeUpdate, statusQuery, type TeamBudgetInput, totalsReportedSignal, unfreezeUpdate } from "./messages.ts";
-import { drainInOrder, drainLane, followWindows, isRefused } from "./outbox.ts";
+import { drainInOrder, drainLane, followWindows } from "./outbox.ts";
 import { carriedState } from "./state.ts";
 import { checkPolicyFits, definitionsIn, isTotalsReport, validateFreeze, validatePolicy, validateUnfreeze } from "./validation.ts";
 
