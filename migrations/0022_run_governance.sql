@@ -11,7 +11,7 @@ CREATE INDEX attempt_run_lately ON tollgate.attempt (at) WHERE run_ids IS NOT NU
 
 -- A run as people are shown it: the chain (0021), its last steps and what happened to it, both oldest first.
 CREATE FUNCTION tollgate.run_picture(p_number bigint, p_steps integer, p_events integer) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql VOLATILE AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object('pauseHours', to_jsonb(t) -> 'runs' -> 'pauseHours')) || jsonb_build_object(
     'chain', tollgate.run_chain(r.path),
     'rootRunId', root.id,
@@ -35,7 +35,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 CREATE FUNCTION tollgate.run_snapshot(p_run_id text, p_steps integer DEFAULT 20) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql VOLATILE AS $$
   SELECT tollgate.run_picture(r.number, p_steps, 20) FROM tollgate.run r WHERE r.id = p_run_id
 $$;
 
@@ -137,7 +137,7 @@ END $$;
 CREATE FUNCTION tollgate.alert_of_run(p_event tollgate.run_event, p_run tollgate.run) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-  v_detail jsonb := jsonb_strip_nulls(coalesce(p_run.hold, '{}') || p_event.detail || jsonb_build_object('runId', p_run.id));
+  v_detail jsonb := jsonb_strip_nulls(CASE p_event.kind WHEN 'warned' THEN '{}' ELSE coalesce(p_run.hold, '{}') END || p_event.detail || jsonb_build_object('runId', p_run.id));
   v_guard text := coalesce(v_detail ->> 'guard', '');
   v_of text := coalesce(v_detail ->> 'ofRunId', p_run.id);
   v_kind text := 'run.' || p_event.kind;
