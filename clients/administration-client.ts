@@ -4,6 +4,7 @@ import * as alertContract from "./alert-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
+import * as runContract from "./run-governance-contract.ts";
 
 export type AdministrationClientOptions = {
 	/** Origin of the administration API, like http://127.0.0.1:4001. */
@@ -60,6 +61,11 @@ export type AlertChannelSetting = Input<typeof alertContract.SetAlertChannelRequ
 export type AlertChannel = Output<typeof alertContract.AlertChannel>;
 export type AlertRoute = Output<typeof alertContract.AlertRoute>;
 export type ChannelTest = Output<typeof alertContract.ChannelTest>;
+export type AgentRunView = Output<typeof runContract.RunView>;
+export type AgentRunItem = Output<typeof runContract.RunListItem>;
+export type RunDecisionRequest = Input<typeof runContract.RunDecisionRequest>;
+export type RaiseRunRequest = Input<typeof runContract.RaiseRunRequest>;
+export type ApproveRunRequest = Input<typeof runContract.ApproveRunRequest>;
 
 const TIMEOUT_MS = 30_000;
 /** Reading a policy of many teams takes seconds, and putting it in force as many. */
@@ -155,6 +161,24 @@ export class AdministrationClient {
 			this.#send("POST", `/increases/${encodeURIComponent(increaseId)}/withdraw`, increaseContract.Increase, {}),
 	};
 
+	/** Agent runs. Who decides is the admin key's name; a decision resolves when live gateways act on it, whether or not Temporal answers. */
+	readonly runs = {
+		/** The newest first, 50 unless `limit` (up to 1,000) says otherwise; `before`: the number of the last one seen. */
+		list: async (
+			filter: { teamId?: string | undefined; state?: string | undefined; limit?: number | undefined; before?: string | undefined } = {},
+		): Promise<AgentRunItem[]> => (await this.#send("GET", `/runs${query(filter)}`, runContract.RunList)).runs,
+		read: (runId: string): Promise<AgentRunView> => this.#send("GET", `/runs/${encodeURIComponent(runId)}`, runContract.RunView),
+		/** Forgives what repeated so far. @throws CostControlError "admin.conflict" where a ceiling still holds it, naming the amount. */
+		resume: (runId: string, request: RunDecisionRequest): Promise<AgentRunView> => this.#decideRun(runId, "resume", request),
+		/** Raises ceilings and lets it go on. Amounts are new totals. */
+		approve: (runId: string, request: ApproveRunRequest): Promise<AgentRunView> => this.#decideRun(runId, "approve", request),
+		/** Raises ceilings; those that they held go on. */
+		raise: (runId: string, request: RaiseRunRequest): Promise<AgentRunView> => this.#decideRun(runId, "raise", request),
+		stop: (runId: string, request: RunDecisionRequest): Promise<AgentRunView> => this.#decideRun(runId, "stop", request),
+		/** Ends it and those below it for good. */
+		finish: (runId: string, request: RunDecisionRequest): Promise<AgentRunView> => this.#decideRun(runId, "finish", request),
+	};
+
 	readonly prices = {
 		list: (filter: { provider?: string | undefined; model?: string | undefined } = {}): Promise<PriceList> =>
 			this.#send("GET", `/prices${query(filter)}`, contract.PriceList),
@@ -226,6 +250,10 @@ export class AdministrationClient {
 	/** By `x-tollgate-request-id` or attempt id. */
 	explain(requestId: string): Promise<RequestExplanation> {
 		return this.#send("GET", `/requests/${encodeURIComponent(requestId)}`, contract.RequestExplanation);
+	}
+
+	#decideRun(runId: string, decision: string, request: unknown): Promise<AgentRunView> {
+		return this.#send("POST", `/runs/${encodeURIComponent(runId)}/${decision}`, runContract.RunView, request);
 	}
 
 	async #send<Schema extends z.ZodType>(method: string, path: string, schema: Schema, body?: unknown): Promise<Output<Schema>> {

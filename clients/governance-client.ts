@@ -203,7 +203,8 @@ function fieldOf({ details }: ApplicationFailure): string | null {
 	return typeof field === "string" ? field : null;
 }
 
-function toCostControlError(error: unknown): unknown {
+/** What Temporal says, in the words of this library. */
+export function toCostControlError(error: unknown): unknown {
 	if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
 		const { cause } = error;
 		if (cause instanceof ApplicationFailure && cause.type && cause.type in ERROR_CODES) {

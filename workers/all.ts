@@ -11,8 +11,10 @@ import { reachableOrigin } from "#activities/process/origin.ts";
 import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
 import { loadProviderOutline } from "#config/providers.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
+import { startAgentRunsRole } from "./agent-runs.ts";
 import { startAlerts } from "./alerts.ts";
 import { startBudgetRole } from "./budget.ts";
+import { bundleApart } from "./bundle.ts";
 import { startExpectation } from "./expectation.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
@@ -21,7 +23,7 @@ import { startUpkeep } from "./upkeep.ts";
 import { startVelocity } from "./velocity.ts";
 
 /**
- * Every role of the worker in one process: team workflows, totals publisher, ledger upkeep, alerts, prices, administration API.
+ * Every role of the worker in one process: team workflows, totals publisher, workflows of agent runs, ledger upkeep, alerts, prices, administration API.
  * Prints one line on stdout when the worker polls and the demo budget is in force; logs go to stderr.
  * Survives PostgreSQL and Temporal being away. SIGTERM or SIGINT stops it.
  */
@@ -45,14 +47,12 @@ async function main(): Promise<void> {
 	stopping.add(() => expectationConnection.close());
 	stopping.add(startExpectation(expectationConnection, log));
 	stopping.add(startVelocity(upkeepConnection, { log, metrics }));
-	const budgetRole = await startBudgetRole({
-		databaseUrl,
-		temporalAddress: requireTemporalAddress(settings),
-		temporalNamespace: settings.temporalNamespace,
-		log,
-		metrics,
-	});
+	const workflowBundle = await bundleApart();
+	const governed = { databaseUrl, temporalAddress: requireTemporalAddress(settings), temporalNamespace: settings.temporalNamespace, workflowBundle, log, metrics };
+	const budgetRole = await startBudgetRole(governed);
 	stopping.add(() => budgetRole.stop());
+	const runsRole = startAgentRunsRole(governed);
+	stopping.add(() => runsRole.stop());
 	await retryOutages("prices", () => loadPrices(database, settings.pricesFile, log), log);
 	const app = createAdministrationApp({
 		database,

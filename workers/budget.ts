@@ -1,4 +1,5 @@
 import { Client, Connection as TemporalConnection } from "@temporalio/client";
+import type { WorkflowBundle } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { Counter, type Registry } from "prom-client";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
@@ -19,6 +20,8 @@ export type BudgetRoleOptions = {
 	readonly databaseUrl: string;
 	readonly temporalAddress: string;
 	readonly temporalNamespace: string;
+	/** Shared with the other roles of a process; default: one of its own. */
+	readonly workflowBundle?: WorkflowBundle;
 	readonly log: Pick<Logger, "info" | "warn" | "error">;
 	readonly metrics: Registry;
 };
@@ -54,7 +57,7 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 		address: options.temporalAddress,
 		namespace: options.temporalNamespace,
 		taskQueue: BUDGET_TASK_QUEUE,
-		workflowBundle: await bundleApart(),
+		workflowBundle: options.workflowBundle ?? (await bundleApart()),
 		activities: {
 			...createBudgetActivities({ store, observer: { announced: countAnnouncements(options) } }),
 			...createIncreaseActivities(createPostgresIncreaseStore(limits)),

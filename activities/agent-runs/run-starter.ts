@@ -107,8 +107,9 @@ export class RunStarter {
 		let isAway = false;
 		for (const run of due) {
 			if (inFlight.size >= IN_FLIGHT_MAX) await Promise.race(inFlight);
+			if (isAway || this.isStopped) break;
 			// Who is not told in time is due again at the next look, behind whoever is held meanwhile.
-			if (isAway || this.isStopped || this.pace.freeAtMs(this.options.now(), run.isNew) >= nowMs + this.intervalMs) break;
+			if (this.pace.freeAtMs(this.options.now(), run.isNew) >= nowMs + this.intervalMs) continue;
 			const leavesAtMs = this.pace.take(this.options.now(), run.isNew);
 			if (leavesAtMs > this.options.now()) await (this.options.wait ?? delay)(leavesAtMs - this.options.now());
 			const telling = this.tell(run).then((outcome) => {

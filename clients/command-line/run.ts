@@ -10,6 +10,7 @@ import { addLeaseCommands } from "./commands/lease.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
 import { addPolicyCommands } from "./commands/policy.ts";
 import { addPriceCommands } from "./commands/price.ts";
+import { addRunCommands } from "./commands/run.ts";
 import { addSpendCommands } from "./commands/spend.ts";
 import { addTeamCommands } from "./commands/team.ts";
 import { addThrottleCommands } from "./commands/throttle.ts";
@@ -46,6 +47,7 @@ export function createProgram(terminal: Terminal): Command {
 	addKeyCommands(program, terminal);
 	addBudgetCommands(program, terminal);
 	addPolicyCommands(program, terminal);
+	addRunCommands(program, terminal);
 	addSpendCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);

@@ -21,6 +21,7 @@ import { ALERT_ROUTES } from "./alert-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
+import { RUN_ROUTES } from "./run-routes.ts";
 
 const DONE = { done: true } as const;
 const ROTATION_OVERLAP_MS = 24 * 60 * 60 * 1000;
@@ -368,6 +369,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...keys,
 	...budgets,
 	...INCREASE_ROUTES,
+	...RUN_ROUTES,
 	...POLICY_ROUTES,
 	...books,
 	...prices,

@@ -8,6 +8,8 @@ export type WorkerRole = {
 	readonly taskQueue: string;
 	readonly workflowBundle: WorkflowBundle;
 	readonly activities: object;
+	/** Default 200. */
+	readonly workflowsCachedMax?: number;
 	readonly log: Pick<Logger, "info" | "warn">;
 };
 
@@ -66,7 +68,7 @@ async function runOnce(role: WorkerRole, stopping: AbortSignal, onPolling: () =>
 			taskQueue: role.taskQueue,
 			workflowBundle: role.workflowBundle,
 			activities: role.activities,
-			maxCachedWorkflows: WORKFLOWS_CACHED_MAX,
+			maxCachedWorkflows: role.workflowsCachedMax ?? WORKFLOWS_CACHED_MAX,
 			stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
 			shutdownGraceTime: "2 seconds",
 			shutdownForceTime: "5 seconds",
