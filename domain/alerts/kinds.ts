@@ -21,6 +21,9 @@ export const ALERT_KINDS = [
 	...WATCHED_CONDITIONS,
 	"velocity.key",
 	"velocity.user",
+	"run.paused",
+	"run.stopped",
+	"run.warned",
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 

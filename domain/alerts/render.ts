@@ -92,6 +92,10 @@ function titleOf(alert: Alert): string {
 			const spender = `${alert.kind === "velocity.key" ? "key" : "user"} ${text("value") ?? alert.subject} of ${who}`;
 			return sentence(over, `${spender} ${status === "over" ? "is no longer throttled" : "spends faster than ever and is throttled"}`);
 		}
+		case "run.paused":
+		case "run.stopped":
+		case "run.warned":
+			return runTitleOf(alert, alert.kind);
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
@@ -128,6 +132,19 @@ function conditionTitleOf(alert: Alert, kind: WatchedCondition): string {
 	}
 }
 
+/** What happened to an agent run; where a ceiling of one above it holds it, of that one: it may hold many. */
+function runTitleOf(alert: Alert, kind: "run.paused" | "run.stopped" | "run.warned"): string {
+	const text = detailOf(alert);
+	const guard = text("guard") ?? "a guard";
+	const run = `run ${text("ofRunId") ?? text("runId") ?? alert.subject.replace("run/", "")} of ${whoOf(alert)}`;
+	const agents = (text("ofRunId") ?? text("runId")) === text("runId") ? "Agent" : "Agents below";
+	if (statusOf(alert) === "over") return `Over: agents of ${run} are no longer ${kind === "run.paused" ? "paused" : "stopped"}`;
+	if (kind === "run.warned") return `Agent run ${text("runId") ?? ""} of ${whoOf(alert)} is warned by ${guard}`;
+	if (guard === "person") return `Agent ${run} was stopped by ${text("by") ?? "a person"}`;
+	if (text("reminder") !== undefined) return `${agents} ${run}: paused by ${guard}, and nobody has answered yet`;
+	return `${agents} ${run}: ${kind === "run.paused" ? "paused" : "stopped"} by ${guard}`;
+}
+
 /** Watches count to a thousand. */
 function countOf(count: number): string {
 	return count >= 1_000 ? "1000 and more" : String(count);
@@ -161,6 +178,14 @@ function factsOf(alert: Alert): { label: string; value: string }[] {
 		instant("Ends", "endsAtMs"),
 		{ label: "Accounts", value: text("accounts") },
 		{ label: "Usually refused in an hour", value: text("usualPerHour") },
+		{ label: "Run", value: text("runId") },
+		{ label: "Seen", value: text("evidence") },
+		{ label: "Tool", value: text("tool") },
+		{ label: "Measured", value: text("measured") },
+		{ label: "Line", value: text("threshold") },
+		{ label: "Pause", value: text("pauseId") },
+		{ label: "Held by", value: alert.kind.startsWith("run.") ? text("by") : undefined },
+		instant("Paused since", "sinceMs"),
 		{ label: "Answered as", value: text("answeredModel") },
 		{ label: "Gateways", value: text("gateways") },
 		{ label: "Epoch", value: text("epochs") ?? text("epoch") },

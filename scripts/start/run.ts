@@ -91,6 +91,7 @@ function sayReady(plan: Plan, { endpoints, demoLimitNanoUsd }: Ready, say: (line
 			`  Demo key     ${endpoints.demoKey}`,
 			`  Admin API    ${endpoints.admin}/admin/v1   key in ${endpoints.adminKeyFile}`,
 			`  Temporal UI  ${endpoints.temporalUi === null ? `the one of ${endpoints.temporalAddress}` : teamPage}`,
+			`  Agent runs   calls with -H "x-tollgate-run: ID" are one run: npx tollgate run list`,
 			endpoints.provider === "real"
 				? `  Providers    REAL: calls cost real money${limit === null ? "" : `; team "demo" is limited to ${limit}`}`
 				: `  Provider     simulated, ${endpoints.simulatedProvider?.url}`,

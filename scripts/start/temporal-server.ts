@@ -26,8 +26,9 @@ export async function startTemporalServer(options: TemporalServerOptions, onSpaw
 	const userInterface = options.uiPort === null ? ["--headless"] : ["--ui-port", String(options.uiPort), "--ui-ip", "127.0.0.1"];
 	const args = ["server", "start-dev", "--ip", "127.0.0.1", "--port", String(options.port), ...userInterface];
 	args.push("--namespace", options.namespace, "--db-filename", path.join(options.folder, "temporal.db"), "--log-level", "warn");
-	// The team workflow names itself by these where they are registered (clients/governance-client.ts looks).
+	// Workflows of teams and runs name themselves by these where they are registered (the clients of both look).
 	args.push("--search-attribute", "TollgateTeam=Keyword", "--search-attribute", "TollgateState=Keyword", "--search-attribute", "TollgateUsedPercent=Int");
+	args.push("--search-attribute", "TollgateGuard=Keyword");
 	// Users' own profiles and environments of the command line are not ours.
 	args.push("--disable-config-file", "--disable-config-env");
 	const started = await spawnChild({ name: "temporal", file: options.binary, args, environment: inheritedEnvironment(), logFile: options.logFile }, onSpawn);

@@ -19,7 +19,7 @@ export type TestTemporal = {
 const START_TIMEOUT_MS = 60_000;
 
 export type TestTemporalOptions = {
-	/** Registers TollgateTeam, TollgateState and TollgateUsedPercent; default true. */
+	/** Registers TollgateTeam, TollgateState, TollgateUsedPercent and TollgateGuard; default true. */
 	readonly hasSearchAttributes?: boolean;
 	/** Default: a free one. */
 	readonly port?: number;
@@ -36,7 +36,7 @@ export async function startTestTemporal({ hasSearchAttributes = true, port, data
 	const binary = await acquireTemporalBinary({ named: temporalBinary, cache, onProgress: (line) => process.stderr.write(`${line}\n`) });
 	const chosenPort = port ?? (await findFreePort());
 	const attributes = hasSearchAttributes
-		? ["TollgateTeam=Keyword", "TollgateState=Keyword", "TollgateUsedPercent=Int"].flatMap((attribute) => ["--search-attribute", attribute])
+		? ["TollgateTeam=Keyword", "TollgateState=Keyword", "TollgateUsedPercent=Int", "TollgateGuard=Keyword"].flatMap((attribute) => ["--search-attribute", attribute])
 		: [];
 	const args = [
 		"server",

@@ -8,14 +8,14 @@ import { oneOf, someText, wholeNumber } from "../values.ts";
 
 type ListOptions = { team?: string; state?: string; limit?: string; before?: string };
 type Raised = { usd?: string; steps?: string; inputTokens?: string; outputTokens?: string };
-type DecisionOptions = { reason?: string; version?: string };
+type DecisionOptions = { reason?: string; knownVersion?: string };
 type ResumeOptions = DecisionOptions & { approveUsd?: string; approveSteps?: string; approveInputTokens?: string; approveOutputTokens?: string };
 
 const TOKENS_MAX = 1_000_000_000_000;
 const STEPS_MAX = 10_000_000;
 const REASON: Readonly<Record<string, OptionDefinition>> = { "!--reason <TEXT>": ["why, for the run's history", someText] };
 const VERSION: Readonly<Record<string, OptionDefinition>> = {
-	"--version <N>": ["only if the run still has the version that was looked at", wholeNumber(1, Number.MAX_SAFE_INTEGER)],
+	"--known-version <N>": ["only if the run still has the version that was looked at", wholeNumber(1, Number.MAX_SAFE_INTEGER)],
 };
 
 export function addRunCommands(program: Command, terminal: Terminal): void {
@@ -65,7 +65,7 @@ function addGoingOn(run: Command, terminal: Terminal): void {
 				inputTokens: options.approveInputTokens,
 				outputTokens: options.approveOutputTokens,
 			});
-			const decided = { reason: options.reason ?? "", knownVersion: options.version };
+			const decided = { reason: options.reason ?? "", knownVersion: options.knownVersion };
 			const { runs } = system();
 			const resumed = await (limits === undefined ? runs.resume(runId, decided) : runs.approve(runId, { ...decided, limits }));
 			print(resumed, `${runId} goes on.`);
@@ -79,7 +79,7 @@ function addGoingOn(run: Command, terminal: Terminal): void {
 		run: async ({ system, print, options, arguments: [runId = ""] }) => {
 			const limits = limitsOf(options);
 			if (limits === undefined) throw new CommandFailure(2, "name what is raised: --usd, --steps, --input-tokens or --output-tokens");
-			const raised = await system().runs.raise(runId, { reason: options.reason ?? "", knownVersion: options.version, limits });
+			const raised = await system().runs.raise(runId, { reason: options.reason ?? "", knownVersion: options.knownVersion, limits });
 			print(raised, `${runId} may take more; it is ${raised.state}.`);
 		},
 	});
@@ -92,7 +92,7 @@ function addEnding(run: Command, terminal: Terminal): void {
 		example: 'npx tollgate run stop r-7 --reason "nobody knows what it does"',
 		options: { ...REASON, ...VERSION },
 		run: async ({ system, print, options, arguments: [runId = ""] }) => {
-			const stopped = await system().runs.stop(runId, { reason: options.reason ?? "", knownVersion: options.version });
+			const stopped = await system().runs.stop(runId, { reason: options.reason ?? "", knownVersion: options.knownVersion });
 			print(stopped, `${runId} is stopped: its calls are refused until: npx tollgate run resume ${runId} --reason WHY`);
 		},
 	});
@@ -102,7 +102,7 @@ function addEnding(run: Command, terminal: Terminal): void {
 		example: 'npx tollgate run finish r-7 --reason "the job is done"',
 		options: { ...REASON, ...VERSION },
 		run: async ({ system, print, options, arguments: [runId = ""] }) => {
-			const finished = await system().runs.finish(runId, { reason: options.reason ?? "", knownVersion: options.version });
+			const finished = await system().runs.finish(runId, { reason: options.reason ?? "", knownVersion: options.knownVersion });
 			print(finished, `${runId} has ended, after ${finished.totals.steps} steps.`);
 		},
 	});
