@@ -123,7 +123,7 @@ BEGIN
   END IF;
   RETURN QUERY
   SELECT jsonb_build_object('number', r.number::text, 'runId', r.id, 'teamId', r.team_id, 'state', r.state, 'origin', r.origin, 'version', r.version::text,
-    'hold', CASE WHEN r.hold IS NULL THEN NULL ELSE r.hold || '{"askAgainMs": null}' END, 'openedAtMs', floor(extract(epoch FROM r.opened_at) * 1000),
+    'hold', r.hold, 'openedAtMs', floor(extract(epoch FROM r.opened_at) * 1000),
     'costNanoUsd', p.cost::text, 'steps', p.steps)
   FROM tollgate.run r CROSS JOIN LATERAL (
     SELECT coalesce(sum(x.cost_nano_usd), 0) AS cost, coalesce(sum(x.steps), 0) AS steps FROM tollgate.run_part x WHERE x.run_number = r.number

@@ -21,8 +21,10 @@ async function decide(store: RunDecisionStore, input: DecideRunInput): Promise<H
 	return { ...result, snapshot };
 }
 
-function isHeldAlready({ by, reason, knownVersion }: DecideRunInput, { run, events }: RunSnapshot): boolean {
-	if (BigInt(run.version) !== BigInt(knownVersion) + 1n) return false;
+/** An approval is two changes: it raises, and lets go. */
+function isHeldAlready({ by, reason, knownVersion, decision }: DecideRunInput, { run, events }: RunSnapshot): boolean {
+	const changes = BigInt(run.version) - BigInt(knownVersion);
+	if (changes !== 1n && !(decision.kind === "approve" && changes === 2n)) return false;
 	const detail = events.findLast(({ kind }) => kind !== "warned")?.detail;
 	return detail?.["by"] === by && detail["reason"] === reason;
 }
