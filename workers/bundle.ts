@@ -8,6 +8,10 @@ import { bundleWorkflowCode, DefaultLogger, type WorkflowBundleWithSourceMap } f
  * would otherwise have its own copy: with a cache of hundreds that is most of a worker's memory. They keep no state of a workflow.
  */
 export const SHARED_RULES: readonly string[] = [
+	"agents/ceilings.ts",
+	"agents/run-governance-state.ts",
+	"agents/run-governance.ts",
+	"agents/run-limits.ts",
 	"assert.ts",
 	"budget/increase-input.ts",
 	"budget/increases.ts",

@@ -1,9 +1,12 @@
 import { defaultPayloadConverter } from "@temporalio/common";
 import { expect, test } from "vitest";
+import { reduceRunGovernance, type RunGovernanceEvent } from "#domain/agents/run-governance.ts";
+import { emptyRunGovernance } from "#domain/agents/run-governance-state.ts";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
 import { reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { emptyTeamBudget, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
 import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
+import { OPENED_AT_MS, snapshotOf } from "#test/support/run-snapshots.ts";
 
 /** The default converter throws on bigint and silently empties a Map or a Set: state must be plain JSON. */
 const day: BudgetDefinition = {
@@ -65,4 +68,27 @@ test("deciding on state that crossed the wire is deciding on the state itself", 
 		carried = reduceTeamBudget(roundTrip(carried), roundTrip(event)).state;
 	}
 	expect(carried).toStrictEqual(direct);
+});
+
+test("a run's state survives the default converter after every kind of event, and decisions on it are the same", () => {
+	const week = 7 * 86_400_000;
+	const runEvents: RunGovernanceEvent[] = [
+		{ kind: "reported", snapshot: snapshotOf({ version: 2, state: "paused" }) },
+		{ kind: "decided", by: "ann", reason: "more", decision: { kind: "raise", limits: { steps: 5 } } },
+		{ kind: "effectDone", id: 1, version: "3", snapshot: snapshotOf({ version: 3, state: "paused" }) },
+		{ kind: "decided", by: "ann", reason: "fine", decision: { kind: "resume" } },
+		{ kind: "effectRefused", id: 2, problem: "no", snapshot: null },
+		{ kind: "timePassed", nowMs: OPENED_AT_MS + week / 2 },
+		{ kind: "timePassed", nowMs: OPENED_AT_MS + 2 * week },
+	];
+	let direct = emptyRunGovernance("r-7", "search");
+	let carried = emptyRunGovernance("r-7", "search");
+	for (const event of runEvents) {
+		direct = reduceRunGovernance(direct, event);
+		carried = reduceRunGovernance(roundTrip(carried), roundTrip(event));
+		expect(roundTrip(direct)).toStrictEqual(direct);
+		expect(carried).toStrictEqual(direct);
+	}
+	expect(direct.outbox.map(({ kind }) => kind)).toEqual(["remind", "decide"]);
+	expect(direct.refused).not.toBeNull();
 });

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { createAgentRunActivities } from "#activities/agent-runs/activities.ts";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";
 import { ERROR_CODES } from "#domain/errors/codes.ts";
+import * as runs from "#workflows/agent-run/messages.ts";
 import * as messages from "#workflows/team-budget/messages.ts";
 import * as workflows from "../../workflows/index.ts";
 import { PATCHES } from "../../workflows/shared/patches.ts";
@@ -11,8 +13,8 @@ import { PATCHES } from "../../workflows/shared/patches.ts";
  * Renaming one is a migration; a new one is added here.
  */
 test("workflow types", () => {
-	expect(Object.keys(workflows)).toEqual(["teamBudgetWorkflow"]);
-	expect(messages.TEAM_BUDGET_WORKFLOW).toBe("teamBudgetWorkflow");
+	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "teamBudgetWorkflow"]);
+	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW]).toEqual(["teamBudgetWorkflow", "agentRunWorkflow"]);
 	for (const workflow of Object.values(workflows)) expect(workflow).toBeTypeOf("function");
 });
 
@@ -27,6 +29,8 @@ test("workflow ids, task queues, search attributes", () => {
 		"TollgateState",
 		"TollgateUsedPercent",
 	]);
+	expect(runs.agentRunWorkflowId("r-7")).toBe("agent-run/r-7");
+	expect([runs.AGENT_RUN_TASK_QUEUE, runs.GUARD_SEARCH_ATTRIBUTE]).toEqual(["agent-runs", "TollgateGuard"]);
 });
 
 test("messages", () => {
@@ -44,6 +48,16 @@ test("messages", () => {
 		"update unfreeze",
 		"signal totalsReported",
 		"query status",
+	]);
+	const { approveMoreUpdate, raiseRunUpdate, resumeRunUpdate, stopRunUpdate, runReportedSignal, runStatusQuery } = runs;
+	const ofRuns = [approveMoreUpdate, raiseRunUpdate, resumeRunUpdate, stopRunUpdate, runReportedSignal, runStatusQuery];
+	expect(ofRuns.map(({ type, name }) => `${type} ${name}`)).toEqual([
+		"update approveMore",
+		"update raiseRun",
+		"update resumeRun",
+		"update stopRun",
+		"signal runReported",
+		"query runStatus",
 	]);
 });
 
@@ -66,6 +80,7 @@ test("activities, whose capabilities share one name space", () => {
 		"endIncreaseEarly",
 		"endIncreases",
 	]);
+	expect(Object.keys(createAgentRunActivities({ decide: never, snapshot: never, remind: never }))).toEqual(["decideRun", "remindRun"]);
 });
 
 test("patch ids: a new one comes with a fresh history", () => {

@@ -19,6 +19,7 @@ import { REQUEST_MUTANTS } from "./request.ts";
 import { RUN_BOOK_MUTANTS } from "./run-books.ts";
 import { RUN_BUDGET_MUTANTS } from "./run-budgets.ts";
 import { RUN_ROUTE_MUTANTS } from "./run-routes.ts";
+import { RUN_GOVERNANCE_MUTANTS } from "./run-governance.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";
@@ -74,6 +75,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...AGENT_MUTANTS,
 	...RUN_BOOK_MUTANTS,
 	...RUN_ROUTE_MUTANTS,
+	...RUN_GOVERNANCE_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */
