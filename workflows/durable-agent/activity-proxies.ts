@@ -15,11 +15,15 @@ const RUN_CALL = {
 /** An ended agent keeps its answer whether or not the gateway could be told. */
 const LAST_CALL = { ...RUN_CALL, scheduleToCloseTimeout: "10 minutes" } as const satisfies ActivityOptions;
 
+export const HEARTBEAT_TIMEOUT_MS = 30_000;
 /** Beyond the client's own deadline, so that it is the client that says what became of the call. */
 const CLIENT_MARGIN_MS = 30_000;
 
-export const { registerRun, readRun } = proxyActivities<RunActivities>(RUN_CALL);
-export const { finishRun } = proxyActivities<RunActivities>(LAST_CALL);
+export function runActivities(heartbeatTimeoutMs: number): RunActivities {
+	const { registerRun, readRun } = proxyActivities<RunActivities>({ ...RUN_CALL, heartbeatTimeout: heartbeatTimeoutMs });
+	const { finishRun } = proxyActivities<RunActivities>({ ...LAST_CALL, heartbeatTimeout: heartbeatTimeoutMs });
+	return { registerRun, readRun, finishRun };
+}
 
 export type Patience = { readonly timeoutMs: number; readonly heartbeatTimeoutMs: number; readonly summary: string };
 

@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure } from "@temporalio/common";
 import { condition, isCancellation, log, setCurrentDetails, workflowInfo } from "@temporalio/workflow";
-import { finishRun, modelActivity, readRun, registerRun, toolActivity } from "./activity-proxies.ts";
+import { HEARTBEAT_TIMEOUT_MS, modelActivity, runActivities, toolActivity } from "./activity-proxies.ts";
 import { renderAgentDetails } from "./details.ts";
 import type {
 	AgentActivity,
@@ -21,7 +21,6 @@ const STEPS_PER_RUN = 200;
 const OUTPUT_TOKENS_MAX = 4_096;
 const MODEL_TIMEOUT_MS = 600_000;
 const TOOL_TIMEOUT_MS = 300_000;
-const HEARTBEAT_TIMEOUT_MS = 30_000;
 const UNKNOWN_OUTCOME_RETRIES = 1;
 const TOOL_ATTEMPTS_MAX = 3;
 /** Of one answer, side by side: an answer that calls a hundred tools does not take every slot of the workers. */
@@ -37,10 +36,11 @@ type Asked = Answered | { readonly kind: "over"; readonly outcome: DurableAgentO
 /** One run of the history of a durable agent: its state and the steps that change it. Activities do; this decides. */
 export class AgentLoop {
 	readonly #input: DurableAgentInput;
+	readonly #runs: ReturnType<typeof runActivities>;
 	#state: DurableAgentState;
 	#activity: AgentActivity = "registering";
-	#stepsHere = 0;
-	#waitsHere = 0;
+	/** Steps and waits of this run of the history. */
+	#turnsHere = 0;
 	#isCutOff = false;
 	#isCheckAsked = false;
 	#waitsUntilMs: number | null = null;
@@ -48,6 +48,7 @@ export class AgentLoop {
 
 	constructor(input: DurableAgentInput) {
 		this.#input = input;
+		this.#runs = runActivities(this.#heartbeatTimeoutMs);
 		this.#state = input.state ?? firstState();
 	}
 
@@ -72,7 +73,7 @@ export class AgentLoop {
 
 	async run(): Promise<LoopEnd> {
 		const { runId, parentRunId = null, feature = null, limits = null, prompt, tools, maxSteps = Number.POSITIVE_INFINITY } = this.#input;
-		if (this.#input.state === undefined) this.#change(await registerRun({ runId, parentRunId, feature, limits, prompt, tools }));
+		if (this.#input.state === undefined) this.#change(await this.#runs.registerRun({ runId, parentRunId, feature, limits, prompt, tools }));
 		while (this.#state.step <= maxSteps) {
 			if (this.#isLongEnough()) return this.#roll();
 			const asked = await this.#askUntilAnswered();
@@ -80,7 +81,7 @@ export class AgentLoop {
 			if (asked.kind === "over") return this.#end(asked.outcome);
 			this.#isCutOff = asked.isCutOff;
 			const lostCalls = await this.#runTools(asked.calls);
-			this.#stepsHere += 1;
+			this.#turnsHere += 1;
 			this.#change({
 				step: this.#state.step + 1,
 				attempt: 1,
@@ -151,7 +152,7 @@ export class AgentLoop {
 		while (hold !== null) {
 			if (hold.state === "stopped") return { kind: "over", outcome: "stopped" };
 			await this.#wait(hold.askAgainMs);
-			const seen = await readRun({ runId: this.#input.runId });
+			const seen = await this.#runs.readRun({ runId: this.#input.runId });
 			if (seen.state === "finished") return { kind: "over", outcome: "finished" };
 			hold = seen.hold;
 			this.#change({ hold });
@@ -171,7 +172,7 @@ export class AgentLoop {
 		// Before what follows is looked at: a signal that comes while it is looked at counts for the next wait.
 		this.#isCheckAsked = false;
 		this.#waitsUntilMs = null;
-		this.#waitsHere += 1;
+		this.#turnsHere += 1;
 		this.#change({ checks: this.#state.checks + 1 });
 	}
 
@@ -235,9 +236,9 @@ export class AgentLoop {
 
 	/** A run of the history that has done nothing yet goes on, whatever suggests another. */
 	#isLongEnough(): boolean {
-		if (this.#stepsHere + this.#waitsHere === 0) return false;
+		if (this.#turnsHere === 0) return false;
 		const { continueAsNewSuggested, targetWorkerDeploymentVersionChanged } = workflowInfo();
-		return continueAsNewSuggested || targetWorkerDeploymentVersionChanged === true || this.#stepsHere >= (this.#input.stepsPerRun ?? STEPS_PER_RUN);
+		return continueAsNewSuggested || targetWorkerDeploymentVersionChanged === true || this.#turnsHere >= (this.#input.stepsPerRun ?? STEPS_PER_RUN);
 	}
 
 	#roll(): LoopEnd {
@@ -246,7 +247,7 @@ export class AgentLoop {
 
 	async #finish(): Promise<LoopEnd> {
 		try {
-			await finishRun({ runId: this.#input.runId });
+			await this.#runs.finishRun({ runId: this.#input.runId });
 		} catch (error) {
 			if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
 			log.warn("the answered run could not be finished", { error: String(error.cause) });

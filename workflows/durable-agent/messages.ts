@@ -57,7 +57,7 @@ export type DurableAgentInput = {
 	readonly maxSteps?: number;
 	/** Of one answer; default 4,096. */
 	readonly outputTokensMax?: number;
-	/** Steps after which the workflow begins a new run of its own history; default 200. */
+	/** Steps and waits after which the workflow begins a new run of its history; default 200. */
 	readonly stepsPerRun?: number;
 	/** Longest one model call may take; default 600,000. */
 	readonly modelTimeoutMs?: number;

@@ -64,7 +64,7 @@ function checkTools(tools: readonly ToolDefinition[]): readonly FieldProblem[] {
 		};
 		expect("name", typeof tool.name === "string" && TOOL_NAME.test(tool.name), "must be 1 to 64 of A-Z a-z 0-9 _ -");
 		expect("name", !reserved.includes(tool.name) && !String(tool.name).startsWith(RESERVED_PREFIX), "is taken by the agent itself or by Temporal");
-		expect("name", tools.findIndex(({ name }) => name === tool.name) === at, "is the name of another tool as well");
+		expect("name", tools.findIndex((other: ToolDefinition | null) => other?.name === tool.name) === at, "is the name of another tool as well");
 		expect("description", typeof tool.description === "string", "must be text");
 		expect("parameters", tool.parameters?.["type"] === "object", "must be a JSON Schema of type object");
 		if (tool.timeoutMs !== undefined) expect("timeoutMs", isWhole(tool.timeoutMs, 1, DAY_MS * 30), `must be a whole number from 1 to ${DAY_MS * 30}`);

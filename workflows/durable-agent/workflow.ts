@@ -1,7 +1,7 @@
 import { ApplicationFailure } from "@temporalio/common";
 import { CancellationScope, continueAsNew, isCancellation, log, setHandler } from "@temporalio/workflow";
 import { guardHandler } from "../shared/handler-errors.ts";
-import { finishRun } from "./activity-proxies.ts";
+import { HEARTBEAT_TIMEOUT_MS, runActivities } from "./activity-proxies.ts";
 import { AgentLoop } from "./agent-loop.ts";
 import { agentStatusQuery, checkNowSignal, type DurableAgentInput, type DurableAgentResult } from "./messages.ts";
 import { checkAgentInput } from "./validation.ts";
@@ -23,14 +23,15 @@ export async function durableAgentWorkflow(input: DurableAgentInput): Promise<Du
 	const agent = new AgentLoop(input);
 	setHandler(agentStatusQuery, () => agent.status(), { description: "Step, spend and what the agent waits for." });
 	setHandler(checkNowSignal, guardHandler(() => agent.checkNow()), { description: "Ends the present wait: the run is looked at now." });
-	const result = await finishedWhenCancelled(input.runId, () => agent.run());
+	const result = await finishedWhenCancelled(input, () => agent.run());
 	if (result.kind === "ended") return result.result;
 	await continueAsNew<typeof durableAgentWorkflow>({ ...input, prompt: { ref: result.state.promptRef }, state: result.state });
 	throw new TypeError("continueAsNew does not return");
 }
 
 /** Who cancels an agent wants it to spend nothing more, nor those below it. */
-async function finishedWhenCancelled<Result>(runId: string, work: () => Promise<Result>): Promise<Result> {
+async function finishedWhenCancelled<Result>({ runId, heartbeatTimeoutMs = HEARTBEAT_TIMEOUT_MS }: DurableAgentInput, work: () => Promise<Result>): Promise<Result> {
+	const { finishRun } = runActivities(heartbeatTimeoutMs);
 	try {
 		return await work();
 	} catch (error) {
