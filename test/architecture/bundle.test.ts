@@ -32,7 +32,8 @@ test("the bundle stays small: every cached workflow pays for it", () => {
 });
 
 test("every rule that workflows import is shared by them, and no other", () => {
-	const sources = listProjectFiles([".ts"]).filter((file) => file.startsWith("workflows/"));
+	// The durable agent runs in bundles of its users; durable-agent.test.ts looks at what it brings along.
+	const sources = listProjectFiles([".ts"]).filter((file) => file.startsWith("workflows/") && !file.startsWith("workflows/durable-agent/"));
 	const imports = sources.flatMap((file) => [
 		...readFileSync(path.join(PROJECT_FOLDER, file), "utf8").matchAll(/^import (?!type )[^;]*? from "#domain\/([^"]+)"/gm),
 	]);

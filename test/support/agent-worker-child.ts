@@ -11,6 +11,10 @@ export type AgentWorkerTask = {
 	readonly address: string;
 	readonly taskQueue: string;
 	readonly gatewayUrl: string;
+	/** Virtual key. */
+	readonly key: string;
+	/** What each run of the tool brings, by step; the last one from then on. */
+	readonly results: readonly string[];
 	/** Of transcripts, effects and the points that have been. */
 	readonly folder: string;
 	readonly bundlePath: string;
@@ -42,13 +46,13 @@ const transcripts: TranscriptStore = {
 };
 const agent = createAgentActivities({
 	baseUrl: task.gatewayUrl,
-	key: "tg-test",
+	key: task.key,
 	transcripts,
 	tools: {
 		search(args, { step }) {
 			appendFileSync(path.join(task.folder, "effects"), `${step} ${JSON.stringify(args)}\n`);
 			dieOnceAt(`during search ${step}`);
-			return "found";
+			return task.results[Math.min(step, task.results.length) - 1];
 		},
 	},
 });

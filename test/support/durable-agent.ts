@@ -1,7 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode, DefaultLogger, Worker, type WorkflowBundleWithSourceMap } from "@temporalio/worker";
 import { type AgentTool, createAgentActivities, type TranscriptStore } from "#clients/durable-agent.ts";
-import type { ScriptedGateway } from "./scripted-gateway.ts";
 import type { TestTemporal } from "./temporal.ts";
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
@@ -17,7 +16,8 @@ export function durableAgentBundle(): Promise<WorkflowBundleWithSourceMap> {
 
 export type AgentWorkerOptions = {
 	readonly temporal: TestTemporal;
-	readonly gateway: ScriptedGateway;
+	/** Origin, and a virtual key where the gateway asks for one. */
+	readonly gateway: { readonly url: string; readonly key?: string };
 	readonly taskQueue: string;
 	readonly transcripts: TranscriptStore;
 	readonly tools: Readonly<Record<string, AgentTool>>;
@@ -29,7 +29,7 @@ export async function startAgentWorker({ temporal, gateway, taskQueue, transcrip
 		connection: temporal.nativeConnection,
 		workflowBundle: await durableAgentBundle(),
 		taskQueue,
-		activities: createAgentActivities({ baseUrl: gateway.url, key: "tg-test", transcripts, tools }),
+		activities: createAgentActivities({ baseUrl: gateway.url, key: gateway.key ?? "tg-test", transcripts, tools }),
 		shutdownGraceTime: "1 second",
 		shutdownForceTime: "2 seconds",
 		stickyQueueScheduleToStartTimeout: "1 second",

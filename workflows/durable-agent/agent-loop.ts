@@ -50,6 +50,7 @@ export class AgentLoop {
 		this.#input = input;
 		this.#runs = runActivities(this.#heartbeatTimeoutMs);
 		this.#state = input.state ?? firstState();
+		this.#isCheckAsked = this.#state.isCheckAsked;
 	}
 
 	/** Signal: the present wait is over. */
@@ -118,8 +119,10 @@ export class AgentLoop {
 	async #afterNoAnswer(answer: Exclude<ModelAnswer, Answered>): Promise<Exclude<Asked, Answered> | undefined> {
 		switch (answer.kind) {
 			case "held":
+				this.#refusedWith = null;
 				this.#change({ hold: answer.hold });
-				return undefined;
+				// Also where a run above it is held, of which its own record says nothing.
+				return answer.hold.state !== "stopped" && this.#isLongEnough() ? { kind: "rolls" } : undefined;
 			case "finished":
 				return { kind: "over", outcome: "finished" };
 			case "unknown":
@@ -158,7 +161,6 @@ export class AgentLoop {
 			this.#change({ hold });
 			if (hold !== null && hold.state !== "stopped" && this.#isLongEnough()) return { kind: "rolls" };
 		}
-		this.#change({ checks: 0 });
 		return undefined;
 	}
 
@@ -242,7 +244,8 @@ export class AgentLoop {
 	}
 
 	#roll(): LoopEnd {
-		return { kind: "rolls", state: this.#state };
+		// A signal that came while this run of the history ended counts in the next.
+		return { kind: "rolls", state: { ...this.#state, isCheckAsked: this.#isCheckAsked } };
 	}
 
 	async #finish(): Promise<LoopEnd> {
@@ -286,6 +289,7 @@ function firstState(): DurableAgentState {
 		lostCalls: [],
 		hold: null,
 		checks: 0,
+		isCheckAsked: false,
 		refusedSinceMs: null,
 	};
 }

@@ -87,6 +87,8 @@ export type DurableAgentState = {
 	readonly hold: AgentHold | null;
 	/** Times it was looked whether the present wait is over. */
 	readonly checks: number;
+	/** `checkNow` came for the next wait. */
+	readonly isCheckAsked: boolean;
 	/** Since when budgets refuse the present step; null = they do not. */
 	readonly refusedSinceMs: number | null;
 };

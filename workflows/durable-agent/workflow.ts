@@ -25,8 +25,7 @@ export async function durableAgentWorkflow(input: DurableAgentInput): Promise<Du
 	setHandler(checkNowSignal, guardHandler(() => agent.checkNow()), { description: "Ends the present wait: the run is looked at now." });
 	const result = await finishedWhenCancelled(input, () => agent.run());
 	if (result.kind === "ended") return result.result;
-	await continueAsNew<typeof durableAgentWorkflow>({ ...input, prompt: { ref: result.state.promptRef }, state: result.state });
-	throw new TypeError("continueAsNew does not return");
+	return await continueAsNew<typeof durableAgentWorkflow>({ ...input, prompt: { ref: result.state.promptRef }, state: result.state });
 }
 
 /** Who cancels an agent wants it to spend nothing more, nor those below it. */

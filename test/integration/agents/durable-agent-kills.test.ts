@@ -1,13 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DURABLE_AGENT_WORKFLOW, durableAgentWorkflowId } from "#clients/durable-agent.ts";
 import { agentInput } from "#test/support/agent-transcripts.ts";
-import type { AgentWorkerTask } from "#test/support/agent-worker-child.ts";
 import { durableAgentBundle } from "#test/support/durable-agent.ts";
+import { runKilledAgent } from "#test/support/killed-agent.ts";
 import { type ScriptedAnswer, ScriptedGateway, type ScriptedStep } from "#test/support/scripted-gateway.ts";
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
 
@@ -32,27 +29,13 @@ afterAll(async () => {
 	rmSync(folder, { recursive: true, force: true });
 });
 
-/** Restarts its worker until the agent has ended; ends it then. @returns how often it died. */
-async function runKilled(runId: string, deaths: readonly string[]) {
-	const own = mkdtempSync(path.join(folder, `${runId}-`));
-	const task: AgentWorkerTask = { address: temporal.address, taskQueue: runId, gatewayUrl: gateway.url, folder: own, bundlePath, deaths };
-	const options = { workflowId: durableAgentWorkflowId(runId), taskQueue: runId, args: [agentInput(runId)] };
-	const ending = temporal.client.workflow.execute(DURABLE_AGENT_WORKFLOW, options).finally(() => {
-		isOver = true;
-		child?.kill("SIGTERM");
-	});
-	let isOver = false;
-	let child: ReturnType<typeof spawn> | undefined;
-	while (!isOver) {
-		child = spawn(process.execPath, [path.join(import.meta.dirname, "../../support/agent-worker-child.ts"), JSON.stringify(task)], { stdio: ["ignore", "inherit", "inherit"] });
-		await once(child, "exit");
-	}
-	const result = await ending;
-	const files = readdirSync(own);
-	const effects = readFileSync(path.join(own, "effects"), "utf8").trim().split("\n");
-	return { result, effects, died: files.flatMap((file) => (file.startsWith("died ") ? [file.slice(5)] : [])).sort() };
-}
-
+const runKilled = (runId: string, deaths: readonly string[]) => {
+	const rest = { address: temporal.address, gatewayUrl: gateway.url, key: "tg-test", results: ["found"], bundlePath, deaths, parentFolder: folder };
+	return runKilledAgent(temporal.client, agentInput(runId), rest);
+};
+const keysOf = (runId: string, keys: readonly string[]) => keys.filter((key) => key.startsWith(`${runId}/`));
+const stepsOf = (runId: string) => [1, 2, 3].map((step) => `${runId}/${step}`);
+const EACH_SEARCH_ONCE = ['1 {"query":"q1"}', '2 {"query":"q2"}'];
 const ACTIVITIES = ["registerRun", "callModel 1", "search 1", "callModel 2", "search 2", "callModel 3", "finishRun"];
 
 describe("killed", () => {
@@ -62,10 +45,10 @@ describe("killed", () => {
 		const { result, effects, died } = await runKilled(runId, deaths);
 		expect(died).toEqual([...deaths].sort());
 		expect(result).toMatchObject({ outcome: "answered", steps: 3, toolCalls: 2, costNanoUsd: "3000" });
-		expect(gateway.served.filter((key) => key.startsWith(`${runId}/`))).toEqual([`${runId}/1`, `${runId}/2`, `${runId}/3`]);
+		expect(keysOf(runId, gateway.served)).toEqual(stepsOf(runId));
 		// What was answered before the kill was written down: it is not even asked for again.
-		expect(gateway.asked.filter((key) => key.startsWith(`${runId}/`))).toHaveLength(3);
-		expect(effects).toEqual(['1 {"query":"q1"}', '2 {"query":"q2"}']);
+		expect(keysOf(runId, gateway.asked)).toEqual(stepsOf(runId));
+		expect(effects).toEqual(EACH_SEARCH_ONCE);
 	});
 
 	test.concurrent("with an answer in hand that is not written down, an agent gets the same answer again and pays nothing for it", async () => {
@@ -74,18 +57,18 @@ describe("killed", () => {
 		const { result, effects, died } = await runKilled(runId, deaths);
 		expect(died).toEqual(deaths);
 		expect(result).toMatchObject({ outcome: "answered", steps: 3 });
-		const keys = (list: readonly string[]) => list.filter((key) => key.startsWith(`${runId}/`));
-		expect(keys(gateway.served)).toEqual([`${runId}/1`, `${runId}/2`, `${runId}/3`]);
-		expect(keys(gateway.asked)).toHaveLength(6);
-		expect(effects).toHaveLength(2);
+		expect(keysOf(runId, gateway.served)).toEqual(stepsOf(runId));
+		expect(keysOf(runId, gateway.asked)).toHaveLength(6);
+		expect(effects).toEqual(EACH_SEARCH_ONCE);
 	});
 
 	test.concurrent("while a tool runs, an agent does not run it again and tells the model that nobody knows", async () => {
-		const { result, effects, died } = await runKilled("killed-during", ["during search 1"]);
+		const runId = "killed-during";
+		const { result, effects, died } = await runKilled(runId, ["during search 1"]);
 		expect(died).toEqual(["during search 1"]);
 		expect(result).toMatchObject({ outcome: "answered", steps: 3 });
-		expect(effects).toEqual(['1 {"query":"q1"}', '2 {"query":"q2"}']);
-		const told = gateway.steps.find(({ runId, step }) => runId === "killed-during" && step === 2)?.body.messages.at(-1);
+		expect(effects).toEqual(EACH_SEARCH_ONCE);
+		const told = gateway.steps.find((asked) => asked.runId === runId && asked.step === 2)?.body.messages.at(-1);
 		expect(told?.content).toContain("Nobody knows");
 	});
 });
