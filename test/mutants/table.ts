@@ -7,6 +7,7 @@ import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./a
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
+import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
 import { INCREASE_MUTANTS } from "./increases.ts";
@@ -76,6 +77,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...RUN_BOOK_MUTANTS,
 	...RUN_ROUTE_MUTANTS,
 	...RUN_GOVERNANCE_MUTANTS,
+	...DURABLE_AGENT_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */

@@ -56,6 +56,15 @@ export class ScriptedGateway {
 		return gateway;
 	}
 
+	/** Forgets everything that was said and asked. */
+	reset(): void {
+		for (const list of [this.served, this.asked, this.steps]) list.length = 0;
+		this.runs.clear();
+		this.#keys.clear();
+		this.looks = 0;
+		this.answer = () => ({ kind: "text", text: "done" });
+	}
+
 	/** As a guard does, or a person. */
 	hold(runId: string, state: "paused" | "stopped", askAgainMs: number | null): void {
 		const run = this.#run(runId);

@@ -22,6 +22,7 @@ describe("a folder of transcripts", () => {
 		const texts = Array.from({ length: 20 }, (_, at) => `${at}`.repeat(10_000));
 		const read = await Promise.all(texts.map((text) => writeOnce(held.store, "r-2/1/answer", text)));
 		expect(new Set(read).size).toBe(1);
+		expect(await writeOnce(held.store, "r-2/1/answer", "late")).toBe(read[0]);
 		expect(texts).toContain(read[0]);
 		expect(readdirSync(path.join(held.folder, "r-2/1"))).toEqual(["answer.txt"]);
 	});
