@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { CEILING_KINDS } from "#domain/agents/ceilings.ts";
+import { NEW_RUNS_PER_HOUR_MAX, ON_LOOP, PAUSE_HOURS_MAX } from "#domain/agents/team-runs.ts";
 import { ALERT_CHANNEL_KINDS } from "#domain/alerts/channel.ts";
 import { ALERT_KINDS } from "#domain/alerts/kinds.ts";
 import { BUDGET_MODES, MAX_THRESHOLDS, THRESHOLD_ACTIONS, WINDOW_KINDS } from "#domain/budget/scope.ts";
@@ -98,6 +100,7 @@ const key = z
 		endpoints: z.array(z.enum(KEY_ENDPOINTS)).min(1).nullable().optional().describe("Endpoints it may call; null = all"),
 		mayAssert: z.array(z.enum(ASSERTABLE)).optional().describe("Attribution its callers may name per call"),
 		maxAsserted: z.int().min(1).max(MAX_ASSERTED).optional().describe("Distinct values they may name; 10000 for a new key"),
+		requireRun: z.boolean().optional().describe("True: calls that name no agent run join one by their key and how their conversation begins; default false"),
 	} satisfies Record<WrittenField<"key">, z.ZodType>)
 	.describe("What a key stands for. Keys are made by tollgate key create; a secret never stands here");
 
@@ -123,6 +126,38 @@ const rate = z
 	} satisfies Record<WrittenField<"rate">, z.ZodType>)
 	.describe("How fast calls may come; of the whole team where it names no feature, user, model or key");
 
+const ceilingOf = (amount: z.ZodType): z.ZodType =>
+	z
+		.union([
+			amount,
+			z.strictObject({
+				soft: z
+					.strictObject({ at: amount, action: z.enum(["warn", "degrade"]).optional(), degradeTo: z.record(modelName, modelName).optional() })
+					.optional()
+					.describe("Warns, or has another model of the same protocol serve what follows"),
+				hard: z
+					.strictObject({ at: amount, action: z.enum(["pause", "stop"]).optional() })
+					.optional()
+					.describe("Pauses the run, or stops it"),
+			}),
+		])
+		.describe("An amount at which the run pauses, or soft and hard lines");
+const wholeCeiling = ceilingOf(z.int().min(0));
+const ceilings = z.strictObject({
+	costUsd: ceilingOf(usd).optional().describe("Dollars of the run and of all below it"),
+	...Object.fromEntries(CEILING_KINDS.filter((kind) => kind !== "costNanoUsd" && kind !== "toolCalls").map((kind) => [kind, wholeCeiling.optional()])),
+	toolCalls: z.record(name, wholeCeiling).optional().describe('Calls by tool; "*" for each tool by itself'),
+});
+const runs = z
+	.strictObject({
+		limits: ceilings.nullable().optional().describe("Ceilings of a run that states none itself; 20 dollars, 24 hours, depth 8 and width 100 where nothing is said"),
+		most: ceilings.nullable().optional().describe("What registering and raising a run may ask for at most; the team's budgets alone where nothing is said"),
+		onLoop: z.enum(ON_LOOP).nullable().optional().describe("What a loop does to a run; pause where nothing is said"),
+		newRunsPerHour: z.int().min(1).max(NEW_RUNS_PER_HOUR_MAX).nullable().optional().describe("Runs without a parent that one key may begin in an hour; 1000 where nothing is said"),
+		pauseHours: z.int().min(1).max(PAUSE_HOURS_MAX).nullable().optional().describe("Hours after which a pause nobody answered becomes a stop; 168 where nothing is said"),
+	} satisfies Record<WrittenField<"runs">, z.ZodType>)
+	.describe("Agent runs of the team (docs/agent-runs.md)");
+
 const setting = (field: keyof typeof DEFAULT_TEAM_POLICY): z.ZodType => {
 	if (field === "unknownFields") return z.enum(["refuse", "pass"]);
 	if (field === "onDisconnect") return z.enum(["drain", "cancel"]);
@@ -145,6 +180,7 @@ const team = z.strictObject({
 	budgets: z.array(budget).optional(),
 	caps: z.array(cap).optional(),
 	rates: z.array(rate).optional(),
+	runs: runs.optional(),
 	approvers: approvers.optional(),
 	increaseCeilingUsd: increaseCeilingUsd.optional(),
 	alerts: z.array(route).optional(),

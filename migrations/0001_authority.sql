@@ -22,6 +22,7 @@ CREATE TABLE tollgate.team (
   is_unlimited boolean NOT NULL DEFAULT false,   -- a team without a budget may not spend unless declared unlimited
   policy       jsonb NOT NULL DEFAULT '{}',      -- admissionWaitMs, clampFloorTokens, unknownFields, onDisconnect …
   limits       jsonb NOT NULL DEFAULT '{}',      -- caps per call and rates: TeamLimits of domain/limits/team-limits.ts
+  runs         jsonb NOT NULL DEFAULT '{}',      -- of agent runs: TeamRuns of domain/agents/team-runs.ts; {} = all as by default
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   deleted_at   timestamptz
 );
@@ -38,6 +39,7 @@ CREATE TABLE tollgate.virtual_key (
   endpoints         text[],                       -- null = all
   may_assert        text[] NOT NULL DEFAULT '{}', -- subset of {user, feature}
   max_asserted      integer NOT NULL DEFAULT 10000,
+  requires_run      boolean NOT NULL DEFAULT false, -- calls that name no agent run join an implicit one
   rotated_from      text REFERENCES tollgate.virtual_key (id),
   created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
   created_by        text NOT NULL,
@@ -236,7 +238,7 @@ CREATE FUNCTION tollgate.load_team(p_team text) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('teamId', t.id, 'isUnlimited', t.is_unlimited, 'policy', t.policy, 'isDeleted', t.deleted_at IS NOT NULL,
     'revision', (SELECT max(revision) FROM tollgate.change)::text,
-    'limits', t.limits,
+    'limits', t.limits, 'runs', t.runs,
     'throttles', coalesce((
       SELECT jsonb_agg(jsonb_build_object('dimension', h.dimension, 'value', h.value, 'requestsPerMinute', h.requests_per_minute,
         'endsInMs', floor(extract(epoch FROM h.until - clock_timestamp()) * 1000)) ORDER BY h.dimension, h.value)
@@ -256,7 +258,7 @@ $$;
 CREATE FUNCTION tollgate.resolve_key(p_secret_hash bytea, p_key_id text) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('keyId', k.id, 'teamId', k.team_id, 'feature', k.feature, 'userId', k.user_id, 'environment', k.environment,
-    'models', k.models, 'endpoints', k.endpoints, 'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted,
+    'models', k.models, 'endpoints', k.endpoints, 'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted, 'requiresRun', k.requires_run,
     'derivePublicKey', encode(k.derive_public_key, 'base64'),
     'isRevoked', k.revoked_at IS NOT NULL,
     'expiresInMs', CASE WHEN k.expires_at IS NULL THEN NULL ELSE extract(epoch FROM k.expires_at - clock_timestamp()) * 1000 END,

@@ -57,13 +57,13 @@ $$;
 CREATE FUNCTION tollgate.key_attributes(k tollgate.virtual_key) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('feature', k.feature, 'userId', k.user_id, 'environment', k.environment, 'models', k.models, 'endpoints', k.endpoints,
-    'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted)
+    'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted, 'requiresRun', k.requires_run)
 $$;
 
 -- What of a team's entry stands in its own row.
 CREATE FUNCTION tollgate.team_attributes(t tollgate.team) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('isUnlimited', t.is_unlimited, 'settings', t.policy, 'features', t.features, 'limits', '{"caps": [], "rates": []}'::jsonb || t.limits)
+  SELECT jsonb_build_object('isUnlimited', t.is_unlimited, 'settings', t.policy, 'features', t.features, 'limits', '{"caps": [], "rates": []}'::jsonb || t.limits, 'runs', t.runs)
 $$;
 
 -- Who decides for a team, or for '@organization', and what a policy says of it where nobody is named.
@@ -159,7 +159,7 @@ BEGIN
     IF v_row.is_ended THEN RAISE EXCEPTION 'team % was ended, and an id is never given twice', v_row.id USING ERRCODE = 'unique_violation'; END IF;
     IF v_row.is_new THEN INSERT INTO tollgate.team (id) VALUES (v_row.id) ON CONFLICT DO NOTHING; END IF;
     UPDATE tollgate.team SET is_unlimited = (v_row.entry->>'isUnlimited')::boolean, policy = v_row.entry->'settings',
-      features = tollgate.texts(v_row.entry->'features'), limits = v_row.entry->'limits'
+      features = tollgate.texts(v_row.entry->'features'), limits = v_row.entry->'limits', runs = v_row.entry->'runs'
     WHERE id = v_row.id;
     v_done := array_append(v_done, jsonb_build_object('kind', 'team', 'subject', v_row.id, 'detail', jsonb_build_object(
       'action', CASE WHEN v_row.is_new THEN 'created' ELSE 'changed' END,
@@ -184,7 +184,8 @@ BEGIN
   LOOP
     UPDATE tollgate.virtual_key SET feature = v_row.wanted->>'feature', user_id = v_row.wanted->>'userId', environment = v_row.wanted->>'environment',
       models = tollgate.texts(v_row.wanted->'models'), endpoints = tollgate.texts(v_row.wanted->'endpoints'),
-      may_assert = tollgate.texts(v_row.wanted->'mayAssert'), max_asserted = (v_row.wanted->>'maxAsserted')::integer
+      may_assert = tollgate.texts(v_row.wanted->'mayAssert'), max_asserted = (v_row.wanted->>'maxAsserted')::integer,
+      requires_run = (v_row.wanted->>'requiresRun')::boolean
     WHERE id = v_row.id;
     v_done := array_append(v_done, jsonb_build_object('kind', 'key', 'subject', v_row.id, 'detail', jsonb_build_object('action', 'changed', 'teamId', v_row.team_id)));
   END LOOP;

@@ -18,6 +18,8 @@ export type VirtualKeyRequest = {
 	readonly mayAssert?: readonly ("user" | "feature")[] | undefined;
 	/** Distinct asserted values per dimension; default 10,000. */
 	readonly maxAsserted?: number | undefined;
+	/** Calls that name no agent run join an implicit one; default false. */
+	readonly requiresRun?: boolean | undefined;
 	/** Life of the key from now; absent = until revoked. */
 	readonly expiresInMs?: number | undefined;
 };
@@ -36,6 +38,7 @@ export type VirtualKey = {
 	readonly endpoints: readonly string[] | null;
 	readonly mayAssert: readonly string[];
 	readonly maxAsserted: number;
+	readonly requiresRun: boolean;
 	readonly rotatedFrom: string | null;
 	readonly createdAt: string;
 	readonly createdBy: string;

@@ -20,6 +20,7 @@ type KeyRow = {
 	endpoints: string[] | null;
 	mayAssert: ("user" | "feature")[];
 	maxAsserted: number;
+	requiresRun: boolean;
 	derivePublicKey: string;
 	isRevoked: boolean;
 	expiresInMs: number | null;
@@ -65,8 +66,8 @@ export async function resolveVirtualKey(database: Queryable, presentedText: stri
 }
 
 function identityOf(row: KeyRow): KeyIdentity {
-	const { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert } = row;
-	return { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert };
+	const { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun } = row;
+	return { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun };
 }
 
 function known(row: KeyRow, key: KeyIdentity, expiresInMs: number | null): VirtualKeyResolution {

@@ -6,6 +6,7 @@ import { ASSERTABLE, KEY_ENDPOINTS, KEY_ID_PATTERN, MAX_ASSERTED, MAX_LIMIT_RULE
 import { type Cursor, withoutUndefined } from "./cursor.ts";
 import { type BudgetDefaults, readBudgets } from "./read-budget.ts";
 import { readRoutes } from "./read-channel.ts";
+import { readRuns } from "./read-runs.ts";
 import { KEY_ID_RULE, orNone, readAttribution, readCounted, readModelId, readNames, readUsd } from "./read-values.ts";
 
 const MAX_FEATURES = 1_000;
@@ -29,6 +30,7 @@ export function readTeam(cursor: Cursor, teamId: string, defaults: BudgetDefault
 		keys: fields.keys && readKeys(fields.keys),
 		budgets: fields.budgets && readBudgets(fields.budgets, teamId, defaults),
 		limits: caps === undefined && rates === undefined ? undefined : withoutUndefined({ caps, rates }),
+		runs: fields.runs && readRuns(fields.runs),
 		approvers: fields.approvers && readApprovers(fields.approvers),
 		increaseCeilingNanoUsd: fields.increaseCeilingUsd && orNone(fields.increaseCeilingUsd, readUsd),
 		alerts: fields.alerts && readRoutes(fields.alerts),
@@ -84,6 +86,7 @@ function readKey(cursor: Cursor): Partial<KeyAttributes> | undefined {
 		endpoints: fields.endpoints && orNone(fields.endpoints, (endpoints) => readNames(endpoints, KEY_ENDPOINTS.length, (item) => item.oneOf(KEY_ENDPOINTS))),
 		mayAssert: fields.mayAssert && readAssertable(fields.mayAssert),
 		maxAsserted: fields.maxAsserted?.wholeNumber(1, MAX_ASSERTED),
+		requiresRun: fields.requireRun?.flag(),
 	});
 	if (fields.endpoints !== undefined && key.endpoints?.length === 0)
 		fields.endpoints.fail("would let the key call nothing; null means all, tollgate key revoke ends a key");

@@ -2,7 +2,7 @@ import { Document } from "yaml";
 import type { BudgetThreshold } from "#domain/budget/scope.ts";
 import type { CallCap, RateRule } from "#domain/limits/team-limits.ts";
 import { formatUsd } from "#domain/money/wire.ts";
-import type { BudgetFile, KeyAttributes, ModelDeployment, OrganizationFile, PolicyFile, TeamFile } from "#domain/policy/policy.ts";
+import type { BudgetFile, KeyAttributes, ModelDeployment, OrganizationFile, PolicyFile, TeamFile, TeamRunsFile } from "#domain/policy/policy.ts";
 import { monthName, POLICY_VERSION, weekdayName } from "#domain/policy/written-form.ts";
 import { withoutUndefined } from "./cursor.ts";
 import type { BudgetDefaults } from "./read-budget.ts";
@@ -55,6 +55,7 @@ function writeTeam(team: TeamFile, defaults: BudgetDefaults): Written {
 		budgets: unlessEmpty(team.budgets?.map((budget) => writeBudget(budget, defaults))),
 		caps: unlessEmpty(team.limits?.caps?.map(writeCap)),
 		rates: unlessEmpty(team.limits?.rates?.map(writeRate)),
+		runs: unlessEmpty(team.runs && writeRuns(team.runs)),
 		alerts: unlessEmpty(team.alerts?.map(writeRoute)),
 		keys: unlessEmpty(team.keys && mapped(team.keys, writeKey)),
 	});
@@ -92,8 +93,33 @@ function writeRate({ dimension, dimensionValue, ...limits }: RateRule): Written 
 	return { ...(dimension !== "team" && { [dimension]: dimensionValue }), ...limits };
 }
 
-function writeKey({ userId, ...key }: Partial<KeyAttributes>): Written {
-	return withoutUndefined({ ...key, user: userId });
+function writeKey({ userId, requiresRun, ...key }: Partial<KeyAttributes>): Written {
+	return withoutUndefined({ ...key, user: userId, requireRun: requiresRun });
+}
+
+function writeRuns({ limits, most, ...rest }: TeamRunsFile): Written {
+	return withoutUndefined({ limits: writeCeilings(limits), most: writeCeilings(most), ...rest });
+}
+
+/** Money in dollars; a pause at an amount is the amount alone. */
+function writeCeilings(limits: TeamRunsFile["limits"]): Written | null | undefined {
+	if (limits === undefined || limits === null) return limits;
+	return Object.fromEntries(
+		Object.entries(limits).map(([kind, entry]) => {
+			if (kind === "costNanoUsd") return ["costUsd", writeCeiling(entry, (at) => usd(String(at)))];
+			if (kind !== "toolCalls") return [kind, writeCeiling(entry, (at) => at)];
+			return [kind, mapped(entry as Readonly<Record<string, unknown>>, (ofTool) => writeCeiling(ofTool, (at) => at))];
+		}),
+	);
+}
+
+type WrittenCeiling = { readonly soft?: Written; readonly hard?: Written };
+
+function writeCeiling(entry: unknown, write: (at: unknown) => unknown): unknown {
+	const { soft, hard } = entry as WrittenCeiling;
+	const line = (given: Written): Written => ({ ...given, at: write(given["at"]) });
+	if (soft === undefined && hard?.["action"] === "pause") return write(hard["at"]);
+	return { ...(soft && { soft: line(soft) }), ...(hard && { hard: line(hard) }) };
 }
 
 function writeRoute({ channel, kinds }: { readonly channel: string; readonly kinds: readonly string[] }): Written {

@@ -1,8 +1,9 @@
+import { checkRunLimits } from "../agents/run-limits.ts";
 import type { BudgetThreshold } from "../budget/scope.ts";
 import type { Protocol } from "../pricing/price-book.ts";
 import type { Around } from "./check-policy.ts";
 import { findCircles, renderCircle } from "./circles.ts";
-import type { BudgetFile, ModelDeployment, Policy, PolicyFile, TeamFile } from "./policy.ts";
+import type { BudgetFile, ModelDeployment, Policy, PolicyFile, TeamFile, TeamRunsFile } from "./policy.ts";
 import { entryOf, type PolicyPath, type PolicyProblem } from "./policy-path.ts";
 
 /**
@@ -14,7 +15,7 @@ export function checkModels(file: PolicyFile, around: Around): readonly PolicyPr
 	const shared = servedBy(next.organization.budgets.flatMap(({ thresholds }) => thresholds.flatMap(degradedModels)));
 	const scopes: readonly Scope[] = [
 		{ at: ["organization"], budgets: file.organization?.budgets ?? [], shared: new Map() },
-		...Object.entries(file.teams ?? {}).map(([id, team]) => ({ at: ["teams", id], budgets: team.budgets ?? [], shared })),
+		...Object.entries(file.teams ?? {}).map(([id, team]) => ({ at: ["teams", id], budgets: team.budgets ?? [], runs: team.runs, shared })),
 	];
 	return [
 		...Object.entries(file.models ?? {}).flatMap(([alias, deployments]) => checkAlias(alias, deployments, around)),
@@ -26,7 +27,7 @@ export function checkModels(file: PolicyFile, around: Around): readonly PolicyPr
 
 /** Models served instead, by the model asked for. */
 type Served = ReadonlyMap<string, readonly string[]>;
-type Scope = { readonly at: PolicyPath; readonly budgets: readonly BudgetFile[]; readonly shared: Served };
+type Scope = { readonly at: PolicyPath; readonly budgets: readonly BudgetFile[]; readonly runs?: TeamRunsFile | undefined; readonly shared: Served };
 
 function checkAlias(alias: string, deployments: readonly ModelDeployment[], { world }: Around): PolicyProblem[] {
 	const path = ["models", alias];
@@ -51,8 +52,8 @@ function checkAliasCircles(file: PolicyFile, next: Policy): PolicyProblem[] {
 	});
 }
 
-function checkTargets({ at, budgets }: Scope, around: Around): PolicyProblem[] {
-	return degradations(at, budgets).flatMap(({ path, asked, served }) => {
+function checkTargets(scope: Scope, around: Around): PolicyProblem[] {
+	return degradations(scope).flatMap(({ path, asked, served }) => {
 		const unknown = [asked, served].filter((alias) => !isServed(alias, around));
 		if (unknown.length > 0) return unknown.map((alias) => ({ path, problem: unknownModel(alias, around) }));
 		const [from, to] = [protocolsOf(asked, around), protocolsOf(served, around)];
@@ -63,8 +64,9 @@ function checkTargets({ at, budgets }: Scope, around: Around): PolicyProblem[] {
 }
 
 /** The lines of one budget are checked where it is read; calls meet those of all budgets of the team and of the organisation. */
-function checkDegradeCircles({ at, budgets, shared }: Scope): PolicyProblem[] {
-	const own = degradations(at, budgets);
+function checkDegradeCircles(scope: Scope): PolicyProblem[] {
+	const { shared } = scope;
+	const own = degradations(scope);
 	const served = servedBy(own.map((edge): [string, string] => [edge.asked, edge.served]));
 	const circles = findCircles(served.keys(), (alias) => [...(served.get(alias) ?? []), ...(shared.get(alias) ?? [])]);
 	return circles.flatMap((circle) => {
@@ -98,12 +100,23 @@ function checkNamedModels(at: PolicyPath, team: TeamFile, around: Around): Polic
 	return named.flatMap(({ path, alias }) => (isServed(alias, around) ? [] : [{ path, problem: unknownModel(alias, around) }]));
 }
 
-function degradations(at: PolicyPath, budgets: readonly BudgetFile[]): { path: PolicyPath; asked: string; served: string }[] {
-	return budgets.flatMap(({ thresholds }, budget) =>
-		(thresholds ?? []).flatMap((threshold, index) =>
-			degradedModels(threshold).map(([asked, served]) => ({ path: [...at, "budgets", budget, "thresholds", index, "to", asked], asked, served })),
+type Degradation = { readonly path: PolicyPath; readonly asked: string; readonly served: string };
+
+function degradations({ at, budgets, runs }: Scope): readonly Degradation[] {
+	return [
+		...budgets.flatMap(({ thresholds }, budget) =>
+			(thresholds ?? []).flatMap((threshold, index) =>
+				degradedModels(threshold).map(([asked, served]) => ({ path: [...at, "budgets", budget, "thresholds", index, "to", asked], asked, served })),
+			),
 		),
-	);
+		...degradationsOfRuns([...at, "runs", "limits"], runs),
+	];
+}
+
+function degradationsOfRuns(path: PolicyPath, runs: TeamRunsFile | undefined): readonly Degradation[] {
+	const ceilings = checkRunLimits(runs?.limits ?? {});
+	if (ceilings.kind === "invalid") return [];
+	return ceilings.value.flatMap(({ soft }) => (soft?.action === "degrade" ? Object.entries(soft.degradeTo).map(([asked, served]) => ({ path, asked, served })) : []));
 }
 
 function degradedModels(threshold: BudgetThreshold): [string, string][] {

@@ -1,3 +1,4 @@
+import { problemsOfMost } from "../agents/team-runs.ts";
 import { type AlertRoute, checkSecretPlaces, type KeptPlaceProblem } from "../alerts/channel.ts";
 import {
 	type BudgetDefinition,
@@ -129,6 +130,7 @@ function checkTeam(id: string, { file, merged }: TeamPair, around: Around): Poli
 		...checkNewTeam(id, merged, around),
 		...checkScope({ at, teamId: id, file, merged: merged.budgets }, around),
 		...checkRuleCounts(at, { file, merged }),
+		...checkRuns(at, { file, merged }),
 		...checkFeatures(at, { file, merged }, around),
 		...checkKeys(id, file, around),
 	];
@@ -147,6 +149,14 @@ function checkRuleCounts(at: PolicyPath, { file, merged }: TeamPair): PolicyProb
 		return file.limits?.[name] === undefined || count <= MAX_LIMIT_RULES
 			? []
 			: [{ path: [...at, name], problem: `would be ${count} with those there are; at most ${MAX_LIMIT_RULES} are allowed` }];
+	});
+}
+
+function checkRuns(at: PolicyPath, { file, merged }: TeamPair): PolicyProblem[] {
+	if (file.runs === undefined) return [];
+	return problemsOfMost(merged.runs).map(({ field, problem }) => {
+		const [, part = "", ...rest] = field.split(".");
+		return { path: [...at, "runs", ...(Object.hasOwn(file.runs ?? {}, part) ? [part] : [])], problem: `${rest.join(".")} ${problem}` };
 	});
 }
 

@@ -1,4 +1,6 @@
+import type { TeamRuns } from "../agents/team-runs.ts";
 import type { AlertChannel, AlertRoute } from "../alerts/channel.ts";
+import { checkRunLimits } from "../agents/run-limits.ts";
 import { type BudgetDefinition, type BudgetThreshold, type BudgetUnit, DEFAULT_WARN_BASIS_POINTS } from "../budget/scope.ts";
 import type { CallCap, RateRule } from "../limits/team-limits.ts";
 import { formatUsd } from "../money/wire.ts";
@@ -44,8 +46,21 @@ export function describeKey(key: KeyAttributes): string {
 		key.environment === null ? undefined : `environment ${key.environment}`,
 		key.models === null ? undefined : `models ${describeValue(key.models)}`,
 		key.endpoints === null ? undefined : `endpoints ${describeValue(key.endpoints)}`,
+		key.requiresRun ? "every call in an agent run" : undefined,
 		key.mayAssert.length === 0 ? undefined : `may assert ${key.mayAssert.join(" and ")} (${grouped(key.maxAsserted)})`,
 	]);
+}
+
+/** "limits: $5.00, 200 steps; a loop stops the run"; what is as by default is not said. */
+export function describeRuns({ limits, most, onLoop, newRunsPerHour, pauseHours }: TeamRuns): string {
+	const said = [
+		limits === undefined ? undefined : `limits: ${describeCeilings(limits)}`,
+		most === undefined ? undefined : `at most: ${describeCeilings(most)}`,
+		onLoop === undefined ? undefined : `a loop ${onLoop}s the run`,
+		newRunsPerHour === undefined ? undefined : `${grouped(newRunsPerHour)} new runs an hour and key`,
+		pauseHours === undefined ? undefined : `a pause ends after ${grouped(pauseHours)} hours`,
+	].filter((part) => part !== undefined);
+	return said.length === 0 ? "as by default" : said.join("; ");
 }
 
 /** Names of variables and files, never a secret: a policy holds none. */
@@ -93,6 +108,17 @@ function describeThreshold(threshold: BudgetThreshold, unit: BudgetUnit): string
 					.join(", ")})`
 			: "";
 	return `${action === "needApproval" ? "approval" : action} at ${place}${target}`;
+}
+
+function describeCeilings(limits: Readonly<Record<string, unknown>>): string {
+	const ceilings = checkRunLimits(limits);
+	if (ceilings.kind === "invalid") return "not readable";
+	return listed(
+		ceilings.value.flatMap(({ kind, tool, soft, hard }) => {
+			const amount = (at: bigint): string => (kind === "costNanoUsd" ? describeAmount(at.toString(), "nano_usd") : `${grouped(at.toString())} ${kind}${tool === undefined ? "" : ` of ${tool}`}`);
+			return [...(soft ? [`${soft.action} at ${amount(soft.at)}`] : []), ...(hard ? [`${hard.action} at ${amount(hard.at)}`] : [])];
+		}),
+	);
 }
 
 function grouped(whole: number | string): string {

@@ -1,3 +1,4 @@
+import type { TeamRuns } from "../agents/team-runs.ts";
 import type { AlertRoute } from "../alerts/channel.ts";
 import { type BudgetDefinition, describeSelector, selectorKey } from "../budget/scope.ts";
 import { DEFAULT_TEAM_POLICY } from "../budget/team-policy.ts";
@@ -10,9 +11,10 @@ import {
 	describeKey,
 	describeRate,
 	describeRoute,
+	describeRuns,
 	describeValue,
 } from "./describe-policy.ts";
-import { type Effect, effectOfAll, effectOfBudget, effectOfCap, effectOfCeiling, effectOfFlag, effectOfKey, effectOfList, effectOfRate } from "./effect.ts";
+import { type Effect, effectOfAll, effectOfBudget, effectOfCap, effectOfCeiling, effectOfFlag, effectOfKey, effectOfList, effectOfRate, effectOfRuns } from "./effect.ts";
 import { capKey, inOrder, rateKey, routeKey, tellingSettings } from "./merge-policy.ts";
 import { EMPTY_TEAM, type Policy, type TeamEntry } from "./policy.ts";
 import { renderPath } from "./policy-path.ts";
@@ -97,12 +99,14 @@ function diffTeam(at: readonly string[], before: TeamEntry, after: TeamEntry): P
 		...diffBudgets(at, [before.budgets, after.budgets]),
 		...diffEntries([...at, "caps"], [byKey(before.limits.caps, capKey), byKey(after.limits.caps, capKey)], capRules),
 		...diffEntries([...at, "rates"], [byKey(before.limits.rates, rateKey), byKey(after.limits.rates, rateKey)], rateRules),
+		...diffValue([...at, "runs"], [before.runs, after.runs], runRules),
 		...diffEntries([...at, "keys"], [before.keys, after.keys], { describe: describeKey, effect: effectOfKey }),
 		...diffRoutes(at, [before.alerts, after.alerts]),
 	];
 }
 
 const ceilingRules: ValueRules<string | null> = { effect: effectOfCeiling, describe: (amount) => describeValue(amount, "nano_usd") };
+const runRules: ValueRules<TeamRuns> = { effect: effectOfRuns, describe: describeRuns };
 const budgetRules: EntryRules<BudgetDefinition> = { describe: describeBudget, effect: effectOfBudget, title: describeSelector };
 const capRules: EntryRules<CallCap> = {
 	describe: describeCap,

@@ -1,3 +1,5 @@
+import { checkRunLimits } from "../agents/run-limits.ts";
+import { effectiveRuns, type TeamRuns } from "../agents/team-runs.ts";
 import { type BudgetDefinition, type BudgetThreshold, thresholdAmount } from "../budget/scope.ts";
 import type { CallCap, RateRule } from "../limits/team-limits.ts";
 import type { KeyAttributes } from "./policy.ts";
@@ -52,7 +54,31 @@ export function effectOfKey(before: KeyAttributes | undefined, after: KeyAttribu
 		effectOfList(before.endpoints, after.endpoints),
 		effectOfList(before.mayAssert, after.mayAssert),
 		effectOfLimit(before.maxAsserted, after.maxAsserted),
+		effectOfFlag(!before.requiresRun, !after.requiresRun),
 	]);
+}
+
+/** Of what roots get and may ask for; how a loop ends a run is neither more nor less. */
+export function effectOfRuns(before: TeamRuns, after: TeamRuns): Effect {
+	const [known, wanted] = [effectiveRuns(before), effectiveRuns(after)];
+	return effectOfAll([
+		effectOfCeilings(known.limits, wanted.limits),
+		effectOfCeilings(known.most, wanted.most),
+		effectOfLimit(known.newRunsPerHour, wanted.newRunsPerHour),
+	]);
+}
+
+type Limits = Readonly<Record<string, unknown>>;
+
+function effectOfCeilings(before: Limits, after: Limits): Effect {
+	const [known, wanted] = [hardLines(before), hardLines(after)];
+	return effectOfAll([...new Set([...known.keys(), ...wanted.keys()])].map((name) => effectOfLimit(known.get(name), wanted.get(name))));
+}
+
+function hardLines(limits: Limits): ReadonlyMap<string, string> {
+	const checked = checkRunLimits(limits);
+	if (checked.kind === "invalid") return new Map();
+	return new Map(checked.value.flatMap(({ kind, tool = "", hard }) => (hard ? [[`${kind} ${tool}`, hard.at.toString()] as const] : [])));
 }
 
 /** An observed budget holds nothing back: it is as none. */

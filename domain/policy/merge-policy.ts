@@ -1,3 +1,4 @@
+import { type TeamRuns, tellingRuns } from "../agents/team-runs.ts";
 import type { AlertRoute } from "../alerts/channel.ts";
 import { type BudgetDefinition, type BudgetThreshold, DEFAULT_WARN_BASIS_POINTS, selectorKey } from "../budget/scope.ts";
 import { DEFAULT_TEAM_POLICY } from "../budget/team-policy.ts";
@@ -13,6 +14,7 @@ import {
 	type PolicyFile,
 	type TeamEntry,
 	type TeamFile,
+	type TeamRunsFile,
 } from "./policy.ts";
 import { entryOf } from "./policy-path.ts";
 
@@ -43,6 +45,7 @@ const DEFAULT_KEY: KeyAttributes = {
 	endpoints: null,
 	mayAssert: [],
 	maxAsserted: 10_000,
+	requiresRun: false,
 };
 const DEFAULT_THRESHOLDS: readonly BudgetThreshold[] = [{ action: "notify", at: { basisPoints: DEFAULT_WARN_BASIS_POINTS } }];
 
@@ -96,10 +99,17 @@ function mergeTeam(known: TeamEntry, file: TeamFile): TeamEntry {
 			caps: mergeLists(known.limits.caps, file.limits?.caps ?? [], capKey),
 			rates: mergeLists(known.limits.rates, file.limits?.rates ?? [], rateKey),
 		},
+		runs: mergeRuns(known.runs, file.runs ?? {}),
 		approvers: file.approvers ?? known.approvers,
 		increaseCeilingNanoUsd: given(file.increaseCeilingNanoUsd, known.increaseCeilingNanoUsd),
 		alerts: mergeLists(known.alerts, file.alerts ?? [], routeKey),
 	};
+}
+
+/** Field by field; each is set as a whole. */
+function mergeRuns(known: TeamRuns, file: TeamRunsFile): TeamRuns {
+	const said = Object.entries({ ...known, ...file }).filter(([, value]) => value !== null);
+	return tellingRuns(Object.fromEntries(said));
 }
 
 function mergeKey(known: KeyAttributes, attributes: Partial<KeyAttributes>): KeyAttributes {
@@ -111,6 +121,7 @@ function mergeKey(known: KeyAttributes, attributes: Partial<KeyAttributes>): Key
 		endpoints: given(attributes.endpoints, known.endpoints),
 		mayAssert: attributes.mayAssert ?? known.mayAssert,
 		maxAsserted: attributes.maxAsserted ?? known.maxAsserted,
+		requiresRun: attributes.requiresRun ?? known.requiresRun,
 	};
 }
 

@@ -1,3 +1,4 @@
+import type { TeamRuns } from "../agents/team-runs.ts";
 import type { AlertChannel, AlertRoute } from "../alerts/channel.ts";
 import type { BudgetDefinition, BudgetSelector } from "../budget/scope.ts";
 import type { TeamLimits } from "../limits/team-limits.ts";
@@ -41,6 +42,8 @@ export type TeamEntry = {
 	readonly keys: Readonly<Record<string, KeyAttributes>>;
 	readonly budgets: readonly BudgetDefinition[];
 	readonly limits: TeamLimits;
+	/** Of its agent runs; {} = all as by default. */
+	readonly runs: TeamRuns;
 	/** Names of admin keys, beside those of the organisation. */
 	readonly approvers: readonly string[];
 	readonly increaseCeilingNanoUsd: string | null;
@@ -58,6 +61,8 @@ export type KeyAttributes = {
 	readonly mayAssert: readonly ("user" | "feature")[];
 	/** Distinct asserted values per dimension. */
 	readonly maxAsserted: number;
+	/** Calls that name no agent run join an implicit one. */
+	readonly requiresRun: boolean;
 };
 
 export type ModelDeployment = { readonly provider: string; readonly model: string; readonly pricedAsModel: string };
@@ -67,10 +72,14 @@ export type BudgetFile = BudgetSelector & { readonly limitAmount: string } & Par
 
 export type OrganizationFile = Partial<Omit<OrganizationPolicy, "budgets">> & { readonly budgets?: readonly BudgetFile[] };
 
-export type TeamFile = Partial<Omit<TeamEntry, "budgets" | "keys" | "limits">> & {
+/** null: back to the default. */
+export type TeamRunsFile = { readonly [Name in keyof TeamRuns]?: Exclude<TeamRuns[Name], undefined> | null };
+
+export type TeamFile = Partial<Omit<TeamEntry, "budgets" | "keys" | "limits" | "runs">> & {
 	readonly budgets?: readonly BudgetFile[];
 	readonly keys?: Readonly<Record<string, Partial<KeyAttributes>>>;
 	readonly limits?: Partial<TeamLimits>;
+	readonly runs?: TeamRunsFile;
 };
 
 /** A `Policy` of which everything may be left out. */
@@ -88,6 +97,7 @@ export const EMPTY_TEAM: TeamEntry = {
 	keys: {},
 	budgets: [],
 	limits: { caps: [], rates: [] },
+	runs: {},
 	approvers: [],
 	increaseCeilingNanoUsd: null,
 	alerts: [],

@@ -7,7 +7,7 @@ export const POLICY_VERSION = 1;
 export const WRITTEN_FIELDS = {
 	policy: ["version", "organization", "channels", "models", "teams"],
 	organization: ["timeZone", "weekStart", "fiscalYearStart", "overcommit", "approvers", "increaseCeilingUsd", "budgets", "alerts"],
-	team: ["unlimited", "settings", "features", "keys", "budgets", "caps", "rates", "approvers", "increaseCeilingUsd", "alerts"],
+	team: ["unlimited", "settings", "features", "keys", "budgets", "caps", "rates", "runs", "approvers", "increaseCeilingUsd", "alerts"],
 	budget: [
 		"window",
 		"limitUsd",
@@ -27,7 +27,8 @@ export const WRITTEN_FIELDS = {
 	threshold: ["at", "atUsd", "atTokens", "action", "to"],
 	cap: ["feature", "inputTokens", "outputTokens", "costUsd"],
 	rate: ["feature", "user", "model", "key", "requestsPerMinute", "tokensPerMinute", "inFlight"],
-	key: ["feature", "user", "environment", "models", "endpoints", "mayAssert", "maxAsserted"],
+	runs: ["limits", "most", "onLoop", "newRunsPerHour", "pauseHours"],
+	key: ["feature", "user", "environment", "models", "endpoints", "mayAssert", "maxAsserted", "requireRun"],
 	route: ["channel", "kinds"],
 	deployment: ["provider", "model", "pricedAsModel"],
 	channel: ["kind", "url", "urlEnv", "urlFile", "routingKeyEnv", "routingKeyFile", "secretEnv", "secretFile", "allowPrivate"],

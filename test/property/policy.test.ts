@@ -135,6 +135,7 @@ function teamEntries(team: Policy["teams"][string]): Node {
 		approvers: team.approvers,
 		increaseCeilingUsd: team.increaseCeilingNanoUsd,
 		budgets: keyed(team.budgets, selectorKey),
+		runs: team.runs,
 		caps: keyed(team.limits.caps, capKey),
 		rates: keyed(team.limits.rates, rateKey),
 		keys: { ...team.keys },
@@ -165,6 +166,7 @@ function fromEntries(root: Node): Policy {
 				{
 					isUnlimited: team["unlimited"] as boolean,
 					settings: team["settings"] as Node,
+					runs: team["runs"] as Policy["teams"][string]["runs"],
 					features: team["features"] as string[] | null,
 					keys: team["keys"] as Policy["teams"][string]["keys"],
 					limits: { caps: list<CallCap>(team["caps"]), rates: list<RateRule>(team["rates"]) },

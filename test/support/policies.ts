@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { type TeamRuns, tellingRuns } from "#domain/agents/team-runs.ts";
 import type { AlertChannel } from "#domain/alerts/channel.ts";
 import { ALERT_KINDS } from "#domain/alerts/kinds.ts";
 import {
@@ -123,6 +124,7 @@ const key = fc.record({
 	endpoints: fc.option(fc.uniqueArray(fc.constantFrom(...KEY_ENDPOINTS), { minLength: 1, maxLength: 3 }), { nil: null }),
 	mayAssert: fc.uniqueArray(fc.constantFrom(...ASSERTABLE)),
 	maxAsserted: fc.integer({ min: 1, max: 10_000_000 }),
+	requiresRun: fc.boolean(),
 });
 const count = fc.integer({ min: 1, max: 1_000_000 });
 const cap = fc
@@ -146,6 +148,33 @@ const rate = fc
 	});
 const keyIds = fc.constantFrom(KEY_ID, "key_fedcba9876543210");
 
+const ceilingOf = (at: fc.Arbitrary<string | number>) =>
+	fc.oneof(
+		at.map((value) => ({ hard: { at: value, action: "pause" as const } })),
+		at.map((value) => ({ hard: { at: value, action: "stop" as const } })),
+		fc.record({ at, target }).map(({ at: value, target: { asked, served } }) => ({ soft: { at: value, action: "degrade" as const, degradeTo: Object.fromEntries([[asked, served]]) } })),
+	);
+/** Whatever it draws for `limits` alone: `most` would have to be above all of it. */
+const runs: fc.Arbitrary<TeamRuns> = fc
+	.record(
+		{
+			limits: fc.record(
+				{
+					costNanoUsd: ceilingOf(amount.map(String)),
+					steps: ceilingOf(count),
+					outputBytes: ceilingOf(count),
+					toolCalls: fc.dictionary(fc.constantFrom("search", "*", "a.b", "null"), ceilingOf(count), { minKeys: 1, maxKeys: 2 }),
+				},
+				{ requiredKeys: [] },
+			),
+			onLoop: fc.constantFrom("pause", "stop"),
+			newRunsPerHour: fc.integer({ min: 1, max: 1_000_000 }),
+			pauseHours: fc.integer({ min: 1, max: 8_784 }),
+		},
+		{ requiredKeys: [] },
+	)
+	.map((value) => tellingRuns(value as TeamRuns));
+
 function team(id: string): fc.Arbitrary<TeamEntry> {
 	return fc.record({
 		isUnlimited: fc.boolean(),
@@ -153,6 +182,7 @@ function team(id: string): fc.Arbitrary<TeamEntry> {
 		features: fc.option(names(word), { nil: null }),
 		keys: fc.dictionary(keyIds, key, { maxKeys: 2 }),
 		budgets: budgets(id),
+		runs,
 		limits: fc.record({ caps: fc.uniqueArray(cap, { selector: capKey, maxLength: 2 }), rates: fc.uniqueArray(rate, { selector: rateKey, maxLength: 3 }) }),
 		approvers: names(word),
 		increaseCeilingNanoUsd: ceiling,

@@ -17,6 +17,7 @@ type KeyOptions = {
 	endpoints?: string;
 	mayAssert?: string;
 	maxAsserted?: string;
+	requireRun?: boolean;
 	expires?: number;
 	overlap?: number;
 	ttl?: number;
@@ -87,6 +88,7 @@ function addCreate(key: Command, terminal: Terminal): void {
 			"--endpoints <A,B>": [`endpoints it may call, of ${ENDPOINTS.join(", ")}; default all`, someOf(ENDPOINTS)],
 			"--may-assert <user,feature>": ["attribution the caller may name per call", someOf(["user", "feature"])],
 			"--max-asserted <N>": ["distinct asserted values; default 10000", wholeNumber(1, 10_000_000)],
+			"--require-run": "calls that name no agent run join one by their key and how their conversation begins",
 			"--expires <DURATION>": ["like 30d; default until revoked", duration],
 		},
 		run: async ({ system, print, options }) => {
@@ -99,6 +101,7 @@ function addCreate(key: Command, terminal: Terminal): void {
 				endpoints: list(options.endpoints) as CreateKeyRequest["endpoints"],
 				mayAssert: list(options.mayAssert) as CreateKeyRequest["mayAssert"],
 				maxAsserted: options.maxAsserted === undefined ? undefined : Number(options.maxAsserted),
+				requiresRun: options.requireRun,
 				expiresInMs: options.expires,
 			});
 			print({ id, key: secret }, `Key ${id}. It is shown this once:\n${secret}`);

@@ -6,7 +6,7 @@ import { renderChanges } from "#domain/policy/render-changes.ts";
 import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 
 const budget: BudgetDefinition = { ...DAILY_BUDGET, limitAmount: "25000000000" };
-const key: KeyAttributes = { feature: null, userId: null, environment: null, models: null, endpoints: null, mayAssert: [], maxAsserted: 10 };
+const key: KeyAttributes = { feature: null, userId: null, environment: null, models: null, endpoints: null, mayAssert: [], maxAsserted: 10, requiresRun: false };
 
 const withTeam = (team: Partial<TeamEntry>): Policy => ({ ...EMPTY_POLICY, teams: { search: { ...EMPTY_TEAM, ...team } } });
 const effects = (before: Partial<TeamEntry>, after: Partial<TeamEntry>): string[] =>
@@ -44,6 +44,11 @@ describe("what a change does to calls", () => {
 		],
 		["fewer models of a key", { keys: { k: key } }, { keys: { k: { ...key, models: ["a"] } } }, "change tightens"],
 		["a key that may assert", { keys: { k: key } }, { keys: { k: { ...key, mayAssert: ["user"] } } }, "change loosens"],
+		["a key whose calls need a run", { keys: { k: key } }, { keys: { k: { ...key, requiresRun: true } } }, "change tightens"],
+		["a lower ceiling of runs", {}, { runs: { limits: { costNanoUsd: { hard: { at: "5000000000", action: "pause" } } } } }, "change tightens"],
+		["fewer new runs", {}, { runs: { newRunsPerHour: 10 } }, "change tightens"],
+		["more than was allowed to be asked for", { runs: { most: { steps: { hard: { at: 5, action: "pause" } } } } }, {}, "change loosens"],
+		["what a loop does", {}, { runs: { onLoop: "stop" } }, "change neutral"],
 		["approvers", {}, { approvers: ["ada"] }, "change neutral"],
 		["a setting", {}, { settings: { admissionWaitMs: 0 } }, "change neutral"],
 	])("%s", (_, before, after, expected) => {
