@@ -88,8 +88,8 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		rateAuthority: createPostgresRates({ asking, gatewayId, epoch }),
 		journal,
 		opaqueUserId: createOpaqueUserIds(secret),
-		createRuns: (leases) => {
-			runs = openRuns({ sql: asking, gatewayId, epoch, leases, writer: () => writer ?? unopened("ledger writer"), onError: onAuthorityError });
+		createRuns: (leases, policyOf) => {
+			runs = openRuns({ sql: asking, gatewayId, epoch, leases, policyOf, writer: () => writer ?? unopened("ledger writer"), onError: onAuthorityError });
 			return runs.calls;
 		},
 		createWriter: (onNews) => {

@@ -9,7 +9,7 @@ import { createPostgresRunStore } from "#activities/runs/postgres.ts";
 import { openRunGuard } from "#activities/runs/run-guard.ts";
 import { runBudgets } from "#domain/agents/run-budgets.ts";
 import { writeRunLimits } from "#domain/agents/run-limits.ts";
-import { DEFAULT_RUN_POLICY } from "#domain/agents/run-policy.ts";
+import type { RunPolicy } from "#domain/agents/run-policy.ts";
 
 /** The agent runs of one gateway epoch. */
 export type OpenedRuns = {
@@ -29,17 +29,19 @@ export type OpenRunsOptions = GatewayEpoch & {
 	/** The connection calls wait on. */
 	readonly sql: SqlConnection;
 	readonly leases: RunLeases;
+	/** What holds for the runs of a team. */
+	readonly policyOf: (teamId: string) => RunPolicy;
 	/** Asked for once the first step has ended. */
 	readonly writer: () => CountedWriter;
 	readonly onError: (error: unknown) => void;
 };
 
-export function openRuns({ sql, gatewayId, epoch, leases, writer, onError }: OpenRunsOptions): OpenedRuns {
+export function openRuns({ sql, gatewayId, epoch, leases, policyOf, writer, onError }: OpenRunsOptions): OpenedRuns {
 	const store = leases.over(createPostgresRunStore(sql, { gatewayId, epoch }));
 	const { guard, flushes } = openRunGuard({
 		store,
 		gatewayId,
-		policyOf: () => DEFAULT_RUN_POLICY,
+		policyOf,
 		adoptLeases: () => undefined, // the store brought them to the book
 		forgetResting: (budgetIds) => leases.forgetResting(budgetIds),
 		writer: {
@@ -56,15 +58,12 @@ export function openRuns({ sql, gatewayId, epoch, leases, writer, onError }: Ope
 		wallClockMs: () => Date.now(),
 		randomBytes,
 	});
-	return { guard, store, flushes, calls: new CallRuns(guard), openingOf: () => DEFAULT_OPENING };
+	return { guard, store, flushes, calls: new CallRuns(guard), openingOf: (teamId) => openingOf(policyOf(teamId)) };
 }
 
-const DEFAULT_OPENING: RunOpening = {
-	defaults: writeRunLimits(DEFAULT_RUN_POLICY.limits),
-	budgets: runBudgets(DEFAULT_RUN_POLICY.limits),
-	newRunsPerHour: DEFAULT_RUN_POLICY.newRunsPerHour,
-	onLoop: DEFAULT_RUN_POLICY.onLoop,
-};
+function openingOf({ limits, newRunsPerHour, onLoop }: RunPolicy): RunOpening {
+	return { defaults: writeRunLimits(limits), budgets: runBudgets(limits), newRunsPerHour, onLoop };
+}
 
 export type CountedWriter = LedgerWriter & {
 	/** Rows it was given since the start. */

@@ -1,5 +1,5 @@
 -- Agent runs are found and opened: one function call in one statement each (docs/adr/0011-agent-runs.md). What is refused is answered, not
--- raised, and leaves nothing behind. Time is PostgreSQL's alone. How it is held, and what people decide about it, is in 0024.
+-- raised, and leaves nothing behind. Time is PostgreSQL's alone. How it is held, and what people decide about it, is in 0023.
 -- Lock order: the roots of a key (advisory 718204021), run rows by number, then as in 0002: budget rows by id, windows by id, leases by window;
 -- record_change last. Whoever opens or decides in a tree holds its root's row.
 
@@ -53,10 +53,10 @@ LANGUAGE sql IMMUTABLE AS $$
   WHERE l.line = 'hard' AND l.at > o.at
 $$;
 
--- What registering and raising may ask for at most, by the team's policy (0023); {} = what its budgets allow alone.
+-- What registering and raising may ask for at most, by the team's policy; {} = what its budgets allow alone.
 CREATE FUNCTION tollgate.run_most(p_team text) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-  SELECT '{}'::jsonb
+  SELECT coalesce((SELECT t.runs -> 'most' FROM tollgate.team t WHERE t.id = p_team), '{}')
 $$;
 
 -- Limits that could never be reached below what the team has: its policy, and the highest of the budgets for all its calls. A run may outlast

@@ -30,6 +30,8 @@ export type TeamRecord = {
 	readonly budgets: readonly BudgetRule[];
 	/** Caps and rates as stored; read by domain/limits/team-limits.ts. */
 	readonly limits?: unknown;
+	/** What the team says of its agent runs, as stored; read by domain/agents/team-runs.ts. */
+	readonly runs?: unknown;
 	/** Throttles in force. */
 	readonly throttles?: readonly { readonly dimension: "key" | "user"; readonly value: string; readonly requestsPerMinute: number; readonly endsInMs: number }[];
 	/** Revision the record was read at. */

@@ -1,4 +1,6 @@
 import { hash } from "node:crypto";
+import { DEFAULT_RUN_POLICY, type RunPolicy } from "#domain/agents/run-policy.ts";
+import { runPolicyOf } from "#domain/agents/team-runs.ts";
 import { type CallDimensions, MAX_MATCHED_BUDGETS, matchBudgets } from "#domain/budget/match.ts";
 import { DEFAULT_TEAM_POLICY, readTeamPolicy } from "#domain/budget/team-policy.ts";
 import { type ActiveLimits, compileLimits } from "#domain/limits/rate-rules.ts";
@@ -15,7 +17,7 @@ export type Match = {
 	readonly isAdmissible: boolean;
 };
 
-type Team = { readonly record: TeamRecord; readonly policy: TeamPolicy; readonly matches: Map<string, Match> };
+type Team = { readonly record: TeamRecord; readonly policy: TeamPolicy; readonly runs: RunPolicy; readonly matches: Map<string, Match> };
 
 /** All secrets of one key seen here: its own and those derived from it. Mostly one, so no Set: that costs 200 bytes. */
 type SecretsOfKey = { readonly maxAsserted: number; readonly digests: string[] };
@@ -67,6 +69,11 @@ export class Directory {
 
 	policy(teamId: string): TeamPolicy {
 		return this.teams.get(teamId)?.policy ?? DEFAULT_TEAM_POLICY;
+	}
+
+	/** Of the team's agent runs; the same object as long as nothing of the team changed. */
+	runPolicy(teamId: string): RunPolicy {
+		return this.teams.get(teamId)?.runs ?? DEFAULT_RUN_POLICY;
 	}
 
 	/** Budgets of its team and of the organisation that a call meets. */
@@ -190,7 +197,7 @@ export class Directory {
 		const known = this.teams.get(record.teamId);
 		if (known && known.record.revision >= record.revision) return;
 		const policy = { ...readTeamPolicy(record.policy).policy, limits: limitsOf(record, askedAtMs) };
-		this.teams.set(record.teamId, { record, policy, matches: new Map() });
+		this.teams.set(record.teamId, { record, policy, runs: runPolicyOf(record.runs), matches: new Map() });
 	}
 }
 

@@ -1,3 +1,4 @@
+import type { RunPolicy } from "#domain/agents/run-policy.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import type { AheadReply, Authority, Claim, GrantReply } from "../authority/port.ts";
 import type { LedgerWriter } from "../ledger/record.ts";
@@ -34,7 +35,7 @@ export type RequestAuthorityDependencies = {
 	/** Called once; `onNews` takes what rides on each flush's reply. */
 	readonly createWriter: (onNews: (news: { readonly revision: bigint; readonly claims: readonly Claim[] }) => void) => LedgerWriter;
 	/** Called once, before the writer is made: the agent runs of this gateway, over its leases. Default: none, and then no call may name one. */
-	readonly createRuns?: (leases: RunLeases) => Pick<CallRuns, "follow" | "turnAway" | "rest">;
+	readonly createRuns?: (leases: RunLeases, policyOf: (teamId: string) => RunPolicy) => Pick<CallRuns, "follow" | "turnAway" | "rest">;
 	readonly loadPriceBook: () => Promise<CurrentPriceBook>;
 	/** Takes up what of the policy belongs to no team (model aliases): before the first call, and when a policy was applied. Default: nothing. */
 	readonly loadPolicy?: () => Promise<void>;
@@ -98,7 +99,7 @@ class GatewayAuthority implements RequestAuthority {
 			onLostCommits: (windowId) => void this.alertLostCommits(windowId),
 			onRevision: (known) => this.keeper.hear(known),
 		});
-		const runs = dependencies.createRuns?.(runLeases);
+		const runs = dependencies.createRuns?.(runLeases, (teamId) => this.directory.runPolicy(teamId));
 		this.writer = dependencies.createWriter((news) => this.keeper.takeNews(news));
 		const { directory, queue, writer } = this;
 		const followed = { onPrices: () => this.prices.load(), onPolicy: () => this.loadPolicy(), ...(runs && { runs }) };

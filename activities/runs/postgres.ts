@@ -28,7 +28,7 @@ type DecidedWire = Wire<Extract<RunDecisionResult, { kind: "decided" }>> | Extra
 
 const FENCED: Refused = { kind: "refused", code: "gateway.fenced", field: "", message: "this gateway was replaced by a later start of its own" };
 
-/** The runs of PostgreSQL as of one gateway epoch, over migrations/0021 and 0024: one function call in one statement each. */
+/** The runs of PostgreSQL as of one gateway epoch, over migrations/0021 and 0023: one function call in one statement each. */
 export function createPostgresRunStore(sql: SqlConnection, { gatewayId, epoch }: GatewayEpoch): RunStore {
 	const identity = [gatewayId, epoch.toString()];
 	return {

@@ -4,6 +4,8 @@ import type { Ceiling, HardAction } from "./ceilings.ts";
 export type RunPolicy = {
 	/** Limits of a root that states none. */
 	readonly limits: readonly Ceiling[];
+	/** What registering and raising may ask for at most; none = the team's budgets alone. */
+	readonly most: readonly Ceiling[];
 	/** Roots that a key may begin within an hour. */
 	readonly newRunsPerHour: number;
 	/** Hours after which a pause that nobody answered becomes a stop. */
@@ -20,6 +22,7 @@ export const DEFAULT_RUN_POLICY: RunPolicy = {
 		{ kind: "depth", hard: { at: 8n, action: "pause" } },
 		{ kind: "width", hard: { at: 100n, action: "pause" } },
 	],
+	most: [],
 	newRunsPerHour: 1_000,
 	pauseHours: 168,
 	onLoop: "pause",

@@ -1,5 +1,7 @@
 import type { Checked, FieldProblem } from "../budget/scope.ts";
+import type { Ceiling } from "./ceilings.ts";
 import { checkRunLimits, limitsAbove, writeRunLimits } from "./run-limits.ts";
+import { DEFAULT_RUN_POLICY, type RunPolicy } from "./run-policy.ts";
 
 /** What a team's policy says of its agent runs, as it is stored: what it leaves out takes its default. */
 export type TeamRuns = {
@@ -21,16 +23,11 @@ export const NEW_RUNS_PER_HOUR_MAX = 1_000_000;
 export const PAUSE_HOURS_MAX = 8_784;
 
 export const TEAM_RUNS_DEFAULTS: Required<TeamRuns> = {
-	limits: writeRunLimits([
-		{ kind: "costNanoUsd", hard: { at: 20_000_000_000n, action: "pause" } },
-		{ kind: "elapsedMs", hard: { at: 86_400_000n, action: "pause" } },
-		{ kind: "depth", hard: { at: 8n, action: "pause" } },
-		{ kind: "width", hard: { at: 100n, action: "pause" } },
-	]),
-	most: {},
-	onLoop: "pause",
-	newRunsPerHour: 1_000,
-	pauseHours: 168,
+	limits: writeRunLimits(DEFAULT_RUN_POLICY.limits),
+	most: writeRunLimits(DEFAULT_RUN_POLICY.most),
+	onLoop: DEFAULT_RUN_POLICY.onLoop,
+	newRunsPerHour: DEFAULT_RUN_POLICY.newRunsPerHour,
+	pauseHours: DEFAULT_RUN_POLICY.pauseHours,
 };
 
 /** Checks what a team says from untrusted input, `null` for a default included. Every problem names its field; unknown fields are refused. */
@@ -74,6 +71,18 @@ export function readTeamRuns(stored: unknown): Required<TeamRuns> {
 /** What holds: no ceiling is lost because another one is stated. */
 export function effectiveRuns(runs: TeamRuns): Required<TeamRuns> {
 	return { ...TEAM_RUNS_DEFAULTS, ...runs, limits: { ...TEAM_RUNS_DEFAULTS.limits, ...runs.limits } };
+}
+
+/** The same as gateways use it; one object for all teams that say nothing. */
+export function runPolicyOf(stored: unknown): RunPolicy {
+	if (!isFields(stored) || Object.keys(stored).length === 0) return DEFAULT_RUN_POLICY;
+	const { limits, most, ...rest } = readTeamRuns(stored);
+	return { ...rest, limits: ceilingsOf(limits), most: ceilingsOf(most) };
+}
+
+function ceilingsOf(limits: Readonly<Record<string, unknown>>): readonly Ceiling[] {
+	const checked = checkRunLimits(limits);
+	return checked.kind === "valid" ? checked.value : [];
 }
 
 /** Without what says no more than its default, in one order. */

@@ -1,8 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
-/** What opens, holds and lets go agent runs (migrations/0021, 0024). */
+/** What opens, holds and lets go agent runs (migrations/0021, 0023). */
 const OPENING = "migrations/0021_run_functions.sql";
-const DECISIONS = "migrations/0024_run_decisions.sql";
+const DECISIONS = "migrations/0023_run_decisions.sql";
 const STORE_TEST = "test/integration/agents/run-store.test.ts";
 const DECISIONS_TEST = "test/integration/agents/run-store-decisions.test.ts";
 const RACES_TEST = "test/integration/agents/run-store-races.test.ts";

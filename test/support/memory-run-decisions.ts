@@ -6,7 +6,7 @@ import type { FieldProblem } from "#domain/budget/scope.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import { type MemoryBooks, type MemoryRun, pausedMsOf, recordOf } from "./memory-run.ts";
 
-/** What people, and time, decide: the same results as `tollgate.decide_run` of migrations/0024. */
+/** What people, and time, decide: the same results as `tollgate.decide_run` of migrations/0023. */
 export function decideInMemory(books: MemoryBooks, input: RunDecision): RunDecisionResult {
 	const run = books.runs.find(({ runId, teamId }) => runId === input.runId && (input.teamId ?? teamId) === teamId);
 	if (run === undefined) return refuse("run.unknown", "runId", `there is no run ${input.runId}`);
