@@ -5,7 +5,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { AnthropicOptions, HttpOptions, OpenAiOptions } from "./cost-control.ts";
 import { RunConnection, runPath } from "./run-connection.ts";
 import { RegisteredRun, Run, RunStanding } from "./run-contract.ts";
-import { holdOfStanding, type RunHold, RunHeldError, readRunHold } from "./run-errors.ts";
+import { holdOfStanding, RunHeldError, type RunHold, readRunHold } from "./run-errors.ts";
 import { type RunLimits, writeLimits } from "./run-limits.ts";
 import { endOfWaiting, untilRunning, type WaitOptions } from "./run-waiting.ts";
 

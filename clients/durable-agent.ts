@@ -56,7 +56,10 @@ export function createAgentActivities(options: AgentActivitiesOptions): AgentAct
 	};
 	const taken = AGENT_ACTIVITY_NAMES.find((name) => Object.hasOwn(options.tools, name));
 	if (taken !== undefined) throw new RangeError(`a tool cannot have the name ${taken}, which an activity of the agent has`);
-	const run = (tool: AgentTool) => (input: ToolCallInput): Promise<ToolEnd> => asActivity((signal) => runTool(store, tool, input, signal));
+	const run =
+		(tool: AgentTool) =>
+		(input: ToolCallInput): Promise<ToolEnd> =>
+			asActivity((signal) => runTool(store, tool, input, signal));
 	return { ...agent, ...Object.fromEntries(Object.entries(options.tools).map(([name, tool]) => [name, run(tool)] as const)) };
 }
 

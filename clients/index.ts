@@ -45,8 +45,8 @@ export {
 	type RequestIncreaseRequest,
 	type ResolvedLease,
 	type ResolveLeaseRequest,
-	type RunDecisionRequest,
 	type RotateKeyRequest,
+	type RunDecisionRequest,
 	type SetBudgetRequest,
 	type SetPriceRequest,
 	type SpendReport,
@@ -64,6 +64,6 @@ export { CostControlError, type ErrorCode, PolicyRefusal, UnreachableError } fro
 export type { GovernanceClient, GovernanceClientOptions, WaitForRevision } from "./governance-client.ts";
 export { type BudgetRefusal, readRefusal } from "./refusal.ts";
 export type { Run, RunStanding } from "./run-contract.ts";
-export { type RunHold, RunHeldError, readRunHold } from "./run-errors.ts";
+export { RunHeldError, type RunHold, readRunHold } from "./run-errors.ts";
 export type { RunCeiling, RunLimits } from "./run-limits.ts";
 export type { WaitOptions } from "./run-waiting.ts";

@@ -15,7 +15,12 @@ const FEATURE = /^[\x21-\x2b\x2d-\x7e](?:[\x20-\x2b\x2d-\x7e]{0,126}[\x21-\x2b\x
 export const RegisterRunRequest = z.strictObject({
 	runId: runId.optional().describe("absent = one is made"),
 	parentRunId: runId.optional().describe("a run of the same team that has not ended; it never changes"),
-	teamId: z.string("must be text").min(1, "must not be empty").max(64, "must be 64 characters at most").optional().describe("refused where it is not the key's"),
+	teamId: z
+		.string("must be text")
+		.min(1, "must not be empty")
+		.max(64, "must be 64 characters at most")
+		.optional()
+		.describe("refused where it is not the key's"),
 	feature: z
 		.string("must be text")
 		.regex(FEATURE, "must be 1 to 128 printable ASCII characters without a comma")

@@ -9,9 +9,9 @@ import {
 	type AgentRunStatus,
 	agentRunWorkflowId,
 	GUARD_SEARCH_ATTRIBUTE,
+	type RunVersionResult,
 	runReportedSignal,
 	runStatusQuery,
-	type RunVersionResult,
 } from "#workflows/agent-run/messages.ts";
 import { STATE_SEARCH_ATTRIBUTE, TEAM_SEARCH_ATTRIBUTE, USED_SEARCH_ATTRIBUTE } from "#workflows/team-budget/messages.ts";
 import { toCostControlError } from "./governance-client.ts";
@@ -98,7 +98,8 @@ export class RunGovernanceClient {
 		try {
 			return await this.options.connection.withDeadline(Date.now() + timeoutMs, call);
 		} catch (error) {
-			if (error instanceof WorkflowNotFoundError) throw new CostControlError("run.unknown", "this run has no workflow: npx tollgate run show RUN", { cause: error });
+			if (error instanceof WorkflowNotFoundError)
+				throw new CostControlError("run.unknown", "this run has no workflow: npx tollgate run show RUN", { cause: error });
 			throw toCostControlError(error);
 		}
 	}

@@ -10,7 +10,7 @@ const version = z
 	.describe("the run's version that was looked at: refused where it is another one by now; absent = whatever stands");
 const limits = z
 	.record(z.string(), z.unknown())
-	.describe("new totals of ceilings the run states, like {costNanoUsd: \"10000000000\", steps: 500}; every ceiling: docs/agent-runs.md");
+	.describe('new totals of ceilings the run states, like {costNanoUsd: "10000000000", steps: 500}; every ceiling: docs/agent-runs.md');
 
 export const RunDecisionRequest = z.strictObject({ reason, knownVersion: version.optional() });
 export const RaiseRunRequest = z.strictObject({ limits, reason, knownVersion: version.optional() });

@@ -57,7 +57,8 @@ function isRunning(standing: RunStanding): boolean {
 function passing(error: unknown, end: AbortSignal | undefined): Error {
 	end?.throwIfAborted();
 	if (error instanceof UnreachableError) return error;
-	const isPassing = error instanceof CostControlError && !(error instanceof RunHeldError) && (error.isRetryable || Number(error.details["httpStatus"]) >= SERVER_ERROR);
+	const isPassing =
+		error instanceof CostControlError && !(error instanceof RunHeldError) && (error.isRetryable || Number(error.details["httpStatus"]) >= SERVER_ERROR);
 	if (isPassing) return error;
 	throw error;
 }

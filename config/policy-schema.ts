@@ -150,11 +150,26 @@ const ceilings = z.strictObject({
 });
 const runs = z
 	.strictObject({
-		limits: ceilings.nullable().optional().describe("Ceilings of a run that states none itself; 20 dollars, 24 hours, depth 8 and width 100 where nothing is said"),
+		limits: ceilings
+			.nullable()
+			.optional()
+			.describe("Ceilings of a run that states none itself; 20 dollars, 24 hours, depth 8 and width 100 where nothing is said"),
 		most: ceilings.nullable().optional().describe("What registering and raising a run may ask for at most; the team's budgets alone where nothing is said"),
 		onLoop: z.enum(ON_LOOP).nullable().optional().describe("What a loop does to a run; pause where nothing is said"),
-		newRunsPerHour: z.int().min(1).max(NEW_RUNS_PER_HOUR_MAX).nullable().optional().describe("Runs without a parent that one key may begin in an hour; 1000 where nothing is said"),
-		pauseHours: z.int().min(1).max(PAUSE_HOURS_MAX).nullable().optional().describe("Hours after which a pause nobody answered becomes a stop; 168 where nothing is said"),
+		newRunsPerHour: z
+			.int()
+			.min(1)
+			.max(NEW_RUNS_PER_HOUR_MAX)
+			.nullable()
+			.optional()
+			.describe("Runs without a parent that one key may begin in an hour; 1000 where nothing is said"),
+		pauseHours: z
+			.int()
+			.min(1)
+			.max(PAUSE_HOURS_MAX)
+			.nullable()
+			.optional()
+			.describe("Hours after which a pause nobody answered becomes a stop; 168 where nothing is said"),
 	} satisfies Record<WrittenField<"runs">, z.ZodType>)
 	.describe("Agent runs of the team (docs/agent-runs.md)");
 

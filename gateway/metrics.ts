@@ -36,7 +36,11 @@ const UPSTREAM_BUCKETS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 export function createGatewayMetrics(sources: MetricsSources): GatewayMetrics {
 	const registry = new Registry();
 	const requests = createRequestTally(registry);
-	const refusals = createTally<ErrorCode>(registry, { name: "tollgate_refusals_total", help: "Calls refused by Tollgate itself, by error code.", label: "code" });
+	const refusals = createTally<ErrorCode>(registry, {
+		name: "tollgate_refusals_total",
+		help: "Calls refused by Tollgate itself, by error code.",
+		label: "code",
+	});
 	const runRefusals = createTally<RunGuardName>(registry, {
 		name: "tollgate_run_refusals_total",
 		help: "Calls refused because their agent run stands still, by the guard that holds it.",

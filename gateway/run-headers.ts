@@ -23,7 +23,8 @@ export function readRunHeaders(headers: IncomingHttpHeaders): ReadRun | undefine
 	const problems: FieldProblem[] = [];
 	if (runId !== undefined && !isRunId(runId)) problems.push({ field: RUN_HEADER, problem: RUN_ID_RULE });
 	if (parentRunId !== undefined && !isRunId(parentRunId)) problems.push({ field: PARENT_HEADER, problem: RUN_ID_RULE });
-	if (parentRunId !== undefined && runId === undefined) problems.push({ field: PARENT_HEADER, problem: `needs ${RUN_HEADER}, the run that it is the parent of` });
+	if (parentRunId !== undefined && runId === undefined)
+		problems.push({ field: PARENT_HEADER, problem: `needs ${RUN_HEADER}, the run that it is the parent of` });
 	if (agent !== undefined && !(typeof agent === "string" && AGENT.test(agent)))
 		problems.push({ field: AGENT_HEADER, problem: "must be 1 to 64 printable ASCII characters without a comma" });
 	if (problems.length > 0) return { kind: "rejected", problem: invalidRun(problems) };

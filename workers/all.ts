@@ -48,7 +48,14 @@ async function main(): Promise<void> {
 	stopping.add(startExpectation(expectationConnection, log));
 	stopping.add(startVelocity(upkeepConnection, { log, metrics }));
 	const workflowBundle = await bundleApart();
-	const governed = { databaseUrl, temporalAddress: requireTemporalAddress(settings), temporalNamespace: settings.temporalNamespace, workflowBundle, log, metrics };
+	const governed = {
+		databaseUrl,
+		temporalAddress: requireTemporalAddress(settings),
+		temporalNamespace: settings.temporalNamespace,
+		workflowBundle,
+		log,
+		metrics,
+	};
 	const budgetRole = await startBudgetRole(governed);
 	stopping.add(() => budgetRole.stop());
 	const runsRole = startAgentRunsRole(governed);

@@ -17,7 +17,8 @@ async function decide(store: RunDecisionStore, input: DecideRunInput): Promise<H
 	const snapshot = (await store.snapshot(input.runId)) ?? null;
 	if (result.kind === "decided") return { kind: "decided", version: result.run.version, snapshot };
 	// An answer that was lost: the try before did it, and nobody did anything since.
-	if (result.code === "admin.conflict" && snapshot !== null && isHeldAlready(input, snapshot)) return { kind: "decided", version: snapshot.run.version, snapshot };
+	if (result.code === "admin.conflict" && snapshot !== null && isHeldAlready(input, snapshot))
+		return { kind: "decided", version: snapshot.run.version, snapshot };
 	return { ...result, snapshot };
 }
 

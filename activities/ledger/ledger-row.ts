@@ -57,9 +57,8 @@ function reservationOnly(row: LedgerRow): Partial<LedgerRow> {
 		overrun_nano_usd: "0",
 		price_version: Number(amount(String(row.price_version))),
 		prices_as_of_ms: Number(amount(String(row.prices_as_of_ms))),
-		reserved_output_tokens: outputTokens,
-		cost_output_tokens: outputTokens,
-		run_ids: row.run_ids?.map(amount),
+		...(outputTokens !== undefined && { reserved_output_tokens: outputTokens, cost_output_tokens: outputTokens }),
+		...(row.run_ids && { run_ids: row.run_ids.map(amount) }),
 		window_ids: charges.map(([windowId]) => windowId),
 		charges,
 	};

@@ -43,7 +43,8 @@ function readCeilings(cursor: Cursor): Readonly<Record<string, unknown>> | undef
 	if (cursor.reading.mistakes.length > mistakesBefore) return undefined;
 	const checked = checkRunLimits(Object.fromEntries(plain));
 	if (checked.kind === "valid") return writeRunLimits(checked.value);
-	for (const { field, problem } of checked.problems) cursor.reading.failAt(paths.get(field) ?? cursor.path, paths.has(field) ? problem : `${field}: ${problem}`);
+	for (const { field, problem } of checked.problems)
+		cursor.reading.failAt(paths.get(field) ?? cursor.path, paths.has(field) ? problem : `${field}: ${problem}`);
 	return undefined;
 }
 

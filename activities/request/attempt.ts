@@ -79,17 +79,14 @@ export class OpenAttempt implements Attempt {
 		if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return this.charge("usage above the largest possible cost", detail);
 		if (answer.alert) this.dependencies.onAlert(answer.alert, { attemptId: this.attemptId, model: reported.model ?? "" });
 		this.dependencies.counters.settled++;
-		return this.end(
-			this.costOf(answer.costNanoUsd, reported.usage),
-			{
-				outcome: "settled",
-				reason: answer.alert ?? null,
-				usage: reported.usage,
-				answeredModel: reported.model ?? answer.line.model,
-				serviceTier: reported.serviceTier ?? null,
-				...detail,
-			},
-		);
+		return this.end(this.costOf(answer.costNanoUsd, reported.usage), {
+			outcome: "settled",
+			reason: answer.alert ?? null,
+			usage: reported.usage,
+			answeredModel: reported.model ?? answer.line.model,
+			serviceTier: reported.serviceTier ?? null,
+			...detail,
+		});
 	}
 
 	release(reason: string): void {

@@ -1,7 +1,7 @@
 import type { Deployment, DeploymentCatalog, PricedDeployment } from "#activities/providers/port.ts";
 import type { Endpoint, RequestProblem } from "#domain/bound/request.ts";
-import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
+import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import { shellWord } from "#domain/shell-word.ts";
 
 export type Choice =

@@ -32,7 +32,10 @@ export function nextBatch(waiting: readonly Waiter[], teamId: string, nowMs: num
 		for (const budget of unmet) union.set(budget.budgetId, budget);
 		waiters.push(waiter);
 	}
-	return describe(waiters, [...union.values()].sort((left, right) => compareIds(left.budgetId, right.budgetId)));
+	return describe(
+		waiters,
+		[...union.values()].sort((left, right) => compareIds(left.budgetId, right.budgetId)),
+	);
 }
 
 function describe(waiters: readonly Waiter[], budgets: readonly MatchedBudget[]): GrantBatch {

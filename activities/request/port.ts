@@ -1,8 +1,8 @@
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import type { Bound, Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
-import type { Unit } from "#domain/budget/window-lease.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
+import type { Unit } from "#domain/budget/window-lease.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import type { LimitEvidence } from "#domain/limits/limit-name.ts";
 import type { ActiveLimits } from "#domain/limits/rate-rules.ts";
@@ -76,7 +76,10 @@ export type AdmissionInput = {
 	readonly book: PriceBook;
 	readonly bound: Bound;
 	/** The agent run it belongs to; absent = none. Its budgets are met beside those that match. */
-	readonly run?: { /** Numbers, root first, its own last. */ readonly runIds: readonly string[]; /** Of the whole chain, ascending by id. */ readonly budgets: readonly BudgetRule[] };
+	readonly run?: {
+		/** Numbers, root first, its own last. */ readonly runIds: readonly string[] /** Of the whole chain, ascending by id. */;
+		readonly budgets: readonly BudgetRule[];
+	};
 	/** The output cap to which a limit of the team lowered `bound` already; the body must carry it. Absent: none did. */
 	readonly cappedOutputTokens?: number | undefined;
 	/**

@@ -313,9 +313,10 @@ class AttemptRun implements AnswerListener {
 	/** Before the end of the answer leaves. What was released cost nothing and is no step. */
 	#tellStep(): void {
 		const { step } = this.#plan;
-		if (step === undefined || this.#booked === undefined || this.#booked === RELEASED) return;
+		const booked = this.#booked;
+		if (step === undefined || booked === undefined || booked.outcome === "released") return;
 		const answerId = this.#answerId;
-		const answer = { calls: this.#calls, outputBytes: this.#receivedBytes, booked: this.#booked, usage: this.#usage };
+		const answer = { calls: this.#calls, outputBytes: this.#receivedBytes, booked, usage: this.#usage };
 		step.answered(answerId === undefined ? answer : { ...answer, answerId });
 	}
 

@@ -1,5 +1,5 @@
-import { assert } from "#domain/assert.ts";
 import type { ToolCall } from "#domain/agents/run-event.ts";
+import { assert } from "#domain/assert.ts";
 import type { Endpoint, InspectedRequest } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
 import { cleanText } from "../ledger/clean-text.ts";
@@ -153,7 +153,7 @@ export class CallStep implements Leaving {
 const NOBODY: (() => void)[] = [];
 
 type Naming = { readonly key: KeyIdentity; readonly asserted: { readonly user?: string; readonly feature?: string }; readonly run?: RunNaming | undefined };
-type Read = { readonly request: InspectedRequest; readonly parsed: unknown; /** Of the deployment that is tried first. */ readonly provider: string };
+type Read = { readonly request: InspectedRequest; readonly parsed: unknown /** Of the deployment that is tried first. */; readonly provider: string };
 
 /** What the guard is told of a call. Budgets are counted only where a run is opened. */
 export class CallOfRun implements RunCall {

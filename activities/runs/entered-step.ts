@@ -12,7 +12,10 @@ export type StepKeeper = {
 	left(step: EnteredStep): void;
 };
 
-export type EnteredCall = { readonly endpoint: Endpoint; /** Later calls of its key may go on from its answer without naming the run. */ readonly isFollowed: boolean };
+export type EnteredCall = {
+	readonly endpoint: Endpoint /** Later calls of its key may go on from its answer without naming the run. */;
+	readonly isFollowed: boolean;
+};
 
 /** One class, no closures: every call of a run makes one. */
 export class EnteredStep implements RunStepEntered {

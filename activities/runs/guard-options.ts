@@ -15,7 +15,7 @@ export type RunGuardOptions = {
 	/** Budgets of runs at rest, of which nothing is unflushed. Answers those it forgot; the others are named again. */
 	readonly forgetResting: (budgetIds: ReadonlySet<string>) => readonly string[];
 	/** Rows are enqueued before the guard is told how a step ended. */
-	readonly writer: { /** Since the start. */ readonly enqueuedRows: number; /** Of those, not committed yet. */ readonly pendingRows: number };
+	readonly writer: { /** Since the start. */ readonly enqueuedRows: number /** Of those, not committed yet. */; readonly pendingRows: number };
 	/** News of the change log that rode on an answer of the store. */
 	readonly onRevision?: (revision: bigint) => void;
 	/** PostgreSQL did not answer: the call is refused, or what was to be told is told later. */

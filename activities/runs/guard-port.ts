@@ -22,7 +22,7 @@ export type RunGuard = {
 	readonly sizes: { readonly live: number; readonly resting: number; readonly held: number; readonly watched: number };
 };
 
-export type WatchedRun = { readonly teamId: string; readonly runId: string; /** null = whatever stands, answered at once. */ readonly version: string | null };
+export type WatchedRun = { readonly teamId: string; readonly runId: string /** null = whatever stands, answered at once. */; readonly version: string | null };
 
 export type RunCall = {
 	readonly key: KeyIdentity;

@@ -1,14 +1,4 @@
-| {
-			readonly kind: "refused";
-			readonly code: RunErrorCode;
-			readonly field: string;
-			readonly message: string;
-			readonly retryAfterSeconds?: number;
-			/** Every mistake, for run.invalid where there may be several; `field` is the first one's. */
-			readonly problems?: readonly FieldProblem[];
-			/** What holds the parent, for run.paused and run.stopped: nothing is opened below it meanwhile. */
-			readonly run?: { readonly runId: string; readonly version: string; readonly hold: RunHold };
-	  };import type { CeilingVerdict } from "#domain/agents/ceilings.ts";
+import type { CeilingVerdict } from "#domain/agents/ceilings.ts";
 import type { RunRecord, RunState, RunTotals } from "#domain/agents/run.ts";
 import type { RunBudget } from "#domain/agents/run-budgets.ts";
 import type { RunDecision } from "#domain/agents/run-decision.ts";
@@ -68,7 +58,17 @@ export type EnteredRun =
 			readonly memory: Uint8Array | undefined;
 			readonly revision: bigint;
 	  }
-	| { readonly kind: "refused"; readonly code: RunErrorCode; readonly field: string; readonly message: string; readonly retryAfterSeconds?: number };
+	| {
+			readonly kind: "refused";
+			readonly code: RunErrorCode;
+			readonly field: string;
+			readonly message: string;
+			readonly retryAfterSeconds?: number;
+			/** Every mistake, for run.invalid where there may be several; `field` is the first one's. */
+			readonly problems?: readonly FieldProblem[];
+			/** What holds the parent, for run.paused and run.stopped: nothing is opened below it meanwhile. */
+			readonly run?: { readonly runId: string; readonly version: string; readonly hold: RunHold };
+	  };
 
 /** `budgets` are those that this run states itself. */
 export type ChainRun = { readonly run: RunRecord; readonly budgets: readonly BudgetRule[]; readonly totals: RunTotals };

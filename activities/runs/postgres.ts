@@ -1,8 +1,8 @@
-import { assert } from "#domain/assert.ts";
 import type { RunRecord } from "#domain/agents/run.ts";
 import { runBudgets } from "#domain/agents/run-budgets.ts";
 import { RUN_ID_RULE, runIdProblem } from "#domain/agents/run-ids.ts";
 import { checkRunLimits, writeRunLimits } from "#domain/agents/run-limits.ts";
+import { assert } from "#domain/assert.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
 import type { GrantedItem } from "../authority/port.ts";
 import { parseItem, type Wire } from "../authority/postgres.ts";
@@ -69,7 +69,10 @@ async function only<Reply>(sql: SqlConnection, name: string, text: string, value
 	return row.reply;
 }
 
-function refuseIds({ runId, parentRunId }: { readonly runId: string; readonly parentRunId: string | null }, names: { readonly run: string; readonly parent: string }) {
+function refuseIds(
+	{ runId, parentRunId }: { readonly runId: string; readonly parentRunId: string | null },
+	names: { readonly run: string; readonly parent: string },
+) {
 	const field = runIdProblem(runId) !== undefined ? names.run : parentRunId !== null && runIdProblem(parentRunId) !== undefined ? names.parent : undefined;
 	return field === undefined ? undefined : ({ kind: "refused", code: "run.invalid", field, message: `${field} ${RUN_ID_RULE}` } as const);
 }

@@ -4,7 +4,7 @@ import type { LiveRun } from "./live-run.ts";
 import type { RunNote } from "./port.ts";
 import type { RunDirectory } from "./run-directory.ts";
 
-type Taken = { readonly live: LiveRun; /** undefined: no memory was told. */ readonly memoryChanges: number | undefined; readonly verdicts: number };
+type Taken = { readonly live: LiveRun /** undefined: no memory was told. */; readonly memoryChanges: number | undefined; readonly verdicts: number };
 
 /** Where no other gateway serves a run, its memory is told so often: what a crash can lose of it. */
 const TOLD_EVERY_MS = 1_000;

@@ -44,7 +44,8 @@ export class RunWatchers {
 
 	/** See RunGuard.whenChanged. Throws gateway.overloaded where too many wait already. */
 	async whenChanged({ teamId, runId, version }: WatchedRun, waitMs: number, leaving: Leaving): Promise<RunRecord | undefined> {
-		if (this.#size >= WATCHERS_MAX && version !== null) throw new CostControlError("gateway.overloaded", "Too many wait for runs at this gateway; ask again shortly.");
+		if (this.#size >= WATCHERS_MAX && version !== null)
+			throw new CostControlError("gateway.overloaded", "Too many wait for runs at this gateway; ask again shortly.");
 		let found = this.#dependencies.known(teamId, runId);
 		while (found === undefined) {
 			const generation = this.#generation;

@@ -21,7 +21,9 @@ const STEP = [
 	{
 		role: "assistant",
 		content: null,
-		tool_calls: [{ id: `call-${NONCE}`, type: "function", function: { name: "write_entry", arguments: JSON.stringify({ entry: `roads/${NONCE}.md`, text: WORDS }) } }],
+		tool_calls: [
+			{ id: `call-${NONCE}`, type: "function", function: { name: "write_entry", arguments: JSON.stringify({ entry: `roads/${NONCE}.md`, text: WORDS }) } },
+		],
 	},
 	{ role: "tool", tool_call_id: `call-${NONCE}`, content: words(RESULT_CHARACTERS) },
 ];

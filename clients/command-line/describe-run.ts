@@ -78,5 +78,7 @@ function actionsOf({ runId, state, hold }: AgentRunView): string[] {
 	const isCeiling = hold.guard.startsWith("ceiling.");
 	const raise = isCeiling && hold.ofRunId !== runId ? [`Raise what holds it: ${command(`raise ${hold.ofRunId} --usd USD`)}`] : [];
 	const go = isCeiling ? command(`resume ${runId} --approve-usd USD`) : command(`resume ${runId}`);
-	return [[...raise, ...(raise.length > 0 ? [] : [`Let it go on: ${go}`]), ...(state === "stopped" ? [] : [`Stop it: ${command(`stop ${runId}`)}`])].join("\n")];
+	return [
+		[...raise, ...(raise.length > 0 ? [] : [`Let it go on: ${go}`]), ...(state === "stopped" ? [] : [`Stop it: ${command(`stop ${runId}`)}`])].join("\n"),
+	];
 }

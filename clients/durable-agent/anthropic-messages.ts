@@ -2,7 +2,10 @@ import type Anthropic from "@anthropic-ai/sdk";
 import type { Conversation, Exchange, StoredAnswer } from "./conversation.ts";
 
 /** A conversation as a request to /v1/messages, and its answer back. The same conversation makes the same bytes. */
-export function messagesRequest(conversation: Conversation, { model, outputTokensMax }: { readonly model: string; readonly outputTokensMax: number }): Anthropic.MessageCreateParamsNonStreaming {
+export function messagesRequest(
+	conversation: Conversation,
+	{ model, outputTokensMax }: { readonly model: string; readonly outputTokensMax: number },
+): Anthropic.MessageCreateParamsNonStreaming {
 	const { prompt, tools, exchanges } = conversation;
 	const definitions = tools.map(({ name, description, parameters }) => ({ name, description, input_schema: parameters as Anthropic.Tool.InputSchema }));
 	return {
@@ -27,6 +30,8 @@ function messagesOf({ answer, results }: Exchange): Anthropic.MessageParam[] {
 
 export function readMessagesAnswer(message: Anthropic.Message): Pick<StoredAnswer, "message" | "text" | "calls" | "isCutOff"> {
 	const text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
-	const calls = message.content.flatMap((block) => (block.type === "tool_use" ? [{ callId: block.id, tool: block.name, argsText: JSON.stringify(block.input) }] : []));
+	const calls = message.content.flatMap((block) =>
+		block.type === "tool_use" ? [{ callId: block.id, tool: block.name, argsText: JSON.stringify(block.input) }] : [],
+	);
 	return { message: message.content, text, calls, isCutOff: message.stop_reason === "max_tokens" };
 }

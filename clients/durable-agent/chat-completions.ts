@@ -2,7 +2,10 @@ import type OpenAI from "openai";
 import type { Conversation, StoredAnswer, StoredCall } from "./conversation.ts";
 
 /** A conversation as a request to /v1/chat/completions, and its answer back. The same conversation makes the same bytes. */
-export function chatRequest(conversation: Conversation, { model, outputTokensMax }: { readonly model: string; readonly outputTokensMax: number }): OpenAI.ChatCompletionCreateParamsNonStreaming {
+export function chatRequest(
+	conversation: Conversation,
+	{ model, outputTokensMax }: { readonly model: string; readonly outputTokensMax: number },
+): OpenAI.ChatCompletionCreateParamsNonStreaming {
 	const { prompt, tools, exchanges } = conversation;
 	const messages: OpenAI.ChatCompletionMessageParam[] = prompt.system === undefined ? [] : [{ role: "system", content: prompt.system }];
 	messages.push({ role: "user", content: prompt.user });
@@ -12,7 +15,10 @@ export function chatRequest(conversation: Conversation, { model, outputTokensMax
 			messages.push({ role: "tool", tool_call_id: callId, content: results[index]?.text ?? "" });
 		});
 	}
-	const functions = tools.map(({ name, description, parameters }) => ({ type: "function" as const, function: { name, description, parameters: { ...parameters } } }));
+	const functions = tools.map(({ name, description, parameters }) => ({
+		type: "function" as const,
+		function: { name, description, parameters: { ...parameters } },
+	}));
 	return { model, max_completion_tokens: outputTokensMax, messages, ...(functions.length === 0 ? {} : { tools: functions }) };
 }
 

@@ -89,7 +89,8 @@ export function callsToRun(answer: StoredAnswer, tools: readonly ToolDefinition[
 
 function whyNotRun({ tool }: StoredCall, index: number, tools: readonly ToolDefinition[]): StoredResult | undefined {
 	if (index >= CALLS_RUN_MAX) return { end: "error", text: `Not run: an answer may call ${CALLS_RUN_MAX} tools at most.` };
-	if (!tools.some(({ name }) => name === tool)) return { end: "error", text: `Not run: there is no tool with this name. Tools: ${tools.map(({ name }) => name).join(", ")}.` };
+	if (!tools.some(({ name }) => name === tool))
+		return { end: "error", text: `Not run: there is no tool with this name. Tools: ${tools.map(({ name }) => name).join(", ")}.` };
 	return undefined;
 }
 

@@ -2,7 +2,16 @@ import type { CallModelInput, ModelAnswer } from "#workflows/durable-agent/messa
 import { type TranscriptStore, writeOnce } from "../transcripts.ts";
 import { messagesRequest, readMessagesAnswer } from "./anthropic-messages.ts";
 import { chatRequest, readChatAnswer } from "./chat-completions.ts";
-import { type Conversation, callsToRun, parseAnswer, readConversation, readText, requireProtocol, type StoredAnswer, type StoredResult } from "./conversation.ts";
+import {
+	type Conversation,
+	callsToRun,
+	parseAnswer,
+	readConversation,
+	readText,
+	requireProtocol,
+	type StoredAnswer,
+	type StoredResult,
+} from "./conversation.ts";
 import { outcomeOf, readGatewayError } from "./gateway-answers.ts";
 import { keys } from "./keys.ts";
 

@@ -54,7 +54,8 @@ export async function runTool(store: TranscriptStore, tool: AgentTool, input: To
 
 	const attempt = before.count + 1;
 	const token = randomUUID();
-	if ((await writeOnce(store, keys.begun(runId, step, index, attempt), token)) !== token) throw new ToolTriedAgain("another attempt of the same call has just begun");
+	if ((await writeOnce(store, keys.begun(runId, step, index, attempt), token)) !== token)
+		throw new ToolTriedAgain("another attempt of the same call has just begun");
 	try {
 		const brought = await tool(args.value, { runId, step, callId: call.callId, idempotencyKey: `${runId}/${step}/${index}`, signal });
 		return await conclude({ end: "ok", text: typeof brought === "string" ? brought : (JSON.stringify(brought) ?? "") });

@@ -17,4 +17,3 @@ export type RunDecision = {
 		| { readonly kind: "expire" }
 		| { readonly kind: "finish" };
 };
-

@@ -1,5 +1,5 @@
-import type { StandingCeiling, RunSnapshot } from "./run-snapshot.ts";
 import type { RunDecision } from "./run-decision.ts";
+import type { RunSnapshot, StandingCeiling } from "./run-snapshot.ts";
 
 /**
  * What the workflow of a run remembers: plain JSON. PostgreSQL holds the run; this is the newest that was told of it, and what a person

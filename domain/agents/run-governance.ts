@@ -1,5 +1,5 @@
 import type { RunDecision } from "./run-decision.ts";
-import { PAUSE_HOURS, type FencedDecision, type RunEffect, type RunGovernanceState } from "./run-governance-state.ts";
+import { type FencedDecision, PAUSE_HOURS, type RunEffect, type RunGovernanceState } from "./run-governance-state.ts";
 import type { RunSnapshot } from "./run-snapshot.ts";
 
 /**

@@ -116,7 +116,9 @@ function degradations({ at, budgets, runs }: Scope): readonly Degradation[] {
 function degradationsOfRuns(path: PolicyPath, runs: TeamRunsFile | undefined): readonly Degradation[] {
 	const ceilings = checkRunLimits(runs?.limits ?? {});
 	if (ceilings.kind === "invalid") return [];
-	return ceilings.value.flatMap(({ soft }) => (soft?.action === "degrade" ? Object.entries(soft.degradeTo).map(([asked, served]) => ({ path, asked, served })) : []));
+	return ceilings.value.flatMap(({ soft }) =>
+		soft?.action === "degrade" ? Object.entries(soft.degradeTo).map(([asked, served]) => ({ path, asked, served })) : [],
+	);
 }
 
 function degradedModels(threshold: BudgetThreshold): [string, string][] {

@@ -1,6 +1,6 @@
+import { checkRunLimits } from "../agents/run-limits.ts";
 import type { TeamRuns } from "../agents/team-runs.ts";
 import type { AlertChannel, AlertRoute } from "../alerts/channel.ts";
-import { checkRunLimits } from "../agents/run-limits.ts";
 import { type BudgetDefinition, type BudgetThreshold, type BudgetUnit, DEFAULT_WARN_BASIS_POINTS } from "../budget/scope.ts";
 import type { CallCap, RateRule } from "../limits/team-limits.ts";
 import { formatUsd } from "../money/wire.ts";
@@ -115,7 +115,8 @@ function describeCeilings(limits: Readonly<Record<string, unknown>>): string {
 	if (ceilings.kind === "invalid") return "not readable";
 	return listed(
 		ceilings.value.flatMap(({ kind, tool, soft, hard }) => {
-			const amount = (at: bigint): string => (kind === "costNanoUsd" ? describeAmount(at.toString(), "nano_usd") : `${grouped(at.toString())} ${kind}${tool === undefined ? "" : ` of ${tool}`}`);
+			const amount = (at: bigint): string =>
+				kind === "costNanoUsd" ? describeAmount(at.toString(), "nano_usd") : `${grouped(at.toString())} ${kind}${tool === undefined ? "" : ` of ${tool}`}`;
 			return [...(soft ? [`${soft.action} at ${amount(soft.at)}`] : []), ...(hard ? [`${hard.action} at ${amount(hard.at)}`] : [])];
 		}),
 	);

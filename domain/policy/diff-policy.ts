@@ -14,7 +14,18 @@ import {
 	describeRuns,
 	describeValue,
 } from "./describe-policy.ts";
-import { type Effect, effectOfAll, effectOfBudget, effectOfCap, effectOfCeiling, effectOfFlag, effectOfKey, effectOfList, effectOfRate, effectOfRuns } from "./effect.ts";
+import {
+	type Effect,
+	effectOfAll,
+	effectOfBudget,
+	effectOfCap,
+	effectOfCeiling,
+	effectOfFlag,
+	effectOfKey,
+	effectOfList,
+	effectOfRate,
+	effectOfRuns,
+} from "./effect.ts";
 import { capKey, inOrder, rateKey, routeKey, tellingSettings } from "./merge-policy.ts";
 import { EMPTY_TEAM, type Policy, type TeamEntry } from "./policy.ts";
 import { renderPath } from "./policy-path.ts";

@@ -11,7 +11,13 @@ export type Environment = {
 const TASK_QUEUE = "spare-parts";
 
 export function readEnvironment(): Environment {
-	return { baseUrl: required("GATEWAY_URL"), key: required("GATEWAY_KEY"), temporalAddress: required("TEMPORAL_ADDRESS"), taskQueue: TASK_QUEUE, folder: required("AGENT_FOLDER") };
+	return {
+		baseUrl: required("GATEWAY_URL"),
+		key: required("GATEWAY_KEY"),
+		temporalAddress: required("TEMPORAL_ADDRESS"),
+		taskQueue: TASK_QUEUE,
+		folder: required("AGENT_FOLDER"),
+	};
 }
 
 function required(name: string): string {

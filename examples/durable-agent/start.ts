@@ -1,7 +1,14 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { Client, Connection } from "@temporalio/client";
-import { DURABLE_AGENT_WORKFLOW, type DurableAgentInput, type DurableAgentResult, durableAgentWorkflowId, folderTranscripts, readAnswer } from "tollgate/durable-agent";
+import {
+	DURABLE_AGENT_WORKFLOW,
+	type DurableAgentInput,
+	type DurableAgentResult,
+	durableAgentWorkflowId,
+	folderTranscripts,
+	readAnswer,
+} from "tollgate/durable-agent";
 import { readEnvironment } from "./environment.ts";
 import { TOOL_DEFINITIONS } from "./tools.ts";
 

@@ -33,7 +33,12 @@ async function work(of: AgentRun): Promise<string> {
 		{ role: "user", content: TASK },
 	];
 	for (let step = 1; ; step += 1) {
-		const request = { model: "gpt-4o", max_completion_tokens: 300, tools: [{ type: "function" as const, function: { name, description, parameters } }], messages };
+		const request = {
+			model: "gpt-4o",
+			max_completion_tokens: 300,
+			tools: [{ type: "function" as const, function: { name, description, parameters } }],
+			messages,
+		};
 		const { choices } = await whileWaiting(of, () => openai.chat.completions.create(request));
 		const message = choices[0]?.message;
 		if (message === undefined) throw new Error("an answer without a choice");

@@ -25,7 +25,13 @@ async function work(of: AgentRun): Promise<string> {
 	const tools: Anthropic.Tool[] = [{ name, description, input_schema: schema }];
 	const messages: Anthropic.MessageParam[] = [{ role: "user", content: TASK }];
 	for (let step = 1; ; step += 1) {
-		const { content, stop_reason: reason } = await anthropic.messages.create({ model: "claude-haiku-4-5", max_tokens: 300, system: SYSTEM_PROMPT, tools, messages });
+		const { content, stop_reason: reason } = await anthropic.messages.create({
+			model: "claude-haiku-4-5",
+			max_tokens: 300,
+			system: SYSTEM_PROMPT,
+			tools,
+			messages,
+		});
 		messages.push({ role: "assistant", content });
 		if (reason !== "tool_use") return content.map((block) => (block.type === "text" ? block.text : "")).join("");
 		const results: Anthropic.ToolResultBlockParam[] = [];

@@ -13,8 +13,8 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { GatewayContext } from "../context.ts";
 import { type Problem, problemOf, renderProblem } from "../problem.ts";
 import { protocolOf } from "../protocol.ts";
-import { readRunBody } from "./run-body.ts";
 import { runAnswer, runStanding } from "./run-answers.ts";
+import { readRunBody } from "./run-body.ts";
 
 /** What the routes of agent runs work with. */
 export type RunRoutes = {
@@ -34,7 +34,13 @@ const WAIT_RETRY_AFTER_SECONDS = 5;
 
 type RunRequest = FastifyRequest<{ Params: { runId: string } }>;
 type Answer = { readonly status: 200 | 201; readonly body: unknown };
-type Call = { readonly context: GatewayContext; readonly runs: RunRoutes; readonly key: KeyIdentity; readonly request: RunRequest; readonly reply: FastifyReply };
+type Call = {
+	readonly context: GatewayContext;
+	readonly runs: RunRoutes;
+	readonly key: KeyIdentity;
+	readonly request: RunRequest;
+	readonly reply: FastifyReply;
+};
 
 /** `/v1/runs`, as of a virtual key: opens, shows, ends a run of the key's team, and waits for a change of it. None of them reaches a provider. */
 export function registerRunRoutes(app: FastifyInstance, context: GatewayContext): void {
@@ -108,7 +114,9 @@ async function register({ context, runs, key, request }: Call): Promise<Answer |
 	return { status: known === undefined ? 201 : 200, body };
 }
 
-type Registration = { readonly kind: "valid"; readonly value: z.output<typeof RegisterRunRequest> } | { readonly kind: "invalid"; readonly problems: FieldProblem[] };
+type Registration =
+	| { readonly kind: "valid"; readonly value: z.output<typeof RegisterRunRequest> }
+	| { readonly kind: "invalid"; readonly problems: FieldProblem[] };
 
 /** Every mistake of the request, those inside `limits` among them. */
 function checkRegistration(body: unknown, query: unknown): Registration {

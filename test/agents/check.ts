@@ -1,4 +1,5 @@
 import { loadPriceFile } from "#activities/pricebooks/postgres.ts";
+import type { Finding } from "#activities/verification/report.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { createRandom } from "#test/faults/random.ts";
 import { OwnServer } from "#test/faults/server.ts";
@@ -23,7 +24,7 @@ export type CheckedAgents = {
 	/** Calls that reached the provider. */
 	readonly calls: number;
 	/** What `verify` found wrong afterwards. */
-	readonly findings: readonly string[];
+	readonly findings: readonly Finding[];
 };
 
 const RUNS_AT_ONCE = 64;
@@ -46,8 +47,7 @@ export async function checkAgents({ seed, runs, gateways, onProgress }: CheckAge
 		const keys: string[] = [];
 		for (let team = 0; team * RUNS_PER_TEAM < runs.length; team += 1) keys.push((await stand.team(TEAM_LIMIT_NANO_USD)).key);
 		const started: GatewayProcess[] = [];
-		for (let number = 1; number <= gateways; number += 1)
-			started.push(await stand.start(`g${number}`, { TOLLGATE_SIMULATED_PROVIDER_URL: provider.url }));
+		for (let number = 1; number <= gateways; number += 1) started.push(await stand.start(`g${number}`, { TOLLGATE_SIMULATED_PROVIDER_URL: provider.url }));
 		const agents = played.map((one, index): Agent => {
 			const draw = random.fork();
 			return {

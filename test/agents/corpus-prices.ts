@@ -1,5 +1,5 @@
-import { parsePriceFile } from "#activities/pricebooks/price-file.ts";
 import type { PriceFile } from "#activities/pricebooks/port.ts";
+import { parsePriceFile } from "#activities/pricebooks/price-file.ts";
 import type { ConversationEndpoint } from "./conversation.ts";
 import type { CorpusEvent, CorpusRun } from "./corpus-run.ts";
 
@@ -23,7 +23,10 @@ export function modelFor(run: CorpusRun, endpoint: ConversationEndpoint): Corpus
 }
 
 /** Usage of the step that an event is: as many tokens as it says, at the cost it says. At least one of each, as models have. */
-export function usageOf({ costNanoUsd, tokens }: Pick<CorpusEvent, "costNanoUsd" | "tokens">, { outputNanoUsd }: CorpusModel): { inputTokens: number; outputTokens: number } {
+export function usageOf(
+	{ costNanoUsd, tokens }: Pick<CorpusEvent, "costNanoUsd" | "tokens">,
+	{ outputNanoUsd }: CorpusModel,
+): { inputTokens: number; outputTokens: number } {
 	const wanted = Math.round((Number(costNanoUsd) - tokens * INPUT_NANO_USD) / (outputNanoUsd - INPUT_NANO_USD));
 	const outputTokens = Math.max(1, Math.min(tokens - 1, wanted));
 	return { inputTokens: Math.max(1, tokens - outputTokens), outputTokens };

@@ -1,8 +1,8 @@
 import type { Random } from "#test/faults/random.ts";
-import { type ConversationEndpoint, Conversation } from "./conversation.ts";
+import { Conversation, type ConversationEndpoint } from "./conversation.ts";
+import { usageOf } from "./corpus-prices.ts";
 import type { RunEnd } from "./judge-runs.ts";
 import { type PlayedRun, taskMark } from "./model-provider.ts";
-import { usageOf } from "./corpus-prices.ts";
 
 /** One run as its agent drives it: over HTTP, through any of the gateways, with nothing of Tollgate but headers. It reads no label. */
 export type Agent = PlayedRun & {

@@ -44,7 +44,11 @@ export function steeringResult(steering: Steering, step: number): string {
 function answerTo(body: string, answer: number): Readonly<Record<string, unknown>> {
 	const steering = [...body.matchAll(/\[\[do:([a-z ]+)\]\]/g)].at(-1)?.[1] as Steering | undefined;
 	const args = steering === "something else" ? { query: `order ${answer * 15485863}`, page: answer } : { query: "status" };
-	const call = { id: `call_${answer}`, type: "function", function: { name: steering === "something else" ? `tool_${answer % 5}` : "search", arguments: JSON.stringify(args) } };
+	const call = {
+		id: `call_${answer}`,
+		type: "function",
+		function: { name: steering === "something else" ? `tool_${answer % 5}` : "search", arguments: JSON.stringify(args) },
+	};
 	const content = steering === "at length" ? `${answer} `.repeat(GIANT_CHARACTERS / 4) : null;
 	return {
 		id: `chatcmpl-${answer}`,

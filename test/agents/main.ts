@@ -26,9 +26,18 @@ try {
 	const onProgress = (line: string): void => void process.stderr.write(`${line}\n`);
 	const { judgement, calls, findings } = await checkAgents({ seed: Number(seed), runs: corpus(), gateways: Number(gateways), onProgress });
 	process.stdout.write(renderJudgement(judgement));
-	for (const finding of findings) process.stdout.write(`books: ${finding}\n`);
+	for (const finding of findings) process.stdout.write(`books: ${JSON.stringify(finding)}\n`);
 	const { loops, legitimate, missed, late, falseStops, falseStopShareMax, wrong } = judgement;
-	const counts = { variants: corpusFile === "" ? Number(variants) : null, gateways: Number(gateways), loops, missed, late, legitimate, falseStops, falseStopShareMax };
+	const counts = {
+		variants: corpusFile === "" ? Number(variants) : null,
+		gateways: Number(gateways),
+		loops,
+		missed,
+		late,
+		legitimate,
+		falseStops,
+		falseStopShareMax,
+	};
 	const isRight = missed + late + falseStops + findings.length === 0;
 	end({ ...counts, wrong, calls, booksInOrder: findings.length === 0 }, isRight ? 0 : 1);
 } catch (error) {

@@ -27,7 +27,11 @@ export function wholeAnswer(answer: ModelAnswer): Readonly<Record<string, unknow
 		const content = call ? [call] : [{ type: "text", text: DONE }];
 		return { id, type: "message", role: "assistant", model, content, stop_reason: call ? "tool_use" : "end_turn", stop_sequence: null, usage };
 	}
-	const output = [call ? { ...call, id: `item_${step}`, status: "completed" } : { type: "message", id: `item_${step}`, role: "assistant", status: "completed", content: [{ type: "output_text", text: DONE, annotations: [] }] }];
+	const output = [
+		call
+			? { ...call, id: `item_${step}`, status: "completed" }
+			: { type: "message", id: `item_${step}`, role: "assistant", status: "completed", content: [{ type: "output_text", text: DONE, annotations: [] }] },
+	];
 	const usage = {
 		input_tokens: inputTokens,
 		input_tokens_details: { cached_tokens: 0 },
@@ -57,7 +61,11 @@ function chatUsage({ inputTokens, outputTokens }: ModelAnswer): Readonly<Record<
 function chatEvents(answer: ModelAnswer): string {
 	const { model, step, event } = answer;
 	const head = { id: `answer_${step}`, object: "chat.completion.chunk", created: CREATED, model };
-	const delta = (content: unknown, reason: string | null = null): unknown => ({ ...head, choices: [{ index: 0, delta: content, finish_reason: reason }], usage: null });
+	const delta = (content: unknown, reason: string | null = null): unknown => ({
+		...head,
+		choices: [{ index: 0, delta: content, finish_reason: reason }],
+		usage: null,
+	});
 	const chunks: unknown[] = [];
 	if (event === undefined) chunks.push(delta({ role: "assistant", content: DONE }), delta({}, "stop"));
 	else {
@@ -97,7 +105,11 @@ function responseEvents(answer: ModelAnswer): string {
 	const inProgress = { ...whole, status: "in_progress", output: [], usage: null };
 	const events = [
 		{ type: "response.created", response: inProgress },
-		{ type: "response.output_item.added", output_index: 0, item: isCall ? { ...item, arguments: "", status: "in_progress" } : { ...item, content: [], status: "in_progress" } },
+		{
+			type: "response.output_item.added",
+			output_index: 0,
+			item: isCall ? { ...item, arguments: "", status: "in_progress" } : { ...item, content: [], status: "in_progress" },
+		},
 		...(isCall ? piecesOf(argsText).map((delta) => ({ type: "response.function_call_arguments.delta", item_id: itemId, output_index: 0, delta })) : []),
 		...(isCall ? [{ type: "response.function_call_arguments.done", item_id: itemId, output_index: 0, arguments: argsText }] : []),
 		{ type: "response.output_item.done", output_index: 0, item },
@@ -106,7 +118,7 @@ function responseEvents(answer: ModelAnswer): string {
 	return named(events.map((event, index) => ({ ...event, sequence_number: index })));
 }
 
-function named(events: readonly { readonly type: string }[]): string {
+function named(events: readonly (Readonly<Record<string, unknown>> & { readonly type: string })[]): string {
 	return events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join("");
 }
 

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ConversationEndpoint } from "./conversation.ts";
-import type { CorpusRun } from "./corpus-run.ts";
 import { type CorpusModel, usageOf } from "./corpus-prices.ts";
+import type { CorpusRun } from "./corpus-run.ts";
 import { type ModelAnswer, streamedAnswer, wholeAnswer } from "./model-answer.ts";
 
 /** A provider whose model plays the runs of a corpus: it calls the tool of the event that comes next in the conversation it is sent. */

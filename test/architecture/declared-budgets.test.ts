@@ -39,7 +39,9 @@ const filesIn = (folder: string, ending: string): string[] =>
 /** Names of the functions of a migration that name the table; comments say what they like. */
 function functionsNaming(sql: string): string[] {
 	const statements = sql.replaceAll(/--[^\n]*/g, "").split(/^CREATE (?:OR REPLACE )?FUNCTION tollgate\./m);
-	return statements.slice(1).flatMap((statement) => (NAMES_TABLE.test(statement.slice(0, statement.indexOf("$$;"))) ? [/^\w+/.exec(statement)?.[0] ?? ""] : []));
+	return statements
+		.slice(1)
+		.flatMap((statement) => (NAMES_TABLE.test(statement.slice(0, statement.indexOf("$$;"))) ? [/^\w+/.exec(statement)?.[0] ?? ""] : []));
 }
 
 test("only functions that mean every budget name the table, all others read the declared ones", () => {
@@ -58,6 +60,7 @@ test("so do statements outside of them", () => {
 });
 
 test("a function that names it is noticed", () => {
-	const sql = "CREATE FUNCTION tollgate.one(b tollgate.budget) RETURNS void AS $$ $$;\nCREATE FUNCTION tollgate.two() RETURNS void AS $$\n-- tollgate.budget\nSELECT 1 FROM tollgate.budget_window $$;";
+	const sql =
+		"CREATE FUNCTION tollgate.one(b tollgate.budget) RETURNS void AS $$ $$;\nCREATE FUNCTION tollgate.two() RETURNS void AS $$\n-- tollgate.budget\nSELECT 1 FROM tollgate.budget_window $$;";
 	expect(functionsNaming(sql)).toEqual(["one"]);
 });

@@ -41,7 +41,13 @@ describe("wire names of the durable agent", () => {
 
 	test("activities, beside which a tool has its own", () => {
 		const options = { baseUrl: "http://127.0.0.1:1", key: "tg-test", transcripts: new MemoryTranscripts() };
-		expect(Object.keys(createAgentActivities({ ...options, tools: { search: () => "" } }))).toEqual(["registerRun", "callModel", "readRun", "finishRun", "search"]);
+		expect(Object.keys(createAgentActivities({ ...options, tools: { search: () => "" } }))).toEqual([
+			"registerRun",
+			"callModel",
+			"readRun",
+			"finishRun",
+			"search",
+		]);
 		expect(messages.AGENT_ACTIVITY_NAMES).toEqual(["registerRun", "callModel", "readRun", "finishRun"]);
 		expect(() => createAgentActivities({ ...options, tools: { readRun: () => "" } })).toThrow(/cannot have the name readRun/);
 	});

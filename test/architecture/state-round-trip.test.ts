@@ -1,6 +1,6 @@
 import { defaultPayloadConverter } from "@temporalio/common";
 import { expect, test } from "vitest";
-import { reduceRunGovernance, type RunGovernanceEvent } from "#domain/agents/run-governance.ts";
+import { type RunGovernanceEvent, reduceRunGovernance } from "#domain/agents/run-governance.ts";
 import { emptyRunGovernance } from "#domain/agents/run-governance-state.ts";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
 import { reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";

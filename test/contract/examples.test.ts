@@ -17,12 +17,28 @@ import { type SimulatedProvider, startSimulatedProvider } from "#test/support/si
 const CALLS_LET_THROUGH = 9;
 const REFUSAL = {
 	...{ type: "run_paused", code: "run.paused", message: "The run r-1 is paused by loop.repetition.", run: "r-1", guard: "loop.repetition" },
-	...{ evidence: "the call find_order and its result repeated 9 times in 9 steps", measured: "9", threshold: "9", ofRun: "r-1", pauseId: "pau_0123456789abcdef" },
+	...{
+		evidence: "the call find_order and its result repeated 9 times in 9 steps",
+		measured: "9",
+		threshold: "9",
+		ofRun: "r-1",
+		pauseId: "pau_0123456789abcdef",
+	},
 	...{ askAgainInMs: 900_000, watch: "/v1/runs/r-1/wait?version=2", howToAsk: "npx tollgate run resume r-1" },
 };
 const TOTALS = { costNanoUsd: "0", inputTokens: 0, outputTokens: 0, steps: 0, outputBytes: 0, toolCalls: {} };
 const STANDING = { runId: "r-1", teamId: "demo", state: "running", hold: null, version: "1" };
-const RUN = { ...STANDING, parentRunId: null, origin: "registered", limits: {}, openedMsAgo: 0, pausedMs: 0, children: 0, totals: TOTALS, assertedFeature: null };
+const RUN = {
+	...STANDING,
+	parentRunId: null,
+	origin: "registered",
+	limits: {},
+	openedMsAgo: 0,
+	pausedMs: 0,
+	children: 0,
+	totals: TOTALS,
+	assertedFeature: null,
+};
 
 let provider: SimulatedProvider;
 let gateway: Server;
@@ -48,7 +64,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 	const chunks: Buffer[] = [];
 	for await (const chunk of request) chunks.push(chunk as Buffer);
 	const target = request.url ?? "";
-	const send = (status: number, body: unknown, headers = {}) => response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+	const send = (status: number, body: unknown, headers = {}) =>
+		response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 	if (target === "/v1/runs") return void send(201, RUN);
 	if (target === "/v1/runs/r-1/finish") return void send(200, { ...STANDING, state: "finished" });
 	const isLetThrough = calls.length < CALLS_LET_THROUGH;
@@ -64,7 +81,10 @@ describe.each(EXAMPLE_AGENTS)("examples/%s", (file, packages) => {
 		requirePackages(packages);
 		const before = provider.calls().length;
 		const { output, exitCode } = await runExample(file, { gatewayUrl, key: "tg-any" });
-		expect([exitCode, output]).toEqual([1, expect.stringContaining("paused by loop.repetition: the call find_order and its result repeated 9 times in 9 steps\n")]);
+		expect([exitCode, output]).toEqual([
+			1,
+			expect.stringContaining("paused by loop.repetition: the call find_order and its result repeated 9 times in 9 steps\n"),
+		]);
 		expect(output.match(/paused/g)).toHaveLength(1);
 		expect(output).toContain("npx tollgate run resume r-1");
 		expect(calls.map(({ status }) => status)).toEqual([...Array.from({ length: CALLS_LET_THROUGH }, () => 200), 402]);
@@ -76,6 +96,8 @@ describe.each(EXAMPLE_AGENTS)("examples/%s", (file, packages) => {
 test.each(["vercel-ai-sdk", "langchain"] as const)("the types of examples/%s hold", async (example) => {
 	requirePackages(example);
 	const compiler = path.join(PROJECT_FOLDER, "node_modules/typescript/bin/tsc");
-	const checked = await promisify(execFile)(process.execPath, [compiler, "--noEmit", "-p", path.join(PROJECT_FOLDER, "examples", example)]).catch((error: unknown) => error);
+	const checked = await promisify(execFile)(process.execPath, [compiler, "--noEmit", "-p", path.join(PROJECT_FOLDER, "examples", example)]).catch(
+		(error: unknown) => error,
+	);
 	expect(checked).toMatchObject({ stdout: "" });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EXAMPLE_AGENTS, requirePackages, runExample } from "#test/support/example-agents.ts";
-import { BOOKS_IN_ORDER, type CommandResult, startSystem, type System, tollgate, verify } from "#test/support/system.ts";
+import { BOOKS_IN_ORDER, type CommandResult, type System, startSystem, tollgate, verify } from "#test/support/system.ts";
 
 /** The agents of `examples/` on the whole system: the gateway finds their loop by itself, a person lets one of them go on. */
 
@@ -44,7 +44,8 @@ test("an agent that waits goes on where it was when a person resumes its run, an
 		...{ gatewayUrl: gateway, key: demoKey, waitMs: 60_000 },
 		onOutput: (soFar) => {
 			const runId = /^run (\S+)$/m.exec(soFar)?.[1];
-			if (runId !== undefined && /; waiting$/m.test(soFar)) resumed ??= tollgate(system, ["run", "resume", runId, "--reason", "it is being packed, which takes a while"]);
+			if (runId !== undefined && /; waiting$/m.test(soFar))
+				resumed ??= tollgate(system, ["run", "resume", runId, "--reason", "it is being packed, which takes a while"]);
 		},
 	});
 	expect(await resumed).toMatchObject({ exitCode: 0 });

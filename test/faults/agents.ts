@@ -17,7 +17,11 @@ const LEVELS = 12;
 
 type Answer = { readonly status: number; readonly error: { readonly code?: string; readonly type?: string; readonly guard?: string } };
 
-async function post(stand: FaultStand, run: FaultRun, { path, key, headers = {}, body }: { path: string; key: string; headers?: Record<string, string>; body: unknown }): Promise<Answer> {
+async function post(
+	stand: FaultStand,
+	run: FaultRun,
+	{ path, key, headers = {}, body }: { path: string; key: string; headers?: Record<string, string>; body: unknown },
+): Promise<Answer> {
 	const gateway = run.random.integer(0, stand.gateways.length - 1);
 	const answer = await fetch(`${stand.gateway(gateway).url}${path}`, {
 		method: "POST",
@@ -74,11 +78,16 @@ export const AGENT_FAULTS: readonly Fault[] = [
 			const load = await stand.load(run.random, { calls: 150 });
 			await load.beginFault(2_000);
 			const rootRunId = newRunId();
-			const registered = await post(stand, run, { path: "/v1/runs", key: team.key, body: { runId: rootRunId, limits: { costNanoUsd: ROOT_NANO_USD.toString() } } });
+			const registered = await post(stand, run, {
+				path: "/v1/runs",
+				key: team.key,
+				body: { runId: rootRunId, limits: { costNanoUsd: ROOT_NANO_USD.toString() } },
+			});
 			expect(registered.status).toBe(201);
 			const tree = await playTree({ gateways: stand.gateways, key: team.key, rootRunId, width: 10, depth: 3, callsPerAgent: 2, random: run.random });
 			expect(tree.refusals.length).toBeGreaterThan(0);
-			const text = "SELECT coalesce(sum(a.cost_nano_usd), 0)::text AS cost FROM tollgate.attempt a JOIN tollgate.run r ON r.number = a.run_ids[1] WHERE r.id = $1";
+			const text =
+				"SELECT coalesce(sum(a.cost_nano_usd), 0)::text AS cost FROM tollgate.attempt a JOIN tollgate.run r ON r.number = a.run_ids[1] WHERE r.id = $1";
 			const steps = [
 				await playLoop(stand, run, team, "Not ready yet. Call build_status again."),
 				await playLoop(stand, run, team, `Call build_status again. ${"again and ".repeat(STEERING_CHARACTERS / 10)}`),

@@ -60,7 +60,8 @@ test("a run is opened with limits, seen, and ended; no header of it reaches the 
 });
 
 test("another team, limits that cannot be, and another team's run are refused by field", async () => {
-	const refused = (options: Parameters<CostControl["agentRun"]>[0]) => costControl.agentRun(options).catch((error: CostControlError) => [error.code, error.details["field"]]);
+	const refused = (options: Parameters<CostControl["agentRun"]>[0]) =>
+		costControl.agentRun(options).catch((error: CostControlError) => [error.code, error.details["field"]]);
 	expect(await refused({ team: "other" })).toEqual(["run.invalid", "teamId"]);
 	expect(await refused({ limits: { steps: 0 } })).toEqual(["run.invalid", "limits.steps"]);
 	expect(await refused({ parent: "nobody" })).toEqual(["run.unknown_parent", "parentRunId"]);

@@ -166,7 +166,14 @@ test("no provider sees a header of ours, on any endpoint", async () => {
 	];
 	for (const [path, body] of bodies) await callWith([...named, "anthropic-version", "2023-06-01"], { path, body });
 	expect(provider.received.map(({ request }) => request.url?.replace(/^\/v1/, ""))).toHaveLength(bodies.length);
-	expect(guard.entered.map(({ call }) => call.endpoint)).toEqual(["chat.completions", "chat.completions", "responses", "embeddings", "messages", "count_tokens"]);
+	expect(guard.entered.map(({ call }) => call.endpoint)).toEqual([
+		"chat.completions",
+		"chat.completions",
+		"responses",
+		"embeddings",
+		"messages",
+		"count_tokens",
+	]);
 	for (const { request } of provider.received) {
 		expect(Object.keys(request.headers).filter((name) => name.startsWith("x-tollgate"))).toEqual([]);
 		expect(JSON.stringify(request.rawHeaders)).not.toMatch(/r-7|planner|root/);

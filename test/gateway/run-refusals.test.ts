@@ -95,7 +95,11 @@ describe("a run that is paused", () => {
 		const arrived = counting(hold());
 		const error = await messageError();
 		expect(error).toMatchObject({ status: 402, errorCode: "run.paused" });
-		expect(error.error).toMatchObject({ type: "error", error: { type: "run_paused", code: "run.paused", ...FIELDS }, request_id: expect.stringMatching(/^req_/) });
+		expect(error.error).toMatchObject({
+			type: "error",
+			error: { type: "run_paused", code: "run.paused", ...FIELDS },
+			request_id: expect.stringMatching(/^req_/),
+		});
 		expect(arrived.count()).toBe(1);
 	});
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { RegisteredRun, Run, RunStanding } from "#clients/run-contract.ts";
-import { checkRunLimits } from "#domain/agents/run-limits.ts";
 import { runBudgets } from "#domain/agents/run-budgets.ts";
+import { checkRunLimits } from "#domain/agents/run-limits.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { createFakeAuthority, type FakeAuthority, keyIdentity, TEST_KEY } from "#test/support/fake-authority.ts";
 import { testPriceBook } from "#test/support/gateway-price-book.ts";
@@ -13,7 +13,11 @@ import { type ScriptedRunGuard, scriptedRunGuard } from "#test/support/scripted-
 
 const OTHER_KEY = "tg_other_0123456789";
 const FEATURE_KEY = "tg_feature_0123456789";
-const DEFAULTS = { costNanoUsd: { hard: { at: "20000000000", action: "pause" } }, depth: { hard: { at: 8, action: "pause" } }, width: { hard: { at: 100, action: "pause" } } };
+const DEFAULTS = {
+	costNanoUsd: { hard: { at: "20000000000", action: "pause" } },
+	depth: { hard: { at: 8, action: "pause" } },
+	width: { hard: { at: 100, action: "pause" } },
+};
 
 let provider: ScriptedProvider;
 let authority: FakeAuthority;
@@ -48,7 +52,8 @@ function ask(method: string, path: string, { key = TEST_KEY, body, raw, headers 
 }
 
 const json = ({ body }: RawAnswer): Record<string, unknown> => JSON.parse(body.toString()) as Record<string, unknown>;
-const errorIn = (answer: RawAnswer): { code: string; message: string; param: string | null } => json(answer)["error"] as { code: string; message: string; param: string | null };
+const errorIn = (answer: RawAnswer): { code: string; message: string; param: string | null } =>
+	json(answer)["error"] as { code: string; message: string; param: string | null };
 const register = (body: unknown, key = TEST_KEY): Promise<RawAnswer> => ask("POST", "/v1/runs", { key, body });
 
 async function opened(body: unknown, key = TEST_KEY): Promise<RegisteredRun> {
@@ -59,8 +64,14 @@ async function opened(body: unknown, key = TEST_KEY): Promise<RegisteredRun> {
 
 const pauseOf = (runId: string) =>
 	({
-		...{ state: "paused", guard: "loop.repetition", evidence: "the call `search` and its result repeated 9 times in 9 steps" },
-		...{ measured: "9", threshold: "9", ofRunId: runId, pauseId: "pau_0123456789abcdef", by: "gateway g1" },
+		state: "paused",
+		guard: "loop.repetition",
+		evidence: "the call `search` and its result repeated 9 times in 9 steps",
+		measured: "9",
+		threshold: "9",
+		ofRunId: runId,
+		pauseId: "pau_0123456789abcdef",
+		by: "gateway g1",
 	}) as const;
 
 async function hold(runId: string): Promise<void> {
@@ -199,7 +210,12 @@ describe("GET /v1/runs/{runId}", () => {
 		runs.settle("r:1.a_b-c", { costNanoUsd: "120", steps: 2, toolCalls: { search: 1 } });
 		nowMs += 500;
 		const shown = Run.strict().parse(json(await ask("GET", "/v1/runs/r%3A1.a_b-c")));
-		expect(shown).toMatchObject({ runId: "r:1.a_b-c", parentRunId: "root", openedMsAgo: 500, totals: { costNanoUsd: "120", steps: 2, toolCalls: { search: 1 } } });
+		expect(shown).toMatchObject({
+			runId: "r:1.a_b-c",
+			parentRunId: "root",
+			openedMsAgo: 500,
+			totals: { costNanoUsd: "120", steps: 2, toolCalls: { search: 1 } },
+		});
 		expect(Run.strict().parse(json(await ask("GET", "/v1/runs/root")))).toMatchObject({ parentRunId: null, children: 1, totals: { steps: 2 } });
 	});
 
@@ -248,16 +264,21 @@ describe("GET /v1/runs/{runId}/wait", () => {
 		await waits;
 	});
 
-	test.each(["version=x", "version=1&version=2", "waitMs=-1", "waitMs=60001", "waitMs=1.5", "waitMs=", "since=1"])("refuses ?%s and names it", async (query) => {
-		await opened({ runId: "r" });
-		const answer = await ask("GET", `/v1/runs/r/wait?${query}`);
-		expect([answer.status, errorIn(answer)]).toMatchObject([422, { code: "run.invalid", param: query.split("=")[0] }]);
-	});
+	test.each(["version=x", "version=1&version=2", "waitMs=-1", "waitMs=60001", "waitMs=1.5", "waitMs=", "since=1"])(
+		"refuses ?%s and names it",
+		async (query) => {
+			await opened({ runId: "r" });
+			const answer = await ask("GET", `/v1/runs/r/wait?${query}`);
+			expect([answer.status, errorIn(answer)]).toMatchObject([422, { code: "run.invalid", param: query.split("=")[0] }]);
+		},
+	);
 
 	test("a watcher who leaves is forgotten", async () => {
 		const { version } = await opened({ runId: "r" });
 		const leaving = new AbortController();
-		const gone = fetch(`${gateway.url}/v1/runs/r/wait?version=${version}`, { headers: { authorization: `Bearer ${TEST_KEY}` }, signal: leaving.signal }).catch((error: unknown) => error);
+		const gone = fetch(`${gateway.url}/v1/runs/r/wait?version=${version}`, { headers: { authorization: `Bearer ${TEST_KEY}` }, signal: leaving.signal }).catch(
+			(error: unknown) => error,
+		);
 		await expect.poll(() => guard.waiting.length).toBe(1);
 		leaving.abort();
 		expect(await gone).toMatchObject({ name: "AbortError" });
@@ -270,7 +291,11 @@ describe("GET /v1/runs/{runId}/wait", () => {
 		const waits = Array.from({ length: 10_000 }, () => gateway.gateway.server.inject(request));
 		await expect.poll(() => guard.waiting.length, { timeout: 30_000 }).toBe(10_000);
 		const refused = await gateway.gateway.server.inject(request);
-		expect([refused.statusCode, refused.headers["retry-after"], (refused.json() as { error: { code: string } }).error.code]).toEqual([503, "5", "gateway.overloaded"]);
+		expect([refused.statusCode, refused.headers["retry-after"], (refused.json() as { error: { code: string } }).error.code]).toEqual([
+			503,
+			"5",
+			"gateway.overloaded",
+		]);
 		guard.waiting[0]?.answer();
 		await expect.poll(() => guard.waiting.length).toBe(9_999);
 		const placed = gateway.gateway.server.inject(request);

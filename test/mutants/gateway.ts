@@ -83,8 +83,8 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "the guard is told of a step before its answer is whole",
 		file: "activities/request/run-attempt.ts",
-		from: "		this.#tellStep();\n		this.#context.crashPoint(\"after-settle\");",
-		to: "		this.#context.crashPoint(\"after-settle\");",
+		from: '		this.#tellStep();\n		this.#context.crashPoint("after-settle");',
+		to: '		this.#context.crashPoint("after-settle");',
 		test: "test/gateway/run-steps.test.ts",
 		titles: ["a stream of chat: told to the guard once, and in the books"],
 	},

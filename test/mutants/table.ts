@@ -19,8 +19,8 @@ import { POLICY_FILE_MUTANTS } from "./policy-file.ts";
 import { REQUEST_MUTANTS } from "./request.ts";
 import { RUN_BOOK_MUTANTS } from "./run-books.ts";
 import { RUN_BUDGET_MUTANTS } from "./run-budgets.ts";
-import { RUN_ROUTE_MUTANTS } from "./run-routes.ts";
 import { RUN_GOVERNANCE_MUTANTS } from "./run-governance.ts";
+import { RUN_ROUTE_MUTANTS } from "./run-routes.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";

@@ -1,12 +1,17 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { reduceRunGovernance, type RunGovernanceEvent } from "#domain/agents/run-governance.ts";
+import { type RunGovernanceEvent, reduceRunGovernance } from "#domain/agents/run-governance.ts";
 import { emptyRunGovernance, type RunGovernanceState } from "#domain/agents/run-governance-state.ts";
 import type { RunSnapshot } from "#domain/agents/run-snapshot.ts";
 import { OPENED_AT_MS, snapshotOf } from "#test/support/run-snapshots.ts";
 
 /** What happens to a run between two readings of it. */
-const happening = fc.record({ isChanged: fc.boolean(), state: fc.constantFrom("running", "paused", "stopped"), steps: fc.nat(3), ms: fc.integer({ min: 1, max: 40_000 }) });
+const happening = fc.record({
+	isChanged: fc.boolean(),
+	state: fc.constantFrom("running", "paused", "stopped"),
+	steps: fc.nat(3),
+	ms: fc.integer({ min: 1, max: 40_000 }),
+});
 
 /** A run as PostgreSQL read it, again and again. */
 const histories = fc.array(happening, { minLength: 1, maxLength: 12 }).map((happenings) => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { AnswerListener, CallFailure, ModelTransport } from "#activities/providers/port.ts";
 import { createDeploymentCatalog } from "#activities/providers/deployments.ts";
+import type { AnswerListener, CallFailure, ModelTransport } from "#activities/providers/port.ts";
 import { NOTHING_TO_REDACT } from "#activities/providers/redaction.ts";
 import type { Caller } from "#activities/request/caller.ts";
 import { Departure } from "#activities/request/leaving.ts";
@@ -35,7 +35,8 @@ type World = {
 	readonly canSend: boolean;
 };
 
-const CHUNK = 'data: {"model":"gpt-4o","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","function":{"name":"search","arguments":"{}"}}]}}]}\n\n';
+const CHUNK =
+	'data: {"model":"gpt-4o","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","function":{"name":"search","arguments":"{}"}}]}}]}\n\n';
 const USAGE = 'data: {"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}\n\n';
 const TEXTS = [
 	CHUNK,
@@ -64,7 +65,9 @@ const start = fc.record({ kind: fc.constant("start" as const), status: fc.consta
 const deployment = fc
 	.tuple(fc.option(start, { nil: undefined }), fc.array(doing, { maxLength: 5 }), ending)
 	.map(([begin, middle, end]): readonly Doing[] =>
-		begin === undefined ? [...middle.filter(({ kind }) => kind !== "data"), end.kind === "end" ? { kind: "fail", failure: "unreachable", isSent: false } : end] : [begin, ...middle, end],
+		begin === undefined
+			? [...middle.filter(({ kind }) => kind !== "data"), end.kind === "end" ? { kind: "fail", failure: "unreachable", isSent: false } : end]
+			: [begin, ...middle, end],
 	);
 const worlds = fc.record<World>({
 	deployments: fc.array(deployment, { minLength: 1, maxLength: 3 }),
@@ -111,7 +114,7 @@ async function play(world: World) {
 	};
 	if (world.isJournalBroken) authority.endingError = new Error("the disk is full");
 	const input = {
-		...{ requestId: "req", key: keyIdentity(), endpoint: "chat.completions", protocol: "openai", body: BODY, asserted: {} } as const,
+		...({ requestId: "req", key: keyIdentity(), endpoint: "chat.completions", protocol: "openai", body: BODY, asserted: {} } as const),
 		...{ forwardedHeaders: [], betas: [], run: { claim: { runId: "r-7", parentRunId: null }, agent: "" }, receivedAtMs: 0 },
 	};
 	const end = await serveCall(dependencies, input, callerOf(leaving)).catch((error: unknown) => error as Error);

@@ -36,7 +36,8 @@ describe("recorded agents replay on the present code", () => {
 		expect(activitiesOf("rolled-1")).toEqual(["registerRun", "callModel", "search", "callModel", "search"]);
 		expect(activitiesOf("rolled-2")).toEqual(["callModel", "finishRun"]);
 		const seen = new Set(files.flatMap((file) => read(file).events.map(({ eventType }) => eventType.replace("EVENT_TYPE_", ""))));
-		for (const kind of ["TIMER_FIRED", "TIMER_CANCELED", "WORKFLOW_EXECUTION_SIGNALED", "WORKFLOW_EXECUTION_CANCELED", "WORKFLOW_EXECUTION_CONTINUED_AS_NEW"]) expect(seen).toContain(kind);
+		for (const kind of ["TIMER_FIRED", "TIMER_CANCELED", "WORKFLOW_EXECUTION_SIGNALED", "WORKFLOW_EXECUTION_CANCELED", "WORKFLOW_EXECUTION_CONTINUED_AS_NEW"])
+			expect(seen).toContain(kind);
 	});
 
 	test("a history the code would not have made is found out", async () => {

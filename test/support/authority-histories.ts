@@ -272,7 +272,14 @@ class AuthorityHistory {
 			this.tally.adopted++;
 			await this.adopt(step.epoch, after);
 		}
-		if (this.random(2) === 0) await this.expectFenced({ kind: "grant", epoch: step.epoch, needs: [{ nanoUsd: 1n, tokens: 1n, outputTokens: 1n, steps: 1n }], lookahead: [], isReplyLost: true });
+		if (this.random(2) === 0)
+			await this.expectFenced({
+				kind: "grant",
+				epoch: step.epoch,
+				needs: [{ nanoUsd: 1n, tokens: 1n, outputTokens: 1n, steps: 1n }],
+				lookahead: [],
+				isReplyLost: true,
+			});
 		return after;
 	}
 

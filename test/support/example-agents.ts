@@ -46,5 +46,6 @@ export async function runExample(file: string, { gatewayUrl, key, waitMs, onOutp
 
 /** @throws Error where `npm test` could not install them: its first lines say why. */
 export function requirePackages(packages: Example | undefined): void {
-	if (packages !== undefined && !hasPackages(packages)) throw new Error(`the packages of examples/${packages} are not installed: npm ci --ignore-scripts --prefix examples/${packages}`);
+	if (packages !== undefined && !hasPackages(packages))
+		throw new Error(`the packages of examples/${packages} are not installed: npm ci --ignore-scripts --prefix examples/${packages}`);
 }

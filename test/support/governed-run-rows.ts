@@ -2,8 +2,8 @@ import type { QueryResultRow } from "pg";
 import type { AskPostgres } from "#activities/agent-runs/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
-import { LOOP_HOLD } from "./run-snapshots.ts";
 import { createTestDatabase, type TestDatabase } from "./postgres.ts";
+import { LOOP_HOLD } from "./run-snapshots.ts";
 
 export type RunFacts = {
 	readonly teamId?: string;

@@ -6,12 +6,20 @@ import type { Client } from "@temporalio/client";
 import { DURABLE_AGENT_WORKFLOW, type DurableAgentInput, type DurableAgentResult, durableAgentWorkflowId } from "#clients/durable-agent.ts";
 import type { AgentWorkerTask } from "./agent-worker-child.ts";
 
-export type KilledAgent = { readonly result: DurableAgentResult; /** What its tool did outside. */ readonly effects: readonly string[]; readonly died: readonly string[] };
+export type KilledAgent = {
+	readonly result: DurableAgentResult /** What its tool did outside. */;
+	readonly effects: readonly string[];
+	readonly died: readonly string[];
+};
 
 const CHILD = path.join(import.meta.dirname, "agent-worker-child.ts");
 
 /** Runs an agent on a worker of its own that kills itself at `task.deaths`, and is started again each time, until the agent has ended. */
-export async function runKilledAgent(client: Client, input: DurableAgentInput, { parentFolder, ...rest }: Omit<AgentWorkerTask, "folder" | "taskQueue"> & { readonly parentFolder: string }): Promise<KilledAgent> {
+export async function runKilledAgent(
+	client: Client,
+	input: DurableAgentInput,
+	{ parentFolder, ...rest }: Omit<AgentWorkerTask, "folder" | "taskQueue"> & { readonly parentFolder: string },
+): Promise<KilledAgent> {
 	const folder = mkdtempSync(path.join(parentFolder, `${input.runId}-`));
 	const task: AgentWorkerTask = { ...rest, folder, taskQueue: input.runId };
 	let isOver = false;

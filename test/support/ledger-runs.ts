@@ -133,7 +133,6 @@ export class RunLedger {
 		const [window] = await ledger.sql<{ id: string }>("SELECT tollgate.open_window($1) AS id", [budget?.id]);
 		return { budgetId: budget?.id ?? "", windowId: window?.id ?? "", unit };
 	}
-
 }
 
 function gatewayOf(step: Pick<TestStep, "gatewayId" | "epoch"> | undefined): { readonly gatewayId: string; readonly epoch: bigint } {

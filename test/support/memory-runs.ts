@@ -176,12 +176,17 @@ function refuseFound(
 	{ teamId, parentRunId }: { readonly teamId: string; readonly parentRunId: string | null },
 	names: Names,
 ): Refused | undefined {
-	if (found.teamId !== teamId) return refuse("run.other_team", names.run, "the id is taken by a run of another team: use one that is nobody else's, like a UUID");
+	if (found.teamId !== teamId)
+		return refuse("run.other_team", names.run, "the id is taken by a run of another team: use one that is nobody else's, like a UUID");
 	if (found.state === "finished") return refuse("run.finished", names.run, `the run ${found.runId} has ended; its id is never used again`);
 	if (parentRunId === null || parentRunId === found.chain.at(-2)?.runId) return undefined;
 	const isBelow = books.runs.some((run) => run.runId === parentRunId && run.chain.includes(found));
 	if (isBelow) return refuse("run.cycle", names.parent, `the run ${parentRunId} is ${parentRunId === found.runId ? "the run itself" : "below it"}`);
-	return refuse("run.parent_differs", names.parent, `the run ${found.runId} has ${found.chain.length > 1 ? "another parent" : "no parent"}, and parents never change`);
+	return refuse(
+		"run.parent_differs",
+		names.parent,
+		`the run ${found.runId} has ${found.chain.length > 1 ? "another parent" : "no parent"}, and parents never change`,
+	);
 }
 
 type Opening = Omit<RegisterRun, "limits"> & {
@@ -209,7 +214,11 @@ function open(books: MemoryBooks, ask: Opening, names: Names): EnteredRun {
 	if (windows > WINDOWS_MAX) return refuse("budget.too_many_windows", names.run, `the run would meet ${windows} windows, at most ${WINDOWS_MAX} are allowed`);
 	const run = insert(books, ask, { above, budgets, limits: isByDefault ? defaultsOf(ask) : ask.limits });
 	const wants = ask.wants ?? [];
-	return entered(books, run, ask.wants === undefined ? [] : run.budgets.map((rule, place) => leaseOf(rule, budgets[place]?.limitAmount ?? "0", wants[place] ?? "0")));
+	return entered(
+		books,
+		run,
+		ask.wants === undefined ? [] : run.budgets.map((rule, place) => leaseOf(rule, budgets[place]?.limitAmount ?? "0", wants[place] ?? "0")),
+	);
 }
 
 function refuseRoot({ runs, nowMs }: MemoryBooks, { keyId, parentRunId, newRunsPerHour }: Opening, names: Names): Refused | undefined {
@@ -217,7 +226,9 @@ function refuseRoot({ runs, nowMs }: MemoryBooks, { keyId, parentRunId, newRunsP
 	const recent = runs.filter((run) => run.chain.length === 1 && run.keyId === keyId && run.openedAtMs > nowMs() - HOUR_MS);
 	if (recent.length < newRunsPerHour) return undefined;
 	const retryAfterSeconds = Math.max(1, Math.ceil(((recent[0]?.openedAtMs ?? nowMs()) + HOUR_MS - nowMs()) / 1_000));
-	return refuse("run.too_many", names.run, `the key has begun ${recent.length} runs within an hour, at most ${newRunsPerHour} are allowed`, { retryAfterSeconds });
+	return refuse("run.too_many", names.run, `the key has begun ${recent.length} runs within an hour, at most ${newRunsPerHour} are allowed`, {
+		retryAfterSeconds,
+	});
 }
 
 function refuseParent(parent: MemoryRun, { teamId }: Opening, names: Names): Refused | undefined {
@@ -236,7 +247,8 @@ function refuseChild({ runs }: MemoryBooks, parent: MemoryRun, names: Names): Re
 		const depth = hardOf(above.limits, "depth");
 		if (depth !== undefined && BigInt(parent.chain.length - level) > depth) return says(`the tree below ${above.runId} may be ${depth} levels deep`);
 		const width = hardOf(above.limits, "width");
-		if (width !== undefined && BigInt(parent.children) >= width) return says(`the run ${parent.runId} has begun ${parent.children} child runs, at most ${width} are allowed`);
+		if (width !== undefined && BigInt(parent.children) >= width)
+			return says(`the run ${parent.runId} has begun ${parent.children} child runs, at most ${width} are allowed`);
 	}
 	if (runs.filter((run) => run.chain[0] === parent.chain[0]).length < TREE_RUNS_MAX) return undefined;
 	return says(`the tree of ${parent.chain[0]?.runId} has ${TREE_RUNS_MAX} runs, which is the most`);

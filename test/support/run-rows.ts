@@ -1,7 +1,10 @@
 import type pg from "pg";
 
 /** A run as a row, without a call that opened it: a root, or a child of the run whose path is given. Answers its path of numbers. */
-export async function insertRun(client: pg.Client, run: { readonly runId: string; readonly teamId: string; readonly parentPath?: readonly string[] }): Promise<string[]> {
+export async function insertRun(
+	client: pg.Client,
+	run: { readonly runId: string; readonly teamId: string; readonly parentPath?: readonly string[] },
+): Promise<string[]> {
 	const parentPath = run.parentPath ?? [];
 	const { rows } = await client.query<{ number: string }>(
 		`INSERT INTO tollgate.run (number, id, team_id, key_id, origin, parent_number, root_number, path) OVERRIDING SYSTEM VALUE
@@ -14,5 +17,8 @@ export async function insertRun(client: pg.Client, run: { readonly runId: string
 
 /** The ceilings of its whole chain, ascending. */
 export async function setRunBudgets(client: pg.Client, runNumber: string, budgetIds: readonly string[]): Promise<void> {
-	await client.query("UPDATE tollgate.run SET budget_ids = ARRAY(SELECT id FROM unnest($2::bigint[]) AS id ORDER BY 1) WHERE number = $1", [runNumber, budgetIds]);
+	await client.query("UPDATE tollgate.run SET budget_ids = ARRAY(SELECT id FROM unnest($2::bigint[]) AS id ORDER BY 1) WHERE number = $1", [
+		runNumber,
+		budgetIds,
+	]);
 }

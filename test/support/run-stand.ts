@@ -1,5 +1,5 @@
-import { createPostgresRunStore } from "#activities/runs/postgres.ts";
 import type { RegisterRun, RunAsk, RunDecisionResult, RunGovernanceStore, RunHolding, RunStore } from "#activities/runs/port.ts";
+import { createPostgresRunStore } from "#activities/runs/postgres.ts";
 import type { Ceiling } from "#domain/agents/ceilings.ts";
 import type { RunRecord, RunTotals } from "#domain/agents/run.ts";
 import { runBudgets } from "#domain/agents/run-budgets.ts";
@@ -57,7 +57,11 @@ export function defaultsOf(input: unknown): Pick<RunAsk, "defaults" | "budgets">
 /** A hold as a gateway that knows the run as `record` would ask for it. */
 export function holdOf(record: RunRecord, changes: Partial<RunHolding["hold"]> = {}): RunHolding {
 	const hold = { state: "paused", guard: "loop.repetition", evidence: "seen nine times", measured: "9", threshold: "9" } as const;
-	return { number: record.number, knownVersion: record.version, hold: { ...hold, ofRunId: record.runId, pauseId: "pau_0123456789abcdef", by: "gateway g1", ...changes } };
+	return {
+		number: record.number,
+		knownVersion: record.version,
+		hold: { ...hold, ofRunId: record.runId, pauseId: "pau_0123456789abcdef", by: "gateway g1", ...changes },
+	};
 }
 
 export function decision(runId: string, kind: RunDecision["decision"], changes: Partial<RunDecision> = {}): RunDecision {

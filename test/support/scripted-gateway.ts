@@ -6,7 +6,13 @@ import type { AddressInfo } from "node:net";
 export type ScriptedAnswer =
 	| { readonly kind: "calls"; readonly calls: readonly { readonly tool: string; readonly args: unknown }[] }
 	| { readonly kind: "text"; readonly text: string; readonly isCutOff?: boolean }
-	| { readonly kind: "refused"; readonly status: number; readonly code: string; readonly fields?: Readonly<Record<string, unknown>>; readonly retryAfterSeconds?: number }
+	| {
+			readonly kind: "refused";
+			readonly status: number;
+			readonly code: string;
+			readonly fields?: Readonly<Record<string, unknown>>;
+			readonly retryAfterSeconds?: number;
+	  }
 	| { readonly kind: "lost" };
 
 export type ScriptedStep = {
@@ -19,7 +25,12 @@ export type ScriptedStep = {
 };
 export type Message = { readonly role: string; readonly content?: unknown };
 
-type RunRow = { state: "running" | "paused" | "stopped" | "finished"; version: number; hold: Record<string, unknown> | null; readonly body: Record<string, unknown> };
+type RunRow = {
+	state: "running" | "paused" | "stopped" | "finished";
+	version: number;
+	hold: Record<string, unknown> | null;
+	readonly body: Record<string, unknown>;
+};
 type KeyRow = { readonly hash: string; state: "open" | "answered" | "unknown"; body: string };
 
 /**
@@ -201,5 +212,14 @@ function anthropicAnswer(answer: Answered, key: string): unknown {
 			? [{ type: "text", text: answer.text }]
 			: answer.calls.map(({ tool, args }, at) => ({ type: "tool_use", id: `toolu_${key.replaceAll("/", "_")}_${at}`, name: tool, input: args }));
 	const stop_reason = answer.kind === "calls" ? "tool_use" : answer.isCutOff === true ? "max_tokens" : "end_turn";
-	return { id: "msg_1", type: "message", role: "assistant", model: "m", content, stop_reason, stop_sequence: null, usage: { input_tokens: 10, output_tokens: 5 } };
+	return {
+		id: "msg_1",
+		type: "message",
+		role: "assistant",
+		model: "m",
+		content,
+		stop_reason,
+		stop_sequence: null,
+		usage: { input_tokens: 10, output_tokens: 5 },
+	};
 }

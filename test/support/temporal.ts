@@ -36,7 +36,10 @@ export async function startTestTemporal({ hasSearchAttributes = true, port, data
 	const binary = await acquireTemporalBinary({ named: temporalBinary, cache, onProgress: (line) => process.stderr.write(`${line}\n`) });
 	const chosenPort = port ?? (await findFreePort());
 	const attributes = hasSearchAttributes
-		? ["TollgateTeam=Keyword", "TollgateState=Keyword", "TollgateUsedPercent=Int", "TollgateGuard=Keyword"].flatMap((attribute) => ["--search-attribute", attribute])
+		? ["TollgateTeam=Keyword", "TollgateState=Keyword", "TollgateUsedPercent=Int", "TollgateGuard=Keyword"].flatMap((attribute) => [
+				"--search-attribute",
+				attribute,
+			])
 		: [];
 	const args = [
 		"server",

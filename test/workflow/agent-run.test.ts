@@ -7,14 +7,7 @@ import type { RunDecision } from "#domain/agents/run-decision.ts";
 import type { RunSnapshot } from "#domain/agents/run-snapshot.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { snapshotOf } from "#test/support/run-snapshots.ts";
-import {
-	AGENT_RUN_TASK_QUEUE,
-	agentRunWorkflowId,
-	approveMoreUpdate,
-	raiseRunUpdate,
-	resumeRunUpdate,
-	stopRunUpdate,
-} from "#workflows/agent-run/messages.ts";
+import { AGENT_RUN_TASK_QUEUE, agentRunWorkflowId, approveMoreUpdate, raiseRunUpdate, resumeRunUpdate, stopRunUpdate } from "#workflows/agent-run/messages.ts";
 import { startTestTemporal, type TestTemporal, testWorkflowBundle } from "../support/temporal.ts";
 import { until } from "../support/until.ts";
 
@@ -150,7 +143,10 @@ describe("a person", () => {
 			code: "admin.invalid",
 			message: /limits\.moons .*; by /,
 		});
-		await expect(client().decide("wrong", stopRunUpdate, { by: "ann" } as never)).rejects.toMatchObject({ code: "admin.invalid", details: { field: "reason" } });
+		await expect(client().decide("wrong", stopRunUpdate, { by: "ann" } as never)).rejects.toMatchObject({
+			code: "admin.invalid",
+			details: { field: "reason" },
+		});
 		const { events } = await handleOf("wrong").fetchHistory();
 		expect(events?.some(({ workflowExecutionUpdateAcceptedEventAttributes: accepted }) => accepted != null)).toBe(false);
 		await expect(client().decide("nobody", stopRunUpdate, ann)).rejects.toMatchObject({ code: "run.unknown" });

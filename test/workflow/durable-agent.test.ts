@@ -1,9 +1,18 @@
 import { WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type AgentTool, agentStatusQuery, checkNowSignal, DURABLE_AGENT_WORKFLOW, type DurableAgentInput, type DurableAgentResult, durableAgentWorkflowId, readAnswer } from "#clients/durable-agent.ts";
+import {
+	type AgentTool,
+	agentStatusQuery,
+	checkNowSignal,
+	DURABLE_AGENT_WORKFLOW,
+	type DurableAgentInput,
+	type DurableAgentResult,
+	durableAgentWorkflowId,
+	readAnswer,
+} from "#clients/durable-agent.ts";
 import { agentInput, MemoryTranscripts, SEARCH_TOOL } from "#test/support/agent-transcripts.ts";
 import { startAgentWorker } from "#test/support/durable-agent.ts";
-import { ScriptedGateway, type ScriptedAnswer, type ScriptedStep } from "#test/support/scripted-gateway.ts";
+import { type ScriptedAnswer, ScriptedGateway, type ScriptedStep } from "#test/support/scripted-gateway.ts";
 import { startTestTemporal, type TestTemporal } from "../support/temporal.ts";
 import { until } from "../support/until.ts";
 
@@ -116,7 +125,10 @@ describe("an agent", () => {
 		scripts.set(runId, searchesThenAnswers(2));
 		expect(await (await start(agentInput(runId, { tools: [{ ...SEARCH_TOOL, attemptsMax: 2 }] }))).result()).toMatchObject({ outcome: "answered", steps: 2 });
 		expect(searchedOf(runId)).toBe(2);
-		expect(gateway.steps.findLast((step) => step.runId === runId)?.body.messages.at(-1)).toMatchObject({ role: "tool", content: "The tool failed: no network" });
+		expect(gateway.steps.findLast((step) => step.runId === runId)?.body.messages.at(-1)).toMatchObject({
+			role: "tool",
+			content: "The tool failed: no network",
+		});
 	});
 
 	test("is told that nobody knows of a tool that outlasts its time-out, which is not run twice", async () => {
@@ -135,7 +147,11 @@ describe("an agent", () => {
 	test("ends at its own most steps and leaves the run open; the next workflow of the run pays for none of them again", async () => {
 		const runId = "taken-up";
 		scripts.set(runId, searchesThenAnswers(3));
-		expect(await (await start(agentInput(runId, { maxSteps: 2 }))).result()).toMatchObject({ outcome: "out_of_steps", steps: 2, answerRef: `${runId}/2/answer` });
+		expect(await (await start(agentInput(runId, { maxSteps: 2 }))).result()).toMatchObject({
+			outcome: "out_of_steps",
+			steps: 2,
+			answerRef: `${runId}/2/answer`,
+		});
 		expect(gateway.runs.get(runId)?.state).toBe("running");
 		expect(await (await start(agentInput(runId))).result()).toMatchObject({ outcome: "answered", steps: 3, costNanoUsd: "3000" });
 		expect(servedOf(runId)).toEqual([`${runId}/1`, `${runId}/2`, `${runId}/3`]);
@@ -167,7 +183,9 @@ describe("what is said", () => {
 		await transcripts.write("prompts/secret", JSON.stringify({ user: "the secret question" }));
 		const handle = await start(agentInput(runId, { prompt: { ref: "prompts/secret" } }));
 		await handle.result();
-		const history = JSON.stringify((await handle.fetchHistory()).events, (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value));
+		const history = JSON.stringify((await handle.fetchHistory()).events, (_, value: unknown) =>
+			value instanceof Uint8Array ? Buffer.from(value).toString() : value,
+		);
 		expect(history).toContain("callModel");
 		expect(history).not.toContain("the secret");
 		expect(await readAnswer(transcripts, `${runId}/2/answer`)).toBe("the secret answer");
@@ -228,7 +246,11 @@ describe("a run that is held", () => {
 			if (step === 2) gateway.hold(runId, "stopped", null);
 			return { kind: "calls", calls: [search("more")] };
 		});
-		const stopped = { outcome: "stopped", steps: 2, hold: { state: "stopped", guard: "loop.repetition", evidence: "the call and its result repeated 9 times" } };
+		const stopped = {
+			outcome: "stopped",
+			steps: 2,
+			hold: { state: "stopped", guard: "loop.repetition", evidence: "the call and its result repeated 9 times" },
+		};
 		expect(await (await start(agentInput("stopped"))).result()).toMatchObject({ ...stopped, answerRef: "stopped/2/answer" });
 		expect(gateway.runs.get("stopped")?.state).toBe("stopped");
 
@@ -274,7 +296,10 @@ describe("a step", () => {
 
 	test("... and no more often than may be", async () => {
 		scripts.set("lost-always", () => ({ kind: "lost" }));
-		expect(await causeOf(await start(agentInput("lost-always")))).toMatchObject({ type: "idempotency.outcome_unknown", message: expect.stringContaining("step 1") });
+		expect(await causeOf(await start(agentInput("lost-always")))).toMatchObject({
+			type: "idempotency.outcome_unknown",
+			message: expect.stringContaining("step 1"),
+		});
 		expect(servedOf("lost-always")).toEqual(["lost-always/1", "lost-always/1/2"]);
 	});
 

@@ -87,7 +87,9 @@ function ceilingLines({ run, ceilings }: RunSnapshot): string[] {
 }
 
 function ceilingRow({ ofRunId, kind, tool, at, taken, isSoft }: StandingCeiling, ownId: string): string {
-	const what = [kind, ...(tool === undefined ? [] : [name(tool)]), ...(ofRunId === ownId ? [] : [`of ${runId(ofRunId)}`]), ...(isSoft ? ["(soft)"] : [])].join(" ");
+	const what = [kind, ...(tool === undefined ? [] : [name(tool)]), ...(ofRunId === ownId ? [] : [`of ${runId(ofRunId)}`]), ...(isSoft ? ["(soft)"] : [])].join(
+		" ",
+	);
 	const used = at === "0" ? "–" : `${(BigInt(taken) * 100n) / BigInt(at)} %`;
 	return `| ${what} | ${amountText(kind, BigInt(at))} | ${amountText(kind, BigInt(taken))} | ${used} |`;
 }
@@ -95,7 +97,14 @@ function ceilingRow({ ofRunId, kind, tool, at, taken, isSoft }: StandingCeiling,
 function stepLines({ steps, totals }: RunSnapshot, most: number): string[] {
 	const shown = steps.slice(-most);
 	if (shown.length === 0) return [];
-	return ["", `Last ${shown.length} of ${totals.steps} steps:`, "", "| time | model | tokens | cost | outcome | request |", "| --- | --- | ---: | ---: | --- | --- |", ...shown.map(stepRow)];
+	return [
+		"",
+		`Last ${shown.length} of ${totals.steps} steps:`,
+		"",
+		"| time | model | tokens | cost | outcome | request |",
+		"| --- | --- | ---: | ---: | --- | --- |",
+		...shown.map(stepRow),
+	];
 }
 
 function stepRow({ atMs, model, tokens, costNanoUsd, outcome, requestId }: RunStepRow): string {

@@ -1,15 +1,8 @@
 import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import { condition, setCurrentDetails, upsertMemo, upsertSearchAttributes } from "@temporalio/workflow";
-import { isRunOver, nextRunTimeMs, reduceRunGovernance, type RunGovernanceEvent } from "#domain/agents/run-governance.ts";
-import {
-	guardWord,
-	hasRoomForDecision,
-	type RunEffect,
-	type RunGovernanceState,
-	runUsedPercent,
-	runWord,
-} from "#domain/agents/run-governance-state.ts";
 import type { RunDecision } from "#domain/agents/run-decision.ts";
+import { isRunOver, nextRunTimeMs, type RunGovernanceEvent, reduceRunGovernance } from "#domain/agents/run-governance.ts";
+import { guardWord, hasRoomForDecision, type RunEffect, type RunGovernanceState, runUsedPercent, runWord } from "#domain/agents/run-governance-state.ts";
 import type { RunSnapshot } from "#domain/agents/run-snapshot.ts";
 import { decideRun, remindRun } from "../shared/activity-proxies.ts";
 import { guardHandler } from "../shared/handler-errors.ts";

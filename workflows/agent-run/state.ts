@@ -1,5 +1,5 @@
-import { assert } from "#domain/assert.ts";
 import { emptyRunGovernance, type RunGovernanceState } from "#domain/agents/run-governance-state.ts";
+import { assert } from "#domain/assert.ts";
 import type { AgentRunInput } from "./messages.ts";
 
 /**

@@ -59,7 +59,10 @@ function isTotals({ totals }: RunSnapshot): boolean {
 }
 
 function isHold(hold: NonNullable<RunSnapshot["run"]["hold"]>): boolean {
-	return typeof hold === "object" && [hold.guard, hold.evidence, hold.measured, hold.threshold, hold.ofRunId, hold.by, hold.tool ?? "", hold.pauseId ?? ""].every(isText);
+	return (
+		typeof hold === "object" &&
+		[hold.guard, hold.evidence, hold.measured, hold.threshold, hold.ofRunId, hold.by, hold.tool ?? "", hold.pauseId ?? ""].every(isText)
+	);
 }
 
 function isCeiling(ceiling: StandingCeiling): boolean {

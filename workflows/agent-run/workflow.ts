@@ -7,9 +7,9 @@ import { RunGovernor } from "./governor.ts";
 import {
 	type AgentRunInput,
 	approveMoreUpdate,
-	raiseRunUpdate,
 	type RunLimitsInput,
 	type RunReasonInput,
+	raiseRunUpdate,
 	resumeRunUpdate,
 	runReportedSignal,
 	runStatusQuery,
@@ -71,11 +71,10 @@ async function carryOutOldest(governor: RunGovernor): Promise<boolean> {
 function setHandlers(governor: RunGovernor): void {
 	const limits = { validator: guardHandler(validateLimits) };
 	const reason = { validator: guardHandler(validateReason) };
-	setHandler(
-		approveMoreUpdate,
-		(input: RunLimitsInput) => governor.decide(input.by, input.reason, { kind: "approve", limits: limitsIn(input) }),
-		{ ...limits, description: 'Raise ceilings and let the run go on: {"limits":{"costNanoUsd":"10000000000"},"by":"YOUR NAME","reason":"…"}. Amounts are new totals.' },
-	);
+	setHandler(approveMoreUpdate, (input: RunLimitsInput) => governor.decide(input.by, input.reason, { kind: "approve", limits: limitsIn(input) }), {
+		...limits,
+		description: 'Raise ceilings and let the run go on: {"limits":{"costNanoUsd":"10000000000"},"by":"YOUR NAME","reason":"…"}. Amounts are new totals.',
+	});
 	setHandler(raiseRunUpdate, (input: RunLimitsInput) => governor.decide(input.by, input.reason, { kind: "raise", limits: limitsIn(input) }), {
 		...limits,
 		description: 'Raise ceilings: {"limits":{"steps":500},"by":"YOUR NAME","reason":"…"}. Amounts are new totals; a run that is held stays held.',

@@ -1,5 +1,5 @@
 import { formatUsd } from "#domain/money/wire.ts";
-import { plain } from "../team-budget/details-text.ts";
+import { plain } from "../shared/details-text.ts";
 import type { AgentStatus } from "./messages.ts";
 
 /** What a person reads of an agent in the Temporal UI. */

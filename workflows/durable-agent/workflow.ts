@@ -22,14 +22,21 @@ export async function durableAgentWorkflow(input: DurableAgentInput): Promise<Du
 	if (problems.length > 0) throw invalidInput(problems);
 	const agent = new AgentLoop(input);
 	setHandler(agentStatusQuery, () => agent.status(), { description: "Step, spend and what the agent waits for." });
-	setHandler(checkNowSignal, guardHandler(() => agent.checkNow()), { description: "Ends the present wait: the run is looked at now." });
+	setHandler(
+		checkNowSignal,
+		guardHandler(() => agent.checkNow()),
+		{ description: "Ends the present wait: the run is looked at now." },
+	);
 	const result = await finishedWhenCancelled(input, () => agent.run());
 	if (result.kind === "ended") return result.result;
 	return await continueAsNew<typeof durableAgentWorkflow>({ ...input, prompt: { ref: result.state.promptRef }, state: result.state });
 }
 
 /** Who cancels an agent wants it to spend nothing more, nor those below it. */
-async function finishedWhenCancelled<Result>({ runId, heartbeatTimeoutMs = HEARTBEAT_TIMEOUT_MS }: DurableAgentInput, work: () => Promise<Result>): Promise<Result> {
+async function finishedWhenCancelled<Result>(
+	{ runId, heartbeatTimeoutMs = HEARTBEAT_TIMEOUT_MS }: DurableAgentInput,
+	work: () => Promise<Result>,
+): Promise<Result> {
 	const { finishRun } = runActivities(heartbeatTimeoutMs);
 	try {
 		return await work();

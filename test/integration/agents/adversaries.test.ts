@@ -1,6 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { ANSWER_NANO_USD, type GullibleModel, GULLIBLE_MODEL, OUTPUT_TOKENS, type Steering, startGullibleModel, steeringResult } from "#test/agents/gullible-model.ts";
+import {
+	ANSWER_NANO_USD,
+	GULLIBLE_MODEL,
+	type GullibleModel,
+	OUTPUT_TOKENS,
+	type Steering,
+	startGullibleModel,
+	steeringResult,
+} from "#test/agents/gullible-model.ts";
 import { withClient } from "#test/support/authority-rows.ts";
 import { type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
 
@@ -36,7 +44,10 @@ beforeEach(async () => {
 	key = team.key;
 	answersBefore = model.answers;
 	await withClient(stand.database.url, async (client) => {
-		const runs = { limits: { costNanoUsd: { hard: { at: CEILING_NANO_USD.toString(), action: "pause" } }, width: { hard: { at: 5, action: "pause" } } }, newRunsPerHour: NEW_RUNS_PER_HOUR };
+		const runs = {
+			limits: { costNanoUsd: { hard: { at: CEILING_NANO_USD.toString(), action: "pause" } }, width: { hard: { at: 5, action: "pause" } } },
+			newRunsPerHour: NEW_RUNS_PER_HOUR,
+		};
 		await client.query("UPDATE tollgate.team SET runs = $2 WHERE id = $1", [team.teamId, JSON.stringify(runs)]);
 	});
 });

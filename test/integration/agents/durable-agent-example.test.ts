@@ -18,7 +18,10 @@ const children: ChildProcess[] = [];
 beforeAll(async () => {
 	folder = mkdtempSync(path.join(tmpdir(), "tollgate-example-"));
 	[temporal, gateway] = await Promise.all([startTestTemporal({ hasSearchAttributes: false }), ScriptedGateway.start()]);
-	const calls = [{ tool: "find_part", args: { name: "pump" } }, { tool: "order_part", args: { number: "P-17" } }];
+	const calls = [
+		{ tool: "find_part", args: { name: "pump" } },
+		{ tool: "order_part", args: { number: "P-17" } },
+	];
 	gateway.answer = ({ step }: ScriptedStep): ScriptedAnswer => {
 		const call = calls[step - 1];
 		return call === undefined ? { kind: "text", text: "The pump is ordered." } : { kind: "calls", calls: [call] };

@@ -39,17 +39,20 @@ const EACH_SEARCH_ONCE = ['1 {"query":"q1"}', '2 {"query":"q2"}'];
 const ACTIVITIES = ["registerRun", "callModel 1", "search 1", "callModel 2", "search 2", "callModel 3", "finishRun"];
 
 describe("killed", () => {
-	test.concurrent.each(["before", "after"])("%s each of its activities, an agent ends as one that was not: each step paid once, each tool run once", async (when) => {
-		const runId = `killed-${when}`;
-		const deaths = ACTIVITIES.map((activity) => `${when} ${activity}`);
-		const { result, effects, died } = await runKilled(runId, deaths);
-		expect(died).toEqual([...deaths].sort());
-		expect(result).toMatchObject({ outcome: "answered", steps: 3, toolCalls: 2, costNanoUsd: "3000" });
-		expect(keysOf(runId, gateway.served)).toEqual(stepsOf(runId));
-		// What was answered before the kill was written down: it is not even asked for again.
-		expect(keysOf(runId, gateway.asked)).toEqual(stepsOf(runId));
-		expect(effects).toEqual(EACH_SEARCH_ONCE);
-	});
+	test.concurrent.each(["before", "after"])(
+		"%s each of its activities, an agent ends as one that was not: each step paid once, each tool run once",
+		async (when) => {
+			const runId = `killed-${when}`;
+			const deaths = ACTIVITIES.map((activity) => `${when} ${activity}`);
+			const { result, effects, died } = await runKilled(runId, deaths);
+			expect(died).toEqual([...deaths].sort());
+			expect(result).toMatchObject({ outcome: "answered", steps: 3, toolCalls: 2, costNanoUsd: "3000" });
+			expect(keysOf(runId, gateway.served)).toEqual(stepsOf(runId));
+			// What was answered before the kill was written down: it is not even asked for again.
+			expect(keysOf(runId, gateway.asked)).toEqual(stepsOf(runId));
+			expect(effects).toEqual(EACH_SEARCH_ONCE);
+		},
+	);
 
 	test.concurrent("with an answer in hand that is not written down, an agent gets the same answer again and pays nothing for it", async () => {
 		const runId = "killed-unwritten";

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { attemptItem } from "#activities/ledger/ledger-row.ts";
 import type { ReservationRecord } from "#activities/ledger/record.ts";
 import { type GatewayEpoch, type SqlConnection, settleChunk } from "#activities/ledger/settle-chunk.ts";
-import { createPostgresRunStore } from "#activities/runs/postgres.ts";
 import type { RunStore } from "#activities/runs/port.ts";
+import { createPostgresRunStore } from "#activities/runs/postgres.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
-import type { RunDecision } from "#domain/agents/run-decision.ts";
 import type { RunRecord } from "#domain/agents/run.ts";
+import type { RunDecision } from "#domain/agents/run-decision.ts";
 import { registerGateway } from "#test/support/authority-rows.ts";
 import { attemptRow } from "#test/support/ledger-records.ts";
 import { applyPolicy, policyContext } from "#test/support/policy.ts";
@@ -57,7 +57,8 @@ async function play(name: string, step: (player: Player, round: number) => Promi
 
 /** The runs of a tree, oldest first. */
 async function treeOf({ client, store }: Player, round: number): Promise<readonly RunRecord[]> {
-	const text = "SELECT r.number::text FROM tollgate.run r JOIN tollgate.run root ON root.number = r.root_number WHERE root.id = $1 ORDER BY r.number DESC LIMIT 12";
+	const text =
+		"SELECT r.number::text FROM tollgate.run r JOIN tollgate.run root ON root.number = r.root_number WHERE root.id = $1 ORDER BY r.number DESC LIMIT 12";
 	const { rows } = await client.query(text, [`tree-${round % TREES}`]);
 	return (await store.read(rows.map(({ number }) => number))).map(({ run }) => run);
 }
@@ -99,7 +100,12 @@ async function takeSteps({ store, sql, gateway }: Player, round: number): Promis
 	const windows = entered.leases.map(({ windowId }) => ({ id: windowId, unit: "nano_usd" })) as ReservationRecord["windows"];
 	const items = [0, 1].map((step) => {
 		const attemptId = `${gateway.gatewayId}-${gateway.epoch}-${round * 2 + step}`;
-		return attemptItem(attemptRow(round * 2 + step, "", { reservation: { attemptId, teamId: "ada", keyId: "key_ada", runIds, reservedOutputTokens: 50, windows }, outcome: { costOutputTokens: 50 } }));
+		return attemptItem(
+			attemptRow(round * 2 + step, "", {
+				reservation: { attemptId, teamId: "ada", keyId: "key_ada", runIds, reservedOutputTokens: 50, windows },
+				outcome: { costOutputTokens: 50 },
+			}),
+		);
 	});
 	await settleChunk(sql, gateway, items, [{ number: runIds[0] ?? "", memory: "AAAA", exchanges: round, verdicts: [] }]);
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RunDecision } from "#domain/agents/run-decision.ts";
 import type { RunRecord } from "#domain/agents/run.ts";
+import type { RunDecision } from "#domain/agents/run-decision.ts";
 import { ask, decision, holdOf, openMemoryStand, openPostgresStand, type RunStand, refusalOf, registration, runOf } from "#test/support/run-stand.ts";
 
 /** Holding and deciding, the same in PostgreSQL and in the memory that other tests stand on. */
@@ -39,7 +39,11 @@ describe.each([
 	test("a run is held once, by whoever knew it as it was", async () => {
 		const known = runOf(await stand.store.enter(ask("once")));
 		const [held] = await stand.store.hold([holdOf(known)]);
-		expect(held).toMatchObject({ state: "paused", version: "2", hold: { guard: "loop.repetition", ofRunId: "once", pauseId: "pau_0123456789abcdef", askAgainMs: 900_000 } });
+		expect(held).toMatchObject({
+			state: "paused",
+			version: "2",
+			hold: { guard: "loop.repetition", ofRunId: "once", pauseId: "pau_0123456789abcdef", askAgainMs: 900_000 },
+		});
 		const [again] = await stand.store.hold([holdOf(known, { guard: "loop.cycle" })]);
 		expect(again).toMatchObject({ version: "2", hold: { guard: "loop.repetition" } });
 		await decide("once", { kind: "resume" });
@@ -63,7 +67,10 @@ describe.each([
 		await hold("forgiven");
 		expect(runOf(await decide("forgiven", { kind: "resume" }))).toMatchObject({ state: "running", hold: null, forgiven: 1, version: "3" });
 		await decide("forgiven", { kind: "stop" });
-		expect(await recordOf("forgiven")).toMatchObject({ state: "stopped", hold: { guard: "person", by: "eve", evidence: "looked at it", pauseId: null, askAgainMs: null } });
+		expect(await recordOf("forgiven")).toMatchObject({
+			state: "stopped",
+			hold: { guard: "person", by: "eve", evidence: "looked at it", pauseId: null, askAgainMs: null },
+		});
 		expect(runOf(await decide("forgiven", { kind: "resume" }))).toMatchObject({ state: "running", forgiven: 2, version: "5" });
 		expect(runOf(await decide("forgiven", { kind: "resume" }))).toMatchObject({ forgiven: 2, version: "5" }); // it goes on already
 	});
@@ -72,7 +79,11 @@ describe.each([
 		await stand.store.enter(ask("expiring"));
 		expect(runOf(await decide("expiring", { kind: "expire" }))).toMatchObject({ state: "running", version: "1" });
 		await hold("expiring");
-		expect(runOf(await decide("expiring", { kind: "expire" }))).toMatchObject({ state: "stopped", version: "3", hold: { state: "stopped", guard: "loop.repetition", askAgainMs: null } });
+		expect(runOf(await decide("expiring", { kind: "expire" }))).toMatchObject({
+			state: "stopped",
+			version: "3",
+			hold: { state: "stopped", guard: "loop.repetition", askAgainMs: null },
+		});
 		expect(runOf(await decide("expiring", { kind: "resume" }))).toMatchObject({ state: "running" });
 	});
 
@@ -81,7 +92,10 @@ describe.each([
 		await stand.store.enter(ask("end-a", { parent: "end" }));
 		await stand.store.enter(ask("end-b", { parent: "end-a" }));
 		await stand.store.enter(ask("beside"));
-		expect(await stand.store.finish({ teamId: "ada", runId: "end", by: "key key_ada" })).toMatchObject({ kind: "decided", run: { state: "finished", version: "2" } });
+		expect(await stand.store.finish({ teamId: "ada", runId: "end", by: "key key_ada" })).toMatchObject({
+			kind: "decided",
+			run: { state: "finished", version: "2" },
+		});
 		expect(await Promise.all(["end-a", "end-b", "beside"].map(async (runId) => (await recordOf(runId)).state))).toEqual(["finished", "finished", "running"]);
 		expect(refusalOf(await stand.store.enter(ask("end-b")))).toEqual({ code: "run.finished", fields: ["x-tollgate-run"] });
 		expect(await stand.store.finish({ teamId: "ada", runId: "end", by: "key key_ada" })).toMatchObject({ kind: "decided", run: { version: "2" } });
@@ -113,7 +127,11 @@ describe.each([
 			);
 			expect(await refused("capped", { kind: "approve", limits: { steps: 20 } })).toEqual({ code: "admin.conflict", fields: ["limits.outputBytes.hard.at"] });
 			expect(runOf(await decide("capped", { kind: "approve", limits: { steps: 20, outputBytes: 81 } }))).toMatchObject({
-				...{ state: "running", forgiven: 1, limits: { steps: { hard: { at: 20, action: "pause" } }, outputBytes: { hard: { at: 81 } }, toolCalls: { "*": { hard: { at: 3 } } } } },
+				...{
+					state: "running",
+					forgiven: 1,
+					limits: { steps: { hard: { at: 20, action: "pause" } }, outputBytes: { hard: { at: 81 } }, toolCalls: { "*": { hard: { at: 3 } } } },
+				},
 			});
 		});
 
@@ -142,7 +160,11 @@ describe.each([
 			await hold("big-c", { guard: "ceiling.outputBytes", measured: "100", threshold: "100", ofRunId: "big" });
 			await hold("big-d");
 			await decide("big-e", { kind: "stop" });
-			expect(runOf(await decide("big", { kind: "raise", limits: { steps: 11 } }))).toMatchObject({ state: "running", version: "2", limits: { steps: { hard: { at: 11 } } } });
+			expect(runOf(await decide("big", { kind: "raise", limits: { steps: 11 } }))).toMatchObject({
+				state: "running",
+				version: "2",
+				limits: { steps: { hard: { at: 11 } } },
+			});
 			expect(await Promise.all(["big-a", "big-b", "big-c", "big-d", "big-e"].map(async (runId) => (await recordOf(runId)).state))).toEqual([
 				...["running", "running", "paused", "paused", "stopped"],
 			]);
@@ -162,7 +184,11 @@ describe.each([
 			await stand.store.enter(ask("above-a", { parent: "above" }));
 			await hold("above-a", { ...byCeiling, ofRunId: "above" });
 			const reply = await decide("above-a", { kind: "resume" });
-			expect(reply).toMatchObject({ kind: "refused", code: "admin.conflict", problems: [{ field: "limits.steps.hard.at", problem: "of the run above holds it: raise it above 10" }] });
+			expect(reply).toMatchObject({
+				kind: "refused",
+				code: "admin.conflict",
+				problems: [{ field: "limits.steps.hard.at", problem: "of the run above holds it: raise it above 10" }],
+			});
 			expect(await refused("above-a", { kind: "raise", limits: { steps: 20 } })).toEqual({ code: "run.invalid", fields: ["limits.steps.hard.at"] });
 		});
 

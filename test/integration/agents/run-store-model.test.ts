@@ -39,15 +39,24 @@ const enter = fc.record({ name, parent, team: fc.constantFrom("ada", "ada", "ada
 		return answer(await store.enter(ask(prefix + input.name, { parent: input.parent && prefix + input.parent, ...theirs })));
 	},
 ]);
-const register = fc.record({ name, parent, limits }).map((input): [string, Act] => [
-	`register ${JSON.stringify(input)}`,
-	async ({ store }, prefix) => answer(await store.register(registration(prefix + input.name, { parent: input.parent && prefix + input.parent, limits: input.limits }))),
-]);
-const settle = fc.record({ name, steps: fc.nat({ max: 4 }), outputBytes: fc.nat({ max: 4 }), toolCalls: fc.dictionary(fc.constantFrom("search", "edit"), fc.nat({ max: 3 })) }).map(
-	({ name: of, ...taken }): [string, Act] => [`settle ${of} ${JSON.stringify(taken)}`, (stand, prefix) => stand.settle(prefix + of, taken)],
-);
+const register = fc
+	.record({ name, parent, limits })
+	.map((input): [string, Act] => [
+		`register ${JSON.stringify(input)}`,
+		async ({ store }, prefix) =>
+			answer(await store.register(registration(prefix + input.name, { parent: input.parent && prefix + input.parent, limits: input.limits }))),
+	]);
+const settle = fc
+	.record({ name, steps: fc.nat({ max: 4 }), outputBytes: fc.nat({ max: 4 }), toolCalls: fc.dictionary(fc.constantFrom("search", "edit"), fc.nat({ max: 3 })) })
+	.map(({ name: of, ...taken }): [string, Act] => [`settle ${of} ${JSON.stringify(taken)}`, (stand, prefix) => stand.settle(prefix + of, taken)]);
 const hold = fc
-	.record({ name, of: name, guard: fc.constantFrom("loop.cycle", "ceiling.steps", "ceiling.outputBytes", "ceiling.toolCalls"), amount, state: fc.constantFrom("paused", "stopped") })
+	.record({
+		name,
+		of: name,
+		guard: fc.constantFrom("loop.cycle", "ceiling.steps", "ceiling.outputBytes", "ceiling.toolCalls"),
+		amount,
+		state: fc.constantFrom("paused", "stopped"),
+	})
 	.map((input): [string, Act] => [
 		`hold ${JSON.stringify(input)}`,
 		async ({ store }, prefix) => {
@@ -56,19 +65,26 @@ const hold = fc
 			const measured = input.amount.toString();
 			const tool = input.guard === "ceiling.toolCalls" ? { tool: "search" } : {};
 			const [record] = await store.hold([
-				holdOf(found.run, { state: input.state, guard: input.guard, measured, threshold: measured, ofRunId: prefix + input.of, ...tool } as Parameters<typeof holdOf>[1]),
+				holdOf(found.run, { state: input.state, guard: input.guard, measured, threshold: measured, ofRunId: prefix + input.of, ...tool } as Parameters<
+					typeof holdOf
+				>[1]),
 			]);
 			return record?.state;
 		},
 	]);
 const kind: fc.Arbitrary<RunDecision["decision"]> = fc.oneof(
 	fc.record({ kind: fc.constantFrom("resume", "stop", "expire", "finish") }),
-	fc.record({ kind: fc.constantFrom("raise", "approve"), limits: fc.record({ ...entries, toolCalls: fc.constant({ search: 9 }) }, { requiredKeys: [] }).filter((asked) => checkRunLimits(asked).kind === "valid") }),
+	fc.record({
+		kind: fc.constantFrom("raise", "approve"),
+		limits: fc.record({ ...entries, toolCalls: fc.constant({ search: 9 }) }, { requiredKeys: [] }).filter((asked) => checkRunLimits(asked).kind === "valid"),
+	}),
 );
-const decide = fc.record({ name, kind }).map((input): [string, Act] => [
-	`decide ${JSON.stringify(input)}`,
-	async ({ store }, prefix) => answer(await store.decide(decision(prefix + input.name, input.kind))),
-]);
+const decide = fc
+	.record({ name, kind })
+	.map((input): [string, Act] => [
+		`decide ${JSON.stringify(input)}`,
+		async ({ store }, prefix) => answer(await store.decide(decision(prefix + input.name, input.kind))),
+	]);
 
 function answer(reply: Parameters<typeof refusalOf>[0]): unknown {
 	return reply.kind === "refused" ? refusalOf(reply) : reply.kind;
@@ -89,10 +105,13 @@ async function pictureOf({ store }: RunStand, prefix: string): Promise<unknown> 
 
 let history = 0;
 test("PostgreSQL answers what the memory answers", async () => {
-	const acts = fc.array(fc.oneof({ weight: 3, arbitrary: enter }, { weight: 2, arbitrary: register }, settle, { weight: 2, arbitrary: hold }, { weight: 3, arbitrary: decide }), {
-		minLength: 10,
-		maxLength: 40,
-	});
+	const acts = fc.array(
+		fc.oneof({ weight: 3, arbitrary: enter }, { weight: 2, arbitrary: register }, settle, { weight: 2, arbitrary: hold }, { weight: 3, arbitrary: decide }),
+		{
+			minLength: 10,
+			maxLength: 40,
+		},
+	);
 	await fc.assert(
 		fc.asyncProperty(acts, async (played) => {
 			const prefix = `h${history++}-`;

@@ -101,13 +101,17 @@ test("nothing stays held by a ceiling that is raised at the same time", async ()
 });
 
 test("raising a ceiling raises its budget and the window: what was full has room, and the books say when", async () => {
-	const opened = await stand.store.enter(ask("roomy", { ...defaultsOf({ steps: { soft: { at: 4, action: "degrade", degradeTo: { big: "small" } }, hard: 10 } }), wants: ["10"] }));
+	const opened = await stand.store.enter(
+		ask("roomy", { ...defaultsOf({ steps: { soft: { at: 4, action: "degrade", degradeTo: { big: "small" } }, hard: 10 } }), wants: ["10"] }),
+	);
 	const window = opened.kind === "entered" ? opened.leases[0]?.windowId : undefined;
 	await stand.store.decide(decision("roomy", { kind: "raise", limits: { steps: { soft: 8, hard: 30 } } }));
 	const { rows } = await stand.pool.query("SELECT limit_amount, stop_amount, degrade_amounts, granted FROM tollgate.budget_window WHERE id = $1", [window]);
 	expect(rows).toEqual([{ limit_amount: "30", stop_amount: "30", degrade_amounts: ["8"], granted: "4" }]);
 	const entered = await stand.store.enter(ask("roomy"));
-	expect(entered.kind === "entered" && entered.chain[0]?.budgets).toMatchObject([{ unit: "steps", degrade: [{ at: { amount: "8" }, degradeTo: { big: "small" } }] }]);
+	expect(entered.kind === "entered" && entered.chain[0]?.budgets).toMatchObject([
+		{ unit: "steps", degrade: [{ at: { amount: "8" }, degradeTo: { big: "small" } }] },
+	]);
 });
 
 test("limits above what the team has are refused, each by its field; its defaults are not", async () => {

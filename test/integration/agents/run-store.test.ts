@@ -1,6 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunName } from "#activities/runs/port.ts";
-import { ask, decision, defaultsOf, holdOf, openMemoryStand, openPostgresStand, type RunStand, refusalOf, registration, runOf } from "#test/support/run-stand.ts";
+import {
+	ask,
+	decision,
+	defaultsOf,
+	holdOf,
+	openMemoryStand,
+	openPostgresStand,
+	type RunStand,
+	refusalOf,
+	registration,
+	runOf,
+} from "#test/support/run-stand.ts";
 
 /** Opening and entering, the same in PostgreSQL and in the memory that other tests stand on. */
 describe.each([
@@ -27,11 +38,22 @@ describe.each([
 		if (opened.kind !== "entered") return;
 		const [root, ...others] = opened.chain;
 		expect(others).toEqual([]);
-		expect(root?.run).toMatchObject({ runId: "root", teamId: "ada", keyId: "key_ada", origin: "header", state: "running", hold: null, version: "1", children: 0 });
+		expect(root?.run).toMatchObject({
+			runId: "root",
+			teamId: "ada",
+			keyId: "key_ada",
+			origin: "header",
+			state: "running",
+			hold: null,
+			version: "1",
+			children: 0,
+		});
 		expect(root?.run.limits).toEqual(ask("root").defaults);
 		expect(root?.run.path).toEqual([root?.run.number]);
 		expect(root?.totals).toEqual({ costNanoUsd: "0", inputTokens: 0, outputTokens: 0, steps: 0, outputBytes: 0, toolCalls: {} });
-		expect(root?.budgets).toMatchObject([{ teamId: "ada", dimension: "run", dimensionValue: root?.run.number, unit: "nano_usd", windowKind: "lifetime", degrade: null }]);
+		expect(root?.budgets).toMatchObject([
+			{ teamId: "ada", dimension: "run", dimensionValue: root?.run.number, unit: "nano_usd", windowKind: "lifetime", degrade: null },
+		]);
 		expect(opened.leases).toMatchObject([{ budgetId: root?.budgets[0]?.budgetId, limit: 1_000_000n, granted: 1_000n, leaseGranted: 1_000n, endsAt: null }]);
 		const again = await stand.store.enter(ask("root"));
 		expect(again).toMatchObject({ kind: "entered", isOpened: false, leases: [] });
@@ -53,7 +75,11 @@ describe.each([
 	});
 
 	test("a first lease stops at the limit and at the first line that degrades", async () => {
-		const limits = { steps: 7, inputTokens: { soft: { at: 50, action: "degrade", degradeTo: { big: "small" } }, hard: 200 }, outputTokens: { soft: { at: 9, action: "warn" } } };
+		const limits = {
+			steps: 7,
+			inputTokens: { soft: { at: 50, action: "degrade", degradeTo: { big: "small" } }, hard: 200 },
+			outputTokens: { soft: { at: 9, action: "warn" } },
+		};
 		const opened = await stand.store.enter(ask("lines", { ...defaultsOf(limits), wants: ["120", "10"] }));
 		expect(opened.kind === "entered" && opened.leases.map(({ leaseGranted }) => leaseGranted)).toEqual([50n, 7n]);
 		expect(opened.kind === "entered" && opened.chain[0]?.budgets.map(({ unit, degrade }) => [unit, degrade])).toEqual([
@@ -128,7 +154,9 @@ describe.each([
 		});
 
 		test("a parent that is paused is shown with what holds it", async () => {
-			expect(await stand.store.enter(ask("new", { parent: "held-child" }))).toMatchObject({ run: { runId: "held", version: "2", hold: { guard: "loop.repetition" } } });
+			expect(await stand.store.enter(ask("new", { parent: "held-child" }))).toMatchObject({
+				run: { runId: "held", version: "2", hold: { guard: "loop.repetition" } },
+			});
 		});
 
 		test("a key that began too many is told when the oldest is an hour old", async () => {

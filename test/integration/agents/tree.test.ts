@@ -31,13 +31,17 @@ test("10 x 10 x 10 agents on four gateways never spend more than their root may,
 	await expectBooksInOrder();
 }, 180_000);
 
-test.each([2, 3])("steps of a tree are counted exactly, whoever takes them (seed %i)", async (seed) => {
-	const tree = await play({ seed, width: 5, depth: 2, callsPerAgent: 6, limits: { steps: 97, costNanoUsd: "900000000000" } });
-	expect(tree.calls).toHaveLength(97);
-	expect(tree.answered).toBe(97);
-	expect(tree.refusals.filter(({ guard, ofRun }) => guard !== "parent" && `${guard} ${ofRun}` !== `ceiling.steps ${tree.rootRunId}`)).toEqual([]);
-	await expectBooksInOrder();
-}, 120_000);
+test.each([2, 3])(
+	"steps of a tree are counted exactly, whoever takes them (seed %i)",
+	async (seed) => {
+		const tree = await play({ seed, width: 5, depth: 2, callsPerAgent: 6, limits: { steps: 97, costNanoUsd: "900000000000" } });
+		expect(tree.calls).toHaveLength(97);
+		expect(tree.answered).toBe(97);
+		expect(tree.refusals.filter(({ guard, ofRun }) => guard !== "parent" && `${guard} ${ofRun}` !== `ceiling.steps ${tree.rootRunId}`)).toEqual([]);
+		await expectBooksInOrder();
+	},
+	120_000,
+);
 
 type Played = Awaited<ReturnType<typeof playTree>> & { readonly calls: readonly CallLogLine[]; readonly cost: bigint; readonly rootRunId: string };
 

@@ -46,7 +46,7 @@ beforeAll(async () => {
 		response.end(isStream ? streamedAnswer(answer) : JSON.stringify(wholeAnswer(answer)));
 	});
 	stand = await openGatewayStand({ windowKind: "lifetime" });
-	gateways = await Promise.all(["g1", "g2", "g3"].map(start));
+	gateways = await Promise.all(["g1", "g2", "g3"].map((id) => start(id)));
 	({ key } = await stand.team(100_000_000_000n));
 }, 60_000);
 afterAll(async () => {
@@ -61,7 +61,15 @@ function start(gatewayId: string, environment: Record<string, string> = {}): Pro
 /** Exchanges after which the detector stops such a run. */
 function stopAfter(): number {
 	const memory = createLoopMemory();
-	const exchange = { agent: "", tool: EVENT.tool, argsText: JSON.stringify(EVENT.args), observation: EVENT.observation ?? "", isError: false, costNanoUsd: 0n, tokens: 0 };
+	const exchange = {
+		agent: "",
+		tool: EVENT.tool,
+		argsText: JSON.stringify(EVENT.args),
+		observation: EVENT.observation ?? "",
+		isError: false,
+		costNanoUsd: 0n,
+		tokens: 0,
+	};
 	for (let at = 1; at < STEPS_MAX; at += 1) if (observeExchange(memory, exchange).some(({ severity }) => severity === "stop")) return at;
 	return expect.fail("the detector lets it go on");
 }
@@ -122,7 +130,10 @@ describe("a loop", () => {
 				const answer = await agent.step(gateway(0));
 				warnings.push(answer.headers.get("x-tollgate-run-warning"));
 				if (answer.status === 200) continue;
-				expect(answer).toMatchObject({ status: 402, error: { code: "run.paused", type: "run_paused", guard: "loop.repetition", run: agent.runId, ofRun: agent.runId } });
+				expect(answer).toMatchObject({
+					status: 402,
+					error: { code: "run.paused", type: "run_paused", guard: "loop.repetition", run: agent.runId, ofRun: agent.runId },
+				});
 				expect(answer.error["evidence"]).toContain("search(");
 				expect(answer.error["pauseId"]).toMatch(/^pau_[0-9a-f]{16}$/);
 				break;

@@ -82,7 +82,10 @@ it("a chain of three ceilings is passed by nobody on four gateways, and used to 
 	]);
 	const chains = [chain(rules, "root", "left", "leaf"), chain(rules, "root", "left"), chain(rules, "root", "right")];
 	await Promise.all([1, 2, 3, 4].map(() => stand.start()));
-	const calls = Array.from({ length: 240 }, (_, index) => ({ gateway: stand.gateways[index % 4] ?? expect.fail("a gateway"), run: chains[index % 3] ?? expect.fail("a run") }));
+	const calls = Array.from({ length: 240 }, (_, index) => ({
+		gateway: stand.gateways[index % 4] ?? expect.fail("a gateway"),
+		run: chains[index % 3] ?? expect.fail("a run"),
+	}));
 	const admissions = await Promise.all(calls.map(({ gateway, run }) => call(gateway, team, run)));
 
 	const attempts = attemptsOf(admissions);
@@ -90,7 +93,12 @@ it("a chain of three ceilings is passed by nobody on four gateways, and used to 
 	for (const attempt of attempts) settle(attempt);
 	await expect.poll(async () => (await readCeilings(rules))["root"]?.posted).toBe(100n * COST);
 	const ceilings = await readCeilings(rules);
-	for (const [name, limit] of [["root", 100n * COST], ["left", 60n], ["right", 60n], ["leaf", 30n * COST]] as const) {
+	for (const [name, limit] of [
+		["root", 100n * COST],
+		["left", 60n],
+		["right", 60n],
+		["leaf", 30n * COST],
+	] as const) {
 		expect([name, (ceilings[name]?.granted ?? 0n) <= limit, (ceilings[name]?.posted ?? 0n) <= limit]).toEqual([name, true, true]);
 	}
 	expect((ceilings["left"]?.posted ?? 0n) + (ceilings["right"]?.posted ?? 0n)).toBe(100n);
@@ -124,7 +132,10 @@ it("beyond 32 windows a call is refused, before anything is asked", async () => 
 	const gateway = await stand.start();
 	const ids = rules.map(({ name }) => name ?? "");
 	const refused = await call(gateway, team, chain(rules, ...ids));
-	expect(refused).toMatchObject({ kind: "refused", refusal: { code: "budget.too_many_windows", message: "This call meets 33 budgets; a call may meet at most 32." } });
+	expect(refused).toMatchObject({
+		kind: "refused",
+		refusal: { code: "budget.too_many_windows", message: "This call meets 33 budgets; a call may meet at most 32." },
+	});
 	const fits = await call(gateway, team, chain(rules, ...ids.slice(1)));
 	expect(fits.kind).toBe("admitted");
 	for (const attempt of attemptsOf([fits])) settle(attempt);

@@ -9,8 +9,8 @@ import { decideRun, readRun } from "#activities/administration/runs.ts";
 import { agentRunWorkflowId, resumeRunUpdate, stopRunUpdate } from "#workflows/agent-run/messages.ts";
 import { type AgentRunsRole, startAgentRunsRole } from "../../../workers/agent-runs.ts";
 import { type CuttableProxy, openCuttableProxy } from "../../support/cuttable-proxy.ts";
+import { RunRows } from "../../support/governed-run-rows.ts";
 import { openTestPool, type TestPool } from "../../support/pool.ts";
-import { RunRows } from "../../support/run-rows.ts";
 import { startTestTemporal, type TestTemporal, testWorkflowBundle } from "../../support/temporal.ts";
 import { until } from "../../support/until.ts";
 
@@ -140,7 +140,10 @@ describe("alerts of a worker that is killed", () => {
 		let child = await startChild();
 		for (let n = 0; n < 20; n++) await rows.hold(`killed-${n}`);
 		const count = async (kind: string) => {
-			const [row] = await rows.sql<{ made: string }>("SELECT count(*) AS made FROM tollgate.alert WHERE subject LIKE 'run/killed-%' AND kind = $1 AND is_firing", [kind]);
+			const [row] = await rows.sql<{ made: string }>(
+				"SELECT count(*) AS made FROM tollgate.alert WHERE subject LIKE 'run/killed-%' AND kind = $1 AND is_firing",
+				[kind],
+			);
 			return Number(row?.made);
 		};
 		for (const kind of ["run.paused", "run.stopped"]) {

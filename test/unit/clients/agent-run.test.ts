@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { AgentRun, CostControl, CostControlError, type Run, RunHeldError, type RunStanding, readRunHold, UnreachableError } from "#clients/index.ts";
+import { type AgentRun, CostControl, CostControlError, type Run, RunHeldError, type RunStanding, readRunHold, UnreachableError } from "#clients/index.ts";
 
 /** The gateway's side is played: what the client sends and makes of the answers. With a real gateway: test/gateway/agent-run.test.ts. */
 
@@ -48,12 +48,26 @@ async function listen(port: number): Promise<Server> {
 }
 
 const HELD = {
-	...{ state: "paused", guard: "loop.cycle", evidence: "3 calls came back 5 times", measured: "5", threshold: "5", ofRunId: "r-1" },
-	...{ pauseId: "pau_0123456789abcdef", askAgainMs: 900_000, by: "gateway g1" },
+	state: "paused",
+	guard: "loop.cycle",
+	evidence: "3 calls came back 5 times",
+	measured: "5",
+	threshold: "5",
+	ofRunId: "r-1",
+	pauseId: "pau_0123456789abcdef",
+	askAgainMs: 900_000,
+	by: "gateway g1",
 } as const;
 const REFUSAL = {
 	...{ type: "run_paused", code: "run.paused", message: "The run r-1 is paused.", run: "r-1", guard: "loop.cycle", evidence: HELD.evidence, measured: "5" },
-	...{ threshold: "5", ofRun: "r-1", pauseId: HELD.pauseId, askAgainInMs: 900_000, watch: "/v1/runs/r-1/wait?version=2", howToAsk: "npx tollgate run resume r-1" },
+	...{
+		threshold: "5",
+		ofRun: "r-1",
+		pauseId: HELD.pauseId,
+		askAgainInMs: 900_000,
+		watch: "/v1/runs/r-1/wait?version=2",
+		howToAsk: "npx tollgate run resume r-1",
+	},
 };
 
 function standing(changes: Partial<RunStanding> = {}): RunStanding {
@@ -72,7 +86,10 @@ function opens(changes: Partial<Run> & { assertedFeature?: string | null } = {})
 	answers.set("/v1/runs", [{ status: 201, body: { ...runOf(), assertedFeature: null, ...changes } }]);
 }
 
-async function openRun(changes: Partial<Run> & { assertedFeature?: string | null } = {}, options: Parameters<CostControl["agentRun"]>[0] = {}): Promise<AgentRun> {
+async function openRun(
+	changes: Partial<Run> & { assertedFeature?: string | null } = {},
+	options: Parameters<CostControl["agentRun"]>[0] = {},
+): Promise<AgentRun> {
 	opens(changes);
 	return costControl.agentRun(options);
 }
@@ -85,7 +102,11 @@ describe("agentRun", () => {
 		expect(said).toMatchObject([{ method: "POST", path: "/v1/runs", headers: { authorization: "Bearer tg-test", "content-type": "application/json" } }]);
 		expect(said[0]?.body).toEqual({
 			...{ teamId: "demo", runId: "r-1", parentRunId: "root", feature: "support" },
-			limits: { costNanoUsd: { soft: { at: "1500000000", action: "degrade", degradeTo: { big: "small" } }, hard: "2500000000" }, steps: 40, toolCalls: { "*": 20 } },
+			limits: {
+				costNanoUsd: { soft: { at: "1500000000", action: "degrade", degradeTo: { big: "small" } }, hard: "2500000000" },
+				steps: 40,
+				toolCalls: { "*": 20 },
+			},
 		});
 		expect([run.id, run.teamId]).toEqual(["r-1", "demo"]);
 		expect(run.headers()).toEqual({ "x-tollgate-run": "r-1", "x-tollgate-agent": "planner", "x-tollgate-feature": "support" });
@@ -96,10 +117,13 @@ describe("agentRun", () => {
 		expect(said[0]?.body).toEqual({});
 	});
 
-	test.each([{ costUsd: "1,5" }, { costUsd: 0.1 + 0.2 }, { costUsd: { hard: { at: "much" } } }, { costUsd: "1", costNanoUsd: "1" }])("refuses %j before it asks", async (limits) => {
-		await expect(openRun({}, { limits })).rejects.toThrow(RangeError);
-		expect(said).toHaveLength(0);
-	});
+	test.each([{ costUsd: "1,5" }, { costUsd: 0.1 + 0.2 }, { costUsd: { hard: { at: "much" } } }, { costUsd: "1", costNanoUsd: "1" }])(
+		"refuses %j before it asks",
+		async (limits) => {
+			await expect(openRun({}, { limits })).rejects.toThrow(RangeError);
+			expect(said).toHaveLength(0);
+		},
+	);
 
 	test("throws what the gateway refuses, with the field", async () => {
 		answers.set("/v1/runs", [{ status: 422, body: { error: { code: "run.invalid", message: "limits.steps must be …", param: "limits.steps" } } }]);
@@ -139,7 +163,15 @@ describe("the official clients", () => {
 		const run = await openRun();
 		const client = run.anthropic();
 		expect(client).toBeInstanceOf(Anthropic);
-		const message = { id: "msg_1", type: "message", role: "assistant", model: "m", content: [], stop_reason: "end_turn", usage: { input_tokens: 1, output_tokens: 1 } };
+		const message = {
+			id: "msg_1",
+			type: "message",
+			role: "assistant",
+			model: "m",
+			content: [],
+			stop_reason: "end_turn",
+			usage: { input_tokens: 1, output_tokens: 1 },
+		};
 		answers.set("/v1/messages", [{ status: 402, body: { type: "error", error: REFUSAL } }, ok(message)]);
 		const ask = () => client.messages.create({ model: "m", max_tokens: 1, messages: [] });
 		const error = await ask().catch((thrown: unknown) => thrown);
@@ -220,13 +252,22 @@ describe("whenResumed", () => {
 		await expect(run.step("search", {}, () => 1)).rejects.toThrow(RunHeldError);
 		answers.set(WAIT, [ok(paused), ok(paused), ok({ ...paused, version: "3" }), ok(standing({ version: "4" }))]);
 		await run.whenResumed();
-		expect(said.slice(1).map(({ path }) => path)).toEqual([WAIT, `${WAIT}?version=2&waitMs=60000`, `${WAIT}?version=2&waitMs=60000`, `${WAIT}?version=3&waitMs=60000`]);
+		expect(said.slice(1).map(({ path }) => path)).toEqual([
+			WAIT,
+			`${WAIT}?version=2&waitMs=60000`,
+			`${WAIT}?version=2&waitMs=60000`,
+			`${WAIT}?version=3&waitMs=60000`,
+		]);
 		expect(await run.step("search", {}, () => 1)).toBe(1);
 	});
 
 	test("survives a gateway that restarts: refused connections, 502 of a load balancer, 503 of a drain", async () => {
 		const run = await openRun({ ...paused });
-		const draining = { status: 503, headers: { "retry-after": "0" }, body: { error: { code: "gateway.draining", message: "This gateway is shutting down; try again." } } };
+		const draining = {
+			status: 503,
+			headers: { "retry-after": "0" },
+			body: { error: { code: "gateway.draining", message: "This gateway is shutting down; try again." } },
+		};
 		answers.set(WAIT, [ok(paused), draining, { status: 502, body: "<html>" }, ok(standing({ version: "3" }))]);
 		const { port } = server.address() as AddressInfo;
 		server.closeAllConnections();
@@ -240,7 +281,10 @@ describe("whenResumed", () => {
 
 	test("rejects when the run is stopped, has ended, or is nobody's", async () => {
 		const run = await openRun();
-		answers.set(WAIT, [ok(paused), ok(standing({ state: "stopped", hold: { ...HELD, state: "stopped", guard: "person", pauseId: null, askAgainMs: null }, version: "3" }))]);
+		answers.set(WAIT, [
+			ok(paused),
+			ok(standing({ state: "stopped", hold: { ...HELD, state: "stopped", guard: "person", pauseId: null, askAgainMs: null }, version: "3" })),
+		]);
 		await expect(run.whenResumed()).rejects.toMatchObject({ name: "RunHeldError", code: "run.stopped", hold: { guard: "person", version: "3" } });
 		answers.set(WAIT, [ok(standing({ state: "finished", version: "4" }))]);
 		await expect(run.whenResumed()).rejects.toMatchObject({ code: "run.finished" });

@@ -2,7 +2,13 @@ import { describe, expect, test } from "vitest";
 import { RunHeldError, readRefusal, readRunHold } from "#clients/index.ts";
 
 const refusal = {
-	...{ type: "run_paused", code: "run.paused", message: "The run r-7 is paused by ceiling.toolCalls: search was called 21 times.", run: "r-7", guard: "ceiling.toolCalls" },
+	...{
+		type: "run_paused",
+		code: "run.paused",
+		message: "The run r-7 is paused by ceiling.toolCalls: search was called 21 times.",
+		run: "r-7",
+		guard: "ceiling.toolCalls",
+	},
 	...{ tool: "search", evidence: "search was called 21 times", measured: "21", threshold: "20", ofRun: "root", pauseId: "pau_0123456789abcdef" },
 	...{ askAgainInMs: 900_000, watch: "/v1/runs/r-7/wait?version=4", howToAsk: "npx tollgate run resume root" },
 };
@@ -16,7 +22,12 @@ const anthropicBody = { type: "error", error: { ...refusal, details: { error_cod
 
 /** As `@ai-sdk/provider` makes one: the body as text, and parsed by a schema that knows the provider's fields alone. */
 const apiCallError = (body: unknown) =>
-	Object.assign(new Error("refused"), { name: "AI_APICallError", statusCode: 402, responseBody: JSON.stringify(body), data: { error: { message: "refused", type: "run_paused" } } });
+	Object.assign(new Error("refused"), {
+		name: "AI_APICallError",
+		statusCode: 402,
+		responseBody: JSON.stringify(body),
+		data: { error: { message: "refused", type: "run_paused" } },
+	});
 
 describe("readRunHold", () => {
 	test.each([
@@ -33,15 +44,28 @@ describe("readRunHold", () => {
 	});
 
 	test("a stop is told from a pause, and what a release does not say is null", () => {
-		expect(readRunHold({ error: { code: "run.stopped", run: "r" } })).toMatchObject({ state: "stopped", runId: "r", ofRunId: "r", version: null, tool: null, askAgainMs: null });
+		expect(readRunHold({ error: { code: "run.stopped", run: "r" } })).toMatchObject({
+			state: "stopped",
+			runId: "r",
+			ofRunId: "r",
+			version: null,
+			tool: null,
+			askAgainMs: null,
+		});
 	});
 
-	test.each([undefined, null, "run.paused", 402, new Error("run.paused"), { error: { code: "budget.exceeded" } }, { error: { code: "run.paused" } }, { code: "run.finished", run: "r" }])(
-		"is undefined for anything else: %s",
-		(error) => {
-			expect(readRunHold(error)).toBeUndefined();
-		},
-	);
+	test.each([
+		undefined,
+		null,
+		"run.paused",
+		402,
+		new Error("run.paused"),
+		{ error: { code: "budget.exceeded" } },
+		{ error: { code: "run.paused" } },
+		{ code: "run.finished", run: "r" },
+	])("is undefined for anything else: %s", (error) => {
+		expect(readRunHold(error)).toBeUndefined();
+	});
 
 	test("comes to an end where errors hold each other", () => {
 		const error = new Error("round");

@@ -14,12 +14,15 @@ describe("directives", () => {
 		expect(findMarker([`go [[simulate:${JSON.stringify({ toolCalls })}]]`])).toEqual({ toolCalls });
 	});
 
-	it.each(['{"toolCalls":{}}', '{"toolCalls":[{"name":""}]}', '{"toolCalls":[{"name":"a","times":0}]}', '{"toolCalls":[{"name":"a","arguments":[]}]}', '{"toolCalls":[{"name":"a","args":{}}]}'])(
-		"are refused where a script is none: %s",
-		(json) => {
-			expect(() => parseDirective(json)).toThrow(/toolCalls must be/);
-		},
-	);
+	it.each([
+		'{"toolCalls":{}}',
+		'{"toolCalls":[{"name":""}]}',
+		'{"toolCalls":[{"name":"a","times":0}]}',
+		'{"toolCalls":[{"name":"a","arguments":[]}]}',
+		'{"toolCalls":[{"name":"a","args":{}}]}',
+	])("are refused where a script is none: %s", (json) => {
+		expect(() => parseDirective(json)).toThrow(/toolCalls must be/);
+	});
 
 	it.each(["{", "[]", '{"outputToken":1}', '{"outputTokens":-1}', '{"fault":"explode"}', '{"status":200}', '{"__proto__":1}'])(
 		"are refused when unreadable: %s",

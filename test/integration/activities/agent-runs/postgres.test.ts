@@ -64,7 +64,9 @@ describe("what is to be told", () => {
 		await untold().recordTold(await due());
 		await rows.decide("told", { kind: "finish" });
 		expect(await due()).toMatchObject([{ snapshot: { run: { runId: "told", state: "finished" } } }]);
-		const [left] = await rows.sql<{ left: string }>("SELECT count(*) AS left FROM tollgate.run_event WHERE NOT is_told AND kind <> 'opened' AND run_number <> (SELECT number FROM tollgate.run WHERE id = 'told')");
+		const [left] = await rows.sql<{ left: string }>(
+			"SELECT count(*) AS left FROM tollgate.run_event WHERE NOT is_told AND kind <> 'opened' AND run_number <> (SELECT number FROM tollgate.run WHERE id = 'told')",
+		);
 		expect(left?.left).toBe("0");
 	});
 
@@ -174,7 +176,13 @@ describe("alerts", () => {
 		await rows.run("mine");
 		await rows.decide("mine", { kind: "stop" });
 		await watch();
-		expect(await states()).toEqual(["run.stopped run/loop fires", "run.paused run/late ended", "run.stopped run/late fires", "run.stopped run/mine notice", "run.paused run/late end"]);
+		expect(await states()).toEqual([
+			"run.stopped run/loop fires",
+			"run.paused run/late ended",
+			"run.stopped run/late fires",
+			"run.stopped run/mine notice",
+			"run.paused run/late end",
+		]);
 		expect((await alerts())[3]).toMatchObject({ severity: "info", detail: { guard: "person", by: "ann" } });
 		await rows.sql("UPDATE tollgate.alert SET ends_at = now() WHERE subject = 'run/loop'");
 		const connection = new Connection({ url: rows.url, applicationName: "test" });

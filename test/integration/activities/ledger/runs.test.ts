@@ -127,7 +127,14 @@ describe("the parts of runs", () => {
 		const epoch = await newEpoch();
 		const { root, leaf } = await openFamily();
 		await runs.grant(leaf, { nano_usd: 3_000n, input_tokens: 300n, output_tokens: 150n, steps: 3n }, { gatewayId: "g1", epoch });
-		const journal = await openJournal({ folder: ledger.folder, gatewayId: "g1", epoch, bootId: `boot-${epoch}`, machineBootId: "an earlier boot", fsyncMode: "group" });
+		const journal = await openJournal({
+			folder: ledger.folder,
+			gatewayId: "g1",
+			epoch,
+			bootId: `boot-${epoch}`,
+			machineBootId: "an earlier boot",
+			fsyncMode: "group",
+		});
 		for (const n of [1, 2, 3]) {
 			const row = runs.row(leaf, { n, epoch, outcome: { toolCalls: { search: 1 }, outputBytes: 7 } });
 			journal.append(row.reservation);
@@ -147,7 +154,12 @@ describe("the parts of runs", () => {
 describe("what a chunk says of runs and hears of them", () => {
 	const note = (run: TestRun, fields: Partial<RunNote> = {}): RunNote => ({ number: run.number, exchanges: 1, verdicts: [], ...fields });
 	const memoryOf = async (run: TestRun) =>
-		(await ledger.sql<{ memory: string | null; exchanges: string }>("SELECT encode(memory, 'escape') AS memory, exchanges FROM tollgate.run_part WHERE run_number = $1", [run.number]))[0];
+		(
+			await ledger.sql<{ memory: string | null; exchanges: string }>(
+				"SELECT encode(memory, 'escape') AS memory, exchanges FROM tollgate.run_part WHERE run_number = $1",
+				[run.number],
+			)
+		)[0];
 	const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
 	test("the reply tells what all gateways took of the runs of the chunk and of those above, and who else serves them", async () => {
@@ -182,11 +194,21 @@ describe("what a chunk says of runs and hears of them", () => {
 	test("a warning is told once, whoever tells it how often", async () => {
 		const { leaf } = await openFamily();
 		const loop = { guard: "loop.cycle", severity: "warn", evidence: "a cycle\u0000 of 2", measured: 3, threshold: 3, atEvent: 12 } as const;
-		const ceiling = { guard: "ceiling.toolCalls", tool: "search", severity: "warn", evidence: "the tool search was called 80 times", measured: 81n, threshold: 80n } as const;
+		const ceiling = {
+			guard: "ceiling.toolCalls",
+			tool: "search",
+			severity: "warn",
+			evidence: "the tool search was called 80 times",
+			measured: 81n,
+			threshold: 80n,
+		} as const;
 		const noted = note(leaf, { verdicts: [loop, ceiling] });
 		await runs.flush([], [noted, noted]);
 		await runs.flush([], [note(leaf, { verdicts: [ceiling, { ...loop, atEvent: 30 }] })]);
-		const events = await ledger.sql("SELECT event_key, kind, detail ->> 'measured' AS measured, is_told FROM tollgate.run_event WHERE run_number = $1 ORDER BY seq", [leaf.number]);
+		const events = await ledger.sql(
+			"SELECT event_key, kind, detail ->> 'measured' AS measured, is_told FROM tollgate.run_event WHERE run_number = $1 ORDER BY seq",
+			[leaf.number],
+		);
 		expect(events).toEqual([
 			{ event_key: `${leaf.number}/loop.cycle/12`, kind: "warned", measured: "3", is_told: false },
 			{ event_key: `${leaf.number}/ceiling.toolCalls/search/80`, kind: "warned", measured: "81", is_told: false },

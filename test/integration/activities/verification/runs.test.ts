@@ -119,7 +119,9 @@ describe("a run that is held", () => {
 		await runs.event(root, "paused", "60 seconds");
 		await heard();
 		await runs.settle(leaf, [{ n: 3, reservation: now() }]);
-		expect(await found()).toEqual([expect.stringMatching(/^run attempt g1-1-3: was reserved (59|60|61) s after run root was paused at .*, by a gateway that had heard of it$/)]);
+		expect(await found()).toEqual([
+			expect.stringMatching(/^run attempt g1-1-3: was reserved (59|60|61) s after run root was paused at .*, by a gateway that had heard of it$/),
+		]);
 	});
 
 	test("stands still for what began before, in its first ten seconds, by a gateway that had heard nothing, and once it was resumed", async () => {

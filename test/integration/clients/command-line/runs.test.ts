@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TestAdministration } from "#test/support/administration.ts";
 import { openCommandLineHome, openTestTerminal } from "#test/support/command-line.ts";
-import { RunRows } from "#test/support/run-rows.ts";
+import { RunRows } from "#test/support/governed-run-rows.ts";
 
 /** `npx tollgate run` over the administration API and PostgreSQL, with no Temporal at all. */
 let administration: TestAdministration;
@@ -30,7 +30,9 @@ test("a run that a loop paused is listed, shown and resumed; the history says wh
 	expect(await run("run list --state paused")).toBe(0);
 	expect(output.join("\n")).toMatch(/^RUN +TEAM +STATE +COST +STEPS +OPENED +WHY\nloop-1 +search +paused +0\.12 USD +1 +\S+ +loop\.repetition$/);
 	expect(await run("run show loop-1")).toBe(0);
-	expect(output.join("\n")).toMatch(/^loop-1 of team search: paused by loop\.repetition\n {2}why {6}the call `search\(\{"q":"x"\}\)` and its result repeated 9 times in 9 steps/);
+	expect(output.join("\n")).toMatch(
+		/^loop-1 of team search: paused by loop\.repetition\n {2}why {6}the call `search\(\{"q":"x"\}\)` and its result repeated 9 times in 9 steps/,
+	);
 	expect(output.join("\n")).toMatch(/costNanoUsd {2}loop-1 {2}5\.00 USD {2}0\.12 USD {2}2 %/);
 	expect(await run(because("run resume loop-1 --known-version 1"))).toBe(1);
 	expect(errors.join()).toMatch(/knownVersion.*is 2.*\(admin\.conflict\)/);

@@ -252,7 +252,9 @@ describe("notes of agent runs", () => {
 		runs.untold.push({ number: "7", exchanges: 0, verdicts: [ceiling] });
 		enqueue(writer, 1, 1);
 		await writer.flush(10_000);
-		expect(JSON.parse(database.notes[0] ?? "")).toEqual([{ number: "7", exchanges: 0, verdicts: [{ ...ceiling, measured: "1152921504606846976", threshold: "80" }] }]);
+		expect(JSON.parse(database.notes[0] ?? "")).toEqual([
+			{ number: "7", exchanges: 0, verdicts: [{ ...ceiling, measured: "1152921504606846976", threshold: "80" }] },
+		]);
 		await writer.close(1_000);
 	});
 });

@@ -10,7 +10,14 @@ const money = (budgetId: string): MatchedBudget => ({ budgetId, unit: "nano_usd"
 
 function waiting(budgets: readonly MatchedBudget[], more: { teamId?: string; need?: bigint; nowMs?: number; allowance?: Standing["allowance"] } = {}): Waiter {
 	const standing = { budgets, allowance: more.allowance ?? amounts(), waitMs: 0 };
-	const ask = { teamId: more.teamId ?? "team", keyId: "key", bound: testBound(more.need ?? 50n), isStep: true, current: () => standing, leaving: new Departure() };
+	const ask = {
+		teamId: more.teamId ?? "team",
+		keyId: "key",
+		bound: testBound(more.need ?? 50n),
+		isStep: true,
+		current: () => standing,
+		leaving: new Departure(),
+	};
 	return createWaiter(ask, { standing, resolve: () => undefined, nowMs: more.nowMs ?? 0 });
 }
 
@@ -41,7 +48,11 @@ test("each asks in the budgets it meets, in their units and below its own degrad
 });
 
 test("the largest wish for an outage holds for all", () => {
-	const batch = nextBatch([waiting([money("1")], { allowance: amounts({ nanoUsd: 5n }) }), waiting([money("1")], { allowance: amounts({ tokens: 9n }) })], "team", 0);
+	const batch = nextBatch(
+		[waiting([money("1")], { allowance: amounts({ nanoUsd: 5n }) }), waiting([money("1")], { allowance: amounts({ tokens: 9n }) })],
+		"team",
+		0,
+	);
 	expect(batch.allowance).toEqual(amounts({ nanoUsd: 5n, tokens: 9n }));
 });
 

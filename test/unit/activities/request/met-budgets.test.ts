@@ -36,7 +36,10 @@ test("merging keeps every budget once and in order, whichever list is longer", (
 		[["1", "2"], []],
 		[[], ["1", "2"]],
 		[["5"], ["1", "9", "10", "11"]],
-		[["2", "4", "100"], ["1", "3", "99", "101"]],
+		[
+			["2", "4", "100"],
+			["1", "3", "99", "101"],
+		],
 	] as const) {
 		const { budgets, step } = openBudgets(
 			left.map((id) => rule(id)),

@@ -40,8 +40,7 @@ test("does not count a call that would be too dear without any text", async () =
 });
 
 test("is not counted where no shorter text helps: a ceiling on output tokens or steps", async () => {
-	for (const unit of ["output_tokens", "steps"] as const)
-		expect(await refined(1_500, { unit, amount: 1_000_000n })).toEqual({ bound: undefined, counted: 0 });
+	for (const unit of ["output_tokens", "steps"] as const) expect(await refined(1_500, { unit, amount: 1_000_000n })).toEqual({ bound: undefined, counted: 0 });
 	expect(await refined(1_500, { unit: "input_tokens", amount: 11n })).toEqual({ bound: undefined, counted: 0 });
 	expect(await refined(1_500, { unit: "input_tokens", amount: 12n })).toEqual({ bound: 1_500, counted: 1 });
 });

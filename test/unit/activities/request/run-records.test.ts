@@ -30,7 +30,9 @@ const settleWith = (attempt: Attempt, usage: Partial<Usage>, besides: object = {
 	});
 
 const ofRun = (record: JournalRecord | undefined) =>
-	Object.fromEntries(Object.entries(record ?? {}).filter(([name]) => ["runIds", "reservedOutputTokens", "costOutputTokens", "toolCalls", "outputBytes"].includes(name)));
+	Object.fromEntries(
+		Object.entries(record ?? {}).filter(([name]) => ["runIds", "reservedOutputTokens", "costOutputTokens", "toolCalls", "outputBytes"].includes(name)),
+	);
 
 it("a call of a run is kept with its chain, its output tokens, its tool calls and the bytes of its answer", async () => {
 	const { call, records } = await openPlayedAuthority();

@@ -62,14 +62,25 @@ test("what can be done fits what holds it", () => {
 	const last = (run: AgentRunView) => describeRun(run).split("\n\n").at(-1);
 	const ceiling = { ...LOOP_HOLD, guard: "ceiling.costNanoUsd" };
 	expect(last({ ...paused, hold: ceiling })).toMatch(/^Let it go on: npx tollgate run resume r-7 --approve-usd USD --reason WHY\nStop it/);
-	expect(last({ ...paused, hold: { ...ceiling, ofRunId: "root" } })).toMatch(/^Raise what holds it: npx tollgate run raise root --usd USD --reason WHY\nStop it/);
+	expect(last({ ...paused, hold: { ...ceiling, ofRunId: "root" } })).toMatch(
+		/^Raise what holds it: npx tollgate run raise root --usd USD --reason WHY\nStop it/,
+	);
 	expect(last({ ...paused, state: "stopped", hold: { ...LOOP_HOLD, state: "stopped" } })).toBe("Let it go on: npx tollgate run resume r-7 --reason WHY");
 	expect(last({ ...paused, state: "running", hold: null })).toBe("Stop it: npx tollgate run stop r-7 --reason WHY");
 	expect(describeRun({ ...paused, state: "finished", hold: null, ceilings: [], steps: [], events: [] })).not.toContain("npx");
 });
 
 test("a list: who stands, and why", () => {
-	const item = { number: "7", runId: "r-7", teamId: "search", state: "paused" as const, origin: "header" as const, version: "2", costNanoUsd: "120000000", steps: 9 };
+	const item = {
+		number: "7",
+		runId: "r-7",
+		teamId: "search",
+		state: "paused" as const,
+		origin: "header" as const,
+		version: "2",
+		costNanoUsd: "120000000",
+		steps: 9,
+	};
 	const rows = [
 		{ ...item, openedAt: "2026-11-26T10:00:00Z", hold: { ...LOOP_HOLD } },
 		{ ...item, openedAt: "2026-11-26T09:00:00Z", runId: "r-6", hold: { ...LOOP_HOLD, guard: "ceiling.steps", ofRunId: "root" } },

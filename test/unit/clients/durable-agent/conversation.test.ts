@@ -11,7 +11,11 @@ const calls = [
 	{ callId: "c0", tool: "search", argsText: '{"query":"a"}' },
 	{ callId: "c1", tool: "fly", argsText: "{}" },
 ];
-const chatMessage = { role: "assistant", content: null, tool_calls: calls.map(({ callId, tool, argsText }) => ({ id: callId, type: "function", function: { name: tool, arguments: argsText } })) };
+const chatMessage = {
+	role: "assistant",
+	content: null,
+	tool_calls: calls.map(({ callId, tool, argsText }) => ({ id: callId, type: "function", function: { name: tool, arguments: argsText } })),
+};
 const answer: StoredAnswer = { protocol: "chat/completions", message: chatMessage, text: "", calls, isCutOff: false, costNanoUsd: "5", requestId: "q" };
 
 beforeEach(async () => {

@@ -87,6 +87,10 @@ describe.each(["openai", "anthropic"] as const)("told by the client of %s", (cli
 });
 
 test("where nobody answers it is tried again", () => {
-	for (const error of [new OpenAI.APIConnectionError({ message: "away" }), new Anthropic.APIConnectionError({ message: "away" }), new TypeError("fetch failed")])
+	for (const error of [
+		new OpenAI.APIConnectionError({ message: "away" }),
+		new Anthropic.APIConnectionError({ message: "away" }),
+		new TypeError("fetch failed"),
+	])
 		expect(failureOf(() => outcomeOf(readGatewayError(error), "r", NOW_MS))).toMatchObject({ nonRetryable: false, type: "http.unanswered" });
 });

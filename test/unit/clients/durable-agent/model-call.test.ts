@@ -26,7 +26,11 @@ const call: CallModelInput = {
 	lostCalls: [],
 };
 const ask = (more: Partial<CallModelInput> = {}) => callModel(access(), store, { ...call, ...more }, never);
-const failureOf = (work: Promise<unknown>): Promise<unknown> => work.then(() => new Error("no failure"), (error: unknown) => error);
+const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+	work.then(
+		() => new Error("no failure"),
+		(error: unknown) => error,
+	);
 
 beforeAll(async () => {
 	gateway = await ScriptedGateway.start();
@@ -42,7 +46,13 @@ beforeEach(async () => {
 
 describe("a step", () => {
 	test("is asked once, under its own name, and read from the transcript from then on", async () => {
-		gateway.answer = () => ({ kind: "calls", calls: [{ tool: "search", args: { query: "a" } }, { tool: "fly", args: {} }] });
+		gateway.answer = () => ({
+			kind: "calls",
+			calls: [
+				{ tool: "search", args: { query: "a" } },
+				{ tool: "fly", args: {} },
+			],
+		});
 		const answer = { kind: "answered", calls: [{ index: 0, tool: "search" }], isFinal: false, isCutOff: false, costNanoUsd: "1000" };
 		expect(await ask()).toEqual(answer);
 		expect(await ask()).toEqual(answer);
@@ -74,7 +84,10 @@ describe("a step", () => {
 	test("that a hold refuses is no failure", async () => {
 		gateway.hold("r", "paused", 5_000);
 		expect(await ask()).toMatchObject({ kind: "held", hold: { state: "paused", askAgainMs: 5_000, ofRunId: "r" } });
-		expect(await ask({ protocol: "messages" })).toMatchObject({ kind: "held", hold: { state: "paused", evidence: "the call and its result repeated 9 times" } });
+		expect(await ask({ protocol: "messages" })).toMatchObject({
+			kind: "held",
+			hold: { state: "paused", evidence: "the call and its result repeated 9 times" },
+		});
 		expect(gateway.served).toEqual([]);
 	});
 
@@ -101,7 +114,14 @@ describe("a step", () => {
 });
 
 describe("the run", () => {
-	const registration: RegisterRunInput = { runId: "run-1", parentRunId: null, feature: null, limits: { steps: 5 }, prompt: { user: "find it" }, tools: [SEARCH_TOOL] };
+	const registration: RegisterRunInput = {
+		runId: "run-1",
+		parentRunId: null,
+		feature: null,
+		limits: { steps: 5 },
+		prompt: { user: "find it" },
+		tools: [SEARCH_TOOL],
+	};
 	const register = (more: Partial<RegisterRunInput> = {}) => registerRun(access(), store, { ...registration, ...more }, never);
 
 	test("is opened with what it states, and taken up again by the same", async () => {
@@ -114,9 +134,17 @@ describe("the run", () => {
 
 	test("with another prompt, or a reference to what is none, is refused naming the field, and not opened", async () => {
 		await register();
-		expect(await failureOf(register({ prompt: { user: "other" } }))).toMatchObject({ type: "run.invalid", nonRetryable: true, details: [[{ field: "prompt" }]] });
+		expect(await failureOf(register({ prompt: { user: "other" } }))).toMatchObject({
+			type: "run.invalid",
+			nonRetryable: true,
+			details: [[{ field: "prompt" }]],
+		});
 		await store.write("notes/1", "no prompt");
-		expect(await failureOf(register({ runId: "run-2", prompt: { ref: "notes/1" } }))).toMatchObject({ type: "run.invalid", nonRetryable: true, details: [[{ field: "prompt.ref" }]] });
+		expect(await failureOf(register({ runId: "run-2", prompt: { ref: "notes/1" } }))).toMatchObject({
+			type: "run.invalid",
+			nonRetryable: true,
+			details: [[{ field: "prompt.ref" }]],
+		});
 		expect(gateway.runs.has("run-2")).toBe(false);
 	});
 

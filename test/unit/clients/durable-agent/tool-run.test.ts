@@ -18,7 +18,8 @@ beforeEach(async () => {
 });
 
 const input = (more: Partial<ToolCallInput> = {}): ToolCallInput => ({ runId: "r", step: 3, index: 0, isIdempotent: false, attemptsMax: 3, ...more });
-const run = (tool: AgentTool, more: Partial<ToolCallInput> = {}, signal = never) => runTool(store, (args, context) => (runs.push(args), tool(args, context)), input(more), signal);
+const run = (tool: AgentTool, more: Partial<ToolCallInput> = {}, signal = never) =>
+	runTool(store, (args, context) => (runs.push(args), tool(args, context)), input(more), signal);
 const result = (index = 0) => JSON.parse(store.texts.get(keys.result("r", 3, index)) ?? "null") as unknown;
 const failing: AgentTool = () => {
 	throw new Error("no mail today");

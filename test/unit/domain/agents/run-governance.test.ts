@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isRunOver, nextRunTimeMs, reduceRunGovernance, type RunGovernanceEvent, STOPPED_SHOWN_MS } from "#domain/agents/run-governance.ts";
+import { isRunOver, nextRunTimeMs, type RunGovernanceEvent, reduceRunGovernance, STOPPED_SHOWN_MS } from "#domain/agents/run-governance.ts";
 import { emptyRunGovernance, guardWord, hasRoomForDecision, type RunGovernanceState, runUsedPercent, runWord } from "#domain/agents/run-governance-state.ts";
 import { OPENED_AT_MS, snapshotOf } from "#test/support/run-snapshots.ts";
 
@@ -18,7 +18,10 @@ describe("reports", () => {
 	test("of a lower version change nothing, those of the same one show what was taken since", () => {
 		const held = play(paused(3));
 		expect(reduceRunGovernance(held, { kind: "reported", snapshot: snapshotOf({ version: 2, readAtMs: OPENED_AT_MS + 61_000 }) })).toBe(held);
-		const later = reduceRunGovernance(held, { kind: "reported", snapshot: snapshotOf({ version: 3, state: "paused", readAtMs: OPENED_AT_MS + 61_000, steps: 12 }) });
+		const later = reduceRunGovernance(held, {
+			kind: "reported",
+			snapshot: snapshotOf({ version: 3, state: "paused", readAtMs: OPENED_AT_MS + 61_000, steps: 12 }),
+		});
 		expect(later.snapshot?.totals.steps).toBe(12);
 		expect(reduceRunGovernance(later, paused(3))).toBe(later);
 	});
@@ -73,12 +76,14 @@ describe("a decision", () => {
 		const state = play(paused(), resumed, { kind: "effectRefused", id: 1, problem: "a\u0000b", snapshot: snapshotOf({ version: 4, state: "stopped" }) });
 		expect(state).toMatchObject({ outbox: [], refused: { decision: "resume", by: "ann", problem: "a?b" } });
 		expect(runWord(state)).toBe("stopped");
-		expect(play(paused(), resumed, { kind: "effectRefused", id: 1, problem: "no", snapshot: null }, resumed, {
-			kind: "effectDone",
-			id: 2,
-			version: "3",
-			snapshot: null,
-		}).refused).toBeNull();
+		expect(
+			play(paused(), resumed, { kind: "effectRefused", id: 1, problem: "no", snapshot: null }, resumed, {
+				kind: "effectDone",
+				id: 2,
+				version: "3",
+				snapshot: null,
+			}).refused,
+		).toBeNull();
 	});
 
 	test("finds no room behind twenty that wait", () => {
@@ -108,7 +113,12 @@ describe("a pause that nobody answers", () => {
 
 	test("that was answered meanwhile is not ended, and is not asked for again; of the next version it is", () => {
 		const id = 1;
-		const refused = play(paused(), passed(expired), { kind: "effectRefused", id, problem: "is not the version of the run", snapshot: null }, passed(expired + 1));
+		const refused = play(
+			paused(),
+			passed(expired),
+			{ kind: "effectRefused", id, problem: "is not the version of the run", snapshot: null },
+			passed(expired + 1),
+		);
 		expect([refused.outbox, refused.refused, nextRunTimeMs(refused)]).toEqual([[], null, null]);
 		const raised = reduceRunGovernance(refused, { kind: "reported", snapshot: snapshotOf({ version: 3, state: "paused" }) });
 		expect(reduceRunGovernance(raised, passed(expired + 2)).outbox).toMatchObject([{ decision: { knownVersion: "3", decision: { kind: "expire" } } }]);
@@ -122,7 +132,12 @@ describe("a pause that nobody answers", () => {
 
 	test("begins anew with the next hold", () => {
 		const again = snapshotOf({ version: 4, state: "paused", heldAtMs: HELD_AT_MS + 2 * DAY_MS, readAtMs: HELD_AT_MS + 2 * DAY_MS });
-		const state = play(paused(), passed(HELD_AT_MS + DAY_MS), { kind: "effectDone", id: 1, version: null, snapshot: null }, { kind: "reported", snapshot: again });
+		const state = play(
+			paused(),
+			passed(HELD_AT_MS + DAY_MS),
+			{ kind: "effectDone", id: 1, version: null, snapshot: null },
+			{ kind: "reported", snapshot: again },
+		);
 		expect(nextRunTimeMs(state)).toBe(HELD_AT_MS + 3 * DAY_MS);
 	});
 });

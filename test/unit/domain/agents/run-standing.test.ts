@@ -20,7 +20,10 @@ const root = {
 	totals: { ...totals, toolCalls: { search: 9, fetch: 30 } },
 };
 const own = {
-	run: { ...run, limits: { depth: { hard: { at: 4, action: "pause" } }, steps: { hard: { at: 10, action: "stop" } }, costNanoUsd: { soft: { at: "5", action: "warn" } } } },
+	run: {
+		...run,
+		limits: { depth: { hard: { at: 4, action: "pause" } }, steps: { hard: { at: 10, action: "stop" } }, costNanoUsd: { soft: { at: "5", action: "warn" } } },
+	},
 	totals: { ...totals, costNanoUsd: "-3" },
 };
 

@@ -19,7 +19,13 @@ test("nothing said is all as by default", () => {
 });
 
 test("a ceiling that is stated takes none of the others away", () => {
-	expect(Object.keys(effectiveRuns({ limits: { steps: { hard: { at: 5, action: "stop" } } } }).limits).sort()).toEqual(["costNanoUsd", "depth", "elapsedMs", "steps", "width"]);
+	expect(Object.keys(effectiveRuns({ limits: { steps: { hard: { at: 5, action: "stop" } } } }).limits).sort()).toEqual([
+		"costNanoUsd",
+		"depth",
+		"elapsedMs",
+		"steps",
+		"width",
+	]);
 });
 
 test("what says no more than the default is not kept", () => {
@@ -31,11 +37,15 @@ describe("every mistake is told, with its field", () => {
 	test.each<[string, unknown, string[]]>([
 		["no object", 5, ["runs: must be an object with limits, most, onLoop, newRunsPerHour, pauseHours"]],
 		["an unknown field", { limit: {} }, ["runs.limit: is not one of limits, most, onLoop, newRunsPerHour, pauseHours"]],
-		["several at once", { onLoop: "go", newRunsPerHour: 0, pauseHours: 1.5 }, [
-			"runs.onLoop: must be one of pause, stop",
-			"runs.newRunsPerHour: must be a whole number from 1 to 1000000",
-			"runs.pauseHours: must be a whole number from 1 to 8784",
-		]],
+		[
+			"several at once",
+			{ onLoop: "go", newRunsPerHour: 0, pauseHours: 1.5 },
+			[
+				"runs.onLoop: must be one of pause, stop",
+				"runs.newRunsPerHour: must be a whole number from 1 to 1000000",
+				"runs.pauseHours: must be a whole number from 1 to 8784",
+			],
+		],
 		["limits above most", { limits: { steps: 10 }, most: { steps: 5 } }, ["runs.limits.steps.hard.at: must not be above most's 5"]],
 		["a default above most", { most: { costNanoUsd: "1000" } }, ["runs.limits.costNanoUsd.hard.at: must not be above most's 1000"]],
 		["a soft line in most", { most: { steps: { soft: 4, hard: 5 } } }, ["runs.most.steps: has no soft line here: it bounds what may be asked for"]],

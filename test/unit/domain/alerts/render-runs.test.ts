@@ -2,7 +2,16 @@ import { expect, test } from "vitest";
 import type { Alert } from "#domain/alerts/alert.ts";
 import { renderAlert } from "#domain/alerts/render.ts";
 
-const detail = { runId: "r-7", ofRunId: "r-7", guard: "loop.repetition", evidence: "the call repeated 9 times", measured: "9", threshold: "9", by: "gateway g1", pauseId: "pau_1" };
+const detail = {
+	runId: "r-7",
+	ofRunId: "r-7",
+	guard: "loop.repetition",
+	evidence: "the call repeated 9 times",
+	measured: "9",
+	threshold: "9",
+	by: "gateway g1",
+	pauseId: "pau_1",
+};
 const AT_MS = Date.parse("2026-11-26T10:00:00Z");
 
 function alertOf(more: Partial<Alert>): Alert {
@@ -14,9 +23,15 @@ test("alerts about runs say which run, which guard, and whether others below it 
 	expect(titleOf({})).toBe("Agent run r-7 of team search: paused by loop.repetition");
 	expect(titleOf({ kind: "run.stopped" })).toBe("Agent run r-7 of team search: stopped by loop.repetition");
 	expect(titleOf({ kind: "run.warned", isFiring: false })).toBe("Agent run r-7 of team search is warned by loop.repetition");
-	expect(titleOf({ detail: { ...detail, ofRunId: "root", guard: "ceiling.costNanoUsd" } })).toBe("Agents below run root of team search: paused by ceiling.costNanoUsd");
-	expect(titleOf({ isFiring: false, detail: { ...detail, reminder: 1 } })).toBe("Agent run r-7 of team search: paused by loop.repetition, and nobody has answered yet");
-	expect(titleOf({ kind: "run.stopped", isFiring: false, detail: { ...detail, guard: "person", by: "ada" } })).toBe("Agent run r-7 of team search was stopped by ada");
+	expect(titleOf({ detail: { ...detail, ofRunId: "root", guard: "ceiling.costNanoUsd" } })).toBe(
+		"Agents below run root of team search: paused by ceiling.costNanoUsd",
+	);
+	expect(titleOf({ isFiring: false, detail: { ...detail, reminder: 1 } })).toBe(
+		"Agent run r-7 of team search: paused by loop.repetition, and nobody has answered yet",
+	);
+	expect(titleOf({ kind: "run.stopped", isFiring: false, detail: { ...detail, guard: "person", by: "ada" } })).toBe(
+		"Agent run r-7 of team search was stopped by ada",
+	);
 	const ends = [{ id: "alr_0", kind: "run.paused", severity: "warning" as const, atMs: AT_MS }];
 	expect(titleOf({ isFiring: false, ends })).toBe("Over: agents of run r-7 of team search are no longer paused");
 	expect(titleOf({ detail: {} })).toBe("Agent run r-7 of team search: paused by a guard");

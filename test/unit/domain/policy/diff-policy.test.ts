@@ -6,7 +6,16 @@ import { renderChanges } from "#domain/policy/render-changes.ts";
 import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 
 const budget: BudgetDefinition = { ...DAILY_BUDGET, limitAmount: "25000000000" };
-const key: KeyAttributes = { feature: null, userId: null, environment: null, models: null, endpoints: null, mayAssert: [], maxAsserted: 10, requiresRun: false };
+const key: KeyAttributes = {
+	feature: null,
+	userId: null,
+	environment: null,
+	models: null,
+	endpoints: null,
+	mayAssert: [],
+	maxAsserted: 10,
+	requiresRun: false,
+};
 
 const withTeam = (team: Partial<TeamEntry>): Policy => ({ ...EMPTY_POLICY, teams: { search: { ...EMPTY_TEAM, ...team } } });
 const effects = (before: Partial<TeamEntry>, after: Partial<TeamEntry>): string[] =>

@@ -12,6 +12,7 @@ const key: KeyAttributes = {
 	endpoints: null,
 	mayAssert: ["user"],
 	maxAsserted: 5,
+	requiresRun: false,
 };
 
 const current: Policy = {

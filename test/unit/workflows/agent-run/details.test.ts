@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { reduceRunGovernance, type RunGovernanceEvent } from "#domain/agents/run-governance.ts";
+import { type RunGovernanceEvent, reduceRunGovernance } from "#domain/agents/run-governance.ts";
 import { emptyRunGovernance, type RunGovernanceState } from "#domain/agents/run-governance-state.ts";
 import { LOOP_HOLD, OPENED_AT_MS, snapshotOf } from "#test/support/run-snapshots.ts";
 import { renderRunDetails } from "#workflows/agent-run/details.ts";
@@ -73,11 +73,22 @@ test("a run that one above it holds says whose ceiling it is, and a stop is not 
 describe("what agents and people wrote", () => {
 	test.each(["x", "한", '"', "🙂", HOSTILE])("full of %j stays within 20,000 bytes and loses steps before anything else", (letter) => {
 		const long = letter.repeat(600);
-		const ceilings = Array.from({ length: 100 }, () => ({ ofRunId: "r".repeat(128), kind: "toolCalls" as const, tool: long, at: "9".repeat(30), taken: "9".repeat(30) }));
+		const ceilings = Array.from({ length: 100 }, () => ({
+			ofRunId: "r".repeat(128),
+			kind: "toolCalls" as const,
+			tool: long,
+			at: "9".repeat(30),
+			taken: "9".repeat(30),
+		}));
 		const steps = Array.from({ length: 20 }, () => ({
 			...{ atMs: OPENED_AT_MS, requestId: long, model: long, costNanoUsd: "9".repeat(30), tokens: 9e15, outcome: long },
 		}));
-		const events = Array.from({ length: 20 }, (_, seq) => ({ seq: String(seq), atMs: OPENED_AT_MS, kind: long, detail: { guard: long, by: long, reason: long } }));
+		const events = Array.from({ length: 20 }, (_, seq) => ({
+			seq: String(seq),
+			atMs: OPENED_AT_MS,
+			kind: long,
+			detail: { guard: long, by: long, reason: long },
+		}));
 		const hold = { ...LOOP_HOLD, evidence: long, measured: long, threshold: long, by: long };
 		const more = { ceilings, steps, events, rootRunId: "s".repeat(128), parentRunId: "p".repeat(128) };
 		const state = play(

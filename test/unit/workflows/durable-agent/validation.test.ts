@@ -6,13 +6,31 @@ import { checkAgentInput } from "#workflows/durable-agent/validation.ts";
 const fieldsOf = (more: object): string[] => checkAgentInput({ ...agentInput("r"), ...more } as DurableAgentInput).map(({ field }) => field);
 
 test("an input as it should be has no problem", () => {
-	expect(checkAgentInput(agentInput("r-1", { parentRunId: "r-0", agent: "planner", maxSteps: 5, protocol: "messages", prompt: { ref: "prompts/1" } }))).toEqual([]);
+	expect(checkAgentInput(agentInput("r-1", { parentRunId: "r-0", agent: "planner", maxSteps: 5, protocol: "messages", prompt: { ref: "prompts/1" } }))).toEqual(
+		[],
+	);
 	expect(checkAgentInput(agentInput("r-1", { tools: [] }))).toEqual([]);
 });
 
 test("every mistake is told at once, each with its field", () => {
-	const tools = [SEARCH_TOOL, { ...SEARCH_TOOL, timeoutMs: 0 }, { name: "callModel", description: 1, parameters: [], attemptsMax: 1.5, isIdempotent: "yes" }, null];
-	const wrong = { runId: "-r", parentRunId: "a b", agent: "a,b", model: "", protocol: "smtp", prompt: {}, maxSteps: 0, stepsPerRun: 1e9, toolTimeoutMs: "5", tools };
+	const tools = [
+		SEARCH_TOOL,
+		{ ...SEARCH_TOOL, timeoutMs: 0 },
+		{ name: "callModel", description: 1, parameters: [], attemptsMax: 1.5, isIdempotent: "yes" },
+		null,
+	];
+	const wrong = {
+		runId: "-r",
+		parentRunId: "a b",
+		agent: "a,b",
+		model: "",
+		protocol: "smtp",
+		prompt: {},
+		maxSteps: 0,
+		stepsPerRun: 1e9,
+		toolTimeoutMs: "5",
+		tools,
+	};
 	expect(fieldsOf(wrong)).toEqual([
 		"runId",
 		"parentRunId",
