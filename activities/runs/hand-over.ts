@@ -18,6 +18,13 @@ export type HandOversDependencies = Pick<RunGuardOptions, "store" | "policyOf" |
 const HAND_OVER_MS = 250;
 const HAND_OVER_MS_MAX = 30_000;
 const UNDER_WAY_MAX = 64;
+/** Bodies read while one is under way: more of them come only where PostgreSQL is slow, and are lost to it. */
+const READINGS_MAX = 16;
+
+/** What was read meanwhile is read into the newer memory as well. */
+export function keepReading({ read }: HandOver, reading: Reading): void {
+	if (read.length < READINGS_MAX) read.push(reading);
+}
 
 /**
  * Takes over what other gateways remember of a run, while the provider works. The body of a call shows what was said and not what it cost, so

@@ -1,17 +1,18 @@
 import type { CeilingVerdict } from "#domain/agents/ceilings.ts";
 import type { RunMemory } from "#domain/agents/run-memory.ts";
-import type { NewTurns } from "#domain/agents/turn-cursor.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
 import { assert } from "#domain/assert.ts";
 import type { AdmissionInput, KeyIdentity, Refusal } from "../request/port.ts";
 import type { RunNode } from "./run-node.ts";
+import type { Reading } from "./turn-reader.ts";
 
 export type RunOfCall = NonNullable<AdmissionInput["run"]>;
 
 /** Newer memory that is being read while the provider works, and what was read of bodies since it was asked for. */
 export type HandOver = {
 	readonly exchangesBefore: number;
-	readonly read: { readonly turns: NewTurns; readonly agent: string; readonly atMs: number }[];
+	readonly read: Reading[];
+	/** Here, since it was asked for. */
 	stepsAnswered: number;
 };
 

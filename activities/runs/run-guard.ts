@@ -12,7 +12,7 @@ import type { Refusal } from "../request/port.ts";
 import { EnteredStep, type StepKeeper } from "./entered-step.ts";
 import type { RunFlushes, RunGuardOptions } from "./guard-options.ts";
 import type { RunCall, RunEntry, RunGuard, StepAnswer, WatchedRun } from "./guard-port.ts";
-import { HandOvers } from "./hand-over.ts";
+import { HandOvers, keepReading } from "./hand-over.ts";
 import { judgeEntry } from "./judge-entry.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { RunName } from "./port.ts";
@@ -182,7 +182,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 			const { verdict, ofRun } = judged;
 			return { kind: "refused", refusal: this.#hold(live, (making) => ceilingHold(verdict, ofRun, making)) };
 		}
-		if (judged.soft.length > 0) this.#warn(live, () => live.warn(judged.soft));
+		if (judged.soft.length > 0) this.#warn(live, judged.soft);
 		live.openSteps += 1;
 		return { kind: "step", step: new EnteredStep(this, live, { endpoint: call.endpoint, isFollowed: call.key.requiresRun === true }, judged) };
 	}
@@ -199,14 +199,14 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		const observed = observeTurns(memory, reading);
 		live.memoryChanges += 1;
 		live.hasNewMemory = true;
-		if (observed.warnings.length > 0) this.#warn(live, () => live.warn(observed.warnings));
-		if (live.handOver !== undefined) live.handOver.read.push(reading);
+		if (observed.warnings.length > 0) this.#warn(live, observed.warnings);
+		if (live.handOver !== undefined) keepReading(live.handOver, reading);
 		else if (observed.isBehind) this.#handOvers.begin(live, call, { reading, exchangesBefore });
 		return observed.stop;
 	}
 
-	#warn(live: LiveRun, warn: () => void): void {
-		warn();
+	#warn(live: LiveRun, verdicts: Parameters<LiveRun["warn"]>[0]): void {
+		live.warn(verdicts);
 		if (live.untold.length > 0) this.#notes.mark(live);
 	}
 

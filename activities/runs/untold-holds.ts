@@ -21,8 +21,8 @@ const HOLDS_PER_STATEMENT = 500;
 export class UntoldHolds {
 	readonly #dependencies: UntoldHoldsDependencies;
 	readonly #untold = new Map<RunNode, RunHolding>();
-	#isPlanned = false;
-	#telling: Promise<void> | undefined;
+	/** They are about to be told, or being told. */
+	#isTelling = false;
 
 	constructor(dependencies: UntoldHoldsDependencies) {
 		this.#dependencies = dependencies;
@@ -46,12 +46,9 @@ export class UntoldHolds {
 	}
 
 	#plan(): void {
-		if (this.#isPlanned || this.#telling !== undefined) return;
-		this.#isPlanned = true;
-		setImmediate(() => {
-			this.#isPlanned = false;
-			this.#telling = this.#tell();
-		});
+		if (this.#isTelling) return;
+		this.#isTelling = true;
+		setImmediate(() => void this.#tell());
 	}
 
 	async #tell(): Promise<void> {
@@ -71,7 +68,7 @@ export class UntoldHolds {
 		} catch (error) {
 			onError(error);
 		} finally {
-			this.#telling = undefined;
+			this.#isTelling = false;
 		}
 	}
 }
