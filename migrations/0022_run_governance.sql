@@ -65,14 +65,14 @@ BEGIN
     (SELECT e.run_number, 3 FROM tollgate.run_event e WHERE NOT e.is_told AND e.kind <> 'opened' AND NOT e.run_number = ANY (p_except) ORDER BY e.seq LIMIT 500)
     UNION ALL
     (SELECT m.number, 4 FROM unnest(p_moved) AS m (number) WHERE NOT m.number = ANY (p_except) LIMIT p_limit)
-  ), next AS (
+  ), chosen AS (
     SELECT d.number, min(d.place) AS place FROM due d GROUP BY d.number ORDER BY min(d.place), d.number LIMIT p_limit
   )
   SELECT jsonb_build_object('number', r.number::text, 'version', r.version::text, 'isNew', r.told_version = 0,
     'untold', (SELECT coalesce(jsonb_agg(u.seq::text), '[]') FROM (
       SELECT e.seq FROM tollgate.run_event e WHERE e.run_number = r.number AND NOT e.is_told AND e.kind <> 'opened' ORDER BY e.seq LIMIT 1000) u),
     'picture', tollgate.run_picture(r.number, 20, 20))
-  FROM next n JOIN tollgate.run r ON r.number = n.number ORDER BY n.place, n.number;
+  FROM chosen n JOIN tollgate.run r ON r.number = n.number ORDER BY n.place, n.number;
 END $$;
 
 -- Governed runs that took steps lately: their workflows are shown what was spent.
