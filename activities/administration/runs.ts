@@ -10,6 +10,7 @@ import type { FieldProblem } from "#domain/budget/scope.ts";
 import { formatInstant } from "#domain/budget/window.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { formatUsd } from "#domain/money/wire.ts";
 import { storableTextProblem } from "#domain/text/storable-text.ts";
 import { type AskPostgres, createPostgresRunGovernance } from "../agent-runs/postgres.ts";
 import { waitUntilInForce } from "./in-force.ts";
@@ -78,8 +79,14 @@ function noCeiling(limits: readonly Ceiling[]): readonly FieldProblem[] {
 }
 
 function refusal(code: ErrorCode, problems: readonly FieldProblem[]): CostControlError {
-	const message = problems.map(({ field, problem }) => `${field}: ${problem}`).join("; ");
+	const message = problems.map(({ field, problem }) => `${field}: ${inDollars(field, problem)}`).join("; ");
 	return new CostControlError(code, message, { details: { field: problems[0]?.field ?? null } });
+}
+
+/** What PostgreSQL says of an amount ends with it. */
+function inDollars(field: string, problem: string): string {
+	if (!field.startsWith("limits.costNanoUsd")) return problem;
+	return problem.replace(/\d{1,30}$/, (amount) => `${formatUsd(BigInt(amount))} USD`);
 }
 
 function unknownRun(runId: string): CostControlError {

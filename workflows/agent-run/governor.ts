@@ -126,6 +126,8 @@ export class RunGovernor {
 
 	private show(): void {
 		setCurrentDetails(renderRunDetails(this.state));
+		// Whoever started it set what is searched for; the first report comes in the same task.
+		if (this.state.snapshot === null) return;
 		const { shown, input } = this;
 		const { word, guard, used } = this.words();
 		this.shown = { word, guard, used };

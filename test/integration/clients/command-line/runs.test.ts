@@ -48,7 +48,7 @@ test("a ceiling holds until it is raised: by approving more, or by raising the r
 	await rows.run("child-2", { parent: "root-2", limits: { costNanoUsd: { hard: { at: "1000", action: "pause" } } } });
 	await rows.hold("child-2", { guard: "ceiling.costNanoUsd", measured: "990", threshold: "1000" });
 	expect(await run(because("run resume child-2"))).toBe(1);
-	expect(errors.join()).toMatch(/limits\.costNanoUsd\.hard\.at.*raise it above 1000.*\(admin\.conflict\)/);
+	expect(errors.join()).toMatch(/limits\.costNanoUsd\.hard\.at.*raise it above 0\.000001 USD.*\(admin\.conflict\)/);
 	expect(await run(because("run resume child-2 --approve-usd 0.5"))).toBe(0);
 	expect((await runJson("run show child-2")).ceilings[0]).toMatchObject({ kind: "costNanoUsd", at: "500000000" });
 	await rows.hold("child-2", { guard: "ceiling.steps", ofRunId: "root-2", measured: "5", threshold: "5" });
