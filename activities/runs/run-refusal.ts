@@ -26,10 +26,14 @@ export function heldRefusal(held: RunNode, runId: string): Refusal {
 	const { record } = held;
 	const { hold } = record;
 	if (record.state === "finished" || hold === null)
-		return refusalOf("run.finished", `The run ${runId} has ended${held.runId === runId ? "" : ` with ${held.runId}, which stands above it`}; its id is never used again.`, {
-			field: "x-tollgate-run",
-			howToAsk: "Use another id for another run, one that is nobody else's, like a UUID.",
-		});
+		return refusalOf(
+			"run.finished",
+			`The run ${runId} has ended${held.runId === runId ? "" : ` with ${held.runId}, which stands above it`}; its id is never used again.`,
+			{
+				field: "x-tollgate-run",
+				howToAsk: "Use another id for another run, one that is nobody else's, like a UUID.",
+			},
+		);
 	const howToAsk = howToGoOn(held.runId, hold);
 	const who = held.runId === runId ? `The run ${runId} is ${hold.state}` : `The run ${runId} stands below ${held.runId}, which is ${hold.state}`;
 	const tool = hold.tool === undefined ? "" : ` of ${hold.tool}`;
@@ -67,7 +71,8 @@ function askAgain({ askAgainMs }: RunHold): string {
 
 /** A run that could not be entered, for what the store says of it. */
 export function enteringRefusal({ code, field, message, retryAfterSeconds, run }: Extract<EnteredRun, { kind: "refused" }>): Refusal {
-	if (code === "gateway.fenced") return refusalOf(code, "This gateway was replaced by a later start of its own; try again.", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+	if (code === "gateway.fenced")
+		return refusalOf(code, "This gateway was replaced by a later start of its own; try again.", { retryAfterSeconds: RETRY_AFTER_SECONDS });
 	// A field's name stays as it is written.
 	const begin = field !== "" && message.startsWith(field) ? message.charAt(0) : message.charAt(0).toUpperCase();
 	const sentence = `${begin}${message.slice(1)}${message.endsWith(".") ? "" : "."}`;

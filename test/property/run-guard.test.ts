@@ -11,7 +11,11 @@ import { GuardStand, playRun, type StandGateway } from "#test/support/guard-stan
 const CORPUS = generateCorpus({ seed: 9_001, variants: 10 });
 const HELD_OUT = generateHeldOut({ seed: 21, variants: 6 });
 
-type Fleet = { readonly endpoint: ConversationEndpoint; readonly gateways: number; readonly pick: (stand: GuardStand, runId: string) => (step: number) => StandGateway };
+type Fleet = {
+	readonly endpoint: ConversationEndpoint;
+	readonly gateways: number;
+	readonly pick: (stand: GuardStand, runId: string) => (step: number) => StandGateway;
+};
 
 async function endsOf(runs: readonly CorpusRun[], { endpoint, gateways, pick }: Fleet): Promise<Map<CorpusRun, RunEnd>> {
 	const ends = new Map<CorpusRun, RunEnd>();

@@ -152,11 +152,9 @@ const ceilingOf = (at: fc.Arbitrary<string | number>) =>
 	fc.oneof(
 		at.map((value) => ({ hard: { at: value, action: "pause" as const } })),
 		at.map((value) => ({ hard: { at: value, action: "stop" as const } })),
-		fc
-			.record({ at, target })
-			.map(({ at: value, target: { asked, served } }) => ({
-				soft: { at: value, action: "degrade" as const, degradeTo: Object.fromEntries([[asked, served]]) },
-			})),
+		fc.record({ at, target }).map(({ at: value, target: { asked, served } }) => ({
+			soft: { at: value, action: "degrade" as const, degradeTo: Object.fromEntries([[asked, served]]) },
+		})),
 	);
 /** Whatever it draws for `limits` alone: `most` would have to be above all of it. */
 const runs: fc.Arbitrary<TeamRuns> = fc

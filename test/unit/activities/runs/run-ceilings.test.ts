@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Refusal } from "#activities/request/port.ts";
 import { checkRunLimits } from "#domain/agents/run-limits.ts";
-import { GuardStand, settled, type StandGateway } from "#test/support/guard-stand.ts";
+import { GuardStand, type StandGateway, settled } from "#test/support/guard-stand.ts";
 
 let stand: GuardStand;
 let gateway: StandGateway;
@@ -59,8 +59,7 @@ describe("a ceiling that is known after a step", () => {
 	test("of a run above counts what all below it do, and holds the run that met it alone", async () => {
 		limit({ toolCalls: { "*": 3 } });
 		await gateway.step(header("r-7"));
-		for (const child of ["r-7.1", "r-7.2"])
-			gateway.answer(await gateway.step(header(child, "r-7")), { calls: [call("search", "c1"), call("search", "c2")] });
+		for (const child of ["r-7.1", "r-7.2"]) gateway.answer(await gateway.step(header(child, "r-7")), { calls: [call("search", "c1"), call("search", "c2")] });
 		expect(await gateway.refused(header("r-7.1"))).toMatchObject({ run: { runId: "r-7.1", hold: { measured: "4", ofRunId: "r-7" } } });
 		await settled();
 		expect(stand.runs.runs.map(({ runId, state }) => [runId, state])).toEqual([

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { CorpusEvent } from "#test/agents/corpus-run.ts";
 import { Conversation } from "#test/agents/conversation.ts";
-import { GuardStand, RUN_KEY, settled, type StandGateway } from "#test/support/guard-stand.ts";
+import type { CorpusEvent } from "#test/agents/corpus-run.ts";
+import { GuardStand, RUN_KEY, type StandGateway, settled } from "#test/support/guard-stand.ts";
 
 let stand: GuardStand;
 let gateway: StandGateway;
@@ -143,7 +143,15 @@ describe("a loop", () => {
 			run: {
 				runId: "r-7",
 				version: "2",
-				hold: { state: "paused", guard: "loop.repetition", measured: "9", threshold: "9", ofRunId: "r-7", pauseId: "pau_0101010101010101", askAgainMs: 900_000 },
+				hold: {
+					state: "paused",
+					guard: "loop.repetition",
+					measured: "9",
+					threshold: "9",
+					ofRunId: "r-7",
+					pauseId: "pau_0101010101010101",
+					askAgainMs: 900_000,
+				},
 			},
 		});
 		expect(refusal.message).toBe(
@@ -259,7 +267,10 @@ test("what changed while a run was read is read again", async () => {
 describe("a call that names no run, of a key that requires one", () => {
 	const key = { ...RUN_KEY, requiresRun: true };
 	const said = (task: string, more: readonly unknown[] = []) => ({ key, claim: null, conversation: { messages: [{ role: "user", content: task }, ...more] } });
-	const spoken = [{ role: "assistant", content: "hm" }, { role: "user", content: "go on" }];
+	const spoken = [
+		{ role: "assistant", content: "hm" },
+		{ role: "user", content: "go on" },
+	];
 
 	test("joins the run that its conversation began", async () => {
 		const first = await gateway.step(said("find it"));

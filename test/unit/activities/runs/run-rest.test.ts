@@ -6,7 +6,7 @@ import { openRunGuard } from "#activities/runs/run-guard.ts";
 import { LIVE_MAX } from "#activities/runs/run-rest.ts";
 import { DEFAULT_RUN_POLICY } from "#domain/agents/run-policy.ts";
 import { Conversation } from "#test/agents/conversation.ts";
-import { GuardStand, RUN_KEY, settled, type StandGateway } from "#test/support/guard-stand.ts";
+import { GuardStand, RUN_KEY, type StandGateway, settled } from "#test/support/guard-stand.ts";
 
 const MINUTE_MS = 60_000;
 

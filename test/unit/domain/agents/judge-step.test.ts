@@ -3,7 +3,17 @@ import type { Ceiling } from "#domain/agents/ceilings.ts";
 import { judgeStep, stepCeilings } from "#domain/agents/judge-step.ts";
 import { emptyTally } from "#domain/agents/run-tally.ts";
 
-const spent = { ...emptyTally(3), costNanoUsd: 10n, inputTokens: 10, outputTokens: 10, steps: 10, outputBytes: 10, elapsedMs: 10, width: 10, contextGrowthTokens: 10 };
+const spent = {
+	...emptyTally(3),
+	costNanoUsd: 10n,
+	inputTokens: 10,
+	outputTokens: 10,
+	steps: 10,
+	outputBytes: 10,
+	elapsedMs: 10,
+	width: 10,
+	contextGrowthTokens: 10,
+};
 
 test("what budgets keep exactly is left to them, hard lines and lines that degrade", () => {
 	const kinds = ["costNanoUsd", "inputTokens", "outputTokens", "steps"] as const;

@@ -1,7 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { observeExchange } from "#domain/agents/loop-detector.ts";
 import { packLoopMemory } from "#domain/agents/loop-memory.ts";
-import { callKeyOf, createRunMemory, exchangesSeen, forgiveUpTo, packRunMemory, type RunMemory, rememberStep, stepOf, unpackRunMemory } from "#domain/agents/run-memory.ts";
+import {
+	callKeyOf,
+	createRunMemory,
+	exchangesSeen,
+	forgiveUpTo,
+	packRunMemory,
+	type RunMemory,
+	rememberStep,
+	stepOf,
+	unpackRunMemory,
+} from "#domain/agents/run-memory.ts";
 
 const exchange = { agent: "", tool: "search", argsText: '{"q":"x"}', observation: "nothing", isError: false, costNanoUsd: 5n, tokens: 100 };
 

@@ -100,7 +100,8 @@ describe("a conversation that is rewritten", () => {
 
 	test("is summarised anew with every step: the last turn is read each time", () => {
 		const cursors = createTurnCursors();
-		for (const id of ["a", "b", "c", "d", "e", "f"]) expect(read(cursors, said([{ role: "user", content: `summary before ${id}` }, ...step(id)]))).toEqual([`result ${id}`]);
+		for (const id of ["a", "b", "c", "d", "e", "f"])
+			expect(read(cursors, said([{ role: "user", content: `summary before ${id}` }, ...step(id)]))).toEqual([`result ${id}`]);
 	});
 
 	test("has a remark put behind a result that was read: the result is not new", () => {
