@@ -46,6 +46,7 @@ async function main(): Promise<void> {
 		authority: opened.authority,
 		idempotentCalls: opened.idempotentCalls,
 		steps: opened.runs,
+		runs: opened.runs,
 		catalog,
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
 		decisions: openDecider(settings, log),
