@@ -73,7 +73,8 @@ test("results that steer from one thing to the next meet the ceiling on money", 
 
 test("giant outputs meet a ceiling on bytes", async () => {
 	const runId = randomUUID();
-	const registered = await post("/v1/runs", { runId, limits: { costNanoUsd: CEILING_NANO_USD.toString(), outputBytes: 500_000 } }, {});
+	// What it wrote comes back as input, which its money must not be what stops it for.
+	const registered = await post("/v1/runs", { runId, limits: { costNanoUsd: "5000000000", outputBytes: 500_000 } }, {});
 	expect(registered.status).toBe(201);
 	const end = await runAgent({ steering: "at length", headers: { "x-tollgate-run": runId } });
 	expect(end.error).toMatchObject({ type: "run_paused", guard: "ceiling.outputBytes" });
