@@ -38,7 +38,7 @@ export const RUN_BOOK_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a row that is set aside keeps its run",
 		file: "activities/ledger/ledger-row.ts",
-		from: "		run_ids: row.run_ids?.map(amount),\n",
+		from: "		...(row.run_ids && { run_ids: row.run_ids.map(amount) }),\n",
 		to: "",
 		test: STEPS,
 		titles: ["a row that is set aside keeps its run, at its reservation"],

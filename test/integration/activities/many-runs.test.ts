@@ -9,6 +9,8 @@ import { createTestDatabase, type TestDatabase } from "../../support/postgres.ts
 const RUNS = 50_000;
 const TEAMS = 20;
 const MOST = 1.2;
+/** By an index row for row, where it was cheaper to read a small table whole: so often may a statement come by each declared budget. */
+const LOOKUPS = 5;
 
 const BUDGET = `'{"dimension": "feature", "dimensionValue": "x", "unit": "nano_usd", "windowKind": "day", "timeZone": "UTC", "weekStart": 1, "fiscalYearStart": 1, "limitAmount": "5", "mode": "enforce", "thresholds": []}'`;
 const STATEMENTS: Readonly<Record<string, string>> = {
@@ -89,7 +91,7 @@ function rowsRead(statement: string): Promise<number> {
 
 test.each(Object.entries(STATEMENTS))("%s reads as much as without runs", async (name, statement) => {
 	const read = await rowsRead(statement);
-	expect(read).toBeLessThanOrEqual((before.get(name) ?? 0) * MOST + 2);
+	expect(read).toBeLessThanOrEqual((before.get(name) ?? 0) * MOST + TEAMS * LOOKUPS);
 });
 
 test("a run that is held makes no policy document stale", () =>
