@@ -77,7 +77,9 @@ export type AdmissionInput = {
 	readonly bound: Bound;
 	/** The agent run it belongs to; absent = none. Its budgets are met beside those that match. */
 	readonly run?: {
-		/** Numbers, root first, its own last. */ readonly runIds: readonly string[] /** Of the whole chain, ascending by id. */;
+		/** Numbers, root first, its own last. */
+		readonly runIds: readonly string[];
+		/** Of the whole chain, ascending by id. */
 		readonly budgets: readonly BudgetRule[];
 	};
 	/** The output cap to which a limit of the team lowered `bound` already; the body must carry it. Absent: none did. */

@@ -32,7 +32,7 @@ function runIdOf({ name, dimensionValue }: RefusedBy): string {
 	return name ?? dimensionValue;
 }
 
-/** "1.5 USD", "20 tokens", "1 step", "300 output tokens". */
+/** "1.50 USD", "20 tokens", "1 step", "300 output tokens". */
 export function formatAmount(unit: Unit, amount: bigint): string {
 	if (unit === "nano_usd") return `${formatUsd(amount)} USD`;
 	return unit === "steps" && amount === 1n ? "1 step" : `${amount} ${unit.replace("_", " ")}`;

@@ -36,7 +36,7 @@ it("names the ceiling of an agent run by the run, and says how it is raised", ()
 
 it("says amounts in their unit", () => {
 	expect([formatAmount("nano_usd", 1_500_000_000n), formatAmount("tokens", 20n), formatAmount("input_tokens", 20n)]).toEqual([
-		"1.5 USD",
+		"1.50 USD",
 		"20 tokens",
 		"20 input tokens",
 	]);
