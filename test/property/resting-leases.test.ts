@@ -110,9 +110,9 @@ it("a lease that is forgotten and adopted again never believes in more idle mone
 			seen.forgotten += gateway.forgotten;
 			seen.adoptedAgain += gateway.adoptedAgain;
 		}),
-		{ numRuns: 3_000 },
+		{ numRuns: 1_000 },
 	);
 	// Histories in which nothing is forgotten prove nothing.
-	expect(seen.forgotten).toBeGreaterThan(1_000);
-	expect(seen.adoptedAgain).toBeGreaterThan(1_000);
+	expect(seen.forgotten).toBeGreaterThan(300);
+	expect(seen.adoptedAgain).toBeGreaterThan(300);
 });
