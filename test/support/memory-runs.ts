@@ -217,7 +217,7 @@ function open(books: MemoryBooks, ask: Opening, names: Names): EnteredRun {
 	return entered(
 		books,
 		run,
-		ask.wants === undefined ? [] : run.budgets.map((rule, place) => leaseOf(rule, budgets[place]?.limitAmount ?? "0", wants[place] ?? "0")),
+		ask.wants === undefined ? [] : budgets.map((budget, place) => leaseOf(run.budgets[place]?.budgetId ?? "", budget, wants[place] ?? "0")),
 	);
 }
 
@@ -282,9 +282,11 @@ function ruleOf({ unit, thresholds }: RunBudget, teamId: string, { number, place
 	return { budgetId: (1_000n + number * 4n + BigInt(place)).toString(), teamId, ...selector, degrade: degrade.length > 0 ? degrade : null };
 }
 
-function leaseOf({ budgetId }: BudgetRule, limitAmount: string, want: string): GrantedItem {
+/** As much as is wanted below the limit and the line that degrades. */
+function leaseOf(budgetId: string, { limitAmount, thresholds }: RunBudget, want: string): GrantedItem {
 	const limit = BigInt(limitAmount);
-	const granted = BigInt(want) < limit ? BigInt(want) : limit;
+	const lines = thresholds.flatMap(({ at }) => ("amount" in at ? [BigInt(at.amount)] : []));
+	const granted = [limit, ...lines].reduce((least, line) => (line < least ? line : least), BigInt(want));
 	return {
 		...{ budgetId, windowId: `9${budgetId}`, seq: "2", limit, stop: limit, granted },
 		...{ isFrozen: false, isOverrun: false, isObserved: false, needsApproval: false },

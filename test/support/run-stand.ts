@@ -112,7 +112,7 @@ const SETTLE = `INSERT INTO tollgate.run_part AS p (run_number, gateway_id, epoc
 	ON CONFLICT (run_number, gateway_id, epoch) DO UPDATE SET cost_nano_usd = p.cost_nano_usd + excluded.cost_nano_usd, input_tokens = p.input_tokens + excluded.input_tokens,
 		output_tokens = p.output_tokens + excluded.output_tokens, steps = p.steps + excluded.steps, output_bytes = p.output_bytes + excluded.output_bytes,
 		tool_calls = tollgate.add_counts(p.tool_calls, excluded.tool_calls)`;
-const REMEMBER = `INSERT INTO tollgate.run_part (run_number, gateway_id, epoch, memory, exchanges) SELECT number, 'memory ' || $3, 1, $2, $3 FROM tollgate.run WHERE id = $1`;
+const REMEMBER = `INSERT INTO tollgate.run_part (run_number, gateway_id, epoch, memory, exchanges) SELECT number, 'memory ' || $3::bigint, 1, $2, $3::bigint FROM tollgate.run WHERE id = $1`;
 const RECEIVED = `INSERT INTO tollgate.attempt (attempt_id, at, reserved_at, request_id, gateway_id, epoch, team_id, key_id, provider, deployment, protocol, endpoint, model,
 		priced_model, priced_tiers, outcome, reserved_nano_usd, reserved_tokens, cost_nano_usd, cost_tokens, price_version, prices_as_of, window_ids, answer_id, run_ids)
 	VALUES ($1, clock_timestamp(), clock_timestamp(), 'req', 'g1', 1, 'ada', 'key_ada', 'p', 'p', 'openai', 'responses', 'm', 'm', '{}', 'settled', 0, 0, 0, 0, 1, clock_timestamp(), '{}', $2,

@@ -94,7 +94,7 @@ async function decideOne(player: Player, round: number): Promise<void> {
 
 /** Opens a root, takes two steps from its first lease, and settles them with what its loops were. */
 async function takeSteps({ store, sql, gateway }: Player, round: number): Promise<void> {
-	const entered = await store.enter(ask(`${gateway.gatewayId}-s${round}`, { wants: ["5000"] }));
+	const entered = await store.enter(ask(`${gateway.gatewayId}-s${round}`, { wants: ["5000"], newRunsPerHour: 10_000 }));
 	if (entered.kind !== "entered") throw new Error(entered.message);
 	const runIds = entered.chain.map(({ run }) => run.number);
 	const windows = entered.leases.map(({ windowId }) => ({ id: windowId, unit: "nano_usd" })) as ReservationRecord["windows"];
@@ -121,7 +121,7 @@ test("no two of them wait for each other, and every one comes through", async ()
 		play("settler-a", takeSteps),
 		play("settler-b", takeSteps),
 		play("freezer", ({ client }, round) => client.query("SELECT tollgate.freeze_now('ada', $1, 'test', 'bob')", [round % 2 === 0])),
-		play("policy", ({ client }, round) => (round % 4 === 0 ? applyPolicy(policyContext(client), policyOf(100 + round)) : Promise.resolve())),
+		play("policy", (_, round) => (round % 4 === 0 ? applyPolicy(policyContext(stand.pool), policyOf(100 + round)) : Promise.resolve())),
 	];
 	const ended = await Promise.allSettled(players);
 	expect(ended.flatMap((player) => (player.status === "rejected" ? [String(player.reason)] : []))).toEqual([]);

@@ -70,6 +70,7 @@ test("of fifty roots that a key begins at once exactly as many are opened as it 
 
 test("a gateway that was replaced opens nothing and finds nothing", async () => {
 	const fenced = await stand.storeOf("replaced");
+	await stand.pool.query("UPDATE tollgate.gateway_epoch SET last_seen_at = last_seen_at - interval '1 minute' WHERE gateway_id = 'replaced'");
 	await stand.storeOf("replaced");
 	const before = await stand.rows();
 	expect(refusalOf(await fenced.enter(ask("by-fenced")))).toMatchObject({ code: "gateway.fenced" });
