@@ -6,6 +6,7 @@ const DECISIONS = "migrations/0023_run_decisions.sql";
 const STORE_TEST = "test/integration/agents/run-store.test.ts";
 const DECISIONS_TEST = "test/integration/agents/run-store-decisions.test.ts";
 const RACES_TEST = "test/integration/agents/run-store-races.test.ts";
+const DEADLOCKS_TEST = "test/integration/agents/run-store-deadlocks.test.ts";
 
 export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 	{
@@ -25,6 +26,15 @@ export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 		to: ";",
 		test: RACES_TEST,
 		titles: ["of fifty that ask for the last child exactly one is opened"],
+	},
+	{
+		rule: "runs are locked from the root down",
+		file: OPENING,
+		within: "CREATE FUNCTION tollgate.enter_run(",
+		from: " ORDER BY number FOR NO KEY UPDATE;",
+		to: " ORDER BY number DESC FOR NO KEY UPDATE;",
+		test: DEADLOCKS_TEST,
+		titles: ["no two of them wait for each other, and every one comes through"],
 	},
 	{
 		rule: "a fenced gateway opens no run",

@@ -21,6 +21,7 @@ import { RUN_BOOK_MUTANTS } from "./run-books.ts";
 import { RUN_BUDGET_MUTANTS } from "./run-budgets.ts";
 import { RUN_GOVERNANCE_MUTANTS } from "./run-governance.ts";
 import { RUN_ROUTE_MUTANTS } from "./run-routes.ts";
+import { RUN_STORE_MUTANTS } from "./run-store.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";
@@ -76,6 +77,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...AGENT_MUTANTS,
 	...RUN_BOOK_MUTANTS,
 	...RUN_ROUTE_MUTANTS,
+	...RUN_STORE_MUTANTS,
 	...RUN_GOVERNANCE_MUTANTS,
 	...DURABLE_AGENT_MUTANTS,
 ];
