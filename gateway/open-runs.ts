@@ -51,6 +51,7 @@ export function openRuns({ sql, gatewayId, epoch, leases, policyOf, writer, onEr
 			get pendingRows() {
 				return writer().pendingRows;
 			},
+			noteRuns: () => writer().noteRuns?.(),
 		},
 		onRevision: (revision) => leases.onRevision(revision),
 		onError,

@@ -1,7 +1,6 @@
-import type { RunTotals } from "#domain/agents/run.ts";
 import type { RunPolicy } from "#domain/agents/run-policy.ts";
 import type { GrantedItem } from "../authority/port.ts";
-import type { RunNote, RunStore } from "./port.ts";
+import type { RunStore } from "./port.ts";
 
 /** What the guard of one gateway epoch is made of: `openRunGuard` in ./run-guard.ts. */
 export type RunGuardOptions = {
@@ -14,8 +13,7 @@ export type RunGuardOptions = {
 	readonly adoptLeases: (leases: readonly GrantedItem[], askedAtMs: number) => void;
 	/** Budgets of runs at rest, of which nothing is unflushed. Answers those it forgot; the others are named again. */
 	readonly forgetResting: (budgetIds: ReadonlySet<string>) => readonly string[];
-	/** Rows are enqueued before the guard is told how a step ended. */
-	readonly writer: { /** Since the start. */ readonly enqueuedRows: number /** Of those, not committed yet. */; readonly pendingRows: number };
+	readonly writer: GuardedWriter;
 	/** News of the change log that rode on an answer of the store. */
 	readonly onRevision?: (revision: bigint) => void;
 	/** PostgreSQL did not answer: the call is refused, or what was to be told is told later. */
@@ -27,12 +25,12 @@ export type RunGuardOptions = {
 	readonly randomBytes: (bytes: number) => Uint8Array;
 };
 
-/** What rides with the flushes of the ledger writer. */
-export type RunFlushes = {
-	/** Loop memories and warnings that are due, at most `most`; they stay due until they are told. */
-	takeUntold(most: number): readonly RunNote[];
-	/** They are committed. */
-	told(notes: readonly RunNote[]): void;
-	/** Of the runs of a committed chunk and of those above them; whether another gateway serves the run too. */
-	totals(runs: readonly { readonly number: string; readonly othersServe: boolean; readonly totals: RunTotals }[]): void;
+/** What the guard knows of the ledger writer. Rows are enqueued before it is told how a step ended. */
+export type GuardedWriter = {
+	/** Since the start. */
+	readonly enqueuedRows: number;
+	/** Of those, not committed yet. */
+	readonly pendingRows: number;
+	/** Something of runs is to be told, and no row may come that it could ride with. */
+	noteRuns?(): void;
 };

@@ -10,12 +10,12 @@ import { cleanText } from "../ledger/clean-text.ts";
 import type { Leaving } from "../request/leaving.ts";
 import type { Refusal } from "../request/port.ts";
 import { EnteredStep, type StepKeeper } from "./entered-step.ts";
-import type { RunFlushes, RunGuardOptions } from "./guard-options.ts";
+import type { RunGuardOptions } from "./guard-options.ts";
 import type { RunCall, RunEntry, RunGuard, StepAnswer, WatchedRun } from "./guard-port.ts";
 import { HandOvers, keepReading } from "./hand-over.ts";
 import { judgeEntry } from "./judge-entry.ts";
 import type { LiveRun } from "./live-run.ts";
-import type { RunName } from "./port.ts";
+import type { RunFlushes, RunName } from "./port.ts";
 import { RunDirectory } from "./run-directory.ts";
 import type { RunNode } from "./run-node.ts";
 import { RunNotes } from "./run-notes.ts";
@@ -93,6 +93,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 
 	rest(nowMs: number): void {
 		this.#holds.tellAgain();
+		if (this.#notes.hasDue) this.#options.writer.noteRuns?.();
 		this.#rest.rest(nowMs);
 	}
 

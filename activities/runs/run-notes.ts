@@ -1,7 +1,6 @@
 import { exchangesSeen, packRunMemory } from "#domain/agents/run-memory.ts";
-import type { RunFlushes } from "./guard-options.ts";
 import type { LiveRun } from "./live-run.ts";
-import type { RunNote } from "./port.ts";
+import type { FlushedRun, RunFlushes, RunNote } from "./port.ts";
 import type { RunDirectory } from "./run-directory.ts";
 
 type Taken = { readonly live: LiveRun /** undefined: no memory was told. */; readonly memoryChanges: number | undefined; readonly verdicts: number };
@@ -49,7 +48,7 @@ export class RunNotes implements RunFlushes {
 		}
 	}
 
-	totals(runs: Parameters<RunFlushes["totals"]>[0]): void {
+	totals(runs: readonly FlushedRun[]): void {
 		for (const { number, othersServe, totals } of runs) {
 			const node = this.#directory.node(number);
 			if (node === undefined) continue;
@@ -59,14 +58,24 @@ export class RunNotes implements RunFlushes {
 		}
 	}
 
+	/** Something could be told that no flush has taken along. */
+	get hasDue(): boolean {
+		for (const live of this.#untold) if (live.untold.length > 0 || this.#tellsMemory(live)) return true;
+		return false;
+	}
+
 	/** It is let go: whatever is untold stays so. */
 	forget(live: LiveRun): void {
 		this.#untold.delete(live);
 	}
 
+	#tellsMemory({ hasNewMemory, othersServe, toldAtMs }: LiveRun): boolean {
+		return hasNewMemory && (othersServe || this.#nowMs() - toldAtMs >= TOLD_EVERY_MS);
+	}
+
 	#noteOf(live: LiveRun): RunNote | undefined {
 		const { untold: verdicts, memory, memoryChanges } = live;
-		const tellsMemory = live.hasNewMemory && (live.othersServe || this.#nowMs() - live.toldAtMs >= TOLD_EVERY_MS);
+		const tellsMemory = this.#tellsMemory(live);
 		if (!tellsMemory && verdicts.length === 0) return undefined;
 		const note: RunNote = {
 			number: live.own.number,

@@ -1,6 +1,6 @@
 import { boundText } from "./bounded-text.ts";
 import type { Sketch } from "./sketch.ts";
-import { hashToken, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
+import { hashToken, mixBits, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
 import { COUNTING_WORDS, type FieldClass, fieldClass, isMoment, LINKS, MOMENT_CHARS_MIN, STRONG_LABELS } from "./volatile.ts";
 
 /** What a tool was asked for, reduced to what can be compared. The order of keys, blanks and letter case never count. */
@@ -142,21 +142,21 @@ class CallReader {
 	}
 
 	#mark(value: number): void {
-		this.strict = mixHash(this.strict, value);
-		this.loose = mixHash(this.loose, value);
-		this.template = mixHash(this.template, value);
+		this.strict = mixBits(this.strict, value);
+		this.loose = mixBits(this.loose, value);
+		this.template = mixBits(this.template, value);
 	}
 
 	#add(hash: number, token: { isVolatile: boolean; isCursor: boolean; isTarget: boolean; isNumber: boolean }): void {
 		const { isVolatile, isCursor, isTarget, isNumber } = token;
-		this.strict = mixHash(this.strict, isVolatile ? ANY_VALUE : hash);
-		this.loose = mixHash(this.loose, isVolatile || isCursor ? ANY_VALUE : hash);
-		this.template = mixHash(this.template, isNumber || isVolatile ? ANY_VALUE : hash);
+		this.strict = mixBits(this.strict, isVolatile ? ANY_VALUE : hash);
+		this.loose = mixBits(this.loose, isVolatile || isCursor ? ANY_VALUE : hash);
+		this.template = mixBits(this.template, isNumber || isVolatile ? ANY_VALUE : hash);
 		if (isVolatile) return;
-		this.#sketch.add(mixHash(this.#before, hash));
+		this.#sketch.add(mixBits(this.#before, hash));
 		this.#before = hash;
 		// Summed, so that the order in which things are named does not count.
-		if (isTarget && !isCursor) this.target = (this.target + mixHash(hash, 1)) >>> 0;
+		if (isTarget && !isCursor) this.target = (this.target + mixBits(hash, 1)) | 0;
 	}
 }
 

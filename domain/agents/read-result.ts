@@ -1,6 +1,6 @@
 import { boundText } from "./bounded-text.ts";
 import type { Sketch } from "./sketch.ts";
-import { hashToken, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
+import { hashToken, mixBits, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
 import { COARSE_UNITS, FINE_UNITS, isDecimal, isVolatileInResult, LINKS, MOMENT_CHARS_MIN, STRONG_LABELS, WEAK_LABELS } from "./volatile.ts";
 
 /** What a tool brought back, reduced to what can be compared. */
@@ -32,6 +32,7 @@ const NEGATIVE_WORDS = hashes("unable failed failure error invalid denied unknow
 const MARK = { strongLabel: 1, weakLabel: 2, link: 4, fineUnit: 8, coarseUnit: 16, nothing: 32, negative: 64 } as const;
 const MARKS = new Map<number, number>();
 const MARKED_SLOTS = 8_192;
+const MARKED_SLOT = MARKED_SLOTS - 1;
 /** Slots of the hash in which some marked word lies: most words are told by it to have no mark. */
 const MAY_BE_MARKED = new Uint8Array(MARKED_SLOTS);
 for (const [words, mark] of [
@@ -45,11 +46,11 @@ for (const [words, mark] of [
 ] as const)
 	for (const hash of words) {
 		MARKS.set(hash, (MARKS.get(hash) ?? 0) | mark);
-		MAY_BE_MARKED[hash % MARKED_SLOTS] = 1;
+		MAY_BE_MARKED[hash & MARKED_SLOT] = 1;
 	}
 
 function marksOf(hash: number): number {
-	return MAY_BE_MARKED[hash % MARKED_SLOTS] === 0 ? 0 : (MARKS.get(hash) ?? 0);
+	return MAY_BE_MARKED[hash & MARKED_SLOT] === 0 ? 0 : (MARKS.get(hash) ?? 0);
 }
 
 const RECEIPT =
@@ -62,24 +63,40 @@ const scanner = new TokenScanner();
 
 class ResultReader {
 	masked = 0;
-	raw = 0;
-	template = 0;
 	tokens = 0;
 	words = 0;
 	volatile = 0;
 	saysNothing = false;
 	isNegative = false;
 	readonly #isError: boolean;
-	readonly #sketches: readonly Sketch[];
+	readonly #result: Sketch;
+	readonly #whole: Sketch;
 	#before = 0;
+	/** Of all tokens, and of those that are no numbers; the same as `masked` until a token says otherwise, and not mixed until then. */
+	#raw = 0;
+	#isRawMasked = true;
+	#template = 0;
+	#isTemplateMasked = true;
 	/** 2: the next token is volatile whatever it is; 1: the next number or identifier; 0: none. */
 	#label = 0;
 	/** A number whose unit, if it has one, comes next. */
-	#pending: { hash: number; isVolatile: boolean; isDecimal: boolean } | undefined;
+	#isPending = false;
+	#pendingHash = 0;
+	#isPendingVolatile = false;
+	#isPendingDecimal = false;
 
-	constructor(isError: boolean, sketches: readonly Sketch[]) {
+	constructor(isError: boolean, result: Sketch, whole: Sketch) {
 		this.#isError = isError;
-		this.#sketches = sketches;
+		this.#result = result;
+		this.#whole = whole;
+	}
+
+	get raw(): number {
+		return this.#isRawMasked ? this.masked : this.#raw;
+	}
+
+	get template(): number {
+		return this.#isTemplateMasked ? this.masked : this.#template;
 	}
 
 	read(text: string): void {
@@ -93,17 +110,18 @@ class ResultReader {
 	}
 
 	#addPunctuation(hash: number): void {
-		this.#flush();
-		this.masked = mixHash(this.masked, hash);
-		this.raw = mixHash(this.raw, hash);
-		this.template = mixHash(this.template, hash);
+		if (this.#isPending) this.#flush();
+		this.masked = mixBits(this.masked, hash);
+		if (!this.#isRawMasked) this.#raw = mixBits(this.#raw, hash);
+		if (!this.#isTemplateMasked) this.#template = mixBits(this.#template, hash);
 	}
 
 	#addWord(hash: number): void {
 		const marks = marksOf(hash);
-		const pending = this.#pending;
-		if (pending !== undefined && (marks & (pending.isDecimal ? MARK.fineUnit | MARK.coarseUnit : MARK.fineUnit)) !== 0) pending.isVolatile = true;
-		this.#flush();
+		if (this.#isPending) {
+			if ((marks & (this.#isPendingDecimal ? MARK.fineUnit | MARK.coarseUnit : MARK.fineUnit)) !== 0) this.#isPendingVolatile = true;
+			this.#flush();
+		}
 		const isVolatile = this.#label === 2;
 		if ((marks & MARK.strongLabel) !== 0) this.#label = 2;
 		else if ((marks & MARK.weakLabel) !== 0) this.#label = 1;
@@ -132,38 +150,51 @@ class ResultReader {
 			return;
 		}
 		if ((marksOf(hash) & MARK.nothing) !== 0) this.saysNothing = true;
-		this.#pending = { hash, isVolatile, isDecimal: isDecimal(text) };
+		this.#isPending = true;
+		this.#pendingHash = hash;
+		this.#isPendingVolatile = isVolatile;
+		this.#isPendingDecimal = isDecimal(text);
 	}
 
 	#flush(): void {
-		const pending = this.#pending;
-		if (pending === undefined) return;
-		this.#pending = undefined;
-		this.#add(pending.hash, pending.isVolatile, ANY_NUMBER);
+		if (!this.#isPending) return;
+		this.#isPending = false;
+		this.#add(this.#pendingHash, this.#isPendingVolatile, ANY_NUMBER);
 	}
 
 	#add(hash: number, isVolatile: boolean, templateHash: number): void {
 		this.tokens += 1;
-		this.raw = mixHash(this.raw, hash);
-		this.template = mixHash(this.template, templateHash);
+		const maskedHash = isVolatile ? ANY_NUMBER : hash;
+		if (maskedHash !== hash || !this.#isRawMasked) this.#addRaw(hash);
+		if (maskedHash !== templateHash || !this.#isTemplateMasked) this.#addTemplate(templateHash);
+		this.masked = mixBits(this.masked, maskedHash);
 		if (isVolatile) {
 			this.volatile += 1;
-			this.masked = mixHash(this.masked, ANY_NUMBER);
 			return;
 		}
-		this.masked = mixHash(this.masked, hash);
-		const pair = mixHash(this.#before, hash);
-		for (const sketch of this.#sketches) sketch.add(pair);
+		const pair = mixBits(this.#before, hash);
+		this.#result.add(pair);
+		this.#whole.add(pair);
 		this.#before = hash;
+	}
+
+	#addRaw(hash: number): void {
+		this.#raw = mixBits(this.raw, hash);
+		this.#isRawMasked = false;
+	}
+
+	#addTemplate(hash: number): void {
+		this.#template = mixBits(this.template, hash);
+		this.#isTemplateMasked = false;
 	}
 }
 
 const ANY_NUMBER = hashToken("#");
 
-/** Adds the result to the sketches, by pairs of neighbouring words: different texts on one subject share words, but not those. */
-export function readResult(observation: string | undefined, isError: boolean, sketches: readonly Sketch[]): ResultReading {
+/** Adds the result to both sketches, by pairs of neighbouring words: different texts on one subject share words, but not those. */
+export function readResult(observation: string | undefined, isError: boolean, { result, whole }: { readonly result: Sketch; readonly whole: Sketch }): ResultReading {
 	const text = observation ?? "";
-	const reader = new ResultReader(isError, sketches);
+	const reader = new ResultReader(isError, result, whole);
 	const { head, tail, middleHash } = boundText(text);
 	reader.read(head);
 	if (tail !== "") reader.read(tail);

@@ -37,13 +37,14 @@ const ALIKE = 0.4;
 
 const resultSketch = new Sketch();
 const wholeSketch = new Sketch();
+const SKETCHES = { result: resultSketch, whole: wholeSketch };
 
 export function readExchange(memory: LoopMemory, exchange: ToolExchange): Reading {
 	resultSketch.clear();
 	wholeSketch.clear();
 	const isError = exchange.isError || exchange.observation === undefined;
 	const call = readCall(exchange.tool, exchange.argsText, wholeSketch);
-	const result = readResult(exchange.observation, isError, [resultSketch, wholeSketch]);
+	const result = readResult(exchange.observation, isError, SKETCHES);
 	const agent = hashToken(exchange.agent);
 	const isActing = acknowledges(call, result);
 	const pair = mixHash(mixHash(agent, isActing ? call.hash : call.looseHash), result.hash);

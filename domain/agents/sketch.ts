@@ -10,16 +10,19 @@ export const NO_WORD = 0xffff;
 export class Sketch {
 	readonly words = new Uint16Array(SKETCH_SIZE).fill(NO_WORD);
 	size = 0;
+	/** Beyond it nothing is taken any more. */
+	#largest = NO_WORD;
 
 	clear(): void {
 		this.words.fill(NO_WORD);
 		this.size = 0;
+		this.#largest = NO_WORD;
 	}
 
 	add(hash: number): void {
 		const word = Math.min((hash ^ (hash >>> 16)) & 0xffff, NO_WORD - 1);
+		if (word > this.#largest) return;
 		const { words } = this;
-		if (word > (words[SKETCH_SIZE - 1] ?? NO_WORD)) return;
 		let place = this.size;
 		while (place > 0 && (words[place - 1] ?? 0) >= word) place -= 1;
 		if (words[place] === word) return;
@@ -27,6 +30,7 @@ export class Sketch {
 		// By hand: `copyWithin` takes longer than so few places.
 		for (let at = this.size - 1; at > place; at -= 1) words[at] = words[at - 1] ?? NO_WORD;
 		words[place] = word;
+		this.#largest = words[SKETCH_SIZE - 1] ?? NO_WORD;
 	}
 }
 

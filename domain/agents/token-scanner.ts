@@ -12,7 +12,7 @@ const SIGN = 3;
 /** Of a token where it stands between two letters or digits. */
 const JOINER = 4;
 
-const FNV_OFFSET = 0x811c9dc5;
+const FNV_OFFSET = 0x811c9dc5 | 0;
 const FNV_PRIME = 0x01000193;
 const NON_ASCII = /[^\0-\x7f]/;
 /** Drawn by nothing: they would tell two texts apart that read alike. */
@@ -32,19 +32,25 @@ export function plainForm(text: string): string {
 }
 
 export function mixHash(hash: number, value: number): number {
-	let mixed = Math.imul(hash ^ value, 0x85ebca6b);
-	mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-	return (mixed ^ (mixed >>> 16)) >>> 0;
+	return mixBits(hash, value) >>> 0;
 }
 
-/** The hash that the scanner gives a single token of this text. */
+/** The same bits as a signed number: whoever mixes for each token keeps small integers, which cost no room of their own. */
+export function mixBits(hash: number, value: number): number {
+	let mixed = Math.imul(hash ^ value, 0x85ebca6b);
+	mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+	return mixed ^ (mixed >>> 16);
+}
+
+/** The hash that the scanner gives a single token of this text: 32 bits, signed. */
 export function hashToken(text: string): number {
 	let hash = FNV_OFFSET;
 	for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ foldCase(text.charCodeAt(at)), FNV_PRIME);
-	return hash >>> 0;
+	return hash;
 }
 
 export class TokenScanner {
+	/** 32 bits, signed. */
 	hash = 0;
 	kind: TokenKind = TOKEN_KINDS.word;
 	/** A sign other than `-` and `'` stands within it. */
@@ -90,7 +96,7 @@ export class TokenScanner {
 			hash = Math.imul(hash ^ code, FNV_PRIME);
 		}
 		this.#end = at;
-		this.hash = hash >>> 0;
+		this.hash = hash;
 		this.kind = TOKEN_KINDS.punctuation;
 	}
 
@@ -111,7 +117,7 @@ export class TokenScanner {
 			hash = Math.imul(hash ^ foldCase(code), FNV_PRIME);
 		}
 		this.#end = at;
-		this.hash = hash >>> 0;
+		this.hash = hash;
 		this.isJoined = isJoined;
 		if (!hasLetter) this.kind = TOKEN_KINDS.number;
 		else this.kind = hasDigit || isJoined ? TOKEN_KINDS.identifier : TOKEN_KINDS.word;

@@ -1,8 +1,8 @@
 import type { GrantedItem } from "#activities/authority/port.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import type { KeyIdentity, Refusal } from "#activities/request/port.ts";
-import type { RunFlushes } from "#activities/runs/guard-options.ts";
 import type { RunCall, RunEntry, RunGuard, RunStepEntered } from "#activities/runs/guard-port.ts";
+import type { RunFlushes } from "#activities/runs/port.ts";
 import { openRunGuard } from "#activities/runs/run-guard.ts";
 import type { RunTotals } from "#domain/agents/run.ts";
 import type { ToolCall } from "#domain/agents/run-event.ts";
