@@ -84,6 +84,7 @@ export class HandOvers {
 			newest.lastInputTokens = memory.lastInputTokens;
 			newest.contextGrowthTokens = memory.contextGrowthTokens;
 		}
+		live.othersServe = true;
 		live.memory = newest;
 		live.memoryChanges += 1;
 		if (stop !== undefined && live.held === undefined) this.#dependencies.onStop(live, stop);

@@ -46,6 +46,7 @@ export class LiveRun {
 	/** Counts changes of the memory, so that what changed while it was told is told again. */
 	memoryChanges = 0;
 	toldAtMs = Number.NEGATIVE_INFINITY;
+	timesTold = 0;
 	untold: readonly (GuardVerdict | CeilingVerdict)[] = NONE;
 	/** Answers what is to be told of a held run; of the record it was made for. */
 	heldRefusal: { readonly of: object; readonly refusal: Refusal } | undefined;

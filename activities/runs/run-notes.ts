@@ -7,6 +7,8 @@ type Taken = { readonly live: LiveRun /** undefined: no memory was told. */; rea
 
 /** Where no other gateway serves a run, its memory is told so often: what a crash can lose of it. */
 const TOLD_EVERY_MS = 1_000;
+/** At first it is told with every flush: whether others serve the run, too, shows only after some steps, and their first ones count. */
+const TOLD_AT_ONCE = 4;
 
 /** What is to be told of runs with the next flush, and what its answer says of them. */
 export class RunNotes implements RunFlushes {
@@ -42,7 +44,10 @@ export class RunNotes implements RunFlushes {
 			const { live, memoryChanges, verdicts } = taken;
 			this.#taken.delete(note);
 			live.untold = live.untold.slice(verdicts);
-			if (memoryChanges !== undefined) live.toldAtMs = this.#nowMs();
+			if (memoryChanges !== undefined) {
+				live.toldAtMs = this.#nowMs();
+				live.timesTold += 1;
+			}
 			if (memoryChanges === live.memoryChanges) live.hasNewMemory = false;
 			if (!live.hasNewMemory && live.untold.length === 0) this.#untold.delete(live);
 		}
@@ -69,8 +74,8 @@ export class RunNotes implements RunFlushes {
 		this.#untold.delete(live);
 	}
 
-	#tellsMemory({ hasNewMemory, othersServe, toldAtMs }: LiveRun): boolean {
-		return hasNewMemory && (othersServe || this.#nowMs() - toldAtMs >= TOLD_EVERY_MS);
+	#tellsMemory({ hasNewMemory, othersServe, timesTold, toldAtMs }: LiveRun): boolean {
+		return hasNewMemory && (othersServe || timesTold < TOLD_AT_ONCE || this.#nowMs() - toldAtMs >= TOLD_EVERY_MS);
 	}
 
 	#noteOf(live: LiveRun): RunNote | undefined {

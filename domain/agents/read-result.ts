@@ -192,7 +192,11 @@ class ResultReader {
 const ANY_NUMBER = hashToken("#");
 
 /** Adds the result to both sketches, by pairs of neighbouring words: different texts on one subject share words, but not those. */
-export function readResult(observation: string | undefined, isError: boolean, { result, whole }: { readonly result: Sketch; readonly whole: Sketch }): ResultReading {
+export function readResult(
+	observation: string | undefined,
+	isError: boolean,
+	{ result, whole }: { readonly result: Sketch; readonly whole: Sketch },
+): ResultReading {
 	const text = observation ?? "";
 	const reader = new ResultReader(isError, result, whole);
 	const { head, tail, middleHash } = boundText(text);

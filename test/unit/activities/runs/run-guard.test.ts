@@ -15,9 +15,9 @@ const header = (runId: string, parentRunId: string | null = null) => ({ claim: {
 const same: CorpusEvent = { tool: "search", args: { q: "x" }, observation: "nothing", isError: false, costNanoUsd: "5", tokens: 100 };
 
 /** Sends the same call again and again until it is refused; answers how many results were sent. */
-async function loopOn(on: StandGateway, conversation: Conversation, runId = "r-7"): Promise<number> {
+async function loopOn(on: StandGateway, conversation: Conversation): Promise<number> {
 	for (let results = 0; results < 30; results += 1) {
-		const entry = await on.enter({ ...header(runId), conversation: conversation.body });
+		const entry = await on.enter({ conversation: conversation.body });
 		if (entry?.kind !== "step") return results;
 		on.answer(entry.step, { calls: [{ callId: `call_${results + 1}`, tool: "search", argsText: '{"q":"x"}' }], inputTokens: 100, costNanoUsd: 5n });
 		on.flush();
@@ -161,9 +161,9 @@ describe("a loop", () => {
 
 	test("ends the run where policy says so, and nobody is told to ask again", async () => {
 		stand.policy = { ...stand.policy, onLoop: "stop" };
-		const conversation = new Conversation("messages", "go");
+		const conversation = new Conversation("chat.completions", "go");
 		await loopOn(gateway, conversation);
-		const refusal = await gateway.refused({ endpoint: "messages", conversation: conversation.body });
+		const refusal = await gateway.refused({ conversation: conversation.body });
 		expect(refusal).toMatchObject({ code: "run.stopped", run: { hold: { state: "stopped", askAgainMs: null } } });
 		expect(refusal.message).not.toContain("Ask again");
 	});

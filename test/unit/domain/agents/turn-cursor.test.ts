@@ -20,58 +20,58 @@ function read(cursors: TurnCursors, said: Omit<Said, "agent"> & { readonly agent
 }
 
 describe.each(ENDPOINTS)("a conversation over %s", (endpoint) => {
-	const after = (steps: number, task?: string): Omit<Said, "agent"> => ({ endpoint, conversation: bodyAfter(endpoint, steps, task) });
+	const said = (steps: number, task?: string): Omit<Said, "agent"> => ({ endpoint, conversation: bodyAfter(endpoint, steps, task) });
 
 	test("is read step by step, each turn once", () => {
 		const cursors = createTurnCursors();
-		expect(read(cursors, after(0))).toEqual([]);
-		expect(read(cursors, after(1))).toEqual(["result 1"]);
-		expect(read(cursors, after(2))).toEqual(["result 2"]);
+		expect(read(cursors, said(0))).toEqual([]);
+		expect(read(cursors, said(1))).toEqual(["result 1"]);
+		expect(read(cursors, said(2))).toEqual(["result 2"]);
 	});
 
 	test("that is sent again says nothing new", () => {
 		const cursors = createTurnCursors();
-		read(cursors, after(3));
-		for (let time = 0; time < 20; time += 1) expect(read(cursors, after(3))).toEqual([]);
-		expect(read(cursors, after(4))).toEqual(["result 4"]);
+		read(cursors, said(3));
+		for (let time = 0; time < 20; time += 1) expect(read(cursors, said(3))).toEqual([]);
+		expect(read(cursors, said(4))).toEqual(["result 4"]);
 	});
 
 	test("shows what was missed, oldest first, at most 64 turns", () => {
 		const cursors = createTurnCursors();
-		read(cursors, after(2));
-		expect(read(cursors, after(5))).toEqual(["result 3", "result 4", "result 5"]);
-		const missed = read(cursors, after(205));
+		read(cursors, said(2));
+		expect(read(cursors, said(5))).toEqual(["result 3", "result 4", "result 5"]);
+		const missed = read(cursors, said(205));
 		expect(missed).toHaveLength(64);
 		expect([missed[0], missed.at(-1)]).toEqual(["result 142", "result 205"]);
-		expect(read(cursors, after(206))).toEqual(["result 206"]);
+		expect(read(cursors, said(206))).toEqual(["result 206"]);
 	});
 
 	test("of which nothing was read so far is read whole", () => {
-		expect(read(createTurnCursors(), after(3))).toEqual(["result 1", "result 2", "result 3"]);
+		expect(read(createTurnCursors(), said(3))).toEqual(["result 1", "result 2", "result 3"]);
 	});
 
 	test("beside another one in the same run keeps its own place", () => {
 		const cursors = createTurnCursors();
-		read(cursors, after(2, "one task"));
-		expect(read(cursors, after(1, "another task"))).toEqual(["result 1"]);
-		expect(read(cursors, after(3, "one task"))).toEqual(["result 3"]);
-		expect(read(cursors, after(2, "another task"))).toEqual(["result 2"]);
-		expect(read(cursors, after(3, "one task"))).toEqual([]);
+		read(cursors, said(2, "one task"));
+		expect(read(cursors, said(1, "another task"))).toEqual(["result 1"]);
+		expect(read(cursors, said(3, "one task"))).toEqual(["result 3"]);
+		expect(read(cursors, said(2, "another task"))).toEqual(["result 2"]);
+		expect(read(cursors, said(3, "one task"))).toEqual([]);
 	});
 
 	test("of another agent is another one", () => {
 		const cursors = createTurnCursors();
-		read(cursors, { ...after(2), agent: "planner" });
-		expect(read(cursors, { ...after(2), agent: "critic" })).toEqual(["result 2"]);
+		read(cursors, { ...said(2), agent: "planner" });
+		expect(read(cursors, { ...said(2), agent: "critic" })).toEqual(["result 2"]);
 	});
 
 	test("that goes on from an earlier point is read from there, and so is the one it left", () => {
 		const cursors = createTurnCursors();
-		read(cursors, after(5));
-		expect(read(cursors, after(3))).toEqual(["result 3"]);
-		expect(read(cursors, after(5))).toEqual([]);
-		expect(read(cursors, after(3))).toEqual([]);
-		expect(read(cursors, after(6))).toEqual(["result 6"]);
+		read(cursors, said(5));
+		expect(read(cursors, said(3))).toEqual(["result 3"]);
+		expect(read(cursors, said(5))).toEqual([]);
+		expect(read(cursors, said(3))).toEqual([]);
+		expect(read(cursors, said(6))).toEqual(["result 6"]);
 	});
 });
 
