@@ -221,7 +221,7 @@ describe("a step that may have run counts as spent", () => {
 				response.write(STREAMED_CHAT.body.slice(0, STREAMED_CHAT.body.indexOf('{"model":"gpt-4o","choices":[],')), () => response.destroy());
 			},
 		],
-		["the stream ended with an error", streamed(MESSAGE), ({ response }) => sendEvents(response, STREAMED_MESSAGE.body.replace("message_stop", "error"))],
+		["the stream ended with an error", streamed(MESSAGE), ({ response }) => sendEvents(response, STREAMED_MESSAGE.body.replaceAll("message_stop", "error"))],
 		["a status that may be billed", CHAT, ({ response }) => void response.writeHead(504).end("{}")],
 		["usage that cannot be used", CHAT, ({ response }) => void response.writeHead(200, { "content-type": "application/json" }).end("{}")],
 	])("%s", async (_name, call, script) => {
