@@ -1,18 +1,21 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { Departure } from "#activities/request/leaving.ts";
 import type { KeyIdentity } from "#activities/request/port.ts";
 import type { RunGuard } from "#activities/runs/guard-port.ts";
 import type { ChainRun, EnteredRun, RegisterRun, RunStore } from "#activities/runs/port.ts";
+import { enteringRefusal } from "#activities/runs/run-refusal.ts";
 import { FinishRunRequest, RegisterRunRequest, RUN_WAIT_MS_MAX, WaitRunQuery } from "#clients/run-contract.ts";
 import { RUN_ID_PATTERN } from "#domain/agents/run.ts";
+import { newRunId } from "#domain/agents/run-ids.ts";
 import { checkRunLimits } from "#domain/agents/run-limits.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { GatewayContext } from "../context.ts";
-import { type Problem, problemOf, renderProblem } from "../problem.ts";
+import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
 import { protocolOf } from "../protocol.ts";
+import { invalidRun } from "../run-headers.ts";
 import { runAnswer, runStanding } from "./run-answers.ts";
 import { readRunBody } from "./run-body.ts";
 
@@ -102,7 +105,7 @@ async function register({ context, runs, key, request }: Call): Promise<Answer |
 		teamId: key.teamId,
 		keyId: key.keyId,
 		feature: asserted ?? key.feature,
-		runId: runId ?? randomUUID(),
+		runId: runId ?? newRunId(randomBytes),
 		parentRunId,
 		limits: isRoot ? withDefaults(limits, opening.defaults) : limits,
 	});
@@ -199,7 +202,7 @@ async function finish({ runs, key, request }: Call): Promise<Answer | Problem> {
 	const result = await runs.store.finish({ teamId: key.teamId, runId, by: `key ${key.keyId}` });
 	if (result.kind === "refused") {
 		if (result.code === "run.unknown" || result.code === "run.other_team") return unknownRun(runId);
-		return { code: result.code, message: wordsOf(result.problems), ...fieldOf(result.problems) };
+		return { ...invalidRun(result.problems), code: result.code };
 	}
 	// The change log tells the other gateways.
 	const [root] = result.run.path.length === 1 ? [{ run: result.run }] : await runs.store.read(result.run.path.slice(0, 1));
@@ -207,8 +210,11 @@ async function finish({ runs, key, request }: Call): Promise<Answer | Problem> {
 	return { status: 200, body: runStanding(result.run) };
 }
 
-function refusalOf({ code, message, field, retryAfterSeconds }: Extract<EnteredRun, { kind: "refused" }>): Problem {
-	return { code, message, ...(field !== "" && { field }), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
+function refusalOf(refused: Extract<EnteredRun, { kind: "refused" }>): Problem {
+	// What holds the parent is told as it is to a call.
+	if (refused.run !== undefined) return refusalProblem(enteringRefusal(refused));
+	const { code, message, field, problems, retryAfterSeconds } = refused;
+	return { code, message, ...(field !== "" && { field }), ...(problems && { problems }), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
 }
 
 /** Also where it is another team's: whoever asks is told nothing of it. */
@@ -240,18 +246,6 @@ function problemsOf({ issues }: z.ZodError, whole: string): FieldProblem[] {
 		if (issue.code !== "unrecognized_keys") return [{ field: at === "" ? whole : at, problem: issue.message }];
 		return issue.keys.map((name) => ({ field: at === "" ? printable(name) : `${at}.${printable(name)}`, problem: "is no field of this request" }));
 	});
-}
-
-function invalidRun(problems: readonly FieldProblem[]): Problem {
-	return { code: "run.invalid", message: wordsOf(problems), ...fieldOf(problems) };
-}
-
-function wordsOf(problems: readonly FieldProblem[]): string {
-	return problems.map(({ field, problem }) => `${field} ${problem}.`).join(" ");
-}
-
-function fieldOf([first]: readonly FieldProblem[]): { readonly field?: string } {
-	return first === undefined || first.field === "" ? {} : { field: first.field };
 }
 
 function printable(name: string): string {

@@ -33,7 +33,7 @@ afterAll(() => provider.close());
 beforeEach(async () => {
 	nowMs = 1_000_000;
 	authority = createFakeAuthority(testPriceBook());
-	authority.keys.set(OTHER_KEY, keyIdentity({ keyId: "key2", teamId: "other" }));
+	authority.keys.set(OTHER_KEY, keyIdentity({ keyId: "key2", teamId: "quartz" }));
 	authority.keys.set(FEATURE_KEY, keyIdentity({ keyId: "key3", feature: null, mayAssert: ["feature"] }));
 	runs = createMemoryRuns({ nowMs: () => nowMs });
 	guard = scriptedRunGuard(async ({ teamId, runId }) => (await runs.find(teamId, runId))?.run);
@@ -52,8 +52,8 @@ function ask(method: string, path: string, { key = TEST_KEY, body, raw, headers 
 }
 
 const json = ({ body }: RawAnswer): Record<string, unknown> => JSON.parse(body.toString()) as Record<string, unknown>;
-const errorIn = (answer: RawAnswer): { code: string; message: string; param: string | null } =>
-	json(answer)["error"] as { code: string; message: string; param: string | null };
+type TestedError = { code: string; message: string; param: string | null; problems?: readonly { field: string }[] };
+const errorIn = (answer: RawAnswer): TestedError => json(answer)["error"] as TestedError;
 const register = (body: unknown, key = TEST_KEY): Promise<RawAnswer> => ask("POST", "/v1/runs", { key, body });
 
 async function opened(body: unknown, key = TEST_KEY): Promise<RegisteredRun> {
@@ -148,8 +148,10 @@ describe("POST /v1/runs", () => {
 	});
 
 	test("names every mistake at once", async () => {
-		const { message } = errorIn(await register({ runId: "", parentRunId: 4, name: "x", limits: { steps: 0, money: 1, costNanoUsd: "1.5" } }));
-		for (const field of ["runId", "parentRunId", "name", "limits.steps", "limits.money", "limits.costNanoUsd"]) expect(message).toContain(field);
+		const { message, problems } = errorIn(await register({ runId: "", parentRunId: 4, name: "x", limits: { steps: 0, money: 1, costNanoUsd: "1.5" } }));
+		const fields = ["limits.costNanoUsd", "limits.money", "limits.steps", "name", "parentRunId", "runId"];
+		expect(problems?.map(({ field }) => field).toSorted()).toEqual(fields);
+		for (const field of fields) expect(message).toContain(field);
 	});
 
 	test("refuses limits above the team's and above the parent's, by field", async () => {
@@ -167,12 +169,21 @@ describe("POST /v1/runs", () => {
 		for (const body of [{ runId: "theirs" }, { parentRunId: "theirs" }]) {
 			const refused = await register(body);
 			expect([refused.status, errorIn(refused).code]).toEqual([403, "run.other_team"]);
-			expect(errorIn(refused).message).not.toContain("other ");
+			expect(errorIn(refused).message).not.toContain("quartz");
 		}
 		await opened({ runId: "mine" });
 		expect((await ask("POST", "/v1/runs/mine/finish")).status).toBe(200);
 		expect(errorIn(await register({ runId: "mine" }))).toMatchObject({ code: "run.finished", param: "runId" });
 		expect(runs.runs).toHaveLength(before + 1);
+	});
+
+	test("under a parent that is paused nothing is opened, and what holds it is told", async () => {
+		await opened({ runId: "root" });
+		await hold("root");
+		const refused = await register({ parentRunId: "root" });
+		const told = { code: "run.paused", type: "run_paused", param: "parentRunId", run: "root", guard: "loop.repetition", watch: "/v1/runs/root/wait?version=2" };
+		expect([refused.status, errorIn(refused)]).toMatchObject([402, told]);
+		expect(runs.runs).toHaveLength(1);
 	});
 
 	test("more new runs in an hour than the team allows are told when to ask again", async () => {

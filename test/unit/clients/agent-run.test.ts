@@ -180,7 +180,7 @@ describe("the official clients", () => {
 		await expect(run.step("search", {}, () => 1)).rejects.toThrow(RunHeldError);
 		await ask();
 		expect(await run.step("search", {}, () => 1)).toBe(1);
-		expect(said.at(-1)).toMatchObject({ headers: { "x-tollgate-run": "r-1", "x-api-key": "tg-test" } });
+		expect(said.at(-1)).toMatchObject({ headers: { "x-tollgate-run": "r-1", authorization: "Bearer tg-test" } });
 	});
 });
 
