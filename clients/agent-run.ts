@@ -38,7 +38,7 @@ const ANY_TOOL = "*";
  * One run of an agent: its calls are counted together, found out where they loop, and paused instead of crashed.
  *
  * ```ts
- * const run = await costControl.agentRun({ limits: { costUsd: "2.50", steps: 40, toolCalls: { "*": 20 } } });
+ * const run = await costControl.agentRun({ limits: { costUsd: "0.20", steps: 40, toolCalls: { "*": 20 } } });
  * const openai = run.openai();
  * const found = await run.step("search", { q }, search);
  * await run.finish();

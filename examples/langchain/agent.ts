@@ -11,7 +11,7 @@ import { CostControl, readRunHold } from "../../clients/index.ts";
 
 const { GATEWAY_URL = "http://127.0.0.1:4000", TOLLGATE_KEY = "", SYSTEM_PROMPT = "You are careful." } = process.env;
 
-const run = await new CostControl({ baseUrl: GATEWAY_URL, key: TOLLGATE_KEY }).agentRun({ limits: { costUsd: "1", steps: 40 } });
+const run = await new CostControl({ baseUrl: GATEWAY_URL, key: TOLLGATE_KEY }).agentRun({ limits: { costUsd: "0.20", steps: 40 } });
 console.log(`run ${run.id}`);
 
 const findOrder = tool(

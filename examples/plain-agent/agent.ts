@@ -12,7 +12,7 @@ const { GATEWAY_URL = "http://127.0.0.1:4000", TOLLGATE_KEY = "", WAIT_MS = "0",
 const STEPS_MOST = 40;
 
 const costControl = new CostControl({ baseUrl: GATEWAY_URL, key: TOLLGATE_KEY });
-const run = await costControl.agentRun({ limits: { costUsd: "1", steps: STEPS_MOST, toolCalls: { "*": 30 } } });
+const run = await costControl.agentRun({ limits: { costUsd: "0.20", steps: STEPS_MOST, toolCalls: { "*": 30 } } });
 console.log(`run ${run.id}`);
 try {
 	console.log(await work(run));

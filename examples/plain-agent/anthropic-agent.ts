@@ -6,7 +6,7 @@ import { FIND_ORDER, findOrder, TASK } from "./orders.ts";
 
 const { GATEWAY_URL = "http://127.0.0.1:4000", TOLLGATE_KEY = "", SYSTEM_PROMPT = "You are careful." } = process.env;
 
-const run = await new CostControl({ baseUrl: GATEWAY_URL, key: TOLLGATE_KEY }).agentRun({ limits: { costUsd: "1", steps: 40 } });
+const run = await new CostControl({ baseUrl: GATEWAY_URL, key: TOLLGATE_KEY }).agentRun({ limits: { costUsd: "0.20", steps: 40 } });
 console.log(`run ${run.id}`);
 try {
 	console.log(await work(run));
