@@ -7,25 +7,24 @@ import { formatUsd } from "#domain/money/wire.ts";
 import { plain } from "../shared/details-text.ts";
 
 /** What the operator reads in the Temporal UI: Markdown, as JSON text at most 20,000 bytes (a server limit). */
-const CEILINGS_SHOWN_MAX = 24;
-const STEPS_SHOWN_MAX = 20;
 const EVENTS_SHOWN_MAX = 8;
 const NAME_SHOWN_MAX = 40;
 /** Whole: they are pasted. */
 const ID_LENGTH_MAX = 128;
 const EVIDENCE_SHOWN_MAX = 400;
-const TEXT_SHOWN_MAX = 120;
-/** The tables give way first. */
+const TEXT_SHOWN_MAX = 80;
 const BYTES_MAX = 19_500;
+/** Steps give way first, then ceilings. */
+const SHOWN = [20, 10, 5, 0].map((steps) => ({ steps, ceilings: 24 })).concat({ steps: 0, ceilings: 8 }, { steps: 0, ceilings: 2 });
 
 export function renderRunDetails(state: RunGovernanceState): string {
 	const { snapshot } = state;
 	const title = [`## Run ${runId(state.runId)} of team ${name(state.teamId)}: ${runWord(state)}`];
 	if (snapshot === null) return [...title, "", "Nothing was told of this run yet."].join("\n");
-	const head = [...title, ...holdLines(snapshot), ...refusedLines(state), ...actionLines(snapshot), ...totalLines(snapshot), ...ceilingLines(snapshot)];
+	const head = [...title, ...holdLines(snapshot), ...refusedLines(state), ...actionLines(snapshot), ...totalLines(snapshot)];
 	const tail = [...eventLines(snapshot), "", `Version ${name(snapshot.run.version)}.`];
-	for (let steps = STEPS_SHOWN_MAX; steps > 0; steps -= 5) {
-		const text = [...head, ...stepLines(snapshot, steps), ...tail].join("\n");
+	for (const { ceilings, steps } of SHOWN) {
+		const text = [...head, ...ceilingLines(snapshot, ceilings), ...stepLines(snapshot, steps), ...tail].join("\n");
 		if (bytesOf(text) <= BYTES_MAX) return text;
 	}
 	return [...head, ...tail].join("\n");
@@ -74,14 +73,14 @@ function totalLines({ run, rootRunId, parentRunId, openedAtMs, totals }: RunSnap
 	];
 }
 
-function ceilingLines({ run, ceilings }: RunSnapshot): string[] {
+function ceilingLines({ run, ceilings }: RunSnapshot, most: number): string[] {
 	if (ceilings.length === 0) return ["", "No ceiling is stated: the team's budgets hold alone."];
-	const hidden = ceilings.length - CEILINGS_SHOWN_MAX;
+	const hidden = ceilings.length - most;
 	return [
 		"",
 		"| ceiling | at | taken | used |",
 		"| --- | ---: | ---: | ---: |",
-		...ceilings.slice(0, CEILINGS_SHOWN_MAX).map((ceiling) => ceilingRow(ceiling, run.runId)),
+		...ceilings.slice(0, most).map((ceiling) => ceilingRow(ceiling, run.runId)),
 		...(hidden > 0 ? ["", `${hidden} more ceilings.`] : []),
 	];
 }
@@ -95,7 +94,7 @@ function ceilingRow({ ofRunId, kind, tool, at, taken, isSoft }: StandingCeiling,
 }
 
 function stepLines({ steps, totals }: RunSnapshot, most: number): string[] {
-	const shown = steps.slice(-most);
+	const shown = most === 0 ? [] : steps.slice(-most);
 	if (shown.length === 0) return [];
 	return [
 		"",

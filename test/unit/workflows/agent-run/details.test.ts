@@ -98,7 +98,7 @@ describe("what agents and people wrote", () => {
 		);
 		const text = renderRunDetails(state);
 		expect(Buffer.byteLength(JSON.stringify(text))).toBeLessThanOrEqual(BYTES_MAX);
-		expect(text).toContain("76 more ceilings.");
+		expect(text).toMatch(/\n\d+ more ceilings\.\n/);
 		expect(text).toContain("What happened:");
 	});
 
