@@ -56,9 +56,9 @@ export async function runTool(store: TranscriptStore, tool: AgentTool, input: To
 	const token = randomUUID();
 	if ((await writeOnce(store, keys.begun(runId, step, index, attempt), token)) !== token)
 		throw new ToolTriedAgain("another attempt of the same call has just begun");
+	let brought: unknown;
 	try {
-		const brought = await tool(args.value, { runId, step, callId: call.callId, idempotencyKey: `${runId}/${step}/${index}`, signal });
-		return await conclude({ end: "ok", text: typeof brought === "string" ? brought : (JSON.stringify(brought) ?? "") });
+		brought = await tool(args.value, { runId, step, callId: call.callId, idempotencyKey: `${runId}/${step}/${index}`, signal });
 	} catch (error) {
 		// Cut off by us: how far it came is not known.
 		signal.throwIfAborted();
@@ -67,6 +67,8 @@ export async function runTool(store: TranscriptStore, tool: AgentTool, input: To
 		if (attempt >= attemptsMax) return conclude({ end: "error", text });
 		throw new ToolTriedAgain(text);
 	}
+	// A result that cannot be written down is no failure of the tool, which has run.
+	return conclude({ end: "ok", text: typeof brought === "string" ? brought : (JSON.stringify(brought) ?? "") });
 }
 
 type Attempts = { readonly count: number; readonly isOneOpen: boolean; readonly lastFailure: string | undefined };

@@ -110,6 +110,15 @@ describe("an attempt of which nobody knows how it ended", () => {
 		expect(runs).toHaveLength(1);
 	});
 
+	test("is one whose result could not be written down: the tool has run", async () => {
+		const write = store.write.bind(store);
+		store.write = (key, text) => (key.endsWith("/result") ? Promise.reject(new Error("disk full")) : write(key, text));
+		await expect(run(() => "sent")).rejects.toThrow("disk full");
+		store.write = write;
+		expect(await run(() => "twice")).toEqual({ end: "unknown" });
+		expect(runs).toHaveLength(1);
+	});
+
 	test("still has no say once another one concluded: the first result stands, for both", async () => {
 		let second: Promise<unknown> | undefined;
 		const late = run(async () => {
