@@ -6,6 +6,7 @@ import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import type { BudgetStore, GovernanceEvent } from "#activities/budgets/port.ts";
 import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
+import { OpeningBalances } from "#activities/governance/opening-balances.ts";
 import type { PublisherObserver, TotalsSink } from "#activities/governance/port.ts";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
 import { TotalsSource } from "#activities/governance/totals-source.ts";
@@ -44,14 +45,17 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 	const { databaseUrl: url, log } = options;
 	const limits = new Connection({ url, applicationName: "tollgate-worker-budgets", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const totals = new Connection({ url, applicationName: "tollgate-worker-totals", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+	const openings = new Connection({ url, applicationName: "tollgate-worker-openings", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const connection = TemporalConnection.lazy({ address: options.temporalAddress, connectTimeout: 2_000, channelArgs: RECONNECT_QUICKLY });
 	const governance = new GovernanceClient({ connection, client: new Client({ connection, namespace: options.temporalNamespace }) });
 	const store = createPostgresBudgetStore(limits);
+	const now = (): number => performance.now();
 	const publisher = new TotalsPublisher({
 		source: new TotalsSource(totals),
+		openingBalances: new OpeningBalances(openings, now),
 		sink: countTold(governance, options.metrics),
 		observer: observePublisher(log),
-		now: () => performance.now(),
+		now,
 	});
 	const worker = startWorker({
 		address: options.temporalAddress,
@@ -72,7 +76,7 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 		async stop() {
 			await publisher.stop();
 			await worker.stop();
-			await Promise.all([connection.close(), limits.close(), totals.close()]);
+			await Promise.all([connection.close(), limits.close(), totals.close(), openings.close()]);
 		},
 	};
 }

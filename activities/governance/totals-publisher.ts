@@ -5,6 +5,7 @@ import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { NO_REFUSALS, type RefusalCounts } from "../budgets/postgres.ts";
+import type { OpeningBalances } from "./opening-balances.ts";
 import type { PublisherObserver, TotalsSink } from "./port.ts";
 import { SignalPace } from "./signal-pace.ts";
 import { TotalsLook } from "./totals-look.ts";
@@ -20,6 +21,7 @@ export type TotalsPublisherOptions = {
 	readonly source: TotalsSource;
 	readonly sink: TotalsSink;
 	readonly observer: PublisherObserver;
+	readonly openingBalances: Pick<OpeningBalances, "refresh" | "settled">;
 	/** Monotonic milliseconds. */
 	readonly now: () => number;
 	/** Resolves after so long; default: a timer. */
@@ -32,10 +34,8 @@ const DEFAULT_INTERVAL_MS = 250;
 /** Looking takes at most a quarter of the time, as long as there is a look a second. */
 const LOOK_SHARE = 4;
 const INTERVAL_MAX_MS = 1_000;
-const SIGNALS_IN_FLIGHT_MAX = 8;
-const OPENING_BALANCE_INTERVAL_MS = 5_000;
-/** With thousands of young budgets a refresh takes long, and meanwhile nothing is told: a twentieth of the time at most. */
-const OPENING_BALANCE_SHARE = 20;
+/** Each to another workflow. A busy server takes 200 ms for one. */
+const SIGNALS_IN_FLIGHT_MAX = 16;
 /** Far below the 20 minutes for which an ended window is told anyway. */
 const RECORD_TOLD_INTERVAL_MS = 60_000;
 
@@ -50,7 +50,6 @@ export class TotalsPublisher {
 	private lookTookMs = 0;
 	private isPublisher = false;
 	private isTemporalReachable = true;
-	private openingsDueAtMs = Number.NEGATIVE_INFINITY;
 	private refusalsReadAt = Number.NEGATIVE_INFINITY;
 	private timer: NodeJS.Timeout | undefined;
 	private running: Promise<void> = Promise.resolve();
@@ -77,13 +76,14 @@ export class TotalsPublisher {
 		this.isStopped = true;
 		clearTimeout(this.timer);
 		await this.running;
+		await this.options.openingBalances.settled();
 	}
 
 	/** One look at the totals and the signals that are due. An outage is told to the observer, anything else rejects. */
 	async cycle(): Promise<void> {
 		try {
 			if (!(await this.takeRole())) return;
-			await this.refreshOpenings();
+			this.options.openingBalances.refresh((error) => this.openingsFailed(error));
 			const beganAtMs = this.options.now();
 			const teams = await this.look.look(beganAtMs);
 			this.lookTookMs = this.options.now() - beganAtMs;
@@ -115,11 +115,9 @@ export class TotalsPublisher {
 		this.options.observer.roleChanged(isPublisher, cause);
 	}
 
-	private async refreshOpenings(): Promise<void> {
-		const beganAtMs = this.options.now();
-		if (beganAtMs < this.openingsDueAtMs) return;
-		await this.options.source.refreshOpeningBalances();
-		this.openingsDueAtMs = beganAtMs + Math.max(OPENING_BALANCE_INTERVAL_MS, OPENING_BALANCE_SHARE * (this.options.now() - beganAtMs));
+	/** An outage is told by the next look. */
+	private openingsFailed(error: unknown): void {
+		if (!(error instanceof CostControlError && error.isRetryable)) this.options.observer.failed(error);
 	}
 
 	/** Recounts the refusals of teams that have new ones. */

@@ -21,7 +21,6 @@ import type { Connection } from "../database/connection.ts";
 const TRY_LOCK = "SELECT pg_try_advisory_lock($1) AS is_held";
 /** Held by the session: whoever loses the connection loses the role. */
 const PUBLISHER_LOCK_ID = "718204010";
-const YOUNG_BUDGETS = "SELECT tollgate.refresh_opening_balances(interval '20 minutes')";
 /**
  * Of budgets: what limits refused counts in no window. By the index on `at`, which a time that may differ from row to row
  * (clock_timestamp) would keep from being used.
@@ -98,11 +97,6 @@ export class TotalsSource {
 
 	async tryLock(): Promise<boolean> {
 		return (await this.connection.query<{ is_held: boolean }>("publisher_lock", TRY_LOCK, [PUBLISHER_LOCK_ID]))[0]?.is_held === true;
-	}
-
-	/** Books what calls reserved before a budget existed have cost since; see the migration. */
-	async refreshOpeningBalances(): Promise<void> {
-		await this.connection.query("young_budgets", YOUNG_BUDGETS, []);
 	}
 
 	/** To be read before the totals: what is not in them is not below it. */

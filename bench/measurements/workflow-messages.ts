@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { Client, Connection as TemporalConnection } from "@temporalio/client";
 import { Connection } from "#activities/database/connection.ts";
+import { OpeningBalances } from "#activities/governance/opening-balances.ts";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
 import { TotalsSource } from "#activities/governance/totals-source.ts";
 import { findFreePort } from "#activities/process/free-port.ts";
@@ -106,11 +107,14 @@ async function measure({ context, generator }: BenchSystem, { teams, durationMs 
 
 async function startPublisher(databaseUrl: string, address: string, sent: SentMessage[]): Promise<{ stop(): Promise<void> }> {
 	const totals = new Connection({ url: databaseUrl, applicationName: "tollgate bench totals", statementTimeoutMs: 8_000 });
+	const openings = new Connection({ url: databaseUrl, applicationName: "tollgate bench openings", statementTimeoutMs: 8_000 });
+	const now = (): number => performance.now();
 	const connection = await TemporalConnection.connect({ address });
 	const governance = new GovernanceClient({ connection, client: new Client({ connection, namespace: NAMESPACE }) });
 	const problems: unknown[] = [];
 	const publisher = new TotalsPublisher({
 		source: new TotalsSource(totals),
+		openingBalances: new OpeningBalances(openings, now),
 		sink: {
 			async reportTotals(teamId, report) {
 				sent.push({ teamId, atMs: performance.now() });
@@ -118,13 +122,13 @@ async function startPublisher(databaseUrl: string, address: string, sent: SentMe
 			},
 		},
 		observer: { reachabilityChanged: () => undefined, roleChanged: () => undefined, failed: (error) => problems.push(error) },
-		now: () => performance.now(),
+		now,
 	});
 	publisher.start();
 	return {
 		async stop() {
 			await publisher.stop();
-			await Promise.all([connection.close(), totals.close()]);
+			await Promise.all([connection.close(), totals.close(), openings.close()]);
 			if (problems.length > 0) throw new Error(`a team workflow could not be told: ${String(problems[0])}`);
 		},
 	};

@@ -3,6 +3,7 @@ import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createPostgresBudgetStore } from "#activities/budgets/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
+import { OpeningBalances } from "#activities/governance/opening-balances.ts";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
 import { TEAMS_REFUSED_SINCE, TotalsSource } from "#activities/governance/totals-source.ts";
 import { REFUSALS_COUNTED_MAX } from "#domain/budget/publication.ts";
@@ -48,6 +49,7 @@ function newPublisher() {
 	const world = { nowMs: 0, isTemporalAway: false };
 	const publisher = new TotalsPublisher({
 		source: new TotalsSource(connect()),
+		openingBalances: new OpeningBalances(connect(), () => world.nowMs),
 		sink: {
 			async reportTotals(teamId, report) {
 				if (world.isTemporalAway) throw new CostControlError("governance.unreachable", "away");

@@ -14,7 +14,6 @@ async function looksInTenSeconds(lookMs: number): Promise<number> {
 	let looks = 0;
 	const source = {
 		tryLock: async () => true,
-		refreshOpeningBalances: async () => undefined,
 		readUntoldPolicies: async () => new Map(),
 		movedSince: async () => [],
 		readTeams: async () => [],
@@ -32,7 +31,8 @@ async function looksInTenSeconds(lookMs: number): Promise<number> {
 			throw error;
 		},
 	};
-	const publisher = new TotalsPublisher({ source, sink: { reportTotals: async () => undefined }, observer, now: () => Date.now() });
+	const openingBalances = { refresh: () => undefined, settled: async () => undefined };
+	const publisher = new TotalsPublisher({ source, sink: { reportTotals: async () => undefined }, observer, openingBalances, now: () => Date.now() });
 	publisher.start(0);
 	await vi.advanceTimersByTimeAsync(10_000);
 	const stopped = publisher.stop();
