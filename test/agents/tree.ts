@@ -30,7 +30,7 @@ const CALL_TIMEOUT_MS = 60_000;
 
 type TreeAgent = { readonly runId: string; readonly parentRunId: string | null; readonly level: number; callsLeft: number; hasCalled: boolean };
 
-/** Who calls next is drawn; a child begins after its parent's first call. @throws where an answer is neither an answer nor a refusal of a run. */
+/** Who calls next is drawn; a child begins after its parent's first answer. @throws where an answer is neither an answer nor a refusal of a run. */
 export async function playTree(options: TreeOptions): Promise<TreePlayed> {
 	const { random, width, depth, callsPerAgent } = options;
 	const ready: TreeAgent[] = [{ runId: options.rootRunId, parentRunId: null, level: 0, callsLeft: callsPerAgent, hasCalled: false }];
@@ -42,7 +42,8 @@ export async function playTree(options: TreeOptions): Promise<TreePlayed> {
 		if (!agent.hasCalled) {
 			agent.hasCalled = true;
 			played.agents += 1;
-			if (agent.level < depth) for (let child = 1; child <= width; child += 1) ready.push(childOf(agent, child, callsPerAgent));
+			// Below a run that is held nothing is opened.
+			if (refusal === undefined && agent.level < depth) for (let child = 1; child <= width; child += 1) ready.push(childOf(agent, child, callsPerAgent));
 		}
 		if (refusal !== undefined) played.refusals.push(refusal);
 		else {
