@@ -16,6 +16,7 @@ export const RUN_BOOK_MUTANTS: readonly Mutant[] = [
 		to: "unnest(a.run_ids[cardinality(a.run_ids):]) AS r (number)",
 		test: STEPS,
 		titles: ["chunks that are repeated, regrouped, halved or overlap add each step once to its run and to all above it"],
+		redBy: "Property failed",
 	},
 	{
 		rule: "a part adds up what its chunks took",
@@ -25,6 +26,7 @@ export const RUN_BOOK_MUTANTS: readonly Mutant[] = [
 		to: "steps = excluded.steps,",
 		test: STEPS,
 		titles: ["chunks that are repeated, regrouped, halved or overlap add each step once to its run and to all above it"],
+		redBy: "Property failed",
 	},
 	{
 		rule: "counting tokens is no step",
