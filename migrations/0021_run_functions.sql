@@ -122,7 +122,7 @@ BEGIN
   RETURN (
     SELECT coalesce(jsonb_agg(jsonb_build_object('run', tollgate.run_record(r), 'totals', tollgate.run_totals(r.number), 'budgets', coalesce((
       SELECT jsonb_agg(jsonb_build_object('budgetId', b.id::text, 'teamId', b.team_id, 'dimension', b.dimension, 'dimensionValue', b.dimension_value,
-        'unit', b.unit, 'windowKind', b.window_kind, 'degrade', (
+        'name', r.id, 'unit', b.unit, 'windowKind', b.window_kind, 'degrade', (
           SELECT jsonb_agg(jsonb_build_object('at', t.line -> 'at', 'degradeTo', t.line -> 'degradeTo') ORDER BY t.place)
           FROM jsonb_array_elements(b.thresholds) WITH ORDINALITY AS t (line, place) WHERE t.line ->> 'action' = 'degrade')) ORDER BY b.id)
       FROM tollgate.budget b WHERE b.id = ANY (r.budget_ids) AND b.dimension_value = r.number::text), '[]')) ORDER BY r.number), '[]')

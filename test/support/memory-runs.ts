@@ -265,7 +265,7 @@ function insert({ runs, nowMs }: MemoryBooks, ask: Opening, { above, budgets, li
 	const chain: MemoryRun[] = [...above];
 	const run: MemoryRun = {
 		...{ number, runId: ask.runId, teamId: ask.teamId, keyId: ask.keyId, origin: ask.origin, prefix: ask.prefix, chain, onLoop: ask.onLoop },
-		...{ opened: limitsText(limits), openedAtMs: nowMs(), limits, budgets: budgets.map((budget, place) => ruleOf(budget, ask.teamId, { number, place })) },
+		...{ opened: limitsText(limits), openedAtMs: nowMs(), limits, budgets: budgets.map((budget, place) => ruleOf(budget, ask, { number, place })) },
 		...{ state: "running", hold: null, heldBy: undefined, heldAtMs: undefined, pausedMs: 0, version: 1n, forgiven: 0, children: 0 },
 		...{ totals: NOTHING_TAKEN, memory: undefined },
 	};
@@ -276,9 +276,13 @@ function insert({ runs, nowMs }: MemoryBooks, ask: Opening, { above, budgets, li
 	return run;
 }
 
-function ruleOf({ unit, thresholds }: RunBudget, teamId: string, { number, place }: { readonly number: bigint; readonly place: number }): BudgetRule {
+function ruleOf(
+	{ unit, thresholds }: RunBudget,
+	{ teamId, runId }: Pick<Opening, "teamId" | "runId">,
+	{ number, place }: { readonly number: bigint; readonly place: number },
+): BudgetRule {
 	const degrade = thresholds.flatMap((line) => (line.action === "degrade" ? [{ at: line.at, degradeTo: line.degradeTo }] : []));
-	const selector = { dimension: "run", dimensionValue: number.toString(), unit, windowKind: "lifetime" } as const;
+	const selector = { dimension: "run", dimensionValue: number.toString(), name: runId, unit, windowKind: "lifetime" } as const;
 	return { budgetId: (1_000n + number * 4n + BigInt(place)).toString(), teamId, ...selector, degrade: degrade.length > 0 ? degrade : null };
 }
 
