@@ -32,8 +32,8 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a clamp fits the money that is free",
 		file: BOUND,
-		from: "Math.min(this.outputTokens, this.#byMoney(available.nanoUsd), this.#byTokens(available.tokens))",
-		to: "Math.min(this.outputTokens, this.#byTokens(available.tokens))",
+		from: "this.#byMoney(nanoUsd), ",
+		to: "",
 		test: BOUND_TEST,
 		titles: ["finds the highest cap that fits money and tokens, or none"],
 	},

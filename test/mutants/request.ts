@@ -60,9 +60,9 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "beyond a degrade line the dear model is not used, even if nothing serves in its place",
-		file: "activities/request/pipeline.ts",
-		from: "const choice = chooseDeployments(dependencies.catalog, book, { model: serving.served, endpoint: input.endpoint });",
-		to: "const choice = chooseDeployments(dependencies.catalog, book, { model: serving.asked, endpoint: input.endpoint });",
+		file: "activities/request/choose-deployments.ts",
+		from: "const choice = chooseDeployments(catalog, book, { model: served, endpoint });",
+		to: "const choice = chooseDeployments(catalog, book, { model: asked, endpoint });",
 		test: "test/gateway/degraded.test.ts",
 		titles: ["is refused where nowhere cannot serve it: beyond the line the dear model is not used"],
 	},
