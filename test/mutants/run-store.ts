@@ -16,7 +16,10 @@ export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 		from: "PERFORM pg_advisory_xact_lock(718204021, hashtext(p_ask ->> 'keyId'));",
 		to: "NULL;",
 		test: RACES_TEST,
-		titles: ["of fifty roots that a key begins at once", "the same conversation that begins at four gateways at once is one run"],
+		titles: [
+			"of fifty roots that a key begins at once exactly as many are opened as it may begin in an hour",
+			"the same conversation that begins at four gateways at once is one run",
+		],
 	},
 	{
 		rule: "children of one parent are opened one after another",
@@ -70,7 +73,7 @@ export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 		from: "(v_run.state = 'running' AND (v_named",
 		to: "(v_run.state <> 'finished' AND (v_named",
 		test: STORE_TEST,
-		titles: ["a run that is held is not escaped by starting over"],
+		titles: ["a run that is held is not escaped by starting over, and another key's is not joined"],
 	},
 	{
 		rule: "a hold by what a gateway no longer knows changes nothing",
@@ -115,7 +118,7 @@ export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 		from: "    PERFORM tollgate.limit_run_budgets(v_run);\n",
 		to: "",
 		test: RACES_TEST,
-		titles: ["raising a ceiling raises its budget and the window"],
+		titles: ["raising a ceiling raises its budget and the window: what was full has room, and the books say when"],
 	},
 	{
 		rule: "a run ends with all below it",
