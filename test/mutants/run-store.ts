@@ -47,6 +47,7 @@ export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 		to: "IF false AND NOT EXISTS (SELECT 1 FROM tollgate.gateway_epoch",
 		test: RACES_TEST,
 		titles: ["a gateway that was replaced opens nothing and finds nothing"],
+		redBy: "Cannot read properties of null",
 	},
 	{
 		rule: "a run is its team's alone",
