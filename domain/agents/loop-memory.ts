@@ -119,9 +119,11 @@ type Ring = "pairs" | "calls" | "results" | "targets";
 
 /** Whether the hash is among those remembered last. */
 export function remembers(memory: LoopMemory, ring: Ring, hash: number): boolean {
-	const from = AT[ring];
-	const found = memory.indexOf(toWord(hash), from);
-	return found !== -1 && found < from + LAYOUT[ring];
+	const word = toWord(hash);
+	const end = AT[ring] + LAYOUT[ring];
+	// By hand: `indexOf` goes on to the end of the memory.
+	for (let at = AT[ring]; at < end; at += 1) if (memory[at] === word) return true;
+	return false;
 }
 
 /** Takes the place of the oldest. `event` counts from 0. */

@@ -1,5 +1,5 @@
 import { boundText } from "./bounded-text.ts";
-import type { Sketch } from "./sketch.ts";
+import { type Sketch, wordOf } from "./sketch.ts";
 import { hashToken, mixBits, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
 import { COARSE_UNITS, FINE_UNITS, isDecimal, isVolatileInResult, LINKS, MOMENT_CHARS_MIN, STRONG_LABELS, WEAK_LABELS } from "./volatile.ts";
 
@@ -172,9 +172,9 @@ class ResultReader {
 			this.volatile += 1;
 			return;
 		}
-		const pair = mixBits(this.#before, hash);
-		this.#result.add(pair);
-		this.#whole.add(pair);
+		const pair = wordOf(mixBits(this.#before, hash));
+		this.#result.addWord(pair);
+		this.#whole.addWord(pair);
 		this.#before = hash;
 	}
 

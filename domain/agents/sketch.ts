@@ -20,7 +20,11 @@ export class Sketch {
 	}
 
 	add(hash: number): void {
-		const word = Math.min((hash ^ (hash >>> 16)) & 0xffff, NO_WORD - 1);
+		this.addWord(wordOf(hash));
+	}
+
+	/** The same of `wordOf` its hash. */
+	addWord(word: number): void {
 		if (word > this.#largest) return;
 		const { words } = this;
 		let place = this.size;
@@ -32,6 +36,12 @@ export class Sketch {
 		words[place] = word;
 		this.#largest = words[SKETCH_SIZE - 1] ?? NO_WORD;
 	}
+}
+
+/** A hash as it stands in sketches. */
+export function wordOf(hash: number): number {
+	const word = (hash ^ (hash >>> 16)) & 0xffff;
+	return word === NO_WORD ? NO_WORD - 1 : word;
 }
 
 /** A sketch kept among others, from `at` on. */

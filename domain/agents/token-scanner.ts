@@ -68,11 +68,16 @@ export class TokenScanner {
 	/** Moves to the next token; false at the end of the text. */
 	next(): boolean {
 		const text = this.#text;
+		const { length } = text;
 		let at = this.#end;
-		while (at < text.length && classOf(text.charCodeAt(at)) === BLANK) at += 1;
-		if (at >= text.length) return false;
+		let kind = BLANK;
+		for (; at < length; at += 1) {
+			kind = classOf(text.charCodeAt(at));
+			if (kind !== BLANK) break;
+		}
+		if (at >= length) return false;
 		this.#start = at;
-		if (classOf(text.charCodeAt(at)) >= SIGN) this.#punctuation(at);
+		if (kind >= SIGN) this.#punctuation(at);
 		else this.#token(at);
 		return true;
 	}
@@ -107,14 +112,18 @@ export class TokenScanner {
 		let hasLetter = false;
 		let hasDigit = false;
 		let isJoined = false;
-		for (; at < text.length; at += 1) {
+		for (const { length } = text; at < length; at += 1) {
 			const code = text.charCodeAt(at);
 			const kind = classOf(code);
-			if (kind === LETTER) hasLetter = true;
-			else if (kind === DIGIT) hasDigit = true;
+			if (kind === LETTER) {
+				hasLetter = true;
+				hash = Math.imul(hash ^ foldCase(code), FNV_PRIME);
+				continue;
+			}
+			if (kind === DIGIT) hasDigit = true;
 			else if (kind === JOINER && joins(text, at, code)) isJoined ||= code !== HYPHEN && code !== APOSTROPHE;
 			else break;
-			hash = Math.imul(hash ^ foldCase(code), FNV_PRIME);
+			hash = Math.imul(hash ^ code, FNV_PRIME);
 		}
 		this.#end = at;
 		this.hash = hash;
