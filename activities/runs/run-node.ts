@@ -104,10 +104,20 @@ function startOf({ openedMsAgo, pausedMs }: RunRecord, readAtMs: number): number
 	return readAtMs - Math.max(0, openedMsAgo - pausedMs);
 }
 
+/** Most runs of a team have the same limits, its defaults: read once, and held once. */
+const READ_LIMITS_MAX = 1_000;
+const readLimits = new Map<string, readonly Ceiling[]>();
+
 /** Limits were checked before they were stored: what cannot be read was stored by a newer release, whose budgets hold all the same. */
 function ceilingsOf({ limits }: RunRecord): readonly Ceiling[] {
+	const text = JSON.stringify(limits);
+	const known = readLimits.get(text);
+	if (known !== undefined) return known;
 	const checked = checkRunLimits(limits);
-	return checked.kind === "valid" ? checked.value : [];
+	const ceilings = checked.kind === "valid" ? checked.value : [];
+	if (readLimits.size >= READ_LIMITS_MAX) readLimits.clear();
+	readLimits.set(text, ceilings);
+	return ceilings;
 }
 
 function moreOfEach(calls: Readonly<Record<string, number>>, told: Readonly<Record<string, number>>): Readonly<Record<string, number>> {

@@ -20,6 +20,7 @@ import { REQUEST_MUTANTS } from "./request.ts";
 import { RUN_BOOK_MUTANTS } from "./run-books.ts";
 import { RUN_BUDGET_MUTANTS } from "./run-budgets.ts";
 import { RUN_GOVERNANCE_MUTANTS } from "./run-governance.ts";
+import { RUN_GUARD_MUTANTS } from "./run-guard.ts";
 import { RUN_ROUTE_MUTANTS } from "./run-routes.ts";
 import { RUN_STORE_MUTANTS } from "./run-store.ts";
 
@@ -79,6 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...RUN_ROUTE_MUTANTS,
 	...RUN_STORE_MUTANTS,
 	...RUN_GOVERNANCE_MUTANTS,
+	...RUN_GUARD_MUTANTS,
 	...DURABLE_AGENT_MUTANTS,
 ];
 
