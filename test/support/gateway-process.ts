@@ -132,13 +132,13 @@ export type Answer = { readonly status: number; readonly headers: Headers; reado
 export async function chat(
 	gateway: { readonly url: string },
 	key: string,
-	options: { simulate?: Record<string, unknown>; maxTokens?: number; model?: string; signal?: AbortSignal } = {},
+	options: { simulate?: Record<string, unknown>; maxTokens?: number; model?: string; run?: string; signal?: AbortSignal } = {},
 ): Promise<Answer> {
-	const { simulate = {}, maxTokens = 50, model = "gpt-4o", signal } = options;
+	const { simulate = {}, maxTokens = 50, model = "gpt-4o", run, signal } = options;
 	const content = `hello [[simulate:${JSON.stringify(simulate)}]]`;
 	const response = await fetch(`${gateway.url}/v1/chat/completions`, {
 		method: "POST",
-		headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+		headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...(run !== undefined && { "x-tollgate-run": run }) },
 		body: JSON.stringify({ model, max_tokens: maxTokens, messages: [{ role: "user", content }] }),
 		...(signal && { signal }),
 	});

@@ -27,9 +27,9 @@ const pendingMoney = () =>
 	);
 
 /** Calls one after another until the process is gone; the call it dies on breaks. */
-async function callUntilGone(gateway: GatewayProcess, key: string): Promise<void> {
+async function callUntilGone(gateway: GatewayProcess, key: string, run: string | undefined): Promise<void> {
 	while (gateway.child.signalCode === null && gateway.child.exitCode === null) {
-		await chat(gateway, key, { simulate: { latencyMs: 20 } }).catch(() => gateway.exited);
+		await chat(gateway, key, { simulate: { latencyMs: 20 }, ...(run !== undefined && { run }) }).catch(() => gateway.exited);
 	}
 }
 
@@ -39,11 +39,14 @@ describe("kill -9 at each named crash point", () => {
 			const gatewayId = `c_${point.replaceAll("-", "_")}`;
 			const { key } = await stand.team(100_000_000_000n);
 			const doomed = await stand.start(gatewayId, { NODE_OPTIONS: preloading(`crash-hook.mjs?${point}:3`) });
-			await Promise.all(Array.from({ length: 6 }, () => callUntilGone(doomed, key)));
+			const run = `crash-${point}`;
+			// Half of them are steps of one agent run.
+			await Promise.all(Array.from({ length: 6 }, (_, caller) => callUntilGone(doomed, key, caller % 2 === 0 ? run : undefined)));
 			expect(doomed.child.signalCode).toBe("SIGKILL");
 
 			const next = await stand.start(gatewayId);
 			expect((await chat(next, key)).status).toBe(200);
+			expect((await chat(next, key, { run })).status).toBe(200);
 			const { report, findings } = await stand.verify();
 			expect(findings).toEqual([]);
 			expect(report).toMatchObject({ ok: true, overspendNanoUsd: "0", falseRefusals: 0, duplicated: 0, lost: 0, pendingPastTime: 0 });

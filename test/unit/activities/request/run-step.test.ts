@@ -1,9 +1,13 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { Authority } from "#activities/authority/port.ts";
+import { AdmissionQueue } from "#activities/request/admission-queue.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import type { Admission, Attempt } from "#activities/request/port.ts";
 import { CallRuns, type CallStep, countCalls } from "#activities/request/run-step.ts";
 import type { RunCall, StepAnswer } from "#activities/runs/guard-port.ts";
+import { LeaseBook } from "#domain/budget/lease-book.ts";
 import { keyIdentity } from "#test/support/fake-authority.ts";
+import { testBound } from "#test/support/request-authority.ts";
 import { createScriptedGuard, heldRefusal, refusedEntry, type ScriptedGuard } from "#test/support/scripted-guard.ts";
 
 /** What one step owes its guard, and what the guard may do to a call that waits. */
@@ -18,6 +22,7 @@ const CALL: RunCall = {
 	model: "gpt-4o",
 	otherWindows: 1,
 };
+const NOTHING = { nanoUsd: 0n, tokens: 0n, outputTokens: 0n, steps: 0n };
 const ANSWER: StepAnswer = { calls: [], outputBytes: 2, booked: { outcome: "settled", costNanoUsd: 7n }, usage: undefined };
 
 let guard: ScriptedGuard;
@@ -153,10 +158,26 @@ describe("waiting for budget", () => {
 		expect([left(), step.hasLeft]).toEqual([1, true]);
 	});
 
+	test("in the admission queue it is the caller who left", async () => {
+		const step = begin();
+		const queue = new AdmissionQueue({
+			...{ authority: { grant: () => new Promise<never>(() => undefined) } as Partial<Authority> as Authority, book: new LeaseBook() },
+			...{ nowMs: () => 0, onReply: () => true, onAhead: () => undefined, isAway: () => false, isHearing: () => true, onFenced: () => undefined },
+			...{ onError: (error: unknown) => expect.fail(String(error)), counters: { grants: 0 } },
+		});
+		const standing = { budgets: [{ budgetId: "1", unit: "nano_usd" as const }], allowance: NOTHING, waitMs: 60_000 };
+		const verdict = queue.admit({ teamId: "team", keyId: "key1", bound: testBound(50n), isStep: true, current: () => standing, leaving: step });
+		expect(queue.length).toBe(1);
+		guard.held = heldRefusal();
+		runs.turnAway();
+		expect(await verdict).toEqual({ kind: "left" });
+		expect(queue.length).toBe(0);
+	});
+
 	test("a call that waits no more, or has ended, is not turned away", () => {
 		const [judged, ended] = [begin(), begin()];
 		const lefts = [waiting(judged), waiting(ended)];
-		judged.judge(admission().admission);
+		void judged.judge(admission().admission);
 		ended.end();
 		guard.held = heldRefusal();
 		runs.turnAway();
