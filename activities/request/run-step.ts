@@ -17,11 +17,14 @@ export type StepEntry = { readonly kind: "refused"; readonly refusal: Refusal } 
 /** The steps of one gateway. */
 export class CallRuns {
 	readonly #guard: Pick<RunGuard, "enter" | "follow" | "rest">;
+	readonly #afterRest: () => void;
 	/** Those that wait for budget. */
 	readonly #waiting = new Set<CallStep>();
 
-	constructor(guard: Pick<RunGuard, "enter" | "follow" | "rest">) {
+	/** `afterRest`: with every heartbeat, once the guard has let go of what rests. */
+	constructor(guard: Pick<RunGuard, "enter" | "follow" | "rest">, afterRest: () => void = () => undefined) {
 		this.#guard = guard;
+		this.#afterRest = afterRest;
 	}
 
 	/** undefined: the call has no run. Synchronous for a run this gateway holds. */
@@ -44,6 +47,7 @@ export class CallRuns {
 	/** With every heartbeat, between two grants: what is idle rests. */
 	rest(nowMs: number): void {
 		this.#guard.rest(nowMs);
+		this.#afterRest();
 	}
 
 	#begin(entry: RunEntry | undefined, caller: Leaving): StepEntry | undefined {

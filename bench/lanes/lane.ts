@@ -14,7 +14,7 @@ export const LANE_TITLES: Readonly<Record<LaneName, string>> = {
 	governed: "Tollgate, one budget, durable ledger",
 	"governed-8": "Tollgate, 8 matching budgets, durable ledger",
 	"governed-10k": "Tollgate, one budget, 10,000 teams and 100,000 keys in the store, calls of 100 teams",
-	"governed-run": "Tollgate, one budget, every call a step of one of 64 agent runs",
+	"governed-run": "Tollgate, one budget, every call a step of one of four agent runs",
 	portkey: "@portkey-ai/gateway, bare",
 	litellm: "LiteLLM, bare",
 };

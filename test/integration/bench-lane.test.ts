@@ -9,7 +9,7 @@ import { runWindow } from "../../bench/driver/window.ts";
 import { judgeLane } from "../../bench/judge/lane-verdict.ts";
 import { probeLane, requestBody } from "../../bench/lanes/probe.ts";
 import { portOf, startGateway } from "../../bench/lanes/start-lanes.ts";
-import { fillStore, prepareTemplate } from "../../bench/lanes/store.ts";
+import { fillStore, prepareTemplate, withClient } from "../../bench/lanes/store.ts";
 import { coresOf } from "../../bench/machine/cpu.ts";
 import { Processes } from "../../bench/machine/processes.ts";
 import { LaneServer } from "../../bench/provider/lane-server.ts";
@@ -64,3 +64,24 @@ test.skipIf(process.platform !== "linux")(
 		expect(doubled.voidBecause.join()).toContain("duplicated");
 	},
 );
+
+test.skipIf(process.platform !== "linux")("calls of a lane are steps of its agent runs, none of which is taken for a loop", async () => {
+	const databaseUrl = database.url;
+	const [secret = ""] = await fillStore(databaseUrl, { budgets: 1, prefix: "steps" });
+	const providerPort = (provider.server.address() as AddressInfo).port;
+	const { report } = await startGateway({ processes, folder }, { name: "lane-run", databaseUrl, providerPort });
+	const runs = ["bench-run-0", "bench-run-1"];
+	const endpoint = { port: portOf(report), path: "/v1/chat/completions", authorizations: [`Bearer ${secret}`], headers: {}, runs };
+	const answer = await probeLane({ kind: "ours", endpoint }, false);
+	const target = { ...endpoint, requestBody: requestBody("step", false), answer };
+	const result = await runWindow({ target, isStream: false, firstCall: 10_000, durationMs: 400, connections: 16, ratePerSecond: 200 }, pacer);
+	expect([result.right, result.wrong, result.failed]).toEqual([result.sent, 0, 0]);
+	const steps = "SELECT r.id, p.steps::integer, p.exchanges::integer FROM tollgate.run_part p JOIN tollgate.run r ON r.number = p.run_number ORDER BY r.id";
+	await expect
+		.poll(() => withClient(databaseUrl, async (client) => (await client.query<{ steps: number }>(steps)).rows.reduce((sum, row) => sum + row.steps, 0)))
+		.toBe(result.sent + 1);
+	// Memories follow within a second or so, though no row does.
+	const rows = () => withClient(databaseUrl, async (client) => (await client.query<{ id: string; exchanges: number }>(steps)).rows);
+	await expect.poll(async () => Math.min(...(await rows()).map(({ exchanges }) => exchanges)), { timeout: 10_000 }).toBeGreaterThan(9);
+	expect((await rows()).map(({ id }) => id)).toEqual(runs);
+});
