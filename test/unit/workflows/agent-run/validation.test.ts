@@ -9,7 +9,7 @@ function fieldsOf(validate: () => void): string[] {
 	} catch (error) {
 		if (!(error instanceof ApplicationFailure)) throw error;
 		expect(error.type).toBe("admin.invalid");
-		return (error.details?.[0] as { field: string }[]).map(({ field }) => field);
+		return ((error.details ?? [])[0] as { field: string }[]).map(({ field }) => field);
 	}
 	return [];
 }
