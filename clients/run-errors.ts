@@ -135,7 +135,7 @@ function holdOfBody(body: Fields): RunHold {
 }
 
 function resumeCommand(runId: string): string {
-	return `npx tollgate run resume ${runId}`;
+	return `npx tollgate run resume ${runId} --reason WHY`;
 }
 
 function fieldsOf(value: unknown): Fields | undefined {

@@ -26,7 +26,7 @@ const findOrder = tool({
 
 try {
 	const { text } = await generateText({
-		model: openai.chat("gpt-4o"),
+		model: openai("gpt-4o"),
 		system: SYSTEM_PROMPT,
 		prompt: "Find out with find_order whether order A-1007 has left the house, then say so in one sentence.",
 		tools: { find_order: findOrder },
