@@ -234,7 +234,7 @@ BEGIN
     SELECT (SELECT count(*) FROM fresh), (SELECT array_agg(window_id ORDER BY window_id) FROM moves),
       (SELECT array_agg(amount ORDER BY window_id) FROM moves), (SELECT array_agg(overrun ORDER BY window_id) FROM moves),
       (SELECT array_agg(attempt_id) FROM fresh WHERE run_ids IS NOT NULL),
-      (SELECT array_agg(DISTINCT number) FROM given CROSS JOIN LATERAL unnest(given.run_ids) AS number)
+      (SELECT array_agg(DISTINCT number) FROM given CROSS JOIN LATERAL unnest(given.run_ids) AS number WHERE given.run_ids IS NOT NULL)
     INTO v_inserted, v_windows, v_amounts, v_overruns, v_steps, v_runs;
 
     IF 0 > ANY (v_amounts) THEN RAISE EXCEPTION 'a charge is negative' USING ERRCODE = 'numeric_value_out_of_range'; END IF;
