@@ -14,7 +14,7 @@ export function pastedWords(command: string): string[] {
  * that the command line understands ends with 3, one that it does not with 2.
  */
 export async function exitCodeOfPasted(command: string): Promise<number> {
-	const words = pastedWords(command.replaceAll(/\b(USD|TOKENS)\b/g, "1000"));
+	const words = pastedWords(command.replaceAll(/\b(USD|TOKENS|STEPS)\b/g, "1000"));
 	if (words.slice(0, 2).join() !== TOLLGATE.join()) throw new Error(`not one of our commands: ${words.join(" ")}`);
 	return runCommandLine(words.slice(2), { writeLine: () => {}, writeError: () => {}, environment: { TOLLGATE_HOME: "/nonexistent" } });
 }

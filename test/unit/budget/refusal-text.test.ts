@@ -57,7 +57,10 @@ describe("the command to ask with", () => {
 	});
 
 	it("is one that the command line understands, whatever the reason", async () => {
-		const rules = [rule({}), organization, undefined, rule({ dimension: "key", dimensionValue: "key_1", unit: "tokens" })];
+		const ceilings = ["nano_usd", "input_tokens", "output_tokens", "steps"].map((unit) =>
+			rule({ dimension: "run", dimensionValue: "4711", name: "r-7", windowKind: "lifetime", unit }),
+		);
+		const rules = [rule({}), organization, undefined, rule({ dimension: "key", dimensionValue: "key_1", unit: "tokens" }), ...ceilings];
 		for (const code of ["budget.exceeded", "budget.none", "budget.frozen", "budget.overrun", "budget.needs_approval", "budget.too_many_windows"] as const)
 			for (const refusedBy of rules) expect(await exitCodeOfPasted(command(howToAsk("search", refusedBy, code)))).toBe(3);
 	});
