@@ -3,28 +3,50 @@ import { turnsBeyond } from "#domain/agents/turn-cursor.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
 import type { RunGuardOptions } from "./guard-options.ts";
 import type { RunCall } from "./guard-port.ts";
-import type { HandOver, LiveRun } from "./live-run.ts";
+import type { LiveRun } from "./live-run.ts";
+import type { RunAsk } from "./port.ts";
 import { asksOf } from "./run-asks.ts";
 import type { RunDirectory } from "./run-directory.ts";
 import { observeTurns, type Reading } from "./turn-reader.ts";
 
 export type HandOversDependencies = Pick<RunGuardOptions, "store" | "policyOf" | "onError" | "nowMs"> & {
 	readonly directory: Pick<RunDirectory, "takeNews">;
+	/** It is as new as any, and to be told in its turn. */
+	readonly onTaken: (live: LiveRun) => void;
 	/** The newest memory says that the run loops: it goes no further. */
 	readonly onStop: (live: LiveRun, stop: GuardVerdict) => void;
 };
 
-/** So often at most the memory of a run is read; where nothing newer is found, ever less often. */
-const HAND_OVER_MS = 250;
-const HAND_OVER_MS_MAX = 30_000;
-const UNDER_WAY_MAX = 64;
+/** Newer memory that is being read while the provider works, and what was read of bodies since it was asked for. */
+export class HandOver {
+	readonly exchangesBefore: number;
+	readonly ask: RunAsk;
+	readonly read: Reading[];
+	reads = 0;
+	/** Here, since it was asked for. */
+	stepsAnswered = 0;
+
+	constructor(ask: RunAsk, { reading, exchangesBefore }: { readonly reading: Reading; readonly exchangesBefore: number }) {
+		this.ask = ask;
+		this.exchangesBefore = exchangesBefore;
+		this.read = [reading];
+	}
+
+	/** What was read meanwhile is read into the newer memory as well. */
+	keep(reading: Reading): void {
+		if (this.read.length < READINGS_MAX) this.read.push(reading);
+	}
+}
+
 /** Bodies read while one is under way: more of them come only where PostgreSQL is slow, and are lost to it. */
 const READINGS_MAX = 16;
-
-/** What was read meanwhile is read into the newer memory as well. */
-export function keepReading({ read }: HandOver, reading: Reading): void {
-	if (read.length < READINGS_MAX) read.push(reading);
-}
+/** Between two of a run; where nothing newer is found, ever longer. */
+const PAUSE_MS = 50;
+const PAUSE_MS_MAX = 30_000;
+/** An agent that goes on at once is ahead of the flush of its last step: it is looked for again. */
+const READS_MAX = 3;
+const READ_AGAIN_MS = 70;
+const UNDER_WAY_MAX = 64;
 
 /**
  * Takes over what other gateways remember of a run, while the provider works. The body of a call shows what was said and not what it cost, so
@@ -39,43 +61,62 @@ export class HandOvers {
 	}
 
 	/** After a reading that found the step before served elsewhere. */
-	begin(live: LiveRun, call: RunCall, { reading, exchangesBefore }: { readonly reading: Reading; readonly exchangesBefore: number }): void {
+	begin(live: LiveRun, call: RunCall, found: { readonly reading: Reading; readonly exchangesBefore: number }): void {
 		const { nowMs, policyOf } = this.#dependencies;
 		if (this.#underWay >= UNDER_WAY_MAX || nowMs() < live.handOverDueMs) return;
-		live.handOver = { exchangesBefore, read: [reading], stepsAnswered: 0 };
-		const ask = asksOf(policyOf(live.teamId), call, { kind: "header", runId: live.runId, parentRunId: null });
-		void this.#read(live, live.handOver, ask);
-	}
-
-	async #read(live: LiveRun, handOver: HandOver, ask: ReturnType<typeof asksOf>): Promise<void> {
-		const { directory, nowMs, onError, store } = this.#dependencies;
+		live.handOver = new HandOver(asksOf(policyOf(live.teamId), call, { kind: "header", runId: live.runId, parentRunId: null }), found);
 		this.#underWay += 1;
-		try {
-			const askedAtMs = nowMs();
-			const entered = await store.enter(ask);
-			if (entered.kind !== "entered") return;
-			directory.takeNews(entered.chain, askedAtMs);
-			const newest = entered.memory === undefined ? undefined : unpackRunMemory(entered.memory);
-			if (newest?.kind === "refused") onError(new RangeError(`a loop memory ${newest.problem}`));
-			const isNewer = newest?.kind === "unpacked" && exchangesSeen(newest.memory) > handOver.exchangesBefore;
-			live.handOverWaitMs = isNewer ? HAND_OVER_MS : Math.min(HAND_OVER_MS_MAX, Math.max(HAND_OVER_MS, live.handOverWaitMs * 2));
-			if (isNewer) this.#take(live, handOver, newest.memory);
-		} catch (error) {
-			onError(error);
-		} finally {
-			this.#underWay -= 1;
-			live.handOver = undefined;
-			live.handOverDueMs = nowMs() + live.handOverWaitMs;
-		}
+		void this.#read(live, live.handOver);
 	}
 
-	#take(live: LiveRun, { read, stepsAnswered }: HandOver, newest: RunMemory): void {
+	async #read(live: LiveRun, handOver: HandOver): Promise<void> {
+		let isComplete = true;
+		try {
+			isComplete = await this.#takeNewest(live, handOver);
+		} catch (error) {
+			this.#dependencies.onError(error);
+		}
+		if (isComplete || handOver.reads >= READS_MAX || live.held !== undefined) this.#end(live);
+		else setTimeout(() => void this.#read(live, handOver), READ_AGAIN_MS).unref();
+	}
+
+	#end(live: LiveRun): void {
+		this.#underWay -= 1;
+		live.handOver = undefined;
+		live.handOverDueMs = this.#dependencies.nowMs() + live.handOverPauseMs;
+	}
+
+	/** Answers whether there is nothing more to be had. */
+	async #takeNewest(live: LiveRun, handOver: HandOver): Promise<boolean> {
+		const { directory, nowMs, onError, onTaken, store } = this.#dependencies;
+		handOver.reads += 1;
+		const askedAtMs = nowMs();
+		const entered = await store.enter(handOver.ask);
+		if (entered.kind !== "entered") return true;
+		directory.takeNews(entered.chain, askedAtMs);
+		const newest = entered.memory === undefined ? undefined : unpackRunMemory(entered.memory);
+		if (newest?.kind === "refused") onError(new RangeError(`a loop memory ${newest.problem}`));
+		if (newest?.kind !== "unpacked" || exchangesSeen(newest.memory) <= handOver.exchangesBefore) {
+			live.handOverPauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS, live.handOverPauseMs * 2));
+			return !live.othersServe;
+		}
+		live.handOverPauseMs = PAUSE_MS;
+		const isBehind = this.#take(live, handOver, newest.memory);
+		onTaken(live);
+		return !isBehind;
+	}
+
+	/** Answers whether the last step, served elsewhere, is still not known. */
+	#take(live: LiveRun, { read, stepsAnswered }: HandOver, newest: RunMemory): boolean {
 		let stop: GuardVerdict | undefined;
+		let isBehind = false;
 		for (const reading of read) {
 			const turns = turnsBeyond(newest.cursors, reading.turns);
 			const observed = observeTurns(newest, { ...reading, turns, forgiven: live.own.record.forgiven });
 			live.warn(observed.warnings);
-			if (turns.turns.length > 0) stop = observed.stop;
+			if (turns.turns.length === 0) continue;
+			stop = observed.stop;
+			isBehind ||= observed.isBehind;
 		}
 		const { memory } = live;
 		const own = memory.steps.slice(0, stepsAnswered);
@@ -86,7 +127,7 @@ export class HandOvers {
 		}
 		live.othersServe = true;
 		live.memory = newest;
-		live.memoryChanges += 1;
 		if (stop !== undefined && live.held === undefined) this.#dependencies.onStop(live, stop);
+		return isBehind;
 	}
 }

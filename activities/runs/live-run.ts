@@ -3,18 +3,10 @@ import type { RunMemory } from "#domain/agents/run-memory.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
 import { assert } from "#domain/assert.ts";
 import type { AdmissionInput, KeyIdentity, Refusal } from "../request/port.ts";
+import type { HandOver } from "./hand-over.ts";
 import type { RunNode } from "./run-node.ts";
-import type { Reading } from "./turn-reader.ts";
 
 export type RunOfCall = NonNullable<AdmissionInput["run"]>;
-
-/** Newer memory that is being read while the provider works, and what was read of bodies since it was asked for. */
-export type HandOver = {
-	readonly exchangesBefore: number;
-	readonly read: Reading[];
-	/** Here, since it was asked for. */
-	stepsAnswered: number;
-};
 
 const VERDICTS_UNTOLD_MAX = 32;
 const CEILINGS_WARNED_MAX = 64;
@@ -39,7 +31,7 @@ export class LiveRun {
 	/** Of an implicit run: how its conversation begins. */
 	prefix: string | undefined;
 	handOver: HandOver | undefined;
-	handOverWaitMs = 0;
+	handOverPauseMs = 0;
 	handOverDueMs = Number.NEGATIVE_INFINITY;
 	/** Its memory has changed since it was told. */
 	hasNewMemory = false;
@@ -91,6 +83,12 @@ export class LiveRun {
 		this.root = root;
 		this.own = own;
 		this.run = runOfCall(nodes);
+	}
+
+	/** Something is remembered that was not told yet. */
+	remembered(): void {
+		this.memoryChanges += 1;
+		this.hasNewMemory = true;
 	}
 
 	/** Warnings, each once. */

@@ -12,7 +12,7 @@ import type { Refusal } from "../request/port.ts";
 import { EnteredStep, type StepKeeper } from "./entered-step.ts";
 import type { RunGuardOptions } from "./guard-options.ts";
 import type { RunCall, RunEntry, RunGuard, StepAnswer, WatchedRun } from "./guard-port.ts";
-import { HandOvers, keepReading } from "./hand-over.ts";
+import { HandOvers } from "./hand-over.ts";
 import { judgeEntry } from "./judge-entry.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { RunFlushes, RunName } from "./port.ts";
@@ -57,7 +57,12 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		this.#directory = directory;
 		this.#notes = notes;
 		this.#holds = new UntoldHolds({ store, onError, onTold: (node, record) => this.#wasTold(node, record) });
-		this.#handOvers = new HandOvers({ ...options, directory, onStop: (live, stop) => void this.#holdLoop(live, stop) });
+		this.#handOvers = new HandOvers({
+			...options,
+			directory,
+			onTaken: (live) => this.#handedOver(live),
+			onStop: (live, stop) => void this.#holdLoop(live, stop),
+		});
 		this.#watchers = new RunWatchers({ store, onError, known: (teamId, runId) => this.#known(teamId, runId) });
 		this.#rest = new RunRest({ ...options, directory, notes });
 	}
@@ -135,8 +140,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 			rememberStep(memory, { callKey: callKeyOf(first.callId), costNanoUsd: booked.costNanoUsd, tokens: inputTokens + outputTokens, calls: kept });
 		}
 		if (live.handOver !== undefined) live.handOver.stepsAnswered += 1;
-		live.memoryChanges += 1;
-		live.hasNewMemory = true;
+		live.remembered();
 		this.#notes.mark(live);
 		if (answerId !== undefined && call.isFollowed) this.#directory.received(answerId, live);
 	}
@@ -198,12 +202,18 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		const exchangesBefore = exchangesSeen(memory);
 		const reading: Reading = { turns, agent: call.agent, atMs: this.#options.wallClockMs(), forgiven };
 		const observed = observeTurns(memory, reading);
-		live.memoryChanges += 1;
-		live.hasNewMemory = true;
+		live.remembered();
 		if (observed.warnings.length > 0) this.#warn(live, observed.warnings);
-		if (live.handOver !== undefined) keepReading(live.handOver, reading);
+		if (live.handOver !== undefined) live.handOver.keep(reading);
 		else if (observed.isBehind) this.#handOvers.begin(live, call, { reading, exchangesBefore });
 		return observed.stop;
+	}
+
+	/** Told with the flush of the step that is under way; where that has left already, with one of its own. */
+	#handedOver(live: LiveRun): void {
+		live.remembered();
+		this.#notes.mark(live);
+		if (live.openSteps === 0) this.#options.writer.noteRuns?.();
 	}
 
 	#warn(live: LiveRun, verdicts: Parameters<LiveRun["warn"]>[0]): void {
