@@ -12,6 +12,8 @@ const WALL_CLOCK = /\bDate\.now\b|\bnew Date\(|\bDate\.parse\b|\bDate\(\)|proces
 const ALLOWED: Readonly<Record<string, string>> = {
 	"activities/request/request-authority.ts: wallClockMs: () => Date.now(),":
 		"the time people read beside an attempt or a refusal; windows, leases and prices do not ask for it",
+	"gateway/open-runs.ts: wallClockMs: () => Date.now(),":
+		"how long ago a run had its last exchange, which another gateway reads in its loop memory; ceilings of time go by PostgreSQL's clock",
 };
 /** Where that one reading goes: two fields of records, nothing that is compared. */
 const READINGS = /\bwallClockMs\b/;

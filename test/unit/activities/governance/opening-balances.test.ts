@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { OpeningBalances } from "#activities/governance/opening-balances.ts";
 import type { Connection } from "#activities/database/connection.ts";
+import { OpeningBalances } from "#activities/governance/opening-balances.ts";
 
 function stand() {
 	const world = { nowMs: 0 };
