@@ -12,7 +12,7 @@ CREATE INDEX attempt_run_lately ON tollgate.attempt (at) WHERE run_ids IS NOT NU
 -- A run as people are shown it: the chain (0021), its last steps and what happened to it, both oldest first.
 CREATE FUNCTION tollgate.run_picture(p_number bigint, p_steps integer, p_events integer) RETURNS jsonb
 LANGUAGE sql VOLATILE AS $$
-  SELECT jsonb_strip_nulls(jsonb_build_object('pauseHours', to_jsonb(t) -> 'runs' -> 'pauseHours')) || jsonb_build_object(
+  SELECT jsonb_strip_nulls(jsonb_build_object('pauseHours', t.runs -> 'pauseHours')) || jsonb_build_object(
     'chain', tollgate.run_chain(r.path),
     'rootRunId', root.id,
     'parentRunId', parent.id,

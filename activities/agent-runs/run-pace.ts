@@ -5,31 +5,36 @@
 export const SIGNALS_PER_SECOND = 50;
 export const STARTS_PER_SECOND = 20;
 
-/** A little above a second: signals do not take equally long to arrive, and Temporal is to see no more either. */
+/** A little above a second, as clocks tick. */
 const SPAN_MS = 1_005;
 
-export class RunPace {
-	/** Times taken, ascending; the last ones of each. */
-	private signals: number[] = [];
-	private starts: number[] = [];
+/** A place is taken from when a signal leaves until a second after its answer is there: in between it arrives, at a time nobody here knows. */
+type Place = { freeAtMs: number };
 
-	/** Monotonic milliseconds, `nowMs` or later: when the next one may leave. */
+export class RunPace {
+	private signals: Place[] = [];
+	private starts: Place[] = [];
+
+	/** Monotonic milliseconds, `nowMs` or later: when the next one may leave; infinite while that depends on answers. */
 	freeAtMs(nowMs: number, isStart: boolean): number {
-		const signal = freeAfter(this.signals, SIGNALS_PER_SECOND);
-		const start = isStart ? freeAfter(this.starts, STARTS_PER_SECOND) : nowMs;
-		return Math.max(nowMs, this.signals.at(-1) ?? nowMs, signal, start);
+		this.signals = this.signals.filter(({ freeAtMs }) => freeAtMs > nowMs);
+		this.starts = this.starts.filter(({ freeAtMs }) => freeAtMs > nowMs);
+		return Math.max(nowMs, nextFree(this.signals, SIGNALS_PER_SECOND), isStart ? nextFree(this.starts, STARTS_PER_SECOND) : nowMs);
 	}
 
-	/** The same, and nobody else takes that place. */
-	take(nowMs: number, isStart: boolean): number {
-		const atMs = this.freeAtMs(nowMs, isStart);
-		this.signals = [...this.signals.slice(1 - SIGNALS_PER_SECOND), atMs];
-		if (isStart) this.starts = [...this.starts.slice(1 - STARTS_PER_SECOND), atMs];
-		return atMs;
+	/** Takes a place that is free now. Returns what to call, with the time, when the answer is there. */
+	take(isStart: boolean): (nowMs: number) => void {
+		const place: Place = { freeAtMs: Number.POSITIVE_INFINITY };
+		this.signals.push(place);
+		if (isStart) this.starts.push(place);
+		return (nowMs) => {
+			place.freeAtMs = nowMs + SPAN_MS;
+		};
 	}
 }
 
-function freeAfter(taken: readonly number[], perSecond: number): number {
-	const first = taken.at(-perSecond);
-	return first === undefined ? Number.NEGATIVE_INFINITY : first + SPAN_MS;
+function nextFree(places: readonly Place[], most: number): number {
+	if (places.length < most) return Number.NEGATIVE_INFINITY;
+	const ascending = places.map(({ freeAtMs }) => freeAtMs).sort((left, right) => left - right);
+	return ascending[places.length - most] ?? Number.NEGATIVE_INFINITY;
 }

@@ -109,10 +109,12 @@ export class RunStarter {
 			if (inFlight.size >= IN_FLIGHT_MAX) await Promise.race(inFlight);
 			if (isAway || this.isStopped) break;
 			// Who is not told in time is due again at the next look, behind whoever is held meanwhile.
-			if (this.pace.freeAtMs(this.options.now(), run.isNew) >= nowMs + this.intervalMs) continue;
-			const leavesAtMs = this.pace.take(this.options.now(), run.isNew);
+			const leavesAtMs = this.pace.freeAtMs(this.options.now(), run.isNew);
+			if (leavesAtMs >= nowMs + this.intervalMs) continue;
 			if (leavesAtMs > this.options.now()) await (this.options.wait ?? delay)(leavesAtMs - this.options.now());
+			const arrived = this.pace.take(run.isNew);
 			const telling = this.tell(run).then((outcome) => {
+				arrived(this.options.now());
 				isAway ||= outcome === "away";
 				if (outcome === "told") told.push(run);
 			});

@@ -45,7 +45,7 @@ export const RUN_GOVERNANCE_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "at most twenty workflows of runs start in a second",
 		file: PACE,
-		from: "		if (isStart) this.starts = [...this.starts.slice(1 - STARTS_PER_SECOND), atMs];\n",
+		from: "		if (isStart) this.starts.push(place);\n",
 		to: "",
 		test: STARTER_TEST,
 		titles: ["starts a thousand new runs, each once, no more than twenty in any second"],

@@ -11,9 +11,10 @@ class Stand {
 	nowMs = 0;
 	isHolder = true;
 	isTemporalAway = false;
+	answersAfterMs = 0;
 	moved: string[] = [];
 	readonly waiting: DueRun[] = [];
-	readonly sent: { runId: string; atMs: number; isNew: boolean }[] = [];
+	readonly sent: { runId: string; atMs: number; answeredAtMs: number; isNew: boolean }[] = [];
 	readonly told: string[] = [];
 	readonly failures: unknown[] = [];
 	readonly reachable: boolean[] = [];
@@ -69,7 +70,10 @@ class Stand {
 	private async report({ run }: RunSnapshot): Promise<void> {
 		if (this.isTemporalAway) throw new CostControlError("governance.unreachable", "away");
 		if (run.runId === this.broken) throw new Error("a payload that is too large");
-		this.sent.push({ runId: run.runId, atMs: this.nowMs, isNew: this.waiting.find(({ number }) => number === run.runId)?.isNew === true });
+		const atMs = this.nowMs;
+		this.nowMs += this.answersAfterMs;
+		const isNew = this.waiting.find(({ number }) => number === run.runId)?.isNew === true;
+		this.sent.push({ runId: run.runId, atMs, answeredAtMs: this.nowMs, isNew });
 	}
 }
 
@@ -87,6 +91,18 @@ describe("the starter", () => {
 		expect(new Set(stand.told).size).toBe(1_000);
 		expect(busiestSecond(stand.sent.map(({ atMs }) => atMs))).toBe(STARTS_PER_SECOND);
 		expect(stand.nowMs).toBeLessThan(61_000);
+	});
+
+	test("counts a start from when it leaves until a second after its answer: Temporal sees no more, however long each takes", async () => {
+		const stand = new Stand();
+		for (let n = 0; n < 60; n++) stand.add(`n${n}`, true);
+		stand.answersAfterMs = 30;
+		await stand.runFor(10_000);
+		expect(stand.sent).toHaveLength(60);
+		for (const { atMs: from } of stand.sent) {
+			const seen = stand.sent.filter(({ atMs, answeredAtMs }) => answeredAtMs >= from && atMs < from + 1_000);
+			expect(seen.length).toBeLessThanOrEqual(STARTS_PER_SECOND);
+		}
 	});
 
 	test("tells runs that have a workflow no more than fifty in any second, and they do not wait behind starts", async () => {
