@@ -42,8 +42,8 @@ export const DURABLE_AGENT_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a step is asked under its own name, at every attempt",
 		file: "clients/durable-agent/model-call.ts",
-		from: "attempt === 1 ? `${runId}/${step}` : `${runId}/${step}/${attempt}`",
-		to: "`${runId}/${step}/${attempt}/${Date.now()}`",
+		from: '"Idempotency-Key": attempt === 1 ?',
+		to: '"Idempotency-Key": attempt === 0 ?',
 		test: CALL_TEST,
 		titles: ["is asked once, under its own name, and read from the transcript from then on"],
 	},

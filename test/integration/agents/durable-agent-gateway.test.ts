@@ -41,6 +41,31 @@ const input = (runId: string) => agentInput(runId, { prompt: { user: `search for
 /** What the provider billed since then. */
 const billedSince = (linesBefore: number) => stand.provider.calls().slice(linesBefore);
 
+test("a worker killed around every step: the provider's log has each step once, and the books balance", async () => {
+	const runId = "worker-killed";
+	const { key } = await stand.team(100_000_000_000n);
+	const gateway = await stand.start("a_workers");
+	const bundlePath = path.join(folder, "bundle.js");
+	writeFileSync(bundlePath, (await durableAgentBundle()).code);
+	const before = stand.provider.calls().length;
+	const steps = [1, 2, 3];
+	const deaths = [
+		...steps.map((step) => `written ${runId} ${step} answer`),
+		...steps.map((step) => `before callModel ${step}`),
+		...steps.map((step) => `after callModel ${step}`),
+	];
+	const rest = { address: temporal.address, gatewayUrl: gateway.url, key, results: [CALL_AGAIN, ANSWER_NOW], bundlePath, deaths, parentFolder: folder };
+	const { result, died, effects } = await runKilledAgent(temporal.client, input(runId), rest);
+	expect(result).toMatchObject({ outcome: "answered", steps: 3, toolCalls: 2 });
+	expect(died).toEqual([...deaths].sort());
+	expect(effects).toHaveLength(2);
+	expect(billedSince(before)).toHaveLength(3);
+	await gateway.end();
+	const { report, findings } = await stand.verify();
+	expect(findings).toEqual([]);
+	expect(report).toMatchObject({ ok: true, duplicated: 0, lost: 0, unresolved: 0 });
+}, 120_000);
+
 describe("a gateway killed", () => {
 	test.each(POINTS)(
 		"%s of the second step: the agent ends, every finished step is paid once, and the books balance",
@@ -73,28 +98,3 @@ describe("a gateway killed", () => {
 		120_000,
 	);
 });
-
-test("a worker killed around every step: the provider's log has each step once, and the books balance", async () => {
-	const runId = "worker-killed";
-	const { key } = await stand.team(100_000_000_000n);
-	const gateway = await stand.start("a_workers");
-	const bundlePath = path.join(folder, "bundle.js");
-	writeFileSync(bundlePath, (await durableAgentBundle()).code);
-	const before = stand.provider.calls().length;
-	const steps = [1, 2, 3];
-	const deaths = [
-		...steps.map((step) => `written ${runId} ${step} answer`),
-		...steps.map((step) => `before callModel ${step}`),
-		...steps.map((step) => `after callModel ${step}`),
-	];
-	const rest = { address: temporal.address, gatewayUrl: gateway.url, key, results: [CALL_AGAIN, ANSWER_NOW], bundlePath, deaths, parentFolder: folder };
-	const { result, died, effects } = await runKilledAgent(temporal.client, input(runId), rest);
-	expect(result).toMatchObject({ outcome: "answered", steps: 3, toolCalls: 2 });
-	expect(died).toEqual([...deaths].sort());
-	expect(effects).toHaveLength(2);
-	expect(billedSince(before)).toHaveLength(3);
-	await gateway.end();
-	const { report, findings } = await stand.verify();
-	expect(findings).toEqual([]);
-	expect(report).toMatchObject({ ok: true, duplicated: 0, lost: 0, unresolved: 0 });
-}, 120_000);

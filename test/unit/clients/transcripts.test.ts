@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { folderTranscripts, rememberTexts, writeOnce } from "#clients/transcripts.ts";
+import { folderTranscripts, rememberTexts, type TranscriptStore, writeOnce } from "#clients/transcripts.ts";
 import { MemoryTranscripts, temporaryTranscripts } from "#test/support/agent-transcripts.ts";
 
 let held: ReturnType<typeof temporaryTranscripts>;
@@ -37,7 +37,14 @@ describe("remembered texts", () => {
 	test("are read from the store once, and dropped beyond the bound, the oldest first", async () => {
 		const reads: string[] = [];
 		const memory = new MemoryTranscripts();
-		const store = rememberTexts({ read: (key) => (reads.push(key), memory.read(key)), write: (key, text) => memory.write(key, text) }, 25);
+		const counted: TranscriptStore = {
+			read(key) {
+				reads.push(key);
+				return memory.read(key);
+			},
+			write: (key, text) => memory.write(key, text),
+		};
+		const store = rememberTexts(counted, 25);
 		for (const key of ["a", "b", "c"]) await store.write(key, key.repeat(10));
 		for (const key of ["a", "a", "b", "c", "b", "a"]) expect(await store.read(key)).toBe(key.repeat(10));
 		expect(reads).toEqual(["a", "b", "c", "a"]);

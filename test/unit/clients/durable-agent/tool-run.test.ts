@@ -19,7 +19,15 @@ beforeEach(async () => {
 
 const input = (more: Partial<ToolCallInput> = {}): ToolCallInput => ({ runId: "r", step: 3, index: 0, isIdempotent: false, attemptsMax: 3, ...more });
 const run = (tool: AgentTool, more: Partial<ToolCallInput> = {}, signal = never) =>
-	runTool(store, (args, context) => (runs.push(args), tool(args, context)), input(more), signal);
+	runTool(
+		store,
+		(args, context) => {
+			runs.push(args);
+			return tool(args, context);
+		},
+		input(more),
+		signal,
+	);
 const result = (index = 0) => JSON.parse(store.texts.get(keys.result("r", 3, index)) ?? "null") as unknown;
 const failing: AgentTool = () => {
 	throw new Error("no mail today");
@@ -30,7 +38,11 @@ const begunAndLost = (attempt: number) => store.write(keys.begun("r", 3, 0, atte
 describe("a tool", () => {
 	test("gets its arguments, a key that is the same at every attempt, and what it brings is written down", async () => {
 		const seen: unknown[] = [];
-		expect(await run((_, { signal: _signal, ...context }) => (seen.push(context), { sent: true }))).toEqual({ end: "ok" });
+		const sending: AgentTool = (_, { signal: _signal, ...context }) => {
+			seen.push(context);
+			return { sent: true };
+		};
+		expect(await run(sending)).toEqual({ end: "ok" });
 		expect(runs).toEqual([{ to: "ann" }]);
 		expect(seen).toEqual([{ runId: "r", step: 3, callId: "id-send", idempotencyKey: "r/3/0" }]);
 		expect(result()).toEqual({ end: "ok", text: '{"sent":true}' });
