@@ -62,6 +62,7 @@ export const DURABLE_AGENT_MUTANTS: readonly Mutant[] = [
 		to: "",
 		test: ANSWERS_TEST,
 		titles: ["409 idempotency.outcome_unknown may have been served"],
+		redBy: "ApplicationFailure: who knows",
 	},
 	{
 		rule: "the first text of a transcript stands",
