@@ -14,7 +14,7 @@ const limits = z
 
 export const RunDecisionRequest = z.strictObject({ reason, knownVersion: version.optional() });
 export const RaiseRunRequest = z.strictObject({ limits, reason, knownVersion: version.optional() });
-export const ApproveRunRequest = RaiseRunRequest;
+export const ApproveRunRequest = z.strictObject({ limits, reason, knownVersion: version.optional() });
 
 const state = z.enum(["running", "paused", "stopped", "finished"]);
 const origin = z.enum(["header", "implicit", "registered"]);

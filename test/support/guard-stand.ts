@@ -164,7 +164,7 @@ type Answer = {
 };
 
 /** Nobody leaves. */
-export const STAYING = new Departure();
+const STAYING = new Departure();
 
 /** What the stores' promises set off is done: microtasks, and what waits for the end of a turn of the event loop. */
 export async function settled(): Promise<void> {

@@ -49,7 +49,7 @@ describe("entering a run", () => {
 	});
 
 	test("many calls at once are one read", async () => {
-		const entries = await Promise.all(Array.from({ length: 20 }, () => gateway.enter({})));
+		const entries = await Promise.all(Array.from({ length: 20 }, async () => gateway.enter({})));
 		expect(entries.every((entry) => entry?.kind === "step")).toBe(true);
 		expect(stand.runs.roundTrips).toBe(1);
 	});
