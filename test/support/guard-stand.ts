@@ -1,5 +1,4 @@
 import type { GrantedItem } from "#activities/authority/port.ts";
-import { Departure } from "#activities/request/leaving.ts";
 import type { KeyIdentity, Refusal } from "#activities/request/port.ts";
 import type { RunCall, RunEntry, RunGuard, RunStepEntered } from "#activities/runs/guard-port.ts";
 import type { RunFlushes } from "#activities/runs/port.ts";
@@ -162,9 +161,6 @@ type Answer = {
 	readonly outputBytes: number;
 	readonly answerId: string;
 };
-
-/** Nobody leaves. */
-const STAYING = new Departure();
 
 /** What the stores' promises set off is done: microtasks, and what waits for the end of a turn of the event loop. */
 export async function settled(): Promise<void> {
