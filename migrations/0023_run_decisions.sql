@@ -18,13 +18,11 @@ LANGUAGE sql IMMUTABLE AS $$
   SELECT p_hold ->> 'guard' = 'ceiling.' || p_kind AND (p_kind <> 'toolCalls' OR p_tool = '*' OR p_tool = p_hold ->> 'tool')
 $$;
 
--- Whether limits would hold the run again for what it is held for. What is reserved holds before it is reached: the next call did not fit.
-CREATE FUNCTION tollgate.hold_stands(p_hold jsonb, p_limits jsonb) RETURNS boolean
+-- Whether this hard ceiling would hold the run again for what it is held for. What is reserved holds before it is reached: the next call did not fit.
+CREATE FUNCTION tollgate.does_hold_stand(p_hold jsonb, p_kind text, p_tool text, p_at numeric) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
-  SELECT EXISTS (
-    SELECT 1 FROM tollgate.limit_lines(p_limits) l
-    WHERE l.line = 'hard' AND tollgate.is_hold_by(p_hold, l.kind, l.tool)
-      AND (tollgate.is_reserved(l.kind) AND l.at <= (p_hold ->> 'threshold')::numeric OR tollgate.is_reached(l.kind, (p_hold ->> 'measured')::numeric, l.at)))
+  SELECT tollgate.is_hold_by(p_hold, p_kind, p_tool)
+    AND (tollgate.is_reserved(p_kind) AND p_at <= (p_hold ->> 'threshold')::numeric OR tollgate.is_reached(p_kind, (p_hold ->> 'measured')::numeric, p_at))
 $$;
 
 -- Whether a gateway held by a ceiling that was raised meanwhile.
@@ -110,8 +108,7 @@ LANGUAGE sql VOLATILE AS $$
   CROSS JOIN LATERAL (SELECT CASE o.number WHEN p_run.number THEN p_limits ELSE o.limits END AS limits, tollgate.run_totals(o.number) AS totals) s
   CROSS JOIN LATERAL tollgate.limit_lines(s.limits) l
   CROSS JOIN LATERAL (
-    SELECT tollgate.taken_of(o, s.totals, l.kind, l.tool) AS taken, p_run.held_by = o.number AND tollgate.is_hold_by(p_run.hold, l.kind, l.tool)
-      AND (tollgate.is_reserved(l.kind) AND l.at <= (p_run.hold ->> 'threshold')::numeric OR tollgate.is_reached(l.kind, (p_run.hold ->> 'measured')::numeric, l.at)) AS is_own
+    SELECT tollgate.taken_of(o, s.totals, l.kind, l.tool) AS taken, p_run.held_by = o.number AND tollgate.does_hold_stand(p_run.hold, l.kind, l.tool, l.at) AS is_own
   ) t
   WHERE o.number = ANY (p_run.path) AND l.line = 'hard' AND (t.is_own OR tollgate.is_reached(l.kind, t.taken, l.at))
 $$;
@@ -133,19 +130,19 @@ BEGIN
   RETURN CASE WHEN jsonb_array_length(v_standing) > 0 THEN tollgate.decision_refusal('admin.conflict', v_standing) END;
 END $$;
 
--- A held run goes on.
-CREATE FUNCTION tollgate.let_go(p_number bigint, p_is_forgiven boolean, p_detail jsonb) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-  v_before tollgate.run;
-  v_run tollgate.run;
-BEGIN
-  SELECT * INTO v_before FROM tollgate.run WHERE number = p_number;
-  UPDATE tollgate.run SET state = 'running', hold = NULL, held_by = NULL, paused_ms = paused_ms + coalesce(tollgate.ms_since(held_at), 0), held_at = NULL,
-    version = version + 1, forgiven = forgiven + p_is_forgiven::int WHERE number = p_number RETURNING * INTO v_run;
-  PERFORM tollgate.run_changed(v_run, 'resumed', p_detail || jsonb_build_object('guard', v_before.hold ->> 'guard')
-    || CASE v_before.state WHEN 'paused' THEN jsonb_build_object('heldMs', tollgate.ms_since(v_before.held_at)) ELSE '{}' END);
-END $$;
+-- Held runs go on; their rows are locked. A tree may have thousands.
+CREATE FUNCTION tollgate.let_go(p_numbers bigint[], p_is_forgiven boolean, p_detail jsonb) RETURNS void
+LANGUAGE sql AS $$
+  WITH held AS (
+    SELECT number, state, hold ->> 'guard' AS guard, tollgate.ms_since(held_at) AS held_ms FROM tollgate.run WHERE number = ANY (p_numbers)
+  ), gone AS (
+    UPDATE tollgate.run r SET state = 'running', hold = NULL, held_by = NULL, held_at = NULL, paused_ms = r.paused_ms + h.held_ms,
+      version = r.version + 1, forgiven = r.forgiven + p_is_forgiven::int
+    FROM held h WHERE r.number = h.number RETURNING r.*
+  )
+  SELECT FROM gone g JOIN held h ON h.number = g.number CROSS JOIN LATERAL tollgate.run_changed(g::tollgate.run, 'resumed',
+    p_detail || jsonb_build_object('guard', h.guard) || CASE h.state WHEN 'paused' THEN jsonb_build_object('heldMs', h.held_ms) ELSE '{}' END)
+$$;
 
 -- Why limits may not be raised so; '[]' = they may. A line that the run does not state cannot be raised: it is named where it stands.
 CREATE FUNCTION tollgate.raise_problems(p_run tollgate.run, p_asked jsonb, p_raised jsonb) RETURNS jsonb
@@ -204,7 +201,7 @@ DECLARE
   v_path text[];
   v_line record;
   v_run tollgate.run := p_run;
-  v_below tollgate.run;
+  v_freed bigint[];
   v_numbers bigint[] := '{}';
 BEGIN
   IF p_asked = '{}' AND NOT p_resumes THEN RETURN tollgate.decision_refusal('run.invalid', 'limits', 'must name what to raise'); END IF;
@@ -226,18 +223,16 @@ BEGIN
     PERFORM tollgate.run_changed(v_run, 'raised', p_detail || jsonb_build_object('limits', p_asked));
     v_numbers := v_numbers || v_run.number;
   END IF;
-  FOR v_below IN
-    SELECT * FROM tollgate.run WHERE root_number = p_run.root_number AND held_by = p_run.number AND hold ->> 'guard' LIKE 'ceiling.%'
-      AND NOT tollgate.hold_stands(hold, v_raised) AND NOT (p_resumes AND number = p_run.number) ORDER BY number
-  LOOP
-    PERFORM tollgate.let_go(v_below.number, false, p_detail);
-    v_numbers := v_numbers || v_below.number;
-  END LOOP;
+  v_freed := ARRAY(
+    SELECT r.number FROM tollgate.run r
+    WHERE r.root_number = p_run.root_number AND r.held_by = p_run.number AND r.hold ->> 'guard' LIKE 'ceiling.%' AND NOT (p_resumes AND r.number = p_run.number)
+      AND NOT EXISTS (SELECT 1 FROM tollgate.limit_lines(v_raised) l WHERE l.line = 'hard' AND tollgate.does_hold_stand(r.hold, l.kind, l.tool, l.at)));
+  PERFORM tollgate.let_go(v_freed, false, p_detail);
   IF p_resumes AND p_run.hold IS NOT NULL THEN
-    PERFORM tollgate.let_go(p_run.number, true, p_detail);
+    PERFORM tollgate.let_go(ARRAY[p_run.number], true, p_detail);
     v_numbers := v_numbers || p_run.number;
   END IF;
-  RETURN jsonb_build_object('numbers', to_jsonb(v_numbers));
+  RETURN jsonb_build_object('numbers', to_jsonb(v_numbers || v_freed));
 END $$;
 
 -- A person stops a run, or time does for a pause that nobody answered (p_is_expired).
@@ -257,7 +252,7 @@ BEGIN
   RETURN jsonb_build_object('numbers', jsonb_build_array(v_run.number));
 END $$;
 
--- Ends a run and all below it. Gateways are told where one may know of it that did not ask: p_gateway and p_epoch are the one that did, or null.
+-- Ends a run and all below it; in the history it is one event, and one of each run that people know of. Gateways are told where one may know of it that did not ask: p_gateway and p_epoch are the one that did, or null.
 CREATE FUNCTION tollgate.finish_run(p_run tollgate.run, p_gateway text, p_epoch bigint, p_detail jsonb) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -268,7 +263,7 @@ BEGIN
     SELECT number FROM tollgate.run WHERE root_number = p_run.root_number AND path @> ARRAY[p_run.number] AND state <> 'finished' ORDER BY number FOR NO KEY UPDATE);
   UPDATE tollgate.run SET state = 'finished', ended_at = clock_timestamp(), hold = NULL, held_by = NULL, version = version + 1,
     paused_ms = paused_ms + coalesce(tollgate.ms_since(held_at), 0), held_at = NULL WHERE number = ANY (v_numbers);
-  PERFORM tollgate.run_changed(r, 'finished', p_detail) FROM tollgate.run r WHERE r.number = ANY (v_numbers);
+  PERFORM tollgate.run_changed(r, 'finished', p_detail) FROM tollgate.run r WHERE r.number = ANY (v_numbers) AND (r.is_governed OR r.number = p_run.number);
   SELECT EXISTS (SELECT 1 FROM tollgate.run WHERE number = ANY (v_numbers) AND is_governed) OR EXISTS (
     SELECT 1 FROM tollgate.run_part WHERE run_number = ANY (v_numbers) AND (gateway_id, epoch) IS DISTINCT FROM (p_gateway, p_epoch)) INTO v_is_known_elsewhere;
   RETURN jsonb_build_object('numbers', to_jsonb(v_numbers), 'isUntold', NOT v_is_known_elsewhere);
