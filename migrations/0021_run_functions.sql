@@ -3,6 +3,9 @@
 -- Lock order: the roots of a key (advisory 718204021), run rows by number, then as in 0002: budget rows by id, windows by id, leases by window;
 -- record_change last. Whoever opens or decides in a tree holds its root's row.
 
+-- The gateway and epoch that alone has seen the run, so that nobody else need be told of its end; null = several may have.
+ALTER TABLE tollgate.run ADD COLUMN known_by text;
+
 -- Pauses that somebody answered, newest last: by them the next one is estimated.
 CREATE INDEX run_event_answered ON tollgate.run_event ((detail ->> 'teamId'), seq) WHERE detail ? 'heldMs';
 
@@ -265,7 +268,7 @@ BEGIN
 END $$;
 
 -- Opens a run with its budgets and their windows. Returns a row of nulls where its id was taken meanwhile, by another key or below another parent.
-CREATE FUNCTION tollgate.open_run(p_ask jsonb, p_parent tollgate.run, p_limits jsonb, p_budgets jsonb) RETURNS tollgate.run
+CREATE FUNCTION tollgate.open_run(p_ask jsonb, p_parent tollgate.run, p_limits jsonb, p_budgets jsonb, p_known_by text) RETURNS tollgate.run
 LANGUAGE plpgsql AS $$
 DECLARE
   v_number bigint := nextval(pg_get_serial_sequence('tollgate.run', 'number'));
@@ -274,12 +277,12 @@ DECLARE
   v_budgets bigint[] := coalesce(p_parent.budget_ids, '{}');
   v_run tollgate.run;
 BEGIN
-  INSERT INTO tollgate.run (number, id, team_id, key_id, feature, origin, prefix, parent_number, root_number, path, limits, on_loop, is_governed)
+  INSERT INTO tollgate.run (number, id, team_id, key_id, feature, origin, prefix, parent_number, root_number, path, limits, on_loop, is_governed, known_by)
   OVERRIDING SYSTEM VALUE
   VALUES (v_number, CASE WHEN v_is_implicit THEN 'run_' || replace(gen_random_uuid()::text, '-', '') ELSE p_ask #>> '{named,runId}' END,
     p_ask ->> 'teamId', p_ask ->> 'keyId', p_ask ->> 'feature', CASE WHEN v_is_registered THEN 'registered' WHEN v_is_implicit THEN 'implicit' ELSE 'header' END,
     tollgate.prefix_of(p_ask -> 'named'), p_parent.number, coalesce(p_parent.root_number, v_number), coalesce(p_parent.path, '{}') || v_number,
-    p_limits, p_ask ->> 'onLoop', v_is_registered)
+    p_limits, p_ask ->> 'onLoop', v_is_registered, p_known_by)
   ON CONFLICT (id) DO NOTHING RETURNING * INTO v_run;
   IF v_run.number IS NULL THEN RETURN v_run; END IF;
   FOR i IN 0..jsonb_array_length(p_budgets) - 1 LOOP
@@ -304,6 +307,14 @@ BEGIN
   RETURN tollgate.grant_lease(p_gateway, p_epoch, p_budgets, v_zeros, v_zeros, v_zeros, v_zeros, v_needs, false, true) -> 'items';
 END $$;
 
+-- Notes that a gateway sees a run, and those above it, which another one opened. Once for each run.
+CREATE FUNCTION tollgate.note_known(p_path bigint[], p_known_by text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM tollgate.run WHERE number = ANY (p_path) AND known_by <> p_known_by ORDER BY number FOR NO KEY UPDATE;
+  IF FOUND THEN UPDATE tollgate.run SET known_by = NULL WHERE number = ANY (p_path) AND known_by <> p_known_by; END IF;
+END $$;
+
 -- EnteredRun. One statement, so that its revision tells of no change that the chain does not show.
 CREATE FUNCTION tollgate.entered_run(p_run tollgate.run, p_is_opened boolean, p_leases jsonb) RETURNS jsonb
 LANGUAGE sql VOLATILE AS $$
@@ -322,6 +333,7 @@ DECLARE
   v_parent tollgate.run;
   v_limits jsonb := coalesce(p_ask -> 'limits', '{}');
   v_budgets jsonb := coalesce(p_ask -> 'ownBudgets', '[]');
+  v_known_by text := p_gateway || '/' || p_epoch;
   v_refusal jsonb;
   v_windows integer;
 BEGIN
@@ -332,7 +344,7 @@ BEGIN
     IF v_parent_id IS NULL THEN
       PERFORM pg_advisory_xact_lock(718204021, hashtext(p_ask ->> 'keyId'));
     ELSE
-      PERFORM 1 FROM tollgate.run WHERE number IN (SELECT unnest(ARRAY[root_number, number]) FROM tollgate.run WHERE id = v_parent_id) ORDER BY number FOR NO KEY UPDATE;
+      PERFORM 1 FROM tollgate.run WHERE number IN (SELECT unnest(path) FROM tollgate.run WHERE id = v_parent_id) ORDER BY number FOR NO KEY UPDATE;
     END IF;
     v_run := tollgate.asked_run(p_ask); -- somebody was faster
   END IF;
@@ -352,14 +364,18 @@ BEGIN
     IF v_windows > 32 THEN
       RETURN tollgate.run_refusal('budget.too_many_windows', tollgate.run_field(p_ask, 'run'), format('the run would meet %s windows, at most 32 are allowed', v_windows));
     END IF;
-    v_run := tollgate.open_run(p_ask, v_parent, v_limits, v_budgets);
+    v_run := tollgate.open_run(p_ask, v_parent, v_limits, v_budgets, v_known_by);
     IF v_run.number IS NOT NULL THEN
+      PERFORM tollgate.note_known(v_parent.path, v_known_by);
       RETURN tollgate.entered_run(v_run, true, CASE WHEN jsonb_array_length(v_budgets) = 0 OR NOT p_ask ? 'wants' THEN '[]'
         ELSE tollgate.first_leases(p_gateway, p_epoch, v_run.budget_ids[coalesce(cardinality(v_parent.budget_ids), 0) + 1:], p_ask -> 'wants') END);
     END IF;
     v_run := tollgate.asked_run(p_ask); -- its id was taken while this one waited for it
   END IF;
-  RETURN coalesce(tollgate.refuse_known_run(v_run, p_ask), tollgate.entered_run(v_run, false, '[]'));
+  v_refusal := tollgate.refuse_known_run(v_run, p_ask);
+  IF v_refusal IS NOT NULL THEN RETURN v_refusal; END IF;
+  PERFORM tollgate.note_known(v_run.path, v_known_by);
+  RETURN tollgate.entered_run(v_run, false, '[]');
 END $$;
 
 -- The same by a registration. An id that goes on already is the same run, so that a process that was restarted takes it up again: with the

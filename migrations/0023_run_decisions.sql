@@ -252,21 +252,20 @@ BEGIN
   RETURN jsonb_build_object('numbers', jsonb_build_array(v_run.number));
 END $$;
 
--- Ends a run and all below it; in the history it is one event, and one of each run that people know of. Gateways are told where one may know of it that did not ask: p_gateway and p_epoch are the one that did, or null.
+-- Ends a run and all below it; in the history it is one event, and one of each run that people know of. Gateways are told where one may know
+-- of it that did not ask: p_gateway and p_epoch are the one that did, or null.
 CREATE FUNCTION tollgate.finish_run(p_run tollgate.run, p_gateway text, p_epoch bigint, p_detail jsonb) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
   v_numbers bigint[];
-  v_is_known_elsewhere boolean;
 BEGIN
   v_numbers := ARRAY(
     SELECT number FROM tollgate.run WHERE root_number = p_run.root_number AND path @> ARRAY[p_run.number] AND state <> 'finished' ORDER BY number FOR NO KEY UPDATE);
   UPDATE tollgate.run SET state = 'finished', ended_at = clock_timestamp(), hold = NULL, held_by = NULL, version = version + 1,
     paused_ms = paused_ms + coalesce(tollgate.ms_since(held_at), 0), held_at = NULL WHERE number = ANY (v_numbers);
   PERFORM tollgate.run_changed(r, 'finished', p_detail) FROM tollgate.run r WHERE r.number = ANY (v_numbers) AND (r.is_governed OR r.number = p_run.number);
-  SELECT EXISTS (SELECT 1 FROM tollgate.run WHERE number = ANY (v_numbers) AND is_governed) OR EXISTS (
-    SELECT 1 FROM tollgate.run_part WHERE run_number = ANY (v_numbers) AND (gateway_id, epoch) IS DISTINCT FROM (p_gateway, p_epoch)) INTO v_is_known_elsewhere;
-  RETURN jsonb_build_object('numbers', to_jsonb(v_numbers), 'isUntold', NOT v_is_known_elsewhere);
+  RETURN jsonb_build_object('numbers', to_jsonb(v_numbers), 'isUntold', NOT EXISTS (
+    SELECT 1 FROM tollgate.run WHERE number = ANY (v_numbers) AND (is_governed OR known_by IS DISTINCT FROM p_gateway || '/' || p_epoch)));
 END $$;
 
 -- RunDecision of domain/agents/run-decision.ts to RunDecisionResult. `limits` were checked by checkRunLimits. Of a gateway that finishes a run,

@@ -122,6 +122,15 @@ export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 		titles: ["raising a ceiling raises its budget and the window: what was full has room, and the books say when"],
 	},
 	{
+		rule: "the end of a run is told where another gateway saw it",
+		file: DECISIONS,
+		within: "CREATE FUNCTION tollgate.finish_run(",
+		from: " OR known_by IS DISTINCT FROM p_gateway || '/' || p_epoch",
+		to: "",
+		test: RACES_TEST,
+		titles: ["the change log hears of holds and decisions, one for each tree, and of no opening"],
+	},
+	{
 		rule: "a run ends with all below it",
 		file: DECISIONS,
 		within: "CREATE FUNCTION tollgate.finish_run(",

@@ -153,7 +153,7 @@ test("the change log hears of holds and decisions, one for each tree, and of no 
 	await stand.store.finish({ teamId: "ada", runId: "quiet", by: "key key_ada" });
 	expect(await count("tollgate.change")).toBe(before + 3);
 	await stand.store.enter(ask("noticed"));
-	await stand.settle("noticed", { steps: 1 });
+	await (await stand.storeOf("witness")).enter(ask("noticed"));
 	await stand.store.finish({ teamId: "ada", runId: "noticed", by: "key key_ada" });
 	expect(await count("tollgate.change")).toBe(before + 4);
 });
