@@ -104,7 +104,7 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		from: "for (const node of live.nodes) node.isStale = true;",
 		to: "",
 		test: GUARD_TEST,
-		titles: ["of a finished run is refused, on every gateway"],
+		titles: ["a run of which something has changed does not go on unread"],
 	},
 	{
 		rule: "what changed while a run was read is read again",

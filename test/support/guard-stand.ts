@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { GrantedItem } from "#activities/authority/port.ts";
 import type { KeyIdentity, Refusal } from "#activities/request/port.ts";
 import type { RunCall, RunEntry, RunGuard, RunStepEntered } from "#activities/runs/guard-port.ts";
@@ -102,13 +103,13 @@ export class StandGateway {
 
 	async step(call: Partial<RunCall>): Promise<RunStepEntered> {
 		const entry = await this.enter(call);
-		if (entry?.kind !== "step") throw new Error(`refused: ${entry?.refusal.message ?? "no run"}`);
+		if (entry?.kind !== "step") expect.fail(`refused: ${entry?.refusal.message ?? "no run"}`);
 		return entry.step;
 	}
 
 	async refused(call: Partial<RunCall>): Promise<Refusal> {
 		const entry = await this.enter(call);
-		if (entry?.kind !== "refused") throw new Error("it was not refused");
+		if (entry?.kind !== "refused") expect.fail("it was not refused");
 		return entry.refusal;
 	}
 

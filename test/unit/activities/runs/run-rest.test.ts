@@ -27,7 +27,7 @@ function rest(): void {
 describe("a run that was idle for a minute", () => {
 	test("rests once its rows are flushed, and its next call is one round trip", async () => {
 		gateway.answer(await gateway.step({}));
-		stand.pass(MINUTE_MS);
+		stand.pass(10 * MINUTE_MS);
 		rest();
 		expect(gateway.guard.sizes).toMatchObject({ live: 1, resting: 0 });
 		gateway.flush();
