@@ -274,6 +274,7 @@ describe("a budget refuses", () => {
 
 describe("a run that is held while its call waits", () => {
 	test("is not sent, though budget came: what was reserved is given back", async () => {
+		answering(WHOLE_CHAT);
 		const { promise, resolve } = Promise.withResolvers<void>();
 		authority.gate = promise;
 		guard.receive = (call) => {
