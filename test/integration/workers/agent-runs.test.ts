@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { Registry } from "prom-client";
@@ -40,7 +42,6 @@ afterAll(async () => {
 
 const administration = (): Administration => ({ database: connections.pool, governor: undefined as never, adminName: "ada" });
 const stateOf = async (runId: string) => (await role.governance.status(runId)).snapshot?.run.state;
-const handleOf = (runId: string) => temporal.client.workflow.getHandle(agentRunWorkflowId(runId));
 
 /** When the workflows began, in order, by Temporal's clock. */
 async function startedAt(prefix: string): Promise<{ runId: string; atMs: number }[]> {
@@ -50,8 +51,8 @@ async function startedAt(prefix: string): Promise<{ runId: string; atMs: number 
 	return found.toSorted((left, right) => left.atMs - right.atMs);
 }
 
-test("a hundred registered runs get their workflow once each, no more than twenty in a second, and the one that is held before them", async () => {
-	await rows.many("new-", 100, { origin: "registered" });
+test("sixty registered runs get their workflow once each, no more than twenty in a second, and the one that is held before them", async () => {
+	await rows.many("new-", 60, { origin: "registered" });
 	await rows.run("held");
 	await rows.hold("held");
 	const bundle = await testWorkflowBundle();
@@ -64,11 +65,11 @@ test("a hundred registered runs get their workflow once each, no more than twent
 		"all workflows",
 		async () => {
 			const found = await startedAt("new-");
-			return found.length >= 100 && found;
+			return found.length >= 60 && found;
 		},
 		60_000,
 	);
-	expect(new Set(started.map(({ runId }) => runId)).size).toBe(100);
+	expect(new Set(started.map(({ runId }) => runId)).size).toBe(60);
 	const busiest = Math.max(...started.map(({ atMs: from }) => started.filter(({ atMs }) => atMs >= from && atMs < from + 1_000).length));
 	expect(busiest).toBeLessThanOrEqual(20);
 	const [held] = await startedAt("held");
@@ -103,29 +104,33 @@ test("with Temporal away a run is stopped and let go by the administration, and 
 	await until(
 		"the workflow to hear of it",
 		async () => {
-			const { snapshot } = await handleOf("cut-off").query<{ snapshot: { run: { version: string; state: string } } }>("runStatus");
-			return snapshot.run.version === "5" && snapshot.run.state === "stopped";
+			const run = await role.governance.status("cut-off").then(
+				({ snapshot }) => snapshot?.run,
+				() => undefined, // not back yet
+			);
+			return run?.version === "5" && run.state === "stopped";
 		},
 		90_000,
 	);
-	await until("the worker", async () => {
-		try {
-			return (await role.governance.decide("cut-off", stopRunUpdate, { by: "ann", reason: "again" })).version === "5";
-		} catch {
-			return false;
-		}
-	});
+	// What stands already is decided, and changes nothing.
+	expect(await role.governance.decide("cut-off", stopRunUpdate, { by: "ann", reason: "again" })).toEqual({ version: "5" });
 }, 170_000);
 
 describe("alerts of a worker that is killed", () => {
 	const children: ChildProcess[] = [];
-	afterAll(() => {
+	let folder: string;
+	beforeAll(async () => {
+		folder = await mkdtemp(path.join(tmpdir(), "tollgate-agent-runs-"));
+		await writeFile(path.join(folder, "bundle.js"), (await testWorkflowBundle()).code);
+	});
+	afterAll(async () => {
 		for (const child of children) child.kill("SIGKILL");
+		await rm(folder, { recursive: true });
 	});
 
 	async function startChild(): Promise<ChildProcess> {
 		const file = path.join(import.meta.dirname, "../../support/agent-runs-child.ts");
-		const child = spawn(process.execPath, [file, rows.url, temporal.address], { stdio: ["ignore", "pipe", "ignore"] });
+		const child = spawn(process.execPath, [file, rows.url, temporal.address, path.join(folder, "bundle.js")], { stdio: ["ignore", "pipe", "ignore"] });
 		children.push(child);
 		await once(createInterface({ input: child.stdout }), "line");
 		return child;
