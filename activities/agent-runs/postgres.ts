@@ -66,7 +66,7 @@ export function createPostgresUntoldRuns(ask: AskPostgres): UntoldRuns {
 			return rows.map(({ run: { untold, picture, ...run } }) => ({ ...run, untoldEvents: untold, snapshot: toSnapshot(picture) }));
 		},
 		async movedWithin(ms) {
-			return (await ask<{ number: string }>("runs_moved", MOVED, [ms])).map(({ number }) => number);
+			return (await ask<{ number: string }>("runs_moved", MOVED, [Math.ceil(ms)])).map(({ number }) => number);
 		},
 		async recordTold(runs) {
 			await ask("run_told", TOLD, [runs.map(({ number }) => number), runs.map(({ version }) => version), runs.flatMap(({ untoldEvents }) => untoldEvents)]);

@@ -72,8 +72,8 @@ export class RunStarter {
 			const isHeld = await this.options.source.tryLock();
 			this.changeRole(isHeld, undefined);
 			if (!isHeld) return;
-			await this.readMoved();
 			await this.tellDue();
+			await this.readMoved();
 		} catch (error) {
 			if (!(error instanceof CostControlError && error.isRetryable)) throw error;
 			this.changeRole(false, error);

@@ -110,10 +110,11 @@ test("with Temporal away a run is stopped and let go by the administration, and 
 			);
 			return run?.version === "5" && run.state === "stopped";
 		},
-		90_000,
+		60_000,
 	);
 	// What stands already is decided, and changes nothing.
 	expect(await role.governance.decide("cut-off", stopRunUpdate, { by: "ann", reason: "again" })).toEqual({ version: "5" });
+	expect(errors).toEqual([]);
 }, 170_000);
 
 describe("alerts of a worker that is killed", () => {
