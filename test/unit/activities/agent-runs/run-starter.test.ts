@@ -24,15 +24,14 @@ class Stand {
 	constructor() {
 		const source: UntoldRuns = {
 			tryLock: async () => this.isHolder,
-			due: async ({ limit, except }) => this.waiting.filter(({ number }) => !except.includes(number)).slice(0, limit),
+			due: async ({ limit, except, moved }) =>
+				[...this.waiting, ...moved.map((number) => dueRun(number, false))].filter(({ number }) => !except.includes(number)).slice(0, limit),
 			movedWithin: async () => this.moved,
 			recordTold: async (runs) => {
 				for (const { number } of runs) {
 					this.told.push(number);
-					this.waiting.splice(
-						this.waiting.findIndex((other) => other.number === number),
-						1,
-					);
+					const place = this.waiting.findIndex((other) => other.number === number);
+					if (place >= 0) this.waiting.splice(place, 1);
 				}
 			},
 		};
@@ -54,7 +53,7 @@ class Stand {
 	}
 
 	add(runId: string, isNew: boolean): void {
-		this.waiting.push({ number: runId, version: "1", isNew, untoldEvents: [], snapshot: snapshotOf({ runId }) });
+		this.waiting.push(dueRun(runId, isNew));
 	}
 
 	/** Cycles, a quarter of a second apart at least, until so much time is over. */
@@ -75,6 +74,10 @@ class Stand {
 		const isNew = this.waiting.find(({ number }) => number === run.runId)?.isNew === true;
 		this.sent.push({ runId: run.runId, atMs, answeredAtMs: this.nowMs, isNew });
 	}
+}
+
+function dueRun(runId: string, isNew: boolean): DueRun {
+	return { number: runId, version: "1", isNew, untoldEvents: [], snapshot: snapshotOf({ runId }) };
 }
 
 /** The most of them within any second. */
@@ -122,6 +125,16 @@ describe("the starter", () => {
 		const again = dueAgainAndAgain(stand, "k1");
 		await again(35_000);
 		expect(stand.sent.map(({ atMs }) => Math.floor(atMs / 10_000))).toEqual([0, 1, 2, 3]);
+	});
+
+	test("shows what runs took since, at most once in ten seconds, and not again where nothing moved", async () => {
+		const stand = new Stand();
+		stand.moved = ["m1"];
+		await stand.runFor(25_000);
+		expect(stand.sent.map(({ atMs }) => Math.floor(atMs / 10_000))).toEqual([0, 1, 2]);
+		stand.moved = [];
+		await stand.runFor(30_000);
+		expect(stand.sent).toHaveLength(3);
 	});
 
 	test("does nothing where another worker is the starter", async () => {
