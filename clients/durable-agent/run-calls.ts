@@ -21,24 +21,25 @@ export async function registerRun(access: GatewayAccess, store: TranscriptStore,
 	const toolsText = JSON.stringify(input.tools.map(({ name, description, parameters }) => ({ name, description, parameters })));
 	const toolsRef = keys.tools(input.runId, createHash("sha256").update(toolsText).digest("hex").slice(0, HASH_CHARACTERS));
 	await writeOnce(store, toolsRef, toolsText);
-	await ask(access, signal, "POST", "", {
+	const body = {
 		runId: input.runId,
 		...(input.parentRunId === null ? {} : { parentRunId: input.parentRunId }),
 		...(input.feature === null ? {} : { feature: input.feature }),
 		...(input.limits === null ? {} : { limits: input.limits }),
-	});
+	};
+	await ask(access, { method: "POST", path: "", body }, signal);
 	return { promptRef, toolsRef };
 }
 
 export async function readRun(access: GatewayAccess, { runId }: RunInput, signal: AbortSignal): Promise<RunSeen> {
-	const { state, version, hold } = Run.parse(await ask(access, signal, "GET", `/${runId}`));
+	const { state, version, hold } = Run.parse(await ask(access, { method: "GET", path: `/${runId}` }, signal));
 	return { state, version, hold: hold === null ? null : holdOf(hold) };
 }
 
 /** Finished before is finished. */
 export async function finishRun(access: GatewayAccess, { runId }: RunInput, signal: AbortSignal): Promise<void> {
 	try {
-		await ask(access, signal, "POST", `/${runId}/finish`, {});
+		await ask(access, { method: "POST", path: `/${runId}/finish`, body: {} }, signal);
 	} catch (error) {
 		if (!(error instanceof ApplicationFailure && error.type === "run.finished")) throw error;
 	}
@@ -73,10 +74,13 @@ function holdOf({ state, guard, evidence, measured, threshold, ofRunId, pauseId,
 	return { state, guard, evidence, measured, threshold, ofRunId, pauseId, askAgainMs };
 }
 
+type Asked = { readonly method: "GET" | "POST"; readonly path: string; readonly body?: unknown };
+
 /** @throws ApplicationFailure of what the gateway answered, or that it did not. */
-async function ask(access: GatewayAccess, signal: AbortSignal, method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
-	const headers = { authorization: `Bearer ${access.key}`, ...(body === undefined ? {} : { "content-type": "application/json" }) };
-	const request = { method, headers, signal, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+async function ask(access: GatewayAccess, { method, path, body }: Asked, signal: AbortSignal): Promise<unknown> {
+	const hasBody = body !== undefined;
+	const headers = { authorization: `Bearer ${access.key}`, ...(hasBody && { "content-type": "application/json" }) };
+	const request = { method, headers, signal, ...(hasBody && { body: JSON.stringify(body) }) };
 	let response: Response;
 	let text: string;
 	try {

@@ -1,8 +1,15 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
 import { defaultPayloadConverter } from "@temporalio/common";
+import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createAgentActivities } from "#clients/durable-agent.ts";
 import { MemoryTranscripts } from "#test/support/agent-transcripts.ts";
 import { durableAgentBundle } from "#test/support/durable-agent.ts";
+import { PROJECT_FOLDER } from "#test/support/project-files.ts";
 import * as messages from "#workflows/durable-agent/messages.ts";
 
 /** What is in the bundle of whoever runs durable agents, and the names that his Temporal keeps. */
@@ -29,6 +36,25 @@ test("the names that a package of the user's imports lead where they say", async
 	expect(Object.keys(workflow)).toEqual(["durableAgentWorkflow"]);
 	expect(agent.createAgentActivities).toBe(createAgentActivities);
 	expect(clients.CostControl).toBeTypeOf("function");
+});
+
+test("linked into another project they work as well, in Node and in the bundler of Temporal's worker", async () => {
+	const project = mkdtempSync(path.join(tmpdir(), "tollgate-linked-"));
+	try {
+		mkdirSync(path.join(project, "node_modules"));
+		symlinkSync(PROJECT_FOLDER, path.join(project, "node_modules/tollgate"));
+		symlinkSync(path.join(PROJECT_FOLDER, "node_modules/@temporalio"), path.join(project, "node_modules/@temporalio"));
+		writeFileSync(path.join(project, "package.json"), '{"type":"module"}');
+		const workflowsPath = path.join(project, "workflows.ts");
+		writeFileSync(workflowsPath, 'export { durableAgentWorkflow } from "tollgate/workflow";\n');
+		const bundle = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger("WARN") });
+		expect(bundle.code).toContain("workflows/durable-agent/workflow.ts");
+		const script = 'const { folderTranscripts } = await import("tollgate/durable-agent"); console.log(typeof folderTranscripts);';
+		const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script], { cwd: project });
+		expect(stdout).toBe("function\n");
+	} finally {
+		rmSync(project, { recursive: true });
+	}
 });
 
 describe("wire names of the durable agent", () => {

@@ -61,7 +61,7 @@ export const DURABLE_AGENT_MUTANTS: readonly Mutant[] = [
 		from: 'if (OUTCOME_UNKNOWN.has(code)) return { kind: "unknown", code };',
 		to: "",
 		test: ANSWERS_TEST,
-		titles: ["409 idempotency.outcome_unknown may have been served"],
+		titles: ["what may have been served is told, and not tried again under the same key"],
 		redBy: "ApplicationFailure: who knows",
 	},
 	{

@@ -40,6 +40,10 @@ describe.each(["openai", "anthropic"] as const)("told by the client of %s", (cli
 		expect(outcome(403, { code: "run.finished", message: "it is over" })).toEqual({ kind: "finished" });
 	});
 
+	test("what may have been served is told, and not tried again under the same key", () => {
+		expect(outcome(409, { code: "idempotency.outcome_unknown", message: "who knows" })).toEqual({ kind: "unknown", code: "idempotency.outcome_unknown" });
+	});
+
 	test("a spent budget is waited for, until it resets", () => {
 		const refused = { kind: "refused", code: "budget.exceeded", message: "spent" };
 		const fields = { code: "budget.exceeded", message: "spent" };
@@ -48,7 +52,6 @@ describe.each(["openai", "anthropic"] as const)("told by the client of %s", (cli
 	});
 
 	test.each([
-		[409, "idempotency.outcome_unknown"],
 		[422, "idempotency.mismatch"],
 		[504, "provider.timeout"],
 		[502, "provider.cut"],
