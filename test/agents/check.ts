@@ -5,6 +5,7 @@ import { createRandom } from "#test/faults/random.ts";
 import { OwnServer } from "#test/faults/server.ts";
 import { withClient } from "#test/support/authority-rows.ts";
 import { type GatewayProcess, openGatewayStand } from "#test/support/gateway-process.ts";
+import type { TestDatabase } from "#test/support/postgres.ts";
 import { CONVERSATION_ENDPOINTS } from "./conversation.ts";
 import { corpusPrices, modelFor } from "./corpus-prices.ts";
 import type { CorpusRun } from "./corpus-run.ts";
@@ -16,6 +17,8 @@ export type CheckAgentsOptions = {
 	readonly seed: number;
 	readonly runs: readonly CorpusRun[];
 	readonly gateways: number;
+	/** Default: a server of its own. Closed with the check. */
+	readonly database?: TestDatabase;
 	readonly onProgress: (line: string) => void;
 };
 
@@ -35,15 +38,15 @@ const TEAM_LIMIT_NANO_USD = 999_999_999_999_999_999n;
 const SEVERAL_GATEWAYS_LATENCY_MS = 100;
 
 /** Plays every run through real gateways, then judges how they ended. @throws where that could not be done. */
-export async function checkAgents({ seed, runs, gateways, onProgress }: CheckAgentsOptions): Promise<CheckedAgents> {
+export async function checkAgents({ seed, runs, gateways, database: given, onProgress }: CheckAgentsOptions): Promise<CheckedAgents> {
 	const random = createRandom(seed);
 	const endpoints = runs.map(() => random.pick(CONVERSATION_ENDPOINTS));
 	const played = runs.map((run, index) => ({ run, model: modelFor(run, endpoints[index] ?? "messages") }));
 	const provider = await startModelProvider(played, gateways > 1 ? SEVERAL_GATEWAYS_LATENCY_MS : 0);
-	const server = await OwnServer.start();
-	const stand = await openGatewayStand({ database: server.database, windowKind: "lifetime" });
+	const database = given ?? (await OwnServer.start()).database;
+	const stand = await openGatewayStand({ database, windowKind: "lifetime" });
 	try {
-		await withClient(server.database.url, (client) => loadPriceFile(client, corpusPrices(played.map(({ model }) => model)), "seed", "check:agents"));
+		await withClient(database.url, (client) => loadPriceFile(client, corpusPrices(played.map(({ model }) => model)), "seed", "check:agents"));
 		const keys: string[] = [];
 		for (let team = 0; team * RUNS_PER_TEAM < runs.length; team += 1) keys.push((await stand.team(TEAM_LIMIT_NANO_USD)).key);
 		const started: GatewayProcess[] = [];
@@ -62,7 +65,7 @@ export async function checkAgents({ seed, runs, gateways, onProgress }: CheckAge
 		});
 		const ends = await driveAll(agents, onProgress);
 		for (const gateway of started) await gateway.end();
-		const { findings } = await verifyLedger({ databaseUrl: server.database.url });
+		const { findings } = await verifyLedger({ databaseUrl: database.url });
 		return { judgement: judgeRuns(runs, (run) => ends.get(run)), calls: provider.calls, findings };
 	} finally {
 		await provider.close();
