@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type TeamRuns, tellingRuns } from "#domain/agents/team-runs.ts";
+import { checkTeamRuns, type TeamRuns, tellingRuns } from "#domain/agents/team-runs.ts";
 import type { AlertChannel } from "#domain/alerts/channel.ts";
 import { ALERT_KINDS } from "#domain/alerts/kinds.ts";
 import {
@@ -175,6 +175,8 @@ const runs: fc.Arbitrary<TeamRuns> = fc
 		},
 		{ requiredKeys: [] },
 	)
+	// A tool may not be called more often than each may.
+	.filter((value) => checkTeamRuns(value).kind === "valid")
 	.map((value) => tellingRuns(value as TeamRuns));
 
 function team(id: string): fc.Arbitrary<TeamEntry> {
