@@ -50,8 +50,8 @@ describe("entering a run", () => {
 	});
 
 	test("many calls at once are one read", async () => {
-		const entries = await Promise.all(Array.from({ length: 20 }, async () => gateway.enter({})));
-		expect(entries.every((entry) => entry?.kind === "step")).toBe(true);
+		const entries = await Promise.all(Array.from({ length: 20 }, () => gateway.step({})));
+		expect(entries).toHaveLength(20);
 		expect(stand.runs.roundTrips).toBe(1);
 	});
 
