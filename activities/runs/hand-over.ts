@@ -1,4 +1,4 @@
-import { exchangesSeen, type RunMemory, STEPS_REMEMBERED, unpackRunMemory } from "#domain/agents/run-memory.ts";
+import { exchangesSeen, type RunMemory, STEPS_REMEMBERED, stepOf, unpackRunMemory } from "#domain/agents/run-memory.ts";
 import { turnsBeyond } from "#domain/agents/turn-cursor.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
 import type { RunGuardOptions } from "./guard-options.ts";
@@ -30,6 +30,14 @@ export class HandOver {
 		this.ask = ask;
 		this.exchangesBefore = exchangesBefore;
 		this.read = [reading];
+	}
+
+	/** Whether that memory knows more than this gateway did: exchanges it had not read, or what the step cost that it asked for. */
+	isBehind(newest: RunMemory): boolean {
+		const more = exchangesSeen(newest) - this.exchangesBefore;
+		const [asked] = this.read;
+		const last = asked?.turns.turns.at(-1);
+		return more > 0 || (more === 0 && last !== undefined && stepOf(newest, last) !== undefined);
 	}
 
 	/** What was read meanwhile is read into the newer memory as well. */
@@ -96,9 +104,9 @@ export class HandOvers {
 		directory.takeNews(entered.chain, askedAtMs);
 		const newest = entered.memory === undefined ? undefined : unpackRunMemory(entered.memory);
 		if (newest?.kind === "refused") onError(new RangeError(`a loop memory ${newest.problem}`));
-		if (newest?.kind !== "unpacked" || exchangesSeen(newest.memory) <= handOver.exchangesBefore) {
+		if (newest?.kind !== "unpacked" || !handOver.isBehind(newest.memory)) {
 			live.handOverPauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS, live.handOverPauseMs * 2));
-			return !live.othersServe;
+			return false;
 		}
 		live.handOverPauseMs = PAUSE_MS;
 		const isBehind = this.#take(live, handOver, newest.memory);
@@ -108,8 +116,11 @@ export class HandOvers {
 
 	/** Answers whether the last step, served elsewhere, is still not known. */
 	#take(live: LiveRun, { read, stepsAnswered }: HandOver, newest: RunMemory): boolean {
+		const { memory } = live;
 		let stop: GuardVerdict | undefined;
 		let isBehind = false;
+		// What was served here meanwhile may be among what is read again.
+		newest.steps = [...memory.steps.slice(0, stepsAnswered), ...newest.steps, ...memory.steps.slice(stepsAnswered)];
 		for (const reading of read) {
 			const turns = turnsBeyond(newest.cursors, reading.turns);
 			const observed = observeTurns(newest, { ...reading, turns, forgiven: live.own.record.forgiven });
@@ -118,9 +129,7 @@ export class HandOvers {
 			stop = observed.stop;
 			isBehind ||= observed.isBehind;
 		}
-		const { memory } = live;
-		const own = memory.steps.slice(0, stepsAnswered);
-		newest.steps = [...own, ...newest.steps, ...memory.steps.slice(stepsAnswered)].slice(0, STEPS_REMEMBERED);
+		newest.steps = newest.steps.slice(0, STEPS_REMEMBERED);
 		if (stepsAnswered > 0) {
 			newest.lastInputTokens = memory.lastInputTokens;
 			newest.contextGrowthTokens = memory.contextGrowthTokens;

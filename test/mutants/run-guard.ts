@@ -83,6 +83,14 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		titles: ["end on four gateways in turn, none missed and nothing else stopped"],
 	},
 	{
+		rule: "what a step elsewhere cost is looked for until it is flushed",
+		file: "activities/runs/hand-over.ts",
+		from: "const READS_MAX = 3;",
+		to: "const READS_MAX = 1;",
+		test: "test/unit/activities/runs/hand-over.test.ts",
+		titles: ["a flush that comes after the next step is waited for, beside the calls"],
+	},
+	{
 		rule: "a turn that is sent again is not counted again",
 		file: "domain/agents/turn-cursor.ts",
 		from: "cursors[KEY_AT] = keyWord(turnKey(last));",
