@@ -3,13 +3,15 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findFreePort } from "#activities/process/free-port.ts";
-import { DURABLE_AGENT_WORKFLOW, durableAgentWorkflowId } from "#clients/durable-agent.ts";
+import { agentStatusQuery, checkNowSignal, DURABLE_AGENT_WORKFLOW, durableAgentWorkflowId } from "#clients/durable-agent.ts";
 import { agentInput, MemoryTranscripts } from "#test/support/agent-transcripts.ts";
+import { withClient } from "#test/support/authority-rows.ts";
 import { durableAgentBundle, startAgentWorker } from "#test/support/durable-agent.ts";
 import { type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
 import { runKilledAgent } from "#test/support/killed-agent.ts";
 import { preloading } from "#test/support/preload.ts";
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
+import { until } from "#test/support/until.ts";
 
 /** Durable agents through real gateways, of which one is killed in the middle of a step; and on a worker that is. */
 let stand: GatewayStand;
@@ -38,6 +40,16 @@ const POINTS = [
 const CALL_AGAIN = 'found [[simulate:{"toolCall":"search"}]]';
 const ANSWER_NOW = 'found [[simulate:{"toolCall":false}]]';
 const input = (runId: string) => agentInput(runId, { prompt: { user: `search for ${runId}` }, outputTokensMax: 60 });
+/** As `tollgate run` does. */
+async function decide(runId: string, decision: Record<string, unknown>): Promise<void> {
+	const asked = JSON.stringify({ runId, by: "ann", reason: "test", decision });
+	const decided = await withClient(
+		stand.database.url,
+		async (client) => (await client.query<{ result: { kind: string } }>("SELECT tollgate.decide_run($1) AS result", [asked])).rows,
+	);
+	expect(decided[0]?.result.kind).toBe("decided");
+}
+
 /** What the provider billed since then. */
 const billedSince = (linesBefore: number) => stand.provider.calls().slice(linesBefore);
 
@@ -65,6 +77,40 @@ test("a worker killed around every step: the provider's log has each step once, 
 	expect(findings).toEqual([]);
 	expect(report).toMatchObject({ ok: true, duplicated: 0, lost: 0, unresolved: 0 });
 }, 120_000);
+
+describe.each(["gpt-4o", "claude-haiku-4-5"])("an agent of %s at its ceiling of steps", (model) => {
+	test("waits with the hold that the gateway told, and goes on once a person approved more; one that is stopped ends with it", async () => {
+		const runId = `ceiling-${model}`;
+		const { key } = await stand.team(100_000_000_000n);
+		const gateway = await stand.start(`a_${model.replaceAll(/[^a-z0-9]/g, "_")}`);
+		let searches = 0;
+		const tools = { search: () => (++searches < 4 ? CALL_AGAIN : ANSWER_NOW) };
+		const stopWorker = await startAgentWorker({ temporal, gateway: { url: gateway.url, key }, taskQueue: runId, transcripts: new MemoryTranscripts(), tools });
+		const before = stand.provider.calls().length;
+		const handle = await temporal.client.workflow.start(DURABLE_AGENT_WORKFLOW, {
+			workflowId: durableAgentWorkflowId(runId),
+			taskQueue: runId,
+			args: [{ ...input(runId), model, limits: { steps: 2 } }],
+		});
+		const waits = (step: number) =>
+			until(`the wait before step ${step}`, async () => {
+				const status = await handle.query(agentStatusQuery);
+				return status.activity === "waiting" && status.step === step && status;
+			});
+		const { hold } = await waits(3);
+		expect(hold).toMatchObject({ state: "paused", guard: "ceiling.steps", ofRunId: runId, pauseId: expect.stringMatching(/^pau_[0-9a-f]{16}$/) });
+		expect([hold?.evidence, hold?.askAgainMs]).toEqual([expect.stringMatching(/./), expect.any(Number)]);
+		await decide(runId, { kind: "approve", limits: { steps: 4 } });
+		await handle.signal(checkNowSignal);
+		await waits(5);
+		await decide(runId, { kind: "stop" });
+		await handle.signal(checkNowSignal);
+		expect(await handle.result()).toMatchObject({ outcome: "stopped", steps: 4, toolCalls: 4, hold: { state: "stopped", guard: "person" } });
+		expect(billedSince(before)).toHaveLength(4);
+		await stopWorker();
+		await gateway.end();
+	});
+});
 
 describe("a gateway killed", () => {
 	test.each(POINTS)(
