@@ -183,9 +183,8 @@ describe("what is said", () => {
 		await transcripts.write("prompts/secret", JSON.stringify({ user: "the secret question" }));
 		const handle = await start(agentInput(runId, { prompt: { ref: "prompts/secret" } }));
 		await handle.result();
-		const history = JSON.stringify((await handle.fetchHistory()).events, (_, value: unknown) =>
-			value instanceof Uint8Array ? Buffer.from(value).toString() : value,
-		);
+		const payloads = (key: string, value: unknown): unknown => (key === "data" ? Buffer.from(String(value), "base64").toString() : value);
+		const history = JSON.stringify((await handle.fetchHistory()).events, payloads);
 		expect(history).toContain("prompts/secret");
 		expect(history).not.toContain("the secret");
 		expect(await readAnswer(transcripts, `${runId}/2/answer`)).toBe("the secret answer");
