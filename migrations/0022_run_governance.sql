@@ -1,17 +1,20 @@
 -- Agent runs for people: what the workflows of runs are told, what people are shown, and the alerts about runs (docs/adr/0011-agent-runs.md, 17).
 -- PostgreSQL holds the state of a run; what is here reads it, notes what was told of it, and makes alerts of it. One function call in one
--- statement each. Locks: run rows by number, then the subject of an alert (0015).
+-- statement each. Locks: run rows by number, then the subject of an alert (0015). The planner setting: what is asked for several times a second
+-- is planned once, and a plan made while the tables were empty must not scan them once they are large.
 
 ALTER TABLE tollgate.run_event ADD COLUMN is_alerted boolean NOT NULL DEFAULT false; -- its alert was made, or it needs none
 CREATE INDEX run_event_unalerted ON tollgate.run_event (seq) WHERE NOT is_alerted AND kind IN ('warned', 'paused', 'stopped');
 CREATE INDEX run_untold_held ON tollgate.run (number) WHERE is_governed AND told_version < version AND state IN ('paused', 'stopped');
+CREATE INDEX run_untold_known ON tollgate.run (number) WHERE is_governed AND told_version < version AND told_version > 0;
+CREATE INDEX run_untold_over ON tollgate.run (number) WHERE is_governed AND told_version < version AND told_version = 0 AND state = 'finished';
 CREATE INDEX run_held ON tollgate.run ((hold ->> 'ofRunId')) WHERE state IN ('paused', 'stopped');
 CREATE INDEX run_held_newest ON tollgate.run (number) WHERE state IN ('paused', 'stopped');
 CREATE INDEX attempt_run_lately ON tollgate.attempt (at) WHERE run_ids IS NOT NULL;
 
 -- A run as people are shown it: the chain (0021), its last steps and what happened to it, both oldest first.
 CREATE FUNCTION tollgate.run_picture(p_number bigint, p_steps integer, p_events integer) RETURNS jsonb
-LANGUAGE sql VOLATILE AS $$
+LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object('pauseHours', t.runs -> 'pauseHours')) || jsonb_build_object(
     'chain', tollgate.run_chain(r.path),
     'rootRunId', root.id,
@@ -40,10 +43,10 @@ LANGUAGE sql VOLATILE AS $$
 $$;
 
 -- The next runs whose workflow is to be told, as {number, version, isNew, untold, picture}: held ones first, then registered ones, then warned
--- ones, then those of `p_moved`, which took steps since. `p_except`: told of a moment ago. A run that ended before anybody was told of it
--- gets no workflow.
-CREATE FUNCTION tollgate.runs_to_tell(p_limit integer, p_except bigint[], p_moved bigint[]) RETURNS SETOF jsonb
-LANGUAGE plpgsql AS $$
+-- ones, then those of `p_moved`, which took steps since; at most `p_starts` that have no workflow yet and `p_limit` that have one, so that
+-- neither waits behind many of the other. `p_except`: told of a moment ago. A run that ended before anybody was told of it gets no workflow.
+CREATE FUNCTION tollgate.runs_to_tell(p_limit integer, p_starts integer, p_except bigint[], p_moved bigint[]) RETURNS SETOF jsonb
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   v_over bigint[];
 BEGIN
@@ -57,16 +60,24 @@ BEGIN
     WHERE NOT x.is_told AND x.kind <> 'opened' AND r.state = 'finished' AND (r.told_version = 0 OR r.number = ANY (v_over)) ORDER BY x.seq LIMIT 500);
   RETURN QUERY
   WITH due AS (
-    (SELECT r.number, 1 AS place FROM tollgate.run r
-     WHERE r.is_governed AND r.told_version < r.version AND r.state IN ('paused', 'stopped') AND NOT r.number = ANY (p_except) ORDER BY r.number LIMIT p_limit)
+    (SELECT r.number, 1 AS place FROM tollgate.run r WHERE r.is_governed AND r.told_version < r.version AND r.state IN ('paused', 'stopped')
+       AND r.told_version = 0 AND NOT r.number = ANY (p_except) ORDER BY r.number LIMIT p_starts)
     UNION ALL
-    (SELECT r.number, 2 FROM tollgate.run r WHERE r.is_governed AND r.told_version < r.version AND NOT r.number = ANY (p_except) ORDER BY r.number LIMIT p_limit)
+    (SELECT r.number, 2 FROM tollgate.run r WHERE r.is_governed AND r.told_version < r.version
+       AND r.told_version = 0 AND NOT r.number = ANY (p_except) ORDER BY r.number LIMIT p_starts)
+    UNION ALL
+    (SELECT r.number, CASE WHEN r.state IN ('paused', 'stopped') THEN 1 ELSE 2 END AS place FROM tollgate.run r WHERE r.is_governed AND r.told_version < r.version
+       AND r.told_version > 0 AND NOT r.number = ANY (p_except) ORDER BY place, r.number LIMIT p_limit)
     UNION ALL
     (SELECT e.run_number, 3 FROM tollgate.run_event e WHERE NOT e.is_told AND e.kind <> 'opened' AND NOT e.run_number = ANY (p_except) ORDER BY e.seq LIMIT 500)
     UNION ALL
     (SELECT m.number, 4 FROM unnest(p_moved) AS m (number) WHERE NOT m.number = ANY (p_except) LIMIT p_limit)
+  ), known AS (
+    SELECT r.number, min(d.place) AS place, r.told_version = 0 AS is_new FROM due d JOIN tollgate.run r ON r.number = d.number GROUP BY r.number
   ), chosen AS (
-    SELECT d.number, min(d.place) AS place FROM due d GROUP BY d.number ORDER BY min(d.place), d.number LIMIT p_limit
+    (SELECT k.number, k.place FROM known k WHERE k.is_new ORDER BY k.place, k.number LIMIT p_starts)
+    UNION ALL
+    (SELECT k.number, k.place FROM known k WHERE NOT k.is_new ORDER BY k.place, k.number LIMIT p_limit)
   )
   SELECT jsonb_build_object('number', r.number::text, 'version', r.version::text, 'isNew', r.told_version = 0,
     'untold', (SELECT coalesce(jsonb_agg(u.seq::text), '[]') FROM (
@@ -77,7 +88,7 @@ END $$;
 
 -- Governed runs that took steps lately: their workflows are shown what was spent.
 CREATE FUNCTION tollgate.runs_moved(p_within_ms bigint) RETURNS SETOF bigint
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   SELECT r.number FROM (
     SELECT DISTINCT n.number FROM tollgate.attempt a CROSS JOIN LATERAL unnest(a.run_ids) AS n (number)
     WHERE a.run_ids IS NOT NULL AND a.at > statement_timestamp() - p_within_ms * interval '1 millisecond'
@@ -86,7 +97,7 @@ $$;
 
 -- Workflows were told of these runs in these versions, and of these events. From then on they are told of whatever changes.
 CREATE FUNCTION tollgate.run_told(p_numbers bigint[], p_versions bigint[], p_event_seqs bigint[]) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
   PERFORM 1 FROM tollgate.run r WHERE r.number = ANY (p_numbers) ORDER BY r.number FOR NO KEY UPDATE;
   UPDATE tollgate.run r SET told_version = greatest(r.told_version, t.version), is_governed = true
@@ -96,7 +107,7 @@ END $$;
 
 -- Runs for a list, newest first: {teamId?, state?, before?, limit}.
 CREATE FUNCTION tollgate.list_runs(p_filter jsonb) RETURNS SETOF jsonb
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE
   v_team text := p_filter ->> 'teamId';
   v_state text := p_filter ->> 'state';
@@ -162,7 +173,7 @@ END $$;
 -- Makes the alerts of what happened to runs, and ends those whose run goes on or is over. Without Temporal, by any worker, one at a time, so
 -- that subjects are locked in one order; made again it makes none. Returns how many alerts that made.
 CREATE FUNCTION tollgate.alert_runs() RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   v_event tollgate.run_event;
   v_run tollgate.run;

@@ -32,8 +32,13 @@ export type DueRun = {
 export type UntoldRuns = {
 	/** Whether this process is the one that tells. */
 	tryLock(): Promise<boolean>;
-	/** Held ones first, then registered, then warned, then those of `moved`; none of `except`. */
-	due(input: { readonly limit: number; readonly except: readonly string[]; readonly moved: readonly string[] }): Promise<readonly DueRun[]>;
+	/** Held ones first, then registered, then warned, then those of `moved`; none of `except`; at most `starts` that have no workflow yet, and `limit` that have. */
+	due(input: {
+		readonly limit: number;
+		readonly starts: number;
+		readonly except: readonly string[];
+		readonly moved: readonly string[];
+	}): Promise<readonly DueRun[]>;
 	/** Numbers of governed runs that took steps within so many milliseconds. */
 	movedWithin(ms: number): Promise<readonly string[]>;
 	recordTold(runs: readonly DueRun[]): Promise<void>;

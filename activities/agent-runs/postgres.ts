@@ -15,7 +15,7 @@ const DECIDE = "SELECT tollgate.decide_run($1) AS result";
 const SNAPSHOT = "SELECT tollgate.run_snapshot($1) AS picture";
 const LIST = "SELECT tollgate.list_runs($1) AS item";
 const REMIND = "SELECT tollgate.remind_run($1, $2) AS is_new";
-const DUE = "SELECT tollgate.runs_to_tell($1, $2::bigint[], $3::bigint[]) AS run";
+const DUE = "SELECT tollgate.runs_to_tell($1, $2, $3::bigint[], $4::bigint[]) AS run";
 const MOVED = "SELECT tollgate.runs_moved($1)::text AS number";
 const TOLD = "SELECT tollgate.run_told($1::bigint[], $2::bigint[], $3::bigint[])";
 const ALERT = "SELECT tollgate.alert_runs() AS made";
@@ -60,9 +60,9 @@ export function createPostgresUntoldRuns(ask: AskPostgres): UntoldRuns {
 		async tryLock() {
 			return (await ask<{ is_held: boolean }>("run_starter_lock", TRY_LOCK, [STARTER_LOCK_ID]))[0]?.is_held === true;
 		},
-		async due({ limit, except, moved }) {
+		async due({ limit, starts, except, moved }) {
 			type Row = Omit<DueRun, "snapshot" | "untoldEvents"> & { readonly untold: readonly string[]; readonly picture: Picture };
-			const rows = await ask<{ run: Row }>("runs_to_tell", DUE, [limit, except, moved]);
+			const rows = await ask<{ run: Row }>("runs_to_tell", DUE, [limit, starts, except, moved]);
 			return rows.map(({ run: { untold, picture, ...run } }) => ({ ...run, untoldEvents: untold, snapshot: toSnapshot(picture) }));
 		},
 		async movedWithin(ms) {

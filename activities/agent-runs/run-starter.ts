@@ -23,8 +23,9 @@ export type RunStarterOptions = {
 const DEFAULT_INTERVAL_MS = 250;
 const TOLD_INTERVAL_MS = 10_000;
 const IN_FLIGHT_MAX = 8;
-/** More than leave between two looks. */
-const DUE_MAX = 50;
+/** A few more than leave between two looks. */
+const DUE_MAX = 16;
+const STARTS_MAX = 8;
 /** Rows are dated before they are committed. */
 const MOVED_OVERLAP_MS = 5_000;
 const MOVED_MAX = 5_000;
@@ -101,7 +102,7 @@ export class RunStarter {
 	private async tellDue(): Promise<void> {
 		const nowMs = this.options.now();
 		for (const [number, atMs] of this.toldAt) if (nowMs - atMs >= TOLD_INTERVAL_MS) this.toldAt.delete(number);
-		const due = await this.options.source.due({ limit: DUE_MAX, except: [...this.toldAt.keys()], moved: [...this.moved] });
+		const due = await this.options.source.due({ limit: DUE_MAX, starts: STARTS_MAX, except: [...this.toldAt.keys()], moved: [...this.moved] });
 		const told: DueRun[] = [];
 		const inFlight = new Set<Promise<void>>();
 		let isAway = false;

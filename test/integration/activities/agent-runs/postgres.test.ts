@@ -18,7 +18,7 @@ afterEach(async () => {
 
 const untold = () => createPostgresUntoldRuns(rows.ask);
 const governance = () => createPostgresRunGovernance(rows.ask);
-const due = async (limit = 50, except: string[] = [], moved: string[] = []) => await untold().due({ limit, except, moved });
+const due = async (limit = 50, except: string[] = [], moved: string[] = []) => await untold().due({ limit, starts: limit, except, moved });
 const namesOf = (runs: readonly { snapshot: { run: { runId: string } } }[]) => runs.map(({ snapshot }) => snapshot.run.runId);
 
 describe("what is to be told", () => {
@@ -47,6 +47,18 @@ describe("what is to be told", () => {
 		await rows.decide("r-1", { kind: "resume" });
 		await untold().recordTold(second === undefined ? [] : [second]);
 		expect(await due()).toMatchObject([{ version: "3", snapshot: { run: { state: "running" } } }]);
+	});
+
+	test("neither runs without a workflow nor those with one wait behind many of the other", async () => {
+		await rows.many("known-", 5, { origin: "registered" });
+		await untold().recordTold(await due());
+		await rows.many("new-", 30, { origin: "registered" });
+		for (let n = 0; n < 5; n++) await rows.hold(`known-${n}`);
+		for (let n = 0; n < 30; n += 10) await rows.hold(`new-${n}`);
+		expect(namesOf(await untold().due({ limit: 3, starts: 4, except: [], moved: [] }))).toEqual([
+			...["known-0", "known-1", "known-2", "new-0", "new-10", "new-20"],
+			"new-1",
+		]);
 	});
 
 	test("not of those told a moment ago", async () => {

@@ -24,8 +24,10 @@ class Stand {
 	constructor() {
 		const source: UntoldRuns = {
 			tryLock: async () => this.isHolder,
-			due: async ({ limit, except, moved }) =>
-				[...this.waiting, ...moved.map((number) => dueRun(number, false))].filter(({ number }) => !except.includes(number)).slice(0, limit),
+			due: async ({ limit, starts, except, moved }) => {
+				const all = [...this.waiting, ...moved.map((number) => dueRun(number, false))].filter(({ number }) => !except.includes(number));
+				return [...all.filter(({ isNew }) => isNew).slice(0, starts), ...all.filter(({ isNew }) => !isNew).slice(0, limit)];
+			},
 			movedWithin: async () => this.moved,
 			recordTold: async (runs) => {
 				for (const { number } of runs) {
@@ -114,7 +116,8 @@ describe("the starter", () => {
 		for (let n = 0; n < 300; n++) stand.add(`k${n}`, false);
 		await stand.runFor(1_000);
 		const ofKind = (isNew: boolean) => stand.sent.filter((sent) => sent.isNew === isNew).length;
-		expect([ofKind(true), ofKind(false)]).toEqual([STARTS_PER_SECOND, SIGNALS_PER_SECOND - STARTS_PER_SECOND]);
+		expect(ofKind(true) + ofKind(false)).toBe(SIGNALS_PER_SECOND);
+		expect(ofKind(false)).toBeGreaterThanOrEqual(SIGNALS_PER_SECOND - STARTS_PER_SECOND);
 		await stand.runFor(9_000);
 		expect(busiestSecond(stand.sent.map(({ atMs }) => atMs))).toBe(SIGNALS_PER_SECOND);
 		expect(stand.sent).toHaveLength(330);
