@@ -1,7 +1,7 @@
 -- Agent runs for people: what the workflows of runs are told, what people are shown, and the alerts about runs (docs/adr/0011-agent-runs.md, 17).
 -- PostgreSQL holds the state of a run; what is here reads it, notes what was told of it, and makes alerts of it. One function call in one
 -- statement each. Locks: run rows by number, then the subject of an alert (0015). The planner setting: what is asked for several times a second
--- is planned once, and a plan made while the tables were empty must not scan them once they are large.
+-- is planned once, and a plan made while the tables were empty must not scan or sort them once they are large.
 
 ALTER TABLE tollgate.run_event ADD COLUMN is_alerted boolean NOT NULL DEFAULT false; -- its alert was made, or it needs none
 CREATE INDEX run_event_unalerted ON tollgate.run_event (seq) WHERE NOT is_alerted AND kind IN ('warned', 'paused', 'stopped');
@@ -46,7 +46,7 @@ $$;
 -- ones, then those of `p_moved`, which took steps since; at most `p_starts` that have no workflow yet and `p_limit` that have one, so that
 -- neither waits behind many of the other. `p_except`: told of a moment ago. A run that ended before anybody was told of it gets no workflow.
 CREATE FUNCTION tollgate.runs_to_tell(p_limit integer, p_starts integer, p_except bigint[], p_moved bigint[]) RETURNS SETOF jsonb
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
   v_over bigint[];
 BEGIN
