@@ -15,7 +15,7 @@ export function durableAgentBundle(): Promise<WorkflowBundleWithSourceMap> {
 }
 
 export type AgentWorkerOptions = {
-	readonly temporal: TestTemporal;
+	readonly temporal: Pick<TestTemporal, "nativeConnection">;
 	/** Origin, and a virtual key where the gateway asks for one. */
 	readonly gateway: { readonly url: string; readonly key?: string };
 	readonly taskQueue: string;

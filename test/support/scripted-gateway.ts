@@ -43,8 +43,9 @@ export class ScriptedGateway {
 	readonly asked: string[] = [];
 	readonly steps: ScriptedStep[] = [];
 	readonly runs = new Map<string, RunRow>();
-	/** Looks at a run, by GET. */
+	/** Looks at a run, by GET, and what happens before the next is answered. */
 	looks = 0;
+	onLook: (runId: string) => void = () => undefined;
 	answer: (step: ScriptedStep) => ScriptedAnswer | Promise<ScriptedAnswer> = () => ({ kind: "text", text: "done" });
 	readonly url: string;
 	readonly #keys = new Map<string, KeyRow>();
@@ -160,7 +161,10 @@ export class ScriptedGateway {
 		if (action === "finish") {
 			run.state = "finished";
 			run.hold = null;
-		} else this.looks += 1;
+		} else {
+			this.looks += 1;
+			this.onLook(runId);
+		}
 		send(response, 200, this.#shown(runId));
 	}
 
