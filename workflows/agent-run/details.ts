@@ -56,6 +56,7 @@ function actionLines({ run }: RunSnapshot): string[] {
 	return [
 		"",
 		"What can be done; amounts are new totals, money in nano-USD:",
+		"", // without it the Temporal UI sees no list
 		...(held ? [`- go on: \`resumeRun\` \`{${by}}\``, `- go on with more: \`approveMore\` \`{"limits":{"costNanoUsd":"10000000000"},${by}}\``] : []),
 		`- raise a ceiling: \`raiseRun\` \`{"limits":{"steps":500},${by}}\``,
 		...(run.state === "stopped" ? [] : [`- stop: \`stopRun\` \`{${by}}\``]),

@@ -54,7 +54,7 @@ function tailLines(state: TeamBudgetState): string[] {
 		({ atMs, code, requestId }) => `- ${formatInstant(atMs)} ${plain(code, NAME_SHOWN_MAX)}, request \`${plain(requestId, NAME_SHOWN_MAX)}\``,
 	);
 	lines.push(...increaseLines(state));
-	if (notes.length > 0) lines.push("", "Last refusals:", ...notes);
+	if (notes.length > 0) lines.push("", "Last refusals:", "", ...notes);
 	const isBeingWritten = state.heldRevision < state.revision && waitingIn(state, "writes").length > 0;
 	lines.push("", `Policy revision ${state.revision}${isBeingWritten ? ` (PostgreSQL holds ${state.heldRevision}; being written)` : ""}.`);
 	return lines;

@@ -16,11 +16,13 @@ export function increaseLines({ increases }: TeamBudgetState): string[] {
 	return [...pendingLines(pending), ...inForceLines(inForce)];
 }
 
+/** Without an empty line before it, the Temporal UI sees no list. */
 function pendingLines(pending: readonly Increase[]): string[] {
 	if (pending.length === 0) return [];
 	return [
 		"",
 		`Increases that wait for a decision (${pending.length}); send the update \`decideIncrease\` with your own name, "amountUsd" beside it for less, or "decision":"reject" with a "reason":`,
+		"",
 		...pending
 			.slice(0, PENDING_SHOWN_MAX)
 			.flatMap((increase) => [
@@ -36,6 +38,7 @@ function inForceLines(inForce: readonly Increase[]): string[] {
 	return [
 		"",
 		'Increases in force; the update `endIncrease` ends one before its date: {"id":"inc_…","reason":"…","endedBy":"YOUR NAME"}',
+		"",
 		...inForce
 			.slice(0, IN_FORCE_SHOWN_MAX)
 			.map(

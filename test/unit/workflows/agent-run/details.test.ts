@@ -25,6 +25,7 @@ Held by gateway g1 since 2026-11-26T10:00:50Z. Unless somebody answers, it becom
 **Not carried out:** resume by ann: limits.steps.hard.at: of the run r-7 holds it: raise it above 9
 
 What can be done; amounts are new totals, money in nano-USD:
+
 - go on: \`resumeRun\` \`{"by":"YOUR NAME","reason":"WHY"}\`
 - go on with more: \`approveMore\` \`{"limits":{"costNanoUsd":"10000000000"},"by":"YOUR NAME","reason":"WHY"}\`
 - raise a ceiling: \`raiseRun\` \`{"limits":{"steps":500},"by":"YOUR NAME","reason":"WHY"}\`
