@@ -1,4 +1,5 @@
 import type { BenchSystem } from "../bench-system.ts";
+import { idleRuns } from "./idle-runs.ts";
 import { leaseGrants } from "./lease-grants.ts";
 import { ledgerCeiling } from "./ledger-ceiling.ts";
 import type { Measured, Measurement } from "./measurement.ts";
@@ -7,7 +8,7 @@ import { startUp } from "./start-up.ts";
 import { verifyMillions } from "./verify-millions.ts";
 import { workflowMessages } from "./workflow-messages.ts";
 
-const MEASUREMENTS: readonly Measurement[] = [leaseGrants, ledgerCeiling, startUp, tokenizerMemory, workflowMessages, memorySlope, verifyMillions];
+const MEASUREMENTS: readonly Measurement[] = [leaseGrants, ledgerCeiling, startUp, tokenizerMemory, workflowMessages, memorySlope, idleRuns, verifyMillions];
 
 /** Runs what is measured beside the lanes, one after the other; one that fails is printed with its reason and fails no other. */
 export async function runMeasurements(system: BenchSystem, isQuick: boolean, say: (line: string) => void): Promise<Record<string, Measured>> {
