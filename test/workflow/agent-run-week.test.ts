@@ -42,7 +42,13 @@ test.skipIf(SERVER === undefined)(
 				}),
 			});
 			const input: AgentRunInput = { runId: "r-7", teamId: "search", hasSearchAttributes: false };
-			const options = { workflowId: agentRunWorkflowId("r-7"), taskQueue: AGENT_RUN_TASK_QUEUE, args: [input], signal: runReportedSignal, signalArgs: [held] as [RunSnapshot] };
+			const options = {
+				workflowId: agentRunWorkflowId("r-7"),
+				taskQueue: AGENT_RUN_TASK_QUEUE,
+				args: [input],
+				signal: runReportedSignal,
+				signalArgs: [held] as [RunSnapshot],
+			};
 			await worker.runUntil(async () => {
 				const handle = await environment.client.workflow.signalWithStart(AGENT_RUN_WORKFLOW, options);
 				await handle.result();
