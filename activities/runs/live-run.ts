@@ -5,11 +5,12 @@ import { assert } from "#domain/assert.ts";
 import type { AdmissionInput, KeyIdentity, Refusal } from "../request/port.ts";
 import type { HandOver } from "./hand-over.ts";
 import type { RunNode } from "./run-node.ts";
+import type { Reading } from "./turn-reader.ts";
 
 export type RunOfCall = NonNullable<AdmissionInput["run"]>;
 
 const VERDICTS_UNTOLD_MAX = 32;
-const CEILINGS_WARNED_MAX = 64;
+const WARNED_MAX = 64;
 const NONE: readonly (GuardVerdict | CeilingVerdict)[] = [];
 
 /** What a gateway keeps of a run while calls of it come: its chain, what its agent said, and what is to be told of it. */
@@ -31,6 +32,8 @@ export class LiveRun {
 	/** Of an implicit run: how its conversation begins. */
 	prefix: string | undefined;
 	handOver: HandOver | undefined;
+	/** Turns of the last body whose steps were served elsewhere, and are not known here yet. */
+	pending: Reading | undefined;
 	handOverPauseMs = 0;
 	handOverDueMs = Number.NEGATIVE_INFINITY;
 	/** Its memory has changed since it was told. */
@@ -94,15 +97,15 @@ export class LiveRun {
 	/** Warnings, each once. */
 	warn(verdicts: readonly (GuardVerdict | CeilingVerdict)[]): void {
 		for (const verdict of verdicts) {
-			if (!("atEvent" in verdict) && !this.#isFirst(verdict)) continue;
+			if (!this.#isFirst(verdict)) continue;
 			if (this.untold.length < VERDICTS_UNTOLD_MAX) this.untold = [...this.untold, verdict];
 		}
 	}
 
-	#isFirst({ guard, tool, threshold }: CeilingVerdict): boolean {
-		const line = `${guard} ${tool ?? ""} ${threshold}`;
+	#isFirst(verdict: GuardVerdict | CeilingVerdict): boolean {
+		const line = "atEvent" in verdict ? `${verdict.guard} ${verdict.atEvent}` : `${verdict.guard} ${verdict.tool ?? ""} ${verdict.threshold}`;
 		this.#warned ??= new Set();
-		if (this.#warned.has(line) || this.#warned.size >= CEILINGS_WARNED_MAX) return false;
+		if (this.#warned.has(line) || this.#warned.size >= WARNED_MAX) return false;
 		this.#warned.add(line);
 		return true;
 	}

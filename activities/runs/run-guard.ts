@@ -4,7 +4,7 @@ import type { ToolCall } from "#domain/agents/run-event.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import { newPauseId } from "#domain/agents/run-ids.ts";
 import { callKeyOf, exchangesSeen, rememberStep } from "#domain/agents/run-memory.ts";
-import { turnsSince } from "#domain/agents/turn-cursor.ts";
+import { isUnread, turnsBeyond, turnsSince } from "#domain/agents/turn-cursor.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
 import { cleanText } from "../ledger/clean-text.ts";
 import type { Leaving } from "../request/leaving.ts";
@@ -12,7 +12,7 @@ import type { Refusal } from "../request/port.ts";
 import { EnteredStep, type StepKeeper } from "./entered-step.ts";
 import type { RunGuardOptions } from "./guard-options.ts";
 import type { RunCall, RunEntry, RunGuard, StepAnswer, WatchedRun } from "./guard-port.ts";
-import { HandOvers } from "./hand-over.ts";
+import { HandOvers, patienceOf } from "./hand-over.ts";
 import { judgeEntry } from "./judge-entry.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { RunFlushes, RunName } from "./port.ts";
@@ -22,7 +22,7 @@ import { RunNotes } from "./run-notes.ts";
 import { ASK_AGAIN_MS, budgetHold, ceilingHold, type HoldMaking, heldRefusal, loopHold } from "./run-refusal.ts";
 import { RunRest } from "./run-rest.ts";
 import { RunWatchers } from "./run-watchers.ts";
-import { observeTurns, type Reading } from "./turn-reader.ts";
+import { exchangesIn, observeTurns, type Reading } from "./turn-reader.ts";
 import { UntoldHolds } from "./untold-holds.ts";
 
 export type OpenedRunGuard = { readonly guard: RunGuard; readonly flushes: RunFlushes };
@@ -60,7 +60,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		this.#handOvers = new HandOvers({
 			...options,
 			directory,
-			onTaken: (live) => this.#handedOver(live),
+			onEnd: (live) => this.#handedOver(live),
 			onStop: (live, stop) => void this.#holdLoop(live, stop),
 		});
 		this.#watchers = new RunWatchers({ store, onError, known: (teamId, runId) => this.#known(teamId, runId) });
@@ -123,6 +123,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 
 	answered({ live, call }: EnteredStep, { calls, outputBytes, answerId, booked, usage }: StepAnswer): void {
 		this.#ended(live);
+		if (live.pending?.turns.isKept === true) this.#giveUpWaiting(live);
 		const { memory } = live;
 		const { inputTokens = 0, outputTokens = 0 } = usage ?? {};
 		// Counting tokens is no step.
@@ -137,7 +138,8 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		const [first] = calls;
 		if (first !== undefined) {
 			const kept = call.endpoint === "responses" ? calls.map((made) => ({ ...made, argsText: made.argsText.slice(0, REMEMBERED_ARGS_MAX) })) : NO_CALLS;
-			rememberStep(memory, { callKey: callKeyOf(first.callId), costNanoUsd: booked.costNanoUsd, tokens: inputTokens + outputTokens, calls: kept });
+			const seen = exchangesSeen(memory) + exchangesIn(live.pending);
+			rememberStep(memory, { callKey: callKeyOf(first.callId), costNanoUsd: booked.costNanoUsd, tokens: inputTokens + outputTokens, seen, calls: kept });
 		}
 		if (live.handOver !== undefined) live.handOver.stepsAnswered += 1;
 		live.remembered();
@@ -195,23 +197,32 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 	/** What the body holds that was not read yet. Answers a loop that goes no further. */
 	#read(live: LiveRun, call: RunCall): GuardVerdict | undefined {
 		if (call.endpoint === "embeddings" || call.endpoint === "count_tokens") return undefined;
-		const { memory } = live;
 		const { forgiven } = live.own.record;
+		if (live.pending?.turns.isKept === true) this.#giveUpWaiting(live);
+		const { memory } = live;
 		const turns = turnsSince(memory.cursors, call);
 		if (turns.turns.length === 0 && memory.forgiven >= forgiven) return undefined;
-		const exchangesBefore = exchangesSeen(memory);
 		const reading: Reading = { turns, agent: call.agent, atMs: this.#options.wallClockMs(), forgiven };
-		const observed = observeTurns(memory, reading);
+		// Of a conversation that begins beside others no later body would show this turn as new.
+		const canWait = turns.place >= 0 || turns.isKept || isUnread(memory.cursors);
+		const observed = observeTurns(memory, reading, canWait ? patienceOf(live) : 0);
 		live.remembered();
+		live.pending = observed.pending;
 		if (observed.warnings.length > 0) this.#warn(live, observed.warnings);
-		if (live.handOver !== undefined) live.handOver.keep(reading);
-		else if (observed.isBehind) this.#handOvers.begin(live, call, { reading, exchangesBefore });
+		if (observed.pending !== undefined) this.#handOvers.begin(live, call);
 		return observed.stop;
+	}
+
+	/** No later body holds it again. */
+	#giveUpWaiting(live: LiveRun): void {
+		if (live.pending === undefined) return;
+		observeTurns(live.memory, { ...live.pending, turns: turnsBeyond(live.memory.cursors, live.pending.turns) }, 0);
+		live.pending = undefined;
 	}
 
 	/** Told with the flush of the step that is under way; where that has left already, with one of its own. */
 	#handedOver(live: LiveRun): void {
-		live.remembered();
+		if (!live.hasNewMemory) return;
 		this.#notes.mark(live);
 		if (live.openSteps === 0) this.#options.writer.noteRuns?.();
 	}

@@ -2,6 +2,7 @@ import { exchangesSeen, packRunMemory } from "#domain/agents/run-memory.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { FlushedRun, RunFlushes, RunNote } from "./port.ts";
 import type { RunDirectory } from "./run-directory.ts";
+import { exchangesIn } from "./turn-reader.ts";
 
 type Taken = { readonly live: LiveRun /** undefined: no memory was told. */; readonly memoryChanges: number | undefined; readonly verdicts: number };
 
@@ -74,8 +75,10 @@ export class RunNotes implements RunFlushes {
 		this.#untold.delete(live);
 	}
 
-	#tellsMemory({ hasNewMemory, othersServe, timesTold, toldAtMs }: LiveRun): boolean {
-		return hasNewMemory && (othersServe || timesTold < TOLD_AT_ONCE || this.#nowMs() - toldAtMs >= TOLD_EVERY_MS);
+	/** What waits for news from elsewhere is told with them: told before, it would take the place of the news. */
+	#tellsMemory({ handOver, hasNewMemory, othersServe, pending, timesTold, toldAtMs }: LiveRun): boolean {
+		if (!hasNewMemory || (handOver !== undefined && pending !== undefined)) return false;
+		return othersServe || timesTold < TOLD_AT_ONCE || this.#nowMs() - toldAtMs >= TOLD_EVERY_MS;
 	}
 
 	#noteOf(live: LiveRun): RunNote | undefined {
@@ -85,7 +88,8 @@ export class RunNotes implements RunFlushes {
 		const note: RunNote = {
 			number: live.own.number,
 			...(tellsMemory && { memory: Buffer.from(packRunMemory(memory)).toString("base64") }),
-			exchanges: exchangesSeen(memory),
+			// What waits was seen, too: whoever served the last step has the newest.
+			exchanges: exchangesSeen(memory) + exchangesIn(live.pending),
 			verdicts,
 		};
 		this.#taken.set(note, { live, memoryChanges: tellsMemory ? memoryChanges : undefined, verdicts: verdicts.length });

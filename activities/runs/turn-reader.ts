@@ -7,14 +7,14 @@ import { forgiveUpTo, type RunMemory, stepOf } from "#domain/agents/run-memory.t
 import { advance, type NewTurns } from "#domain/agents/turn-cursor.ts";
 import { type GuardName, type GuardVerdict, LOOP_GUARDS } from "#domain/agents/verdict.ts";
 
-/** What a memory says of turns that it has just taken in. */
+/** What a memory says of turns that it has just been shown. */
 export type Observed = {
 	/** As long as it holds; the last one. */
 	readonly stop: GuardVerdict | undefined;
 	/** Those that began. */
 	readonly warnings: readonly GuardVerdict[];
-	/** The last step was served elsewhere: what it cost is not known here. */
-	readonly isBehind: boolean;
+	/** What was judged and not taken in: another gateway served its steps, and what they cost is not known here yet. */
+	readonly pending: Reading | undefined;
 };
 
 export type Reading = {
@@ -26,13 +26,19 @@ export type Reading = {
 	readonly forgiven: number;
 };
 
-const NOTHING_NEW: Observed = { stop: undefined, warnings: [], isBehind: false };
+export function exchangesIn(reading: Reading | undefined): number {
+	return reading === undefined ? 0 : reading.turns.turns.reduce((sum, { results }) => sum + results.length, 0);
+}
+
+const NOTHING_NEW: Observed = { stop: undefined, warnings: [], pending: undefined };
 
 /**
- * Takes turns into a run's memory. With the first body after a person let the run go on everything is forgiven that the body holds, since
- * what it shows is what the run was held for. Results whose calls nobody here knows are left out: they would all look alike.
+ * Takes turns into a run's memory. From the first one on whose step is not known here, among the last `patience` turns, they are judged by
+ * what they say alone and wait: the next body holds them again, and by then what they cost may be known. With the first body after a person
+ * let the run go on everything is forgiven that the body holds, since what it shows is what the run was held for.
  */
-export function observeTurns(memory: RunMemory, { turns: read, agent, atMs, forgiven }: Reading): Observed {
+export function observeTurns(memory: RunMemory, reading: Reading, patience: number): Observed {
+	const { turns: read, atMs, forgiven } = reading;
 	const { turns } = read;
 	const isForgiven = memory.forgiven < forgiven;
 	if (turns.length === 0) {
@@ -42,20 +48,39 @@ export function observeTurns(memory: RunMemory, { turns: read, agent, atMs, forg
 	const verdicts: GuardVerdict[] = [];
 	// Of turns that were missed only the time between all of them is known.
 	const spacingMs = memory.lastExchangeAtMs === 0 ? 0 : Math.max(0, (atMs - memory.lastExchangeAtMs) / turns.length);
-	for (const turn of turns) observeTurn(memory, turn, { agent, spacingMs, verdicts });
-	const last = turns.at(-1);
-	const isBehind = last !== undefined && stepOf(memory, last) === undefined;
-	memory.lastExchangeAtMs = atMs;
-	advance(memory.cursors, read);
+	const beside = { agent: reading.agent, spacingMs, verdicts };
+	const known = isForgiven ? turns.length : knownOf(memory, turns, patience);
+	const taken = known === turns.length ? turns : turns.slice(0, known);
+	for (const turn of taken) observeTurn(memory, turn, beside);
+	if (known > 0) {
+		memory.lastExchangeAtMs = atMs - spacingMs * (turns.length - known);
+		advance(memory.cursors, { ...read, turns: taken });
+	}
 	if (isForgiven) {
 		forgiveUpTo(memory, forgiven);
-		return { ...NOTHING_NEW, isBehind };
+		return NOTHING_NEW;
 	}
-	return { stop: verdicts.findLast(({ severity }) => severity === "stop"), warnings: verdicts.filter(({ severity }) => severity === "warn"), isBehind };
+	let pending: Reading | undefined;
+	if (known < turns.length) {
+		const judged = { ...memory, loop: memory.loop.slice() };
+		for (const turn of turns.slice(known)) observeTurn(judged, turn, beside);
+		pending = { ...reading, turns: { ...read, turns: turns.slice(known) } };
+	}
+	return { stop: verdicts.findLast(({ severity }) => severity === "stop"), warnings: verdicts.filter(({ severity }) => severity === "warn"), pending };
+}
+
+/** How many of the turns, from the first, are known with what they cost, or are waited for no longer. */
+function knownOf(memory: RunMemory, turns: readonly Turn[], patience: number): number {
+	for (let at = Math.max(0, turns.length - patience); at < turns.length; at += 1) {
+		const turn = turns[at];
+		if (turn !== undefined && stepOf(memory, turn) === undefined) return at;
+	}
+	return turns.length;
 }
 
 type Beside = { readonly agent: string; readonly spacingMs: number; readonly verdicts: GuardVerdict[] };
 
+/** Results whose calls nobody here knows are left out: they would all look alike. */
 function observeTurn(memory: RunMemory, turn: Turn, { agent, spacingMs, verdicts }: Beside): void {
 	const step = stepOf(memory, turn);
 	const calls = step?.calls ?? NO_CALLS;

@@ -29,7 +29,7 @@ export type RunMemory = {
 	/** Of the last step, for the growth of the context. */
 	lastInputTokens: number;
 	contextGrowthTokens: number;
-	/** Steps whose results are still to come, newest first, at most four. */
+	/** The last steps that called tools, newest first, at most eight: what the exchanges that their results make cost. */
 	steps: readonly RememberedStep[];
 };
 
@@ -40,11 +40,13 @@ export type RememberedStep = {
 	readonly costNanoUsd: NanoUsd;
 	/** Input and output together. */
 	readonly tokens: number;
+	/** Exchanges of the run that had been seen when it was served: what tells the newer from the older, wherever they were served. */
+	readonly seen: number;
 	/** For conversations that the provider keeps, whose bodies do not repeat them; none otherwise. */
 	readonly calls: readonly ToolCall[];
 };
 
-export const STEPS_REMEMBERED = 4;
+export const STEPS_REMEMBERED = 8;
 
 export function createRunMemory(): RunMemory {
 	return {
@@ -71,6 +73,13 @@ export function rememberStep(memory: RunMemory, step: RememberedStep): void {
 	memory.steps = [step, ...memory.steps.slice(0, STEPS_REMEMBERED - 1)];
 }
 
+/** What either knows of the last steps; of more than there is room for the newest. */
+export function mergeSteps(known: readonly RememberedStep[], others: readonly RememberedStep[]): readonly RememberedStep[] {
+	const more = others.filter(({ callKey, seen }) => !known.some((step) => step.callKey === callKey && step.seen === seen));
+	if (more.length === 0) return known;
+	return [...known, ...more].sort((left, right) => right.seen - left.seen).slice(0, STEPS_REMEMBERED);
+}
+
 /** The step whose calls the turn answers; undefined where it is not known here, since another gateway served it. */
 export function stepOf({ steps }: RunMemory, { results }: Turn): RememberedStep | undefined {
 	if (steps.length === 0) return undefined;
@@ -92,7 +101,7 @@ export function forgiveUpTo(memory: RunMemory, forgiven: number): void {
 /** 1 is that of a loop memory alone. */
 const FORMAT = 2;
 const HEAD_BYTES = 5;
-const STEP_WORDS = 7;
+const STEP_WORDS = 9;
 const WORDS = CURSOR_WORDS + 7 + STEPS_REMEMBERED * STEP_WORDS;
 const FIXED_BYTES = HEAD_BYTES + WORDS * 2 + PACKED_BYTES;
 /** Calls of kept conversations that are handed over, as JSON; more of them are not. */
@@ -137,12 +146,13 @@ function wordsOf(memory: RunMemory): Uint16Array {
 	writeDouble(words, at + 3, memory.lastInputTokens);
 	writeDouble(words, at + 5, memory.contextGrowthTokens);
 	at += 7;
-	for (const { callKey, tokens, costNanoUsd } of memory.steps.slice(0, STEPS_REMEMBERED)) {
+	for (const { callKey, tokens, costNanoUsd, seen } of memory.steps.slice(0, STEPS_REMEMBERED)) {
 		const cost = Math.min(Number(costNanoUsd < 0n ? 0n : costNanoUsd), Number.MAX_SAFE_INTEGER);
 		writeWord(words, at, callKey);
 		writeDouble(words, at + 1, tokens);
 		writeDouble(words, at + 3, Math.floor(cost / 2 ** 32));
 		writeDouble(words, at + 5, cost % 2 ** 32);
+		writeDouble(words, at + 7, seen);
 		at += STEP_WORDS;
 	}
 	return words;
@@ -156,7 +166,13 @@ function memoryOf(words: Uint16Array, calls: readonly ToolCall[]): Omit<RunMemor
 		const callKey = words[from] ?? 0;
 		if (callKey === 0) break;
 		const cost = readDouble(words, from + 3) * 2 ** 32 + readDouble(words, from + 5);
-		steps.push({ callKey, costNanoUsd: BigInt(Math.min(cost, Number.MAX_SAFE_INTEGER)), tokens: readDouble(words, from + 1), calls: step === 0 ? calls : [] });
+		steps.push({
+			callKey,
+			costNanoUsd: BigInt(Math.min(cost, Number.MAX_SAFE_INTEGER)),
+			tokens: readDouble(words, from + 1),
+			seen: readDouble(words, from + 7),
+			calls: step === 0 ? calls : [],
+		});
 	}
 	return {
 		cursors: words.slice(0, CURSOR_WORDS),

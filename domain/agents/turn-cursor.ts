@@ -59,7 +59,7 @@ export function turnsSince(cursors: TurnCursors, said: Said): NewTurns {
 	const turns =
 		place >= 0
 			? readTurns(said.endpoint, said.conversation, messages)
-			: readTurns(said.endpoint, said.conversation, 0, isKept || cursors[0] === 0 ? undefined : ONLY_LAST);
+			: readTurns(said.endpoint, said.conversation, 0, isKept || isUnread(cursors) ? undefined : ONLY_LAST);
 	return { conversation, isKept, turns, place };
 }
 
@@ -75,7 +75,9 @@ export function advance(cursors: TurnCursors, { conversation, turns, place }: Ne
 }
 
 /** Those of turns read by others that these cursors have not seen, as a body would have shown them. */
-export function turnsBeyond(cursors: TurnCursors, { conversation, isKept, turns }: NewTurns): NewTurns {
+export function turnsBeyond(cursors: TurnCursors, read: NewTurns): NewTurns {
+	const { conversation, isKept, turns } = read;
+	if (isUnread(cursors)) return { ...read, place: -1 };
 	let place = -1;
 	let seen = -1;
 	let isKnown = false;
@@ -94,6 +96,11 @@ export function turnsBeyond(cursors: TurnCursors, { conversation, isKept, turns 
 	const isNew = (turn: Turn): boolean => (!isKept && turn.messages > seen) || ((isKept || turn.messages === seen) && !keys.has(keyWord(turnKey(turn))));
 	const beyond = isKept || place >= 0 ? turns.filter(isNew) : isKnown ? [] : turns.slice(-ONLY_LAST);
 	return { conversation, isKept, turns: beyond, place: isKept ? -1 : place };
+}
+
+/** Nothing of the run was read so far. */
+export function isUnread(cursors: TurnCursors): boolean {
+	return cursors[0] === 0;
 }
 
 function messagesAt(cursors: TurnCursors, at: number): number {

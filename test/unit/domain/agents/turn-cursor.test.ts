@@ -164,9 +164,11 @@ describe("turns that were read here", () => {
 		expect(turnsSince(others, said(7)).turns).toHaveLength(1);
 	});
 
-	test("are not when those have gone on, and the last alone is where they know nothing of the conversation", () => {
+	test("are not when those have gone on; the last alone is where they know nothing of the conversation, and all of them where they know nothing", () => {
 		const [mine, others] = [createTurnCursors(), createTurnCursors()];
 		const since = turnsSince(mine, said(3));
+		expect(turnsBeyond(others, since).turns).toHaveLength(3);
+		advance(others, turnsSince(others, { ...said(3), agent: "another" }));
 		expect(turnsBeyond(others, since).turns).toHaveLength(1);
 		advance(others, turnsSince(others, said(8)));
 		expect(turnsBeyond(others, since).turns).toEqual([]);
