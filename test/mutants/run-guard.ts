@@ -77,10 +77,18 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "what a run costs at other gateways is handed over",
 		file: GUARD,
-		from: "else if (observed.isBehind) this.#handOvers.begin(live, call, { reading, exchangesBefore });",
+		from: "if (observed.pending !== undefined) this.#handOvers.begin(live, call);",
 		to: "",
 		test: "test/property/run-guard.test.ts",
 		titles: ["end on four gateways in turn, none missed and nothing else stopped"],
+	},
+	{
+		rule: "turns wait for what they cost",
+		file: "activities/runs/hand-over.ts",
+		from: "const PATIENCE_TURNS = 6;",
+		to: "const PATIENCE_TURNS = 0;",
+		test: "test/unit/activities/runs/hand-over.test.ts",
+		titles: ["a flush that comes after the next step is waited for, beside the calls"],
 	},
 	{
 		rule: "what a step elsewhere cost is looked for until it is flushed",
