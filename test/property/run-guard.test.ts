@@ -12,16 +12,17 @@ const CORPUS = generateCorpus({ seed: 9_001, variants: 10 });
 const HELD_OUT = generateHeldOut({ seed: 21, variants: 6 });
 
 type Fleet = {
+	readonly isKept?: boolean;
 	readonly endpoint: ConversationEndpoint;
 	readonly gateways: number;
 	readonly pick: (stand: GuardStand, runId: string) => (step: number) => StandGateway;
 };
 
-async function endsOf(runs: readonly CorpusRun[], { endpoint, gateways, pick }: Fleet): Promise<Map<CorpusRun, RunEnd>> {
+async function endsOf(runs: readonly CorpusRun[], { endpoint, gateways, pick, isKept = false }: Fleet): Promise<Map<CorpusRun, RunEnd>> {
 	const ends = new Map<CorpusRun, RunEnd>();
 	const stand = new GuardStand(gateways);
 	stand.policy = { ...stand.policy, newRunsPerHour: 1_000_000, limits: [] };
-	for (const run of runs) ends.set(run, await playRun(stand, run, { endpoint, gatewayOf: pick(stand, run.runId) }));
+	for (const run of runs) ends.set(run, await playRun(stand, run, { endpoint, gatewayOf: pick(stand, run.runId), isKept }));
 	expect(stand.gateways.flatMap(({ errors }) => errors)).toEqual([]);
 	return ends;
 }
@@ -57,4 +58,13 @@ test("four gateways at random stop a run when the detector does, or one step lat
 		if (stop === undefined) expect(end, run.runId).toBeUndefined();
 		else expect((end?.atStep ?? Number.POSITIVE_INFINITY) - stop.atEvent, run.runId).toBeLessThanOrEqual(1);
 	}
+});
+
+test.each([
+	{ gateways: 1, pick: ofOne },
+	{ gateways: 4, pick: inTurn },
+])("of conversations that the provider keeps no loop is missed on $gateways gateways, and nothing else is stopped", async ({ gateways, pick }) => {
+	const ends = await endsOf(CORPUS, { endpoint: "responses", gateways, pick, isKept: true });
+	const judged = judgeRuns(CORPUS, (run) => ends.get(run));
+	expect([judged.missed, judged.falseStops], renderJudgement(judged)).toEqual([0, 0]);
 });

@@ -173,14 +173,17 @@ type Play = {
 	/** Which gateway takes a step, from 0. */
 	readonly gatewayOf: (step: number) => StandGateway;
 	readonly stepMs?: number;
+	/** The provider keeps the conversation: each body holds the last result alone. */
+	readonly isKept?: boolean;
 };
 
 /** An agent plays a run of the corpus over its gateways, as the events of it say; it knows no labels. */
-export async function playRun(stand: GuardStand, run: CorpusRun, { endpoint, gatewayOf, stepMs = 500 }: Play): Promise<RunEnd> {
+export async function playRun(stand: GuardStand, run: CorpusRun, { endpoint, gatewayOf, stepMs = 500, isKept = false }: Play): Promise<RunEnd> {
 	const conversation = new Conversation(endpoint, `task of ${run.runId}`);
 	for (let step = 0; step <= run.events.length; step += 1) {
 		const gateway = gatewayOf(step);
-		const entry = await gateway.enter({ claim: { runId: run.runId, parentRunId: null }, endpoint, conversation: conversation.body });
+		const body = isKept ? keptBody(run, step) : conversation.body;
+		const entry = await gateway.enter({ claim: { runId: run.runId, parentRunId: null }, endpoint, conversation: body });
 		if (entry?.kind === "refused") return { atStep: step, guard: entry.refusal.run?.hold.guard ?? entry.refusal.message };
 		const event = run.events[step];
 		if (entry === undefined || event === undefined) break;
@@ -191,6 +194,13 @@ export async function playRun(stand: GuardStand, run: CorpusRun, { endpoint, gat
 		conversation.add(event);
 	}
 	return undefined;
+}
+
+function keptBody({ runId, events }: CorpusRun, step: number): unknown {
+	const event = events[step - 1];
+	if (event === undefined) return { input: `task of ${runId}` };
+	const result = { type: "function_call_output", call_id: `call_${step}`, output: event.observation ?? "", ...(event.isError && { status: "failed" }) };
+	return { previous_response_id: `resp_${step}`, input: [result] };
 }
 
 function answerOf({ tool, args, tokens, costNanoUsd }: CorpusEvent, step: number): Partial<Answer> {
