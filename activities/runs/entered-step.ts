@@ -1,8 +1,10 @@
+import type { CeilingVerdict } from "#domain/agents/ceilings.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
 import type { AdmissionInput, Refusal } from "../request/port.ts";
 import type { RunStepEntered, StepAnswer } from "./guard-port.ts";
 import type { LiveRun } from "./live-run.ts";
+import { warningGuards } from "./turn-reader.ts";
 
 /** Who keeps the runs that steps belong to. */
 export type StepKeeper = {
@@ -22,19 +24,30 @@ export class EnteredStep implements RunStepEntered {
 	readonly live: LiveRun;
 	readonly call: EnteredCall;
 	readonly serving: Serving | undefined;
-	readonly warnings: readonly string[];
+	readonly #soft: readonly CeilingVerdict[];
 	readonly #keeper: StepKeeper;
 
-	constructor(keeper: StepKeeper, live: LiveRun, call: EnteredCall, soft: { readonly serving: Serving | undefined; readonly warnings: readonly string[] }) {
+	constructor(
+		keeper: StepKeeper,
+		live: LiveRun,
+		call: EnteredCall,
+		judged: { readonly serving: Serving | undefined; readonly soft: readonly CeilingVerdict[] },
+	) {
 		this.#keeper = keeper;
 		this.live = live;
 		this.call = call;
-		this.serving = soft.serving;
-		this.warnings = soft.warnings;
+		this.serving = judged.serving;
+		this.#soft = judged.soft;
 	}
 
 	get runId(): string {
 		return this.live.runId;
+	}
+
+	/** As of now: what its body showed may have been read after it was sent. */
+	get warnings(): readonly string[] {
+		const guards = warningGuards(this.live.memory);
+		return this.#soft.length === 0 ? guards : [...new Set([...guards, ...this.#soft.map(({ guard }) => guard)])];
 	}
 
 	get run(): NonNullable<AdmissionInput["run"]> {

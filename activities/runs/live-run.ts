@@ -7,6 +7,9 @@ import type { HandOver } from "./hand-over.ts";
 import type { RunNode } from "./run-node.ts";
 import type { Reading } from "./turn-reader.ts";
 
+/** Takes turns into the memory of a run. */
+export type ReadLater = (live: LiveRun, reading: Reading) => void;
+
 export type RunOfCall = NonNullable<AdmissionInput["run"]>;
 
 const VERDICTS_UNTOLD_MAX = 32;
@@ -21,7 +24,6 @@ export class LiveRun {
 	nodes: readonly RunNode[];
 	root: RunNode;
 	own: RunNode;
-	memory: RunMemory;
 	/** For AdmissionInput; the same object until the chain is read again. */
 	run: RunOfCall;
 	/** Steps that were entered and have not ended. */
@@ -45,18 +47,55 @@ export class LiveRun {
 	untold: readonly (GuardVerdict | CeilingVerdict)[] = NONE;
 	/** Answers what is to be told of a held run; of the record it was made for. */
 	heldRefusal: { readonly of: object; readonly refusal: Refusal } | undefined;
+	#memory: RunMemory;
+	#unread: Reading | undefined;
+	readonly #read: ReadLater;
 	#warned: Set<string> | undefined;
 
-	constructor(nodes: readonly RunNode[], key: Pick<KeyIdentity, "teamId">, { memory, nowMs }: { readonly memory: RunMemory; readonly nowMs: number }) {
+	constructor(
+		nodes: readonly RunNode[],
+		key: Pick<KeyIdentity, "teamId">,
+		{ memory, nowMs, read }: { readonly memory: RunMemory; readonly nowMs: number; readonly read: ReadLater },
+	) {
 		const { root, own } = endsOf(nodes);
 		this.runId = own.runId;
 		this.teamId = key.teamId;
 		this.nodes = nodes;
 		this.root = root;
 		this.own = own;
-		this.memory = memory;
+		this.#memory = memory;
+		this.#read = read;
 		this.lastUsedMs = nowMs;
 		this.run = runOfCall(nodes);
+	}
+
+	/** With everything that was shown: what was put off is read now. */
+	get memory(): RunMemory {
+		const reading = this.#unread;
+		if (reading !== undefined) {
+			this.#unread = undefined;
+			this.#read(this, reading);
+		}
+		return this.#memory;
+	}
+
+	set memory(memory: RunMemory) {
+		this.#memory = memory;
+	}
+
+	/** Of the last two steps, as their answers said: 0 for less context, or where it is not known. */
+	get contextGrowthTokens(): number {
+		return this.#memory.contextGrowthTokens;
+	}
+
+	get hasUnread(): boolean {
+		return this.#unread !== undefined;
+	}
+
+	/** Turns that are read once the call is on its way, or as soon as somebody asks for the memory. */
+	putOff(reading: Reading): void {
+		assert(this.#unread === undefined, "what was put off before is read first");
+		this.#unread = reading;
 	}
 
 	get parentRunId(): string | undefined {

@@ -3,7 +3,7 @@ import { createRunMemory, type RunMemory, unpackRunMemory } from "#domain/agents
 import type { KeyIdentity, Refusal } from "../request/port.ts";
 import type { RunGuardOptions } from "./guard-options.ts";
 import type { RunCall } from "./guard-port.ts";
-import { LiveRun } from "./live-run.ts";
+import { LiveRun, type ReadLater } from "./live-run.ts";
 import type { ChainRun, EnteredRun, RunName } from "./port.ts";
 import { RestingRuns } from "./resting-runs.ts";
 import { asksOf } from "./run-asks.ts";
@@ -39,9 +39,15 @@ export class RunDirectory {
 	readonly #prefixes = new Map<string, string>();
 	readonly #answers = new Map<string, string>();
 	readonly resting = new RestingRuns();
+	#read: ReadLater = () => undefined;
 
 	constructor(options: DirectoryOptions) {
 		this.#options = options;
+	}
+
+	/** How live runs read what was put off. Said once, before the first of them. */
+	readsWith(read: ReadLater): void {
+		this.#read = read;
 	}
 
 	get size(): number {
@@ -202,7 +208,7 @@ export class RunDirectory {
 
 	#begin(chain: readonly ChainRun[], made: { readonly key: KeyIdentity; readonly askedAtMs: number; readonly memory: RunMemory }): LiveRun {
 		const nodes = this.#retain(chain, made.askedAtMs);
-		const live = new LiveRun(nodes, made.key, { memory: made.memory, nowMs: made.askedAtMs });
+		const live = new LiveRun(nodes, made.key, { memory: made.memory, nowMs: made.askedAtMs, read: this.#read });
 		this.#lives.set(live.runId, live);
 		this.resting.delete(live.runId);
 		const tree = this.#trees.get(live.root.runId);

@@ -1,9 +1,10 @@
 import { implicitRun } from "#domain/agents/implicit-run.ts";
+import { mayStop } from "#domain/agents/loop-detector.ts";
 import type { RunRecord } from "#domain/agents/run.ts";
 import type { ToolCall } from "#domain/agents/run-event.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import { newPauseId } from "#domain/agents/run-ids.ts";
-import { callKeyOf, exchangesSeen, rememberStep } from "#domain/agents/run-memory.ts";
+import { callKeyOf, exchangesSeen, rememberStep, stepOf } from "#domain/agents/run-memory.ts";
 import { isUnread, turnsBeyond, turnsSince } from "#domain/agents/turn-cursor.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
 import { cleanText } from "../ledger/clean-text.ts";
@@ -14,6 +15,7 @@ import type { RunGuardOptions } from "./guard-options.ts";
 import type { RunCall, RunEntry, RunGuard, StepAnswer, WatchedRun } from "./guard-port.ts";
 import { HandOvers, patienceOf } from "./hand-over.ts";
 import { judgeEntry } from "./judge-entry.ts";
+import { LateReading } from "./late-reading.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { RunFlushes, RunName } from "./port.ts";
 import { RunDirectory } from "./run-directory.ts";
@@ -48,6 +50,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 	readonly #handOvers: HandOvers;
 	readonly #watchers: RunWatchers;
 	readonly #rest: RunRest;
+	readonly #later = new LateReading();
 	/** By team: in how many milliseconds a pause is usually answered, as PostgreSQL said last. */
 	readonly #estimates = new Map<string, number>();
 
@@ -55,6 +58,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		const { onError, store } = options;
 		this.#options = options;
 		this.#directory = directory;
+		directory.readsWith((live, reading) => this.#readLate(live, reading));
 		this.#notes = notes;
 		this.#holds = new UntoldHolds({ store, onError, onTold: (node, record) => this.#wasTold(node, record) });
 		this.#handOvers = new HandOvers({
@@ -205,12 +209,37 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		const reading: Reading = { turns, agent: call.agent, atMs: this.#options.wallClockMs(), forgiven };
 		// Of a conversation that begins beside others no later body would show this turn as new.
 		const canWait = turns.place >= 0 || turns.isKept || isUnread(memory.cursors);
+		if (this.#canReadLater(live, reading)) {
+			live.putOff(reading);
+			this.#later.add(live);
+			return undefined;
+		}
 		const observed = observeTurns(memory, reading, canWait ? patienceOf(live) : 0);
 		live.remembered();
 		live.pending = observed.pending;
 		if (observed.warnings.length > 0) this.#warn(live, observed.warnings);
 		if (observed.pending !== undefined) this.#handOvers.begin(live, call);
 		return observed.stop;
+	}
+
+	/** What stops nobody, and what nobody has to be asked for, is read while the provider works. */
+	#canReadLater(live: LiveRun, { turns: { turns, isKept }, forgiven }: Reading): boolean {
+		const { memory } = live;
+		if (isKept || turns.length === 0 || memory.forgiven < forgiven || live.pending !== undefined || live.handOver !== undefined) return false;
+		let exchanges = 0;
+		for (const turn of turns) {
+			if (stepOf(memory, turn) === undefined) return false;
+			exchanges += turn.results.length;
+		}
+		return !mayStop(memory.loop, exchanges);
+	}
+
+	/** Of steps that are known here, so that nothing of it waits. */
+	#readLate(live: LiveRun, reading: Reading): void {
+		const { stop, warnings } = observeTurns(live.memory, reading, 0);
+		live.remembered();
+		if (warnings.length > 0) this.#warn(live, warnings);
+		if (stop !== undefined && live.held === undefined) this.#holdLoop(live, stop);
 	}
 
 	/** No later body holds it again. */

@@ -28,6 +28,14 @@ export function observeExchange(memory: LoopMemory, exchange: ToolExchange, thre
 	return tell(memory, findings, reading.event + 1);
 }
 
+/** From the warning of a guard to its stop there are at least so many exchanges (loop-thresholds.ts: a stall is told at 6 and stopped at 9). */
+const EXCHANGES_FROM_WARNING = 3;
+
+/** Whether so many exchanges more may stop the run. Where they cannot, they may as well be read after the call was sent. */
+export function mayStop(memory: LoopMemory, exchanges: number): boolean {
+	return readWord(memory, AT.warned) !== 0 || exchanges > EXCHANGES_FROM_WARNING;
+}
+
 function noteActor(memory: LoopMemory, { agent, call, event, exchange }: Reading, { patientPollMs }: LoopThresholds): void {
 	const isPatient = call.isPolling && (exchange.sinceLastMs ?? 0) >= patientPollMs;
 	const isSwitch = event > 0 && readWord(memory, AT.lastAgent) !== toWord(agent);

@@ -19,6 +19,14 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		titles: ["is held with the step that the detector says"],
 	},
 	{
+		rule: "what may stop a run is read before its call is sent",
+		file: GUARD,
+		from: "return !mayStop(memory.loop, exchanges);",
+		to: "return true;",
+		test: "test/unit/activities/runs/late-reading.test.ts",
+		titles: ["what cannot stop the run is read after its call has left; from the first warning on, before"],
+	},
+	{
 		rule: "a run at a ceiling that its books do not keep is held",
 		file: GUARD,
 		from: "refusal: this.#hold(live, (making) => ceilingHold(verdict, ofRun, making)) };",

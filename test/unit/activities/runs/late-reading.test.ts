@@ -1,0 +1,65 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { EnteredStep } from "#activities/runs/entered-step.ts";
+import { LateReading } from "#activities/runs/late-reading.ts";
+import type { LiveRun } from "#activities/runs/live-run.ts";
+import { Conversation } from "#test/agents/conversation.ts";
+import { GuardStand, type StandGateway } from "#test/support/guard-stand.ts";
+
+test("is done in the second turn of the event loop, once, and not where the memory was asked for before", async () => {
+	let reads = 0;
+	const run = (hasUnread: boolean): LiveRun =>
+		({
+			hasUnread,
+			get memory() {
+				reads += 1;
+				return undefined;
+			},
+		}) as unknown as LiveRun;
+	const late = new LateReading();
+	late.add(run(true));
+	late.add(run(false));
+	late.add(run(true));
+	await nextTurn();
+	expect(reads).toBe(0);
+	await nextTurn();
+	expect(reads).toBe(2);
+	await nextTurn();
+	expect(reads).toBe(2);
+});
+
+describe("of a step", () => {
+	let gateway: StandGateway;
+	let conversation: Conversation;
+	let steps: number;
+
+	beforeEach(() => {
+		gateway = new GuardStand().first;
+		conversation = new Conversation("chat.completions", "go");
+		steps = 0;
+	});
+
+	async function enter(): Promise<LiveRun> {
+		const step = await gateway.step({ conversation: conversation.body });
+		const { live } = step as EnteredStep;
+		const { hasUnread } = live;
+		steps += 1;
+		gateway.answer(step, { calls: [{ callId: `call_${steps}`, tool: "search", argsText: '{"q":1}' }] });
+		conversation.add({ tool: "search", args: { q: 1 }, observation: "nothing", isError: false, costNanoUsd: "0", tokens: 0 });
+		return { hasUnread } as LiveRun;
+	}
+
+	test("what cannot stop the run is read after its call has left; from the first warning on, before", async () => {
+		const wasPutOff: boolean[] = [];
+		for (let call = 1; call <= 8; call += 1) wasPutOff.push((await enter()).hasUnread);
+		// The first body holds nothing yet; the fifth shows the fourth repeat, of which a guard warns.
+		expect(wasPutOff).toEqual([false, true, true, true, true, false, false, false]);
+	});
+
+	test("a warning of it stands in the answer to the same call", async () => {
+		for (let call = 1; call <= 4; call += 1) await enter();
+		const step = await gateway.step({ conversation: conversation.body });
+		expect((step as EnteredStep).live.hasUnread).toBe(true);
+		expect(step.warnings).toEqual(["loop.repetition"]);
+	});
+});
