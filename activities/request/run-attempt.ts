@@ -305,8 +305,9 @@ class AttemptRun implements AnswerListener {
 			httpStatus: this.#status === 0 ? null : this.#status,
 			durationMs: Math.round(this.#context.nowMs() - this.#startedAtMs),
 		};
-		if (this.#plan.step === undefined) return detail;
-		const toolCalls = countCalls(this.#calls);
+		const { step } = this.#plan;
+		if (step === undefined) return detail;
+		const toolCalls = countCalls(this.#calls, step);
 		return { ...detail, ...(toolCalls && { toolCalls }), outputBytes: this.#receivedBytes };
 	}
 

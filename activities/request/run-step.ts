@@ -126,6 +126,10 @@ export class CallStep implements Leaving {
 		return told instanceof Promise ? told.then(refused) : refused(told);
 	}
 
+	counterOf(tool: string): string {
+		return this.#step.counterOf(tool);
+	}
+
 	/** Booked. Told before the caller has the last byte, so that his next step finds it counted. */
 	answered(answer: StepAnswer): void {
 		this.#tell();
@@ -194,12 +198,12 @@ export class CallOfRun implements RunCall {
 /** Longest name of a tool that a ceiling can name. */
 const TOOL_LENGTH_MAX = 128;
 
-/** Calls by tool, as the books keep them; undefined where there are none. Names are a model's and hold anything. */
-export function countCalls(calls: readonly ToolCall[]): Readonly<Record<string, number>> | undefined {
+/** Calls by tool, as the books keep them; undefined where there are none. Names are a model's: they hold anything, and there may be ever new ones. */
+export function countCalls(calls: readonly ToolCall[], step: Pick<CallStep, "counterOf">): Readonly<Record<string, number>> | undefined {
 	if (calls.length === 0) return undefined;
 	const counts = new Map<string, number>();
 	for (const call of calls) {
-		const tool = cleanText(call.tool, TOOL_LENGTH_MAX);
+		const tool = step.counterOf(cleanText(call.tool, TOOL_LENGTH_MAX));
 		counts.set(tool, (counts.get(tool) ?? 0) + 1);
 	}
 	return Object.fromEntries(counts);

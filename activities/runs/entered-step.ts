@@ -1,4 +1,5 @@
 import type { CeilingVerdict } from "#domain/agents/ceilings.ts";
+import { counterOf } from "#domain/agents/run-tally.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
 import type { AdmissionInput, Refusal } from "../request/port.ts";
@@ -52,6 +53,11 @@ export class EnteredStep implements RunStepEntered {
 
 	get run(): NonNullable<AdmissionInput["run"]> {
 		return this.live.run;
+	}
+
+	counterOf(tool: string): string {
+		const { nodes, root } = this.live;
+		return nodes.some(({ namedTools }) => namedTools.has(tool)) ? tool : counterOf(root.tally.toolCalls, tool);
 	}
 
 	refusedBy(refusal: Refusal): Refusal | undefined {

@@ -53,6 +53,8 @@ export type RunStepEntered = {
 	readonly warnings: readonly string[];
 	/** A budget refused: where it is one of the chain, the run is held and this is what the caller is told. undefined: it was another budget. */
 	refusedBy(refusal: Refusal): Refusal | undefined | Promise<Refusal | undefined>;
+	/** Under which name the books of the tree count the calls of a tool. */
+	counterOf(tool: string): string;
 	/** Why it may not be sent any more: the run was held while the call waited. */
 	heldMeanwhile(): Refusal | undefined;
 	answered(answer: StepAnswer): void;

@@ -17,6 +17,8 @@ export class RunNode {
 	ceilings: readonly Ceiling[];
 	/** Whether a step is judged by any of them. */
 	hasStepCeilings: boolean;
+	/** Tools with a ceiling of their own: counted by themselves, however many others were called before. */
+	namedTools: ReadonlySet<string>;
 	/** Of all gateways, as far as it is known here: own steps at once, those of others with what PostgreSQL tells. */
 	tally: RunTally = emptyTally(0);
 	/** The version that was known when it was held here, until PostgreSQL has answered; undefined: nothing is untold. */
@@ -37,6 +39,7 @@ export class RunNode {
 		this.budgets = found.budgets;
 		this.ceilings = ceilingsOf(found.run);
 		this.hasStepCeilings = stepCeilings(this.ceilings).length > 0;
+		this.namedTools = namedIn(this.ceilings);
 		this.#startedAtMs = startOf(found.run, readAtMs);
 		this.addTotals(found.totals);
 	}
@@ -64,6 +67,7 @@ export class RunNode {
 		if (run.version !== this.record.version) {
 			this.ceilings = ceilingsOf(run);
 			this.hasStepCeilings = stepCeilings(this.ceilings).length > 0;
+			this.namedTools = namedIn(this.ceilings);
 		}
 		this.record = run;
 		this.#startedAtMs = startOf(run, readAtMs);
@@ -76,7 +80,7 @@ export class RunNode {
 	}
 
 	addStep(step: RunStep): void {
-		this.tally = foldStep(this.tally, step);
+		this.tally = foldStep(this.tally, step, this.namedTools);
 	}
 
 	/** Amounts only grow, and both sides may be behind: this gateway of what others took, PostgreSQL of what is not flushed yet. */
@@ -90,7 +94,7 @@ export class RunNode {
 			outputTokens: Math.max(tally.outputTokens, totals.outputTokens),
 			steps: Math.max(tally.steps, totals.steps),
 			outputBytes: Math.max(tally.outputBytes, totals.outputBytes),
-			toolCalls: moreOfEach(tally.toolCalls, totals.toolCalls),
+			toolCalls: moreOfEach(tally.toolCalls, totals.toolCalls, this.namedTools),
 		};
 	}
 
@@ -120,10 +124,22 @@ function ceilingsOf({ limits }: RunRecord): readonly Ceiling[] {
 	return ceilings;
 }
 
-function moreOfEach(calls: Readonly<Record<string, number>>, told: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+const NO_TOOLS: ReadonlySet<string> = new Set();
+
+function namedIn(ceilings: readonly Ceiling[]): ReadonlySet<string> {
+	const named = ceilings.flatMap(({ tool }) => (tool === undefined || tool === "*" ? [] : [tool]));
+	return named.length === 0 ? NO_TOOLS : new Set(named);
+}
+
+function moreOfEach(
+	calls: Readonly<Record<string, number>>,
+	told: Readonly<Record<string, number>>,
+	named: ReadonlySet<string>,
+): Readonly<Record<string, number>> {
 	const names = Object.keys(told);
 	if (names.every((name) => Object.hasOwn(calls, name) && (calls[name] ?? 0) >= (told[name] ?? 0))) return calls;
 	const more = new Map(Object.entries(calls));
-	for (const name of names) if (more.has(name) || more.size < TOOLS_COUNTED_MAX) more.set(name, Math.max(more.get(name) ?? 0, told[name] ?? 0));
+	for (const name of names)
+		if (more.has(name) || named.has(name) || more.size < TOOLS_COUNTED_MAX) more.set(name, Math.max(more.get(name) ?? 0, told[name] ?? 0));
 	return Object.fromEntries(more);
 }

@@ -1,9 +1,11 @@
 import type { RunTally } from "./ceilings.ts";
 import type { RunStep } from "./run-event.ts";
 
-/** Tools that are counted each by itself; a run that names ever new ones has the rest counted together. */
+/** Tools that are counted each by itself, beside those that a ceiling names; a run that names ever new ones has the rest counted together. */
 export const TOOLS_COUNTED_MAX = 64;
 export const OTHER_TOOLS = "(other tools)";
+
+const NO_TOOLS: ReadonlySet<string> = new Set();
 
 export function emptyTally(depth: number): RunTally {
 	return {
@@ -21,8 +23,8 @@ export function emptyTally(depth: number): RunTally {
 	};
 }
 
-/** The tally after one more step. */
-export function foldStep(tally: RunTally, step: RunStep): RunTally {
+/** The tally after one more step; `named` are tools that have a ceiling of their own. */
+export function foldStep(tally: RunTally, step: RunStep, named: ReadonlySet<string> = NO_TOOLS): RunTally {
 	const isFirst = tally.steps === 0;
 	return {
 		...tally,
@@ -37,6 +39,7 @@ export function foldStep(tally: RunTally, step: RunStep): RunTally {
 				: addCalls(
 						tally.toolCalls,
 						step.toolNames.map((name) => [name, 1]),
+						named,
 					),
 		contextGrowthTokens: isFirst ? 0 : Math.max(0, step.inputTokens - tally.lastInputTokens),
 		lastInputTokens: step.inputTokens,
@@ -64,10 +67,19 @@ function addTally(sum: RunTally, child: RunTally): RunTally {
 	};
 }
 
-function addCalls(counted: Readonly<Record<string, number>>, added: readonly (readonly [string, number])[]): Readonly<Record<string, number>> {
+/** Under which name a tool's calls are counted. */
+export function counterOf(counted: Readonly<Record<string, number>>, tool: string, named: ReadonlySet<string> = NO_TOOLS): string {
+	return Object.hasOwn(counted, tool) || named.has(tool) || Object.keys(counted).length < TOOLS_COUNTED_MAX ? tool : OTHER_TOOLS;
+}
+
+function addCalls(
+	counted: Readonly<Record<string, number>>,
+	added: readonly (readonly [string, number])[],
+	named: ReadonlySet<string> = NO_TOOLS,
+): Readonly<Record<string, number>> {
 	const calls = new Map(Object.entries(counted));
 	for (const [name, count] of added) {
-		const counter = calls.has(name) || calls.size < TOOLS_COUNTED_MAX ? name : OTHER_TOOLS;
+		const counter = calls.has(name) || named.has(name) || calls.size < TOOLS_COUNTED_MAX ? name : OTHER_TOOLS;
 		calls.set(counter, (calls.get(counter) ?? 0) + count);
 	}
 	return Object.fromEntries(calls);

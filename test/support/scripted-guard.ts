@@ -70,6 +70,7 @@ export function stepOf(guard: ScriptedGuard, call: RunCall): RunEntry {
 				entered.refusals.push(refusal);
 				return guard.refusedBy(refusal);
 			},
+			counterOf: (tool) => tool,
 			heldMeanwhile: () => guard.held,
 			answered: (answer) => void entered.ends.push(answer),
 			left: () => void entered.ends.push("left"),

@@ -195,6 +195,7 @@ test("trees that changed and heartbeats reach the guard", () => {
 
 test("calls are counted by tool", () => {
 	const call = (tool: string) => ({ callId: "", tool, argsText: "" });
-	expect(countCalls([])).toBeUndefined();
-	expect(countCalls([call("a"), call("b"), call("a"), call("")])).toEqual({ a: 2, b: 1, "": 1 });
+	const step = { counterOf: (tool: string) => (tool === "c" ? "(other tools)" : tool) };
+	expect(countCalls([], step)).toBeUndefined();
+	expect(countCalls([call("a"), call("b"), call("a"), call(""), call("c")], step)).toEqual({ a: 2, b: 1, "": 1, "(other tools)": 1 });
 });

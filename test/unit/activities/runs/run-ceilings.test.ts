@@ -33,6 +33,19 @@ describe("a ceiling that is known after a step", () => {
 		expect(refusal.message).toContain("is paused by ceiling.toolCalls of delete_file: the tool delete_file was called 3 times; the ceiling is 2 times.");
 	});
 
+	test("on calls of a tool is not escaped by calling a hundred others first", async () => {
+		limit({ toolCalls: { send_mail: 1 } });
+		const others = Array.from({ length: 100 }, (_, index) => call(`tool_${index}`, `c${index}`));
+		const step = await gateway.step({});
+		expect([step.counterOf("tool_99"), step.counterOf("send_mail")]).toEqual(["tool_99", "send_mail"]);
+		gateway.answer(step, { calls: others });
+		gateway.answer(await gateway.step({}), { calls: [call("send_mail", "m1")] });
+		const next = await gateway.step({});
+		expect([next.counterOf("tool_0"), next.counterOf("tool_99"), next.counterOf("send_mail")]).toEqual(["tool_0", "(other tools)", "send_mail"]);
+		gateway.answer(next, { calls: [call("send_mail", "m2")] });
+		expect(await gateway.refused({})).toMatchObject({ run: { hold: { guard: "ceiling.toolCalls", tool: "send_mail", measured: "2" } } });
+	});
+
 	test("on the clock counts from opening, without pauses", async () => {
 		limit({ elapsedMs: 60_000 });
 		await gateway.step({});

@@ -33,6 +33,11 @@ test("ever new tools are counted together", () => {
 	expect(toolCalls[OTHER_TOOLS]).toBe(100 - TOOLS_COUNTED_MAX);
 });
 
+test("a tool that a ceiling names is counted by itself, however many were called before it", () => {
+	const toolNames = [...Array.from({ length: 100 }, (_, index) => `tool${index}`), "send_mail", "send_mail"];
+	expect(foldStep(emptyTally(0), { ...step, toolNames }, new Set(["send_mail"])).toolCalls["send_mail"]).toBe(2);
+});
+
 test("a tree's tally is the sum of what its runs took", () => {
 	const own = foldStep(emptyTally(0), step);
 	const child = foldStep(emptyTally(1), { ...step, toolNames: ["mail"] });
