@@ -121,6 +121,8 @@ describe("the worker", () => {
 		expect(await raise({ key: "later", subject: "team||nano_usd|day" })).toBe(true);
 		await raise({ key: "other", subject: "other" });
 		await until("the other alert", () => taken().includes("other"));
+		// What the receiver has taken is written down a moment later.
+		await until("its delivery", async () => (await alerts.deliveries()).includes("other > hook delivered"));
 		expect(await alerts.deliveries()).toEqual(["held > hook waiting", "later > hook waiting", "other > hook delivered"]);
 	});
 
