@@ -10,7 +10,7 @@ import { installExamplePackages } from "./example-packages.ts";
 import { acquireTemporalBinary } from "./start/temporal-binary.ts";
 
 // `npm test`: all test projects, two workers. `--fast` runs those that need no server. Other arguments go to vitest.
-// The last line is `N passed, N failed`, with `, N skipped` when any were.
+// The last line is `N passed, N failed`; `N skipped` stands before it when any were.
 
 type Counts = { readonly passed: number; readonly failed: number; readonly skipped: number };
 type VitestResults = {
@@ -90,6 +90,7 @@ function judge(counts: Counts | null, vitestExitCode: number): number {
 	// Errors outside of any test, an interrupt: vitest failed, and so does the run.
 	if (vitestExitCode !== 0 && failed === 0) failed = 1;
 	if (passed + failed === 0) process.stdout.write("no test ran\n");
-	process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
+	if (skipped > 0) process.stdout.write(`${skipped} skipped\n`);
+	process.stdout.write(`${passed} passed, ${failed} failed\n`);
 	return failed === 0 && passed > 0 ? 0 : 1;
 }

@@ -9,18 +9,22 @@ function runTests(args: readonly string[], environment: Record<string, string> =
 		env: { ...outer, ...environment },
 		encoding: "utf8",
 	});
-	return { lastLine: result.stdout.trimEnd().split("\n").at(-1), exitCode: result.status };
+	const lines = result.stdout.trimEnd().split("\n");
+	return { lastLine: lines.at(-1), lineBefore: lines.at(-2), exitCode: result.status };
 }
 
 test("the last line counts, and a live system's variables and provider keys do not reach the tests", () => {
 	const live = { OPENAI_API_KEY: "sk-live", DATABASE_URL: "postgres://live", TOLLGATE_HOME: "/nowhere", TOLLGATE_GATEWAY_PORT: "4000" };
-	expect(runTests(["test/architecture/run-environment.test.ts"], live)).toEqual({ lastLine: "3 passed, 0 failed", exitCode: 0 });
+	expect(runTests(["test/architecture/run-environment.test.ts"], live)).toMatchObject({ lastLine: "3 passed, 0 failed", exitCode: 0 });
 });
 
 test("a run in which no test ran is a failure", () => {
-	expect(runTests(["test/unit/no-such-file.test.ts"])).toEqual({ lastLine: "0 passed, 0 failed", exitCode: 1 });
+	expect(runTests(["test/unit/no-such-file.test.ts"])).toMatchObject({ lastLine: "0 passed, 0 failed", exitCode: 1 });
 });
 
 test("skipped tests are counted apart", () => {
-	expect(runTests(["test/architecture/run-environment.test.ts", "-t", "this very run"]).lastLine).toBe("1 passed, 0 failed, 2 skipped");
+	expect(runTests(["test/architecture/run-environment.test.ts", "-t", "this very run"])).toMatchObject({
+		lastLine: "1 passed, 0 failed",
+		lineBefore: "2 skipped",
+	});
 });
