@@ -3,7 +3,10 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { PROJECT_FOLDER } from "#test/support/project-files.ts";
 
-function runTests(args: readonly string[], environment: Record<string, string> = {}): { lastLine: string | undefined; lineBefore: string | undefined; exitCode: number | null } {
+function runTests(
+	args: readonly string[],
+	environment: Record<string, string> = {},
+): { lastLine: string | undefined; lineBefore: string | undefined; exitCode: number | null } {
 	const outer = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^VITEST|^TOLLGATE_TEST_/.test(name)));
 	const result = spawnSync(process.execPath, [path.join(PROJECT_FOLDER, "scripts/test.ts"), "--fast", ...args], {
 		env: { ...outer, ...environment },
