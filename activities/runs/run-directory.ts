@@ -118,7 +118,7 @@ export class RunDirectory {
 		}
 	}
 
-	/** Its live part is dropped. Answers the runs of its chain that no live one has any more. */
+	/** Its live part is dropped. Answers the runs of its chain that no live one has now. */
 	letGo(live: LiveRun): readonly RunNode[] {
 		this.#lives.delete(live.runId);
 		const tree = this.#trees.get(live.root.runId);

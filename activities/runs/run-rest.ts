@@ -16,7 +16,7 @@ const SWEEP_MS = 5_000;
 const CROWDED_SWEEP_MS = 100;
 const FORGOTTEN_AT_ONCE = 500;
 
-/** Lets live parts go that PostgreSQL has all of, and the leases of budgets that no live run has any more. */
+/** Lets live parts go that PostgreSQL has all of, and the leases of budgets that no live run has now. */
 export class RunRest {
 	readonly #dependencies: RunRestDependencies;
 	#nextSweepMs = Number.NEGATIVE_INFINITY;

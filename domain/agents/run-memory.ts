@@ -18,6 +18,9 @@ import { hashToken, mixHash } from "./token-scanner.ts";
 import { CURSOR_WORDS, createTurnCursors, type TurnCursors } from "./turn-cursor.ts";
 import { fieldsOf, listOf, textOf } from "./wire-text.ts";
 
+/** Of one step: two words of 32 bits, each exact in a double. */
+const COST_MAX = 2n ** 53n - 1n;
+
 /** What a gateway remembers of a run beside its tallies: what another one needs to go on where it stood. */
 export type RunMemory = {
 	loop: LoopMemory;
@@ -107,7 +110,7 @@ const FIXED_BYTES = HEAD_BYTES + WORDS * 2 + PACKED_BYTES;
 /** Calls of kept conversations that are handed over, as JSON; more of them are not. */
 const CALLS_BYTES_MAX = 4_096;
 
-/** Format number, checksum, the words of cursors and steps, the packed loop memory, then the newest step's calls as JSON where it has any. */
+/** Format number, checksum, the words of cursors and steps, the packed loop memory, then the newest step's calls as JSON where there are some. */
 export function packRunMemory(memory: RunMemory): Uint8Array {
 	const words = wordsOf(memory);
 	const calls = packCalls(memory.steps[0]?.calls ?? []);
@@ -147,11 +150,11 @@ function wordsOf(memory: RunMemory): Uint16Array {
 	writeDouble(words, at + 5, memory.contextGrowthTokens);
 	at += 7;
 	for (const { callKey, tokens, costNanoUsd, seen } of memory.steps.slice(0, STEPS_REMEMBERED)) {
-		const cost = Math.min(Number(costNanoUsd < 0n ? 0n : costNanoUsd), Number.MAX_SAFE_INTEGER);
+		const cost = costNanoUsd < 0n ? 0n : costNanoUsd > COST_MAX ? COST_MAX : costNanoUsd;
 		writeWord(words, at, callKey);
 		writeDouble(words, at + 1, tokens);
-		writeDouble(words, at + 3, Math.floor(cost / 2 ** 32));
-		writeDouble(words, at + 5, cost % 2 ** 32);
+		writeDouble(words, at + 3, Number(cost >> 32n));
+		writeDouble(words, at + 5, Number(cost & 0xffff_ffffn));
 		writeDouble(words, at + 7, seen);
 		at += STEP_WORDS;
 	}
@@ -165,10 +168,9 @@ function memoryOf(words: Uint16Array, calls: readonly ToolCall[]): Omit<RunMemor
 		const from = at + 7 + step * STEP_WORDS;
 		const callKey = words[from] ?? 0;
 		if (callKey === 0) break;
-		const cost = readDouble(words, from + 3) * 2 ** 32 + readDouble(words, from + 5);
 		steps.push({
 			callKey,
-			costNanoUsd: BigInt(Math.min(cost, Number.MAX_SAFE_INTEGER)),
+			costNanoUsd: (BigInt(readDouble(words, from + 3)) << 32n) + BigInt(readDouble(words, from + 5)),
 			tokens: readDouble(words, from + 1),
 			seen: readDouble(words, from + 7),
 			calls: step === 0 ? calls : [],

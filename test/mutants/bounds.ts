@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 /** Rules of the bound: what a request can cost at most, what two parsers would read differently, what a clamp does. */
 const BOUND = "domain/bound/bound-request.ts";
 const BOUND_TEST = "test/unit/bound/bound-request.test.ts";
+const CLAMP_TEST = "test/unit/bound/clamp.test.ts";
 
 export const BOUND_MUTANTS: readonly Mutant[] = [
 	{
@@ -26,7 +27,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		file: BOUND,
 		from: "return cap >= (this.clampFloorTokens ?? this.outputTokens) ? cap : undefined;",
 		to: "return cap;",
-		test: BOUND_TEST,
+		test: CLAMP_TEST,
 		titles: ["finds the highest cap that fits money and tokens, or none"],
 	},
 	{
@@ -34,7 +35,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		file: BOUND,
 		from: "this.#byMoney(nanoUsd), ",
 		to: "",
-		test: BOUND_TEST,
+		test: CLAMP_TEST,
 		titles: ["finds the highest cap that fits money and tokens, or none"],
 	},
 	{

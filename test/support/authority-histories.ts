@@ -6,6 +6,7 @@ import { type Flight, idleOf, type ModelStep, newModel, type ReservationModel, s
 import type { Unit } from "#domain/budget/window-lease.ts";
 import { insertBudget, insertTeam } from "./authority-rows.ts";
 import { readWindowStates, type WindowState } from "./authority-window-state.ts";
+import type { HistoryTally } from "./history-tally.ts";
 import { attemptRow } from "./ledger-records.ts";
 import { checkEnd, checkStep, closingStep, type Random, randomFrom, randomStep } from "./model-histories.ts";
 import { insertRun, setRunBudgets } from "./run-rows.ts";
@@ -31,30 +32,6 @@ const BUDGETS = [
 ] as const;
 /** How many of them the calls of a history meet: with the ceilings of a run, or without a run. */
 const WINDOWS_MET = [2, 3, BUDGETS.length] as const;
-
-/** How often each thing really happened: histories in which nothing happens prove nothing. */
-export type HistoryTally = Record<
-	"granted" | "refused" | "fenced" | "lookahead" | "claimed" | "booked" | "repeated" | "returned" | "adopted" | "lumped" | "late" | "limited" | "overrun",
-	number
->;
-
-export function emptyTally(): HistoryTally {
-	return {
-		granted: 0,
-		refused: 0,
-		fenced: 0,
-		lookahead: 0,
-		claimed: 0,
-		booked: 0,
-		repeated: 0,
-		returned: 0,
-		adopted: 0,
-		lumped: 0,
-		late: 0,
-		limited: 0,
-		overrun: 0,
-	};
-}
 
 export async function runAuthorityHistory(client: pg.Client, seed: number, tally: HistoryTally): Promise<void> {
 	const random = randomFrom(seed);

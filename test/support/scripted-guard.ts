@@ -5,6 +5,7 @@ import type { RunCall, RunEntry, RunGuard, StepAnswer, WatchedRun } from "#activ
 import type { RunRecord } from "#domain/agents/run.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
+import { LOOP_HOLD } from "./run-snapshots.ts";
 
 /** A guard that says what the test says, and keeps what it was told. One pot of steps: each must end once. */
 export type ScriptedGuard = RunGuard & {
@@ -78,21 +79,9 @@ export function stepOf(guard: ScriptedGuard, call: RunCall): RunEntry {
 	};
 }
 
-const HOLD: RunHold = {
-	state: "paused",
-	guard: "loop.repetition",
-	evidence: 'the call `search({"q":"x"})` and its result repeated 9 times in 9 steps',
-	measured: "9",
-	threshold: "9",
-	ofRunId: "r-7",
-	pauseId: "pau_0123456789abcdef",
-	askAgainMs: 900_000,
-	by: "gateway g1",
-};
-
 /** What a run that stands still is told. */
 export function heldRefusal(changes: Partial<RunHold> = {}): Refusal {
-	const hold = { ...HOLD, ...changes };
+	const hold = { ...LOOP_HOLD, ...changes };
 	return {
 		code: hold.state === "paused" ? "run.paused" : "run.stopped",
 		message: `The run r-7 is ${hold.state} by ${hold.guard}: ${hold.evidence}.`,

@@ -1,7 +1,8 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyLedger } from "#activities/verification/verify.ts";
-import { emptyTally, runAuthorityHistory } from "#test/support/authority-histories.ts";
+import { runAuthorityHistory } from "#test/support/authority-histories.ts";
+import { emptyTally } from "#test/support/history-tally.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 
 /**

@@ -12,7 +12,7 @@ import {
 	openBudget,
 	replaceClaims,
 } from "#test/support/authority-claims.ts";
-import { emptyTally, runAuthorityHistory } from "#test/support/authority-histories.ts";
+import { runAuthorityHistory } from "#test/support/authority-histories.ts";
 import {
 	answerWhatWasReturned,
 	guardTheLimit,
@@ -27,6 +27,7 @@ import {
 } from "#test/support/authority-locks.ts";
 import { registerGateway, withClient } from "#test/support/authority-rows.ts";
 import { degradeBeyondTheLine, enforceWhatWasObserved, fenceApprovals, observeWithoutRefusing, waitForApproval } from "#test/support/authority-thresholds.ts";
+import { emptyTally } from "#test/support/history-tally.ts";
 import { createTestDatabase } from "#test/support/postgres.ts";
 
 /**

@@ -1,60 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { type BoundOptions, boundRequest } from "#domain/bound/bound-request.ts";
+import { boundRequest } from "#domain/bound/bound-request.ts";
 import type { InspectOptions } from "#domain/bound/inspect-request.ts";
-import type { Bound, Endpoint, RequestProblem } from "#domain/bound/request.ts";
-import type { PriceLine, TokenPrices } from "#domain/pricing/price-book.ts";
-import { boundLine } from "#test/support/bound-lines.ts";
+import type { PriceLine } from "#domain/pricing/price-book.ts";
+import { anthropic, bound, bytes, type Case, chat, hello, message, OPTIONS, openai, prices, problem, USD } from "#test/support/bound-cases.ts";
 import { inspected } from "#test/support/inspect.ts";
 
-const OPTIONS: BoundOptions = { clampFloorTokens: 256, clampFloorReasoningTokens: 4_096 };
-const USD = 1_000_000_000n;
-
-const prices = (input: bigint, output: bigint): TokenPrices => ({
-	input,
-	cachedInput: input / 10n,
-	cacheWrite5m: (input * 5n) / 4n,
-	cacheWrite1h: input * 2n,
-	output,
-	reasoning: output,
-});
-const openai = (changes: Partial<PriceLine> = {}): PriceLine =>
-	boundLine({ provider: "openai", model: "gpt-4o", protocol: "openai", inputNanoUsd: 2n * USD, outputNanoUsd: 10n * USD }, changes);
-const anthropic = (changes: Partial<PriceLine> = {}): PriceLine =>
-	boundLine(
-		{ provider: "anthropic", model: "claude", protocol: "anthropic", inputNanoUsd: 4n * USD, outputNanoUsd: 20n * USD },
-		{ tiers: { standard: [{ aboveInputTokens: 0, prices: prices(4n * USD, 20n * USD) }] }, ...changes },
-	);
-
-const hello = [{ role: "user", content: "hello" }];
-const chat = (more: object = {}): object => ({ model: "gpt-4o", messages: hello, ...more });
-const message = (more: object = {}): object => ({ model: "claude", max_tokens: 100, messages: hello, ...more });
-const bytes = (body: object): number => JSON.stringify(body).length;
-
 const LONG_WINDOW: InspectOptions = { anthropicBeta: ["context-1m-2025-08-07"] };
-
-type Case = {
-	readonly endpoint?: Endpoint;
-	readonly body: object;
-	readonly line?: PriceLine;
-	readonly options?: Partial<BoundOptions>;
-	readonly inspect?: InspectOptions;
-};
-
-function run({ endpoint = "chat.completions", body, line = openai(), options, inspect }: Case): ReturnType<typeof boundRequest> {
-	return boundRequest(inspected(endpoint, body, inspect), line, { ...OPTIONS, ...options });
-}
-
-function bound(given: Case): Bound {
-	const result = run(given);
-	if (result.kind !== "bounded") throw new Error(`unbounded: ${result.problem.field} ${result.problem.message}`);
-	return result.bound;
-}
-
-function problem(given: Case): RequestProblem {
-	const result = run(given);
-	if (result.kind !== "unbounded") throw new Error("was bounded");
-	return result.problem;
-}
 
 describe("text", () => {
 	it("is bounded by the bytes of the body, hidden tokens and the caller's cap, rounded up once", () => {
@@ -345,52 +296,6 @@ describe("media and what the bytes do not show", () => {
 				code: "request.unbounded",
 				field: "anthropic-beta",
 			});
-	});
-});
-
-describe("clamp", () => {
-	it("has the policy's floor only where the caller set no cap", () => {
-		expect(bound({ body: chat() }).clampFloorTokens).toBe(256);
-		expect(bound({ body: chat(), line: openai({ isReasoning: true }) }).clampFloorTokens).toBe(4_096);
-		expect(bound({ body: chat(), line: openai({ maxOutputTokens: 100 }) }).clampFloorTokens).toBe(100);
-		expect(bound({ body: chat({ max_tokens: 500 }) }).clampFloorTokens).toBeUndefined();
-		expect(bound({ body: chat({ max_tokens: 500 }), options: { mayLowerCallerCap: true } }).clampFloorTokens).toBe(256);
-		expect(
-			bound({
-				endpoint: "messages",
-				body: message({ max_tokens: 9_000, thinking: { type: "enabled", budget_tokens: 4_000 } }),
-				line: anthropic(),
-				options: { mayLowerCallerCap: true },
-			}).clampFloorTokens,
-		).toBe(1_025);
-	});
-
-	it("finds the highest cap that fits money and tokens, or none", () => {
-		const result = bound({ body: chat() });
-		const at = (tokens: number): bigint => result.at(tokens).nanoUsd;
-		expect(result.clampTo({ nanoUsd: undefined, tokens: undefined })).toBe(16_384);
-		expect(result.clampTo({ nanoUsd: at(777), tokens: undefined })).toBe(777);
-		expect(result.clampTo({ nanoUsd: at(777) - 1n, tokens: undefined })).toBe(776);
-		expect(result.clampTo({ nanoUsd: at(777), tokens: result.inputTokens + 300 })).toBe(300);
-		expect(result.clampTo({ nanoUsd: at(256), tokens: undefined })).toBe(256);
-		expect(result.clampTo({ nanoUsd: at(256) - 1n, tokens: undefined })).toBeUndefined();
-		expect(result.clampTo({ nanoUsd: -1n, tokens: undefined })).toBeUndefined();
-	});
-
-	it("fits the output tokens that are left, over all choices together", () => {
-		const left = (outputTokens: number) => ({ nanoUsd: undefined, tokens: undefined, outputTokens });
-		expect(bound({ body: chat() }).clampTo(left(777))).toBe(777);
-		expect(bound({ body: chat() }).clampTo(left(255))).toBeUndefined();
-		expect(bound({ body: chat({ n: 2 }) }).clampTo(left(777))).toBe(388);
-		const predicted = bound({ body: chat({ prediction: { type: "content", content: "four" } }) });
-		const cap = predicted.clampTo(left(777)) ?? expect.fail("a clamp");
-		expect(predicted.at(cap).tokens - predicted.inputTokens).toBe(777);
-	});
-
-	it("offers all or nothing where there is no clamp", () => {
-		const result = bound({ body: chat({ max_tokens: 500 }) });
-		expect(result.clampTo({ nanoUsd: result.nanoUsd, tokens: undefined })).toBe(500);
-		expect(result.clampTo({ nanoUsd: result.nanoUsd - 1n, tokens: undefined })).toBeUndefined();
 	});
 });
 

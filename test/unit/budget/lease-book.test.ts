@@ -1,36 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
-import type { LeaseFacts } from "#domain/budget/window-lease.ts";
 import { amounts } from "#test/support/amounts.ts";
-
-const facts = (more: Partial<LeaseFacts> = {}): LeaseFacts => ({
-	budgetId: "1",
-	windowId: "11",
-	seq: "1",
-	limit: 100n,
-	stop: 100n,
-	granted: 50n,
-	isFrozen: false,
-	isOverrun: false,
-	isObserved: false,
-	needsApproval: false,
-	leaseGranted: 50n,
-	leaseReturned: 0n,
-	leasePosted: 0n,
-	leaseOverrun: 0n,
-	endsAt: null,
-	...more,
-});
-
-const money = (nanoUsd: bigint, tokens = 0n) => amounts({ nanoUsd, tokens });
-const TEAM = [{ budgetId: "1", unit: "nano_usd" as const }];
-
-function bookWith(...rows: readonly Partial<LeaseFacts>[]): LeaseBook {
-	const book = new LeaseBook();
-	book.renew(0, 60_000);
-	for (const row of rows) book.adopt("nano_usd", facts(row), Number.POSITIVE_INFINITY);
-	return book;
-}
+import { bookWith, facts, money, TEAM } from "#test/support/lease-books.ts";
 
 describe("LeaseBook", () => {
 	it("reserves until the idle money is gone, and gives back what a call did not cost", () => {
@@ -187,51 +158,6 @@ describe("LeaseBook", () => {
 		expect(units.map((_, index) => book.leaseOf(String(index), 0)?.spent)).toEqual([60n, 100n, 5n, 1n]);
 		book.release(book.tryReserve(budgets.slice(2), step, 1) ?? expect.fail("reserved"));
 		expect(book.leaseOf("3", 0)).toMatchObject({ idle: 99n, spent: 1n });
-	});
-});
-
-describe("a lease of an agent run that rests", () => {
-	const BUDGETS = new Set(["1"]);
-
-	/** Leased 50: 20 spent, 30 given back, which the authority confirmed. */
-	function bookAtRest(): LeaseBook {
-		const book = bookWith({});
-		book.settle(book.tryReserve(TEAM, money(20n), 1) ?? expect.fail("reserved"), money(20n));
-		const lease = book.leaseOf("1", 0) ?? expect.fail("leased");
-		lease.returnIdle();
-		lease.returnedConfirmed = 30n;
-		return book;
-	}
-
-	it("is forgotten once it holds nothing and all it gave back is confirmed; one that is not there is as good as forgotten", () => {
-		const book = bookAtRest();
-		expect(book.forgetResting(new Set(["1", "2"]))).toEqual(["1", "2"]);
-		expect([book.leaseOf("1", 0), book.leaseOfWindow("11"), [...book.leases()]]).toEqual([undefined, undefined, []]);
-	});
-
-	it.each([
-		["has calls in flight", (book: LeaseBook) => void Object.assign(book.leaseOf("1", 0) ?? {}, { reserved: 1n, spent: 19n })],
-		["holds idle money", (book: LeaseBook) => void Object.assign(book.leaseOf("1", 0) ?? {}, { granted: 51n })],
-		["has money on its way back", (book: LeaseBook) => void Object.assign(book.leaseOf("1", 0) ?? {}, { returnedConfirmed: 29n })],
-		["is to be presented to an authority that lost commits", (book: LeaseBook) => void Object.assign(book.leaseOf("1", 0) ?? {}, { isForgotten: true })],
-	])("is kept while it %s", (_, change) => {
-		const book = bookAtRest();
-		change(book);
-		expect(book.forgetResting(BUDGETS)).toEqual([]);
-		expect(book.leaseOfWindow("11")).toBeDefined();
-	});
-
-	it("is adopted again as its row stands, and gives back on top of what it gave back before", () => {
-		const book = bookAtRest();
-		book.forgetResting(BUDGETS);
-		const row = facts({ granted: 45n, leaseGranted: 75n, leaseReturned: 30n, leasePosted: 20n, leaseOverrun: 4n });
-		expect(book.adopt("nano_usd", row, Number.POSITIVE_INFINITY)).toBe(true);
-		const lease = book.leaseOf("1", 0) ?? expect.fail("leased");
-		expect(lease).toMatchObject({ idle: 25n, spent: 20n, returned: 30n, returnedConfirmed: 30n, overrun: 4n, isOverrun: false });
-		expect(book.tryReserve(TEAM, money(26n), 1)).toBeUndefined();
-		book.tryReserve(TEAM, money(10n), 1);
-		lease.returnIdle();
-		expect(lease.returned).toBe(45n);
 	});
 });
 
