@@ -1,10 +1,6 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { isolateEnvironment } from "#test/support/environment.ts";
+import { runIsolatedCheck } from "./isolated-check.ts";
 
 // `npm run check:agents -- --seed S --variants N`: every loop is stopped in time and no legitimate run is, through a real gateway. Last line:
 // one JSON object with `ok`, `seed` and counts. Exit code 0: it held; 1: a miss, a late or a false stop; 2: it could not be run.
@@ -16,7 +12,6 @@ const HELP = `npm run check:agents -- [--seed S] [--variants N | --corpus FILE] 
                  {runId, label, onsetStep, events[{tool, args, observation, isError, costNanoUsd, tokens}]}
   --gateways G   calls of a run go to any of so many, 1 to 4; default 1
 `;
-const ROOT = path.join(import.meta.dirname, "..");
 
 type Options = { readonly seed: number; readonly variants: number; readonly gateways: number; readonly corpus: string };
 
@@ -40,21 +35,8 @@ async function main(): Promise<number> {
 		process.stdout.write(HELP);
 		return 2;
 	}
-	const folder = mkdtempSync(path.join(tmpdir(), "tollgate-agents-"));
-	mkdirSync(path.join(folder, "tmp"));
-	try {
-		const { seed, variants, gateways, corpus } = options;
-		const child = spawn(process.execPath, [path.join(ROOT, "test/agents/main.ts"), String(seed), String(variants), String(gateways), corpus], {
-			cwd: ROOT,
-			env: isolateEnvironment(process.env, folder),
-			stdio: "inherit",
-		});
-		process.on("SIGINT", () => undefined); // a Ctrl-C reaches the check by itself
-		const [code] = (await once(child, "exit")) as [number | null];
-		return code ?? 2;
-	} finally {
-		rmSync(folder, { recursive: true, force: true });
-	}
+	const { seed, variants, gateways, corpus } = options;
+	return runIsolatedCheck("agents", "test/agents/main.ts", () => [String(seed), String(variants), String(gateways), corpus]);
 }
 
 process.exitCode = await main();

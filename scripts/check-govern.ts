@@ -1,10 +1,5 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { parseArgs } from "node:util";
-import { isolateEnvironment } from "#test/support/environment.ts";
+import { runIsolatedCheck } from "./isolated-check.ts";
 
 // `npm run check:govern -- --seed S`: every alert exactly once, whatever is killed. Last line: one JSON object with `ok`, `seed` and
 // counts. Exit code 0: it held; 1: broken; 2: it could not be run.
@@ -14,7 +9,6 @@ const HELP = `npm run check:govern -- [--seed S] [--runs N | --teams N]
   --runs N   random runs, 1 to 10000; default 200 (below 15 minutes on two cores)
   --teams N  instead: memory of a worker for N teams with workflows, and how soon crossings are told; 10000 takes about six minutes
 `;
-const ROOT = path.join(import.meta.dirname, "..");
 
 type Options = { readonly seed: number; readonly runs: number; readonly teams: number };
 
@@ -32,20 +26,7 @@ async function main(): Promise<number> {
 		process.stdout.write(HELP);
 		return 2;
 	}
-	const folder = mkdtempSync(path.join(tmpdir(), "tollgate-govern-"));
-	mkdirSync(path.join(folder, "tmp"));
-	try {
-		const child = spawn(process.execPath, [path.join(ROOT, "test/govern/main.ts"), String(options.seed), String(options.runs), String(options.teams), folder], {
-			cwd: ROOT,
-			env: isolateEnvironment(process.env, folder),
-			stdio: "inherit",
-		});
-		process.on("SIGINT", () => undefined); // a Ctrl-C reaches the check by itself
-		const [code] = (await once(child, "exit")) as [number | null];
-		return code ?? 2;
-	} finally {
-		rmSync(folder, { recursive: true, force: true });
-	}
+	return runIsolatedCheck("govern", "test/govern/main.ts", (folder) => [String(options.seed), String(options.runs), String(options.teams), folder]);
 }
 
 process.exitCode = await main();
