@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { AnswerReader } from "./answer-reader.ts";
-import { type LoadTarget, learnAnswer, NONCE, nonceOf } from "./load-target.ts";
+import { type LoadTarget, NONCE, NONCE_BEFORE, nonceOf, offsetsOf } from "./load-target.ts";
 
 /** How a call ended: as it should, with the wrong bytes, or not at all. */
 export type CallEnd = "right" | "wrong" | "failed";
@@ -16,6 +16,7 @@ export class LoadConnection {
 	private readonly socket: Socket;
 	private readonly request: Buffer;
 	private readonly requestNonceOffsets: readonly number[];
+	private readonly nonceBeforeOffsets: readonly number[];
 	private readonly authorizations: readonly string[];
 	private readonly authorizationAt: number;
 	private readonly runs: readonly string[];
@@ -33,7 +34,8 @@ export class LoadConnection {
 		this.authorizationAt = this.request.indexOf(authorization);
 		this.runs = target.runs ?? [];
 		this.runAt = this.request.indexOf(this.runs[0] ?? "");
-		this.requestNonceOffsets = learnAnswer(this.request, NONCE).nonceOffsets;
+		this.requestNonceOffsets = offsetsOf(this.request, NONCE);
+		this.nonceBeforeOffsets = offsetsOf(this.request, NONCE_BEFORE);
 		this.expected = Buffer.from(target.answer.bytes);
 		this.nonceOffsets = target.answer.nonceOffsets;
 		this.socket = connect({ host: "127.0.0.1", port: target.port, noDelay: true });
@@ -55,6 +57,7 @@ export class LoadConnection {
 	send(call: number, listener: CallListener): void {
 		const nonce = nonceOf(call);
 		for (const offset of this.requestNonceOffsets) this.request.write(nonce, offset, "latin1");
+		if (this.nonceBeforeOffsets.length > 0) this.patchNonceBefore(call);
 		if (this.runs.length > 1) this.request.write(this.runs[call % this.runs.length] ?? "", this.runAt, "latin1");
 		if (this.authorizations.length > 1) this.request.write(this.authorizations[call % this.authorizations.length] ?? "", this.authorizationAt, "latin1");
 		for (const offset of this.nonceOffsets) this.expected.write(nonce, offset, "latin1");
@@ -67,6 +70,12 @@ export class LoadConnection {
 		if (this.isOpen) this.socket.destroy();
 		this.isOpen = false;
 		this.end("failed");
+	}
+
+	/** Runs take turns: the call before in the same one is as many calls back as there are runs. */
+	private patchNonceBefore(call: number): void {
+		const before = nonceOf(Math.max(0, call - Math.max(1, this.runs.length)));
+		for (const offset of this.nonceBeforeOffsets) this.request.write(before, offset, "latin1");
 	}
 
 	private take(bytes: Buffer): void {

@@ -8,7 +8,10 @@ export type LoadTarget = {
 	readonly headers: Readonly<Record<string, string>>;
 	/** Agent runs that the calls belong to, ids all of one length; one call after the other takes the next. Absent: no header. */
 	readonly runs?: readonly string[] | undefined;
-	/** The body of each call. `NONCE` is replaced for every call wherever it stands, so that no cache answers and no answer is another's. */
+	/**
+	 * The body of each call. `NONCE` is replaced for every call wherever it stands, so that no cache answers and no answer is another's;
+	 * `NONCE_BEFORE` by the nonce of the call before it in the same run, whose answer an agent sends back.
+	 */
 	readonly requestBody: string;
 	readonly answer: ExpectedAnswer;
 };
@@ -18,6 +21,9 @@ export type ExpectedAnswer = { readonly bytes: Uint8Array; readonly nonceOffsets
 
 /** Stands for the nonce in request bodies and learned answers; as long as every nonce. */
 export const NONCE = "nonce-0000000000000000";
+
+/** Stands for the nonce of the call before in the same run; as long as every nonce. */
+export const NONCE_BEFORE = "prior-0000000000000000";
 
 const DIGITS = 16;
 const PREFIX = "nonce-";
@@ -29,7 +35,12 @@ export function nonceOf(call: number): string {
 
 /** Turns an answer to a call with `nonce` into what to expect of all others. */
 export function learnAnswer(body: Buffer, nonce: string): ExpectedAnswer {
-	const nonceOffsets: number[] = [];
-	for (let at = body.indexOf(nonce); at >= 0; at = body.indexOf(nonce, at + nonce.length)) nonceOffsets.push(at);
-	return { bytes: new Uint8Array(body), nonceOffsets };
+	return { bytes: new Uint8Array(body), nonceOffsets: offsetsOf(body, nonce) };
+}
+
+/** Every place at which `text` begins in `bytes`. */
+export function offsetsOf(bytes: Buffer, text: string): number[] {
+	const offsets: number[] = [];
+	for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + text.length)) offsets.push(at);
+	return offsets;
 }

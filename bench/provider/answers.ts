@@ -21,12 +21,20 @@ const TEXT = "A toll is a small sum asked of everybody who passes, so that there
 const HEAD = { id: `chatcmpl-${NONCE}`, created: 1_760_000_000, model: BENCH_MODEL, service_tier: "default", system_fingerprint: "fp_bench" } as const;
 
 /** About 650 bytes. */
-export const ANSWER_BODY = JSON.stringify({
-	...HEAD,
-	object: "chat.completion",
-	choices: [{ index: 0, message: { role: "assistant", content: `${NONCE} ${TEXT}`, refusal: null, annotations: [] }, logprobs: null, finish_reason: "stop" }],
-	usage: USAGE,
-});
+export const ANSWER_BODY = answerOf({ content: `${NONCE} ${TEXT}` }, "stop");
+
+/** A call of an agent's tool, as `toolCallOf` of the answer's nonce: what the next step of its run sends back with a result. */
+export const STEP_ANSWER_BODY = answerOf({ content: null, tool_calls: [toolCallOf(NONCE)] }, "tool_calls");
+
+/** The tool call that the answer to a step carries; `nonce` is of the call it answers. */
+export function toolCallOf(nonce: string): object {
+	return { id: `call-${nonce}`, type: "function", function: { name: "write_entry", arguments: JSON.stringify({ entry: `roads/${nonce}.md`, text: TEXT }) } };
+}
+
+function answerOf(said: object, finishReason: string): string {
+	const message = { role: "assistant", ...said, refusal: null, annotations: [] };
+	return JSON.stringify({ ...HEAD, object: "chat.completion", choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason }], usage: USAGE });
+}
 
 /** Role, 64 deltas, the end, usage, end mark: what leaves at once stands together. */
 export const STREAM_EVENTS: readonly string[] = [

@@ -1,19 +1,19 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { NONCE } from "../driver/load-target.ts";
-import { ANSWER_BODY, BENCH_MODEL, STREAM_EVENTS, STREAM_GAP_MS, USAGE } from "./answers.ts";
+import { ANSWER_BODY, BENCH_MODEL, STEP_ANSWER_BODY, STREAM_EVENTS, STREAM_GAP_MS, USAGE } from "./answers.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
 import { type ReceivedCall, RequestReader } from "./request-reader.ts";
 
-/** How calls are answered from now on. */
-export type ProviderMode = { readonly latencyMs: number; readonly isStream: boolean };
+/** How calls are answered from now on; a step of an agent with the next call of its tool. */
+export type ProviderMode = { readonly latencyMs: number; readonly isStream: boolean; readonly isStep?: boolean };
 
 type Call = ReceivedCall & { readonly socket: Socket };
 type OpenStream = { readonly call: Call; readonly startedAtMs: number; nextEvent: number };
 
 const LOG_USAGE = JSON.stringify(USAGE);
-const WHOLE_HEAD = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_${NONCE}\r\ncontent-length: ${Buffer.byteLength(ANSWER_BODY)}\r\n\r\n`;
-const WHOLE = WHOLE_HEAD + ANSWER_BODY;
+const WHOLE = wholeOf(ANSWER_BODY);
+const STEP = wholeOf(STEP_ANSWER_BODY);
 const STREAM_HEAD = `HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-request-id: req_${NONCE}\r\ntransfer-encoding: chunked\r\n\r\n`;
 
 /**
@@ -77,7 +77,8 @@ export class LaneServer {
 			return;
 		}
 		this.bill(calls);
-		for (const { socket, nonce } of calls) socket.write(WHOLE.replaceAll(NONCE, nonce), "latin1");
+		const whole = this.mode.isStep === true ? STEP : WHOLE;
+		for (const { socket, nonce } of calls) socket.write(whole.replaceAll(NONCE, nonce), "latin1");
 	}
 
 	private begin(calls: readonly Call[]): void {
@@ -110,4 +111,8 @@ export class LaneServer {
 		const written = writeSync(this.descriptor, lines);
 		if (written !== Buffer.byteLength(lines)) throw new Error(`call log: only ${written} of ${lines.length} bytes written`);
 	}
+}
+
+function wholeOf(body: string): string {
+	return `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_${NONCE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }

@@ -65,14 +65,14 @@ export class LoadGenerator {
 
 	/** One whole answer or one stream through a lane: learns what must come back. Throws what is wrong with it. */
 	async probe(lane: RunningLane, isStream: boolean): Promise<void> {
-		await this.setMode({ latencyMs: 0, isStream });
-		await this.learn(lane, isStream);
+		await this.setMode({ latencyMs: 0, isStream, prompt: 256 });
+		await this.learn(lane, { isStream, prompt: 256 });
 	}
 
 	/** Runs one window. Throws when the driver or the first call through the lane fails. */
 	async run(lane: RunningLane, load: Load): Promise<WindowResult> {
 		await this.setMode(load);
-		const answer = await this.learn(lane, load.isStream);
+		const answer = await this.learn(lane, load);
 		const plan: WindowPlan = {
 			target: { ...lane.endpoint, requestBody: requestBody(load.prompt, load.isStream), answer },
 			isStream: load.isStream,
@@ -117,15 +117,15 @@ export class LoadGenerator {
 		return this.tallies.get(endpoint.port) ?? { sent: 0, right: 0, wrong: 0, failed: 0 };
 	}
 
-	private async setMode({ latencyMs, isStream }: Pick<Load, "latencyMs" | "isStream">): Promise<void> {
-		await askProcess<ProviderAnswer>(this.provider, { mode: { latencyMs, isStream } } satisfies ProviderOrder);
+	private async setMode({ latencyMs, isStream, prompt }: Pick<Load, "latencyMs" | "isStream" | "prompt">): Promise<void> {
+		await askProcess<ProviderAnswer>(this.provider, { mode: { latencyMs, isStream, isStep: prompt === "step" } } satisfies ProviderOrder);
 	}
 
-	private async learn(lane: RunningLane, isStream: boolean): Promise<ExpectedAnswer> {
-		const key = `${lane.name} ${isStream}`;
+	private async learn(lane: RunningLane, { isStream, prompt }: Pick<Load, "isStream" | "prompt">): Promise<ExpectedAnswer> {
+		const key = `${lane.name} ${isStream} ${prompt === "step"}`;
 		const known = this.answers.get(key);
 		if (known !== undefined) return known;
-		const answer = await probeLane(lane, isStream);
+		const answer = await probeLane(lane, isStream, prompt === "step" ? prompt : 256);
 		this.answers.set(key, answer);
 		return answer;
 	}

@@ -72,7 +72,8 @@ test.skipIf(process.platform !== "linux")("calls of a lane are steps of its agen
 	const { report } = await startGateway({ processes, folder }, { name: "lane-run", databaseUrl, providerPort });
 	const runs = ["bench-run-0", "bench-run-1"];
 	const endpoint = { port: portOf(report), path: "/v1/chat/completions", authorizations: [`Bearer ${secret}`], headers: {}, runs };
-	const answer = await probeLane({ kind: "ours", endpoint }, false);
+	provider.mode = { latencyMs: 0, isStream: false, isStep: true };
+	const answer = await probeLane({ kind: "ours", endpoint }, false, "step");
 	const target = { ...endpoint, requestBody: requestBody("step", false), answer };
 	const result = await runWindow({ target, isStream: false, firstCall: 10_000, durationMs: 400, connections: 16, ratePerSecond: 200 }, pacer);
 	expect([result.right, result.wrong, result.failed]).toEqual([result.sent, 0, 0]);

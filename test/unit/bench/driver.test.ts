@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { learnAnswer, NONCE, nonceOf } from "../../../bench/driver/load-target.ts";
+import { learnAnswer, NONCE, NONCE_BEFORE, nonceOf } from "../../../bench/driver/load-target.ts";
 import { Pacer } from "../../../bench/driver/pacer.ts";
 import { constantArrival } from "../../../bench/driver/schedule.ts";
 import { StreamWatch } from "../../../bench/driver/stream-watch.ts";
@@ -21,13 +21,13 @@ function pacer(): Pacer {
 }
 
 /** A provider of the simplest kind: says the nonce back, after what `answer` does with it. */
-async function serve(answer: (nonce: string, response: ServerResponse) => void): Promise<Pick<WindowPlan, "target">> {
+async function serve(answer: (nonce: string, response: ServerResponse, request: { body: string; run: unknown }) => void): Promise<Pick<WindowPlan, "target">> {
 	const server: Server = createServer((request: IncomingMessage, response) => {
 		let body = "";
 		request.setEncoding("utf8").on("data", (text: string) => {
 			body += text;
 		});
-		request.on("end", () => answer(/nonce-[0-9a-f]{16}/.exec(body)?.[0] ?? "", response));
+		request.on("end", () => answer(/nonce-[0-9a-f]{16}/.exec(body)?.[0] ?? "", response, { body, run: request.headers["x-tollgate-run"] }));
 	});
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 	open.push({ server, close: () => new Promise((resolve) => server.close(resolve)) });
@@ -59,6 +59,24 @@ describe("open loop", () => {
 		const result = await runWindow(plan, pacer());
 		expect([result.sent, result.right, result.wrong, result.failed, result.dropped]).toEqual([60, 60, 0, 0, 0]);
 		expect(new Set(seen).size).toBe(60);
+	});
+
+	test("a step sends back what its own run was answered before", async () => {
+		const last = new Map<unknown, string>();
+		const broken: string[] = [];
+		const { target } = await serve((nonce, response, { body, run }) => {
+			const before = last.get(run);
+			if (before !== undefined && body !== `say ${nonce} after ${before}`) broken.push(body);
+			last.set(run, nonce);
+			response.end(`<${nonce}>`);
+		});
+		const steps = { ...target, runs: ["run-a", "run-b", "run-c"], requestBody: `say ${NONCE} after ${NONCE_BEFORE}` };
+		// One connection: the order in which calls arrive is the one in which they were sent.
+		const result = await runWindow({ ...CALL, target: steps, connections: 1, ratePerSecond: undefined }, pacer());
+		expect([result.right, result.wrong, result.failed]).toEqual([result.sent, 0, 0]);
+		expect([...last.keys()].sort()).toEqual(steps.runs);
+		expect(broken).toEqual([]);
+		expect(result.sent).toBeGreaterThan(6);
 	});
 
 	test("an answer to another call, or with one other byte, is wrong", async () => {

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { NONCE, nonceOf } from "../../../bench/driver/load-target.ts";
+import { NONCE, NONCE_BEFORE, nonceOf } from "../../../bench/driver/load-target.ts";
 import { probeLane, requestBody } from "../../../bench/lanes/probe.ts";
-import { ANSWER_BODY, BENCH_MODEL, STREAM_DELTAS, STREAM_EVENTS, USAGE } from "../../../bench/provider/answers.ts";
+import { ANSWER_BODY, BENCH_MODEL, STEP_ANSWER_BODY, STREAM_DELTAS, STREAM_EVENTS, toolCallOf, USAGE } from "../../../bench/provider/answers.ts";
 import { DeadlineQueue } from "../../../bench/provider/deadline-queue.ts";
 import { LaneServer } from "../../../bench/provider/lane-server.ts";
 import { type ReceivedCall, RequestReader } from "../../../bench/provider/request-reader.ts";
@@ -60,6 +60,17 @@ describe("bench provider", () => {
 			})),
 		);
 		expect(lane.billed).toBe(5);
+	});
+
+	test("a step is answered with a tool call, which is what the next step of its run sends back", async () => {
+		lane.mode = { latencyMs: 0, isStream: false, isStep: true };
+		const body = requestBody("step", false).replaceAll(NONCE, nonceOf(5)).replaceAll(NONCE_BEFORE, nonceOf(1));
+		const answer = await (await fetch(`http://127.0.0.1:${endpoint().port}/`, { method: "POST", body })).text();
+		expect(answer).toBe(STEP_ANSWER_BODY.replaceAll(NONCE, nonceOf(5)));
+		const [, said, result] = (JSON.parse(body) as { messages: { tool_calls?: unknown[]; tool_call_id?: string }[] }).messages;
+		expect(said?.tool_calls).toEqual([toolCallOf(nonceOf(1))]);
+		expect(result?.tool_call_id).toBe((toolCallOf(nonceOf(1)) as { id: string }).id);
+		expect((JSON.parse(answer) as { choices: { message: { tool_calls: unknown[] } }[] }).choices[0]?.message.tool_calls).toEqual([toolCallOf(nonceOf(5))]);
 	});
 
 	test("a call that no gateway made has no attempt id", async () => {
