@@ -59,11 +59,7 @@ export function openRuns({ sql, gatewayId, epoch, leases, policyOf, writer, onEr
 		wallClockMs: () => Date.now(),
 		randomBytes,
 	});
-	// What is due is told though no row goes out: it would wait for the next call of anybody, and a crash would lose it.
-	const calls = new CallRuns(guard, () => {
-		if (flushes.takeUntold(1).length > 0) writer().noteRuns?.();
-	});
-	return { guard, store, flushes, calls, openingOf: (teamId) => openingOf(policyOf(teamId)) };
+	return { guard, store, flushes, calls: new CallRuns(guard), openingOf: (teamId) => openingOf(policyOf(teamId)) };
 }
 
 function openingOf({ limits, newRunsPerHour, onLoop }: RunPolicy): RunOpening {

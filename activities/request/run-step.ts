@@ -17,14 +17,11 @@ export type StepEntry = { readonly kind: "refused"; readonly refusal: Refusal } 
 /** The steps of one gateway. */
 export class CallRuns {
 	readonly #guard: Pick<RunGuard, "enter" | "follow" | "rest">;
-	readonly #afterRest: () => void;
 	/** Those that wait for budget. */
 	readonly #waiting = new Set<CallStep>();
 
-	/** `afterRest`: with every heartbeat, once the guard has let go of what rests. */
-	constructor(guard: Pick<RunGuard, "enter" | "follow" | "rest">, afterRest: () => void = () => undefined) {
+	constructor(guard: Pick<RunGuard, "enter" | "follow" | "rest">) {
 		this.#guard = guard;
-		this.#afterRest = afterRest;
 	}
 
 	/** undefined: the call has no run. Synchronous for a run this gateway holds. */
@@ -47,7 +44,6 @@ export class CallRuns {
 	/** With every heartbeat, between two grants: what is idle rests. */
 	rest(nowMs: number): void {
 		this.#guard.rest(nowMs);
-		this.#afterRest();
 	}
 
 	#begin(entry: RunEntry | undefined, caller: Leaving): StepEntry | undefined {

@@ -102,6 +102,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 
 	rest(nowMs: number): void {
 		this.#holds.tellAgain();
+		// Told though no row goes out: it would wait for the next call of anybody, and a crash would lose it.
 		if (this.#notes.hasDue) this.#options.writer.noteRuns?.();
 		this.#rest.rest(nowMs);
 	}

@@ -68,6 +68,8 @@ export class StandGateway {
 	readonly forgotten: string[] = [];
 	enqueuedRows = 0;
 	pendingRows = 0;
+	/** Times a flush was asked for though no row goes out. */
+	flushesAsked = 0;
 	readonly #stand: GuardStand;
 	readonly #served = new Map<string, number>();
 	#steps: Step[] = [];
@@ -95,6 +97,10 @@ export class StandGateway {
 		});
 		this.guard = guard;
 		this.flushes = flushes;
+	}
+
+	noteRuns(): void {
+		this.flushesAsked += 1;
 	}
 
 	enter(call: Partial<RunCall>): RunEntry | undefined | Promise<RunEntry | undefined> {

@@ -186,11 +186,9 @@ describe("waiting for budget", () => {
 });
 
 test("trees that changed and heartbeats reach the guard", () => {
-	const restsBefore: number[] = [];
-	runs = new CallRuns(guard, () => void restsBefore.push(guard.rests));
 	runs.follow(["root", "r-7"]);
 	runs.rest(1);
-	expect([guard.followed, guard.rests, restsBefore]).toEqual([["root", "r-7"], 1, [1]]);
+	expect([guard.followed, guard.rests]).toEqual([["root", "r-7"], 1]);
 });
 
 test("calls are counted by tool", () => {

@@ -186,6 +186,26 @@ describe("a loop", () => {
 		expect(told).toMatchObject([{ guard: "loop.repetition", severity: "warn", atEvent: 4 }]);
 	});
 
+	test("is told with the next heartbeat though no row goes out, and the next heartbeats ask for nothing", async () => {
+		const conversation = new Conversation("chat.completions", "go");
+		for (let results = 0; results < 4; results += 1) {
+			const step = await gateway.step({ conversation: conversation.body });
+			gateway.answer(step, { calls: [{ callId: `call_${results + 1}`, tool: "search", argsText: '{"q":"x"}' }] });
+			gateway.flush();
+			conversation.add(same);
+		}
+		// The warning comes with this step, which is under way and has no row yet.
+		const step = await gateway.step({ conversation: conversation.body });
+		await settled();
+		const asked = gateway.flushesAsked;
+		gateway.guard.rest(stand.nowMs);
+		expect(gateway.flushesAsked).toBe(asked + 1);
+		gateway.flush();
+		gateway.guard.rest(stand.nowMs);
+		expect(gateway.flushesAsked).toBe(asked + 1);
+		step.left();
+	});
+
 	test("is not made by a body that is sent twenty times after an error", async () => {
 		const conversation = new Conversation("chat.completions", "go");
 		conversation.add(same);
