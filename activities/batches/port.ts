@@ -1,0 +1,164 @@
+import type { GrantedItem } from "#activities/authority/port.ts";
+import type { RefusalRecord } from "#activities/ledger/record.ts";
+import type { Refusal } from "#activities/request/port.ts";
+import type { BatchOrigin, BatchScope, BatchState, CallerBatchRules, HeldItem, ItemCounts, ItemOutcome } from "#domain/batching/batch.ts";
+import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import type { Usage } from "#domain/usage/usage.ts";
+
+/**
+ * Batches in PostgreSQL, as gateway, worker and command line use them: one function call in one statement each. Everything here is
+ * idempotent, so that an activity may be tried again at any point. Implemented by ./postgres.ts over migrations/0024.
+ * Numbers travel as decimal strings, times as milliseconds since 1970 on PostgreSQL's clock.
+ */
+
+/** Who pays, frozen when the batch was made: as a reservation of a call holds it. */
+export type Attribution = {
+	readonly keyId: string;
+	readonly feature: string | null;
+	readonly userId: string | null;
+	readonly environment: string | null;
+	readonly asserted: Readonly<Record<string, string>> | null;
+	readonly claimed: Readonly<Record<string, string>> | null;
+};
+
+export type FileRecord = {
+	readonly fileId: string;
+	readonly teamId: string;
+	readonly keyId: string;
+	/** "batch" (uploaded), "batch_output" (made by us, results and errors alike). */
+	readonly purpose: "batch" | "batch_output";
+	readonly filename: string;
+	readonly bytes: number;
+	/** Lines, for what was uploaded: found when it was checked. */
+	readonly lines: number | null;
+	readonly blobKey: string;
+	readonly createdAtMs: number;
+	/** null = until it is deleted. */
+	readonly expiresAtMs: number | null;
+};
+
+export type BatchRecord = BatchScope & {
+	readonly batchId: string;
+	/** Of its holder: `holderOf(number)`. */
+	readonly number: string;
+	readonly origin: BatchOrigin;
+	readonly attribution: Attribution;
+	readonly rules: CallerBatchRules;
+	readonly state: BatchState;
+	/** Changes with every change of the record. */
+	readonly version: string;
+	readonly items: number;
+	readonly counts: ItemCounts;
+	readonly inputFileId: string | null;
+	readonly outputFileId: string | null;
+	readonly errorFileId: string | null;
+	/** The caller's own, as he gave it. */
+	readonly metadata: Readonly<Record<string, string>> | null;
+	/** Items have to be back by then; null = whenever the provider is done. */
+	readonly deadlineMs: number | null;
+	/** Price book frozen when money was held: what the batch costs whenever it ends. */
+	readonly priceVersion: number;
+	readonly pricesAsOfMs: number;
+	/** Nano-USD as decimal strings. `held`: reserved for items without an outcome. */
+	readonly heldNanoUsd: string;
+	readonly settledNanoUsd: string;
+	readonly createdAtMs: number;
+	readonly runningSinceMs: number | null;
+	readonly finalizingSinceMs: number | null;
+	readonly endedAtMs: number | null;
+	readonly cancelAskedAtMs: number | null;
+	/** Why it failed, or what an operator should know. */
+	readonly problem: string | null;
+};
+
+export type NewBatch = BatchScope & {
+	readonly batchId: string;
+	readonly origin: BatchOrigin;
+	readonly attribution: Attribution;
+	readonly rules: CallerBatchRules;
+	readonly inputFileId: string | null;
+	readonly metadata: Readonly<Record<string, string>> | null;
+	readonly deadlineMs: number | null;
+	readonly priceVersion: number;
+	readonly pricesAsOfMs: number;
+};
+
+/** A window the batch is held in, and how much of it, in its unit. */
+export type HeldWindow = { readonly windowId: string; readonly unit: "nano_usd" | "tokens"; readonly amount: bigint };
+
+export type HoldResult =
+	| { readonly kind: "held"; readonly windows: readonly HeldWindow[] }
+	/** Not yet: claims stand, ask again while the wait lasts. */
+	| { readonly kind: "short"; readonly items: readonly GrantedItem[] }
+	| { readonly kind: "refused"; readonly refusal: Refusal; readonly record: RefusalRecord };
+
+/** One try of an item, booked. `costNanoUsd` null: not billed, nothing is entered. */
+export type ItemBooking = {
+	readonly n: number;
+	readonly tryNumber: number;
+	readonly outcome: ItemOutcome;
+	readonly costNanoUsd: bigint | null;
+	readonly costTokens: number;
+	readonly usage: Usage | null;
+	readonly answeredModel: string | null;
+	readonly serviceTier: string | null;
+	readonly providerRequestId: string | null;
+	readonly httpStatus: number | null;
+};
+
+export type BatchStore = {
+	createFile(file: Omit<FileRecord, "createdAtMs">): Promise<FileRecord>;
+	/** undefined: none of this team is called so. */
+	readFile(teamId: string, fileId: string): Promise<FileRecord | undefined>;
+	listFiles(teamId: string, page: Page): Promise<readonly FileRecord[]>;
+	/** False: none of this team is called so. A file in use by a batch that has not ended is refused: CostControlError "file.in_use". */
+	deleteFile(teamId: string, fileId: string): Promise<boolean>;
+
+	/** A batch of which nothing is held yet; `addItems` and `hold` follow. What is left so for ten minutes is swept. */
+	begin(batch: NewBatch): Promise<BatchRecord>;
+	/** Up to a few thousand at a time; those it knows by `n` are left as they are. */
+	addItems(batchId: string, items: readonly HeldItem[]): Promise<void>;
+	/** Holds the sum of the items' bounds in every budget that matches, all or nothing; with it the batch is `held`. */
+	hold(batchId: string, ask: { readonly waitIsOver: boolean }): Promise<HoldResult>;
+	/** Undoes `begin`: for what was refused. */
+	abandon(batchId: string): Promise<void>;
+
+	read(batchId: string, teamId?: string): Promise<BatchRecord | undefined>;
+	list(teamId: string | null, page: Page & { readonly states?: readonly BatchState[] }): Promise<readonly BatchRecord[]>;
+	/** The caller or an operator wants it to end; does nothing to one that ended. */
+	askCancel(batchId: string, by: string): Promise<BatchRecord>;
+	/** Refuses a move that `mayMove` does not know (domain/batching/batch-moves.ts). */
+	move(
+		batchId: string,
+		to: BatchState,
+		detail: { readonly problem?: string; readonly outputFileId?: string; readonly errorFileId?: string },
+	): Promise<BatchRecord>;
+
+	/** Items without an outcome that no part carries, in order of `n`, from `after` on. */
+	itemsToSend(batchId: string, after: number, most: number): Promise<readonly HeldItem[]>;
+	/** Records the part and which items (and which try of them) it carries, once. */
+	writePart(part: Omit<PartRecord, "state">, numbers: readonly number[]): Promise<PartRecord>;
+	movePart(
+		of: { readonly batchId: string; readonly part: number },
+		to: PartState,
+		detail: { readonly providerFileId?: string; readonly status?: ProviderBatchStatus },
+	): Promise<PartRecord>;
+	parts(batchId: string): Promise<readonly PartRecord[]>;
+	/** Is it known as another part's? */
+	knownProviderBatches(provider: string): Promise<ReadonlySet<string>>;
+
+	/**
+	 * Books tries of items, at most 500 a call: ledger entries, lease counters of the holder and the items' outcomes in one statement. What is
+	 * booked already stands. The reply tells which were new.
+	 */
+	book(batchId: string, bookings: readonly ItemBooking[]): Promise<readonly number[]>;
+	/** The part will bring no more: items it carried that have no outcome can be sent again, or end as `expired` or `cancelled`. */
+	releaseItems(of: { readonly batchId: string; readonly part: number }, as: "again" | "expired" | "cancelled"): Promise<number>;
+	/** Everything has an outcome: gives back what is still held and closes the holder. */
+	closeHold(batchId: string): Promise<void>;
+
+	/** Batches whose workflow is to be started or told, oldest first. */
+	toTell(most: number): Promise<readonly BatchRecord[]>;
+};
+
+export type Page = { readonly after: string | null; readonly limit: number };
