@@ -3,9 +3,12 @@ import type { TeamSnapshot, TotalsSource, UntoldPolicies } from "./totals-source
 
 /**
  * The totals of all teams as they were seen last. Looking reads only teams of which something was written since, so that it costs
- * what has moved and not what there is; everything is read anew every few seconds, because windows also begin and end by the clock.
+ * what has moved and not what there is; and, because windows also begin and end by the clock, the others in turn, a few with each look:
+ * while thousands are read at once nobody is told anything, and what could have been told then is made up for by nothing. Now and then
+ * all are read all the same.
  */
-const READ_ALL_INTERVAL_MS = 5_000;
+const READ_IN_TURN_MS = 5_000;
+const READ_ALL_INTERVAL_MS = 60_000;
 
 export type LookSource = Pick<TotalsSource, "readHorizon" | "movedSince" | "readUntoldPolicies" | "readTeams">;
 
@@ -17,6 +20,10 @@ export class TotalsLook {
 	/** Undefined: nothing is known, or not whether all of it was seen. */
 	private horizon: string | undefined;
 	private readAllAtMs = Number.NEGATIVE_INFINITY;
+	/** Of the look before. */
+	private lookedAtMs = Number.NEGATIVE_INFINITY;
+	/** Teams whose turn is still to come. */
+	private waiting: string[] = [];
 
 	constructor(source: LookSource, refusalsOf: (windowId: string) => RefusalCounts) {
 		this.source = source;
@@ -30,7 +37,8 @@ export class TotalsLook {
 		const next = await this.source.readHorizon();
 		const untold = await this.source.readUntoldPolicies();
 		if (horizon === undefined || nowMs - this.readAllAtMs >= READ_ALL_INTERVAL_MS) await this.readAll(nowMs, untold);
-		else await this.readMoved(horizon, untold);
+		else await this.readMoved(horizon, untold, this.takeTurn(nowMs - this.lookedAtMs));
+		this.lookedAtMs = nowMs;
 		this.untold = untold;
 		this.horizon = next;
 		return [...this.teams.values()];
@@ -47,8 +55,15 @@ export class TotalsLook {
 		this.readAllAtMs = nowMs;
 	}
 
-	private async readMoved(horizon: string, untold: UntoldPolicies): Promise<void> {
-		const moved = new Set(await this.source.movedSince(horizon));
+	/** So many that all have had their turn within READ_IN_TURN_MS. */
+	private takeTurn(sinceMs: number): readonly string[] {
+		if (this.waiting.length === 0) this.waiting = [...this.teams.keys()];
+		const share = Math.min(1, sinceMs / READ_IN_TURN_MS);
+		return this.waiting.splice(0, Math.ceil(this.teams.size * share));
+	}
+
+	private async readMoved(horizon: string, untold: UntoldPolicies, inTurn: readonly string[]): Promise<void> {
+		const moved = new Set([...(await this.source.movedSince(horizon)), ...inTurn]);
 		for (const teamId of untold.keys()) if (!this.untold.has(teamId)) moved.add(teamId);
 		for (const teamId of this.untold.keys()) if (!untold.has(teamId)) moved.add(teamId);
 		if (moved.size === 0) return;

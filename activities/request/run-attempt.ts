@@ -218,15 +218,23 @@ class AttemptRun implements AnswerListener {
 				const failed = this.#bookingError ?? problem;
 				try {
 					if (failed !== undefined) throw failed.error;
-					this.#tellStep();
 					this.#context.crashPoint("after-settle");
-					if (this.#isWanted) this.#context.caller.answer(this.#head(), body, this.#booked?.costNanoUsd ?? 0n);
+					this.#answer(body);
 					this.#finish({ kind: "answered" });
 				} catch (error) {
 					this.#fail(error);
 				}
 			},
 		};
+	}
+
+	/** Whatever the caller's next step is, it cannot come before this turn of the event loop is over: he has the answer first. */
+	#answer(body: Buffer): void {
+		try {
+			if (this.#isWanted) this.#context.caller.answer(this.#head(), body, this.#booked?.costNanoUsd ?? 0n);
+		} finally {
+			this.#tellStep();
+		}
 	}
 
 	#bookAnswer(body: Buffer): void {
@@ -311,7 +319,7 @@ class AttemptRun implements AnswerListener {
 		return { ...detail, ...(toolCalls && { toolCalls }), outputBytes: this.#receivedBytes };
 	}
 
-	/** Before the end of the answer leaves. What was released cost nothing and is no step. */
+	/** In the turn in which the end of the answer leaves. What was released cost nothing and is no step. */
 	#tellStep(): void {
 		const { step } = this.#plan;
 		const booked = this.#booked;

@@ -126,7 +126,7 @@ export class CallStep implements Leaving {
 		return this.#step.counterOf(tool);
 	}
 
-	/** Booked. Told before the caller has the last byte, so that his next step finds it counted. */
+	/** Booked. Told in the turn of the event loop in which the last byte leaves, so that the caller's next step finds it counted. */
 	answered(answer: StepAnswer): void {
 		this.#tell();
 		this.#step.answered(answer);
@@ -196,7 +196,9 @@ const TOOL_LENGTH_MAX = 128;
 
 /** Calls by tool, as the books keep them; undefined where there are none. Names are a model's: they hold anything, and there may be ever new ones. */
 export function countCalls(calls: readonly ToolCall[], step: Pick<CallStep, "counterOf">): Readonly<Record<string, number>> | undefined {
-	if (calls.length === 0) return undefined;
+	const [first] = calls;
+	if (first === undefined) return undefined;
+	if (calls.length === 1) return { [step.counterOf(cleanText(first.tool, TOOL_LENGTH_MAX))]: 1 };
 	const counts = new Map<string, number>();
 	for (const call of calls) {
 		const tool = step.counterOf(cleanText(call.tool, TOOL_LENGTH_MAX));

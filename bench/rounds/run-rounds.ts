@@ -45,6 +45,8 @@ export async function runRound(rounds: Rounds, round: number): Promise<WindowRec
 
 async function runOne({ generator, pace, onWindow }: Rounds, what: { scenario: Scenario; lane: RunningLane; round: number }): Promise<WindowRecord> {
 	const { scenario, lane, round } = what;
+	const leadInMs = pace.isQuick ? scenario.leadIn?.quickMs : scenario.leadIn?.fullMs;
+	if (leadInMs !== undefined) await generator.run(lane, { ...loadOf(scenario, pace), connections: 1, ratePerSecond: undefined, durationMs: leadInMs });
 	const record = await generator.measure(lane, loadOf(scenario, pace), { scenario: scenario.name, round });
 	onWindow(record);
 	return record;

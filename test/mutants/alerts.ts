@@ -257,7 +257,15 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		from: "\t\tthis.horizon = undefined;\n",
 		to: "",
 		test: LOOK,
-		titles: ["everything is read anew after five seconds, and after a look that failed"],
+		titles: ["after a look that failed everything is read"],
+	},
+	{
+		rule: "teams that did not move have their turn",
+		file: "activities/governance/totals-look.ts",
+		from: "...inTurn",
+		to: "",
+		test: LOOK,
+		titles: ["what only the clock shows is seen within five seconds, a few teams a look, and everything is read once a minute"],
 	},
 	{
 		rule: "leases that moved are looked for",

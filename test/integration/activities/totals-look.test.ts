@@ -113,11 +113,22 @@ test("a transaction that was under way during a look is seen when it commits, ho
 	expect(await seen()).toEqual(await there());
 });
 
-test("everything is read anew after five seconds, and after a look that failed", async () => {
-	await look.look(0);
-	await look.look(4_999);
-	await look.look(5_000);
-	expect(reads.filter((read) => read === "all")).toHaveLength(2);
+test("what only the clock shows is seen within five seconds, a few teams a look, and everything is read once a minute", async () => {
+	const blind = new TotalsLook({ ...lookSource(), movedSince: async () => [] }, refusalsOf);
+	await blind.look(0);
+	for (const teamId of TEAMS) await client.query(SPEND, [teamId]);
+	reads = [];
+	let last: readonly unknown[] = [];
+	for (let atMs = 1_000; atMs <= 5_000; atMs += 1_000) last = await blind.look(atMs);
+	expect(reads).toEqual([1, 1, 1, 1, 1]);
+	expect(new Set(last)).toEqual(new Set(await there()));
+	reads = [];
+	await blind.look(59_999);
+	await blind.look(60_000);
+	expect(reads).toEqual([TEAMS.length, "all"]);
+});
+
+test("after a look that failed everything is read", async () => {
 	const failures = [new Error("away")];
 	const broken = new TotalsLook(
 		{
