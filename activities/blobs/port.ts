@@ -16,7 +16,7 @@ export type BlobStore = {
 	describe(key: string): Promise<WrittenBlob | undefined>;
 	/** Does nothing where there is none. */
 	delete(key: string): Promise<void>;
-	/** Keys below `prefix` (which ends with "/"), with when they were written; for the sweep of what outlived its retention. */
+	/** Keys below `prefix` (which ends with "/", or is "" for all), with when they were written; for the sweep of what outlived its retention. */
 	list(prefix: string): AsyncIterable<{ readonly key: string; readonly writtenAtMs: number }>;
 };
 
