@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import path from "node:path";
 import type { z } from "zod";
 import { ADMIN_KEY_PREFIX, CHILD_KEY_PREFIX, VIRTUAL_KEY_PREFIX } from "#domain/keys/virtual-key.ts";
+import { type BlobSettings, readBlobSettings } from "./blobs.ts";
 import { ANTHROPIC_BASE_URL, OPENAI_BASE_URL } from "./providers.ts";
 import { type EnvironmentVariable, environmentSchema, SECRET_VARIABLES } from "./schema.ts";
 import { Secret } from "./secret.ts";
@@ -34,6 +35,7 @@ export type Settings = Readonly<{
 	journalFsync: "off" | "group";
 	/** Absolute. */
 	idempotencyKeyFile: string;
+	blobs: BlobSettings;
 	temporalBinary: string | null;
 	providersFile: string | null;
 	pricesFile: string | null;
@@ -140,8 +142,12 @@ function describeIssues(error: z.ZodError, given: Environment): string[] {
 	});
 }
 
+function homeOf(values: Values): string {
+	return values.TOLLGATE_HOME === undefined ? path.join(PROJECT_FOLDER, ".tollgate") : path.resolve(values.TOLLGATE_HOME);
+}
+
 function toSettings(values: Values): Omit<Settings, FromFiles> {
-	const home = values.TOLLGATE_HOME === undefined ? path.join(PROJECT_FOLDER, ".tollgate") : path.resolve(values.TOLLGATE_HOME);
+	const home = homeOf(values);
 	return {
 		home,
 		cache: path.resolve(values.TOLLGATE_CACHE ?? path.join(homedir(), ".cache", "tollgate")),
@@ -177,7 +183,7 @@ function toSettings(values: Values): Omit<Settings, FromFiles> {
 	};
 }
 
-type FromFiles = "openaiApiKey" | "anthropicApiKey" | "opa";
+type FromFiles = "openaiApiKey" | "anthropicApiKey" | "opa" | "blobs";
 
 function readFiles(values: Values): Pick<Settings, FromFiles> {
 	const mistakes: string[] = [];
@@ -185,6 +191,7 @@ function readFiles(values: Values): Pick<Settings, FromFiles> {
 		openaiApiKey: readKey("OPENAI_API_KEY", values, mistakes),
 		anthropicApiKey: readKey("ANTHROPIC_API_KEY", values, mistakes),
 		opa: readOpa(values, mistakes),
+		blobs: readBlobSettings(values, homeOf(values), mistakes),
 	};
 	if (mistakes.length > 0) throw new ConfigurationError(mistakes);
 	return read;

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { BLOB_PURPOSES } from "#domain/blobs/blob-key.ts";
+import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { parseUsd } from "#domain/money/wire.ts";
 
 /**
@@ -37,6 +39,35 @@ const demoLimit = z
 	.transform((value): bigint => parseUsd(value) ?? -1n)
 	.refine((amount) => amount >= 0n && amount <= HIGHEST_DEMO_LIMIT_NANO_USD)
 	.default(250_000_000n);
+
+const KEPT_DAYS = new RegExp(`^\\d{1,4}(,(${BLOB_PURPOSES.join("|")})=\\d{1,4})*$`);
+/** A batch may wait a day at its provider and be asked for again: what it needs is not swept from under it. */
+const KEPT_DAYS_LOWEST = 3;
+const KEPT_DAYS_HIGHEST = 3_650;
+const KEPT_DAYS_STANDARD: BlobRetention = { keptDays: 30, keptDaysByPurpose: {} };
+
+/** `30,batches=7`: days, and others by purpose. */
+function parseKeptDays(value: string): BlobRetention {
+	const [keptDays, ...byPurpose] = value.split(",");
+	return {
+		keptDays: Number(keptDays),
+		keptDaysByPurpose: Object.fromEntries(byPurpose.map((one) => one.split("=")).map(([purpose = "", days]) => [purpose, Number(days)])),
+	};
+}
+
+/** Bucket, and the prefix with the slash before it. */
+export const S3_ADDRESS = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)*)\/?$/;
+const blobPlace = z
+	.string()
+	.min(1)
+	.refine((value) => S3_ADDRESS.test(value) || !/^[a-z][a-z0-9+.-]*:\/\//i.test(value))
+	.optional();
+const keptDays = z
+	.string()
+	.regex(KEPT_DAYS)
+	.transform(parseKeptDays)
+	.refine((kept) => [kept.keptDays, ...Object.values(kept.keptDaysByPurpose)].every((days) => days >= KEPT_DAYS_LOWEST && days <= KEPT_DAYS_HIGHEST))
+	.default(KEPT_DAYS_STANDARD);
 
 export const environmentSchema = z.object({
 	TOLLGATE_HOME: text.describe("folder of all data of this system; default .tollgate in the clone"),
@@ -78,6 +109,19 @@ export const environmentSchema = z.object({
 		.describe("off or group: whether the journal survives a crash of the machine, not only of the process; default off"),
 	TOLLGATE_IDEMPOTENCY_KEY_FILE: text.describe(
 		"file with the secret that encrypts the answers stored for Idempotency-Key and makes claimed users opaque, the same for all gateways, made when missing; default idempotency-key under the home",
+	),
+	TOLLGATE_BLOBS: blobPlace.describe(
+		"where payloads of batches lie: a folder that all processes share, or s3://bucket/prefix, with credentials as every AWS SDK finds them; default blobs under the home",
+	),
+	TOLLGATE_BLOBS_ENDPOINT: httpUrl.optional().describe("http(s) URL without a trailing slash of an S3-compatible server; default Amazon S3"),
+	TOLLGATE_BLOBS_REGION: z
+		.string()
+		.regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
+		.optional()
+		.describe("region of the bucket; default us-east-1"),
+	TOLLGATE_BLOB_KEYS_FILE: text.describe("file with the keys that payloads are encrypted with, by team; default none, payloads are not encrypted"),
+	TOLLGATE_BLOBS_KEPT_DAYS: keptDays.describe(
+		"days that payloads are kept, 3 to 3650, and after it other days by purpose (files, batches), like 30,batches=7; default 30",
 	),
 	TOLLGATE_TEMPORAL_BINARY: text.describe("path of a temporal command-line binary; default: found, downloaded or built"),
 	TOLLGATE_PROVIDERS_FILE: text.describe(
