@@ -5,6 +5,7 @@ import { AGENT_MUTANTS } from "./agents.ts";
 import { ALERT_MUTANTS } from "./alerts.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
+import { BLOB_MUTANTS } from "./blobs.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
@@ -84,6 +85,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...RUN_GUARD_MUTANTS,
 	...DURABLE_AGENT_MUTANTS,
 	...BATCH_DECISION_MUTANTS,
+	...BLOB_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */
