@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createAgentRunActivities } from "#activities/agent-runs/activities.ts";
+import { createBlobActivities } from "#activities/blobs/activities.ts";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";
 import { ERROR_CODES } from "#domain/errors/codes.ts";
@@ -81,6 +82,8 @@ test("activities, whose capabilities share one name space", () => {
 		"endIncreases",
 	]);
 	expect(Object.keys(createAgentRunActivities({ decide: never, snapshot: never, remind: never }))).toEqual(["decideRun", "remindRun"]);
+	const blobs = { store: { list: never, delete: never, removeLeftovers: never }, retention: { keptDays: 30, keptDaysByPurpose: {} }, wallClockMs: never };
+	expect(Object.keys(createBlobActivities(blobs))).toEqual(["sweepBlobs"]);
 });
 
 test("patch ids: a new one comes with a fresh history", () => {
