@@ -45,6 +45,7 @@ export const ERROR_CODES = {
 	"request.unknown_model": { httpStatus: 404, isRetryable: false },
 	"policy.denied": { httpStatus: 403, isRetryable: false },
 	"policy.unreachable": { httpStatus: 503, isRetryable: true },
+	"batch.line_invalid": { httpStatus: 400, isRetryable: false },
 	"idempotency.in_flight": { httpStatus: 409, isRetryable: true },
 	"idempotency.outcome_unknown": { httpStatus: 409, isRetryable: false },
 	"idempotency.mismatch": { httpStatus: 422, isRetryable: false },
