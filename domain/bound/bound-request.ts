@@ -22,6 +22,8 @@ export type BoundOptions = {
 	readonly enforcedCapFields?: readonly string[];
 	/** Tokens by which exactly counted message text is below its bytes (default 0: bytes are the bound). */
 	readonly textTokensSaved?: number;
+	/** The only tiers it is billed at, whatever the account's default is: those of a batch (default: what the request can reach). */
+	readonly onlyTiers?: readonly PriceTier[];
 };
 
 const PRICE_UNIT_TOKENS = 1_000_000n;
@@ -36,10 +38,9 @@ const PRICE_UNIT_TOKENS = 1_000_000n;
 export function boundRequest(request: InspectedRequest, line: PriceLine, options: BoundOptions): BoundResult {
 	if (request.endpoint === "count_tokens") return { kind: "bounded", bound: FREE };
 	const facts = factsOf(request);
-	const defaultTiers = defaultTiersOf(request, options);
-	const unpriced = findUnpricedTier(facts, line, defaultTiers);
-	if (unpriced !== undefined) return { kind: "unbounded", problem: unpricedTier(unpriced, line) };
-	const reach = { tiers: reachablePriceTiers(facts, line, defaultTiers), tokenPermille: options.tokenPermille ?? LIST_PRICE_PERMILLE };
+	const tiers = billedTiers(request, facts, line, options);
+	if ("code" in tiers) return { kind: "unbounded", problem: tiers };
+	const reach = { tiers, tokenPermille: options.tokenPermille ?? LIST_PRICE_PERMILLE };
 	if (!pricesUnlockedWindow(facts, line, reach.tiers)) return { kind: "unbounded", problem: unpricedWindow(line) };
 	const input = boundInput({ endpoint: request.endpoint, facts, line, textTokensSaved: options.textTokensSaved ?? 0 });
 	if (input.kind === "unbounded") return input;
@@ -52,6 +53,28 @@ export function boundRequest(request: InspectedRequest, line: PriceLine, options
 	});
 	if (bound.nanoUsd > MAX_ATTEMPT_NANO_USD) return { kind: "unbounded", problem: tooLarge(request, line) };
 	return { kind: "bounded", bound };
+}
+
+/** Price tiers it can be billed at, or why one of them cannot be bounded. */
+function billedTiers(request: InspectedRequest, facts: RequestFacts, line: PriceLine, options: BoundOptions): readonly PriceTier[] | RequestProblem {
+	const { onlyTiers } = options;
+	if (onlyTiers !== undefined) return findTierBeyond(facts, line, onlyTiers) ?? reachOf(facts, line, onlyTiers);
+	const defaultTiers = defaultTiersOf(request, options);
+	const unpriced = findUnpricedTier(facts, line, defaultTiers);
+	return unpriced === undefined ? reachablePriceTiers(facts, line, defaultTiers) : unpricedTier(unpriced, line);
+}
+
+/** What policy let pass unknown may cost anything, here too. */
+function reachOf(facts: RequestFacts, line: PriceLine, onlyTiers: readonly PriceTier[]): readonly PriceTier[] {
+	return facts.isDearest ? reachablePriceTiers(facts, line, onlyTiers) : onlyTiers;
+}
+
+/** A tier that is asked for although only these are billed, or one of these that the line has no price for. */
+function findTierBeyond(facts: RequestFacts, line: PriceLine, onlyTiers: readonly PriceTier[]): RequestProblem | undefined {
+	const asked = facts.askedTiers.find(({ tier }) => tier !== "project" && !onlyTiers.includes(tier));
+	if (asked !== undefined) return unknownTier(asked.field, `this is billed at ${onlyTiers.join(", ")} prices alone; leave it out`);
+	const unpriced = onlyTiers.find((tier) => line.tiers[tier] === undefined);
+	return unpriced === undefined ? undefined : unknownTier("model", `the price book has no ${unpriced} price for ${line.model}`);
 }
 
 /** Embeddings have no service tier (EmbeddingCreateParams, openai 7.57.0): a default there changes nothing. */

@@ -28,13 +28,14 @@ export function scalePrice(price: bigint, permille: number): bigint {
 	return divideRoundingUp(price * BigInt(permille), 1_000n);
 }
 
-/** Per token class, the dearest price at this input length over the given service tiers (default: all the line prices). */
+/**
+ * Per token class, the dearest price at this input length over the given service tiers (default: all the line prices); standard where it
+ * has none of them.
+ */
 export function dearestPrices(line: PriceLine, inputTokens: number, tiers: readonly PriceTier[] = pricedTiers(line)): TokenPrices {
-	return tiers
-		.map((tier) => line.tiers[tier])
-		.filter((contexts) => contexts !== undefined)
-		.map((contexts) => pricesAt(contexts, inputTokens))
-		.reduce(dearerOf, pricesAt(line.tiers.standard, inputTokens));
+	const priced = tiers.map((tier) => line.tiers[tier]).filter((contexts) => contexts !== undefined);
+	const [first = line.tiers.standard, ...others] = priced;
+	return others.map((contexts) => pricesAt(contexts, inputTokens)).reduce(dearerOf, pricesAt(first, inputTokens));
 }
 
 /** Service tiers the line has a price for; `standard` is always among them. */

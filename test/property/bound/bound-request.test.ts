@@ -22,16 +22,17 @@ const lineOf = (protocol: Protocol): fc.Arbitrary<PriceLine> =>
 		.record({
 			standard: contextTiers,
 			flex: contextTiers,
+			batch: contextTiers,
 			priority: contextTiers,
 			isReasoning: fc.boolean(),
 			web_search: rate,
 			web_search_preview: rate,
 			file_search: rate,
 		})
-		.map(({ standard, flex, priority, isReasoning, ...perCall }) =>
+		.map(({ standard, flex, batch, priority, isReasoning, ...perCall }) =>
 			boundLine(
 				{ provider: protocol, model: "m", protocol, inputNanoUsd: 0n, outputNanoUsd: 0n },
-				{ tiers: { standard, flex, priority }, isReasoning, perCall, maxTokensPerAudioSecond: 60 },
+				{ tiers: { standard, flex, batch, priority }, isReasoning, perCall, maxTokensPerAudioSecond: 60 },
 			),
 		);
 
@@ -206,9 +207,9 @@ function usageOf(
 
 const OPTIONS: BoundOptions = { clampFloorTokens: 256, clampFloorReasoningTokens: 4_096, mayLowerCallerCap: true };
 
-function boundOf(scenario: Scenario): { request: InspectedRequest; bound: Bound } {
+function boundOf(scenario: Scenario, options: BoundOptions = OPTIONS): { request: InspectedRequest; bound: Bound } {
 	const request = inspected(scenario.endpoint, scenario.body);
-	const result = boundRequest(request, scenario.line, OPTIONS);
+	const result = boundRequest(request, scenario.line, options);
 	if (result.kind === "unbounded") throw new Error(result.problem.message);
 	return { request, bound: result.bound };
 }
@@ -226,6 +227,22 @@ it("no usage a provider can report costs more than the bound, at any cap", () =>
 			expect(usage.outputTokens).toBeLessThanOrEqual(bound.at(outputTokens).tokens - bound.inputTokens);
 		}),
 		{ numRuns: 2_000 },
+	);
+});
+
+it("an item of a batch costs no more than it held, and nothing is held for another tier", () => {
+	fc.assert(
+		fc.property(scenarios, shares, (scenario, share) => {
+			const item = { ...scenario, body: { ...scenario.body, service_tier: undefined } };
+			const { request, bound } = boundOf(item, { ...OPTIONS, onlyTiers: ["batch"] });
+			const usage = usageOf(item, request, bound.outputTokens, share);
+			expect(bound.reach.tiers).toEqual(["batch"]);
+			expect(priceUsage(usage, item.line, "batch").costNanoUsd).toBeLessThanOrEqual(bound.nanoUsd);
+			// An answer that names a tier nobody knows.
+			expect(priceUsage(usage, item.line, undefined, { reachableTiers: bound.reach.tiers }).costNanoUsd).toBeLessThanOrEqual(bound.nanoUsd);
+			expect(usage.inputTokens + usage.outputTokens).toBeLessThanOrEqual(bound.tokens);
+		}),
+		{ numRuns: 1_000 },
 	);
 });
 

@@ -13,6 +13,10 @@ describe("choice of prices", () => {
 		expect(selectPrices(LINE, undefined, 10)).toEqual(PRIORITY);
 		expect(selectPrices(LINE, undefined, 300_000)).toEqual({ ...LONG, output: PRIORITY.output, reasoning: PRIORITY.reasoning });
 		expect(dearestPrices(LINE, 10, ["standard"])).toEqual(STANDARD);
+		const batch = { ...STANDARD, input: 1n, output: 2n };
+		const line = { ...LINE, tiers: { ...LINE.tiers, batch: [{ aboveInputTokens: 0, prices: batch }] } };
+		expect(dearestPrices(line, 10, ["batch"])).toEqual(batch);
+		expect(dearestPrices(LINE, 10, ["batch"])).toEqual(STANDARD);
 		expect(pricedTiers(LINE)).toEqual(["standard", "priority"]);
 	});
 });
