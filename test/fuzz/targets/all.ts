@@ -1,4 +1,5 @@
 import type { FuzzTarget } from "../target.ts";
+import { batchLines, batchRequests } from "./batch-lines.ts";
 import { environments, pricesFiles, providersFiles, teamPolicies } from "./files.ts";
 import { httpRequests } from "./http.ts";
 import { litellmConfigs, policyFiles } from "./policy.ts";
@@ -17,4 +18,6 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
 	environments,
 	policyFiles,
 	litellmConfigs,
+	batchLines,
+	batchRequests,
 ];
