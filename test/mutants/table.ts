@@ -6,6 +6,7 @@ import { ALERT_MUTANTS } from "./alerts.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
 import { BLOB_MUTANTS } from "./blobs.ts";
+import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
@@ -68,6 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...REQUEST_MUTANTS,
 	...RUN_BUDGET_MUTANTS,
 	...BOUND_MUTANTS,
+	...BATCH_LINE_MUTANTS,
 	...GATEWAY_MUTANTS,
 	...INCREASE_MUTANTS,
 	...DECISION_MUTANTS,
