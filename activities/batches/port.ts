@@ -3,11 +3,12 @@ import type { RefusalRecord } from "#activities/ledger/record.ts";
 import type { Refusal } from "#activities/request/port.ts";
 import type { BatchOrigin, BatchScope, BatchState, CallerBatchRules, HeldItem, ItemCounts, ItemOutcome } from "#domain/batching/batch.ts";
 import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import type { Protocol } from "#domain/pricing/price-book.ts";
 import type { Usage } from "#domain/usage/usage.ts";
 
 /**
  * Batches in PostgreSQL, as gateway, worker and command line use them: one function call in one statement each. Everything here is
- * idempotent, so that an activity may be tried again at any point. Implemented by ./postgres.ts over migrations/0024.
+ * idempotent, so that an activity may be tried again at any point. Implemented by ./postgres.ts over migrations/0024 and 0025.
  * Numbers travel as decimal strings, times as milliseconds since 1970 on PostgreSQL's clock.
  */
 
@@ -56,6 +57,10 @@ export type BatchRecord = BatchScope & {
 	readonly metadata: Readonly<Record<string, string>> | null;
 	/** Items have to be back by then; null = whenever the provider is done. */
 	readonly deadlineMs: number | null;
+	/** How long the files it makes are kept; null or absent = as long as is usual. */
+	readonly outputKeptMs?: number | null;
+	/** Model of the price line that it is bounded at; another than `model` where that is a configured alias. Absent = `model`. */
+	readonly pricedModel?: string;
 	/** Price book frozen when money was held: what the batch costs whenever it ends. */
 	readonly priceVersion: number;
 	readonly pricesAsOfMs: number;
@@ -79,6 +84,9 @@ export type NewBatch = BatchScope & {
 	readonly inputFileId: string | null;
 	readonly metadata: Readonly<Record<string, string>> | null;
 	readonly deadlineMs: number | null;
+	readonly outputKeptMs?: number | null;
+	/** Absent = `model`. */
+	readonly pricedModel?: string;
 	readonly priceVersion: number;
 	readonly pricesAsOfMs: number;
 };
@@ -88,11 +96,14 @@ export type HeldWindow = { readonly windowId: string; readonly unit: "nano_usd" 
 
 export type HoldResult =
 	| { readonly kind: "held"; readonly windows: readonly HeldWindow[] }
-	/** Not yet: claims stand, ask again while the wait lasts. */
+	/**
+	 * Not yet: claims stand, ask again while the wait lasts. With `waitIsOver` too, until the other gateways had time to answer; after that nobody
+	 * knows, which is no refusal (hold-in-time.ts does all of this).
+	 */
 	| { readonly kind: "short"; readonly items: readonly GrantedItem[] }
 	| { readonly kind: "refused"; readonly refusal: Refusal; readonly record: RefusalRecord };
 
-/** One try of an item, booked. `costNanoUsd` null: not billed, nothing is entered. */
+/** One try of an item, as price-item.ts makes it of what the provider says. `costNanoUsd` null: not billed, nothing is entered. */
 export type ItemBooking = {
 	readonly n: number;
 	readonly tryNumber: number;
@@ -104,30 +115,47 @@ export type ItemBooking = {
 	readonly serviceTier: string | null;
 	readonly providerRequestId: string | null;
 	readonly httpStatus: number | null;
+	/**
+	 * Why nobody knows what it cost: it is charged at its bound, unresolved, whatever the amounts here say. Absent or null: it is known. With the outcome
+	 * `errored` nothing is known of it at all, and an item that has an outcome after all keeps that alone.
+	 */
+	readonly unresolvedReason?: string | null;
+	/** What an operator should know of a cost that is known: no price fits the answer quite. */
+	readonly alert?: string | null;
 };
+
+/** `tryNumber`: the try that a part carries, or the next one, which begins with the part that will. */
+export type ItemToSend = HeldItem & { readonly tryNumber: number };
 
 export type BatchStore = {
 	createFile(file: Omit<FileRecord, "createdAtMs">): Promise<FileRecord>;
 	/** undefined: none of this team is called so. */
 	readFile(teamId: string, fileId: string): Promise<FileRecord | undefined>;
+	/** Newest first. */
 	listFiles(teamId: string, page: Page): Promise<readonly FileRecord[]>;
 	/** False: none of this team is called so. A file in use by a batch that has not ended is refused: CostControlError "file.in_use". */
 	deleteFile(teamId: string, fileId: string): Promise<boolean>;
 
-	/** A batch of which nothing is held yet; `addItems` and `hold` follow. What is left so for ten minutes is swept. */
+	/** A batch of which nothing is held yet; `addItems` and `hold` follow. What nothing happens to for ten minutes is swept. Without its input file: "file.missing". */
 	begin(batch: NewBatch): Promise<BatchRecord>;
 	/** Up to a few thousand at a time; those it knows by `n` are left as they are. */
 	addItems(batchId: string, items: readonly HeldItem[]): Promise<void>;
 	/** Holds the sum of the items' bounds in every budget that matches, all or nothing; with it the batch is `held`. */
 	hold(batchId: string, ask: { readonly waitIsOver: boolean }): Promise<HoldResult>;
-	/** Undoes `begin`: for what was refused. */
+	/** Undoes `begin`: for what was refused. Does nothing to a batch that is held. */
 	abandon(batchId: string): Promise<void>;
 
 	read(batchId: string, teamId?: string): Promise<BatchRecord | undefined>;
-	list(teamId: string | null, page: Page & { readonly states?: readonly BatchState[] }): Promise<readonly BatchRecord[]>;
+	/** Newest first; of callers only what was held. */
+	list(teamId: string | null, page: Page & { readonly states?: readonly BatchState[]; readonly protocol?: Protocol }): Promise<readonly BatchRecord[]>;
+	/** Its caller deletes one that ended: from then on `read` and `list` of its team leave it out, and what was booked stays. False: none of this team that has ended is called so. */
+	forget(teamId: string, batchId: string): Promise<boolean>;
 	/** The caller or an operator wants it to end; does nothing to one that ended. */
 	askCancel(batchId: string, by: string): Promise<BatchRecord>;
-	/** Refuses a move that `mayMove` does not know (domain/batching/batch-moves.ts). */
+	/**
+	 * Refuses a move that `mayMove` does not know (domain/batching/batch-moves.ts): "batch.ended" for one that is final, else "internal.invariant". A final
+	 * state comes after `closeHold`.
+	 */
 	move(
 		batchId: string,
 		to: BatchState,
@@ -135,7 +163,9 @@ export type BatchStore = {
 	): Promise<BatchRecord>;
 
 	/** Items without an outcome that no part carries, in order of `n`, from `after` on. */
-	itemsToSend(batchId: string, after: number, most: number): Promise<readonly HeldItem[]>;
+	itemsToSend(batchId: string, after: number, most: number): Promise<readonly ItemToSend[]>;
+	/** Items without an outcome that this part carries, in order of `n`, from `after` on: what its request file holds, and what is missing once it was collected. */
+	itemsOfPart(of: { readonly batchId: string; readonly part: number }, after: number, most: number): Promise<readonly ItemToSend[]>;
 	/** Records the part and which items (and which try of them) it carries, once. */
 	writePart(part: Omit<PartRecord, "state">, numbers: readonly number[]): Promise<PartRecord>;
 	movePart(
@@ -149,12 +179,13 @@ export type BatchStore = {
 
 	/**
 	 * Books tries of items, at most 500 a call: ledger entries, lease counters of the holder and the items' outcomes in one statement. What is
-	 * booked already stands. The reply tells which were new.
+	 * booked already stands. A billed try of an item that has an outcome is booked beside it, with the reason "duplicate"; one that was not billed
+	 * changes nothing, nor does one that is not the newest of an open item. The reply tells which were new.
 	 */
 	book(batchId: string, bookings: readonly ItemBooking[]): Promise<readonly number[]>;
 	/** The part will bring no more: items it carried that have no outcome can be sent again, or end as `expired` or `cancelled`. */
 	releaseItems(of: { readonly batchId: string; readonly part: number }, as: "again" | "expired" | "cancelled"): Promise<number>;
-	/** Everything has an outcome: gives back what is still held and closes the holder. */
+	/** Everything has an outcome (else "internal.invariant"): gives back what is still held and closes the holder. */
 	closeHold(batchId: string): Promise<void>;
 
 	/** Batches whose workflow is to be started or told, oldest first. */
