@@ -148,12 +148,14 @@ CREATE TABLE tollgate.window_event (
   PRIMARY KEY (window_id, seq)
 );
 
--- One row per boot of a gateway. The lease of an epoch lives until last_seen_at + 60 s.
+-- One row per boot of a gateway. The lease of an epoch lives until last_seen_at + 60 s. Of kind 'batch': the holder of a batch (0024, 0025), gateway_id 'batch<number>',
+-- epoch 1, which holds money until the batch ends and is no gateway: never live, reachable or silent, never ended as a lump.
 CREATE TABLE tollgate.gateway_epoch (
   gateway_id     text NOT NULL,
   epoch          bigint NOT NULL,
   boot_id        text NOT NULL,
   fsync_mode     text NOT NULL,
+  kind           text NOT NULL DEFAULT 'gateway' CHECK (kind IN ('gateway', 'batch')),
   started_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
   last_seen_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   fenced_at      timestamptz,                           -- a later epoch exists: no more grants, settles go on

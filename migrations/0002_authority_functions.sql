@@ -10,7 +10,7 @@ CREATE INDEX change_kind ON tollgate.change (kind, revision);
 CREATE FUNCTION tollgate.gateways_behind(p_revision bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $$
   SELECT count(*) FROM tollgate.gateway_epoch
-  WHERE closed_at IS NULL AND fenced_at IS NULL
+  WHERE kind = 'gateway' AND closed_at IS NULL AND fenced_at IS NULL
     AND last_seen_at > clock_timestamp() - interval '3 seconds' AND seen_revision < p_revision
 $$;
 
@@ -71,6 +71,8 @@ DECLARE
 BEGIN
   -- These two stand in the lease rows for postings that no gateway made.
   IF p_gateway IN ('verify', 'opening') THEN RAISE EXCEPTION 'a gateway cannot be called %', p_gateway USING ERRCODE = 'invalid_parameter_value'; END IF;
+  -- These are the holders of batches: their attempt ids are given already.
+  IF p_gateway ~ '^batch[0-9]+$' THEN RAISE EXCEPTION 'a gateway cannot be called %, as a batch is', p_gateway USING ERRCODE = 'invalid_parameter_value'; END IF;
   PERFORM pg_advisory_xact_lock(718204002, hashtext(p_gateway));
   SELECT boot_id, extract(epoch FROM clock_timestamp() - last_seen_at) * 1000 AS age_ms INTO v_other
   FROM tollgate.gateway_epoch
@@ -124,7 +126,8 @@ END $$;
 -- 'claimId' is the asker's open claim there (0 = none). Of the others who hold money there it tells only with p_is_short, when a
 -- call has to wait or to be refused: 'leastAnswered', the newest claim that every reachable gateway with pending money there has
 -- answered (null: there is no such gateway), 'heldElsewhere' and 'heldUnreachable', and 'heldUntil', by when the latter is booked
--- or free again at the latest (money-path §8; longest_call_ms is in 0008).
+-- or free again at the latest (money-path §8; longest_call_ms is in 0008). What a batch holds is held elsewhere, and neither: it answers no claim, and
+-- nobody can say by when it ends.
 SET LOCAL check_function_bodies = off;
 CREATE FUNCTION tollgate.lease_items(p_gateway text, p_epoch bigint, p_windows bigint[], p_posted bigint[], p_overrun bigint[], p_is_short boolean) RETURNS json
 LANGUAGE sql VOLATILE AS $$
@@ -145,11 +148,11 @@ LANGUAGE sql VOLATILE AS $$
   LEFT JOIN tollgate.lease l ON l.gateway_id = p_gateway AND l.epoch = p_epoch AND l.window_id = w.id
   LEFT JOIN tollgate.claim c ON c.gateway_id = p_gateway AND c.epoch = p_epoch AND c.window_id = w.id AND c.expires_at > clock_timestamp()
   CROSS JOIN LATERAL (
-    SELECT coalesce(sum(x.pending), 0) AS held, coalesce(sum(x.pending) FILTER (WHERE NOT x.is_reachable), 0) AS unreachable,
-      min(x.answered_claim) FILTER (WHERE x.is_reachable) AS least_answered, max(x.last_seen_at) FILTER (WHERE NOT x.is_reachable) AS silent_since
+    SELECT coalesce(sum(x.pending), 0) AS held, coalesce(sum(x.pending) FILTER (WHERE NOT x.is_reachable AND x.kind = 'gateway'), 0) AS unreachable,
+      min(x.answered_claim) FILTER (WHERE x.is_reachable) AS least_answered, max(x.last_seen_at) FILTER (WHERE NOT x.is_reachable AND x.kind = 'gateway') AS silent_since
     FROM (
-      SELECT y.granted - y.returned - y.posted AS pending, e.answered_claim, e.last_seen_at,
-        e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
+      SELECT y.granted - y.returned - y.posted AS pending, e.answered_claim, e.last_seen_at, e.kind,
+        e.kind = 'gateway' AND e.closed_at IS NULL AND e.last_seen_at > clock_timestamp() - interval '1 second' AS is_reachable
       FROM tollgate.lease y LEFT JOIN tollgate.gateway_epoch e USING (gateway_id, epoch)
       WHERE p_is_short AND y.window_id = w.id AND y.granted - y.returned - y.posted > 0 AND NOT (y.gateway_id = p_gateway AND y.epoch = p_epoch)
     ) x
@@ -202,7 +205,7 @@ BEGIN
   -- since they asked, and are served in no order.
   PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (SELECT hashint8(id) AS number FROM unnest(p_budgets) AS id ORDER BY 1) AS line;
   SELECT greatest(1, (
-    SELECT count(*) FROM tollgate.gateway_epoch WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second'
+    SELECT count(*) FROM tollgate.gateway_epoch WHERE kind = 'gateway' AND closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second'
   )) INTO v_live FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL;
   IF NOT FOUND THEN RETURN json_build_object('fenced', true); END IF;
   FOR i IN 1..n LOOP

@@ -72,7 +72,7 @@ LANGUAGE sql STABLE AS $$ SELECT tollgate.silent_ms(p_last_seen_at) >= p_longest
 -- holding what was posted where. The entry's amount is the most its calls can have cost: every call of the team is held
 -- in its team-wide budgets, else in at least one of the others; of a team that may spend without one, or that has none in money, also in
 -- those of its run. The organisation's lump ('…/@organization', which no team can be called) covers what
--- its own leases held beyond the teams'. With p_silent_ms nothing happens unless the gateway was silent for so long
+-- its own leases held beyond the teams'. Of a batch nothing is ever lumped: its items can be named. With p_silent_ms nothing happens unless the gateway was silent for so long
 -- while PostgreSQL was up to hear it.
 CREATE FUNCTION tollgate.lump_epoch(p_gateway text, p_epoch bigint, p_reason text, p_silent_ms bigint DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql AS $$
@@ -88,7 +88,7 @@ DECLARE
 BEGIN
   PERFORM tollgate.lock_chain(p_gateway, p_epoch);
   SELECT * INTO v_epoch FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch;
-  IF v_epoch.closed_how IN ('adopted', 'drained')
+  IF v_epoch.closed_how IN ('adopted', 'drained') OR v_epoch.kind = 'batch'
     OR tollgate.silent_ms(v_epoch.last_seen_at) < p_silent_ms
   THEN RETURN jsonb_build_object('lumps', v_lumps, 'closedHow', v_epoch.closed_how); END IF;
 
@@ -137,7 +137,7 @@ BEGIN
   RETURN jsonb_build_object('lumps', v_lumps, 'closedHow', v_epoch.closed_how);
 END $$;
 
--- Epochs that hold pending money and were not heard of for 60 s: what a sweep waits for, ends, or returns. A closed epoch
+-- Epochs of gateways that hold pending money and were not heard of for 60 s: what a sweep waits for, ends, or returns. A closed epoch
 -- is looked at for another hour: a grant that was under way while it closed must not strand money.
 CREATE FUNCTION tollgate.silent_epochs(p_longest_call_ms bigint)
 RETURNS TABLE (gateway_id text, epoch bigint, closed_how text, silent_ms bigint, pending_windows bigint, is_past_its_time boolean)
@@ -145,7 +145,7 @@ LANGUAGE sql STABLE AS $$
   SELECT g.gateway_id, g.epoch, g.closed_how, tollgate.silent_ms(g.last_seen_at), count(*), tollgate.is_past_its_time(g.last_seen_at, p_longest_call_ms)
   FROM tollgate.gateway_epoch g
   JOIN tollgate.lease l ON l.gateway_id = g.gateway_id AND l.epoch = g.epoch AND l.granted - l.returned - l.posted > 0
-  WHERE (g.closed_at IS NULL OR g.closed_at > clock_timestamp() - interval '1 hour')
+  WHERE g.kind = 'gateway' AND (g.closed_at IS NULL OR g.closed_at > clock_timestamp() - interval '1 hour')
     AND tollgate.silent_ms(g.last_seen_at) > 60000
   GROUP BY g.gateway_id, g.epoch ORDER BY g.gateway_id, g.epoch
 $$;

@@ -41,7 +41,7 @@ BEGIN
     v_windows := v_windows || tollgate.open_next_window(p_budgets[i]);
   END LOOP;
   SELECT greatest(count(*), 1) INTO v_live FROM tollgate.gateway_epoch
-  WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second';
+  WHERE kind = 'gateway' AND closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second';
   FOR v_row IN SELECT * FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE LOOP
     CONTINUE WHEN v_row.is_frozen;
     v_held := coalesce((SELECT granted - returned - posted FROM tollgate.lease WHERE gateway_id = p_gateway AND epoch = p_epoch AND window_id = v_row.id), 0);

@@ -80,7 +80,7 @@ DECLARE
   v_row record;
 BEGIN
   SELECT greatest(1, (
-    SELECT count(*) FROM tollgate.gateway_epoch WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second'
+    SELECT count(*) FROM tollgate.gateway_epoch WHERE kind = 'gateway' AND closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second'
   )) INTO v_live FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL;
   IF NOT FOUND THEN RETURN json_build_object('fenced', true); END IF;
   IF n = 0 THEN RETURN json_build_object('served', '[]'::json, 'items', '[]'::json, 'live', v_live, 'wanted', tollgate.wanted_rates(p_gateway, p_epoch)); END IF;

@@ -17,7 +17,7 @@ CREATE TABLE tollgate.gateway_notice (
 -- Rare rows of large tables. None of them is touched where nothing is wrong.
 CREATE INDEX lease_overrun ON tollgate.lease (window_id) WHERE overrun > 0;
 CREATE INDEX attempt_overrun ON tollgate.attempt (at) WHERE overrun_nano_usd > 0;
-CREATE INDEX attempt_mispriced ON tollgate.attempt (provider, priced_model, at) WHERE outcome = 'settled' AND reason IS NOT NULL;
+CREATE INDEX attempt_mispriced ON tollgate.attempt (provider, priced_model, at) WHERE outcome = 'settled' AND reason <> 'duplicate';
 CREATE INDEX quarantine_epoch ON tollgate.quarantine (gateway_id, epoch, at);
 
 -- A process still speaks for an epoch that may not spend: its identity went on without it, or the epoch was ended meanwhile. A heartbeat
@@ -84,15 +84,15 @@ LANGUAGE sql STABLE AS $$
   GROUP BY e.gateway_id, e.epoch
 $$;
 
--- By the price line that was reserved at: an answer may be named anything. Counts a thousand at most.
+-- By the price line that was reserved at: an answer may be named anything. Counts a thousand at most. What a batch paid twice for (0024) fits its price.
 CREATE FUNCTION tollgate.mispriced_models() RETURNS TABLE (subject text, detail jsonb)
 LANGUAGE sql STABLE AS $$
   WITH RECURSIVE lines AS (
-    (SELECT a.provider, a.priced_model FROM tollgate.attempt a WHERE a.outcome = 'settled' AND a.reason IS NOT NULL ORDER BY a.provider, a.priced_model LIMIT 1)
+    (SELECT a.provider, a.priced_model FROM tollgate.attempt a WHERE a.outcome = 'settled' AND a.reason <> 'duplicate' ORDER BY a.provider, a.priced_model LIMIT 1)
     UNION ALL
     SELECT n.provider, n.priced_model FROM lines l CROSS JOIN LATERAL (
       SELECT a.provider, a.priced_model FROM tollgate.attempt a
-      WHERE a.outcome = 'settled' AND a.reason IS NOT NULL AND (a.provider, a.priced_model) > (l.provider, l.priced_model)
+      WHERE a.outcome = 'settled' AND a.reason <> 'duplicate' AND (a.provider, a.priced_model) > (l.provider, l.priced_model)
       ORDER BY a.provider, a.priced_model LIMIT 1) n
   )
   SELECT l.provider || '/' || l.priced_model, jsonb_build_object('calls', count(*), 'costNanoUsd', sum(r.cost_nano_usd)::text,
@@ -100,7 +100,7 @@ LANGUAGE sql STABLE AS $$
     'attemptId', (array_agg(r.attempt_id ORDER BY r.at DESC))[1])
   FROM lines l CROSS JOIN LATERAL (
     SELECT a.attempt_id, a.at, a.answered_model, a.reason, a.cost_nano_usd FROM tollgate.attempt a
-    WHERE a.outcome = 'settled' AND a.reason IS NOT NULL AND a.provider = l.provider AND a.priced_model = l.priced_model AND a.at > now() - interval '1 day'
+    WHERE a.outcome = 'settled' AND a.reason <> 'duplicate' AND a.provider = l.provider AND a.priced_model = l.priced_model AND a.at > now() - interval '1 day'
     ORDER BY a.at DESC LIMIT 1000
   ) r
   GROUP BY l.provider, l.priced_model

@@ -6,7 +6,7 @@ const FLUSH_TIMEOUT_MS = 10_000;
 // A gateway unheard of for 2 s is not live: what it holds is judged by the journal or the sweep.
 const BEHIND = `
 	SELECT gateway_id || '/' || epoch AS name FROM tollgate.gateway_epoch
-	WHERE closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '2 seconds' AND flushed_request < $1
+	WHERE kind = 'gateway' AND closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '2 seconds' AND flushed_request < $1
 	ORDER BY 1`;
 
 /**

@@ -3,12 +3,12 @@ import type { Snapshot } from "./snapshot.ts";
 
 /**
  * Money that is neither posted nor returned must have somebody who can still settle it: an epoch
- * that lives, or one that is not past its time: the same judgement as the sweep's (money-path §8).
+ * that lives, or one that is not past its time: the same judgement as the sweep's (money-path §8). A batch has no such time.
  */
 const PENDING_LEASES = `
 	SELECT l.gateway_id, l.epoch, l.window_id, l.granted - l.returned - l.posted AS pending,
 	       g.gateway_id IS NULL AS is_unknown, g.closed_at, g.closed_how,
-	       tollgate.silent_ms(g.last_seen_at) AS silent_ms, tollgate.is_past_its_time(g.last_seen_at, $1) AS is_past_its_time
+	       tollgate.silent_ms(g.last_seen_at) AS silent_ms, g.kind = 'gateway' AND tollgate.is_past_its_time(g.last_seen_at, $1) AS is_past_its_time
 	FROM tollgate.lease l
 	LEFT JOIN tollgate.gateway_epoch g USING (gateway_id, epoch)
 	WHERE l.granted - l.returned - l.posted > 0
