@@ -115,6 +115,6 @@ function toCount(amount: bigint | undefined): number | undefined {
 }
 
 /** An approval is asked for only where it would help: what is left below the limit itself covers the need. */
-function shortageCode(item: GrantedItem, need: bigint, idle: bigint): ErrorCode {
+export function shortageCode(item: GrantedItem, need: bigint, idle: bigint): ErrorCode {
 	return item.needsApproval && item.limit - item.granted + idle >= need ? "budget.needs_approval" : "budget.exceeded";
 }

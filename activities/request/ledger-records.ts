@@ -65,7 +65,7 @@ function ofRun({ run }: AdmissionInput, { amounts }: Reservation): Pick<Reservat
 
 /** The evidence of a refusal: the numbers of the grant that refused it (money-path §3). */
 export function refusalRecord(
-	input: AdmissionInput,
+	input: Pick<AdmissionInput, "requestId"> & { readonly key: Pick<AdmissionInput["key"], "teamId" | "keyId"> },
 	shortage: Shortage | { readonly code: ErrorCode },
 	identity: { refusalId: string; refusedAtMs: number; waitedMs: number },
 ): RefusalRecord {

@@ -2,14 +2,13 @@ import type { Bound } from "#domain/bound/request.ts";
 import type { BeyondLine } from "#domain/budget/degrade.ts";
 import type { Amounts, LeaseBook, MatchedBudget, Reservation } from "#domain/budget/lease-book.ts";
 import { MAX_MATCHED_BUDGETS } from "#domain/budget/match.ts";
-import { howToAsk } from "#domain/budget/refusal-text.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
 import type { BudgetRule } from "../authority/port.ts";
 import type { Journal, LedgerWriter, RefusalRecord, ReservationRecord } from "../ledger/record.ts";
 import type { AdmissionQueue } from "./admission-queue.ts";
 import { amountsOf, isRunStep, leastAmounts, NOTHING } from "./amounts.ts";
 import { type AttemptDependencies, OpenAttempt } from "./attempt.ts";
-import { budgetRefusal, unreachable } from "./budget-refusal.ts";
+import { budgetRefusal, uncoveredRefusal, unreachable } from "./budget-refusal.ts";
 import type { OpaqueUserId } from "./claimed-users.ts";
 import type { Directory } from "./directory.ts";
 import type { Shortage } from "./grant-evidence.ts";
@@ -263,15 +262,7 @@ export class Reserving {
 		const record = refusalRecord(input, { code }, { ...this.refusalIdentity(), waitedMs: 0 });
 		journal.append(record);
 		writer.enqueueRefusal(record);
-		const { teamId } = input.key;
-		const message =
-			code === "budget.none"
-				? `Team ${teamId} has no budget that covers this call, so it may not spend.`
-				: `This call meets ${met} budgets; a call may meet at most 32.`;
-		return {
-			kind: "refused",
-			refusal: { ...unreachable(), code, message, howToAsk: howToAsk(teamId, undefined, code), retryAfterSeconds: null },
-		};
+		return { kind: "refused", refusal: uncoveredRefusal(input.key.teamId, { code, met }) };
 	}
 }
 
