@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
+import { sweepBatches } from "#activities/batches/sweep.ts";
 import { sweepIdempotencyRecords } from "#activities/idempotency/postgres.ts";
 import { lowerDueWindows } from "#activities/increases/postgres.ts";
 import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
@@ -15,7 +16,7 @@ const EXPIRY_EVERY_MS = 60_000;
 /** A grant looks at the clock itself; this is for what gateways hold without asking. */
 const RAISES_EVERY_MS = 1_000;
 
-/** What PostgreSQL needs done by a clock, in one worker or several: partitions ahead, chain anchors, leases nobody adopts, raises that are over, stored answers past their time. Returns how to stop. */
+/** What PostgreSQL needs done by a clock, in one worker or several: partitions ahead, chain anchors, leases nobody adopts, raises that are over, stored answers past their time, batches begun and left. Returns how to stop. */
 export function startUpkeep(
 	sql: SqlConnection,
 	{ log, metrics }: { readonly log: Pick<Logger, "info" | "warn" | "error">; readonly metrics: Registry },
@@ -49,6 +50,7 @@ export function startUpkeep(
 		repeat({ name: "sweep", everyMs: SWEEP_EVERY_MS, work: sweep }, log),
 		repeat({ name: "raises that are over", everyMs: RAISES_EVERY_MS, work: async () => void (await lowerDueWindows(sql)) }, log),
 		repeat({ name: "idempotency expiry", everyMs: EXPIRY_EVERY_MS, work: async () => void (await sweepIdempotencyRecords(sql)) }, log),
+		repeat({ name: "batches begun and left", everyMs: EXPIRY_EVERY_MS, work: async () => void (await sweepBatches(sql)) }, log),
 	];
 	return async () => {
 		await Promise.all(stops.map((stop) => stop()));

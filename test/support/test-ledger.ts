@@ -30,7 +30,7 @@ export type TestAttempt = {
 	toolCalls?: object;
 	readonly degraded?: DegradedRecord;
 };
-export type TestCall = { n: number; epoch?: number; usage?: object | null; attemptId?: string | null; at?: string; model?: string };
+export type TestCall = { n: number; epoch?: number; usage?: object | null; attemptId?: string | null; at?: string; model?: string; serviceTier?: string };
 
 export class TestLedger {
 	readonly database: TestDatabase;
@@ -207,7 +207,7 @@ export class TestLedger {
 			at: call.at ?? new Date().toISOString(),
 			protocol: "openai",
 			model: call.model ?? "gpt-test",
-			serviceTier: "default",
+			serviceTier: call.serviceTier ?? "default",
 			usage: call.usage === undefined ? USAGE : call.usage,
 		};
 	}
