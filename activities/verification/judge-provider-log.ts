@@ -31,6 +31,8 @@ export type CallRow = {
 	prices_as_of: Date | null;
 	charged: string | null;
 	is_epoch_open: boolean | null;
+	/** Of an item of a batch: its outcome is not known yet, and its money is held; null for any other call. */
+	is_item_open: boolean | null;
 	/** Its epoch ended without a journal, or is silent past its time: only a lump can pay for it, or a person. */
 	is_beyond_settling: boolean;
 	lump: string | null;
@@ -52,14 +54,16 @@ export const CALLS_WITH_CHARGES = `
 	SELECT g.line, g.attempt_id, g.gateway_id, g.epoch, g.at, g.protocol, g.model, g.service_tier, g.usage, g.is_late,
 	       extract(epoch FROM clock_timestamp() - g.at) * 1000 AS age_ms,
 	       a.outcome, a.provider, a.deployment, a.priced_model, a.priced_tiers, a.tool_calls, a.price_version, a.prices_as_of, c.amount AS charged,
-	       e.closed_at IS NULL AND e.gateway_id IS NOT NULL AS is_epoch_open,
-	       coalesce(e.closed_how IN ('lump', 'resolved') OR (e.closed_at IS NULL AND tollgate.is_past_its_time(e.last_seen_at, $1)), false) AS is_beyond_settling,
+	       e.closed_at IS NULL AND e.gateway_id IS NOT NULL AS is_epoch_open, CASE e.kind WHEN 'batch' THEN i.n IS NOT NULL AND i.outcome IS NULL END AS is_item_open,
+	       coalesce(e.closed_how IN ('lump', 'resolved') OR (e.kind = 'gateway' AND e.closed_at IS NULL AND tollgate.is_past_its_time(e.last_seen_at, $1)), false) AS is_beyond_settling,
 	       l.amount AS lump
 	FROM verification_log g
 	LEFT JOIN attempt a ON a.attempt_id = g.attempt_id
 	LEFT JOIN charged c ON c.attempt_id = g.attempt_id
 	LEFT JOIN tollgate.gateway_epoch e ON e.gateway_id = g.gateway_id AND e.epoch = g.epoch
 	LEFT JOIN lump l ON l.gateway_id = g.gateway_id AND l.epoch = g.epoch
+	LEFT JOIN tollgate.batch b ON e.kind = 'batch' AND b.number = substring(g.gateway_id FROM '^batch([0-9]{1,18})$')::bigint
+	LEFT JOIN tollgate.batch_item i ON i.batch_number = b.number AND i.n = (substring(g.attempt_id FROM '-([0-9]{1,18})$')::bigint - 1) % nullif(b.items, 0) + 1
 	-- What is archived was judged before it left.
 	WHERE NOT EXISTS (SELECT 1 FROM tollgate.entry_key k WHERE k.entry_key = g.attempt_id AND k.archived_month IS NOT NULL)
 	ORDER BY g.line`;
@@ -86,7 +90,7 @@ export async function judgeProviderLog(snapshot: Snapshot, findings: Findings, o
 	for await (const call of snapshot.rows<CallRow>(CALLS_WITH_CHARGES, [options.longestCallMs])) {
 		if (call.outcome !== null) await judgeAgainstAttempt(call, prices, findings);
 		else if (call.lump !== null) await takeFromLump(call, { prices, findings, lumps });
-		else if (call.is_late || (call.is_epoch_open && Number(call.age_ms) <= options.longestCallMs + MINUTE_MS)) open += 1;
+		else if (call.is_late || isOpen(call, options.longestCallMs)) open += 1;
 		else findings.add("lost", `provider log line ${call.line}, attempt ${call.attempt_id}`, lostBecause(call));
 	}
 	for (const twice of await snapshot.all<{ attempt_id: string; first_line: number; last_line: number; lines: string }>(`${SENT_TWICE} LIMIT 1000`)) {
@@ -101,6 +105,11 @@ export async function judgeProviderLog(snapshot: Snapshot, findings: Findings, o
 	}
 	if (open > 0) findings.note(`${open} call(s) in the provider's log are still open in a gateway or its journal; they are judged once settled.`);
 	return billedCalls;
+}
+
+/** A call is in the ledger soon after its end; an item of a batch when the whole batch is back. */
+function isOpen({ is_epoch_open, is_item_open, age_ms }: CallRow, longestCallMs: number): boolean {
+	return is_item_open ?? (is_epoch_open === true && Number(age_ms) <= longestCallMs + MINUTE_MS);
 }
 
 export type CallCost = { readonly nanoUsd: bigint } | { readonly problem: string; readonly isUnusable: boolean };

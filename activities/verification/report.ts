@@ -17,6 +17,8 @@ export type FindingKind =
 	| "degraded"
 	/** A call of an agent run was not held in all of its ceilings, a tree took more than it may, or a held run went on. */
 	| "run"
+	/** A batch and its items, its money or its entries disagree. */
+	| "batch"
 	/** The provider's call costs something else than what was booked. */
 	| "cost"
 	/** Booked as answered by the provider, but the provider's log holds no such call. */

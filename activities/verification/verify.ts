@@ -2,6 +2,7 @@ import pg from "pg";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { flushGateways } from "./flush-gateways.ts";
 import { judgeAdjustments } from "./judge-adjustments.ts";
+import { judgeBatches } from "./judge-batches.ts";
 import { judgeChains, judgeToldHeads } from "./judge-chains.ts";
 import { judgeCounters } from "./judge-counters.ts";
 import { judgeDegraded } from "./judge-degraded.ts";
@@ -89,6 +90,7 @@ async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | 
 	await judgeRefusals(snapshot, findings);
 	await judgeDegraded(snapshot, findings);
 	await judgeRuns(snapshot, findings);
+	await judgeBatches(snapshot, findings);
 	await judgePending(snapshot, findings, longestCallMs);
 	const calls = log ? await judgeProviderLog(snapshot, findings, { log, longestCallMs }) : entries.attempts;
 	return summarise(findings, { calls, entries, overspendNanoUsd });
