@@ -88,8 +88,8 @@ DECLARE
 BEGIN
   PERFORM tollgate.lock_chain(p_gateway, p_epoch);
   SELECT * INTO v_epoch FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch;
-  IF v_epoch.closed_how IN ('adopted', 'drained') OR v_epoch.kind = 'batch'
-    OR tollgate.silent_ms(v_epoch.last_seen_at) < p_silent_ms
+  IF v_epoch.closed_how IN ('adopted', 'drained')
+    OR tollgate.silent_ms(v_epoch.last_seen_at) < p_silent_ms OR v_epoch.kind = 'batch'
   THEN RETURN jsonb_build_object('lumps', v_lumps, 'closedHow', v_epoch.closed_how); END IF;
 
   v_seq := tollgate.next_chunk_seq(p_gateway, p_epoch);

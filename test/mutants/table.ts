@@ -7,6 +7,7 @@ import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./a
 import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
 import { BLOB_MUTANTS } from "./blobs.ts";
 import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
+import { BATCH_MUTANTS } from "./batches.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
@@ -66,6 +67,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...SQL_MUTANTS.map(inMigration),
 	...FENCE_MUTANTS,
 	...BOOK_MUTANTS,
+	...BATCH_MUTANTS,
 	...REQUEST_MUTANTS,
 	...RUN_BUDGET_MUTANTS,
 	...BOUND_MUTANTS,
