@@ -1,14 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { invalid as invalidMessage, messagesPrompt } from "./anthropic/input.ts";
-import { control, isLoopback, readControlBody } from "./control.ts";
+import { BatchSide, batchFolderOf } from "./batches/batch-side.ts";
+import { drain } from "./batches/reply.ts";
+import { type ControlAnswer, control, isLoopback, readControlBody } from "./control.ts";
 import { Delivery } from "./delivery.ts";
-import { type Directive, DirectiveError, findMarker, mayHoldMarker, NO_DIRECTIVE, parseDirective } from "./directive.ts";
+import { type Directive, findMarker, mayHoldMarker, NO_DIRECTIVE, parseDirective } from "./directive.ts";
 import { isObject, type JsonObject } from "./json.ts";
 import { describeModel, listModels } from "./models.ts";
 import { errorBody, errorOfStatus, type Protocol, ProviderError } from "./provider-error.ts";
 import type { ProviderState } from "./provider-state.ts";
 import { PAID_ROUTES, type PaidRoute } from "./routes.ts";
 import type { Settings } from "./settings.ts";
+import { wireErrorOf } from "./wire-error.ts";
 
 /** The HTTP side of the simulated provider: raw node:http, one handler, no framework, because it must stay ahead of what it measures. */
 
@@ -17,23 +20,32 @@ const MODELS = "/v1/models";
 const KEEP_ALIVE_MS = 75_000;
 const ATTEMPT_ID_CHARACTERS_MOST = 512;
 
-/** One request with everything its answer needs. */
-type Exchange = {
+/** One request as it comes in. */
+type Arrived = {
 	readonly state: ProviderState;
 	readonly settings: Settings;
 	readonly request: IncomingMessage;
 	readonly response: ServerResponse;
 	readonly path: string;
+};
+
+/** With everything its answer needs. */
+type Exchange = Arrived & {
 	readonly protocol: Protocol;
 	readonly idSuffix: string;
 	readonly receivedAtMs: number;
 };
 
 export function createSimulatorServer(state: ProviderState, settings: Settings): Server {
+	const batches = new BatchSide(state, { folder: batchFolderOf(settings.callLogPath), seed: settings.seed });
 	const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-		receive(request, settings.maximumBodyBytes, (bytes) => route({ state, settings, request, response, bytes }));
+		const arrived = { state, settings, request, response, path: pathOf(request) };
+		// Files and batches are larger than what is read whole.
+		if (batches.serves(arrived.path)) return manage(batches, openExchange(arrived));
+		receive(request, settings.maximumBodyBytes, (bytes) => route(batches, arrived, bytes));
 	});
 	server.on("connection", (socket) => socket.setNoDelay(true));
+	server.on("close", () => batches.stop());
 	return server;
 }
 
@@ -48,19 +60,16 @@ function receive(request: IncomingMessage, maximumBytes: number, whenRead: (byte
 	request.on("end", () => whenRead(size > maximumBytes ? undefined : chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
 }
 
-type Received = {
-	readonly state: ProviderState;
-	readonly settings: Settings;
-	readonly request: IncomingMessage;
-	readonly response: ServerResponse;
-	readonly bytes: Buffer | undefined;
-};
+function route(batches: BatchSide, arrived: Arrived, bytes: Buffer | undefined): void {
+	if (arrived.path.startsWith("/simulator/")) return steer(batches, arrived, bytes);
+	const exchange = openExchange(arrived);
+	answer(exchange, bytes).catch((error: unknown) => fail(exchange, error));
+}
 
-function route({ state, settings, request, response, bytes }: Received): void {
-	const path = pathOf(request);
-	if (path.startsWith("/simulator/")) return steer(state, request, response, bytes);
-	const protocol = protocolOf(path, request);
-	const exchange: Exchange = { state, settings, request, response, path, protocol, idSuffix: state.nextIdSuffix(), receivedAtMs: Date.now() };
+/** Counts the call and says on its answer who gives it. */
+function openExchange(arrived: Arrived): Exchange {
+	const { state, request, response, path } = arrived;
+	const exchange: Exchange = { ...arrived, protocol: protocolOf(path, request), idSuffix: state.nextIdSuffix(), receivedAtMs: Date.now() };
 	state.totalRequests += 1;
 	state.inFlight += 1;
 	response.once("close", () => {
@@ -68,7 +77,21 @@ function route({ state, settings, request, response, bytes }: Received): void {
 		state.countStatus(response.headersSent ? response.statusCode : 0);
 	});
 	setHeaders(exchange);
-	answer(exchange, bytes).catch((error: unknown) => fail(exchange, error));
+	return exchange;
+}
+
+function manage(batches: BatchSide, exchange: Exchange): void {
+	answerOfBatches(batches, exchange).catch(async (error: unknown) => {
+		if (await drain(exchange.request)) fail(exchange, error);
+		else exchange.response.destroy();
+	});
+}
+
+async function answerOfBatches(batches: BatchSide, exchange: Exchange): Promise<void> {
+	const { request, response, path } = exchange;
+	checkCaller(exchange);
+	const query = new URLSearchParams(request.url?.slice(path.length + 1));
+	await batches.answer({ request, response, method: request.method ?? "GET", path, query });
 }
 
 function pathOf(request: IncomingMessage): string {
@@ -83,10 +106,8 @@ function protocolOf(path: string, request: IncomingMessage): Protocol {
 
 async function answer(exchange: Exchange, bytes: Buffer | undefined): Promise<void> {
 	const { request, path, settings } = exchange;
-	checkKey(request, settings.requiredKey);
+	checkCaller(exchange);
 	if (bytes === undefined) throw new ProviderError(413, `The request is larger than ${settings.maximumBodyBytes} bytes.`);
-	const isAnthropicPost = exchange.protocol === "anthropic" && request.method === "POST";
-	if (isAnthropicPost && request.headers["anthropic-version"] === undefined) throw invalidMessage("anthropic-version: header is required");
 	const paid = request.method === "POST" && Object.hasOwn(PAID_ROUTES, path) ? PAID_ROUTES[path] : undefined;
 	if (paid !== undefined) return sell(exchange, paid, bytes);
 	if (request.method === "POST" && path === COUNT_TOKENS)
@@ -131,6 +152,12 @@ function requestIdOf({ idSuffix }: Exchange): string {
 	return `req_${idSuffix}`;
 }
 
+function checkCaller({ request, protocol, settings }: Exchange): void {
+	checkKey(request, settings.requiredKey);
+	const isAnthropicPost = protocol === "anthropic" && request.method === "POST";
+	if (isAnthropicPost && request.headers["anthropic-version"] === undefined) throw invalidMessage("anthropic-version: header is required");
+}
+
 function checkKey(request: IncomingMessage, requiredKey: string | undefined): void {
 	if (requiredKey === undefined) return;
 	const { authorization } = request.headers;
@@ -168,7 +195,7 @@ function sendJson({ response }: Pick<Exchange, "response">, body: JsonObject, st
 /** Every error leaves in the protocol's shape; one that is ours is a 500 and stands on stderr. */
 function fail(exchange: Exchange, error: unknown): void {
 	const { response, protocol } = exchange;
-	const known = knownError(error);
+	const known = wireErrorOf(error);
 	if (known === undefined) process.stderr.write(`simulated provider: ${(error as Error).stack ?? String(error)}\n`);
 	if (response.headersSent || response.destroyed) {
 		response.destroy();
@@ -179,16 +206,19 @@ function fail(exchange: Exchange, error: unknown): void {
 	sendJson(exchange, errorBody(protocol, wire, requestIdOf(exchange)) as JsonObject, wire.status);
 }
 
-function knownError(error: unknown): ProviderError | undefined {
-	if (error instanceof ProviderError) return error;
-	return error instanceof DirectiveError ? new ProviderError(400, error.message) : undefined;
-}
-
-function steer(state: ProviderState, request: IncomingMessage, response: ServerResponse, bytes: Buffer | undefined): void {
+function steer(batches: BatchSide, arrived: Arrived, bytes: Buffer | undefined): void {
+	const { state, request, response, path } = arrived;
 	response.setHeader("x-simulated-provider", "true");
 	if (!isLoopback(request.socket.remoteAddress)) return sendJson({ response }, { error: "control endpoints are for loopback only" }, 403);
 	const body = bytes === undefined ? undefined : readControlBody(bytes);
 	if (body === undefined) return sendJson({ response }, { error: "expected a JSON object" }, 400);
-	const made = control(state, request.method ?? "GET", pathOf(request), body);
-	sendJson({ response }, made.body, made.status);
+	const method = request.method ?? "GET";
+	const made: Promise<ControlAnswer> = batches.steers(path) ? batches.control({ method, path, body }) : Promise.resolve(control(state, method, path, body));
+	made.then(
+		({ status, body: answered }) => sendJson({ response }, answered, status),
+		(error: unknown) => {
+			process.stderr.write(`simulated provider: ${(error as Error).stack ?? String(error)}\n`);
+			sendJson({ response }, { error: "the simulated provider failed" }, 500);
+		},
+	);
 }
