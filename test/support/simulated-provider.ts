@@ -16,6 +16,9 @@ export type CallLogLine = {
 	readonly usage: Readonly<Record<string, unknown>>;
 };
 
+/** Read without a body, changed with one. */
+type ControlPath = "state" | "release" | "faults" | "pace" | "batches" | `batches/${"clock" | "plan" | "faults" | "limits"}`;
+
 export type SimulatedProvider = {
 	/** Origin without a trailing slash. */
 	readonly url: string;
@@ -25,7 +28,7 @@ export type SimulatedProvider = {
 	calls(): CallLogLine[];
 	/** The lines of one attempt. */
 	callsOf(attemptId: string): CallLogLine[];
-	control(path: "state" | "release" | "faults" | "pace", body?: unknown): Promise<Record<string, unknown>>;
+	control(path: ControlPath, body?: unknown): Promise<Record<string, unknown>>;
 	/** SIGTERM and wait; resolves with the exit code. */
 	stop(): Promise<number | null>;
 	/** Stops and removes the temporary folder. */
@@ -61,7 +64,7 @@ export async function startSimulatedProvider(environment: Readonly<Record<string
 		calls,
 		callsOf: (attemptId) => calls().filter((call) => call.attemptId === attemptId),
 		control: async (path, body) => {
-			const init = path === "state" ? {} : { method: "POST", body: JSON.stringify(body ?? {}) };
+			const init = path === "state" || path === "batches" ? {} : { method: "POST", body: JSON.stringify(body ?? {}) };
 			const response = await fetch(`${url}/simulator/${path}`, init);
 			return { httpStatus: response.status, ...((await response.json()) as object) };
 		},
