@@ -22,7 +22,10 @@ export type PartToSubmit = {
 	readonly endpoint: BatchEndpoint;
 	readonly items: number;
 	readonly bytes: number;
-	/** Lines in the provider's own form, read anew for each attempt. Opened once per call of `submit`. */
+	/**
+	 * Lines in the provider's own form, one per item and each ended by a line feed, in pieces of any size; read anew for each attempt and
+	 * opened once per call of `upload` (OpenAI) or `create` (Anthropic). Another number of lines than `items` breaks the call off.
+	 */
 	readonly openLines: () => AsyncIterable<Uint8Array>;
 	/** File uploaded by an earlier attempt whose batch was not created; null = none. */
 	readonly providerFileId: string | null;
@@ -32,7 +35,8 @@ export type PartToSubmit = {
  * One provider account that runs batches, through the official SDK with `maxRetries: 0`: the workflow owns retries. Rejections are
  * CostControlError: "provider.unreachable" and "provider.overloaded" (retryable, with `retryAfterMs` where the provider says),
  * "provider.refused" (what it says of the request, not retryable), "provider.quota" (a spend or credit limit of the account: stop and alert),
- * "provider.results_gone" (past their retention).
+ * "provider.results_gone" (past their retention). Their `details`: `provider`, `asked`, `retryAfterMs` (null = not said), and where it answered
+ * `status`, `code`, `type`, `param`, `requestId`. A "provider.refused" with status 404 of `poll`: the provider does not know the batch.
  */
 export type BatchProvider = {
 	readonly limits: BatchLimits;
