@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import type { BatchLimits } from "#activities/batches/provider-port.ts";
 import type { PriceTier, Protocol } from "#domain/pricing/price-book.ts";
+import { batchLimitFields, batchLimitsFor } from "./batch-limits.ts";
 import { Secret } from "./secret.ts";
 
 /**
@@ -36,7 +38,12 @@ export type ProviderSettings = {
 	readonly defaultGeography: "global" | "us";
 	/** Output cap fields this server obeys; undefined = those the price book names. */
 	readonly enforcedCapFields: readonly CapField[] | undefined;
+	/** Where and how it runs batches; undefined = it runs none. */
+	readonly batches: ProviderBatches | undefined;
 };
+
+/** Files and batches are appended to `baseUrl` as endpoints are to that of the provider; it holds no `{model}`. */
+export type ProviderBatches = { readonly baseUrl: string; readonly limits: BatchLimits };
 
 export type CapField = (typeof CAP_FIELDS)[number];
 
@@ -62,11 +69,18 @@ export type ProviderTable = {
 /** `keyVariable` is what a person sets to have the provider offered. */
 export type ProviderWithoutKey = { readonly pricedAs: string; readonly keyVariable: string };
 
+const baseUrlSchema = z.url({ protocol: /^https?$/ }).refine((text) => !/[?#]/.test(text) && !text.endsWith("/") && !/\/\/[^/]*@/.test(text), {
+	message: "must have no query, fragment, credentials or trailing slash",
+});
+
+const batchesSchema = z.strictObject({
+	baseUrl: baseUrlSchema.refine((text) => !text.includes("{"), { message: "must name no model: a batch is asked for by its id alone" }).optional(),
+	...batchLimitFields,
+});
+
 const providerSchema = z.strictObject({
 	protocol: z.enum(["openai", "anthropic"]),
-	baseUrl: z.url({ protocol: /^https?$/ }).refine((text) => !/[?#]/.test(text) && !text.endsWith("/") && !/\/\/[^/]*@/.test(text), {
-		message: "must have no query, fragment, credentials or trailing slash",
-	}),
+	baseUrl: baseUrlSchema,
 	query: z.record(z.string(), z.string()).default({}),
 	credentialHeader: z.enum(["authorization", "x-api-key", "api-key"]).optional(),
 	// A name, so that a key that was put here by mistake is not taken for one and repeated.
@@ -85,6 +99,7 @@ const providerSchema = z.strictObject({
 		.default(["standard"]),
 	defaultGeography: z.enum(["global", "us"]).default("global"),
 	enforcedCapFields: z.array(z.enum(CAP_FIELDS)).optional(),
+	batches: z.union([z.literal(false), batchesSchema]).optional(),
 });
 
 /** Model ids travel in a header. */
@@ -138,6 +153,7 @@ export function defaultProviderTable(options: DefaultProviderOptions): ProviderT
 				credentialHeader: "authorization",
 				key: options.openaiKey,
 				pricedAs: "openai",
+				batches: { baseUrl: options.openaiBaseUrl, limits: batchLimitsFor("openai") },
 			},
 			{
 				...shared,
@@ -147,6 +163,7 @@ export function defaultProviderTable(options: DefaultProviderOptions): ProviderT
 				credentialHeader: "x-api-key",
 				key: options.anthropicKey,
 				pricedAs: "anthropic",
+				batches: { baseUrl: options.anthropicBaseUrl, limits: batchLimitsFor("anthropic") },
 			},
 		],
 		aliases: undefined,
@@ -175,7 +192,8 @@ export function withSimulatedProvider(table: ProviderTable, origin: string, key?
 		...table,
 		providers: table.providers.map((provider) => ({
 			...provider,
-			baseUrl: provider.protocol === "openai" ? `${origin}/v1` : origin,
+			baseUrl: simulatedBaseUrl(provider.protocol, origin),
+			batches: provider.batches && { ...provider.batches, baseUrl: simulatedBaseUrl(provider.protocol, origin) },
 			query: {},
 			credentialHeader: provider.protocol === "openai" ? "authorization" : "x-api-key",
 			key,
@@ -183,6 +201,10 @@ export function withSimulatedProvider(table: ProviderTable, origin: string, key?
 			hasKnownEncoding: false,
 		})),
 	};
+}
+
+function simulatedBaseUrl(protocol: Protocol, origin: string): string {
+	return protocol === "openai" ? `${origin}/v1` : origin;
 }
 
 /** What a process without provider keys may know of a table. */
@@ -229,6 +251,7 @@ export function loadProviderTable(path: string, environment: Readonly<Record<str
 			defaultTiers: entry.defaultTiers,
 			defaultGeography: entry.defaultGeography,
 			enforcedCapFields: entry.enforcedCapFields,
+			batches: readBatches(name, entry, mistakes),
 		};
 	});
 	const aliases = data.models && readAliases(data.models, new Set(Object.keys(data.providers)), mistakes);
@@ -273,6 +296,21 @@ function readKeyFile(name: string, file: string, mistakes: string[]): Secret | u
 		mistakes.push(`providers.${name}: keyFile cannot be read (${(error as NodeJS.ErrnoException).code ?? "an error"})`);
 		return undefined;
 	}
+}
+
+/** What an official provider offers is there unless the file takes it away; of another one the file has to say so. */
+function readBatches(name: string, entry: z.infer<typeof providerSchema>, mistakes: string[]): ProviderBatches | undefined {
+	const told: z.infer<typeof batchesSchema> | false = entry.batches ?? (isOfficial(entry) ? {} : false);
+	if (told === false) return undefined;
+	const base = told.baseUrl ?? entry.baseUrl;
+	if (base.includes("{model}")) mistakes.push(`providers.${name}: batches need a baseUrl of their own, since that of the provider names a model`);
+	else if (new URL(base).origin !== new URL(entry.baseUrl).origin)
+		mistakes.push(`providers.${name}: batches.baseUrl must be on the host of baseUrl, which alone its key is for`);
+	return { baseUrl: base, limits: batchLimitsFor(entry.protocol, told) };
+}
+
+function isOfficial({ protocol, baseUrl }: Pick<ProviderSettings, "protocol" | "baseUrl">): boolean {
+	return baseUrl === (protocol === "openai" ? OPENAI_BASE_URL : ANTHROPIC_BASE_URL);
 }
 
 function readAliases(
