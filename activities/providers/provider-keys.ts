@@ -6,9 +6,9 @@ import { createRedaction, NOTHING_TO_REDACT, type Redaction } from "./redaction.
 /** Provider keys live here alone, each bound to the host it was configured for. */
 export type ProviderKeys = {
 	/** Flat name, value list to send to the deployment; empty when its provider needs no key. */
-	headersFor(deployment: Deployment): readonly string[];
+	headersFor(deployment: Pick<Deployment, "provider" | "model" | "origin">): readonly string[];
 	/** Takes the deployment's key out of what its provider says. */
-	redactionFor(deployment: Deployment): Redaction;
+	redactionFor(deployment: Pick<Deployment, "provider">): Redaction;
 };
 
 export function createProviderKeys(providers: readonly ProviderSettings[]): ProviderKeys {
