@@ -8,6 +8,7 @@ import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
 import { BLOB_MUTANTS } from "./blobs.ts";
 import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
 import { BATCH_MUTANTS } from "./batches.ts";
+import { BATCH_PROVIDER_MUTANTS } from "./batch-providers.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
@@ -90,6 +91,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...DURABLE_AGENT_MUTANTS,
 	...BATCH_DECISION_MUTANTS,
 	...BLOB_MUTANTS,
+	...BATCH_PROVIDER_MUTANTS,
 ];
 
 /** A mutant of a SQL function as one of the migration that makes it, found by the check on the functions as they are. */
