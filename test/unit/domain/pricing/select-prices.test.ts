@@ -21,10 +21,6 @@ describe("choice of prices", () => {
 			STANDARD,
 		]);
 		expect(dearestPrices(LINE, 10, ["standard"])).toEqual(STANDARD);
-		const batch = { ...STANDARD, input: 1n, output: 2n };
-		const line = { ...LINE, tiers: { ...LINE.tiers, batch: [{ aboveInputTokens: 0, prices: batch }] } };
-		expect(dearestPrices(line, 10, ["batch"])).toEqual(batch);
-		expect(dearestPrices(LINE, 10, ["batch"])).toEqual(STANDARD);
 		expect(pricedTiers(LINE)).toEqual(["standard", "priority"]);
 	});
 });
