@@ -16,8 +16,8 @@ import type { GatewayContext } from "../context.ts";
 import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
 import { protocolOf } from "../protocol.ts";
 import { invalidRun } from "../run-headers.ts";
+import { readJsonBody } from "./json-body.ts";
 import { runAnswer, runStanding } from "./run-answers.ts";
-import { readRunBody } from "./run-body.ts";
 
 /** What the routes of agent runs work with. */
 export type RunRoutes = {
@@ -88,7 +88,7 @@ async function answerCall(
 }
 
 async function register({ context, runs, key, request }: Call): Promise<Answer | Problem> {
-	const read = readRunBody(request);
+	const read = readJsonBody(request);
 	if (read.kind === "rejected") return read.problem;
 	const checked = checkRegistration(read.value, request.query);
 	if (checked.kind === "invalid") return invalidRun(checked.problems);
@@ -193,7 +193,7 @@ async function waitForChange({ runs, key, request, reply }: Call, waiting: { cou
 }
 
 async function finish({ runs, key, request }: Call): Promise<Answer | Problem> {
-	const read = readRunBody(request);
+	const read = readJsonBody(request);
 	if (read.kind === "rejected") return read.problem;
 	const body = FinishRunRequest.safeParse(read.value);
 	const problem = checkPath(request) ?? refuseQuery(request) ?? (body.success ? undefined : invalidRun(problemsOf(body.error, "body")));

@@ -6,8 +6,8 @@ export type ReadBody = { readonly kind: "read"; readonly value: unknown } | { re
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i;
 
-/** The JSON of a request about a run. */
-export function readRunBody({ body, headers }: Pick<FastifyRequest, "body" | "headers">): ReadBody {
+/** The JSON of a request that is not a call of a model. */
+export function readJsonBody({ body, headers }: Pick<FastifyRequest, "body" | "headers">): ReadBody {
 	if (!Buffer.isBuffer(body) || body.length === 0) return { kind: "read", value: {} };
 	const type = headers["content-type"];
 	if (type !== undefined && !JSON_TYPE.test(type)) return rejected("The content type must be application/json in UTF-8.", "content-type");
