@@ -29,8 +29,10 @@ export type CallFacts = {
 	readonly boundTokens: string;
 	readonly isStream: boolean;
 	readonly hasTools: boolean;
-	/** What the caller says about himself, by field of the body: true or not. */
+	/** What the caller says about himself, by field of the body: true or not. Nothing for a batch: its requests may differ in it. */
 	readonly claimed: Readonly<Record<string, string>>;
+	/** A batch is decided about as one: how many requests it has, and then the bounds are those of all together. Absent for a call. */
+	readonly batchItems?: number;
 };
 
 export type Decision =

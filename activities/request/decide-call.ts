@@ -18,6 +18,11 @@ export async function decideCall(decider: Decider, call: BoundedCall): Promise<R
 	return toProblem(await decider.decide(toFacts(call)));
 }
 
+/** The same of facts that are put together elsewhere: a batch is decided about as one. */
+export async function decideFacts(decider: Decider, facts: CallFacts): Promise<RequestProblem | undefined> {
+	return toProblem(await decider.decide(facts));
+}
+
 function toFacts({ key, asserted, request, candidate, bound }: BoundedCall): CallFacts {
 	return {
 		team: key.teamId,
