@@ -26,6 +26,7 @@ export const ERROR_CODES = {
 	"run.too_many": { httpStatus: 429, isRetryable: true },
 	"batch.missing": { httpStatus: 404, isRetryable: false },
 	"batch.ended": { httpStatus: 409, isRetryable: false },
+	"batch.not_ended": { httpStatus: 409, isRetryable: false },
 	"file.missing": { httpStatus: 404, isRetryable: false },
 	"file.in_use": { httpStatus: 409, isRetryable: false },
 	"authority.unreachable": { httpStatus: 503, isRetryable: true },
