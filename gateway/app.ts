@@ -1,12 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { KeyIdentity, KeyResolution } from "#activities/request/port.ts";
+import { createPlaces } from "./batches/places.ts";
 import type { GatewayContext } from "./context.ts";
 import { readCredential } from "./credentials.ts";
 import type { HeldBody } from "./held-bodies.ts";
 import { type Problem, problemOf, renderProblem } from "./problem.ts";
 import { protocolOf } from "./protocol.ts";
 import { createRequestIds } from "./request-id.ts";
+import { registerBatchRoutes } from "./routes/batches.ts";
+import { registerFileRoutes } from "./routes/files.ts";
+import { registerMessageBatchRoutes } from "./routes/message-batches.ts";
 import { registerModelRoutes } from "./routes/model-calls.ts";
 import { registerModelListRoutes } from "./routes/models.ts";
 import { registerOperationRoutes } from "./routes/operations.ts";
@@ -61,6 +65,13 @@ export function createApp(context: GatewayContext): GatewayApp {
 		registerModelRoutes(v1, context);
 		registerModelListRoutes(v1, context);
 		registerRunRoutes(v1, context);
+		const { batches } = context;
+		if (batches !== undefined) {
+			const places = createPlaces(context, batches);
+			registerFileRoutes(v1, context, { batches, places });
+			registerBatchRoutes(v1, context, { batches, places });
+			registerMessageBatchRoutes(v1, context, { batches, places });
+		}
 		done();
 	});
 	return {

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";
 import type { PipelineDependencies } from "#activities/request/pipeline.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
+import type { BatchRoutes } from "./batches/ports.ts";
 import type { HeldBodies } from "./held-bodies.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import type { OpenCalls } from "./open-calls.ts";
@@ -21,4 +22,6 @@ export type GatewayContext = {
 	readonly heldBodies: HeldBodies;
 	/** Absent: no routes of agent runs. */
 	readonly runs?: RunRoutes;
+	/** Absent: no routes of files and batches. */
+	readonly batches?: BatchRoutes;
 };

@@ -9,6 +9,7 @@ import type { RunGuard } from "#activities/runs/guard-port.ts";
 import type { FieldTable } from "#domain/bound/field-table.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import { createApp } from "./app.ts";
+import type { BatchRoutes } from "./batches/ports.ts";
 import { createHeldBodies } from "./held-bodies.ts";
 import { createGatewayMetrics } from "./metrics.ts";
 import { createOpenCalls } from "./open-calls.ts";
@@ -31,6 +32,8 @@ export type GatewayOptions = {
 	readonly pendingLedgerRows: () => number;
 	/** Absent: no routes of agent runs. */
 	readonly runs?: RunRoutes;
+	/** Absent: no routes of files and batches. */
+	readonly batches?: BatchRoutes;
 	/** Named point at which tests kill the process; default none. */
 	readonly crashPoint?: (name: string) => void;
 };
@@ -83,6 +86,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		openCalls,
 		heldBodies,
 		...(options.runs && { runs: options.runs }),
+		...(options.batches && { batches: options.batches }),
 	});
 	const drain = async (deadlineMs: number): Promise<void> => {
 		app.beginDrain();

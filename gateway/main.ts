@@ -2,6 +2,7 @@ import { flushCompileCache } from "node:module";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type Logger, pino } from "pino";
+import { openBlobStore } from "#activities/blobs/open-blob-store.ts";
 import { crashPoint } from "#activities/process/crash-point.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
 import { createModelTransport } from "#activities/providers/call-model.ts";
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
 		idempotentCalls: opened.idempotentCalls,
 		steps: opened.runs,
 		runs: opened.runs,
+		batches: { store: opened.batches, blobs: await openBlobStore(settings.blobs), wallClockMs: () => Date.now() },
 		catalog,
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
 		decisions: openDecider(settings, log),

@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Logger } from "pino";
 import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
+import type { BatchStore } from "#activities/batches/port.ts";
+import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { createAnswerCipher, readOrCreateSecret } from "#activities/idempotency/answer-cipher.ts";
 import { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";
@@ -46,6 +48,8 @@ export type OpenedAuthority = {
 	readonly writer: LedgerWriter;
 	readonly idempotentCalls: IdempotentCalls;
 	readonly runs: OpenedRuns;
+	/** On the connection of the ledger: thousands of items at a time would keep calls waiting on any other. */
+	readonly batches: BatchStore;
 };
 
 /**
@@ -118,7 +122,13 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		store: createPostgresIdempotencyStore({ asking, storing: sql }, { gatewayId, epoch }, cipher),
 		onError: (error) => log.warn({ err: error }, "the record of an idempotent call could not be ended; trying again"),
 	});
-	return { authority, writer: writer ?? unopened("ledger writer"), idempotentCalls, runs: runs ?? unopened("guard of agent runs") };
+	return {
+		authority,
+		writer: writer ?? unopened("ledger writer"),
+		idempotentCalls,
+		runs: runs ?? unopened("guard of agent runs"),
+		batches: createPostgresBatchStore(sql),
+	};
 }
 
 function unopened(what: string): never {

@@ -11,12 +11,16 @@ export type Problem = {
 	readonly message: string;
 	/** JSON path or header the caller should look at. */
 	readonly field?: string;
+	/** Line of a file, from 1. */
+	readonly line?: number;
 	/** Every mistake by its field, where a request has several parts of its own to be wrong in. */
 	readonly problems?: readonly FieldProblem[];
 	readonly refusal?: Refusal;
 	readonly retryAfterSeconds?: number;
 	/** The limit that refused the call, for the header x-tollgate-limit: what tells our 429 from a provider's. */
 	readonly limit?: string;
+	/** The id under which the books know it, where that is not the id of the request: what x-tollgate-request-id says then. */
+	readonly bookedAs?: string;
 	/** Overrides the code's own status (431, 405). */
 	readonly httpStatus?: number;
 };
@@ -32,14 +36,19 @@ const DEFAULT_RETRY_AFTER_SECONDS = 1;
 export function renderProblem(problem: Problem, protocol: Protocol, requestId: string): RenderedProblem {
 	const { httpStatus, isRetryable } = ERROR_CODES[problem.code];
 	const status = problem.httpStatus ?? httpStatus;
-	const { problems, refusal } = problem;
-	const told = { ...(problems && { problems }), ...refusalFields(refusal), ...(refusal?.run && heldRunFields(refusal.run)) };
+	const { line, problems, refusal } = problem;
+	const told = {
+		...(line !== undefined && { line }),
+		...(problems && { problems }),
+		...refusalFields(refusal),
+		...(refusal?.run && heldRunFields(refusal.run)),
+	};
 	const error = { message: problem.message, ...shapeOf(problem, protocol, status), code: problem.code, ...told };
 	const body =
 		protocol === "openai"
 			? { error: { param: problem.field ?? null, ...error } }
 			: { type: "error", error: { ...error, details: { error_code: problem.code } }, request_id: requestId };
-	const headers = ["content-type", "application/json", "x-tollgate-request-id", requestId, requestIdHeader(protocol), requestId];
+	const headers = ["content-type", "application/json", "x-tollgate-request-id", problem.bookedAs ?? requestId, requestIdHeader(protocol), requestId];
 	if (!isRetryable) headers.push("x-should-retry", "false");
 	if (status === 429) headers.push("x-should-retry", "true");
 	if (problem.limit !== undefined) headers.push("x-tollgate-limit", problem.limit);
@@ -61,7 +70,7 @@ export function problemOf(error: unknown): Problem {
 	return { code: "internal.invariant", message: "Tollgate failed to serve this call. The request id finds it in the logs." };
 }
 
-function requestIdHeader(protocol: Protocol): string {
+export function requestIdHeader(protocol: Protocol): string {
 	return protocol === "openai" ? "x-request-id" : "request-id";
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Endpoint } from "#domain/bound/request.ts";
-import { createFakeAuthority, type FakeAuthority } from "#test/support/fake-authority.ts";
-import { testPriceBook } from "#test/support/gateway-price-book.ts";
+import { createFakeAuthority, type FakeAuthority, TEST_KEY } from "#test/support/fake-authority.ts";
+import { batchPriceBook, chatLine, createGatewayBatches, type GatewayBatches, messageRequest } from "#test/support/gateway-batches.ts";
 import { startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
 import { createMemoryRuns } from "#test/support/memory-runs.ts";
 import { JSON_HEADERS, rawCall } from "#test/support/raw-call.ts";
@@ -14,13 +14,16 @@ let provider: ScriptedProvider;
 let gateway: TestGateway;
 let authority: FakeAuthority;
 let asked: Endpoint[];
+let stand: GatewayBatches;
 
 beforeAll(async () => {
 	provider = await startScriptedProvider((call) => call.response.end("{}"));
 });
 afterAll(() => provider.close());
 beforeEach(async () => {
-	authority = createFakeAuthority(testPriceBook());
+	authority = createFakeAuthority(batchPriceBook());
+	stand = createGatewayBatches();
+	stand.moneyNanoUsd = 0n;
 	asked = [];
 	const refusal = {
 		code: "budget.none",
@@ -42,8 +45,11 @@ beforeEach(async () => {
 	const store = createMemoryRuns();
 	const guard = scriptedRunGuard(async ({ teamId, runId }) => (await store.find(teamId, runId))?.run);
 	const opening = { defaults: {}, budgets: [], newRunsPerHour: 9, onLoop: "pause" } as const;
-	gateway = await startTestGateway({ authority, providerUrl: provider.url, runs: { store, guard, openingOf: () => opening } });
-	return () => gateway.close();
+	gateway = await startTestGateway({ authority, providerUrl: provider.url, runs: { store, guard, openingOf: () => opening }, batches: stand.routes });
+	return async () => {
+		await gateway.close();
+		stand.close();
+	};
 });
 
 type Route = { readonly method: string; readonly path: string };
@@ -71,14 +77,30 @@ const BODIES: Readonly<Record<string, string>> = {
 };
 const READING_ROUTES = ["/healthz", "/readyz", "/metrics", "/v1/models", "/v1/models*"];
 const RUN_ROUTES = ["POST /v1/runs", "GET /v1/runs/:runId", "GET /v1/runs/:runId/wait", "POST /v1/runs/:runId/finish"];
+const FILE_ROUTES = ["POST /v1/files", "GET /v1/files", "GET /v1/files/:fileId", "GET /v1/files/:fileId/content", "DELETE /v1/files/:fileId"];
+/** What they make is held before it is anything, and sent by the worker alone. */
+const BATCH_ROUTES = [
+	...["POST /v1/batches", "GET /v1/batches", "GET /v1/batches/:batchId", "POST /v1/batches/:batchId/cancel"],
+	...["POST /v1/messages/batches", "GET /v1/messages/batches", "GET /v1/messages/batches/:batchId", "DELETE /v1/messages/batches/:batchId"],
+	...["GET /v1/messages/batches/:batchId/results", "POST /v1/messages/batches/:batchId/cancel"],
+];
 
 test("the router's table is what is documented, and no more", () => {
 	const table = routerTable().map(({ method, path }) => `${method} ${path}`);
-	expect(table.sort()).toEqual([...Object.keys(BODIES).map((path) => `POST ${path}`), ...READING_ROUTES.map((path) => `GET ${path}`), ...RUN_ROUTES].sort());
+	expect(table.sort()).toEqual(
+		[
+			...Object.keys(BODIES).map((path) => `POST ${path}`),
+			...READING_ROUTES.map((path) => `GET ${path}`),
+			...RUN_ROUTES,
+			...FILE_ROUTES,
+			...BATCH_ROUTES,
+		].sort(),
+	);
 });
 
 test("every route of the table either asks for a reservation or never reaches a provider", async () => {
-	for (const { method, path } of routerTable().filter(({ path }) => !path.startsWith("/v1/runs"))) {
+	const others = [...RUN_ROUTES, ...FILE_ROUTES, ...BATCH_ROUTES];
+	for (const { method, path } of routerTable().filter((route) => !others.includes(`${route.method} ${route.path}`))) {
 		const before = asked.length;
 		const answer = await rawCall(gateway.url, { method, path: path.replace("*", "/gpt-4o"), ...(method === "POST" ? { body: BODIES[path] ?? "{}" } : {}) });
 		expect([path, answer.status, asked.length - before]).toEqual([path, method === "POST" ? 402 : 200, method === "POST" ? 1 : 0]);
@@ -92,12 +114,35 @@ test("every route of the table either asks for a reservation or never reaches a 
 	expect(provider.received).toHaveLength(0);
 });
 
+test("a batch is made only after its money was asked for, and no route of batches reaches a provider", async () => {
+	const form = ["file", "purpose"].map((name) => `--b\r\nContent-Disposition: form-data; name="${name}"${name === "file" ? '; filename="a"' : ""}\r\n\r\n`);
+	const headers = ["authorization", `Bearer ${TEST_KEY}`, "content-type", "multipart/form-data; boundary=b"];
+	const file = await rawCall(gateway.url, { path: "/v1/files", headers, body: `${form.join(`${chatLine(1)}\r\n`)}batch\r\n--b--\r\n` });
+	const { id } = JSON.parse(file.body.toString());
+	const creation = { input_file_id: id, endpoint: "/v1/chat/completions", completion_window: "24h" };
+	for (const [path, body] of [
+		["/v1/batches", creation],
+		["/v1/messages/batches", { requests: [messageRequest(1)] }],
+	] as const) {
+		const before = stand.asks.length;
+		expect([path, (await rawCall(gateway.url, { path, body: JSON.stringify(body) })).status]).toEqual([path, 402]);
+		expect(stand.asks.length).toBeGreaterThan(before);
+	}
+	expect(stand.batches.size).toBe(0);
+	const asks = stand.asks.length;
+	for (const route of [...FILE_ROUTES, ...BATCH_ROUTES]) {
+		const [method = "", path = ""] = route.split(" ");
+		await rawCall(gateway.url, { method, path: path.replace(":fileId", id).replace(":batchId", "batch_1") });
+	}
+	expect(stand.asks).toHaveLength(asks);
+	expect(asked).toEqual([]);
+	expect(provider.received).toHaveLength(0);
+});
+
 test.each([
 	["POST", "/v1/completions"],
 	["POST", "/v1/images/generations"],
 	["POST", "/v1/audio/speech"],
-	["POST", "/v1/batches"],
-	["POST", "/v1/messages/batches"],
 	["POST", "/v1/chat/completions/"],
 	["POST", "/V1/chat/completions"],
 	["POST", "//v1/chat/completions"],

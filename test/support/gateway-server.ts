@@ -9,6 +9,7 @@ import type { RequestAuthority } from "#activities/request/port.ts";
 import { defaultProviderTable, type ProviderTable } from "#config/providers.ts";
 import { loadFieldTables } from "#config/request-fields/load.ts";
 import { Secret } from "#config/secret.ts";
+import type { BatchRoutes } from "#gateway/batches/ports.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "#gateway/gateway.ts";
 import type { Decisions } from "#gateway/open-decider.ts";
 import type { RunRoutes } from "#gateway/routes/runs.ts";
@@ -34,6 +35,8 @@ export type TestGatewayOptions = {
 	readonly port?: number;
 	/** Default: no routes of agent runs. */
 	readonly runs?: RunRoutes;
+	/** Default: no routes of files and batches. */
+	readonly batches?: BatchRoutes;
 	/** Default 200. */
 	readonly finishPatienceMs?: number;
 };
@@ -61,6 +64,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 		transport,
 		...(options.decisions && { decisions: options.decisions }),
 		...(options.runs && { runs: options.runs }),
+		...(options.batches && { batches: options.batches }),
 		fieldTables: loadFieldTables(),
 		log: pino({ level: "info" }, { write: (line: string) => void log.push(line) }),
 		limits: { ...DEFAULT_SERVER_LIMITS, ...options.limits },

@@ -1,0 +1,222 @@
+import { boundItems, type ItemRules } from "#activities/batches/bound-items.ts";
+import { holdInTime } from "#activities/batches/hold-in-time.ts";
+import type { BatchRecord, FileRecord, NewBatch } from "#activities/batches/port.ts";
+import type { PricedDeployment } from "#activities/providers/port.ts";
+import { chooseDeployments } from "#activities/request/choose-deployments.ts";
+import { decideFacts } from "#activities/request/decide-call.ts";
+import type { Leaving } from "#activities/request/leaving.ts";
+import type { KeyIdentity, Refusal } from "#activities/request/port.ts";
+import type { BatchEndpoint, CallerBatchRules } from "#domain/batching/batch.ts";
+import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
+import type { Asserted } from "../assertions.ts";
+import type { GatewayContext } from "../context.ts";
+import { type Problem, refusalProblem } from "../problem.ts";
+import { LINE_BYTES_MAX } from "./limits.ts";
+import { lineProblem } from "./line-problems.ts";
+import type { BatchRoutes } from "./ports.ts";
+import { refuseModel } from "./upload-file.ts";
+
+/** A batch as its caller asks for it, over lines that are stored already. */
+export type BatchToMake = {
+	readonly batchId: string;
+	readonly requestId: string;
+	readonly key: KeyIdentity;
+	readonly asserted: Asserted;
+	readonly protocol: Protocol;
+	readonly endpoint: BatchEndpoint;
+	/** What the first request asks for. */
+	readonly model: string;
+	readonly file: FileRecord;
+	readonly metadata: Readonly<Record<string, string>> | null;
+	readonly outputKeptMs: number | null;
+	readonly leaving: Leaving;
+};
+
+export type Made =
+	| { readonly kind: "made"; readonly batch: BatchRecord }
+	/** The evidence stands in the books under the id of the batch. */
+	| { readonly kind: "refused"; readonly refusal: Refusal; readonly batchId: string }
+	| { readonly kind: "rejected"; readonly problem: Problem }
+	/** Nobody is there to hear more. */
+	| { readonly kind: "left" };
+
+export function problemOfMade(made: Exclude<Made, { kind: "made" }>): Problem {
+	if (made.kind === "rejected") return made.problem;
+	if (made.kind === "refused") return { ...refusalProblem(made.refusal), bookedAs: made.batchId };
+	// Nobody hears it.
+	return { code: "request.invalid", message: "The caller left before the batch was made." };
+}
+
+export type Making = Pick<GatewayContext, "pipeline" | "log"> & { readonly batches: BatchRoutes };
+
+/** A caller's own batch is driven as he made it. */
+const CALLER_RULES: CallerBatchRules = { mayResubmit: false, mayRelane: false };
+
+/**
+ * The order of a batch: scope → model and price → bound every item → decide → hold. The decider is asked once, for the whole of it. Until
+ * its money is held nothing of it lasts: what is refused, or left by its caller, is undone at once, and by the sweep where that fails.
+ */
+export async function createBatch(making: Making, wanted: BatchToMake): Promise<Made> {
+	const book = making.pipeline.authority.priceBook();
+	const scope = chooseCandidate(making, book, wanted);
+	if ("code" in scope) return { kind: "rejected", problem: scope };
+	const { store } = making.batches;
+	const begun = await store.begin(newBatch(wanted, scope, book));
+	let isHeld = false;
+	try {
+		const made = await fillAndHold(making, { wanted, candidate: scope, begun });
+		isHeld = made.kind === "made";
+		return made;
+	} catch (error) {
+		if (error instanceof CallerLeft) return { kind: "left" };
+		throw error;
+	} finally {
+		if (!isHeld) await abandon(making, wanted);
+	}
+}
+
+/** That it could not be undone never hides why it was to be. */
+async function abandon({ batches, log }: Making, { batchId, requestId }: BatchToMake): Promise<void> {
+	try {
+		await batches.store.abandon(batchId);
+	} catch (error) {
+		log.warn({ requestId, batchId, err: error }, "a batch that was not held could not be undone; it is swept");
+	}
+}
+
+class CallerLeft extends Error {}
+
+type Begun = { readonly wanted: BatchToMake; readonly candidate: PricedDeployment; readonly begun: BatchRecord };
+
+async function fillAndHold(making: Making, { wanted, candidate, begun }: Begun): Promise<Made> {
+	const { pipeline, batches } = making;
+	const { batchId, file, leaving, key } = wanted;
+	const bounded = await boundItems(batches.blobs.read(file.blobKey), itemRules(making, wanted, candidate), async (items) => {
+		if (leaving.hasLeft) throw new CallerLeft();
+		await batches.store.addItems(batchId, items);
+	});
+	if (bounded.kind === "refused") return { kind: "rejected", problem: lineProblem(bounded.problems, wanted.protocol) };
+	const denied = await decide(making, { wanted, candidate, begun }, bounded);
+	if (denied !== undefined) return { kind: "rejected", problem: denied };
+	const wait = { waitMs: pipeline.authority.teamPolicy(key.teamId).admissionWaitMs, nowMs: pipeline.nowMs, pause: (ms: number) => pause(ms, leaving) };
+	await pause(0, leaving);
+	const held = await holdInTime(batches.store, batchId, wait);
+	if (held.kind === "refused") return { kind: "refused", refusal: held.refusal, batchId };
+	const { items, nanoUsd } = bounded;
+	const counts = { open: items, succeeded: 0, errored: 0, expired: 0, cancelled: 0 };
+	return { kind: "made", batch: { ...begun, state: "held", items, counts, heldNanoUsd: nanoUsd.toString() } };
+}
+
+/** Rejects with CallerLeft as soon as the caller leaves. */
+function pause(milliseconds: number, leaving: Leaving): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const leave = (): void => {
+			clearTimeout(timer);
+			reject(new CallerLeft());
+		};
+		const timer = setTimeout(() => {
+			leaving.forget(leave);
+			resolve();
+		}, milliseconds);
+		// Who has left already is not told again.
+		if (leaving.hasLeft) leave();
+		else leaving.onLeave(leave);
+	});
+}
+
+type Sum = { readonly items: number; readonly nanoUsd: bigint; readonly tokens: number; readonly hasTools: boolean };
+
+/** The most that all of it can cost is what is held for it, so that is what is decided about. */
+async function decide({ pipeline }: Making, { wanted, candidate, begun }: Begun, sum: Sum): Promise<Problem | undefined> {
+	if (!pipeline.decider.isAsked) return undefined;
+	const { feature, userId: user, environment, keyId } = begun.attribution;
+	const { protocol, endpoint, key, model: modelAsked } = wanted;
+	return decideFacts(pipeline.decider, {
+		team: key.teamId,
+		feature,
+		user,
+		environment,
+		keyId,
+		endpoint,
+		protocol,
+		modelAsked,
+		provider: candidate.line.provider,
+		model: candidate.deployment.model,
+		boundNanoUsd: sum.nanoUsd.toString(),
+		boundTokens: sum.tokens.toString(),
+		isStream: false,
+		hasTools: sum.hasTools,
+		claimed: {},
+		batchItems: sum.items,
+	});
+}
+
+function chooseCandidate({ pipeline }: Making, book: PriceBook, { key, endpoint, model }: BatchToMake): PricedDeployment | Problem {
+	const refused = refuseScope(key, endpoint) ?? refuseModel(model, key.models);
+	if (refused !== undefined) return refused;
+	const choice = chooseDeployments(pipeline.catalog, book, { model, endpoint });
+	if (choice.kind === "rejected") return choice.problem;
+	return choice.candidates.find(({ line }) => line.tiers.batch !== undefined) ?? withoutBatchPrice(model);
+}
+
+export function refuseScope({ endpoints }: KeyIdentity, endpoint: BatchEndpoint): Problem | undefined {
+	if (endpoints === null || endpoints.includes(endpoint)) return undefined;
+	return { code: "key.scope", message: `This key may not call ${endpoint}, alone or in batches.` };
+}
+
+function withoutBatchPrice(model: string): Problem {
+	return {
+		code: "pricing.unknown_tier",
+		message: `The model ${model.slice(0, 200)} has no price for batches, so it is not served in one. An administrator gives its price line the tier batch, with: npx tollgate price set --file FILE`,
+		field: "model",
+	};
+}
+
+function newBatch(wanted: BatchToMake, { deployment, line }: PricedDeployment, book: PriceBook): NewBatch {
+	const { batchId, key, asserted, protocol, endpoint, model, file, metadata, outputKeptMs } = wanted;
+	const hasAsserted = Object.keys(asserted).length > 0;
+	return {
+		batchId,
+		teamId: key.teamId,
+		protocol,
+		endpoint,
+		model,
+		deployment: deployment.name,
+		provider: line.provider,
+		pricedModel: line.model,
+		origin: "caller",
+		attribution: {
+			keyId: key.keyId,
+			feature: asserted.feature ?? key.feature,
+			userId: asserted.user ?? key.userId,
+			environment: key.environment,
+			asserted: hasAsserted ? { ...asserted } : null,
+			// What single requests claim differs from one to the next, and is kept of none.
+			claimed: null,
+		},
+		rules: CALLER_RULES,
+		inputFileId: file.fileId,
+		metadata,
+		outputKeptMs,
+		// He waits as long as the provider lets it run: 24 hours from when it took it.
+		deadlineMs: null,
+		priceVersion: book.version,
+		pricesAsOfMs: book.asOfMs,
+	};
+}
+
+function itemRules({ pipeline }: Making, wanted: BatchToMake, candidate: PricedDeployment): ItemRules {
+	const { key, asserted, protocol, endpoint, model } = wanted;
+	return {
+		form: protocol,
+		lineBytesMax: LINE_BYTES_MAX,
+		endpoint,
+		model,
+		candidate,
+		fieldTable: pipeline.fieldTables[endpoint],
+		policy: pipeline.authority.teamPolicy(key.teamId),
+		teamId: key.teamId,
+		feature: asserted.feature ?? key.feature,
+		authority: pipeline.authority,
+	};
+}
