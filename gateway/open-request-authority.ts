@@ -64,17 +64,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	const lock = await acquireIdentityLock(journalFolder, gatewayId);
 	const ledgerConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} ledger` });
 	const sql = withCrashPoints(ledgerConnection, crashPoint);
-	const adopter = createAdopter({
-		sql,
-		folder: journalFolder,
-		onAdopted: (adoption) =>
-			log.info(
-				{ gatewayId: adoption.gatewayId, epoch: adoption.epoch.toString(), closedHow: adoption.closedHow, replay: adoption.replay },
-				"adopted a journal",
-			),
-		onProblem: (journalOf, error) => log.warn({ gatewayId: journalOf, err: error }, "a journal could not be adopted yet"),
-		onQuarantine: (row) => log.error({ row }, "a ledger row stands in quarantine"),
-	});
+	const adopter = openAdopter(sql, { journalFolder, log });
 	await adopter.adoptNow();
 	const { epoch, revision, bootId } = await registerEpoch(sql, { gatewayId, journalFolder, fsyncMode });
 	const journal = await openJournal({ folder: journalFolder, gatewayId, epoch, bootId, fsyncMode });
@@ -129,6 +119,16 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		runs: runs ?? unopened("guard of agent runs"),
 		batches: createPostgresBatchStore(sql),
 	};
+}
+
+function openAdopter(sql: SqlConnection, { journalFolder, log }: Pick<OpenOptions, "journalFolder" | "log">): ReturnType<typeof createAdopter> {
+	return createAdopter({
+		sql,
+		folder: journalFolder,
+		onAdopted: ({ gatewayId, epoch, closedHow, replay }) => log.info({ gatewayId, epoch: epoch.toString(), closedHow, replay }, "adopted a journal"),
+		onProblem: (journalOf, error) => log.warn({ gatewayId: journalOf, err: error }, "a journal could not be adopted yet"),
+		onQuarantine: (row) => log.error({ row }, "a ledger row stands in quarantine"),
+	});
 }
 
 function unopened(what: string): never {
