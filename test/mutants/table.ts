@@ -8,6 +8,7 @@ import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
 import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
 import { BATCH_PROVIDER_MUTANTS } from "./batch-providers.ts";
 import { BATCH_MUTANTS } from "./batches.ts";
+import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
 import { BLOB_MUTANTS } from "./blobs.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
@@ -15,6 +16,7 @@ import { DECISION_MUTANTS } from "./decisions.ts";
 import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
+import { GATEWAY_BATCH_MUTANTS } from "./gateway-batches.ts";
 import { INCREASE_MUTANTS } from "./increases.ts";
 import { LIMIT_MUTANTS } from "./limits.ts";
 import type { Mutant } from "./mutant.ts";
@@ -74,6 +76,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...BOUND_MUTANTS,
 	...BATCH_LINE_MUTANTS,
 	...GATEWAY_MUTANTS,
+	...GATEWAY_BATCH_MUTANTS,
 	...INCREASE_MUTANTS,
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
