@@ -32,11 +32,10 @@ type Told = { readonly status: number; readonly code: string; readonly line?: nu
 
 async function refusalOf(work: Promise<unknown>): Promise<Told> {
 	const error = await work.then(
-		() => {
-			throw new Error("it was not refused");
-		},
+		() => undefined,
 		(thrown: unknown) => thrown,
 	);
+	if (error === undefined) return { status: 200, code: "not refused", message: "" };
 	if (!(error instanceof OpenAI.APIError) && !(error instanceof Anthropic.APIError)) throw error;
 	const body = error.error as { readonly error?: Told } & Told;
 	return { ...(body.error ?? body), status: error.status as number };

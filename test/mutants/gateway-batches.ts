@@ -71,6 +71,7 @@ export const GATEWAY_BATCH_MUTANTS: readonly Mutant[] = [
 		to: "",
 		test: BAD_INPUT,
 		titles: ["further uploads are refused with 503 while as many are worked on as may be, and places come back"],
+		redBy: "as many batches as it may at once",
 	},
 	{
 		rule: "a file whose form turns out wrong behind it is not kept",
