@@ -73,16 +73,21 @@ class ResultBooker {
 	}
 
 	async finish(): Promise<CollectTally> {
-		let [goAgain, missing] = [0, 0];
-		for (const item of this.open.values()) {
-			const unbilled = this.unbilled.get(item.n);
-			if (unbilled === null) goAgain++;
-			else if (unbilled !== undefined) await this.add(unbilled);
-			else if (this.reading.isLast) await this.charge(item);
-			else missing++;
+		const untold = [...this.open.values()].filter(({ n }) => !this.unbilled.has(n));
+		const { isLast } = this.reading;
+		// What is cut off may say of an item that it ran after all: nothing is given back on the word of half a file.
+		if (!isLast && (untold.length > 0 || this.counts.unreadable > 0)) {
+			await this.flush();
+			return { ...this.counts, goAgain: 0, missing: this.open.size };
 		}
+		let goAgain = 0;
+		for (const unbilled of this.unbilled.values()) {
+			if (unbilled === null) goAgain++;
+			else await this.add(unbilled);
+		}
+		for (const item of untold) await this.charge(item);
 		await this.flush();
-		return { ...this.counts, goAgain, missing };
+		return { ...this.counts, goAgain, missing: 0 };
 	}
 
 	private async decide(named: Pick<ItemToSend, "n" | "tryNumber">, result: ItemResult): Promise<void> {
@@ -101,10 +106,15 @@ class ResultBooker {
 		}
 		this.billed.add(place);
 		// What is billed for an item that has its outcome from another try is a double, which the store books as such.
-		if (isAwaited) this.open.delete(named.n);
+		if (isAwaited) this.settle(named.n);
 		else this.counts.repeated++;
 		if (booking.unresolvedReason != null) this.counts.unresolved++;
 		await this.add(booking);
+	}
+
+	private settle(n: number): void {
+		this.open.delete(n);
+		this.unbilled.delete(n);
 	}
 
 	/** It may have run: nobody can say what it cost. */

@@ -1,3 +1,4 @@
+import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { movesToEnd } from "#domain/batching/job-plan.ts";
@@ -40,12 +41,15 @@ export async function collectPart(dependencies: BatchJobDependencies, input: Col
 	const batch = await readBatch(store, batchId);
 	const { state } = await readPart(store, { batchId, part });
 	if (state !== "running" && state !== "ended") return DONE;
+	let said: AsyncIterable<ResultLine> = noLines();
 	if (status !== null) {
-		const lost = await keepResults(dependencies, batch, input, status);
+		const { providerBatchId } = status;
+		const reading = { part, reading: input.reading, providerBatchId };
+		const lost = await keepResults(dependencies, batch, reading, status);
 		if (lost !== undefined) return lost;
-		if (await isForeign(dependencies, batch, input)) return { kind: "foreign", providerBatchId: status.providerBatchId };
+		if (await isForeign(dependencies, batch, reading)) return { kind: "foreign", providerBatchId };
+		said = lines.readResults(batch, reading);
 	}
-	const said = status === null ? noLines() : lines.readResults(batch, input);
 	const price = await dependencies.openPricing(batch);
 	const tally = await bookResults({ store, batch, part, lines: said, price, isLast, mayGoAgain });
 	if (tally.unresolved > 0) await dependencies.raise({ kind: "batch.unresolved", batch, of: String(part), detail: { part, items: tally.unresolved } });
@@ -66,20 +70,22 @@ async function keepResults(dependencies: BatchJobDependencies, batch: BatchRecor
 	}
 }
 
-/** Only a batch that was found by its size can be: its lines name items, and none of them is of this batch. */
-async function isForeign({ lines, store }: BatchJobDependencies, batch: BatchRecord, input: CollectInput): Promise<boolean> {
+/**
+ * Only a batch that was found by its size can be: nothing of the part has ended, its lines name items, and none of them is one that the part
+ * carries. It may be another part of the same batch, which looks like this one.
+ */
+async function isForeign({ lines, store }: BatchJobDependencies, batch: BatchRecord, reading: Reading): Promise<boolean> {
+	const carried = new Set<string>();
+	const of = { batchId: batch.batchId, part: reading.part };
+	for await (const item of openItemsOf(store, of)) carried.add(attemptIdOf({ batchNumber: batch.number, items: batch.items, ...item }));
+	if (carried.size < (await readPart(store, of)).items) return false;
 	let named = 0;
-	for await (const line of lines.readResults(batch, input)) {
+	for await (const line of lines.readResults(batch, reading)) {
 		if (line.kind !== "item") continue;
-		if (line.customId.startsWith(`batch${batch.number}-`)) return false;
+		if (carried.has(line.customId)) return false;
 		named++;
 	}
-	return named > 0 && (await store.itemsOfPart(input, 0, 1)).length > 0;
-}
-
-export async function tellLate({ store, raise }: BatchJobDependencies, batchId: string): Promise<void> {
-	const batch = await readBatch(store, batchId);
-	await raise({ kind: "batch.late", batch, detail: { open: batch.counts.open, amountNanoUsd: batch.heldNanoUsd } });
+	return named > 0;
 }
 
 /** Once it has ended, what it billed is booked beside what its items cost: `BatchStore.book` tells doubles apart by their tries. */
@@ -125,7 +131,7 @@ export async function dropPart(dependencies: BatchJobDependencies, { batchId, pa
 
 export async function endUnsent({ store, lines }: BatchJobDependencies, { batchId, as, problem }: EndUnsentInput): Promise<void> {
 	const batch = await readBatch(store, batchId);
-	const unsent = { part: 0, reading: 0 };
+	const unsent = { part: 0, reading: 0 } as const;
 	if (!(await lines.hasResults(batch, unsent)))
 		await lines.keepResults(
 			batch,
@@ -175,9 +181,11 @@ export async function finishBatch(dependencies: BatchJobDependencies, { batchId,
 /** Everything that was kept of it, in the order of the parts. */
 async function readingsOf({ lines, store }: BatchJobDependencies, batch: BatchRecord): Promise<Reading[]> {
 	const kept: Reading[] = [];
-	for (const part of [0, ...(await store.parts(batch.batchId)).map((record) => record.part)]) {
+	const parts = [{ part: 0, providerBatchId: null }, ...(await store.parts(batch.batchId))];
+	for (const { part, providerBatchId } of parts) {
 		if (await lines.hasResults(batch, { part, reading: 0 })) kept.push({ part, reading: 0 });
-		for (let reading = 1; part > 0 && (await lines.hasResults(batch, { part, reading })); reading++) kept.push({ part, reading });
+		if (providerBatchId === null) continue;
+		for (let reading = 1; await lines.hasResults(batch, { part, reading, providerBatchId }); reading++) kept.push({ part, reading, providerBatchId });
 	}
 	return kept;
 }

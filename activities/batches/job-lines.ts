@@ -96,8 +96,10 @@ function requestsKey({ teamId, batchId }: BatchRecord, part: number): string {
 	return `${teamId}/batches/${batchId}/part-${part}.jsonl`;
 }
 
-function resultsKey({ teamId, batchId }: BatchRecord, { part, reading }: Reading): string {
-	return `${teamId}/batches/${batchId}/part-${part}-results-${reading}.jsonl`;
+/** Ids of a provider may have any form. */
+function resultsKey({ teamId, batchId }: BatchRecord, reading: Reading): string {
+	const whose = "providerBatchId" in reading ? `-of-${createHash("sha256").update(reading.providerBatchId).digest("hex").slice(0, 16)}` : "";
+	return `${teamId}/batches/${batchId}/part-${reading.part}${whose}-results-${reading.reading}.jsonl`;
 }
 
 async function* keptLines(lines: AsyncIterable<ResultLine>): AsyncGenerator<Uint8Array> {

@@ -67,10 +67,10 @@ export type JobLines = {
 };
 
 /**
- * What was said of the items of a part (from 1; 0: of items that no part carried): by one reading of its results (from 1), or by us, who
- * ended them (0).
+ * What was said of the items of a part (from 1; 0: of items that no part carried): by one reading of the results of a provider batch (from 1), or
+ * by us, who ended them (0).
  */
-export type Reading = { readonly part: number; readonly reading: number };
+export type Reading = { readonly part: number; readonly reading: 0 } | { readonly part: number; readonly reading: number; readonly providerBatchId: string };
 
 export type JobObserver = {
 	/** What the workflow takes for an unknown outcome, and looks after. */

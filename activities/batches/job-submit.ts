@@ -114,7 +114,7 @@ export async function findPart(dependencies: BatchJobDependencies, { batchId, pa
 	const known = await store.knownProviderBatches(batch.provider);
 	const isOthers = (id: string): boolean => notOurs.includes(id) || (known.has(id) && id !== record.providerBatchId);
 	const found = await providerOf(dependencies, batch).find(record, { sinceMs: record.submitBeganAtMs ?? batch.createdAtMs, isOthers });
-	const [first, ...others] = found.toSorted(byCertainty);
+	const [first, ...others] = found.toSorted(byLikelihood(record.submitBeganAtMs ?? batch.createdAtMs));
 	if (first === undefined) return { kind: "absent" };
 	await keepTaken(dependencies, batch, { part, state: record.state === "submitting" ? "running" : record.state, status: first.status });
 	const doubles = first.isCertain ? others.filter(({ isCertain }) => isCertain).map(({ status }) => status.providerBatchId) : [];
@@ -133,9 +133,10 @@ export async function seekPart(dependencies: BatchJobDependencies, { batchId, pa
 	return { kind: "found", status: first.status, isCertain: true, doubles: others.map(({ status }) => status.providerBatchId) };
 }
 
-/** Certain ones first, then the oldest. */
-function byCertainty(left: FoundBatch, right: FoundBatch): number {
-	return Number(right.isCertain) - Number(left.isCertain) || left.status.createdAtMs - right.status.createdAtMs;
+/** Certain ones first, then those made nearest to the attempt. */
+function byLikelihood(attemptAtMs: number): (left: FoundBatch, right: FoundBatch) => number {
+	const distance = ({ status }: FoundBatch): number => Math.abs(status.createdAtMs - attemptAtMs);
+	return (left, right) => Number(right.isCertain) - Number(left.isCertain) || distance(left) - distance(right);
 }
 
 type Taken = { readonly part: number; readonly state: PartRecord["state"]; readonly status: ProviderBatchStatus };

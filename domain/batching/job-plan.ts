@@ -84,7 +84,9 @@ export function nextMove(state: JobState, nowMs: number): JobMove {
 function planAll(state: JobState, picture: JobPicture, nowMs: number): Planned[] {
 	const { dueAtMs } = state;
 	const doubles = state.doubles.flatMap((double) => planDouble(double, dueAtMs) ?? []);
-	const ofParts = picture.parts.flatMap((record) => planPart(record, driveOf(state, record.part), picture, nowMs) ?? []);
+	const ofParts = picture.parts
+		.flatMap((record) => planPart(record, driveOf(state, record.part), picture, nowMs) ?? [])
+		.filter((planned) => !mustWait(planned, state, picture));
 	const ofBatch = planBatch(state, picture, doubles.length + ofParts.length === 0);
 	const batchDueAtMs = ofBatch?.kind === "writeParts" ? Math.max(dueAtMs, state.sendDueAtMs) : dueAtMs;
 	const lateAtMs = lateSince(state, picture);
@@ -137,9 +139,17 @@ function planPart(record: PartRecord, drive: PartDrive, picture: JobPicture, now
 	if (isFinalPart(record.state)) return undefined;
 	if (record.state === "running") return planRunning(record, drive, picture, nowMs);
 	if (record.state === "ended") return { step: stepOfEnded(record, drive, picture), dueAtMs: drive.dueAtMs };
-	const isInDoubt = record.state === "submitting" && !drive.isClear && drive.looks < LOOKS_MAX;
-	if (isInDoubt) return { step: findOf(record, drive), dueAtMs: drive.dueAtMs };
+	if (isInDoubt(record, drive)) return { step: findOf(record, drive), dueAtMs: drive.dueAtMs };
 	return planUnsent(record, drive, picture, nowMs);
+}
+
+function isInDoubt({ state }: PartRecord, { isClear, looks }: PartDrive): boolean {
+	return state === "submitting" && !isClear && looks < LOOKS_MAX;
+}
+
+/** Parts of one size cannot be told apart without metadata: while one is looked for no other is made. */
+function mustWait({ step }: Planned, state: JobState, { batch, parts }: JobPicture): boolean {
+	return step.kind === "create" && batch.protocol === "anthropic" && parts.some((record) => isInDoubt(record, driveOf(state, record.part)));
 }
 
 /** The provider certainly has nothing of it. */
@@ -158,7 +168,7 @@ function planRunning(record: PartRecord, drive: PartDrive, picture: JobPicture, 
 	const { part, providerBatchId } = record;
 	const { status, cancelSentAtMs } = drive;
 	if (drive.isLost) return { step: lastCollect(record, drive), dueAtMs: drive.dueAtMs };
-	if (status?.state === "failed") return { step: { kind: "drop", part, ...dropOf(status, picture) }, dueAtMs: drive.dueAtMs };
+	if (status?.state === "failed") return { step: dropOf(part, status, picture), dueAtMs: drive.dueAtMs };
 	const isCancelWanted = picture.batch.cancelAskedAtMs !== null && status?.state !== "cancelling" && status?.state !== "ended";
 	const isCancelDue = cancelSentAtMs === null || nowMs - cancelSentAtMs >= CANCEL_AGAIN_MS;
 	// What was found by its size alone may be somebody else's.
@@ -167,24 +177,27 @@ function planRunning(record: PartRecord, drive: PartDrive, picture: JobPicture, 
 	return { step: { kind: "poll", part }, dueAtMs: drive.dueAtMs };
 }
 
-function dropOf({ problems }: ProviderBatchStatus, { batch }: JobPicture): { readonly as: EndedUnrun | "again"; readonly problem: string } {
+function dropOf(part: number, { problems }: ProviderBatchStatus, { batch }: JobPicture): JobStep {
 	const [first] = problems;
 	const problem = first === undefined ? "the provider refused the batch" : `${first.line === null ? "" : `line ${first.line}: `}${first.message}`;
-	if (batch.cancelAskedAtMs !== null) return { as: "cancelled", problem };
-	return { as: first !== undefined && LIMIT_CODES.has(first.code) ? "again" : "errored", problem };
+	if (batch.cancelAskedAtMs !== null) return { kind: "drop", part, as: "cancelled", problem };
+	return { kind: "drop", part, as: first !== undefined && LIMIT_CODES.has(first.code) ? "again" : "errored", problem };
 }
 
-function stepOfEnded(record: PartRecord, drive: PartDrive, { batch }: JobPicture): JobStep {
+function stepOfEnded(record: PartRecord, drive: PartDrive, picture: JobPicture): JobStep {
 	const { part, providerBatchId } = record;
 	const { status, tally } = drive;
 	if (drive.isLost) return lastCollect(record, drive);
 	if (providerBatchId !== null && drive.notOurs.includes(providerBatchId))
 		return drive.looks < LOOKS_MAX ? findOf(record, drive) : { kind: "drop", part, as: "again", problem: "none of the provider's batches is it" };
+	// Of the true one, which was found behind somebody else's.
+	if (status?.state === "failed") return dropOf(part, status, picture);
 	if (tally !== null && tally.missing === 0 && tally.goAgain > 0) return { kind: "again", part };
 	// Where results are read is the provider's to say, and is not kept.
 	if (status?.state !== "ended") return { kind: "poll", part };
 	const reading = drive.readings + 1;
-	const mayGoAgain = batch.rules.mayResubmit && batch.cancelAskedAtMs === null;
+	const { rules, cancelAskedAtMs } = picture.batch;
+	const mayGoAgain = rules.mayResubmit && cancelAskedAtMs === null;
 	return { kind: "collect", part, status, reading, isLast: reading >= READINGS_MAX, mayGoAgain };
 }
 

@@ -102,8 +102,9 @@ export class ScriptedBatchProvider implements BatchProvider {
 	cancel(providerBatchId: string): Promise<ProviderBatchStatus> {
 		return this.asked("cancel", async () => {
 			const held = this.held(providerBatchId);
+			if (held.status.state !== "running") return held.status;
 			held.isCancelled = true;
-			if (held.status.state === "running") held.status = { ...held.status, state: "cancelling" };
+			held.status = { ...held.status, state: "cancelling" };
 			return held.status;
 		});
 	}

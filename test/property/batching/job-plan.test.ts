@@ -63,7 +63,8 @@ function standOf(given: World) {
 			// Without metadata one that shows later than the looks cannot be told apart from somebody else's.
 			hiddenLooks: given.protocol === "openai" && !given.areResultsGone ? given.hiddenLooks : Math.min(given.hiddenLooks, 2),
 			truncations: [...given.truncations],
-			areResultsGone: given.areResultsGone,
+			// Without metadata it is its results that say whose a batch is.
+			areResultsGone: given.protocol === "openai" && given.areResultsGone,
 			strangers: given.strangers,
 			hasMetadata: given.protocol === "openai",
 		},
