@@ -1,2 +1,3 @@
 export { agentRunWorkflow } from "./agent-run/workflow.ts";
+export { batchJobWorkflow } from "./batch-job/workflow.ts";
 export { teamBudgetWorkflow } from "./team-budget/workflow.ts";

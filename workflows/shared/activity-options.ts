@@ -27,3 +27,21 @@ export const SQL_ACTIVITY_FOR_AN_UPDATE = {
 	scheduleToCloseTimeout: "8 seconds",
 	retry: SQL_ACTIVITY.retry,
 } as const satisfies ActivityOptions;
+
+/** One request to a provider: its retries are ours, since SDKs are told not to. */
+export const PROVIDER_ACTIVITY = {
+	startToCloseTimeout: "2 minutes",
+	heartbeatTimeout: "20 seconds",
+	scheduleToCloseTimeout: "10 minutes",
+	retry: { initialInterval: "2 seconds", backoffCoefficient: 2, maximumInterval: "30 seconds", maximumAttempts: 4 },
+} as const satisfies ActivityOptions;
+
+/** Files of hundreds of megabytes pass, and a worker that is gone is noticed by its silence. */
+export const STREAM_ACTIVITY = {
+	startToCloseTimeout: "2 hours",
+	heartbeatTimeout: "20 seconds",
+	retry: { initialInterval: "2 seconds", backoffCoefficient: 2, maximumInterval: "60 seconds", maximumAttempts: 3 },
+} as const satisfies ActivityOptions;
+
+/** What must not be done twice on a guess: after one try the workflow looks whether it was done. */
+export const STREAM_ACTIVITY_ONCE = { ...STREAM_ACTIVITY, retry: { maximumAttempts: 1 } } as const satisfies ActivityOptions;

@@ -1,8 +1,16 @@
 import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
 import type { AgentRunActivities } from "#activities/agent-runs/activities.ts";
+import type { BatchJobActivities } from "#activities/batches/job-activities.ts";
 import type { BudgetActivities } from "#activities/budgets/activities.ts";
 import type { IncreaseActivities } from "#activities/increases/activities.ts";
-import { SQL_ACTIVITY, SQL_ACTIVITY_FOR_AN_UPDATE, SQL_ACTIVITY_WITHIN_A_TASK } from "./activity-options.ts";
+import {
+	PROVIDER_ACTIVITY,
+	SQL_ACTIVITY,
+	SQL_ACTIVITY_FOR_AN_UPDATE,
+	SQL_ACTIVITY_WITHIN_A_TASK,
+	STREAM_ACTIVITY,
+	STREAM_ACTIVITY_ONCE,
+} from "./activity-options.ts";
 
 /** The only proxies of activities, grouped by timeout class. */
 export const { announceEvents, readBudgets, setFrozen, writeBudgets } = proxyActivities<BudgetActivities>(SQL_ACTIVITY);
@@ -10,3 +18,9 @@ export const { announceEvents: announceEventsLocally } = proxyLocalActivities<Bu
 export const { applyIncrease, endIncreaseEarly, endIncreases, recordIncrease } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY);
 export const { readIncreaseRules } = proxyActivities<IncreaseActivities>(SQL_ACTIVITY_FOR_AN_UPDATE);
 export const { decideRun, remindRun } = proxyActivities<AgentRunActivities>(SQL_ACTIVITY);
+export const { readBatchJob, sendItemsAgain, tellBatchLate } = proxyActivities<BatchJobActivities>(SQL_ACTIVITY);
+export const { askBatchCancel } = proxyActivities<BatchJobActivities>(SQL_ACTIVITY_FOR_AN_UPDATE);
+export const { cancelBatchPart, findBatchPart, pollBatchPart, seekBatchPart } = proxyActivities<BatchJobActivities>(PROVIDER_ACTIVITY);
+export const { collectBatchPart, dropBatchPart, endUnsentItems, finishBatch, settleDoubleBatch, uploadBatchPart, writeBatchParts } =
+	proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
+export const { createBatchPart } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY_ONCE);
