@@ -157,7 +157,7 @@ describe("find", () => {
 			messageBatch({ id: "b0", created_at: at(0), request_counts: counts({ processing: 4 }) }),
 			messageBatch({ id: "b1", created_at: at(1) }),
 			messageBatch({ id: "b2", created_at: at(2), request_counts: counts({ succeeded: 1, errored: 1, expired: 1 }), processing_status: "ended" }),
-			messageBatch({ id: "b3", created_at: at(3) }),
+			messageBatch({ id: "b3", created_at: at(7) }),
 			messageBatch({ id: "b4", created_at: at(11) }),
 			messageBatch({ id: "b5", created_at: at(12) }),
 			messageBatch({ id: "b6", created_at: at(13) }),
