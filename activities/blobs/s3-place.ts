@@ -35,7 +35,7 @@ export type S3PlaceOptions = {
 };
 
 /**
- * What is shorter goes in one PUT. Two parts of 8 MiB under way and one being gathered are some 40 MB of memory with their copies;
+ * What is shorter goes in one PUT. Two parts of 8 MiB under way and one being gathered, with its copy, are what a process holds of a blob;
  * S3 takes parts from 5 MiB and 10,000 of them: 80 GB a blob.
  */
 const PART_BYTES = 8_388_608;
