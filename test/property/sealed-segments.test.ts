@@ -14,7 +14,8 @@ const lengthOf = fc.oneof(
 	fc.integer({ min: 0, max: 4 * SEGMENT_BYTES }),
 );
 /** Every byte differs from its neighbours, and every segment from every other. */
-const content = lengthOf.map((length) => Buffer.from(Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8) * 7 + (index >> 16)) & 255)));
+const WHOLE = Buffer.from(Uint8Array.from({ length: 4 * SEGMENT_BYTES }, (_, index) => (index * 31 + (index >> 8) * 7 + (index >> 16)) & 255));
+const content = lengthOf.map((length) => WHOLE.subarray(0, length));
 
 const unseal = (sealed: Buffer, fromByte: number, chunkBytes: number): AsyncGenerator<Uint8Array> =>
 	unsealSegments({ key: KEY, blob: "search/files/f1", bytes: sealed.length }, fromByte, (from) => streamOf(sealed.subarray(from), chunkBytes));
