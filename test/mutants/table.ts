@@ -8,7 +8,6 @@ import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
 import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
 import { BATCH_PROVIDER_MUTANTS } from "./batch-providers.ts";
 import { BATCH_MUTANTS } from "./batches.ts";
-import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
 import { BLOB_MUTANTS } from "./blobs.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
