@@ -88,6 +88,11 @@ async function isForeign({ lines, store }: BatchJobDependencies, batch: BatchRec
 	return named > 0;
 }
 
+export async function tellLate({ store, raise }: BatchJobDependencies, batchId: string): Promise<void> {
+	const batch = await readBatch(store, batchId);
+	await raise({ kind: "batch.late", batch, detail: { open: batch.counts.open, amountNanoUsd: batch.heldNanoUsd } });
+}
+
 /** Once it has ended, what it billed is booked beside what its items cost: `BatchStore.book` tells doubles apart by their tries. */
 export async function settleDouble(dependencies: BatchJobDependencies, { batchId, part, providerBatchId }: CancelPartInput): Promise<StepOutcome> {
 	const { store, openPricing } = dependencies;

@@ -14,7 +14,7 @@ export type ItemScript = ItemResult | "missing" | readonly ItemResult[];
 export type ProviderScript = {
 	/** By item of the caller (its body says which); default: it succeeds. */
 	readonly itemOf?: (name: string, customId: string) => ItemScript;
-	/** Polls until a batch has ended; default 2. */
+	/** Polls until a batch has ended, unless it is cancelled; default 2. */
 	readonly pollsToEnd?: number;
 	readonly faultOf?: (call: Call) => CallFault;
 	/** How a batch ends that it refuses as a whole: once for each entry. */
@@ -94,7 +94,7 @@ export class ScriptedBatchProvider implements BatchProvider {
 		return this.asked("poll", async () => {
 			const held = this.held(providerBatchId);
 			held.polls++;
-			if (held.status.state !== "ended" && held.polls >= (this.script.pollsToEnd ?? 2)) this.end(held);
+			if (held.status.state !== "ended" && (held.isCancelled || held.polls >= (this.script.pollsToEnd ?? 2))) this.end(held);
 			return held.status;
 		});
 	}

@@ -100,7 +100,7 @@ describe("a batch", () => {
 
 describe("somebody who cancels", () => {
 	test("by the update is answered, and what was finished is paid", async () => {
-		const stand = await worker.begin({ items: 4, script: { pollsToEnd: 40 } });
+		const stand = await worker.begin({ items: 4, script: { pollsToEnd: 10_000 } });
 		await until("the batch to run", async () => (await stand.store.parts(stand.batchId))[0]?.state === "running");
 		expect(await worker.client.cancel(stand.batchId, "ann")).toMatchObject({ state: "running" });
 		expect(await ended(stand)).toMatchObject({ state: "cancelled", settledNanoUsd: String(2n * COST_NANO_USD), counts: { succeeded: 2, cancelled: 2 } });
@@ -108,7 +108,7 @@ describe("somebody who cancels", () => {
 	});
 
 	test("without a word to the workflow is heard by the signal, and the details say so", async () => {
-		const stand = await worker.begin({ items: 2, script: { pollsToEnd: 40 } });
+		const stand = await worker.begin({ items: 2, script: { pollsToEnd: 10_000 } });
 		await until("the batch to run", async () => (await stand.store.parts(stand.batchId))[0]?.state === "running");
 		await stand.store.askCancel(stand.batchId);
 		await worker.tell(stand);
@@ -117,7 +117,7 @@ describe("somebody who cancels", () => {
 	});
 
 	test("the workflow in Temporal cancels the batch, and it goes on until that is done", async () => {
-		const stand = await worker.begin({ items: 2, script: { pollsToEnd: 40 } });
+		const stand = await worker.begin({ items: 2, script: { pollsToEnd: 10_000 } });
 		await until("the batch to run", async () => (await stand.store.parts(stand.batchId))[0]?.state === "running");
 		await handleOf(stand).cancel();
 		expect(await ended(stand)).toMatchObject({ state: "cancelled" });
