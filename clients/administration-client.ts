@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import * as contract from "./administration-contract.ts";
 import * as alertContract from "./alert-contract.ts";
+import * as batchContract from "./batch-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
@@ -66,6 +67,8 @@ export type AgentRunItem = Output<typeof runContract.RunListItem>;
 export type RunDecisionRequest = Input<typeof runContract.RunDecisionRequest>;
 export type RaiseRunRequest = Input<typeof runContract.RaiseRunRequest>;
 export type ApproveRunRequest = Input<typeof runContract.ApproveRunRequest>;
+export type BatchItem = Output<typeof batchContract.BatchSummary>;
+export type BatchView = Output<typeof batchContract.BatchView>;
 
 const TIMEOUT_MS = 30_000;
 /** Reading a policy of many teams takes seconds, and putting it in force as many. */
@@ -177,6 +180,19 @@ export class AdministrationClient {
 		stop: (runId: string, request: RunDecisionRequest): Promise<AgentRunView> => this.#decideRun(runId, "stop", request),
 		/** Ends it and those below it for good. */
 		finish: (runId: string, request: RunDecisionRequest): Promise<AgentRunView> => this.#decideRun(runId, "finish", request),
+	};
+
+	/** Batches. */
+	readonly batches = {
+		/** The newest first, 50 unless `limit` (up to 1,000) says otherwise; `after`: the id of the last one seen. */
+		list: async (
+			filter: { teamId?: string | undefined; state?: string | undefined; limit?: number | undefined; after?: string | undefined } = {},
+		): Promise<BatchItem[]> => (await this.#send("GET", `/batches${query(filter)}`, batchContract.BatchList)).batches,
+		read: (batchId: string): Promise<BatchView> => this.#send("GET", `/batches/${encodeURIComponent(batchId)}`, batchContract.BatchView),
+		/** What the provider has finished is paid, the rest is given back. @throws CostControlError "batch.ended". */
+		cancel: (batchId: string): Promise<BatchView> => this.#send("POST", `/batches/${encodeURIComponent(batchId)}/cancel`, batchContract.BatchView, {}),
+		/** Tries at once what waits. @throws CostControlError "governance.unreachable" with Temporal away. */
+		retry: (batchId: string): Promise<BatchView> => this.#send("POST", `/batches/${encodeURIComponent(batchId)}/retry`, batchContract.BatchView, {}),
 	};
 
 	readonly prices = {

@@ -4,6 +4,7 @@ import { CostControlError, UnreachableError } from "../errors.ts";
 import { addSystemOptions } from "./command.ts";
 import { addAdminKeyCommands } from "./commands/admin-key.ts";
 import { addAlertCommands } from "./commands/alerts.ts";
+import { addBatchCommands } from "./commands/batch.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
@@ -48,6 +49,7 @@ export function createProgram(terminal: Terminal): Command {
 	addBudgetCommands(program, terminal);
 	addPolicyCommands(program, terminal);
 	addRunCommands(program, terminal);
+	addBatchCommands(program, terminal);
 	addSpendCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);

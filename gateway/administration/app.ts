@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
+import type { BatchJobs } from "#activities/batches/job-port.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { createPolicyThread } from "#activities/policy/policy-thread.ts";
 import { RefusedPolicy } from "#activities/policy/port.ts";
@@ -30,6 +31,8 @@ export type AdministrationDependencies = {
 	readonly providers?: ProviderOutline;
 	/** Tells a channel of alerts something now: the test of a channel. */
 	readonly alertSender: AlertSender;
+	/** The workflows of batches; default: they cannot be asked, and batches are read and cancelled without them. */
+	readonly batchJobs?: BatchJobs;
 	/** Of the process that delivers alerts: nothing in it is read for a channel. */
 	readonly home: string;
 	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */

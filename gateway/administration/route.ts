@@ -1,11 +1,18 @@
 import type { z } from "zod";
 import type { Administration } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
+import type { BatchJobs } from "#activities/batches/job-port.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 
-/** What a handler may use: the database, the teams' workflows, prices and providers, channels of alerts, and who is asking. */
-export type RouteContext = Administration & PolicyContext & { readonly alertSender: AlertSender; readonly keptPlaceProblem: KeptPlaceProblem };
+/** What a handler may use: the database, the teams' workflows, and of batches, prices and providers, channels of alerts, and who is asking. */
+export type RouteContext = Administration &
+	PolicyContext & {
+		readonly alertSender: AlertSender;
+		readonly keptPlaceProblem: KeptPlaceProblem;
+		/** Absent: the workflows of batches cannot be asked here. */
+		readonly batchJobs?: BatchJobs | undefined;
+	};
 
 /** An answer that is JSON already: it may be large, and was put together where that holds nobody up. */
 export class WrittenAnswer {

@@ -18,6 +18,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { checkPrice, type UsageQuestion } from "#domain/pricing/explain.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
 import { ALERT_ROUTES } from "./alert-routes.ts";
+import { BATCH_ROUTES } from "./batch-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
@@ -370,6 +371,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...budgets,
 	...INCREASE_ROUTES,
 	...RUN_ROUTES,
+	...BATCH_ROUTES,
 	...POLICY_ROUTES,
 	...books,
 	...prices,

@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { cancelBatch, listBatches, readBatch, retryBatch } from "#activities/administration/batches.ts";
+import { requireKnownTeam } from "#activities/administration/read-teams.ts";
+import * as contract from "#clients/batch-contract.ts";
+import { BATCH_STATES } from "#domain/batching/batch.ts";
+import { defineRoute, type Route } from "./route.ts";
+
+/** Batches for operators. The name of the admin key is who cancels. */
+export const BATCH_ROUTES: readonly Route[] = [
+	defineRoute("GET /batches", {
+		operationId: "listBatches",
+		summary: "Batches, the newest first, page by page",
+		answer: contract.BatchList,
+		query: z.strictObject({
+			teamId: z.string().optional(),
+			state: z.enum(BATCH_STATES).optional(),
+			limit: z.coerce.number().int().min(1).max(1_000).default(50),
+			after: z.string().optional(),
+		}),
+		handle: async (context, { query }) => {
+			await requireKnownTeam(context.database, query.teamId);
+			return { batches: await listBatches(context, query) };
+		},
+	}),
+	defineRoute("GET /batches/{batchId}", {
+		operationId: "readBatch",
+		summary: "One batch: how far it is, what it holds and has cost, its parts at the provider, and what holds it up",
+		answer: contract.BatchView,
+		handle: (context, { params }) => readBatch(context, params["batchId"] ?? ""),
+	}),
+	defineRoute("POST /batches/{batchId}/cancel", {
+		operationId: "cancelBatch",
+		summary: "End a batch: what the provider has finished is paid, the rest is given back",
+		answer: contract.BatchView,
+		handle: (context, { params }) => cancelBatch(context, params["batchId"] ?? ""),
+	}),
+	defineRoute("POST /batches/{batchId}/retry", {
+		operationId: "retryBatch",
+		summary: "Try at once what a batch waits for, and begin its workflow where there is none",
+		answer: contract.BatchView,
+		handle: (context, { params }) => retryBatch(context, params["batchId"] ?? ""),
+	}),
+];
