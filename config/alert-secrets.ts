@@ -19,8 +19,16 @@ const FILE_BYTES_MAX = 8_192;
 /** Of other programs, read by the SDKs and drivers in this process. */
 const KEPT_BY_OTHERS = /^(PG[A-Z]+|TEMPORAL_\w+|AWS_\w+|NODE_\w+|\w*(OPENAI|ANTHROPIC|AZURE|GOOGLE|GEMINI|MISTRAL|GROQ|COHERE|OPENROUTER)\w*_API_KEY\w*)$/;
 
-export function createAlertSecretReader({ home }: { readonly home: string }, environment: Environment = process.env): (place: SecretPlace) => AlertSecret {
-	return (place) => ("file" in place ? readFile(place.file, home) : readVariable(place.environmentVariable, environment));
+/** `keptVariables`: where a file of providers has their keys, whatever they are called. */
+export function createAlertSecretReader(
+	{ home, keptVariables = [] }: { readonly home: string; readonly keptVariables?: readonly string[] },
+	environment: Environment = process.env,
+): (place: SecretPlace) => AlertSecret {
+	return (place) => {
+		if ("file" in place) return readFile(place.file, home);
+		const { environmentVariable: name } = place;
+		return keptVariables.includes(name) ? { problem: keptVariable(name) } : readVariable(name, environment);
+	};
 }
 
 /** Judges a place when a channel is set, by its name and where its links lead now: what is read later is judged again when it is read. */

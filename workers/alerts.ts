@@ -15,6 +15,8 @@ export type AlertsRoleOptions = {
 	readonly databaseUrl: string;
 	/** Nothing under it is read for a channel. */
 	readonly home: string;
+	/** Variables of provider keys: none is read for a channel. Default: those that are known by their names. */
+	readonly keptVariables?: readonly string[];
 	readonly runbooksUrl: string | null;
 	readonly log: Pick<Logger, "info" | "warn" | "error">;
 	readonly metrics: Registry;
@@ -43,7 +45,7 @@ const COUNT = `
 export function startAlerts(options: AlertsRoleOptions): AlertsRole {
 	const { databaseUrl: url, log } = options;
 	const http = createHttpClient();
-	const sender = createAlertSender({ http, readSecret: secretSource(options.home), runbooksUrl: options.runbooksUrl, now: Date.now });
+	const sender = createAlertSender({ http, readSecret: secretSource(options), runbooksUrl: options.runbooksUrl, now: Date.now });
 	const watching = new Connection({ url, applicationName: "tollgate-worker-watches", statementTimeoutMs: WATCH_TIMEOUT_MS });
 	const outbox = openAlertOutbox(url, () => deliverer.wake());
 	const deliverer = new AlertDeliverer({ outbox, sender, observer: observe(options), random: Math.random });
@@ -66,8 +68,8 @@ export function startAlerts(options: AlertsRoleOptions): AlertsRole {
 	};
 }
 
-function secretSource(home: string) {
-	const read = createAlertSecretReader({ home });
+function secretSource({ home, keptVariables = [] }: AlertsRoleOptions) {
+	const read = createAlertSecretReader({ home, keptVariables });
 	return (place: Parameters<typeof read>[0]): string => {
 		const secret = read(place);
 		if ("problem" in secret) throw new SecretUnavailable(secret.problem);

@@ -5,14 +5,17 @@ import pg from "pg";
 import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
 import { bootstrapSystem } from "#activities/administration/bootstrap.ts";
+import { openBlobStore } from "#activities/blobs/open-blob-store.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
-import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
-import { loadProviderOutline } from "#config/providers.ts";
+import { loadSettings, requireDatabaseUrl, requireTemporalAddress, type Settings } from "#config/load.ts";
+import { listKeyVariables, readOfferedProviders } from "#config/offered-providers.ts";
+import { loadProviderOutline, type ProviderSettings } from "#config/providers.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
 import { startAgentRunsRole } from "./agent-runs.ts";
 import { startAlerts } from "./alerts.ts";
+import { startBatchesRole } from "./batches.ts";
 import { startBudgetRole } from "./budget.ts";
 import { bundleApart } from "./bundle.ts";
 import { startExpectation } from "./expectation.ts";
@@ -23,7 +26,8 @@ import { startUpkeep } from "./upkeep.ts";
 import { startVelocity } from "./velocity.ts";
 
 /**
- * Every role of the worker in one process: team workflows, totals publisher, workflows of agent runs, ledger upkeep, alerts, prices, administration API.
+ * Every role of the worker in one process: team workflows, totals publisher, workflows of agent runs and of batches,
+ * ledger upkeep, alerts, prices, administration API.
  * Prints one line on stdout when the worker polls and the demo budget is in force; logs go to stderr.
  * Survives PostgreSQL and Temporal being away. SIGTERM or SIGINT stops it.
  */
@@ -41,7 +45,8 @@ async function main(): Promise<void> {
 	const upkeepConnection = new Connection({ url: databaseUrl, applicationName: "tollgate-worker-upkeep", statementTimeoutMs: 10_000 });
 	stopping.add(() => upkeepConnection.close());
 	stopping.add(startUpkeep(upkeepConnection, { log, metrics }));
-	const alerts = startAlerts({ databaseUrl, home: settings.home, runbooksUrl: settings.runbooksUrl, log, metrics });
+	const keptVariables = settings.providersFile === null ? [] : listKeyVariables(settings.providersFile);
+	const alerts = startAlerts({ databaseUrl, home: settings.home, keptVariables, runbooksUrl: settings.runbooksUrl, log, metrics });
 	stopping.add(() => alerts.stop());
 	const expectationConnection = new Connection({ url: databaseUrl, applicationName: "tollgate-worker-expectation", statementTimeoutMs: 10_000 });
 	stopping.add(() => expectationConnection.close());
@@ -60,6 +65,8 @@ async function main(): Promise<void> {
 	stopping.add(() => budgetRole.stop());
 	const runsRole = startAgentRunsRole(governed);
 	stopping.add(() => runsRole.stop());
+	const batchesRole = startBatchesRole({ ...governed, blobs: await openBlobStore(settings.blobs), providers: providersOf(settings, log) });
+	stopping.add(() => batchesRole.stop());
 	await retryOutages("prices", () => loadPrices(database, settings.pricesFile, log), log);
 	const app = createAdministrationApp({
 		database,
@@ -67,6 +74,7 @@ async function main(): Promise<void> {
 		readPrices: () => readCurrentPriceBook(database),
 		...(settings.providersFile !== null && { providers: loadProviderOutline(settings.providersFile) }),
 		alertSender: alerts.sender,
+		batchJobs: batchesRole.jobs,
 		home: settings.home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});
@@ -78,6 +86,16 @@ async function main(): Promise<void> {
 	const made = await retryOutages("bootstrap", () => bootstrapSystem({ database, governor: budgetRole.governance, home, demoLimitNanoUsd }), log);
 	process.stdout.write(`${JSON.stringify({ event: "listening", admin: reachableOrigin(settings.adminHost, portOf(app)), ...made })}\n`);
 	flushCompileCache();
+}
+
+/** Where a key is missing here, what needs it waits and says so; everything else goes on. */
+function providersOf(settings: Settings, log: Logger): readonly ProviderSettings[] {
+	try {
+		return readOfferedProviders(settings).providers;
+	} catch (err) {
+		log.error({ err }, "the providers cannot be read here; batches wait until they can");
+		return [];
+	}
 }
 
 function openPool(connectionString: string, log: Logger): pg.Pool {

@@ -1,12 +1,13 @@
 import path from "node:path";
 import { isSecretOfChannels } from "#config/alert-secrets.ts";
 import { GATEWAY_ALLOCATOR } from "#config/gateway-process.ts";
+import { listKeyVariables } from "#config/offered-providers.ts";
 import { WORKER_ALLOCATOR } from "#config/worker-process.ts";
 import type { Plan } from "./plan.ts";
 
 /**
- * Children get their configuration by environment only, and only what is theirs: provider keys reach the gateways alone,
- * database and Temporal addresses the gateways and workers.
+ * Children get their configuration by environment only, and only what is theirs: provider keys reach those who call
+ * providers, gateways and (for batches) workers; database and Temporal addresses as well.
  */
 
 const INHERITED = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TMP|TEMP|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|SystemRoot)$/;
@@ -40,7 +41,8 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 		// By name and no others: whoever holds an admin key decides where a channel sends what the worker has.
 		...given(environment, plan.settings.alertVariables.filter(isSecretOfChannels)),
 		...shared(plan, addresses),
-		...given(environment, ["TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PROVIDERS_FILE", "TOLLGATE_PRICES_FILE", "TOLLGATE_RUNBOOKS_URL", "TEMPORAL_UI_URL"]),
+		...providersOf(plan, addresses, environment),
+		...given(environment, ["TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PRICES_FILE", "TOLLGATE_RUNBOOKS_URL", "TEMPORAL_UI_URL"]),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,
 		TOLLGATE_ADMIN_PORT: String(plan.ports.admin),
 	};
@@ -71,6 +73,16 @@ export function gatewayEnvironment(plan: Plan, addresses: Addresses, index: numb
 		TOLLGATE_JOURNAL_FSYNC: plan.settings.journalFsync,
 		...simulated,
 	};
+}
+
+const KEYS = ["OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY_FILE"];
+
+/** What batches are sent with: keys by their names alone, those of a file of providers included. */
+function providersOf({ settings }: Plan, { simulatedProviderUrl }: Addresses, environment: NodeJS.ProcessEnv): Variables {
+	const inFile = settings.providersFile === null ? [] : listKeyVariables(settings.providersFile);
+	const inSettings = ["TOLLGATE_PROVIDERS_FILE", "TOLLGATE_OPENAI_BASE_URL", "TOLLGATE_ANTHROPIC_BASE_URL"];
+	if (simulatedProviderUrl === null) return given(environment, [...inSettings, ...KEYS, ...inFile]);
+	return { ...given(environment, [...inSettings, "TOLLGATE_SIMULATOR_KEY", ...inFile]), TOLLGATE_SIMULATED_PROVIDER_URL: simulatedProviderUrl };
 }
 
 function shared(plan: Plan, addresses: Addresses): Variables {

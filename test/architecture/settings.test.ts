@@ -50,13 +50,13 @@ test("a container starts a worker as npm start does", () => {
 	for (const [name, value] of Object.entries(WORKER_ALLOCATOR)) expect(worker).toContain(`      ${name}: "${value}"\n`);
 });
 
-test("in docker-compose.yml only the gateway has a way out to providers, and only the worker one to receivers of alerts", () => {
+test("in docker-compose.yml only gateway and worker have a way out to providers, and only the worker one to receivers of alerts", () => {
 	const services = read("docker-compose.yml").split(/^networks:$/m)[0] ?? "";
 	const inNetwork = (network: string) =>
 		services
 			.split(/^ {2}(?=[a-z-]+:$)/m)
 			.filter((service) => new RegExp(`^ {4}networks: .*\\b${network}\\b`, "m").test(service))
 			.map((service) => service.split(":")[0]);
-	expect([inNetwork("providers"), inNetwork("receivers")]).toEqual([["gateway"], ["worker"]]);
+	expect([inNetwork("providers"), inNetwork("receivers")]).toEqual([["worker", "gateway"], ["worker"]]);
 	expect(services.match(/^ {4}networks: /gm)).toHaveLength(7);
 });

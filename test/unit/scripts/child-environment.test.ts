@@ -33,7 +33,7 @@ test("where policy is decided is told to the gateways alone", () => {
 	expect(Object.keys(workerEnvironment(plan, addresses, opa)).filter((name) => name.startsWith("OPA_"))).toEqual([]);
 });
 
-test("the worker is given the secrets of alert channels by name, no others, and the address of the runbooks", () => {
+test("the worker is given the secrets of alert channels by name, no others, the keys of providers, and the address of the runbooks", () => {
 	const environment = {
 		SLACK_WEBHOOK_URL: "https://hooks.slack.example/x",
 		OPENAI_API_KEY: "sk-1",
@@ -44,7 +44,8 @@ test("the worker is given the secrets of alert channels by name, no others, and 
 	const worker = workerEnvironment({ ...plan, settings: loadSettings(environment) }, addresses, environment);
 	expect(worker).toMatchObject({ SLACK_WEBHOOK_URL: "https://hooks.slack.example/x", TOLLGATE_RUNBOOKS_URL: "https://runbooks.example" });
 	expect(worker["DATABASE_URL"]).toBe(addresses.databaseUrl);
-	expect(worker).not.toHaveProperty("OPENAI_API_KEY");
+	// It sends batches; no channel is given it (config/alert-secrets.ts).
+	expect(worker).toMatchObject({ OPENAI_API_KEY: "sk-1" });
 	expect(worker).not.toHaveProperty("CLOUD_SECRET");
 	expect(workerEnvironment(plan, addresses, environment)).not.toHaveProperty("SLACK_WEBHOOK_URL");
 });

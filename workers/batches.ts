@@ -1,0 +1,130 @@
+import { Context } from "@temporalio/activity";
+import { Client, Connection as TemporalConnection } from "@temporalio/client";
+import type { WorkflowBundle } from "@temporalio/worker";
+import type { Logger } from "pino";
+import { Counter, type Registry } from "prom-client";
+import { createBatchAlerts } from "#activities/batches/batch-alerts.ts";
+import { createBatchPricing } from "#activities/batches/batch-pricing.ts";
+import { BatchStarter } from "#activities/batches/batch-starter.ts";
+import { createBatchJobActivities } from "#activities/batches/job-activities.ts";
+import { accountOf, createJobLines } from "#activities/batches/job-lines.ts";
+import type { BatchJobDependencies, BatchStarterObserver } from "#activities/batches/job-port.ts";
+import { openBatchProviders } from "#activities/batches/open-providers.ts";
+import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
+import { readProviderLoad } from "#activities/batches/provider-load.ts";
+import { createUntoldBatches } from "#activities/batches/untold-batches.ts";
+import type { BlobStore } from "#activities/blobs/port.ts";
+import { Connection } from "#activities/database/connection.ts";
+import { BatchJobClient } from "#clients/batch-job-client.ts";
+import type { ProviderSettings } from "#config/providers.ts";
+import { BATCH_TASK_QUEUE } from "../workflows/batch-job/messages.ts";
+import { startWorker } from "./shared/start-worker.ts";
+
+export type BatchesRoleOptions = {
+	readonly databaseUrl: string;
+	readonly temporalAddress: string;
+	readonly temporalNamespace: string;
+	/** Shared with the other roles of the process. */
+	readonly workflowBundle: WorkflowBundle;
+	/** With their keys; those without `batches` run none. */
+	readonly providers: readonly ProviderSettings[];
+	readonly blobs: BlobStore;
+	readonly log: Pick<Logger, "info" | "warn" | "error">;
+	readonly metrics: Registry;
+	/** As in BatchJobClient; lower only in tests. */
+	readonly pacePermille?: number;
+};
+
+export type BatchesRole = {
+	readonly jobs: BatchJobClient;
+	/** Resolves when the worker polls the task queue "batches". */
+	readonly polls: Promise<void>;
+	stop(): Promise<void>;
+};
+
+const STATEMENT_TIMEOUT_MS = 10_000;
+/** A batch waits for hours: one that is not cached is replayed when something happens to it. */
+const WORKFLOWS_CACHED_MAX = 50;
+/** Left alone, gRPC waits up to two minutes between attempts to connect. */
+const RECONNECT_QUICKLY = { "grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 2_000 };
+
+/** Batches: the task queue "batches" (workflows of batches and their activities), and the starter that begins and tells them. */
+export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
+	const { databaseUrl: url, log, pacePermille } = options;
+	const driving = new Connection({ url, applicationName: "tollgate-worker-batches", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+	const telling = new Connection({ url, applicationName: "tollgate-worker-batch-starter", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+	const connection = TemporalConnection.lazy({ address: options.temporalAddress, connectTimeout: 2_000, channelArgs: RECONNECT_QUICKLY });
+	const client = new Client({ connection, namespace: options.temporalNamespace });
+	const jobs = new BatchJobClient({ connection, client, ...(pacePermille !== undefined && { pacePermille }) });
+	const providers = openBatchProviders(options.providers);
+	const starter = new BatchStarter({
+		source: createUntoldBatches(telling, createPostgresBatchStore(telling)),
+		teller: jobs,
+		observer: observe(options),
+		now: () => performance.now(),
+	});
+	const worker = startWorker({
+		address: options.temporalAddress,
+		namespace: options.temporalNamespace,
+		taskQueue: BATCH_TASK_QUEUE,
+		workflowBundle: options.workflowBundle,
+		activities: createBatchJobActivities(dependenciesOf(options, driving, providers.find)),
+		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
+		log,
+	});
+	starter.start();
+	return {
+		jobs,
+		polls: worker.polls,
+		async stop() {
+			await starter.stop();
+			await worker.stop();
+			await Promise.all([connection.close(), driving.close(), telling.close(), providers.close()]);
+		},
+	};
+}
+
+function dependenciesOf(
+	{ blobs, log }: BatchesRoleOptions,
+	sql: Connection,
+	find: (account: string) => ReturnType<BatchJobDependencies["providerOf"]>,
+): BatchJobDependencies {
+	const store = createPostgresBatchStore(sql);
+	const providerOf: BatchJobDependencies["providerOf"] = (batch) => find(accountOf(batch));
+	return {
+		store,
+		lines: createJobLines({ blobs, store, wallClockMs: Date.now }),
+		providerOf,
+		readLoad: ({ batch, part }) => readProviderLoad(sql, { batch, part, countsTokens: providerOf(batch)?.limits.enqueuedTokensMax !== undefined }),
+		openPricing: createBatchPricing(sql.unprepared),
+		raise: createBatchAlerts(sql),
+		heartbeat: () => Context.current().heartbeat(),
+		now: () => performance.now(),
+		observer: {
+			stepFailed: (batchId, err) => log.warn({ err, batchId }, "what became of a batch at its provider is not known; it is looked for"),
+			notForgotten: (batchId, err) => log.warn({ err, batchId }, "files of a batch could not be removed at its provider; they end there by themselves"),
+		},
+	};
+}
+
+function observe({ log, metrics }: BatchesRoleOptions): BatchStarterObserver {
+	const told = new Counter({
+		name: "tollgate_batches_told_total",
+		help: "Batches whose workflow was begun, or told that it is to end; at most 20 a second.",
+		registers: [metrics],
+	});
+	return {
+		told: () => told.inc(),
+		reachabilityChanged(isReachable, err) {
+			if (isReachable) log.info("Temporal answers again; workflows of batches catch up");
+			else log.warn({ err }, "Temporal does not answer; batches hold their money, and providers run what they have");
+		},
+		roleChanged(isStarter, err) {
+			if (isStarter) log.info("this worker starts the workflows of batches");
+			else log.warn({ err }, "this worker does not start the workflows of batches at the moment");
+		},
+		failed(err) {
+			log.error({ err }, "telling a batch to its workflow failed");
+		},
+	};
+}
