@@ -24,6 +24,9 @@ export const ALERT_KINDS = [
 	"run.paused",
 	"run.stopped",
 	"run.warned",
+	"batch.failed",
+	"batch.late",
+	"batch.unresolved",
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 

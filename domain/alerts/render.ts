@@ -96,6 +96,12 @@ function titleOf(alert: Alert): string {
 		case "run.stopped":
 		case "run.warned":
 			return runTitleOf(alert, alert.kind);
+		case "batch.failed":
+			return `Batch ${text("batchId") ?? alert.subject} of ${who} has failed: the provider took none of it`;
+		case "batch.late":
+			return `Batch ${text("batchId") ?? alert.subject} of ${who} is late: ${text("open") ?? "some"} of its items have not ended`;
+		case "batch.unresolved":
+			return `${text("items") ?? "Some"} items of batch ${text("batchId") ?? alert.subject} of ${who} are charged at their bounds: nobody knows what they cost`;
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
