@@ -2,9 +2,11 @@ import { defaultPayloadConverter } from "@temporalio/common";
 import { expect, test } from "vitest";
 import { type RunGovernanceEvent, reduceRunGovernance } from "#domain/agents/run-governance.ts";
 import { emptyRunGovernance } from "#domain/agents/run-governance-state.ts";
+import { nextMove } from "#domain/batching/job-plan.ts";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
 import { reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { emptyTeamBudget, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
+import { driveJob, openJobStand } from "#test/support/batch-job-stand.ts";
 import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
 import { OPENED_AT_MS, snapshotOf } from "#test/support/run-snapshots.ts";
 
@@ -28,6 +30,7 @@ const lifetime: BudgetDefinition = {
 	mode: "enforce",
 	thresholds: [],
 };
+const succeeded = { kind: "succeeded", httpStatus: 200, requestId: null, body: '{"usage":1}' } as const;
 const report = { granted: "950", posted: "950", overrun: "1", leases: 2, refusals: 3, version: 9 };
 
 const events: TeamBudgetEvent[] = [
@@ -91,4 +94,23 @@ test("a run's state survives the default converter after every kind of event, an
 	}
 	expect(direct.outbox.map(({ kind }) => kind)).toEqual(["remind", "decide"]);
 	expect(direct.refused).not.toBeNull();
+});
+
+test("a batch's state survives the default converter after every kind of event, and decisions on it are the same", async () => {
+	const stand = openJobStand({
+		items: 4,
+		rules: { mayResubmit: true, mayRelane: false },
+		script: { truncations: [2], itemOf: (name, customId) => (name === "i-1" && customId.endsWith("-1") ? { kind: "expired" } : succeeded) },
+	});
+	const seen = new Set<string>();
+	const end = await driveJob(stand, {
+		faultOf: (step, at) => (step.kind === "create" && at < 8 ? "lost" : "none"),
+		onStep: (step, state) => {
+			seen.add(step.kind);
+			expect(roundTrip(state)).toStrictEqual(state);
+			expect(nextMove(roundTrip(state), stand.clock.nowMs)).toStrictEqual(nextMove(state, stand.clock.nowMs));
+		},
+	});
+	expect(roundTrip(end)).toStrictEqual(end);
+	expect([...seen].sort()).toEqual(["again", "collect", "create", "finish", "poll", "read", "upload", "writeParts"]);
 });

@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 import { createAgentRunActivities } from "#activities/agent-runs/activities.ts";
+import { createBatchJobActivities } from "#activities/batches/job-activities.ts";
 import { createBlobActivities } from "#activities/blobs/activities.ts";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";
 import { ERROR_CODES } from "#domain/errors/codes.ts";
 import * as runs from "#workflows/agent-run/messages.ts";
+import * as batches from "#workflows/batch-job/messages.ts";
 import * as messages from "#workflows/team-budget/messages.ts";
 import * as workflows from "../../workflows/index.ts";
 import { PATCHES } from "../../workflows/shared/patches.ts";
@@ -14,8 +16,12 @@ import { PATCHES } from "../../workflows/shared/patches.ts";
  * Renaming one is a migration; a new one is added here.
  */
 test("workflow types", () => {
-	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "teamBudgetWorkflow"]);
-	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW]).toEqual(["teamBudgetWorkflow", "agentRunWorkflow"]);
+	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "batchJobWorkflow", "teamBudgetWorkflow"]);
+	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW, batches.BATCH_JOB_WORKFLOW]).toEqual([
+		"teamBudgetWorkflow",
+		"agentRunWorkflow",
+		"batchJobWorkflow",
+	]);
 	for (const workflow of Object.values(workflows)) expect(workflow).toBeTypeOf("function");
 });
 
@@ -32,6 +38,7 @@ test("workflow ids, task queues, search attributes", () => {
 	]);
 	expect(runs.agentRunWorkflowId("r-7")).toBe("agent-run/r-7");
 	expect([runs.AGENT_RUN_TASK_QUEUE, runs.GUARD_SEARCH_ATTRIBUTE]).toEqual(["agent-runs", "TollgateGuard"]);
+	expect([batches.batchJobWorkflowId("batch_1"), batches.BATCH_TASK_QUEUE]).toEqual(["batch-job/batch_1", "batches"]);
 });
 
 test("messages", () => {
@@ -60,6 +67,8 @@ test("messages", () => {
 		"signal runReported",
 		"query runStatus",
 	]);
+	const ofBatches = [batches.cancelBatchUpdate, batches.batchChangedSignal, batches.batchJobStatusQuery];
+	expect(ofBatches.map(({ type, name }) => `${type} ${name}`)).toEqual(["update cancelBatch", "signal batchChanged", "query batchJobStatus"]);
 });
 
 test("activities, whose capabilities share one name space", () => {
@@ -84,6 +93,24 @@ test("activities, whose capabilities share one name space", () => {
 	expect(Object.keys(createAgentRunActivities({ decide: never, snapshot: never, remind: never }))).toEqual(["decideRun", "remindRun"]);
 	const blobs = { store: { list: never, delete: never, removeLeftovers: never }, retention: { keptDays: 30, keptDaysByPurpose: {} }, wallClockMs: never };
 	expect(Object.keys(createBlobActivities(blobs))).toEqual(["sweepBlobs"]);
+	expect(Object.keys(createBatchJobActivities({ store: {} } as never))).toEqual([
+		"readBatchJob",
+		"writeBatchParts",
+		"uploadBatchPart",
+		"createBatchPart",
+		"findBatchPart",
+		"pollBatchPart",
+		"cancelBatchPart",
+		"collectBatchPart",
+		"sendItemsAgain",
+		"dropBatchPart",
+		"endUnsentItems",
+		"finishBatch",
+		"seekBatchPart",
+		"settleDoubleBatch",
+		"tellBatchLate",
+		"askBatchCancel",
+	]);
 });
 
 test("patch ids: a new one comes with a fresh history", () => {

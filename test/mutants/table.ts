@@ -5,6 +5,7 @@ import { AGENT_MUTANTS } from "./agents.ts";
 import { ALERT_MUTANTS } from "./alerts.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
+import { BATCH_JOB_MUTANTS } from "./batch-job.ts";
 import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
 import { BATCH_PROVIDER_MUTANTS } from "./batch-providers.ts";
 import { BATCH_MUTANTS } from "./batches.ts";
@@ -68,6 +69,7 @@ const FENCE_MUTANTS: readonly Mutant[] = [
 export const MUTANTS: readonly Mutant[] = [
 	...SQL_MUTANTS.map(inMigration),
 	...FENCE_MUTANTS,
+	...BATCH_JOB_MUTANTS,
 	...BOOK_MUTANTS,
 	...BATCH_MUTANTS,
 	...REQUEST_MUTANTS,

@@ -1,0 +1,77 @@
+import type { Mutant } from "./mutant.ts";
+
+const PLAN = "domain/batching/job-plan.ts";
+const REDUCER = "domain/batching/job-reducer.ts";
+const PLAN_TEST = "test/unit/domain/batching/job-plan.test.ts";
+const SUBMIT = "activities/batches/job-submit.ts";
+const SUBMIT_TEST = "test/unit/activities/batches/job-submit.test.ts";
+const BOOKS = "activities/batches/book-results.ts";
+const BOOKS_TEST = "test/unit/activities/batches/book-results.test.ts";
+
+/** What stands between a batch and being sent twice, cancelled for somebody else, or given back what it cost. */
+export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "a part whose creation has no known outcome is looked for before anything else",
+		file: PLAN,
+		from: 'const isInDoubt = record.state === "submitting" && !drive.isClear && drive.looks < LOOKS_MAX;',
+		to: "const isInDoubt = false;",
+		test: PLAN_TEST,
+		titles: ["an attempt of unknown outcome is looked for, three times in three minutes, and then goes again as another part"],
+	},
+	{
+		rule: "a creation that was cut may have been done",
+		file: REDUCER,
+		from: '	if (step.kind === "create") return { ...withDrive(put, step.part, inDoubt(state, nowMs)), isStale: true };\n',
+		to: "",
+		test: PLAN_TEST,
+		titles: ["a step of creation that was cut is looked for, and nothing else that was cut is"],
+	},
+	{
+		rule: "a provider batch that may be somebody else's is not cancelled",
+		file: PLAN,
+		from: "isCancelDue && drive.isCertain && providerBatchId !== null",
+		to: "isCancelDue && providerBatchId !== null",
+		test: PLAN_TEST,
+		titles: ["a cancellation goes at once, again when it shows no effect, and never to what may be somebody else's"],
+	},
+	{
+		rule: "what is missing in results is charged after three readings, not after the first",
+		file: PLAN,
+		from: "isLast: reading >= READINGS_MAX",
+		to: "isLast: true",
+		test: PLAN_TEST,
+		titles: ["results that lack items are read again, and what is missing the third time is charged"],
+	},
+	{
+		rule: "an attempt to create a part that stands recorded is not made again",
+		file: SUBMIT,
+		from: 'if (record.state === "submitting" && !isClear) return',
+		to: 'if (record.state === "ended") return',
+		test: SUBMIT_TEST,
+		titles: ["a part is created once: an attempt that stands recorded is not made again"],
+	},
+	{
+		rule: "whatever is not certainly a refusal may have created the batch",
+		file: SUBMIT,
+		from: "		if (isRefusal(error)) return refusedOf(error);\n		dependencies",
+		to: '		if (error instanceof Error) return { kind: "refused", isFinal: false, message: "", retryAfterMs: null };\n		dependencies',
+		test: SUBMIT_TEST,
+		titles: ["an answer that did not come is an outcome nobody knows, whether or not it was done"],
+	},
+	{
+		rule: "nothing is sent for a batch that is to end",
+		file: SUBMIT,
+		from: "	if (batch.cancelAskedAtMs !== null) return DONE;\n",
+		to: "",
+		test: SUBMIT_TEST,
+		titles: ["an account without room is not asked, and a batch that is to end sends nothing"],
+	},
+	{
+		rule: "what nothing is said of is charged at its bound the last time, and only then",
+		file: BOOKS,
+		from: "for (const item of untold) await this.charge(item);",
+		to: "",
+		test: BOOKS_TEST,
+		titles: ["what nothing is said of stays open, and is charged at its bound the last time"],
+	},
+];
