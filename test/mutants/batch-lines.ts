@@ -22,6 +22,7 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 		to: "onlyTiers.includes(tier));",
 		test: ONLY_TIERS_TEST,
 		titles: ["may leave the tier to the account, and names no other"],
+		redBy: "was bounded",
 	},
 	{
 		rule: "a tier that is billed alone has a price",
@@ -30,6 +31,7 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 		to: "const unpriced = onlyTiers.find((tier) => line.tiers[tier] === undefined && tier === line.provider);",
 		test: ONLY_TIERS_TEST,
 		titles: ["is refused where the line has no price for one of them, embeddings too"],
+		redBy: "was bounded",
 	},
 	{
 		rule: "an answer of an unknown tier costs the dearest of the tiers that were held, and no other",
@@ -38,6 +40,7 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 		to: "const [first, ...others] = [line.tiers.standard, ...priced];",
 		test: "test/property/bound/bound-request.test.ts",
 		titles: ["an item of a batch costs no more than it held, and nothing is held for another tier"],
+		redBy: "Property failed",
 	},
 	{
 		rule: "caps per call hold for the items of a batch",
