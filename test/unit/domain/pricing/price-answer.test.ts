@@ -49,7 +49,8 @@ describe("an answer is priced", () => {
 		expect(answer({ model: "nobody-knows" })).toEqual([LONG_INPUT, UNKNOWN_MODEL]);
 		expect(answer({ model: "model-a", serviceTier: "ultrafast" })).toEqual([LONG_INPUT, UNKNOWN_TIER]);
 		expect(answer({ model: "model-a", serviceTier: "flex" }, ["standard", "priority"])).toEqual([LONG_INPUT, UNKNOWN_TIER]);
-		expect(answer({ model: "nobody-knows", serviceTier: "priority" }, ["priority"])).toEqual([LONG_INPUT, UNKNOWN_MODEL]);
+		// Reserved for alone, like a batch: the standard tier is none of it.
+		expect(answer({ model: "nobody-knows", serviceTier: "priority" }, ["priority"])).toEqual([4_250_000_000n, UNKNOWN_MODEL]);
 	});
 
 	test("at the multiplier of the geography it names; an unknown one costs the dearest and is told", () => {
