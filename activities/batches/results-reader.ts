@@ -9,8 +9,8 @@ import { membersOf } from "./json-text.ts";
  * again would change numbers, escapes and the order of fields. A line that cannot be read is told and never ends the reading.
  */
 
-/** An answer of 2,048 embeddings fits; a longer line is told as unreadable. */
-export const RESULT_LINE_BYTES_MAX = 33_554_432;
+/** An answer of 2,048 embeddings of 3,072 numbers each, the longest there is, has some 80 MB; a longer line is told as unreadable. */
+export const RESULT_LINE_BYTES_MAX = 90_000_000;
 const START_CHARACTERS = 200;
 const LINE_FEED = 10;
 
