@@ -13,8 +13,8 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a part whose creation has no known outcome is looked for before anything else",
 		file: PLAN,
-		from: 'const isInDoubt = record.state === "submitting" && !drive.isClear && drive.looks < LOOKS_MAX;',
-		to: "const isInDoubt = false;",
+		from: 'return state === "submitting" && !isClear && looks < LOOKS_MAX;',
+		to: "return false;",
 		test: PLAN_TEST,
 		titles: ["an attempt of unknown outcome is looked for, three times in three minutes, and then goes again as another part"],
 	},
