@@ -14,7 +14,7 @@ export async function findBatch({ batches, key, protocol }: BatchCall, batchId: 
 
 export function batchesOf({ batches, key, protocol }: BatchCall): Listing<BatchRecord> {
 	return {
-		fetch: (page) => batches.store.list(key.teamId, page),
+		fetch: (page) => batches.store.list(key.teamId, { ...page, protocol }),
 		idOf: ({ batchId }) => batchId,
 		isListed: (batch) => isCallers(batch, protocol),
 	};
