@@ -17,6 +17,8 @@ export {
 	type ApplyPolicyRequest,
 	type ApproveIncreaseRequest,
 	type ApproveRunRequest,
+	type BatchItem,
+	type BatchView,
 	type Budget,
 	type ChangeTeamRequest,
 	type ChannelTest,

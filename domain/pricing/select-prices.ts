@@ -29,16 +29,13 @@ export function scalePrice(price: bigint, permille: number): bigint {
 }
 
 /**
- * Per token class, the dearest price at this input length over the given service tiers (default: all the line prices). Any call may be billed as
- * `standard` in the end; what was handed in as a batch is billed as one.
+ * Per token class, the dearest price at this input length over the given service tiers (default: all the line prices); standard where it
+ * has none of them.
  */
 export function dearestPrices(line: PriceLine, inputTokens: number, tiers: readonly PriceTier[] = pricedTiers(line)): TokenPrices {
-	const isBatch = tiers.length === 1 && tiers[0] === "batch";
-	return tiers
-		.map((tier) => line.tiers[tier])
-		.filter((contexts) => contexts !== undefined)
-		.map((contexts) => pricesAt(contexts, inputTokens))
-		.reduce(dearerOf, pricesAt((isBatch ? line.tiers.batch : undefined) ?? line.tiers.standard, inputTokens));
+	const priced = tiers.map((tier) => line.tiers[tier]).filter((contexts) => contexts !== undefined);
+	const [first = line.tiers.standard, ...others] = priced;
+	return others.map((contexts) => pricesAt(contexts, inputTokens)).reduce(dearerOf, pricesAt(first, inputTokens));
 }
 
 /** Service tiers the line has a price for; `standard` is always among them. */

@@ -14,8 +14,11 @@ const ALLOWED: Readonly<Record<string, string>> = {
 		"the time people read beside an attempt or a refusal; windows, leases and prices do not ask for it",
 	"gateway/open-runs.ts: wallClockMs: () => Date.now(),":
 		"how long ago a run had its last exchange, which another gateway reads in its loop memory; ceilings of time go by PostgreSQL's clock",
+	"gateway/main.ts: batches: { store: opened.batches, blobs: await openBlobStore(settings.blobs), wallClockMs: () => Date.now() },":
+		"until when a file of a batch is kept: weeks, in which a clock that is off matters to nobody and no money goes by it",
+	"gateway/batches/render-anthropic.ts: return new Date(atMs).toISOString();": "writes PostgreSQL's time in the protocol's words",
 };
-/** Where that one reading goes: two fields of records, nothing that is compared. */
+/** Where that one reading goes: two fields of records, and how long files of batches are kept; nothing else that is compared. */
 const READINGS = /\bwallClockMs\b/;
 const ALLOWED_READINGS = [
 	/^readonly wallClockMs: \(\) => number;$/,
@@ -23,6 +26,11 @@ const ALLOWED_READINGS = [
 	/^const \{[^}]*\bwallClockMs\b[^}]*\} = this\.dependencies;$/,
 	/\breservedAtMs: wallClockMs\(\)/,
 	/\brefusedAtMs: wallClockMs\(\)/,
+	// Files of batches.
+	/^const expiresAtMs = batches\.wallClockMs\(\) \+ /,
+	/^batches: \{ store: [^}]*wallClockMs: \(\) => Date\.now\(\) \},$/,
+	/^function isKept\(\{ expiresAtMs \}: FileRecord, \{ wallClockMs \}: BatchRoutes\): boolean \{$/,
+	/^return expiresAtMs === null \|\| expiresAtMs > wallClockMs\(\);$/,
 ];
 
 function linesWith(pattern: RegExp, text: string): string[] {
