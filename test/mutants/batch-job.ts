@@ -74,4 +74,12 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 		test: BOOKS_TEST,
 		titles: ["what nothing is said of stays open, and is charged at its bound the last time"],
 	},
+	{
+		rule: "the key of a provider is read for no alert channel, whatever its variable is called",
+		file: "config/alert-secrets.ts",
+		from: "keptVariables.includes(name) ? { problem: keptVariable(name) } : readVariable(name, environment)",
+		to: "readVariable(name, environment)",
+		test: "test/unit/config/alert-secrets.test.ts",
+		titles: ["the key of a provider is read for no channel, whatever a file of providers calls its variable"],
+	},
 ];

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createAlertSecretReader, createKeptPlaceProblem } from "#config/alert-secrets.ts";
+import { listKeyVariables } from "#config/offered-providers.ts";
 
 let folder: string;
 let read: ReturnType<typeof createAlertSecretReader>;
@@ -39,6 +40,18 @@ test("what Tollgate and its providers keep is read for no channel: settings, key
 		expect(problemOf(read({ environmentVariable }))).toBe(`the variable ${environmentVariable} belongs to Tollgate or to a provider`);
 	for (const name of ["home/admin-key", "link", "home/../home/admin-key"])
 		expect(problemOf(read({ file: path.join(folder, name) }))).toMatch(/belongs to Tollgate$/);
+});
+
+test("the key of a provider is read for no channel, whatever a file of providers calls its variable", () => {
+	const file = path.join(folder, "providers.json");
+	const provider = { protocol: "openai", baseUrl: "https://llm.example/v1", keyEnv: "HOOK" };
+	writeFileSync(file, JSON.stringify({ providers: { own: provider, keyless: { ...provider, keyEnv: undefined } } }));
+	const keptVariables = listKeyVariables(file);
+	expect(keptVariables).toEqual(["HOOK"]);
+	const guarded = createAlertSecretReader({ home: folder, keptVariables }, { HOOK: "canary" });
+	expect(problemOf(guarded({ environmentVariable: "HOOK" }))).toBe("the variable HOOK belongs to Tollgate or to a provider");
+	writeFileSync(file, "no JSON");
+	expect(listKeyVariables(file)).toEqual([]);
 });
 
 test("what is kept is known by its place before anything is read: also a file that is not there yet, and none beside the home", () => {
