@@ -10,8 +10,6 @@ import type { PriceTier, Protocol } from "../pricing/price-book.ts";
 /** `batch_…` and `file-…` for OpenAI's wire, `msgbatch_…` for Anthropic's; 24 characters of A-Z a-z 0-9 behind the mark. */
 export const BATCH_ID_PATTERN = /^(batch|msgbatch)_[A-Za-z0-9]{24}$/;
 export const FILE_ID_PATTERN = /^file-[A-Za-z0-9]{24}$/;
-/** Of an item that was handed in alone (`POST /v1/deferred/…`, `costControl.batch.submit`). */
-export const DEFERRED_ID_PATTERN = /^def_[A-Za-z0-9]{24}$/;
 
 /** Endpoints whose bodies a batch may carry. */
 export const BATCH_ENDPOINTS = ["chat.completions", "responses", "embeddings", "messages"] as const satisfies readonly Endpoint[];
