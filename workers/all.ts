@@ -65,7 +65,12 @@ async function main(): Promise<void> {
 	stopping.add(() => budgetRole.stop());
 	const runsRole = startAgentRunsRole(governed);
 	stopping.add(() => runsRole.stop());
-	const batchesRole = startBatchesRole({ ...governed, blobs: await openBlobStore(settings.blobs), providers: providersOf(settings, log) });
+	const batchesRole = startBatchesRole({
+		...governed,
+		blobs: await openBlobStore(settings.blobs),
+		retention: settings.blobs.retention,
+		providers: providersOf(settings, log),
+	});
 	stopping.add(() => batchesRole.stop());
 	await retryOutages("prices", () => loadPrices(database, settings.pricesFile, log), log);
 	const app = createAdministrationApp({

@@ -13,11 +13,14 @@ import { openBatchProviders } from "#activities/batches/open-providers.ts";
 import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
 import { readProviderLoad } from "#activities/batches/provider-load.ts";
 import { createUntoldBatches } from "#activities/batches/untold-batches.ts";
-import type { BlobStore } from "#activities/blobs/port.ts";
+import { createBlobActivities } from "#activities/blobs/activities.ts";
+import type { SweepableBlobStore } from "#activities/blobs/blob-store.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { BatchJobClient } from "#clients/batch-job-client.ts";
 import type { ProviderSettings } from "#config/providers.ts";
+import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { BATCH_TASK_QUEUE } from "../workflows/batch-job/messages.ts";
+import { repeat } from "./shared/repeat.ts";
 import { startWorker } from "./shared/start-worker.ts";
 
 export type BatchesRoleOptions = {
@@ -28,7 +31,9 @@ export type BatchesRoleOptions = {
 	readonly workflowBundle: WorkflowBundle;
 	/** With their keys; those without `batches` run none. */
 	readonly providers: readonly ProviderSettings[];
-	readonly blobs: BlobStore;
+	readonly blobs: SweepableBlobStore;
+	/** How long payloads are kept. */
+	readonly retention: BlobRetention;
 	readonly log: Pick<Logger, "info" | "warn" | "error">;
 	readonly metrics: Registry;
 	/** As in BatchJobClient; lower only in tests. */
@@ -45,10 +50,13 @@ export type BatchesRole = {
 const STATEMENT_TIMEOUT_MS = 10_000;
 /** A batch waits for hours: one that is not cached is replayed when something happens to it. */
 const WORKFLOWS_CACHED_MAX = 50;
+const SWEEP_EVERY_MS = 3_600_000;
+/** Then it pauses: a store that was never swept is not emptied in one go. */
+const SWEPT_MAX = 10_000;
 /** Left alone, gRPC waits up to two minutes between attempts to connect. */
 const RECONNECT_QUICKLY = { "grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 2_000 };
 
-/** Batches: the task queue "batches" (workflows of batches and their activities), and the starter that begins and tells them. */
+/** Batches: the task queue "batches" (workflows of batches and their activities), the starter that begins and tells them, and the end of their payloads. */
 export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 	const { databaseUrl: url, log, pacePermille } = options;
 	const driving = new Connection({ url, applicationName: "tollgate-worker-batches", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
@@ -73,11 +81,13 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 		log,
 	});
 	starter.start();
+	const { sweepBlobs } = createBlobActivities({ store: options.blobs, retention: options.retention, wallClockMs: Date.now });
+	const stopSweep = repeat({ name: "payloads past their time", everyMs: SWEEP_EVERY_MS, work: async () => void (await sweepBlobs({ most: SWEPT_MAX })) }, log);
 	return {
 		jobs,
 		polls: worker.polls,
 		async stop() {
-			await starter.stop();
+			await Promise.all([starter.stop(), stopSweep()]);
 			await worker.stop();
 			await Promise.all([connection.close(), driving.close(), telling.close(), providers.close()]);
 		},

@@ -41,6 +41,8 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 		// By name and no others: whoever holds an admin key decides where a channel sends what the worker has.
 		...given(environment, plan.settings.alertVariables.filter(isSecretOfChannels)),
 		...shared(plan, addresses),
+		...given(environment, BLOB_SETTINGS),
+		...pick(environment, (name) => name.startsWith("AWS_")),
 		...providersOf(plan, addresses, environment),
 		...given(environment, ["TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PRICES_FILE", "TOLLGATE_RUNBOOKS_URL", "TEMPORAL_UI_URL"]),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,
@@ -58,6 +60,7 @@ export function gatewayEnvironment(plan: Plan, addresses: Addresses, index: numb
 		// All of it: a file of providers names the variables of its keys itself.
 		...pick(environment, (name) => !OWN.test(name)),
 		...shared(plan, addresses),
+		...given(environment, BLOB_SETTINGS),
 		...given(environment, [
 			"TOLLGATE_PROVIDERS_FILE",
 			"TOLLGATE_PRICES_FILE",
@@ -74,6 +77,9 @@ export function gatewayEnvironment(plan: Plan, addresses: Addresses, index: numb
 		...simulated,
 	};
 }
+
+/** Gateways and workers share one store of payloads; credentials of a bucket are the AWS SDK's own. */
+const BLOB_SETTINGS = ["TOLLGATE_BLOBS", "TOLLGATE_BLOBS_ENDPOINT", "TOLLGATE_BLOBS_REGION", "TOLLGATE_BLOB_KEYS_FILE", "TOLLGATE_BLOBS_KEPT_DAYS"];
 
 const KEYS = ["OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY_FILE"];
 

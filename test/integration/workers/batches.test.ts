@@ -1,12 +1,12 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BatchRecord, BatchStore } from "#activities/batches/port.ts";
 import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
+import type { SweepableBlobStore } from "#activities/blobs/blob-store.ts";
 import { openBlobStore } from "#activities/blobs/open-blob-store.ts";
-import type { BlobStore } from "#activities/blobs/port.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { loadPriceFile } from "#activities/pricebooks/postgres.ts";
 import { parsePriceFile } from "#activities/pricebooks/price-file.ts";
@@ -26,10 +26,28 @@ let database: TestDatabase;
 let pool: TestPool;
 let sql: Connection;
 let store: BatchStore;
-let blobs: BlobStore;
+let blobs: SweepableBlobStore;
 let provider: SimulatedProvider;
 let temporal: TestTemporal;
 let role: BatchesRole;
+
+const OLD_BLOB = "search/batches/batch_old/part-1.jsonl";
+const YOUNG_BLOB = "search/batches/batch_young/part-1.jsonl";
+
+/** Two payloads, one of them written forty days ago. */
+async function writeOldBlob(): Promise<void> {
+	const fortyDaysAgo = new Date(Date.now() - 40 * 86_400_000);
+	await blobs.write(OLD_BLOB, hello());
+	for (const name of await readdir(folder, { recursive: true })) {
+		const file = path.join(folder, name);
+		if ((await stat(file)).isFile()) await utimes(file, fortyDaysAgo, fortyDaysAgo);
+	}
+	await blobs.write(YOUNG_BLOB, hello());
+}
+
+async function* hello(): AsyncIterable<Uint8Array> {
+	yield Buffer.from("hello");
+}
 let folder: string;
 const problems: unknown[] = [];
 
@@ -44,6 +62,7 @@ beforeAll(async () => {
 	store = createPostgresBatchStore(sql);
 	folder = await mkdtemp(path.join(tmpdir(), "tollgate-batches-"));
 	blobs = await openBlobStore({ place: { kind: "folder", folder }, keys: new Map() });
+	await writeOldBlob();
 	const tiers = { ...TEST_PRICE_LINE.tiers, batch: TEST_PRICE_LINE.tiers.standard };
 	const lines = (["openai", "anthropic"] as const).map((protocol) => ({
 		line: { ...TEST_PRICE_LINE, provider: protocol, protocol, model: MODELS[protocol], aliases: [], tiers },
@@ -61,7 +80,14 @@ beforeAll(async () => {
 	const log = { info: () => undefined, warn: (fields: unknown) => void problems.push(fields), error: (fields: unknown) => void problems.push(fields) };
 	role = startBatchesRole({
 		...{ databaseUrl: database.url, temporalAddress: temporal.address, temporalNamespace: "default", workflowBundle: await testWorkflowBundle() },
-		...{ providers: withSimulatedProvider(table, provider.url).providers, blobs, log: log as never, metrics: new Registry(), pacePermille: 5 },
+		...{
+			providers: withSimulatedProvider(table, provider.url).providers,
+			blobs,
+			retention: { keptDays: 30, keptDaysByPurpose: {} },
+			log: log as never,
+			metrics: new Registry(),
+			pacePermille: 5,
+		},
 	});
 	await role.polls;
 }, 120_000);
@@ -145,6 +171,11 @@ async function linesOf(fileId: string | null): Promise<{ custom_id: string }[]> 
 }
 
 const marked = (directive: object) => `[[simulate:${JSON.stringify(directive)}]]`;
+
+test("payloads past their time are gone once a worker has begun", async () => {
+	await until("the old payload is gone", async () => (await blobs.describe(OLD_BLOB)) === undefined);
+	expect(await blobs.describe(YOUNG_BLOB)).toMatchObject({ bytes: 5 });
+});
 
 test("batches of both providers come back: each item once to its caller, each billed item once in the books, nothing held", async () => {
 	const contents = ["one", "two", marked({ status: 400 }), "four", marked({ fault: "duplicate_chunk" })];

@@ -49,3 +49,10 @@ test("the worker is given the secrets of alert channels by name, no others, the 
 	expect(worker).not.toHaveProperty("CLOUD_SECRET");
 	expect(workerEnvironment(plan, addresses, environment)).not.toHaveProperty("SLACK_WEBHOOK_URL");
 });
+
+test("gateways and workers share one store of payloads, and the worker has the bucket's credentials beside it", () => {
+	const bucket = { TOLLGATE_BLOBS: "s3://payloads/tollgate", TOLLGATE_BLOBS_ENDPOINT: "https://s3.example", TOLLGATE_BLOB_KEYS_FILE: "/run/secrets/blobs" };
+	const environment = { ...bucket, AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s" };
+	expect(gatewayIn(environment)).toMatchObject(environment);
+	expect(workerEnvironment(plan, addresses, environment)).toMatchObject(environment);
+});
