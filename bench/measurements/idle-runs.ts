@@ -6,6 +6,8 @@ import { startMeasured } from "./memory.ts";
 
 /** What a gateway keeps of agent runs that lie idle. */
 const RUNS = 50_000;
+/** With a key each: the runs that a key began within an hour are counted whenever it begins one. */
+const TEAMS = 100;
 const LIMIT_BYTES = 1_024;
 const CALLS_AT_ONCE = 16;
 /** A run rests after a minute; afterwards a few calls without one move the gateway to collect what it let go of. */
@@ -23,23 +25,24 @@ export async function measureIdleRuns(
 	system: Parameters<Measurement["run"]>[0],
 	{ runs, restsAfterMs, callsAfterwards }: { readonly runs: number; readonly restsAfterMs: number; readonly callsAfterwards: number },
 ): Promise<Measured> {
-	const { lane, child } = await startMeasured(system.context, "idle-runs");
+	const { lane, child } = await startMeasured(system.context, "idle-runs", TEAMS);
 	await allowManyRuns(lane.databaseUrl ?? "");
 	const megabytes = (): number => residentBytesOf(child.pid ?? 0) / 1e6;
 	const url = `http://127.0.0.1:${lane.endpoint.port}${lane.endpoint.path}`;
-	const headers = { authorization: lane.endpoint.authorizations[0] ?? "", "content-type": "application/json" };
 	const body = requestBody(256, false);
-	const call = async (run: string | undefined): Promise<void> => {
+	const { authorizations } = lane.endpoint;
+	const call = async (index: number, run: string | undefined): Promise<void> => {
+		const headers = { authorization: authorizations[index % authorizations.length] ?? "", "content-type": "application/json" };
 		const answer = await fetch(url, { method: "POST", headers: { ...headers, ...(run !== undefined && { "x-tollgate-run": run }) }, body });
 		const text = await answer.text();
 		if (answer.status !== 200) throw new Error(`a call of ${run ?? "no run"} was answered ${answer.status} ${text.slice(0, 200)}`);
 	};
-	await callMany(callsAfterwards, () => call(undefined));
+	await callMany(callsAfterwards, (index) => call(index, undefined));
 	const before = megabytes();
-	await callMany(runs, (index) => call(`idle-${index}`));
+	await callMany(runs, (index) => call(index, `idle-${index}`));
 	const active = megabytes();
 	await new Promise((resolve) => setTimeout(resolve, restsAfterMs));
-	await callMany(callsAfterwards, () => call(undefined));
+	await callMany(callsAfterwards, (index) => call(index, undefined));
 	const after = megabytes();
 	await system.context.processes.end(child);
 	const bytesPerRun = Math.max(0, ((after - before) * 1e6) / runs);

@@ -79,9 +79,9 @@ export function slopeOf(points: readonly (readonly [x: number, y: number])[]): n
 type Measuring = Awaited<ReturnType<typeof startGateway>> & { readonly lane: RunningLane; readonly tightKey: string };
 
 /** A gateway with one budget whose provider is named in a providers file as one whose encoding is known, behind the provider of the governed lane. */
-export async function startMeasured(context: LaneContext, name: string): Promise<Measuring> {
+export async function startMeasured(context: LaneContext, name: string, callingTeams = 1): Promise<Measuring> {
 	const databaseUrl = await copyDatabase(context.postgresUrl, context.templateDatabase, name);
-	const secrets = await fillStore(databaseUrl, { budgets: 1 });
+	const secrets = await fillStore(databaseUrl, { budgets: 1, callingTeams });
 	const [tightKey = ""] = await fillStore(databaseUrl, { budgets: 1, prefix: "tight", limitNanoUsd: TIGHT_LIMIT_NANO_USD });
 	const providerPort = context.providerPorts[SIDE_PORT] ?? 0;
 	const providersFile = path.join(context.folder, `${name}-providers.json`);
