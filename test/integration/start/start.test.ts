@@ -189,7 +189,7 @@ test("stopped while Go builds the Temporal server, it ends the build and leaves 
 	await database.close();
 });
 
-test("a real key is said on the first line, goes to the gateway and to nobody else", async () => {
+test("a real key is said on the first line, and goes to the gateway, and to the worker for batches", async () => {
 	const run = start({ OPENAI_API_KEY: "sk-not-a-real-key" });
 	const endpoints = await ready(run);
 	expect(run.output().split("\n")[0]).toMatch(/REAL providers \(OPENAI_API_KEY is set\): calls cost real money/);
@@ -201,7 +201,7 @@ test("a real key is said on the first line, goes to the gateway and to nobody el
 	expect(run.output()).not.toContain("0.25");
 	expect(endpoints).toMatchObject({ provider: "real", simulatedProvider: null, pids: { provider: null } });
 	expect(await (await fetch(`${endpoints.gateway}/environment`)).text()).toContain("sk-not-a-real-key");
-	expect(readFileSync(path.join(home, "worker-environment.json"), "utf8")).not.toContain("sk-not-a-real-key");
+	expect(readFileSync(path.join(home, "worker-environment.json"), "utf8")).toContain("sk-not-a-real-key");
 });
 
 test.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)("a %s to npm, and to nothing else, stops all", async (signal) => {
