@@ -9,7 +9,7 @@ import { createModelTransport } from "#activities/providers/call-model.ts";
 import { createDeploymentCatalog } from "#activities/providers/deployments.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import { loadSettings, requireDatabaseUrl, type Settings } from "#config/load.ts";
-import { defaultProviderTable, loadProviderTable, offerWithKeysOnly, type ProviderTable, withSimulatedProvider } from "#config/providers.ts";
+import { readOfferedProviders } from "#config/offered-providers.ts";
 import { loadFieldTables } from "#config/request-fields/load.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { openDecider } from "./open-decider.ts";
@@ -29,7 +29,7 @@ const MEGABYTE = 1024 * 1024;
 async function main(): Promise<void> {
 	const settings = loadSettings();
 	const log = pino({ level: settings.logLevel, base: { gateway: settings.gatewayId } }, pino.destination({ dest: 2, sync: true }));
-	const table = readProviders(settings);
+	const table = readOfferedProviders(settings);
 	const catalog = createDeploymentCatalog(table);
 	const stopping = createStop(log);
 	const opened = await openRequestAuthority({
@@ -60,22 +60,6 @@ async function main(): Promise<void> {
 	});
 	stopping.arm(gateway);
 	await listen(gateway, settings);
-}
-
-function readProviders(settings: Settings): ProviderTable {
-	const { simulatedProviderUrl, providersFile } = settings;
-	const simulatorKey = settings.simulatorKey ?? undefined;
-	if (providersFile !== null) {
-		const table = loadProviderTable(providersFile);
-		return simulatedProviderUrl === null ? table : withSimulatedProvider(table, simulatedProviderUrl, simulatorKey);
-	}
-	const table = defaultProviderTable({
-		openaiBaseUrl: settings.openaiBaseUrl,
-		openaiKey: settings.openaiApiKey ?? undefined,
-		anthropicBaseUrl: settings.anthropicBaseUrl,
-		anthropicKey: settings.anthropicApiKey ?? undefined,
-	});
-	return simulatedProviderUrl === null ? offerWithKeysOnly(table) : withSimulatedProvider(table, simulatedProviderUrl, simulatorKey);
 }
 
 async function listen(gateway: Gateway, settings: Settings): Promise<void> {

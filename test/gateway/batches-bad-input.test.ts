@@ -1,9 +1,10 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI, { toFile } from "openai";
 import { beforeEach, describe, expect, test } from "vitest";
+import { expectOpenAiError, refusalOf } from "#test/support/batch-refusals.ts";
 import { keyIdentity, TEST_KEY } from "#test/support/fake-authority.ts";
-import { type BatchGateway, chatLine, chatLines, kept, messageRequest, NOTHING_KEPT, startBatchGateway } from "#test/support/gateway-batches.ts";
-import { JSON_HEADERS, type RawAnswer, rawCall } from "#test/support/raw-call.ts";
+import { type BatchGateway, chatLine, kept, messageRequest, NOTHING_KEPT, startBatchGateway } from "#test/support/gateway-batches.ts";
+import { JSON_HEADERS, rawCall } from "#test/support/raw-call.ts";
 
 /** Whatever is wrong is told by its line and field in the protocol's shape, before anything is held; and nothing of it is kept. */
 
@@ -27,19 +28,6 @@ async function upload(text: string): Promise<OpenAI.FileObject> {
 
 const create = (input_file_id: string, changes: Readonly<Record<string, unknown>> = {}) =>
 	openai.batches.create({ input_file_id, endpoint: "/v1/chat/completions", completion_window: "24h", ...changes });
-
-type Told = { readonly status: number; readonly code: string; readonly line?: number; readonly param?: string | null; readonly message: string };
-
-async function refusalOf(work: Promise<unknown>): Promise<Told> {
-	const error = await work.then(
-		() => undefined,
-		(thrown: unknown) => thrown,
-	);
-	if (error === undefined) return { status: 200, code: "not refused", message: "" };
-	if (!(error instanceof OpenAI.APIError) && !(error instanceof Anthropic.APIError)) throw error;
-	const body = error.error as { readonly error?: Told } & Told;
-	return { ...(body.error ?? body), status: error.status as number };
-}
 
 const lines = (...texts: readonly string[]): string => texts.map((text) => `${text}\n`).join("");
 const ok = chatLine(1);
@@ -226,178 +214,3 @@ describe("batches of files", () => {
 		expect(JSON.parse(answer.body.toString()).error.param).toBe(query.split("=", 1)[0]);
 	});
 });
-
-describe("message batches", () => {
-	const post = (body: string, headers: readonly string[] = []) =>
-		rawCall(on.url, { path: "/v1/messages/batches", headers: [...JSON_HEADERS, "anthropic-version", "2023-06-01", ...headers], body });
-
-	test.each([
-		["a custom_id twice", [messageRequest(1), messageRequest(1)], "requests.1.custom_id"],
-		["a custom_id that is none", [messageRequest(1, { request: { custom_id: "a b" } })], "requests.0.custom_id"],
-		["mixed models", [messageRequest(1), messageRequest(2, { params: { model: "claude-other" } })], "requests.1.params.model"],
-		["no max_tokens", [messageRequest(1, { params: { max_tokens: undefined } })], "requests.0.params.max_tokens"],
-		["a stream", [messageRequest(1), messageRequest(2, { params: { stream: true } })], "requests.1.params.stream"],
-		["a field that is unknown", [messageRequest(1, { request: { method: "POST" } })], "requests.0.method"],
-	])("%s: 400 with its request and field", async (_what, requests, param) => {
-		const told = await refusalOf(anthropic.messages.batches.create({ requests: requests as never }));
-		expect(told).toMatchObject({ status: 400, code: "batch.line_invalid", param });
-		expect(told.message).toContain(param);
-		expect(await kept(on.stand)).toEqual(NOTHING_KEPT);
-		expect(on.stand.asks).toEqual([]);
-	});
-
-	test.each([
-		["nothing", ""],
-		["no JSON", "hello"],
-		["no requests", "{}"],
-		["an empty list", '{"requests":[]}'],
-		["no list", '{"requests":{}}'],
-		["another field", `{"requests":[${JSON.stringify(messageRequest(1))}],"model":"x"}`],
-		["a body that ends early", `{"requests":[${JSON.stringify(messageRequest(1))}`],
-		["text behind the body", `{"requests":[${JSON.stringify(messageRequest(1))}]} {}`],
-		["a request that is no object", '{"requests":[7]}'],
-	])("%s: 400 in Anthropic's shape", async (_what, body) => {
-		const answer = await post(body);
-		expectAnthropicError(answer, 400);
-		expect(await kept(on.stand)).toEqual(NOTHING_KEPT);
-	});
-
-	test("what cannot be bounded is found after the body, and neither a batch nor its requests are kept", async () => {
-		const told = await refusalOf(
-			anthropic.messages.batches.create({ requests: [messageRequest(1), messageRequest(2, { params: { warp_speed: 1 } })] as never }),
-		);
-		expect(told).toMatchObject({ status: 422, code: "request.unknown_field", param: "requests.1.params.warp_speed" });
-		expect(await kept(on.stand)).toEqual(NOTHING_KEPT);
-	});
-
-	test.each([
-		["content-type", "text/plain"],
-		["content-encoding", "gzip"],
-		["anthropic-beta", "output-128k-2025-02-19"],
-		["idempotency-key", "k"],
-	])("%s: %s", async (name, value) => {
-		const headers = name === "content-type" ? ["authorization", `Bearer ${TEST_KEY}`] : JSON_HEADERS;
-		const answer = await rawCall(on.url, { path: "/v1/messages/batches", headers: [...headers, name, value], body: "{}" });
-		expect(expectAnthropicError(answer, name === "anthropic-beta" ? 422 : 400)).toMatchObject({ param: name });
-	});
-
-	test("models and endpoints that are not the key's", async () => {
-		on.authority.keys.set(TEST_KEY, keyIdentity({ endpoints: ["chat.completions"] }));
-		expect(await refusalOf(anthropic.messages.batches.create({ requests: [messageRequest(1)] }))).toMatchObject({ status: 403, code: "key.scope" });
-		on.authority.keys.set(TEST_KEY, keyIdentity({ models: ["claude-other"] }));
-		expect(await refusalOf(anthropic.messages.batches.create({ requests: [messageRequest(1)] }))).toMatchObject({ status: 403, code: "key.scope" });
-		expect(await kept(on.stand)).toEqual(NOTHING_KEPT);
-	});
-
-	test("another team's batch and an unknown one: 404, on every route", async () => {
-		const { id } = await anthropic.messages.batches.create({ requests: [messageRequest(1)] });
-		on.stand.move(id, { teamId: "other" });
-		const { batches } = anthropic.messages;
-		for (const batch of [id, `msgbatch_${"A".repeat(24)}`]) {
-			const asks = [() => batches.retrieve(batch), () => batches.cancel(batch), () => batches.delete(batch), () => batches.list({ after_id: batch }).then()];
-			for (const ask of asks) expect(await refusalOf(ask())).toMatchObject({ status: 404, code: "batch.missing" });
-			expectAnthropicError(await rawCall(on.url, { method: "GET", path: `/v1/messages/batches/${batch}/results` }), 404);
-		}
-	});
-
-	test("results that are not kept any more: 404", async () => {
-		const { id } = await anthropic.messages.batches.create({ requests: [messageRequest(1)] });
-		await on.stand.end(id, { state: "completed", counts: { succeeded: 1 }, output: "{}\n" });
-		const fileId = on.stand.batches.get(id)?.outputFileId ?? "";
-		on.stand.files.delete(fileId);
-		const answer = await rawCall(on.url, { method: "GET", path: `/v1/messages/batches/${id}/results` });
-		expect(expectAnthropicError(answer, 404)).toMatchObject({ code: "file.missing" });
-	});
-});
-
-test("Anthropic's own files are not served at the path of OpenAI's", async () => {
-	const answer = await rawCall(on.url, { method: "GET", path: "/v1/files?beta=true", headers: [...JSON_HEADERS, "anthropic-version", "2023-06-01"] });
-	expect(answer.status).toBe(404);
-	expect(JSON.parse(answer.body.toString())).toMatchObject({ type: "error", error: { type: "not_found_error" } });
-});
-
-test("further uploads are refused with 503 while as many are worked on as may be, and places come back", async () => {
-	const busy = await startBatchGateway({}, { busyMax: 1 });
-	try {
-		const slow = new OpenAI({ apiKey: TEST_KEY, baseURL: `${busy.url}/v1`, maxRetries: 0 });
-		let finish: () => void = () => undefined;
-		const finished = new Promise<void>((resolve) => {
-			finish = resolve;
-		});
-		async function* endless() {
-			yield Buffer.from(`${ok}\n`);
-			await finished;
-		}
-		const open = slow.files.create({ purpose: "batch", file: endless() as never });
-		await expect.poll(async () => (await refuse(slow))?.code).toBe("gateway.overloaded");
-		finish();
-		expect(await open).toMatchObject({ object: "file" });
-		expect(await slow.files.create({ purpose: "batch", file: await toFile(Buffer.from(ok), "a.jsonl") })).toMatchObject({ object: "file" });
-	} finally {
-		await busy.close();
-	}
-	async function refuse(client: OpenAI): Promise<Told | undefined> {
-		const file = await toFile(Buffer.from("hello"), "a.jsonl");
-		return refusalOf(client.files.create({ purpose: "batch", file }));
-	}
-});
-
-test("a policy engine is asked once for all of a batch, and what it denies is not held", async () => {
-	const asked: unknown[] = [];
-	const decide = (facts: unknown) => {
-		asked.push(facts);
-		return { kind: "denied", reasons: ["Not on a Friday."] } as const;
-	};
-	const decider = { isAsked: true, decide, close: async () => undefined };
-	const decided = await startBatchGateway({ decisions: { decider, counters: { allowed: 0, denied: 0, undecided: 0, remembered: 0 } } });
-	try {
-		const client = new OpenAI({ apiKey: TEST_KEY, baseURL: `${decided.url}/v1`, maxRetries: 0 });
-		const tools = [{ type: "function", function: { name: "f", parameters: { type: "object" } } }];
-		const text = lines(chatLine(1), chatLine(2, { body: { tools } }), chatLine(3));
-		const { id } = await client.files.create({ file: await toFile(Buffer.from(text), "a.jsonl"), purpose: "batch" });
-		const told = await refusalOf(client.batches.create({ input_file_id: id, endpoint: "/v1/chat/completions", completion_window: "24h" }));
-		expect(told).toMatchObject({ status: 403, code: "policy.denied", message: expect.stringContaining("Not on a Friday.") });
-		expect(asked).toEqual([
-			expect.objectContaining({
-				team: "demo",
-				endpoint: "chat.completions",
-				modelAsked: "gpt-4o",
-				isStream: false,
-				hasTools: true,
-				claimed: {},
-				batchItems: 3,
-			}),
-		]);
-		expect(decided.stand.asks).toEqual([]);
-		expect(decided.stand.batches.size).toBe(0);
-	} finally {
-		await decided.close();
-	}
-});
-
-test("a cap of the team holds for every item of a batch", async () => {
-	const { id } = await upload(chatLines(2));
-	const caps = {
-		byFeature: new Map(),
-		others: { inputTokens: undefined, outputTokens: { value: 10, holder: "every call of the team", name: "cap" }, costNanoUsd: undefined },
-	};
-	on.authority.policy = { ...on.authority.policy, limits: { caps, rates: [] } as never };
-	expect(await refusalOf(create(id))).toMatchObject({ status: 422, code: "limit.cap", line: 1 });
-	expect(on.stand.batches.size).toBe(0);
-});
-
-function expectOpenAiError(answer: RawAnswer, status: number, param: string): unknown {
-	expect(answer.status).toBe(status);
-	const { error } = JSON.parse(answer.body.toString());
-	expect(error).toMatchObject({ code: expect.any(String), message: expect.any(String), type: expect.any(String), param });
-	expect(answer.headers["x-should-retry"]).toBe("false");
-	return error;
-}
-
-function expectAnthropicError(answer: RawAnswer, status: number): unknown {
-	expect(answer.status).toBe(status);
-	const body = JSON.parse(answer.body.toString());
-	expect(body).toMatchObject({ type: "error", error: { code: expect.any(String), message: expect.any(String), type: expect.any(String) } });
-	expect(body.request_id).toBe(answer.headers["request-id"]);
-	return body.error;
-}

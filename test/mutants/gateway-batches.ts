@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts";
 const CREATE = "gateway/batches/create-batch.ts";
 const OPENAI = "test/gateway/batches-openai.test.ts";
 const BAD_INPUT = "test/gateway/batches-bad-input.test.ts";
+const LIMITS = "test/gateway/batches-limits.test.ts";
 const LEAVING = "test/gateway/batches-leaving.test.ts";
 const MODELS = "models without a price, without one for batches, and not the key's";
 
@@ -37,7 +38,7 @@ export const GATEWAY_BATCH_MUTANTS: readonly Mutant[] = [
 		file: CREATE,
 		from: '	if (denied !== undefined) return { kind: "rejected", problem: denied };\n',
 		to: "",
-		test: BAD_INPUT,
+		test: LIMITS,
 		titles: ["a policy engine is asked once for all of a batch, and what it denies is not held"],
 	},
 	{
@@ -69,7 +70,7 @@ export const GATEWAY_BATCH_MUTANTS: readonly Mutant[] = [
 		file: "gateway/batches/places.ts",
 		from: "				busy -= 1;\n",
 		to: "",
-		test: BAD_INPUT,
+		test: LIMITS,
 		titles: ["further uploads are refused with 503 while as many are worked on as may be, and places come back"],
 		redBy: "as many batches as it may at once",
 	},
