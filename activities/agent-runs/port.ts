@@ -3,6 +3,7 @@ import type { FencedDecision } from "#domain/agents/run-governance-state.ts";
 import type { RunSnapshot } from "#domain/agents/run-snapshot.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
+import type { RoleObserver } from "../shared/role-loop.ts";
 
 /** What a run's workflow asks of PostgreSQL. */
 export type RunDecisionStore = Pick<RunGovernanceStore, "decide" | "snapshot"> & {
@@ -48,12 +49,6 @@ export type UntoldRuns = {
 export type RunSink = { report(snapshot: RunSnapshot): Promise<void> };
 
 /** What the starter tells its process. */
-export type StarterObserver = {
-	/** Temporal went away or came back; runs are held and go on all the same. */
-	reachabilityChanged(isReachable: boolean, cause: unknown): void;
-	/** PostgreSQL went away or came back, or the role was taken or lost. */
-	roleChanged(isStarter: boolean, cause: unknown): void;
+export type StarterObserver = RoleObserver & {
 	told(run: DueRun): void;
-	/** Telling one run failed for a reason that is no outage; it is tried again all the same. */
-	failed(error: unknown): void;
 };

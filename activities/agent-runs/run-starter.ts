@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { RoleLoop } from "../shared/role-loop.ts";
 import type { DueRun, RunSink, StarterObserver, UntoldRuns } from "./port.ts";
 import { RunPace } from "./run-pace.ts";
 
@@ -38,57 +38,35 @@ export class RunStarter {
 	/** Runs that took steps since they were told. */
 	private readonly moved = new Set<string>();
 	private movedReadAtMs = Number.NEGATIVE_INFINITY;
-	private isStarter = false;
-	private isTemporalReachable = true;
-	private timer: NodeJS.Timeout | undefined;
-	private running: Promise<void> = Promise.resolve();
-	private isStopped = false;
+	private readonly loop: RoleLoop;
 
 	constructor(options: RunStarterOptions) {
 		this.options = options;
+		const { source, observer, now } = options;
+		this.loop = new RoleLoop({ tryLock: () => source.tryLock(), look: () => this.look(), observer, now, intervalMs: () => this.intervalMs });
 	}
 
-	start(delayMs = this.intervalMs): void {
-		this.timer = setTimeout(() => {
-			const beganAtMs = this.options.now();
-			this.running = this.cycle()
-				.catch((error: unknown) => this.options.observer.failed(error))
-				.finally(() => {
-					if (!this.isStopped) this.start(Math.max(0, beganAtMs + this.intervalMs - this.options.now()));
-				});
-		}, delayMs);
+	start(delayMs?: number): void {
+		this.loop.start(delayMs);
 	}
 
 	/** Resolves when the cycle under way is over. */
-	async stop(): Promise<void> {
-		this.isStopped = true;
-		clearTimeout(this.timer);
-		await this.running;
+	stop(): Promise<void> {
+		return this.loop.stop();
 	}
 
 	/** One look, and what may be told until the next. An outage is told to the observer, anything else rejects. */
-	async cycle(): Promise<void> {
-		try {
-			// Asked every time: the session's lock is counted, and a connection that was lost and reopened has none.
-			const isHeld = await this.options.source.tryLock();
-			this.changeRole(isHeld, undefined);
-			if (!isHeld) return;
-			await this.tellDue();
-			await this.readMoved();
-		} catch (error) {
-			if (!(error instanceof CostControlError && error.isRetryable)) throw error;
-			this.changeRole(false, error);
-		}
+	cycle(): Promise<void> {
+		return this.loop.cycle();
+	}
+
+	private async look(): Promise<void> {
+		await this.tellDue();
+		await this.readMoved();
 	}
 
 	private get intervalMs(): number {
 		return this.options.intervalMs ?? DEFAULT_INTERVAL_MS;
-	}
-
-	private changeRole(isStarter: boolean, cause: unknown): void {
-		if (this.isStarter === isStarter) return;
-		this.isStarter = isStarter;
-		this.options.observer.roleChanged(isStarter, cause);
 	}
 
 	private async readMoved(): Promise<void> {
@@ -108,7 +86,7 @@ export class RunStarter {
 		let isAway = false;
 		for (const run of due) {
 			if (inFlight.size >= IN_FLIGHT_MAX) await Promise.race(inFlight);
-			if (isAway || this.isStopped) break;
+			if (isAway || this.loop.isStopped) break;
 			// Who is not told in time is due again at the next look, behind whoever is held meanwhile.
 			const leavesAtMs = this.pace.freeAtMs(this.options.now(), run.isNew);
 			if (leavesAtMs >= nowMs + this.intervalMs) continue;
@@ -132,25 +110,14 @@ export class RunStarter {
 		try {
 			await this.options.sink.report(run.snapshot);
 		} catch (error) {
-			const isAway = error instanceof CostControlError && error.code === "governance.unreachable";
-			if (isAway) {
-				this.changeReachability(false, error);
-				return "away";
-			}
-			// What is wrong with one run must not silence the others, and not fill the log.
+			if (this.loop.isAway(error)) return "away";
+			// It is not to fill the log.
 			this.toldAt.set(run.number, this.options.now());
-			this.options.observer.failed(error);
 			return "failed";
 		}
-		this.changeReachability(true, undefined);
+		this.loop.temporalAnswered();
 		this.toldAt.set(run.number, this.options.now());
 		this.moved.delete(run.number);
 		return "told";
-	}
-
-	private changeReachability(isReachable: boolean, cause: unknown): void {
-		if (this.isTemporalReachable === isReachable) return;
-		this.isTemporalReachable = isReachable;
-		this.options.observer.reachabilityChanged(isReachable, cause);
 	}
 }

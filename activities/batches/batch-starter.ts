@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { RunPace } from "../agent-runs/run-pace.ts";
+import { RoleLoop } from "../shared/role-loop.ts";
 import type { BatchStarterObserver, BatchTeller } from "./job-port.ts";
 import type { BatchRecord } from "./port.ts";
 
@@ -42,45 +42,26 @@ export class BatchStarter {
 	private readonly pace = new RunPace();
 	/** When telling a batch was tried last. */
 	private readonly triedAt = new Map<string, number>();
-	private isStarter = false;
-	private isTemporalReachable = true;
-	private timer: NodeJS.Timeout | undefined;
-	private running: Promise<void> = Promise.resolve();
-	private isStopped = false;
+	private readonly loop: RoleLoop;
 
 	constructor(options: BatchStarterOptions) {
 		this.options = options;
+		const { source, observer, now } = options;
+		this.loop = new RoleLoop({ tryLock: () => source.tryLock(), look: () => this.tellDue(), observer, now, intervalMs: () => this.intervalMs });
 	}
 
-	start(delayMs = this.intervalMs): void {
-		this.timer = setTimeout(() => {
-			const beganAtMs = this.options.now();
-			this.running = this.cycle()
-				.catch((error: unknown) => this.options.observer.failed(error))
-				.finally(() => {
-					if (!this.isStopped) this.start(Math.max(0, beganAtMs + this.intervalMs - this.options.now()));
-				});
-		}, delayMs);
+	start(delayMs?: number): void {
+		this.loop.start(delayMs);
 	}
 
 	/** Resolves when the cycle under way is over. */
-	async stop(): Promise<void> {
-		this.isStopped = true;
-		clearTimeout(this.timer);
-		await this.running;
+	stop(): Promise<void> {
+		return this.loop.stop();
 	}
 
 	/** One look, and what may be told until the next. An outage is told to the observer, anything else rejects. */
-	async cycle(): Promise<void> {
-		try {
-			// Asked every time: the session's lock is counted, and a connection that was lost and reopened has none.
-			const isHeld = await this.options.source.tryLock();
-			this.changeRole(isHeld, undefined);
-			if (isHeld) await this.tellDue();
-		} catch (error) {
-			if (!(error instanceof CostControlError && error.isRetryable)) throw error;
-			this.changeRole(false, error);
-		}
+	cycle(): Promise<void> {
+		return this.loop.cycle();
 	}
 
 	private get intervalMs(): number {
@@ -96,7 +77,7 @@ export class BatchStarter {
 		let isAway = false;
 		for (const batch of due.filter((each) => !this.triedAt.has(nameOf(each))).slice(0, DUE_MAX)) {
 			if (inFlight.size >= IN_FLIGHT_MAX) await Promise.race(inFlight);
-			if (isAway || this.isStopped) break;
+			if (isAway || this.loop.isStopped) break;
 			// Which are starts nobody knows: all are held to the pace of starts.
 			const leavesAtMs = this.pace.freeAtMs(now(), true);
 			if (leavesAtMs >= nowMs + this.intervalMs) break;
@@ -117,30 +98,13 @@ export class BatchStarter {
 		try {
 			await this.options.teller.tell(batch, { retriesNow: batch.cancelAskedAtMs !== null });
 		} catch (error) {
-			const isAway = error instanceof CostControlError && error.code === "governance.unreachable";
-			if (isAway) {
-				this.changeReachability(false, error);
-				return "away";
-			}
+			if (this.loop.isAway(error)) return "away";
 			this.triedAt.set(nameOf(batch), this.options.now());
-			this.options.observer.failed(error);
 			return "failed";
 		}
-		this.changeReachability(true, undefined);
+		this.loop.temporalAnswered();
 		this.triedAt.set(nameOf(batch), this.options.now());
 		return "told";
-	}
-
-	private changeRole(isStarter: boolean, cause: unknown): void {
-		if (this.isStarter === isStarter) return;
-		this.isStarter = isStarter;
-		this.options.observer.roleChanged(isStarter, cause);
-	}
-
-	private changeReachability(isReachable: boolean, cause: unknown): void {
-		if (this.isTemporalReachable === isReachable) return;
-		this.isTemporalReachable = isReachable;
-		this.options.observer.reachabilityChanged(isReachable, cause);
 	}
 }
 

@@ -3,6 +3,7 @@ import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";
 import type { ProviderLoad } from "#domain/batching/job-pace.ts";
 import type { EndedUnrun, FinalBatchState, PartStep } from "#domain/batching/job-plan.ts";
 import type { JobState } from "#domain/batching/job-state.ts";
+import type { RoleObserver } from "../shared/role-loop.ts";
 import type { BatchRecord, BatchStore, ItemBooking, ItemToSend } from "./port.ts";
 import type { BatchProvider } from "./provider-port.ts";
 
@@ -97,12 +98,8 @@ export type BatchTeller = {
 	tell(batch: BatchRecord, ask: { readonly retriesNow: boolean }): Promise<void>;
 };
 
-export type BatchStarterObserver = {
-	/** Temporal went away or came back; money stays held, and providers run what they have. */
-	reachabilityChanged(isReachable: boolean, cause: unknown): void;
-	roleChanged(isStarter: boolean, cause: unknown): void;
+export type BatchStarterObserver = RoleObserver & {
 	told(batch: BatchRecord): void;
-	failed(error: unknown): void;
 };
 
 /** What the workflow of a batch says of itself. */

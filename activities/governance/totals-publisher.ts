@@ -5,6 +5,7 @@ import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { NO_REFUSALS, type RefusalCounts } from "../budgets/postgres.ts";
+import { RoleLoop } from "../shared/role-loop.ts";
 import type { OpeningBalances } from "./opening-balances.ts";
 import type { PublisherObserver, TotalsSink } from "./port.ts";
 import { SignalPace } from "./signal-pace.ts";
@@ -48,71 +49,47 @@ export class TotalsPublisher {
 	private readonly pace = new SignalPace();
 	private readonly look: TotalsLook;
 	private lookTookMs = 0;
-	private isPublisher = false;
-	private isTemporalReachable = true;
+	private readonly loop: RoleLoop;
 	private refusalsReadAt = Number.NEGATIVE_INFINITY;
-	private timer: NodeJS.Timeout | undefined;
-	private running: Promise<void> = Promise.resolve();
-	private isStopped = false;
 
 	constructor(options: TotalsPublisherOptions) {
 		this.options = options;
+		const { source, observer, now } = options;
+		this.loop = new RoleLoop({
+			...{ tryLock: () => source.tryLock(), look: () => this.lookAndTell(), observer, now, intervalMs: () => this.intervalMs },
+			// Another publisher may have told more meanwhile; telling again what is already known does no harm.
+			onRoleChange: () => this.accepted.clear(),
+		});
 		this.look = new TotalsLook(options.source, (windowId) => this.refusals.get(windowId) ?? NO_REFUSALS);
 	}
 
-	start(delayMs = this.intervalMs): void {
-		this.timer = setTimeout(() => {
-			const beganAtMs = this.options.now();
-			this.running = this.cycle()
-				.catch((error: unknown) => this.options.observer.failed(error))
-				.finally(() => {
-					if (!this.isStopped) this.start(Math.max(0, beganAtMs + this.intervalMs - this.options.now()));
-				});
-		}, delayMs);
+	start(delayMs?: number): void {
+		this.loop.start(delayMs);
 	}
 
 	/** Resolves when the cycle under way is over. */
 	async stop(): Promise<void> {
-		this.isStopped = true;
-		clearTimeout(this.timer);
-		await this.running;
+		await this.loop.stop();
 		await this.options.openingBalances.settled();
 	}
 
 	/** One look at the totals and the signals that are due. An outage is told to the observer, anything else rejects. */
-	async cycle(): Promise<void> {
-		try {
-			if (!(await this.takeRole())) return;
-			this.options.openingBalances.refresh((error) => this.openingsFailed(error));
-			const beganAtMs = this.options.now();
-			const teams = await this.look.look(beganAtMs);
-			this.lookTookMs = this.options.now() - beganAtMs;
-			this.forgetGone(teams);
-			await this.publish(await this.withRefusals(teams));
-		} catch (error) {
-			if (!(error instanceof CostControlError && error.isRetryable)) throw error;
-			this.changeRole(false, error);
-		}
+	cycle(): Promise<void> {
+		return this.loop.cycle();
+	}
+
+	private async lookAndTell(): Promise<void> {
+		this.options.openingBalances.refresh((error) => this.openingsFailed(error));
+		const beganAtMs = this.options.now();
+		const teams = await this.look.look(beganAtMs);
+		this.lookTookMs = this.options.now() - beganAtMs;
+		this.forgetGone(teams);
+		await this.publish(await this.withRefusals(teams));
 	}
 
 	private get intervalMs(): number {
 		const { intervalMs = DEFAULT_INTERVAL_MS } = this.options;
 		return Math.max(intervalMs, Math.min(INTERVAL_MAX_MS, LOOK_SHARE * this.lookTookMs));
-	}
-
-	private async takeRole(): Promise<boolean> {
-		// Asked every time: the session's lock is counted, and a connection that was lost and reopened has none.
-		const isHeld = await this.options.source.tryLock();
-		this.changeRole(isHeld, undefined);
-		return isHeld;
-	}
-
-	private changeRole(isPublisher: boolean, cause: unknown): void {
-		if (this.isPublisher === isPublisher) return;
-		this.isPublisher = isPublisher;
-		// Another publisher may have told more meanwhile; telling again what is already known does no harm.
-		this.accepted.clear();
-		this.options.observer.roleChanged(isPublisher, cause);
 	}
 
 	/** An outage is told by the next look. */
@@ -177,13 +154,9 @@ export class TotalsPublisher {
 		try {
 			await this.options.sink.reportTotals(team.teamId, report);
 		} catch (error) {
-			const isAway = error instanceof CostControlError && error.code === "governance.unreachable";
-			if (isAway) this.changeReachability(false, error);
-			// What is wrong with one team must not silence the others.
-			else this.options.observer.failed(error);
-			return !isAway;
+			return !this.loop.isAway(error);
 		}
-		this.changeReachability(true, undefined);
+		this.loop.temporalAnswered();
 		await this.recordTold(team.teamId);
 		if (team.hasUntoldPolicy) await this.options.source.recordPolicyTold(team);
 		const windows = new Map(team.windows.map((window) => [window.windowId, window]));
@@ -196,12 +169,6 @@ export class TotalsPublisher {
 		if (nowMs - (this.recordedAt.get(teamId) ?? Number.NEGATIVE_INFINITY) < RECORD_TOLD_INTERVAL_MS) return;
 		await this.options.source.recordTold(teamId);
 		this.recordedAt.set(teamId, nowMs);
-	}
-
-	private changeReachability(isReachable: boolean, cause: unknown): void {
-		if (this.isTemporalReachable === isReachable) return;
-		this.isTemporalReachable = isReachable;
-		this.options.observer.reachabilityChanged(isReachable, cause);
 	}
 
 	private forgetGone(teams: readonly TeamSnapshot[]): void {
