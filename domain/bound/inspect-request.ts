@@ -33,6 +33,7 @@ export function inspectRequest(endpoint: Endpoint, body: Buffer, table: FieldTab
 	const parsed = parseJsonObject(body);
 	if (parsed === undefined) return { kind: "rejected", problem: { code: "request.invalid", message: "the body is not valid JSON in UTF-8" } };
 	const { scan } = scanned;
+	if (scan.members.some(({ key }) => !Object.hasOwn(parsed, key))) return { kind: "rejected", problem: MISREAD };
 	const facts = emptyFacts();
 	facts.members = scan.members;
 	facts.textBytes = body.length - scan.unicodeEscapeSavingBytes;
@@ -55,6 +56,15 @@ export function inspectRequest(endpoint: Endpoint, body: Buffer, table: FieldTab
 	if (problem !== undefined) return { kind: "rejected", problem };
 	return { kind: "inspected", request: { ...draft, endpoint, protocol: table.protocol, body, model: draft.model ?? "", facts }, parsed };
 }
+
+/**
+ * V8 13.6 takes a key that is written with an escape for one of an earlier object, where that has as many characters and begins as the raw text
+ * does: `"\\u006e"` (n) for a lone backslash. What the provider would read there is then not what was bounded.
+ */
+const MISREAD: RequestProblem = {
+	code: "request.invalid",
+	message: "a field's name is written in escapes that parsers read differently; write it in plain letters",
+};
 
 function parseJsonObject(body: Buffer): JsonObject | undefined {
 	try {
