@@ -62,12 +62,17 @@ export class Connection {
 	private async run<Row extends pg.QueryResultRow>(name: string | undefined, text: string, values: readonly unknown[]): Promise<Row[]> {
 		const client = await this.open();
 		this.statements++;
+		const sent = [...values];
 		try {
-			return (await client.query<Row>({ ...(name !== undefined && { name }), text, values: [...values] })).rows;
+			return (await client.query<Row>({ ...(name !== undefined && { name }), text, values: sent })).rows;
 		} catch (error) {
 			if (isDatabaseAnswer(error)) throw error;
 			if (!isLimit(error)) this.drop(client);
 			throw unreachable(error);
+		} finally {
+			// The client's query outlives its answer by several collections of the young generation; with its values that was half a megabyte of garbage
+			// a second in the old generation of a busy gateway.
+			sent.length = 0;
 		}
 	}
 
