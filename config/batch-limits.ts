@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { BatchLimits } from "#activities/batches/provider-port.ts";
+import type { BatchLimits } from "#activities/batches/providers/provider-port.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import type { BatchLimits } from "#activities/batches/provider-port.ts";
+import type { BatchLimits } from "#activities/batches/providers/provider-port.ts";
 import type { PriceTier, Protocol } from "#domain/pricing/price-book.ts";
 import { batchLimitFields, batchLimitsFor } from "./batch-limits.ts";
 import { Secret } from "./secret.ts";

@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Logger } from "pino";
 import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
 import type { BatchStore } from "#activities/batches/port.ts";
-import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
+import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { createAnswerCipher, readOrCreateSecret } from "#activities/idempotency/answer-cipher.ts";
 import { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";

@@ -28,7 +28,7 @@ $$;
 
 -- Holds the sum of the items' bounds in every budget that matches, all or nothing, and with it the batch is held. Asked again afterwards it
 -- says the same. A batch that does not fit leaves claims, as a call does (0002), and is told what there is: whether that refuses it is
--- decided by whoever asks (activities/batches/hold-batch.ts), by the numbers of this statement. Degrade lines do not stop a batch: its bodies
+-- decided by whoever asks (activities/batches/store/hold-batch.ts), by the numbers of this statement. Degrade lines do not stop a batch: its bodies
 -- name the model they are for. 'sinceLastAskMs' is null for the first ask. `kind`: held (with who asked, the first time), short, or uncovered (no budget of its own, or more
 -- than 32; nothing was granted).
 CREATE FUNCTION tollgate.hold_batch(p_batch text, p_is_final boolean) RETURNS json

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
-import { sweepBatches } from "#activities/batches/sweep.ts";
+import { sweepBatches } from "#activities/batches/store/sweep.ts";
 import { sweepIdempotencyRecords } from "#activities/idempotency/postgres.ts";
 import { lowerDueWindows } from "#activities/increases/postgres.ts";
 import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";

@@ -1,6 +1,6 @@
-import type { BatchJobs, BatchProgress } from "#activities/batches/job-port.ts";
+import type { BatchJobs, BatchProgress } from "#activities/batches/job/job-port.ts";
 import type { BatchRecord, BatchStore } from "#activities/batches/port.ts";
-import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
+import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import type { BatchState } from "#domain/batching/batch.ts";
 import { isFinalBatch } from "#domain/batching/batch-moves.ts";

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
-import type { BatchJobs } from "#activities/batches/job-port.ts";
+import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { createPolicyThread } from "#activities/policy/policy-thread.ts";
 import { RefusedPolicy } from "#activities/policy/port.ts";

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Administration } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
-import type { BatchJobs } from "#activities/batches/job-port.ts";
+import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 

@@ -1,6 +1,6 @@
-import { boundItems, type ItemRules } from "#activities/batches/bound-items.ts";
-import { holdInTime } from "#activities/batches/hold-in-time.ts";
+import { boundItems, type ItemRules } from "#activities/batches/lines/bound-items.ts";
 import type { BatchRecord, FileRecord, NewBatch } from "#activities/batches/port.ts";
+import { holdInTime } from "#activities/batches/store/hold-in-time.ts";
 import type { PricedDeployment } from "#activities/providers/port.ts";
 import { chooseDeployments } from "#activities/request/choose-deployments.ts";
 import { decideFacts } from "#activities/request/decide-call.ts";

@@ -1,4 +1,4 @@
-import type { BatchLimits } from "#activities/batches/provider-port.ts";
+import type { BatchLimits } from "#activities/batches/providers/provider-port.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 
 const MEGABYTE = 1024 * 1024;

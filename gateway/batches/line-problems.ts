@@ -1,4 +1,4 @@
-import { describeProblems } from "#activities/batches/check-file.ts";
+import { describeProblems } from "#activities/batches/lines/check-file.ts";
 import { describeLineProblem, type LineForm, type LineProblem, type LineProblems } from "#domain/batching/line-problem.ts";
 import type { Problem } from "../problem.ts";
 

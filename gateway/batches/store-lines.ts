@@ -1,4 +1,4 @@
-import { type CheckedFile, FileChecker } from "#activities/batches/check-file.ts";
+import { type CheckedFile, FileChecker } from "#activities/batches/lines/check-file.ts";
 import type { BlobStore } from "#activities/blobs/port.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 import type { Problem } from "../problem.ts";

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { readFirstRequest } from "#activities/batches/bound-items.ts";
+import { readFirstRequest } from "#activities/batches/lines/bound-items.ts";
 import type { BatchRecord } from "#activities/batches/port.ts";
 import { ENDPOINT_URLS } from "#domain/batching/endpoint-urls.ts";
 import type { Asserted } from "../assertions.ts";

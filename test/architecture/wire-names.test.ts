@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createAgentRunActivities } from "#activities/agent-runs/activities.ts";
-import { createBatchJobActivities } from "#activities/batches/job-activities.ts";
+import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import { createBlobActivities } from "#activities/blobs/activities.ts";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { BatchProvider, PartToSubmit } from "#activities/batches/provider-port.ts";
+import type { BatchProvider, PartToSubmit } from "#activities/batches/providers/provider-port.ts";
 import type { ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import { collect, type OpenedWire, openOnWire, partOf, wireSettings } from "#test/support/batch-wire.ts";
 import { type SimulatedProvider, startSimulatedProvider } from "#test/support/simulated-provider.ts";

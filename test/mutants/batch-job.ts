@@ -3,10 +3,10 @@ import type { Mutant } from "./mutant.ts";
 const PLAN = "domain/batching/job-plan.ts";
 const REDUCER = "domain/batching/job-reducer.ts";
 const PLAN_TEST = "test/unit/domain/batching/job-plan.test.ts";
-const SUBMIT = "activities/batches/job-submit.ts";
-const SUBMIT_TEST = "test/unit/activities/batches/job-submit.test.ts";
-const BOOKS = "activities/batches/book-results.ts";
-const BOOKS_TEST = "test/unit/activities/batches/book-results.test.ts";
+const SUBMIT = "activities/batches/job/job-submit.ts";
+const SUBMIT_TEST = "test/unit/activities/batches/job/job-submit.test.ts";
+const BOOKS = "activities/batches/job/book-results.ts";
+const BOOKS_TEST = "test/unit/activities/batches/job/book-results.test.ts";
 
 /** What stands between a batch and being sent twice, cancelled for somebody else, or given back what it cost. */
 export const BATCH_JOB_MUTANTS: readonly Mutant[] = [

@@ -2,9 +2,9 @@ import type { Mutant } from "./mutant.ts";
 
 /** What a batch holds money for, whose data it may name, and that each of its items is one. */
 const BOUND = "domain/bound/bound-request.ts";
-const ITEMS = "activities/batches/bound-items.ts";
+const ITEMS = "activities/batches/lines/bound-items.ts";
 const ONLY_TIERS_TEST = "test/unit/bound/only-tiers.test.ts";
-const ITEMS_TEST = "test/unit/activities/batches/bound-items.test.ts";
+const ITEMS_TEST = "test/unit/activities/batches/lines/bound-items.test.ts";
 
 export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 	{
@@ -60,18 +60,18 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "a custom id stands in a batch once",
-		file: "activities/batches/check-file.ts",
+		file: "activities/batches/lines/check-file.ts",
 		from: "if (earlier === undefined) this.#lineOfCustomId.set(key, line);",
 		to: "if (earlier !== line) this.#lineOfCustomId.set(key, line);",
-		test: "test/unit/activities/batches/check-file.test.ts",
+		test: "test/unit/activities/batches/lines/check-file.test.ts",
 		titles: ["is refused for a custom id twice"],
 	},
 	{
 		rule: "an item is delivered once",
-		file: "activities/batches/join-outputs.ts",
+		file: "activities/batches/lines/join-outputs.ts",
 		from: "		ranks[found.n] = IS_WRITTEN;\n",
 		to: "		ranks[found.n] = (ranks[found.n] ?? 0) % IS_WRITTEN;\n",
-		test: "test/unit/activities/batches/join-outputs.test.ts",
+		test: "test/unit/activities/batches/lines/join-outputs.test.ts",
 		titles: ["take the result of an item that is furthest on, and of equals the first, whatever the order"],
 	},
 ];

@@ -2,11 +2,11 @@ import type { Mutant } from "./mutant.ts";
 
 /** Rules by which no provider batch is made twice, no answer taken for another, and no key goes where it should not. */
 const FOLDER = "test/unit/activities/batches";
-const ERRORS = { file: "activities/batches/provider-errors.ts", test: `${FOLDER}/provider-errors.test.ts` } as const;
-const WIRE = { file: "activities/batches/provider-wire.ts", test: `${FOLDER}/provider-wire.test.ts` } as const;
+const ERRORS = { file: "activities/batches/providers/provider-errors.ts", test: `${FOLDER}/provider-errors.test.ts` } as const;
+const WIRE = { file: "activities/batches/providers/provider-wire.ts", test: `${FOLDER}/provider-wire.test.ts` } as const;
 const OPENAI_TEST = `${FOLDER}/openai-batches.test.ts`;
-const ANTHROPIC = { file: "activities/batches/anthropic-batches.ts", test: `${FOLDER}/anthropic-batches.test.ts` } as const;
-const READER = { file: "activities/batches/results-reader.ts", test: `${FOLDER}/results-reader.test.ts` } as const;
+const ANTHROPIC = { file: "activities/batches/providers/anthropic-batches.ts", test: `${FOLDER}/anthropic-batches.test.ts` } as const;
+const READER = { file: "activities/batches/providers/results-reader.ts", test: `${FOLDER}/results-reader.test.ts` } as const;
 
 export const BATCH_PROVIDER_MUTANTS: readonly Mutant[] = [
 	{
@@ -53,7 +53,7 @@ export const BATCH_PROVIDER_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "the SDK of OpenAI tries nothing again",
-		file: "activities/batches/openai-batches.ts",
+		file: "activities/batches/providers/openai-batches.ts",
 		from: "maxRetries: 0,",
 		to: "maxRetries: 2,",
 		test: WIRE.test,
@@ -61,7 +61,7 @@ export const BATCH_PROVIDER_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "the SDK of Anthropic tries nothing again",
-		file: "activities/batches/anthropic-batches.ts",
+		file: "activities/batches/providers/anthropic-batches.ts",
 		from: "maxRetries: 0,",
 		to: "maxRetries: 2,",
 		test: WIRE.test,
@@ -69,7 +69,7 @@ export const BATCH_PROVIDER_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "a part that lost lines is not sent to its end",
-		file: "activities/batches/part-source.ts",
+		file: "activities/batches/providers/part-source.ts",
 		from: "assert(lines === items,",
 		to: "assert(true,",
 		test: OPENAI_TEST,
@@ -77,7 +77,7 @@ export const BATCH_PROVIDER_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "a list that cannot be read is not one without batches",
-		file: "activities/batches/list-since.ts",
+		file: "activities/batches/providers/list-since.ts",
 		from: `throw unreadableAnswer(question, "it is no list");`,
 		to: "return;",
 		test: OPENAI_TEST,
@@ -85,7 +85,7 @@ export const BATCH_PROVIDER_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "batches are looked for from before the attempt",
-		file: "activities/batches/list-since.ts",
+		file: "activities/batches/providers/list-since.ts",
 		from: "sinceMs - CLOCK_ALLOWANCE_MS",
 		to: "sinceMs",
 		test: ANTHROPIC.test,
@@ -100,7 +100,7 @@ export const BATCH_PROVIDER_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "a batch that has an output ran, whatever its status",
-		file: "activities/batches/openai-batches.ts",
+		file: "activities/batches/providers/openai-batches.ts",
 		from: `state === "failed" && outputFileId !== null ? "ended" : state`,
 		to: "state",
 		test: OPENAI_TEST,

@@ -137,7 +137,7 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "the wait for a batch's money is over by PostgreSQL's clock",
-		file: "activities/batches/hold-batch.ts",
+		file: "activities/batches/store/hold-batch.ts",
 		from: "const isWaitOver = waitIsOver && asker.waitedMs >= readTeamPolicy(asker.policy).policy.admissionWaitMs;",
 		to: "const isWaitOver = waitIsOver && readTeamPolicy(asker.policy).policy.admissionWaitMs >= 0;",
 		test: HOLD_TEST,
@@ -145,7 +145,7 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "a batch is refused only when the other gateways were heard",
-		file: "activities/batches/hold-batch.ts",
+		file: "activities/batches/store/hold-batch.ts",
 		from: "asker.sinceLastAskMs !== null && asker.sinceLastAskMs < HEARING_GAP_MS",
 		to: "asker.sinceLastAskMs !== HEARING_GAP_MS",
 		test: HOLD_TEST,
@@ -225,10 +225,10 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "an item is priced as a batch, whatever tier its answer names",
-		file: "activities/batches/price-item.ts",
+		file: "activities/batches/job/price-item.ts",
 		from: "const serviceTier = batchTierOf(reported.serviceTier);",
 		to: 'const serviceTier = reported.serviceTier ?? batchTierOf("");',
-		test: "test/unit/activities/batches/price-item.test.ts",
+		test: "test/unit/activities/batches/job/price-item.test.ts",
 		titles: ["of service tier default is settled at the price of a batch"],
 	},
 ];

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { joinOutputs } from "#activities/batches/join-outputs.ts";
-import { LineSplitter, type ReadLine, RequestSplitter } from "#activities/batches/read-lines.ts";
-import { writeLines } from "#activities/batches/write-lines.ts";
+import { joinOutputs } from "#activities/batches/lines/join-outputs.ts";
+import { LineSplitter, type ReadLine, RequestSplitter } from "#activities/batches/lines/read-lines.ts";
+import { writeLines } from "#activities/batches/lines/write-lines.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import { bodyOfLine, checkLine } from "#domain/batching/check-line.ts";
 import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { membersOf } from "#activities/batches/json-text.ts";
-import { asRequests } from "#activities/batches/part-source.ts";
-import { readResults } from "#activities/batches/results-reader.ts";
+import { membersOf } from "#activities/batches/providers/json-text.ts";
+import { asRequests } from "#activities/batches/providers/part-source.ts";
+import { readResults } from "#activities/batches/providers/results-reader.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 
 /** Cuts bytes into pieces of these sizes, over and over. */

@@ -1,4 +1,4 @@
-import type { ItemRules } from "#activities/batches/bound-items.ts";
+import type { ItemRules } from "#activities/batches/lines/bound-items.ts";
 import type { Deployment } from "#activities/providers/port.ts";
 import type { BatchEndpoint } from "#domain/batching/batch.ts";
 import type { LineForm } from "#domain/batching/line-problem.ts";

@@ -1,7 +1,7 @@
 import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
-import { createBatchJobActivities } from "#activities/batches/job-activities.ts";
-import type { BatchJobDependencies, JobLines, JobStore } from "#activities/batches/job-port.ts";
-import type { BatchProvider, FoundBatch, PartToSubmit } from "#activities/batches/provider-port.ts";
+import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
+import type { BatchJobDependencies, JobLines, JobStore } from "#activities/batches/job/job-port.ts";
+import type { BatchProvider, FoundBatch, PartToSubmit } from "#activities/batches/providers/provider-port.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";

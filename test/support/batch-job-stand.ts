@@ -1,7 +1,7 @@
-import { createBatchJobActivities } from "#activities/batches/job-activities.ts";
-import { createJobLines } from "#activities/batches/job-lines.ts";
-import type { BatchAlert, BatchJobDependencies, JobLines, JobStore, PriceResult } from "#activities/batches/job-port.ts";
-import type { BatchProvider } from "#activities/batches/provider-port.ts";
+import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
+import { createJobLines } from "#activities/batches/job/job-lines.ts";
+import type { BatchAlert, BatchJobDependencies, JobLines, JobStore, PriceResult } from "#activities/batches/job/job-port.ts";
+import type { BatchProvider } from "#activities/batches/providers/provider-port.ts";
 import type { CallerBatchRules } from "#domain/batching/batch.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";
 import { reduceJob, type StepResult } from "#domain/batching/job-reducer.ts";

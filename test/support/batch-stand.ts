@@ -1,5 +1,5 @@
 import type { BatchStore, ItemBooking, NewBatch } from "#activities/batches/port.ts";
-import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
+import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import type { ItemOutcome } from "#domain/batching/batch.ts";
 import { type BudgetRow, insertBudget } from "./authority-rows.ts";

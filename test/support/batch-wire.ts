@@ -1,8 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type BatchProviders, openBatchProviders } from "#activities/batches/open-providers.ts";
-import type { BatchProvider, PartToSubmit } from "#activities/batches/provider-port.ts";
-import type { WireTimes } from "#activities/batches/provider-wire.ts";
+import { type BatchProviders, openBatchProviders } from "#activities/batches/providers/open-providers.ts";
+import type { BatchProvider, PartToSubmit } from "#activities/batches/providers/provider-port.ts";
+import type { WireTimes } from "#activities/batches/providers/provider-wire.ts";
 import { batchLimitsFor } from "#config/batch-limits.ts";
 import { defaultProviderTable, type ProviderSettings } from "#config/providers.ts";
 import { Secret } from "#config/secret.ts";

@@ -1,4 +1,4 @@
-import type { JobStore } from "#activities/batches/job-port.ts";
+import type { JobStore } from "#activities/batches/job/job-port.ts";
 import type { BatchRecord, BatchStore, FileRecord, ItemBooking, ItemToSend } from "#activities/batches/port.ts";
 import { assert } from "#domain/assert.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";

@@ -1,4 +1,4 @@
-import type { BatchProvider, FoundBatch, PartToSubmit } from "#activities/batches/provider-port.ts";
+import type { BatchProvider, FoundBatch, PartToSubmit } from "#activities/batches/providers/provider-port.ts";
 import type { ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";

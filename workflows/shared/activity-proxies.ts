@@ -1,6 +1,6 @@
 import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
 import type { AgentRunActivities } from "#activities/agent-runs/activities.ts";
-import type { BatchJobActivities } from "#activities/batches/job-activities.ts";
+import type { BatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import type { BudgetActivities } from "#activities/budgets/activities.ts";
 import type { IncreaseActivities } from "#activities/increases/activities.ts";
 import {

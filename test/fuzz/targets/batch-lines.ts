@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import fc from "fast-check";
-import { type LineReader, LineSplitter, RequestSplitter } from "#activities/batches/read-lines.ts";
+import { type LineReader, LineSplitter, RequestSplitter } from "#activities/batches/lines/read-lines.ts";
 import { bodyOfLine, checkLine, customIdOfLine, type RequestLine } from "#domain/batching/check-line.ts";
 import { BODY_FIELDS, type LineForm } from "#domain/batching/line-problem.ts";
 import { renderLine, withModel } from "#domain/batching/render-line.ts";

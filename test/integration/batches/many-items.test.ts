@@ -1,11 +1,11 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { boundItems } from "#activities/batches/bound-items.ts";
-import { FileChecker } from "#activities/batches/check-file.ts";
-import { readCustomIds } from "#activities/batches/custom-ids.ts";
-import { joinOutputs } from "#activities/batches/join-outputs.ts";
-import { writeLines } from "#activities/batches/write-lines.ts";
+import { boundItems } from "#activities/batches/lines/bound-items.ts";
+import { FileChecker } from "#activities/batches/lines/check-file.ts";
+import { readCustomIds } from "#activities/batches/lines/custom-ids.ts";
+import { joinOutputs } from "#activities/batches/lines/join-outputs.ts";
+import { writeLines } from "#activities/batches/lines/write-lines.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { itemRules } from "#test/support/batch-deployments.ts";

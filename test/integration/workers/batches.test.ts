@@ -4,7 +4,7 @@ import path from "node:path";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BatchRecord, BatchStore } from "#activities/batches/port.ts";
-import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
+import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import type { SweepableBlobStore } from "#activities/blobs/blob-store.ts";
 import { openBlobStore } from "#activities/blobs/open-blob-store.ts";
 import { Connection } from "#activities/database/connection.ts";

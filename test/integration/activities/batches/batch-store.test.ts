@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { sweepBatches } from "#activities/batches/sweep.ts";
+import { sweepBatches } from "#activities/batches/store/sweep.ts";
 import { BATCH_STATES } from "#domain/batching/batch.ts";
 import { answered, BatchStand, unbilled } from "#test/support/batch-stand.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { holdInTime } from "#activities/batches/hold-in-time.ts";
 import type { HoldResult } from "#activities/batches/port.ts";
-import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
+import { holdInTime } from "#activities/batches/store/hold-in-time.ts";
+import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { matchBudgets } from "#domain/budget/match.ts";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createBatchAlerts } from "#activities/batches/batch-alerts.ts";
+import { createBatchAlerts } from "#activities/batches/job/batch-alerts.ts";
+import { createUntoldBatches } from "#activities/batches/job/untold-batches.ts";
 import type { BatchRecord, BatchStore } from "#activities/batches/port.ts";
-import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
-import { readProviderLoad } from "#activities/batches/provider-load.ts";
-import { createUntoldBatches } from "#activities/batches/untold-batches.ts";
+import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
+import { readProviderLoad } from "#activities/batches/store/provider-load.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createPostgresBatchStore } from "#activities/batches/postgres.ts";
+import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { type CommandLineHome, openCommandLineHome, openTestTerminal } from "#test/support/command-line.ts";
 

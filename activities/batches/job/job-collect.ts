@@ -1,0 +1,224 @@
+import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
+import type { ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import type { ResultLine } from "#domain/batching/item-result.ts";
+import { movesToEnd } from "#domain/batching/job-plan.ts";
+import type { StepOutcome } from "#domain/batching/job-reducer.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { BatchRecord, ItemToSend } from "../port.ts";
+import { bookResults, bookUnrun, openItemsOf, unrunLineOf } from "./book-results.ts";
+import type { BatchJobDependencies, CancelPartInput, CollectInput, DropInput, EndUnsentInput, FinishInput, PartInput, Reading } from "./job-port.ts";
+import { readBatch, readPart } from "./job-rows.ts";
+import { messageOf, providerOf } from "./job-submit.ts";
+
+/** How a part comes back: watched, read, booked, and closed with its batch. */
+const DONE: StepOutcome = { kind: "done" };
+const NOT_FOUND = 404;
+const PAGE = 5_000;
+
+type Lost = Extract<StepOutcome, { kind: "lost" }>;
+
+export async function pollPart(dependencies: BatchJobDependencies, { batchId, part }: PartInput): Promise<StepOutcome> {
+	const { store } = dependencies;
+	const batch = await readBatch(store, batchId);
+	const { providerBatchId, state } = await readPart(store, { batchId, part });
+	if (providerBatchId === null || (state !== "running" && state !== "ended")) return DONE;
+	const status = await unlessLost(() => providerOf(dependencies, batch).poll(providerBatchId));
+	if ("kind" in status) return status;
+	if (status.state === "ended" && state === "running") await store.movePart({ batchId, part }, "ended", { status });
+	return { kind: "said", status };
+}
+
+export async function cancelPart(dependencies: BatchJobDependencies, { batchId, providerBatchId }: CancelPartInput): Promise<StepOutcome> {
+	const batch = await readBatch(dependencies.store, batchId);
+	const status = await unlessLost(() => providerOf(dependencies, batch).cancel(providerBatchId));
+	return "kind" in status ? status : { kind: "said", status };
+}
+
+/** Reads what the provider says once, keeps it, and books from what was kept: so a crash between loses no answer and reads none twice. */
+export async function collectPart(dependencies: BatchJobDependencies, input: CollectInput): Promise<StepOutcome> {
+	const { store, lines } = dependencies;
+	const { batchId, part, status, isLast, mayGoAgain } = input;
+	const batch = await readBatch(store, batchId);
+	const { state } = await readPart(store, { batchId, part });
+	if (state !== "running" && state !== "ended") return DONE;
+	let said: AsyncIterable<ResultLine> = noLines();
+	if (status !== null) {
+		const { providerBatchId } = status;
+		const reading = { part, reading: input.reading, providerBatchId };
+		const lost = await keepResults(dependencies, batch, reading, status);
+		if (lost !== undefined) return lost;
+		if (await isForeign(dependencies, batch, reading)) return { kind: "foreign", providerBatchId };
+		said = lines.readResults(batch, reading);
+	}
+	const price = await dependencies.openPricing(batch);
+	const tally = await bookResults({ store, batch, part, lines: said, price, isLast, mayGoAgain });
+	if (tally.unresolved > 0) await dependencies.raise({ kind: "batch.unresolved", batch, of: String(part), detail: { part, items: tally.unresolved } });
+	if (tally.missing === 0 && tally.goAgain === 0) await closePart(dependencies, batch, { batchId, part }, status);
+	return { kind: "collected", tally };
+}
+
+async function keepResults(dependencies: BatchJobDependencies, batch: BatchRecord, reading: Reading, status: ProviderBatchStatus): Promise<Lost | undefined> {
+	const { lines } = dependencies;
+	if (await lines.hasResults(batch, reading)) return undefined;
+	const provider = providerOf(dependencies, batch);
+	try {
+		await lines.keepResults(batch, reading, provider.results(status));
+		return undefined;
+	} catch (error) {
+		if (!(error instanceof CostControlError && error.code === "provider.results_gone")) throw error;
+		return { kind: "lost", message: messageOf(error) };
+	}
+}
+
+/**
+ * Only a batch that was found by its size can be: nothing of the part has ended, its lines name items, and none of them is one that the part
+ * carries. It may be another part of the same batch, which looks like this one.
+ */
+async function isForeign({ lines, store }: BatchJobDependencies, batch: BatchRecord, reading: Reading): Promise<boolean> {
+	const carried = new Set<string>();
+	const of = { batchId: batch.batchId, part: reading.part };
+	for await (const item of openItemsOf(store, of)) carried.add(attemptIdOf({ batchNumber: batch.number, items: batch.items, ...item }));
+	if (carried.size < (await readPart(store, of)).items) return false;
+	let named = 0;
+	for await (const line of lines.readResults(batch, reading)) {
+		if (line.kind !== "item") continue;
+		if (carried.has(line.customId)) return false;
+		named++;
+	}
+	return named > 0;
+}
+
+export async function tellLate({ store, raise }: BatchJobDependencies, batchId: string): Promise<void> {
+	const batch = await readBatch(store, batchId);
+	await raise({ kind: "batch.late", batch, detail: { open: batch.counts.open, amountNanoUsd: batch.heldNanoUsd } });
+}
+
+/** Once it has ended, what it billed is booked beside what its items cost: `BatchStore.book` tells doubles apart by their tries. */
+export async function settleDouble(dependencies: BatchJobDependencies, { batchId, part, providerBatchId }: CancelPartInput): Promise<StepOutcome> {
+	const { store, openPricing } = dependencies;
+	const batch = await readBatch(store, batchId);
+	const provider = providerOf(dependencies, batch);
+	const status = await unlessLost(() => provider.poll(providerBatchId));
+	if ("kind" in status) return status;
+	if (status.state !== "ended") return { kind: "said", status };
+	try {
+		const lines = provider.results(status);
+		return { kind: "collected", tally: await bookResults({ store, batch, part, lines, price: await openPricing(batch), isLast: false, mayGoAgain: true }) };
+	} catch (error) {
+		if (!(error instanceof CostControlError && error.code === "provider.results_gone")) throw error;
+		return { kind: "lost", message: messageOf(error) };
+	}
+}
+
+export async function sendAgain(dependencies: BatchJobDependencies, of: PartInput): Promise<void> {
+	await dependencies.store.releaseItems(of, "again");
+	await closePart(dependencies, await readBatch(dependencies.store, of.batchId), of, null);
+}
+
+/** What is said of its items is kept before they end, and the part is over only when they are: what was cut between is done again. */
+export async function dropPart(dependencies: BatchJobDependencies, { batchId, part, as, problem }: DropInput): Promise<void> {
+	const { store, lines } = dependencies;
+	const of = { batchId, part };
+	const batch = await readBatch(store, batchId);
+	if (as !== "again") {
+		if (!(await lines.hasResults(batch, { part, reading: 0 })))
+			await lines.keepResults(
+				batch,
+				{ part, reading: 0 },
+				linesOf(openItemsOf(store, of), (item) => unrunLineOf(item, batch, as, problem)),
+			);
+		if (problem !== null) await store.move(batchId, batch.state, { problem });
+	}
+	if (as === "errored") await bookUnrun({ store, batch }, as, (after, most) => store.itemsOfPart(of, after, most));
+	else await store.releaseItems(of, as);
+	await store.movePart(of, "failed", {});
+}
+
+export async function endUnsent({ store, lines }: BatchJobDependencies, { batchId, as, problem }: EndUnsentInput): Promise<void> {
+	const batch = await readBatch(store, batchId);
+	const unsent = { part: 0, reading: 0 } as const;
+	if (!(await lines.hasResults(batch, unsent)))
+		await lines.keepResults(
+			batch,
+			unsent,
+			linesOf(itemsToSendOf({ store }, batchId), (item) => unrunLineOf(item, batch, as, problem)),
+		);
+	if (problem !== null) await store.move(batchId, batch.state, { problem });
+	await bookUnrun({ store, batch }, as, (after, most) => store.itemsToSend(batchId, after, most));
+}
+
+async function* itemsToSendOf({ store }: Pick<BatchJobDependencies, "store">, batchId: string): AsyncGenerator<ItemToSend> {
+	for (let after = 0; ; ) {
+		const page = await store.itemsToSend(batchId, after, PAGE);
+		yield* page;
+		after = page.at(-1)?.n ?? after;
+		if (page.length < PAGE) return;
+	}
+}
+
+async function* linesOf(items: AsyncIterable<ItemToSend>, lineOf: (item: ItemToSend) => ResultLine): AsyncGenerator<ResultLine> {
+	for await (const item of items) yield lineOf(item);
+}
+
+/** Outputs first, money next, the state last: whoever sees the end sees all of it. */
+export async function finishBatch(dependencies: BatchJobDependencies, { batchId, to, problem }: FinishInput): Promise<void> {
+	const { store, lines } = dependencies;
+	const batch = await readBatch(store, batchId);
+	if (batch.counts.open > 0)
+		throw new CostControlError("internal.invariant", `${batch.counts.open} items of ${batchId} have no outcome, and no part carries them`);
+	for (const state of movesToEnd(batch.state, to)) {
+		if (state === "running" || state === "cancelling" || state === "finalizing") {
+			await store.move(batchId, state, {});
+			continue;
+		}
+		const nothing = { outputFileId: null, errorFileId: null };
+		const { outputFileId, errorFileId } = state === "failed" ? nothing : await lines.joinOutputs(batch, await readingsOf(dependencies, batch));
+		if (state === "failed") await dependencies.raise({ kind: "batch.failed", batch, detail: { items: batch.items, problem } });
+		await store.closeHold(batchId);
+		await store.move(batchId, state, {
+			...(problem !== null && { problem }),
+			...(outputFileId !== null && { outputFileId }),
+			...(errorFileId !== null && { errorFileId }),
+		});
+	}
+}
+
+/** Everything that was kept of it, in the order of the parts. */
+async function readingsOf({ lines, store }: BatchJobDependencies, batch: BatchRecord): Promise<Reading[]> {
+	const kept: Reading[] = [];
+	const parts = [{ part: 0, providerBatchId: null }, ...(await store.parts(batch.batchId))];
+	for (const { part, providerBatchId } of parts) {
+		if (await lines.hasResults(batch, { part, reading: 0 })) kept.push({ part, reading: 0 });
+		if (providerBatchId === null) continue;
+		for (let reading = 1; await lines.hasResults(batch, { part, reading, providerBatchId }); reading++) kept.push({ part, reading, providerBatchId });
+	}
+	return kept;
+}
+
+/** Its results were read, so what lies at the provider is not needed; what cannot be removed ends there by itself. */
+async function closePart(dependencies: BatchJobDependencies, batch: BatchRecord, of: PartInput, status: ProviderBatchStatus | null): Promise<void> {
+	const { store, observer } = dependencies;
+	const { state, providerFileId } = await readPart(store, of);
+	if (state === "running") await store.movePart(of, "ended", {});
+	await store.movePart(of, "collected", {});
+	if (status === null) return;
+	try {
+		await providerOf(dependencies, batch).forget({ providerFileId, status });
+	} catch (error) {
+		observer.notForgotten(batch.batchId, error);
+	}
+}
+
+async function unlessLost(ask: () => Promise<ProviderBatchStatus>): Promise<ProviderBatchStatus | Lost> {
+	try {
+		return await ask();
+	} catch (error) {
+		const isLost = error instanceof CostControlError && error.code === "provider.refused" && error.details["status"] === NOT_FOUND;
+		if (!isLost) throw error;
+		return { kind: "lost", message: messageOf(error) };
+	}
+}
+
+async function* noLines(): AsyncGenerator<ResultLine> {
+	// Nothing is said of anything.
+}

@@ -1,0 +1,171 @@
+import type { PartRecord, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import { decideSubmitRoom } from "#domain/batching/job-pace.ts";
+import type { StepOutcome } from "#domain/batching/job-reducer.ts";
+import { PartCutter } from "#domain/batching/split-parts.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { BatchRecord, ItemToSend } from "../port.ts";
+import type { BatchProvider, FoundBatch, PartToSubmit } from "../providers/provider-port.ts";
+import type { BatchJobDependencies, CreateInput, FindInput, PartInput } from "./job-port.ts";
+import { readBatch, readPart } from "./job-rows.ts";
+
+/** How a part gets to its provider: once, or it is looked for. */
+const DONE: StepOutcome = { kind: "done" };
+const PAGE = 5_000;
+/** Around a body in its line: our id, method, url, names and commas. */
+const LINE_OVERHEAD_BYTES = 256;
+/** From what is recorded to what is sent: a process that was stopped for longer may have been given up meanwhile. */
+const SUBMIT_WITHIN_MS = 20_000;
+
+export function providerOf({ providerOf: find }: BatchJobDependencies, batch: BatchRecord): BatchProvider {
+	const provider = find(batch);
+	if (provider === undefined) throw new CostControlError("provider.unreachable", `no account of ${batch.provider} that runs batches is configured here`);
+	return provider;
+}
+
+/** Splits what has to go by the provider's limits; each part is recorded when its request file stands. */
+export async function writeParts(dependencies: BatchJobDependencies, batchId: string): Promise<void> {
+	const { store } = dependencies;
+	const batch = await readBatch(store, batchId);
+	const { limits } = providerOf(dependencies, batch);
+	const cutter = new PartCutter({ ...limits, itemOverheadBytes: LINE_OVERHEAD_BYTES });
+	let part = Math.max(0, ...(await store.parts(batchId)).map((record) => record.part)) + 1;
+	let items: ItemToSend[] = [];
+	for (let after = 0; ; ) {
+		const page = await store.itemsToSend(batchId, after, PAGE);
+		for (const item of page) {
+			const placed = cutter.place(item);
+			// No batch could carry it: it was checked against the same limits when it came in.
+			if (placed.kind === "too_large")
+				throw new CostControlError("internal.invariant", `item ${item.n} of ${batchId} is above a limit of the provider: ${placed.limit}`);
+			if (placed.isFirst && items.length > 0) {
+				await writePart(dependencies, batch, part++, items);
+				items = [];
+			}
+			items.push(item);
+		}
+		after = page.at(-1)?.n ?? after;
+		if (page.length < PAGE) break;
+	}
+	if (items.length > 0) await writePart(dependencies, batch, part, items);
+}
+
+async function writePart({ store, lines }: BatchJobDependencies, batch: BatchRecord, part: number, items: readonly ItemToSend[]): Promise<void> {
+	const { batchId } = batch;
+	const { bytes } = await lines.writeRequests(batch, part, items);
+	const nothing = { providerFileId: null, providerBatchId: null, submitBeganAtMs: null, runningSinceMs: null, endedAtMs: null };
+	await store.writePart(
+		{ batchId, part, token: `tollgate-${batchId}-${part}`, items: items.length, bytes, ...nothing },
+		items.map(({ n }) => n),
+	);
+}
+
+/** A file that was handed in twice because its id was lost stays unused, and costs nothing. */
+export async function uploadPart(dependencies: BatchJobDependencies, { batchId, part }: PartInput): Promise<StepOutcome> {
+	const { store } = dependencies;
+	const batch = await readBatch(store, batchId);
+	const record = await readPart(store, { batchId, part });
+	if (record.state !== "written" || record.providerFileId !== null) return DONE;
+	try {
+		const provider = providerOf(dependencies, batch);
+		const providerFileId = await provider.upload(toSubmit(dependencies, batch, record));
+		if (providerFileId !== null) await store.movePart({ batchId, part }, "written", { providerFileId });
+		return DONE;
+	} catch (error) {
+		return refusedOf(error);
+	}
+}
+
+/**
+ * Creates the provider batch once: "submitting" is recorded before, and where that stands already the outcome of the attempt is not known,
+ * unless the workflow knows that it did nothing. Whatever is not certainly a refusal may have created it.
+ */
+export async function createPart(dependencies: BatchJobDependencies, { batchId, part, isClear }: CreateInput): Promise<StepOutcome> {
+	const { store } = dependencies;
+	const batch = await readBatch(store, batchId);
+	const record = await readPart(store, { batchId, part });
+	if (record.state !== "written" && record.state !== "submitting") return DONE;
+	// Nothing is sent any more for one that is to end.
+	if (batch.cancelAskedAtMs !== null) return DONE;
+	if (record.state === "submitting" && !isClear) return { kind: "unknown", message: "an attempt to create it was cut" };
+	const provider = providerOf(dependencies, batch);
+	const room = decideSubmitRoom(await dependencies.readLoad({ batch, part }), provider.limits);
+	if (room.kind === "wait") return { kind: "noRoom", waitMs: room.waitMs, why: room.why };
+	const recordedAtMs = dependencies.now();
+	const submitting = await store.movePart({ batchId, part }, "submitting", {});
+	if (dependencies.now() - recordedAtMs > SUBMIT_WITHIN_MS) return { kind: "unknown", message: "recording the attempt took too long to go on with it" };
+	try {
+		const status = await provider.create(toSubmit(dependencies, batch, submitting));
+		await keepTaken(dependencies, batch, { part, state: "running", status });
+		return { kind: "said", status };
+	} catch (error) {
+		if (isRefusal(error)) return refusedOf(error);
+		dependencies.observer.stepFailed(batchId, error);
+		return { kind: "unknown", message: messageOf(error) };
+	}
+}
+
+/** Looks at the provider for a part whose creation has no known outcome. */
+export async function findPart(dependencies: BatchJobDependencies, { batchId, part, notOurs }: FindInput): Promise<StepOutcome> {
+	const { store } = dependencies;
+	const batch = await readBatch(store, batchId);
+	const record = await readPart(store, { batchId, part });
+	const isInDoubt = record.state === "submitting" || (record.providerBatchId !== null && notOurs.includes(record.providerBatchId));
+	if (!isInDoubt) return DONE;
+	const known = await store.knownProviderBatches(batch.provider);
+	const isOthers = (id: string): boolean => notOurs.includes(id) || (known.has(id) && id !== record.providerBatchId);
+	const found = await providerOf(dependencies, batch).find(record, { sinceMs: record.submitBeganAtMs ?? batch.createdAtMs, isOthers });
+	const [first, ...others] = found.toSorted(byLikelihood(record.submitBeganAtMs ?? batch.createdAtMs));
+	if (first === undefined) return { kind: "absent" };
+	await keepTaken(dependencies, batch, { part, state: record.state === "submitting" ? "running" : record.state, status: first.status });
+	const doubles = first.isCertain ? others.filter(({ isCertain }) => isCertain).map(({ status }) => status.providerBatchId) : [];
+	return { kind: "found", status: first.status, isCertain: first.isCertain, doubles };
+}
+
+/** Looks once more for a part that was given up as not created, when nothing else is to be done. */
+export async function seekPart(dependencies: BatchJobDependencies, { batchId, part }: PartInput): Promise<StepOutcome> {
+	const { store } = dependencies;
+	const batch = await readBatch(store, batchId);
+	const record = await readPart(store, { batchId, part });
+	const known = await store.knownProviderBatches(batch.provider);
+	const question = { sinceMs: record.submitBeganAtMs ?? batch.createdAtMs, isOthers: (id: string): boolean => known.has(id) };
+	const [first, ...others] = (await providerOf(dependencies, batch).find(record, question)).filter(({ isCertain }) => isCertain);
+	if (first === undefined) return { kind: "absent" };
+	return { kind: "found", status: first.status, isCertain: true, doubles: others.map(({ status }) => status.providerBatchId) };
+}
+
+/** Certain ones first, then those made nearest to the attempt. */
+function byLikelihood(attemptAtMs: number): (left: FoundBatch, right: FoundBatch) => number {
+	const distance = ({ status }: FoundBatch): number => Math.abs(status.createdAtMs - attemptAtMs);
+	return (left, right) => Number(right.isCertain) - Number(left.isCertain) || distance(left) - distance(right);
+}
+
+type Taken = { readonly part: number; readonly state: PartRecord["state"]; readonly status: ProviderBatchStatus };
+
+async function keepTaken({ store }: BatchJobDependencies, { batchId, state: batchState }: BatchRecord, { part, state, status }: Taken): Promise<void> {
+	await store.movePart({ batchId, part }, state, { status });
+	if (batchState === "held") await store.move(batchId, "running", {});
+}
+
+function toSubmit({ lines }: BatchJobDependencies, batch: BatchRecord, { token, items, bytes, part, providerFileId }: PartRecord): PartToSubmit {
+	return { token, items, bytes, providerFileId, endpoint: batch.endpoint, openLines: () => lines.openRequests(batch, part) };
+}
+
+function isRefusal(error: unknown): error is CostControlError {
+	return error instanceof CostControlError && ["provider.refused", "provider.quota", "provider.overloaded"].includes(error.code);
+}
+
+/** What certainly was not done. @throws whatever is no word of the provider. */
+function refusedOf(error: unknown): StepOutcome {
+	if (!isRefusal(error)) throw error;
+	const asked = error.details["retryAfterMs"];
+	return {
+		kind: "refused",
+		isFinal: error.code === "provider.refused",
+		message: error.publicMessage,
+		retryAfterMs: typeof asked === "number" ? asked : null,
+	};
+}
+
+export function messageOf(error: unknown): string {
+	return error instanceof CostControlError ? error.publicMessage : error instanceof Error ? error.message : String(error);
+}

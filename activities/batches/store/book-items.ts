@@ -1,0 +1,141 @@
+import { attemptItem } from "#activities/ledger/ledger-row.ts";
+import type { OutcomeRecord, ReservationRecord } from "#activities/ledger/record.ts";
+import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
+import { NOTHING } from "#activities/request/amounts.ts";
+import { assert } from "#domain/assert.ts";
+import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
+import type { ItemOutcome } from "#domain/batching/batch.ts";
+import { decideBooking } from "#domain/batching/decide-booking.ts";
+import { HoldTally } from "#domain/batching/hold-tally.ts";
+import type { Amounts } from "#domain/budget/lease-book.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { PriceTier } from "#domain/pricing/price-book.ts";
+import type { BatchRecord, ItemBooking } from "../port.ts";
+import { askBatches } from "./ask-batches.ts";
+
+const BOOKS = "SELECT tollgate.batch_books($1, $2::integer[], $3::integer[]) AS reply";
+const BOOK = "SELECT tollgate.book_batch($1, $2, $3::json, $4::json) AS reply";
+
+/** As settle_chunk takes at most. */
+const BOOKINGS_MAX = 500;
+
+/** As `tollgate.batch_books` answers. */
+type Books = {
+	readonly record: BatchRecord;
+	readonly heldAtMs: number;
+	/** `idle`: what its holder has there beyond the bounds of items without an outcome. */
+	readonly windows: readonly { readonly windowId: string; readonly unit: "nano_usd" | "tokens"; readonly idle: string }[];
+	readonly items: readonly BookedItem[];
+	/** Of the tries asked for those that are in the ledger. */
+	readonly booked: readonly (readonly [n: number, tryNumber: number])[];
+};
+
+type BookedItem = {
+	readonly n: number;
+	readonly tryNumber: number;
+	readonly outcome: ItemOutcome | null;
+	readonly boundNanoUsd: string;
+	readonly boundTokens: number;
+	readonly tiers: readonly PriceTier[];
+};
+
+type Ending = { readonly n: number; readonly try: number; readonly outcome: ItemOutcome; readonly cost_nano_usd: string | null };
+
+type Plan = { readonly rows: string[]; readonly endings: Ending[]; readonly fresh: number[] };
+
+/**
+ * Books results of items. What they do is decided on the books as they were read, and written only where nothing was written since; else it is
+ * decided anew. Answers the numbers of the items where something was new.
+ */
+export async function bookItems(sql: SqlConnection, batchId: string, bookings: readonly ItemBooking[]): Promise<readonly number[]> {
+	assert(bookings.length <= BOOKINGS_MAX, `at most ${BOOKINGS_MAX} results are booked at once`);
+	if (bookings.length === 0) return [];
+	const asked = [batchId, bookings.map(({ n }) => n), bookings.map(({ tryNumber }) => tryNumber)];
+	for (;;) {
+		const books = await askBatches<Books | null>(sql, "batch_books", BOOKS, asked);
+		if (books === null) throw new CostControlError("batch.missing", `there is no batch ${batchId}`);
+		const { rows, endings, fresh } = planBooking(books, bookings);
+		if (fresh.length === 0) return [];
+		if (await askBatches<boolean>(sql, "book_batch", BOOK, [batchId, books.record.version, `[${rows.join()}]`, JSON.stringify(endings)])) return fresh;
+	}
+}
+
+function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
+	const plan: Plan = { rows: [], endings: [], fresh: [] };
+	const tally = new HoldTally(books.windows.map((window) => ({ ...window, idle: BigInt(window.idle) })));
+	const items = new Map(books.items.map((item) => [item.n, item]));
+	const booked = new Set(books.booked.map(([n, tryNumber]) => `${n}/${tryNumber}`));
+	for (const result of bookings) {
+		const item = items.get(result.n);
+		assert(item !== undefined, `batch ${books.record.batchId} has no item ${result.n}`);
+		const booking = atBound(result, item);
+		const { n, tryNumber, outcome, costNanoUsd } = booking;
+		const name = `${n}/${tryNumber}`;
+		const isLost = outcome === "errored" && (booking.unresolvedReason ?? null) !== null;
+		const decision = decideBooking(item, { tryNumber, outcome, isBilled: costNanoUsd !== null, isBooked: booked.has(name), isLost });
+		if (decision === "ignored") continue;
+		const reserved = decision === "ends" ? { ...NOTHING, nanoUsd: BigInt(item.boundNanoUsd), tokens: BigInt(item.boundTokens) } : NOTHING;
+		const overruns = tally.settle(reserved, { ...NOTHING, nanoUsd: costNanoUsd ?? 0n, tokens: costNanoUsd === null ? 0n : BigInt(booking.costTokens) });
+		if (costNanoUsd !== null) {
+			booked.add(name);
+			const reservation = reservationOf(books, { item, tryNumber, reserved });
+			plan.rows.push(attemptItem({ reservation, outcome: outcomeOf({ ...booking, costNanoUsd }, reservation, { overruns, decision }) }).json);
+		}
+		if (decision === "ends") {
+			plan.endings.push({ n, try: tryNumber, outcome, cost_nano_usd: costNanoUsd?.toString() ?? null });
+			items.set(n, { ...item, outcome });
+		}
+		plan.fresh.push(n);
+	}
+	return plan;
+}
+
+function atBound(booking: ItemBooking, item: BookedItem): ItemBooking {
+	if ((booking.unresolvedReason ?? null) === null) return booking;
+	return { ...booking, costNanoUsd: BigInt(item.boundNanoUsd), costTokens: item.boundTokens, usage: null };
+}
+
+type Reserved = { readonly item: BookedItem; readonly tryNumber: number; readonly reserved: Amounts };
+
+/** As a call of the batch's key would have it; request id `<batch id>/<n>`, so that an item can be asked for by its line. */
+function reservationOf({ record, heldAtMs, windows }: Books, { item, tryNumber, reserved }: Reserved): ReservationRecord {
+	const { attribution, teamId, provider, deployment, protocol, endpoint, model } = record;
+	return {
+		type: "reservation",
+		n: item.n,
+		attemptId: attemptIdOf({ batchNumber: record.number, items: record.items, n: item.n, tryNumber }),
+		requestId: `${record.batchId}/${item.n}`,
+		reservedAtMs: heldAtMs,
+		...attribution,
+		...{ teamId, provider, deployment, protocol, endpoint, model },
+		pricedModel: record.pricedModel ?? model,
+		pricedTiers: item.tiers,
+		priceVersion: record.priceVersion,
+		pricesAsOfMs: record.pricesAsOfMs,
+		reservedNanoUsd: reserved.nanoUsd.toString(),
+		reservedTokens: Number(reserved.tokens),
+		clampedOutputTokens: null,
+		windows: windows.map(({ windowId, unit }) => ({ id: windowId, unit })),
+	};
+}
+
+type Billed = ItemBooking & { readonly costNanoUsd: bigint };
+type Booked = { readonly overruns: ReadonlyMap<string, bigint>; readonly decision: "ends" | "duplicate" };
+
+function outcomeOf(booking: Billed, { windows, priceVersion }: ReservationRecord, { overruns, decision }: Booked): OutcomeRecord {
+	const { n, costNanoUsd, costTokens, usage, answeredModel, serviceTier, providerRequestId, httpStatus, unresolvedReason = null, alert = null } = booking;
+	const inMoney = windows.map(({ id, unit }) => (unit === "nano_usd" ? (overruns.get(id) ?? 0n) : 0n));
+	const why = unresolvedReason ?? alert;
+	return {
+		type: "outcome",
+		n,
+		outcome: unresolvedReason === null ? "settled" : "unresolved",
+		reason: decision === "ends" ? why : ["duplicate", ...(why === null ? [] : [why])].join(": "),
+		costNanoUsd: costNanoUsd.toString(),
+		costTokens,
+		overrunNanoUsd: inMoney.reduce((largest, overrun) => (overrun > largest ? overrun : largest), 0n).toString(),
+		windowOverruns: Object.fromEntries([...overruns].map(([windowId, overrun]) => [windowId, overrun.toString()])),
+		...{ usage, answeredModel, serviceTier, priceVersion, providerRequestId, httpStatus },
+		durationMs: null,
+	};
+}
