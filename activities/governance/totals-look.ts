@@ -3,14 +3,12 @@ import type { TeamSnapshot, TotalsSource, UntoldPolicies } from "./totals-source
 
 /**
  * The totals of all teams as they were seen last. Looking reads only teams of which something was written since, so that it costs
- * what has moved and not what there is; and, because windows also begin and end by the clock, the others in turn, a few with each look:
- * while thousands are read at once nobody is told anything, and what could have been told then is made up for by nothing. Now and then
- * all are read all the same.
+ * what has moved and not what there is; and, because windows also begin and end by the clock, all there are in turn, a few with each look:
+ * while thousands are read at once nobody is told anything, and what could have been told then is made up for by nothing.
  */
-const READ_IN_TURN_MS = 5_000;
-const READ_ALL_INTERVAL_MS = 60_000;
+const READ_IN_TURN_MS = 30_000;
 
-export type LookSource = Pick<TotalsSource, "readHorizon" | "movedSince" | "readUntoldPolicies" | "readTeams">;
+export type LookSource = Pick<TotalsSource, "readHorizon" | "movedSince" | "readUntoldPolicies" | "teamIds" | "readTeams">;
 
 export class TotalsLook {
 	private readonly source: LookSource;
@@ -19,11 +17,11 @@ export class TotalsLook {
 	private untold: UntoldPolicies = new Map();
 	/** Undefined: nothing is known, or not whether all of it was seen. */
 	private horizon: string | undefined;
-	private readAllAtMs = Number.NEGATIVE_INFINITY;
 	/** Of the look before. */
 	private lookedAtMs = Number.NEGATIVE_INFINITY;
-	/** Teams whose turn is still to come. */
+	/** Teams whose turn is still to come, and how many began it. */
 	private waiting: string[] = [];
+	private turnSize = 0;
 
 	constructor(source: LookSource, refusalsOf: (windowId: string) => RefusalCounts) {
 		this.source = source;
@@ -36,8 +34,8 @@ export class TotalsLook {
 		this.horizon = undefined;
 		const next = await this.source.readHorizon();
 		const untold = await this.source.readUntoldPolicies();
-		if (horizon === undefined || nowMs - this.readAllAtMs >= READ_ALL_INTERVAL_MS) await this.readAll(nowMs, untold);
-		else await this.readMoved(horizon, untold, this.takeTurn(nowMs - this.lookedAtMs));
+		if (horizon === undefined) await this.readAll(untold);
+		else await this.readMoved(horizon, untold, await this.takeTurn(nowMs - this.lookedAtMs));
 		this.lookedAtMs = nowMs;
 		this.untold = untold;
 		this.horizon = next;
@@ -49,17 +47,19 @@ export class TotalsLook {
 		if (this.teams.has(team.teamId)) this.teams.set(team.teamId, team);
 	}
 
-	private async readAll(nowMs: number, untold: UntoldPolicies): Promise<void> {
+	private async readAll(untold: UntoldPolicies): Promise<void> {
 		const teams = await this.source.readTeams(null, { untold, refusalsOf: this.refusalsOf });
 		this.teams = new Map(teams.map((team) => [team.teamId, team]));
-		this.readAllAtMs = nowMs;
 	}
 
 	/** So many that all have had their turn within READ_IN_TURN_MS. */
-	private takeTurn(sinceMs: number): readonly string[] {
-		if (this.waiting.length === 0) this.waiting = [...this.teams.keys()];
+	private async takeTurn(sinceMs: number): Promise<readonly string[]> {
+		if (this.waiting.length === 0) {
+			this.waiting = [...(await this.source.teamIds())];
+			this.turnSize = this.waiting.length;
+		}
 		const share = Math.min(1, sinceMs / READ_IN_TURN_MS);
-		return this.waiting.splice(0, Math.ceil(this.teams.size * share));
+		return this.waiting.splice(0, Math.ceil(this.turnSize * share));
 	}
 
 	private async readMoved(horizon: string, untold: UntoldPolicies, inTurn: readonly string[]): Promise<void> {

@@ -15,8 +15,8 @@ import type { TeamSnapshot, TotalsSource } from "./totals-source.ts";
 /**
  * One publisher in the whole system (advisory lock) tells each team's workflow its absolute totals: at most once
  * per team and second, 50 a second in all, crossings first (money-path §9). It looks four times a second, less often where
- * many teams make looking slow, and tells as long as the next look is not due, so that a crossing waits for no more than that behind what moved. With Temporal away
- * nothing is lost: what was not accepted is due again, and absolute totals catch up in one signal.
+ * many teams make looking slow, and tells as long as the next look is not due, so that a crossing waits for no more than that behind what moved. Signals
+ * on their way do not hold up the next look: at fifty crossings a second no part of it may go by untold. With Temporal away nothing is lost: what was not accepted is due again, and absolute totals catch up in one signal.
  */
 export type TotalsPublisherOptions = {
 	readonly source: TotalsSource;
@@ -51,6 +51,11 @@ export class TotalsPublisher {
 	private lookTookMs = 0;
 	private readonly loop: RoleLoop;
 	private refusalsReadAt = Number.NEGATIVE_INFINITY;
+	/** Signals on their way, by team. The next look does not wait for them. */
+	private readonly telling = new Map<string, Promise<void>>();
+	/** What a signal found wrong that is not Temporal's absence; the next look tells it. */
+	private failures: unknown[] = [];
+	private isAway = false;
 
 	constructor(options: TotalsPublisherOptions) {
 		this.options = options;
@@ -67,18 +72,22 @@ export class TotalsPublisher {
 		this.loop.start(delayMs);
 	}
 
-	/** Resolves when the cycle under way is over. */
+	/** Resolves when the cycle under way is over, and its signals are answered. */
 	async stop(): Promise<void> {
 		await this.loop.stop();
+		await Promise.all(this.telling.values());
 		await this.options.openingBalances.settled();
 	}
 
-	/** One look at the totals and the signals that are due. An outage is told to the observer, anything else rejects. */
-	cycle(): Promise<void> {
-		return this.loop.cycle();
+	/** One look at the totals, the signals that are due and their answers. An outage is told to the observer, anything else rejects. */
+	async cycle(): Promise<void> {
+		await this.loop.cycle();
+		await Promise.all(this.telling.values());
 	}
 
 	private async lookAndTell(): Promise<void> {
+		const [failure] = this.failures.splice(0);
+		if (failure !== undefined) throw failure;
 		this.options.openingBalances.refresh((error) => this.openingsFailed(error));
 		const beganAtMs = this.options.now();
 		const teams = await this.look.look(beganAtMs);
@@ -98,19 +107,23 @@ export class TotalsPublisher {
 	}
 
 	/** Recounts the refusals of teams that have new ones. */
-	private async withRefusals(teams: readonly TeamSnapshot[]): Promise<TeamSnapshot[]> {
+	private async withRefusals(teams: readonly TeamSnapshot[]): Promise<readonly TeamSnapshot[]> {
 		// First look: whatever the open windows have refused. Later: an overlap of 10 s covers late commits.
 		const sinceSeconds = Number.isFinite(this.refusalsReadAt) ? (this.options.now() - this.refusalsReadAt) / 1000 + 10 : 86_400;
 		const refused = await this.options.source.teamsRefused(sinceSeconds);
 		this.refusalsReadAt = this.options.now();
-		const recounted: TeamSnapshot[] = [];
-		for (const team of teams) recounted.push(await this.recount(team, newestRefusal(refused, team.teamId)));
-		return recounted;
+		if (refused.size === 0) return teams;
+		const recounted = new Map<string, TeamSnapshot>();
+		for (const team of teams) {
+			const newestAt = newestRefusal(refused, team.teamId);
+			if (newestAt !== undefined) recounted.set(team.teamId, await this.recount(team, newestAt));
+		}
+		return teams.map((team) => recounted.get(team.teamId) ?? team);
 	}
 
-	private async recount(team: TeamSnapshot, newestAt: number | undefined): Promise<TeamSnapshot> {
+	private async recount(team: TeamSnapshot, newestAt: number): Promise<TeamSnapshot> {
 		const isRecent = this.options.now() - (this.accepted.get(team.teamId)?.atMs ?? Number.NEGATIVE_INFINITY) < 1_000;
-		if (newestAt === undefined || isRecent || this.refusalSeenAt.get(team.teamId) === newestAt) return team;
+		if (isRecent || this.refusalSeenAt.get(team.teamId) === newestAt) return team;
 		const counts = await this.options.source.countRefusals(team);
 		this.refusalSeenAt.set(team.teamId, newestAt);
 		for (const [windowId, count] of counts) this.refusals.set(windowId, count);
@@ -121,32 +134,29 @@ export class TotalsPublisher {
 
 	private async publish(teams: readonly TeamSnapshot[]): Promise<void> {
 		const nowMs = this.options.now();
-		const due = planPublications({ teams, accepted: this.accepted, nowMs });
+		const due = planPublications({ teams: teams.filter(({ teamId }) => !this.telling.has(teamId)), accepted: this.accepted, nowMs });
 		const byId = new Map(teams.map((team) => [team.teamId, team]));
-		const inFlight = new Set<Promise<void>>();
-		const failures: unknown[] = [];
-		let isAway = false;
+		this.isAway = false;
 		for (const { teamId, isCrossing } of due) {
-			if (inFlight.size >= SIGNALS_IN_FLIGHT_MAX) await Promise.race(inFlight);
+			while (this.telling.size >= SIGNALS_IN_FLIGHT_MAX) await Promise.race(this.telling.values());
 			// Who is not told in time is due again at the next look, behind what crossed meanwhile. One team that cannot be told
 			// (Temporal away) means none can.
-			if (isAway || failures.length > 0 || this.pace.freeAtMs(this.options.now(), isCrossing) >= nowMs + this.intervalMs) break;
+			if (this.isAway || this.failures.length > 0 || this.pace.freeAtMs(this.options.now(), isCrossing) >= nowMs + this.intervalMs) break;
 			const team = byId.get(teamId);
 			assert(team !== undefined, "who is due was looked at");
 			const report = await this.options.source.report(team);
 			const leavesAtMs = this.pace.take(this.options.now(), isCrossing);
 			if (leavesAtMs > this.options.now()) await (this.options.wait ?? delay)(leavesAtMs - this.options.now());
-			const telling = this.tell(team, report).then(
-				(isTold) => {
-					isAway ||= !isTold;
-				},
-				(error: unknown) => void failures.push(error),
-			);
-			inFlight.add(telling);
-			void telling.finally(() => inFlight.delete(telling));
+			const telling = this.tell(team, report)
+				.then(
+					(isTold) => {
+						this.isAway ||= !isTold;
+					},
+					(error: unknown) => void this.failures.push(error),
+				)
+				.finally(() => this.telling.delete(teamId));
+			this.telling.set(teamId, telling);
 		}
-		await Promise.all(inFlight);
-		if (failures.length > 0) throw failures[0];
 	}
 
 	/** False: Temporal is away. */

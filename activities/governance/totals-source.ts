@@ -1,5 +1,6 @@
 import { assert } from "#domain/assert.ts";
 import { type PublishedWindow, REFUSALS_COUNTED_MAX, type TeamTotals } from "#domain/budget/publication.ts";
+import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { CHAIN_HEADS_MAX, type ChainHead, type HeldFreeze, type RefusalNote, type TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { linesOf } from "#domain/budget/thresholds.ts";
 import {
@@ -63,6 +64,8 @@ const CHAIN_HEADS = `
 	  AND EXISTS (SELECT 1 FROM tollgate.lease l WHERE l.gateway_id = g.gateway_id AND l.epoch = g.epoch AND l.window_id = ANY ($1::bigint[]))
 	ORDER BY c.at DESC LIMIT ${CHAIN_HEADS_MAX}`;
 
+const TEAM_IDS = "SELECT id FROM tollgate.team UNION ALL SELECT $1";
+
 const RECORD_TOLD = `
 	INSERT INTO tollgate.totals_told (team_id, told_at) VALUES ($1, clock_timestamp())
 	ON CONFLICT (team_id) DO UPDATE SET told_at = excluded.told_at`;
@@ -109,6 +112,11 @@ export class TotalsSource {
 	/** Teams of which something was written since `horizon`, and perhaps others. */
 	async movedSince(horizon: string): Promise<readonly string[]> {
 		return (await this.connection.query<{ team_id: string }>("moved_teams", MOVED_TEAMS, [horizon])).map((row) => row.team_id);
+	}
+
+	/** Of all there are, the organisation among them. */
+	async teamIds(): Promise<readonly string[]> {
+		return (await this.connection.query<{ id: string }>("team_ids", TEAM_IDS, [ORGANIZATION_ID])).map((row) => row.id);
 	}
 
 	/** Teams whose workflow was not told of the policy document that their budgets are of. */

@@ -6,6 +6,11 @@ const OUTBOX = "test/integration/activities/alerts/outbox.test.ts";
 const CHANNELS = "test/contract/alert-channels.test.ts";
 const GUARD = { file: "activities/alerts/address-guard.ts", test: "test/unit/activities/alerts/address-guard.test.ts" } as const;
 const PACE = { file: "activities/governance/signal-pace.ts", test: "test/unit/activities/governance/signal-pace.test.ts" } as const;
+const PUBLISHER = {
+	file: "activities/governance/totals-publisher.ts",
+	test: "test/unit/activities/governance/look-interval.test.ts",
+	titles: ["signals that are not answered yet hold up no look, and their teams are not told again meanwhile"],
+} as const;
 const LOOK = "test/integration/activities/totals-look.test.ts";
 const RAISE = { file: MIGRATION, within: "CREATE FUNCTION tollgate.raise_alert(", test: OUTBOX } as const;
 const CLAIM = { file: MIGRATION, within: "CREATE FUNCTION tollgate.claim_alert_deliveries(", test: OUTBOX } as const;
@@ -260,12 +265,24 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		titles: ["after a look that failed everything is read"],
 	},
 	{
+		rule: "a team whose signal is on its way is not told again",
+		...PUBLISHER,
+		from: "teams: teams.filter(({ teamId }) => !this.telling.has(teamId))",
+		to: "teams",
+	},
+	{
+		rule: "the publisher ends when its signals are answered",
+		...PUBLISHER,
+		from: "await this.loop.stop();\n\t\tawait Promise.all(this.telling.values());\n",
+		to: "await this.loop.stop();\n",
+	},
+	{
 		rule: "teams that did not move have their turn",
 		file: "activities/governance/totals-look.ts",
 		from: "...inTurn",
 		to: "",
 		test: LOOK,
-		titles: ["what only the clock shows is seen within five seconds, a few teams a look, and everything is read once a minute"],
+		titles: ["what only the clock shows is seen within half a minute, a few teams a look, and a team that nothing showed as well"],
 	},
 	{
 		rule: "leases that moved are looked for",

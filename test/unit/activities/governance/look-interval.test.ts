@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
-import type { TotalsSource } from "#activities/governance/totals-source.ts";
+import type { TeamSnapshot, TotalsSource } from "#activities/governance/totals-source.ts";
+import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 
 beforeEach(() => {
 	vi.useFakeTimers();
@@ -9,20 +10,31 @@ afterEach(() => {
 	vi.useRealTimers();
 });
 
-/** Looks begun within ten seconds where one takes so long. */
-async function looksInTenSeconds(lookMs: number): Promise<number> {
-	let looks = 0;
+/** A publisher of these teams, how often it has looked, and whom it told. */
+function watchedPublisher({
+	lookMs = 0,
+	teams = [],
+	answer = Promise.resolve(),
+}: {
+	lookMs?: number;
+	teams?: readonly TeamSnapshot[];
+	answer?: Promise<void>;
+}) {
+	const seen = { looks: 0, told: [] as string[] };
 	const source = {
 		tryLock: async () => true,
 		readUntoldPolicies: async () => new Map(),
 		movedSince: async () => [],
-		readTeams: async () => [],
+		teamIds: async () => teams.map(({ teamId }) => teamId),
+		readTeams: async () => teams,
 		async readHorizon() {
-			looks++;
-			await new Promise((resolve) => setTimeout(resolve, lookMs));
+			seen.looks++;
+			if (lookMs > 0) await new Promise((resolve) => setTimeout(resolve, lookMs));
 			return "1";
 		},
 		teamsRefused: async () => new Map(),
+		report: async () => ({ windows: [] }) as unknown as TotalsReport,
+		recordTold: async () => undefined,
 	} as unknown as TotalsSource;
 	const observer = {
 		reachabilityChanged: () => undefined,
@@ -31,14 +43,14 @@ async function looksInTenSeconds(lookMs: number): Promise<number> {
 			throw error;
 		},
 	};
+	const sink = {
+		reportTotals(teamId: string) {
+			seen.told.push(teamId);
+			return answer;
+		},
+	};
 	const openingBalances = { refresh: () => undefined, settled: async () => undefined };
-	const publisher = new TotalsPublisher({ source, sink: { reportTotals: async () => undefined }, observer, openingBalances, now: () => Date.now() });
-	publisher.start(0);
-	await vi.advanceTimersByTimeAsync(10_000);
-	const stopped = publisher.stop();
-	await vi.advanceTimersByTimeAsync(lookMs);
-	await stopped;
-	return looks;
+	return { seen, publisher: new TotalsPublisher({ source, sink, observer, openingBalances, now: () => Date.now() }) };
 }
 
 test.each([
@@ -47,7 +59,36 @@ test.each([
 	{ lookMs: 250, looks: 10 },
 	{ lookMs: 900, looks: 10 },
 ])("a look that takes $lookMs ms is taken $looks times in ten seconds: a quarter of the time at most, and one look a second at least", async (given) => {
-	const looks = await looksInTenSeconds(given.lookMs);
-	expect(looks).toBeGreaterThanOrEqual(given.looks - 1);
-	expect(looks).toBeLessThanOrEqual(given.looks + 2);
+	const { publisher, seen } = watchedPublisher(given);
+	publisher.start(0);
+	await vi.advanceTimersByTimeAsync(10_000);
+	const stopped = publisher.stop();
+	await vi.advanceTimersByTimeAsync(given.lookMs);
+	await stopped;
+	expect(seen.looks).toBeGreaterThanOrEqual(given.looks - 1);
+	expect(seen.looks).toBeLessThanOrEqual(given.looks + 2);
+});
+
+const NOTHING = { approved: 0n, granted: 0n, posted: 0n, version: 1, refusals: 0, observedRefusals: 0 };
+
+function teamCalled(teamId: string): TeamSnapshot {
+	const windows = [{ windowId: `w-${teamId}`, limitAmount: 100n, lines: [], ...NOTHING }];
+	return { teamId, windows, rows: [], freezeSeq: 0, documentRevision: 0, hasUntoldPolicy: false } as unknown as TeamSnapshot;
+}
+
+test("signals that are not answered yet hold up no look, and their teams are not told again meanwhile", async () => {
+	const { promise: answer, resolve } = Promise.withResolvers<void>();
+	const { publisher, seen } = watchedPublisher({ teams: [teamCalled("alpha"), teamCalled("beta")], answer });
+	publisher.start(0);
+	await vi.advanceTimersByTimeAsync(5_000);
+	expect(seen.looks).toBeGreaterThanOrEqual(19);
+	expect(seen.told).toEqual(["alpha", "beta"]);
+	let isStopped = false;
+	const stopped = publisher.stop().then(() => {
+		isStopped = true;
+	});
+	await vi.advanceTimersByTimeAsync(1_000);
+	expect(isStopped).toBe(false);
+	resolve();
+	await stopped;
 });
