@@ -25,7 +25,8 @@ export type Scenario = {
 const ALL = ["direct", "floor", "bare", "governed", "governed-8", "governed-10k", "portkey", "litellm"] as const;
 const SHORT = ["direct", "floor", "governed", "portkey", "litellm"] as const;
 const WHOLE = { isStream: false, prompt: 256, latencyMs: 0 } as const;
-const ONE_CALLER = { ratePerSecond: 400, connections: 8 } as const;
+/** One connection is enough but where a gateway stalls: a stall of 100 ms is to be measured, not to make the window void. */
+const ONE_CALLER = { ratePerSecond: 400, connections: 64 } as const;
 
 /**
  * One caller at a time is an arrival every 2.5 ms; 16 callers on a provider that takes 20 ms are 700 calls a second, which keeps
@@ -46,7 +47,18 @@ export const SCENARIOS: readonly Scenario[] = [
 	},
 	{ name: "peak", title: "most calls a second on one core", lanes: ALL, ...WHOLE, connections: 64, ratePerSecond: undefined, quickMs: 500, fullMs: 6_000 },
 	{ name: "prompt-4k", title: "4 KB prompts, 1 caller", lanes: SHORT, ...WHOLE, ...ONE_CALLER, prompt: 4_096, quickMs: 400, fullMs: 6_000 },
-	{ name: "prompt-64k", title: "64 KB prompts, 1 caller", lanes: SHORT, ...WHOLE, ...ONE_CALLER, prompt: 65_536, quickMs: 400, fullMs: 6_000 },
+	{
+		name: "prompt-64k",
+		title: "64 KB prompts, 1 caller",
+		lanes: SHORT,
+		...WHOLE,
+		...ONE_CALLER,
+		prompt: 65_536,
+		// At 400 a second driver and provider use up what the kernel gives SCHED_RR of their core, and are late by what it keeps for others.
+		ratePerSecond: 100,
+		quickMs: 400,
+		fullMs: 12_000,
+	},
 	{
 		name: "agent-step",
 		title: "steps of agents with tool results, 1 caller",
