@@ -177,6 +177,7 @@ export const CreateKeyRequest = z.strictObject({
 		.describe("attribution the caller may name per call"),
 	maxAsserted: z.int().min(1).max(10_000_000).optional().describe("distinct asserted values per dimension; default 10000"),
 	requiresRun: z.boolean().optional().describe("true: calls that name no agent run join one by their key and how their conversation begins; default false"),
+	resubmitsBatches: z.boolean().optional().describe("true: items that its batches left undone go into another batch, once; default false"),
 	expiresInMs: durationMs.optional().describe("absent = until revoked"),
 });
 export const CreatedKey = z.object({ id: z.string(), key: z.string().describe("the secret; shown this once"), revision });
@@ -195,6 +196,7 @@ export const Key = z.object({
 	mayAssert: z.array(z.string()),
 	maxAsserted: z.int(),
 	requiresRun: z.boolean(),
+	resubmitsBatches: z.boolean(),
 	rotatedFrom: z.string().nullable(),
 	createdAt: time,
 	createdBy: z.string(),

@@ -91,6 +91,12 @@ const deployment = z.strictObject({
 	pricedAsModel: modelName.optional().describe("Model whose price applies; model where left out"),
 } satisfies Record<WrittenField<"deployment">, z.ZodType>);
 
+const keyBatches = z
+	.strictObject({
+		resubmit: z.boolean().optional().describe("True: items that its batches left undone go into another batch; default false"),
+	} satisfies Record<WrittenField<"keyBatches">, z.ZodType>)
+	.describe("What is done with the key's own batches beside driving them");
+
 const key = z
 	.strictObject({
 		feature: name.nullable().optional().describe("Feature its calls count for; null = not fixed"),
@@ -101,6 +107,7 @@ const key = z
 		mayAssert: z.array(z.enum(ASSERTABLE)).optional().describe("Attribution its callers may name per call"),
 		maxAsserted: z.int().min(1).max(MAX_ASSERTED).optional().describe("Distinct values they may name; 10000 for a new key"),
 		requireRun: z.boolean().optional().describe("True: calls that name no agent run join one by their key and how their conversation begins; default false"),
+		batches: keyBatches.optional(),
 	} satisfies Record<WrittenField<"key">, z.ZodType>)
 	.describe("What a key stands for. Keys are made by tollgate key create; a secret never stands here");
 

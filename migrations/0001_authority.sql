@@ -40,6 +40,7 @@ CREATE TABLE tollgate.virtual_key (
   may_assert        text[] NOT NULL DEFAULT '{}', -- subset of {user, feature}
   max_asserted      integer NOT NULL DEFAULT 10000,
   requires_run      boolean NOT NULL DEFAULT false, -- calls that name no agent run join an implicit one
+  resubmits_batches boolean NOT NULL DEFAULT false, -- what its batches leave undone goes into another batch
   rotated_from      text REFERENCES tollgate.virtual_key (id),
   created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
   created_by        text NOT NULL,
@@ -261,6 +262,7 @@ CREATE FUNCTION tollgate.resolve_key(p_secret_hash bytea, p_key_id text) RETURNS
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('keyId', k.id, 'teamId', k.team_id, 'feature', k.feature, 'userId', k.user_id, 'environment', k.environment,
     'models', k.models, 'endpoints', k.endpoints, 'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted, 'requiresRun', k.requires_run,
+    'resubmitsBatches', k.resubmits_batches,
     'derivePublicKey', encode(k.derive_public_key, 'base64'),
     'isRevoked', k.revoked_at IS NOT NULL,
     'expiresInMs', CASE WHEN k.expires_at IS NULL THEN NULL ELSE extract(epoch FROM k.expires_at - clock_timestamp()) * 1000 END,

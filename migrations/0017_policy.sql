@@ -57,7 +57,7 @@ $$;
 CREATE FUNCTION tollgate.key_attributes(k tollgate.virtual_key) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('feature', k.feature, 'userId', k.user_id, 'environment', k.environment, 'models', k.models, 'endpoints', k.endpoints,
-    'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted, 'requiresRun', k.requires_run)
+    'mayAssert', k.may_assert, 'maxAsserted', k.max_asserted, 'requiresRun', k.requires_run, 'resubmitsBatches', k.resubmits_batches)
 $$;
 
 -- What of a team's entry stands in its own row.
@@ -185,7 +185,7 @@ BEGIN
     UPDATE tollgate.virtual_key SET feature = v_row.wanted->>'feature', user_id = v_row.wanted->>'userId', environment = v_row.wanted->>'environment',
       models = tollgate.texts(v_row.wanted->'models'), endpoints = tollgate.texts(v_row.wanted->'endpoints'),
       may_assert = tollgate.texts(v_row.wanted->'mayAssert'), max_asserted = (v_row.wanted->>'maxAsserted')::integer,
-      requires_run = (v_row.wanted->>'requiresRun')::boolean
+      requires_run = (v_row.wanted->>'requiresRun')::boolean, resubmits_batches = (v_row.wanted->>'resubmitsBatches')::boolean
     WHERE id = v_row.id;
     v_done := array_append(v_done, jsonb_build_object('kind', 'key', 'subject', v_row.id, 'detail', jsonb_build_object('action', 'changed', 'teamId', v_row.team_id)));
   END LOOP;

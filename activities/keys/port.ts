@@ -20,6 +20,8 @@ export type VirtualKeyRequest = {
 	readonly maxAsserted?: number | undefined;
 	/** Calls that name no agent run join an implicit one; default false. */
 	readonly requiresRun?: boolean | undefined;
+	/** Items that its batches left undone go into another batch; default false. */
+	readonly resubmitsBatches?: boolean | undefined;
 	/** Life of the key from now; absent = until revoked. */
 	readonly expiresInMs?: number | undefined;
 };
@@ -39,6 +41,7 @@ export type VirtualKey = {
 	readonly mayAssert: readonly string[];
 	readonly maxAsserted: number;
 	readonly requiresRun: boolean;
+	readonly resubmitsBatches: boolean;
 	readonly rotatedFrom: string | null;
 	readonly createdAt: string;
 	readonly createdBy: string;

@@ -21,6 +21,7 @@ type KeyRow = {
 	mayAssert: ("user" | "feature")[];
 	maxAsserted: number;
 	requiresRun: boolean;
+	resubmitsBatches: boolean;
 	derivePublicKey: string;
 	isRevoked: boolean;
 	expiresInMs: number | null;
@@ -66,8 +67,8 @@ export async function resolveVirtualKey(database: Queryable, presentedText: stri
 }
 
 function identityOf(row: KeyRow): KeyIdentity {
-	const { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun } = row;
-	return { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun };
+	const { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun, resubmitsBatches } = row;
+	return { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun, resubmitsBatches };
 }
 
 function known(row: KeyRow, key: KeyIdentity, expiresInMs: number | null): VirtualKeyResolution {

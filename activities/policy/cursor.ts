@@ -76,15 +76,15 @@ export class Cursor {
 		return undefined;
 	}
 
-	/** A map with these fields and no others. */
-	fields<Field extends string>(known: readonly Field[]): Partial<Record<Field, Cursor>> | undefined {
+	/** A map with these fields and no others. `refused`: names that people may well expect, and why they stand for nothing here. */
+	fields<Field extends string>(known: readonly Field[], refused: ReadonlyMap<string, string> = new Map()): Partial<Record<Field, Cursor>> | undefined {
 		const entries = this.entries();
 		if (entries === undefined) return undefined;
 		const fields: Partial<Record<Field, Cursor>> = {};
 		for (const [name, cursor, place] of entries) {
 			const field = known.find((candidate) => candidate === name);
 			if (field !== undefined) fields[field] = cursor;
-			else this.reading.fail(cursor.path, place, `is no field here${this.reading.suggest(name, known)}`);
+			else this.reading.fail(cursor.path, place, refused.get(name) ?? `is no field here${this.reading.suggest(name, known)}`);
 		}
 		return fields;
 	}

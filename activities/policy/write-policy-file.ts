@@ -93,8 +93,9 @@ function writeRate({ dimension, dimensionValue, ...limits }: RateRule): Written 
 	return { ...(dimension !== "team" && { [dimension]: dimensionValue }), ...limits };
 }
 
-function writeKey({ userId, requiresRun, ...key }: Partial<KeyAttributes>): Written {
-	return withoutUndefined({ ...key, user: userId, requireRun: requiresRun });
+function writeKey({ userId, requiresRun, resubmitsBatches, ...key }: Partial<KeyAttributes>): Written {
+	const batches = resubmitsBatches === undefined ? undefined : { resubmit: resubmitsBatches };
+	return withoutUndefined({ ...key, user: userId, requireRun: requiresRun, batches });
 }
 
 function writeRuns({ limits, most, ...rest }: TeamRunsFile): Written {

@@ -29,6 +29,8 @@ export type KeyIdentity = {
 	readonly mayAssert: readonly ("user" | "feature")[];
 	/** A call that names no run joins an implicit one. Absent = no. */
 	readonly requiresRun?: boolean;
+	/** Batches made with it are resubmitted where they leave items undone. Absent = no. */
+	readonly resubmitsBatches?: boolean;
 };
 
 export type KeyResolution =

@@ -46,6 +46,7 @@ const DEFAULT_KEY: KeyAttributes = {
 	mayAssert: [],
 	maxAsserted: 10_000,
 	requiresRun: false,
+	resubmitsBatches: false,
 };
 const DEFAULT_THRESHOLDS: readonly BudgetThreshold[] = [{ action: "notify", at: { basisPoints: DEFAULT_WARN_BASIS_POINTS } }];
 
@@ -122,6 +123,7 @@ function mergeKey(known: KeyAttributes, attributes: Partial<KeyAttributes>): Key
 		mayAssert: attributes.mayAssert ?? known.mayAssert,
 		maxAsserted: attributes.maxAsserted ?? known.maxAsserted,
 		requiresRun: attributes.requiresRun ?? known.requiresRun,
+		resubmitsBatches: attributes.resubmitsBatches ?? known.resubmitsBatches,
 	};
 }
 

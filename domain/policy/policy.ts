@@ -63,6 +63,8 @@ export type KeyAttributes = {
 	readonly maxAsserted: number;
 	/** Calls that name no agent run join an implicit one. */
 	readonly requiresRun: boolean;
+	/** What its batches leave undone goes into another batch; a batch keeps the rule it was made with. */
+	readonly resubmitsBatches: boolean;
 };
 
 export type ModelDeployment = { readonly provider: string; readonly model: string; readonly pricedAsModel: string };

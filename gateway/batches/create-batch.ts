@@ -49,8 +49,10 @@ export function problemOfMade(made: Exclude<Made, { kind: "made" }>): Problem {
 
 export type Making = Pick<GatewayContext, "pipeline" | "log"> & { readonly batches: BatchRoutes };
 
-/** A caller's own batch is driven as he made it. */
-const CALLER_RULES: CallerBatchRules = { mayResubmit: false, mayRelane: false };
+/** A caller's own batch is driven as he made it, unless his key says otherwise: his code may resubmit by itself. It keeps what it was made with. */
+function callerRules({ resubmitsBatches = false }: KeyIdentity): CallerBatchRules {
+	return { mayResubmit: resubmitsBatches, mayRelane: false };
+}
 
 /**
  * The order of a batch: scope → model and price → bound every item → decide → hold. The decider is asked once, for the whole of it. Until
@@ -194,7 +196,7 @@ function newBatch(wanted: BatchToMake, { deployment, line }: PricedDeployment, b
 			// What single requests claim differs from one to the next, and is kept of none.
 			claimed: null,
 		},
-		rules: CALLER_RULES,
+		rules: callerRules(key),
 		inputFileId: file.fileId,
 		metadata,
 		outputKeptMs,

@@ -256,6 +256,17 @@ test("whoever may assert books the batch for a user; whoever may not is refused"
 	expect(on.stand.batches.get(JSON.parse(made.body.toString()).id)?.attribution).toMatchObject({ userId: "ann", asserted: { user: "ann" } });
 });
 
+test("a batch takes the rule of its key, and never that it may go in real time", async () => {
+	const ask = { input_file_id: (await upload()).id, endpoint: "/v1/chat/completions", completion_window: "24h" } as const;
+	const rulesOf = async () => on.stand.batches.get((await openai.batches.create(ask)).id)?.rules;
+	expect(await rulesOf()).toEqual({ mayResubmit: false, mayRelane: false });
+	const key = on.authority.keys.get(TEST_KEY)!;
+	on.authority.keys.set(TEST_KEY, { ...key, resubmitsBatches: true });
+	expect(await rulesOf()).toEqual({ mayResubmit: true, mayRelane: false });
+	on.authority.keys.set(TEST_KEY, { ...key, resubmitsBatches: false });
+	expect(await rulesOf()).toEqual({ mayResubmit: false, mayRelane: false });
+});
+
 test("nothing is kept where nothing was asked for", async () => {
 	expect(await kept(on.stand)).toEqual(NOTHING_KEPT);
 });

@@ -125,6 +125,7 @@ const key = fc.record({
 	mayAssert: fc.uniqueArray(fc.constantFrom(...ASSERTABLE)),
 	maxAsserted: fc.integer({ min: 1, max: 10_000_000 }),
 	requiresRun: fc.boolean(),
+	resubmitsBatches: fc.boolean(),
 });
 const count = fc.integer({ min: 1, max: 1_000_000 });
 const cap = fc

@@ -18,6 +18,7 @@ type KeyOptions = {
 	mayAssert?: string;
 	maxAsserted?: string;
 	requireRun?: boolean;
+	resubmitBatches?: boolean;
 	expires?: number;
 	overlap?: number;
 	ttl?: number;
@@ -89,6 +90,7 @@ function addCreate(key: Command, terminal: Terminal): void {
 			"--may-assert <user,feature>": ["attribution the caller may name per call", someOf(["user", "feature"])],
 			"--max-asserted <N>": ["distinct asserted values; default 10000", wholeNumber(1, 10_000_000)],
 			"--require-run": "calls that name no agent run join one by their key and how their conversation begins",
+			"--resubmit-batches": "items that its batches left undone, as when a batch expired, go into another batch once",
 			"--expires <DURATION>": ["like 30d; default until revoked", duration],
 		},
 		run: async ({ system, print, options }) => {
@@ -102,6 +104,7 @@ function addCreate(key: Command, terminal: Terminal): void {
 				mayAssert: list(options.mayAssert) as CreateKeyRequest["mayAssert"],
 				maxAsserted: options.maxAsserted === undefined ? undefined : Number(options.maxAsserted),
 				requiresRun: options.requireRun,
+				resubmitsBatches: options.resubmitBatches,
 				expiresInMs: options.expires,
 			});
 			print({ id, key: secret }, `Key ${id}. It is shown this once:\n${secret}`);

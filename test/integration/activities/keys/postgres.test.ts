@@ -119,6 +119,16 @@ describe("revoking and rotating", () => {
 		expect((await resolveVirtualKey(pool, old.key)).expiresInMs).toBeLessThanOrEqual(60_000);
 	});
 
+	test("the rule for batches is none by default, comes with the key and goes on to its successor and to keys derived of it", async () => {
+		expect(await resolveVirtualKey(pool, (await create()).key)).toMatchObject({ key: { resubmitsBatches: false } });
+		const old = await create({ resubmitsBatches: true });
+		const successor = await rotateVirtualKey(pool, { keyId: old.id, overlapMs: 0 }, "ada");
+		const derived = deriveKey({ key: successor.key, user: "u1", ttlMs: 60_000 });
+		for (const key of [successor.key, derived]) expect(await resolveVirtualKey(pool, key)).toMatchObject({ kind: "known", key: { resubmitsBatches: true } });
+		const listed = await listVirtualKeys(pool, { limit: 1_000 });
+		expect(listed.find(({ id }) => id === successor.id)).toMatchObject({ resubmitsBatches: true });
+	});
+
 	test("an overlap never lengthens a life", async () => {
 		const old = await create({ expiresInMs: 1_000 });
 		await rotateVirtualKey(pool, { keyId: old.id, overlapMs: 3_600_000 }, "ada");

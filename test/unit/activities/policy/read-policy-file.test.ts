@@ -48,7 +48,15 @@ describe("the example of docs/policy.md", () => {
 				],
 			},
 			keys: {
-				key_0123456789abcdef: { feature: "answers", environment: "production", models: ["fast"], mayAssert: ["user"], userId: null, maxAsserted: 10_000 },
+				key_0123456789abcdef: {
+					feature: "answers",
+					environment: "production",
+					models: ["fast"],
+					mayAssert: ["user"],
+					userId: null,
+					maxAsserted: 10_000,
+					resubmitsBatches: true,
+				},
 			},
 		});
 		expect(teams["search"]?.budgets).toMatchObject([
@@ -179,6 +187,26 @@ describe("each mistake is named with its line and field", () => {
 		],
 		["a flag that is none", ["unlimited: yes"], "4 teams.search.unlimited: must be true or false"],
 		["a key that is none", ["keys: { tg-CANARY: {} }"], "4 teams.search.keys: holds a name that is none: it must be a key id"],
+		[
+			"real time for what a batch left undone",
+			["keys:", "  key_0123456789abcdef:", "    batches:", "      resubmit: true", "      relane: true"],
+			"8 teams.search.keys.key_0123456789abcdef.batches.relane: is not offered: what a batch leaves undone goes into another batch (resubmit) or ends",
+		],
+		[
+			"a rule for batches that does not exist",
+			["keys: { key_0123456789abcdef: { batches: { resubmits: true } } }"],
+			"4 teams.search.keys.key_0123456789abcdef.batches.resubmits: is no field here; did you mean resubmit?",
+		],
+		[
+			"a rule for batches that is neither yes nor no",
+			["keys: { key_0123456789abcdef: { batches: { resubmit: 1 } } }"],
+			"4 teams.search.keys.key_0123456789abcdef.batches.resubmit: must be true or false",
+		],
+		[
+			"batches that are no rules",
+			["keys: { key_0123456789abcdef: { batches: true } }"],
+			"4 teams.search.keys.key_0123456789abcdef.batches: must be a map of names and values",
+		],
 		["an unknown approver", ["approvers: [adaa]"], '4 teams.search.approvers[0]: nobody has an admin key named "adaa"; did you mean ada?'],
 		["an unknown channel", ["alerts: [{ channel: ops }]"], '4 teams.search.alerts[0].channel: there is no channel "ops"'],
 		["a kind of alert that does not exist", ["alerts: [{ channel: ops, kinds: [budget.stoped] }]"], "4 teams.search.alerts[0].kinds[0]: must be one of"],

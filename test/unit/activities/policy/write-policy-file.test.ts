@@ -96,6 +96,15 @@ test("a budget that leaves its calendar open keeps it open: the others say their
 	expect(text.match(/timeZone/g)).toHaveLength(1);
 });
 
+test("a key's rule for its batches is written as it is read, and not at all where nothing was said of it", () => {
+	const text = writePolicyFile({
+		teams: { ads: { keys: { key_0000000000000001: { resubmitsBatches: true, requiresRun: false }, key_0000000000000002: { userId: null } } } },
+	});
+	expect(text).toContain("batches:\n          resubmit: true\n");
+	expect(text.match(/batches/g)).toHaveLength(1);
+	expect(text).not.toContain("resubmitsBatches");
+});
+
 test("a team of which there is nothing to say is still named", () => {
 	expect(writePolicyFile({ organization: {}, channels: {}, models: {}, teams: { ads: {} } })).toBe("version: 1\nteams:\n  ads: {}\n");
 });

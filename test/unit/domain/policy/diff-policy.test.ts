@@ -15,6 +15,7 @@ const key: KeyAttributes = {
 	mayAssert: [],
 	maxAsserted: 10,
 	requiresRun: false,
+	resubmitsBatches: false,
 };
 
 const withTeam = (team: Partial<TeamEntry>): Policy => ({ ...EMPTY_POLICY, teams: { search: { ...EMPTY_TEAM, ...team } } });
@@ -54,6 +55,7 @@ describe("what a change does to calls", () => {
 		["fewer models of a key", { keys: { k: key } }, { keys: { k: { ...key, models: ["a"] } } }, "change tightens"],
 		["a key that may assert", { keys: { k: key } }, { keys: { k: { ...key, mayAssert: ["user"] } } }, "change loosens"],
 		["a key whose calls need a run", { keys: { k: key } }, { keys: { k: { ...key, requiresRun: true } } }, "change tightens"],
+		["a key whose batches are resubmitted", { keys: { k: key } }, { keys: { k: { ...key, resubmitsBatches: true } } }, "change neutral"],
 		["a lower ceiling of runs", {}, { runs: { limits: { costNanoUsd: { hard: { at: "5000000000", action: "pause" } } } } }, "change tightens"],
 		["fewer new runs", {}, { runs: { newRunsPerHour: 10 } }, "change tightens"],
 		["more than was allowed to be asked for", { runs: { most: { steps: { hard: { at: 5, action: "pause" } } } } }, {}, "change loosens"],
@@ -67,6 +69,12 @@ describe("what a change does to calls", () => {
 
 test("a default that is written out is no change", () => {
 	expect(diffPolicy(withTeam({}), withTeam({ settings: { admissionWaitMs: 5_000 } }))).toEqual([]);
+});
+
+test("what a key does with unfinished items of its batches is said", () => {
+	const [change] = diffPolicy(withTeam({ keys: { k: key } }), withTeam({ keys: { k: { ...key, resubmitsBatches: true } } }));
+	expect(change).toMatchObject({ path: "teams.search.keys.k" });
+	expect(change?.summary).toContain("unfinished items of batches resubmitted");
 });
 
 test("changes say where, from what and to what, in the order of the policy", () => {

@@ -13,6 +13,7 @@ const key: KeyAttributes = {
 	mayAssert: ["user"],
 	maxAsserted: 5,
 	requiresRun: false,
+	resubmitsBatches: false,
 };
 
 const current: Policy = {
@@ -39,6 +40,15 @@ const merge = (file: PolicyFile, isPruning = false): Policy => mergePolicy(curre
 describe("what a file leaves out stays", () => {
 	test("everything, of an empty file", () => {
 		expect(merge({})).toEqual(inOrder(current));
+	});
+
+	test("of a key: whether its batches are resubmitted; said, it holds, and can be taken back", () => {
+		const attributesOf = (policy: Policy) => policy.teams["search"]?.keys["key_0123456789abcdef"];
+		const file = (attributes: Partial<KeyAttributes>): PolicyFile => ({ teams: { search: { keys: { key_0123456789abcdef: attributes } } } });
+		const resubmitted = merge(file({ resubmitsBatches: true }));
+		expect(attributesOf(resubmitted)).toEqual({ ...key, resubmitsBatches: true });
+		expect(attributesOf(mergePolicy(resubmitted, file({ feature: "ranking" }), { isPruning: true }))).toMatchObject({ resubmitsBatches: true });
+		expect(attributesOf(mergePolicy(resubmitted, file({ resubmitsBatches: false }), { isPruning: false }))).toEqual(key);
 	});
 
 	test("of a budget: calendar, mode and thresholds; a new one takes its defaults", () => {
