@@ -1,5 +1,5 @@
 import type { BatchRecord } from "#activities/batches/port.ts";
-import { COMPLETION_WINDOW_MS } from "./render-openai.ts";
+import { expiresAtMs } from "./render-openai.ts";
 
 /** Our records as `@anthropic-ai/sdk` 1.12.0 has them (resources/messages/batches.d.ts). */
 
@@ -47,7 +47,7 @@ export function renderMessageBatch(batch: BatchRecord, origin: string): MessageB
 		processing_status: messageBatchStatus(batch),
 		request_counts: countsOf(batch, isEnded),
 		created_at: timestamp(batch.createdAtMs),
-		expires_at: timestamp(batch.deadlineMs ?? batch.createdAtMs + COMPLETION_WINDOW_MS),
+		expires_at: timestamp(expiresAtMs(batch)),
 		ended_at: isEnded && batch.endedAtMs !== null ? timestamp(batch.endedAtMs) : null,
 		cancel_initiated_at: batch.cancelAskedAtMs === null ? null : timestamp(batch.cancelAskedAtMs),
 		archived_at: null,

@@ -1,6 +1,7 @@
 import type { BatchRecord, FileRecord } from "#activities/batches/port.ts";
 import type { BatchState } from "#domain/batching/batch.ts";
 import { ENDPOINT_URLS } from "#domain/batching/endpoint-urls.ts";
+import { BATCH_TRIES_MAX } from "#domain/batching/retry.ts";
 
 /** Our records as `openai` 7.57.0 has them (resources/batches.d.ts, files.d.ts). What is not there yet is null, as the provider writes it; `usage` is left out: every line of the output has its own. */
 
@@ -36,7 +37,7 @@ type OpenAiBatchErrors = {
 };
 
 /** The only completion window there is. */
-export const COMPLETION_WINDOW_MS = 24 * 60 * 60 * 1_000;
+const COMPLETION_WINDOW_MS = 24 * 60 * 60 * 1_000;
 
 const STATUSES: Readonly<Record<BatchState, OpenAiBatchStatus>> = {
 	collecting: "validating",
@@ -73,7 +74,7 @@ export function renderOpenAiBatch(batch: BatchRecord): OpenAiBatch {
 		error_file_id: batch.errorFileId,
 		created_at: Math.floor(batch.createdAtMs / 1_000),
 		in_progress_at: seconds(batch.runningSinceMs),
-		expires_at: Math.floor((batch.deadlineMs ?? batch.createdAtMs + COMPLETION_WINDOW_MS) / 1_000),
+		expires_at: Math.floor(expiresAtMs(batch) / 1_000),
 		finalizing_at: seconds(batch.finalizingSinceMs),
 		completed_at: endedAs("completed"),
 		failed_at: endedAs("failed"),
@@ -84,6 +85,11 @@ export function renderOpenAiBatch(batch: BatchRecord): OpenAiBatch {
 		request_counts: { total: batch.items, completed: counts.succeeded, failed: counts.errored + counts.expired + counts.cancelled },
 		metadata: batch.metadata,
 	};
+}
+
+/** Each of the provider's batches that its items may go in, one after the other, has a window of its own. */
+export function expiresAtMs({ deadlineMs, createdAtMs, rules }: BatchRecord): number {
+	return deadlineMs ?? createdAtMs + COMPLETION_WINDOW_MS * (rules.mayResubmit ? BATCH_TRIES_MAX : 1);
 }
 
 function errorsOf({ problem }: BatchRecord, status: OpenAiBatchStatus): OpenAiBatchErrors | null {

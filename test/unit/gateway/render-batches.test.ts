@@ -75,6 +75,13 @@ test.each(["completed", "failed", "expired", "cancelled"] as const)("only one ti
 	expect(rendered).toMatchObject({ created_at: 1_796_000_000, in_progress_at: 1_796_000_001, finalizing_at: 1_796_000_008, expires_at: 1_796_086_400 });
 });
 
+test("a batch whose unfinished items go again may take another window", () => {
+	const again = record({ rules: { mayResubmit: true, mayRelane: false } });
+	expect(renderOpenAiBatch(again).expires_at).toBe(1_796_000_000 + 2 * 86_400);
+	expect(Date.parse(renderMessageBatch(again, "").expires_at)).toBe(CREATED_AT_MS + 2 * 86_400_000);
+	expect(renderOpenAiBatch({ ...again, deadlineMs: CREATED_AT_MS + 5_000 }).expires_at).toBe(1_796_000_005);
+});
+
 test("a batch that the provider took nothing of says why", () => {
 	const data = [{ code: "batch_failed", message: "The account has no batches.", param: null, line: null }];
 	expect(renderOpenAiBatch(record({ state: "failed", problem: "The account has no batches." })).errors).toEqual({ object: "list", data });

@@ -44,6 +44,9 @@ test("a batch is described with what it is, what it holds, its parts, and what c
 	expect(lines.some((line) => /^2 +running +60 +pb-2 +12 +2026-11-26T10:00:04Z +2026-11-27T10:00:04Z$/.test(line))).toBe(true);
 	expect(lines).toContain("End it: npx tollgate batch cancel batch_1");
 	expect(lines.some((line) => line.includes("batch retry"))).toBe(false);
+	const rule = "  rule     unfinished items go into another batch, once (batches.resubmit of its key)";
+	expect(lines).not.toContain(rule);
+	expect(describeBatch({ ...batch, mayResubmit: true }).split("\n")).toContain(rule);
 });
 
 test("what holds it up is said, with what can be done about it", () => {
