@@ -75,6 +75,22 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 		titles: ["what nothing is said of stays open, and is charged at its bound the last time"],
 	},
 	{
+		rule: "unfinished items of a caller's batch go again only where its rule says so",
+		file: PLAN,
+		from: "rules.mayResubmit && cancelAskedAtMs === null",
+		to: "cancelAskedAtMs === null",
+		test: PLAN_TEST,
+		titles: ["what did not run ends where the rules do not say that it may go again, or its end was asked for"],
+	},
+	{
+		rule: "an item goes into another batch once",
+		file: BOOKS,
+		from: "	if (tryNumber >= BATCH_TRIES_MAX) return false;\n",
+		to: "	if (tryNumber > BATCH_TRIES_MAX) return false;\n",
+		test: BOOKS_TEST,
+		titles: ["what its second batch left undone too has ended"],
+	},
+	{
 		rule: "the key of a provider is read for no alert channel, whatever its variable is called",
 		file: "config/alert-secrets.ts",
 		from: "keptVariables.includes(name) ? { problem: keptVariable(name) } : readVariable(name, environment)",

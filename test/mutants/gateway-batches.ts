@@ -10,6 +10,14 @@ const MODELS = "models without a price, without one for batches, and not the key
 
 export const GATEWAY_BATCH_MUTANTS: readonly Mutant[] = [
 	{
+		rule: "a caller's batch is resubmitted only where the policy of its key says so",
+		file: CREATE,
+		from: "mayResubmit: resubmitsBatches,",
+		to: "mayResubmit: resubmitsBatches || true,",
+		test: OPENAI,
+		titles: ["a batch takes the rule of its key, and never that it may go in real time"],
+	},
+	{
 		rule: "a batch that is not held is undone",
 		file: CREATE,
 		from: "		if (!isHeld) await abandon(making, wanted);\n",

@@ -112,7 +112,7 @@ async function control(what: string, body: object): Promise<void> {
 }
 
 /** A batch as its caller's gateway leaves it: checked, bounded and held. */
-async function hold(protocol: "openai" | "anthropic", letter: string, contents: readonly string[]): Promise<string> {
+async function hold(protocol: "openai" | "anthropic", letter: string, contents: readonly string[], mayResubmit = false): Promise<string> {
 	const name = letter.repeat(24);
 	const [batchId, fileId, model] = [`${protocol === "openai" ? "batch" : "msgbatch"}_${name}`, `file-${name}`, MODELS[protocol]];
 	const requests = contents.map((content, index) => {
@@ -133,7 +133,7 @@ async function hold(protocol: "openai" | "anthropic", letter: string, contents: 
 		...{ provider: protocol, origin: "caller", inputFileId: fileId, metadata: null, deadlineMs: null },
 		...{ priceVersion: Number(book?.version), pricesAsOfMs: Number(book?.now_ms) },
 		attribution: { keyId: "k1", feature: null, userId: null, environment: null, asserted: null, claimed: null },
-		rules: { mayResubmit: false, mayRelane: false },
+		rules: { mayResubmit, mayRelane: false },
 	});
 	const bound = { boundNanoUsd: 10_000_000n, boundTokens: 1_000, boundInputTokens: 900, bytes: 300, tiers: ["batch" as const] };
 	await store.addItems(
@@ -213,8 +213,67 @@ test("a creation that was cut after it was done is found, and one that was lost 
 	expect((await store.parts(lost)).map(({ state }) => state)).toEqual(["failed", "collected"]);
 }, 150_000);
 
+/** Tries of each item that the provider billed, in the order of the items. */
+const billedOf = async (batchId: string): Promise<string[]> => {
+	const [row] = await sql.query<{ number: string }>(undefined, "SELECT number FROM tollgate.batch WHERE id = $1", [batchId]);
+	const prefix = `batch${row?.number}-1-`;
+	const billed = provider.calls().map(({ attemptId }) => attemptId ?? "");
+	return billed
+		.filter((attemptId) => attemptId.startsWith(prefix))
+		.map((attemptId) => attemptId.slice(prefix.length))
+		.toSorted((one, other) => Number(one) - Number(other));
+};
+
+/** The provider gives up what is unfinished after a day. */
+const DAY_AND_AN_HOUR_MS = 25 * 3_600_000;
+const HANGS = marked({ fault: "hang" });
+
+/** The provider has the part of this number, and has run what it will of it. */
+async function runsOut(batchId: string, part: number): Promise<void> {
+	await until(
+		`part ${part} of ${batchId} to run`,
+		async () => (await store.parts(batchId)).find((record) => record.part === part)?.state === "running",
+		60_000,
+	);
+	await control("clock", { advanceMs: DAY_AND_AN_HOUR_MS });
+}
+
+test("an expired batch is expired for a caller whose key says nothing: what ran is paid, the rest ends", async () => {
+	const batchId = await hold("openai", "e", ["one", "two", HANGS]);
+	await runsOut(batchId, 1);
+	const batch = await ended(batchId);
+	expect(batch, JSON.stringify(problems)).toMatchObject({ state: "expired", heldNanoUsd: "0", counts: { open: 0, succeeded: 2, expired: 1 } });
+	expect(await store.parts(batchId)).toHaveLength(1);
+	expect(await billedOf(batchId)).toEqual(["1", "2"]);
+}, 150_000);
+
+test.each([
+	["openai", "f"],
+	["anthropic", "g"],
+] as const)(
+	"the unfinished rest of an expired batch of %s goes again where the key says so: once, alone, and finished items never",
+	async (protocol, letter) => {
+		// In its day the first batch comes to the first item alone; the second one is through with all but what never ends.
+		await control("plan", { plan: { turnaroundMs: 40 * 3_600_000 }, next: 1 });
+		const batchId = await hold(protocol, letter, ["one", "two", HANGS], true);
+		await runsOut(batchId, 1);
+		await runsOut(batchId, 2);
+		const batch = await ended(batchId);
+		expect(batch, JSON.stringify(problems)).toMatchObject({ state: "expired", heldNanoUsd: "0", counts: { open: 0, succeeded: 2, expired: 1 } });
+		expect((await store.parts(batchId)).map(({ items, state }) => [items, state])).toEqual([
+			[3, "collected"],
+			[2, "collected"],
+		]);
+		expect(await billedOf(batchId)).toEqual(["1", "5"]);
+		const [outputs, errors] = [await linesOf(batch.outputFileId), await linesOf(batch.errorFileId)];
+		expect(outputs.map((line) => line.custom_id).toSorted()).toEqual(["c-1", "c-2"]);
+		expect(errors.map((line) => line.custom_id)).toEqual(["c-3"]);
+	},
+	150_000,
+);
+
 test("the ledger stands, with the provider's own log", async () => {
 	const { report } = await verifyLedger({ databaseUrl: database.url, providerLogPath: provider.callLogPath });
 	expect(report).toMatchObject({ ok: true });
-	expect((await readFile(provider.callLogPath, "utf8")).trimEnd().split("\n")).toHaveLength(12);
+	expect((await readFile(provider.callLogPath, "utf8")).trimEnd().split("\n")).toHaveLength(18);
 }, 60_000);

@@ -144,6 +144,14 @@ test("what did not run goes again where the rules say so; what the provider lost
 	expect(nextMove(after(ended, { kind: "lost", message: "gone" }), NOW)).toMatchObject({ kind: "collect", status: null, isLast: true });
 });
 
+test("what did not run ends where the rules do not say that it may go again, or its end was asked for", () => {
+	const again = { mayResubmit: true, mayRelane: false };
+	for (const changes of [{}, { rules: { mayResubmit: false, mayRelane: true } }, { rules: again, cancelAskedAtMs: NOW }]) {
+		const ended = after(jobOf([part({ state: "ended", providerBatchId: "pb-1" })], changes), { kind: "said", status: status("ended") });
+		expect(nextMove(ended, NOW)).toMatchObject({ kind: "collect", mayGoAgain: false });
+	}
+});
+
 test("somebody else's batch is left alone: the true one is looked for once more, else it was never made", () => {
 	const ended = after(jobOf([part({ state: "ended", providerBatchId: "pb-1" })]), { kind: "said", status: status("ended") });
 	const foreign = after(ended, { kind: "foreign", providerBatchId: "pb-1" });

@@ -90,6 +90,21 @@ test("what did not run, or failed for reasons of the provider, may go again: onc
 	expect(store.outcomes("batch_1")).toEqual(["succeeded", "succeeded", "errored"]);
 });
 
+test("what its second batch left undone too has ended", async () => {
+	const { store, book } = await standOf(2);
+	expect(await book([line("batch1-1-1", expired), line("batch1-1-2", overloaded)], { mayGoAgain: true })).toMatchObject({ booked: 0, goAgain: 2 });
+	await store.releaseItems({ batchId: "batch_1", part: 1 }, "again");
+	const nothing = { providerFileId: null, providerBatchId: null, submitBeganAtMs: null, runningSinceMs: null, endedAtMs: null };
+	await store.writePart({ batchId: "batch_1", part: 2, token: "t2", items: 2, bytes: 1, ...nothing }, [1, 2]);
+	const batch = await store.read("batch_1");
+	if (batch === undefined) throw new Error("the batch is gone");
+	const again = [line("batch1-1-3", expired), line("batch1-1-4", overloaded)];
+	const tally = await bookResults({ store, batch, part: 2, lines: eachOf(again), price: priceOf, isLast: false, mayGoAgain: true });
+	expect(tally).toMatchObject({ booked: 2, goAgain: 0, missing: 0 });
+	expect(store.outcomes("batch_1")).toEqual(["expired", "errored"]);
+	expect(store.entries).toEqual([]);
+});
+
 test("more than fit one booking are booked in chunks, and a second reading books nothing twice", async () => {
 	const { store, book } = await standOf(1_201);
 	const lines = Array.from({ length: 1_201 }, (_, index) => line(`batch1-1-${index + 1}`, succeeded));
