@@ -4,7 +4,10 @@ import { formatInstant } from "#domain/budget/window.ts";
 import { formatUsd } from "#domain/money/wire.ts";
 import { plain } from "../shared/details-text.ts";
 
-/** What the operator reads in the Temporal UI: Markdown, as JSON text at most 20,000 bytes (a server limit). */
+/**
+ * What the operator reads in the Temporal UI: Markdown, as JSON text at most 20,000 bytes (a server limit). The UI shows some ten lines of it
+ * and scrolls to the rest, so what can be done stands before the parts.
+ */
 const ID_LENGTH_MAX = 128;
 const TEXT_SHOWN_MAX = 300;
 const NAME_SHOWN_MAX = 80;
@@ -16,7 +19,7 @@ export function renderBatchDetails(state: JobState): string {
 	const { picture } = state;
 	const title = `## Batch ${plain(state.batchId, ID_LENGTH_MAX)} of team ${plain(state.teamId, NAME_SHOWN_MAX)}: ${jobWord(state)}`;
 	if (picture === null) return [title, "", "Its rows were not read yet."].join("\n");
-	return [title, ...troubleLines(state), ...totalLines(state, picture), ...partLines(state, picture), ...actionLines(state, picture)].join("\n");
+	return [title, ...troubleLines(state), ...totalLines(state, picture), ...actionLines(state, picture), ...partLines(state, picture)].join("\n");
 }
 
 function troubleLines({ trouble, doubles }: JobState): string[] {
@@ -41,7 +44,8 @@ function totalLines(state: JobState, { batch }: JobPicture): string[] {
 		...(batch.problem === null ? [] : [`Problem: ${plain(batch.problem, TEXT_SHOWN_MAX)}`]),
 		...(batch.cancelAskedAtMs === null ? [] : [`Its end was asked for at ${formatInstant(batch.cancelAskedAtMs)}.`]),
 		`Retries: ${state.retries}.${state.unresolved > 0 ? ` Charged at their bounds, because nobody knows what they cost: ${state.unresolved} items.` : ""}${state.unknownLines > 0 ? ` Results that name no item of it: ${state.unknownLines}.` : ""}`,
-		timeLeft(state, batch),
+		...(batch.rules.mayResubmit && !isOver(batch) ? ["What the provider leaves undone goes into another batch, once."] : []),
+		...(isOver(batch) ? [] : [timeLeft(state, batch)]),
 	];
 }
 
@@ -77,13 +81,18 @@ function partRow(state: JobState, { part, state: partState, items, providerBatch
 }
 
 function actionLines({ batchId }: JobState, { batch }: JobPicture): string[] {
-	const id = plain(batchId, ID_LENGTH_MAX);
-	const isOver = ["completed", "expired", "cancelled", "failed"].includes(batch.state);
+	const show = `\`npx tollgate batch show ${plain(batchId, ID_LENGTH_MAX)}\``;
+	if (isOver(batch)) return ["", `It is over: nothing is left to do. The same without Temporal: ${show}.`];
 	return [
 		"",
 		"What can be done:",
 		"", // without it the Temporal UI sees no list
-		...(isOver ? [] : ['- end it: `cancelBatch` `{"by":"YOUR NAME"}`', '- try at once what waits: signal `batchChanged` `{"retriesNow":true}`']),
-		`- without Temporal: \`npx tollgate batch show ${id}\``,
+		'- end it: `cancelBatch` `{"by":"YOUR NAME"}`',
+		'- try at once what waits: signal `batchChanged` `{"retriesNow":true}`',
+		`- without Temporal: ${show}`,
 	];
+}
+
+function isOver({ state }: JobBatch): boolean {
+	return ["completed", "expired", "cancelled", "failed"].includes(state);
 }

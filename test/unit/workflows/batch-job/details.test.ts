@@ -49,15 +49,33 @@ Held 0.40 USD, settled 0.25 USD; model m-1 of openai, since 2026-11-26T10:00:00Z
 Retries: 0.
 Time left: it is wanted by 2026-11-26T12:00:00Z.
 
-| part | state | items | at the provider | done there | next look |
-| ---: | --- | ---: | --- | ---: | --- |
-| 1 | running | 5 | \`pb-1\` | – | – |
-
 What can be done:
 
 - end it: \`cancelBatch\` \`{"by":"YOUR NAME"}\`
 - try at once what waits: signal \`batchChanged\` \`{"retriesNow":true}\`
-- without Temporal: \`npx tollgate batch show batch_1\``);
+- without Temporal: \`npx tollgate batch show batch_1\`
+
+| part | state | items | at the provider | done there | next look |
+| ---: | --- | ---: | --- | ---: | --- |
+| 1 | running | 5 | \`pb-1\` | – | – |`);
+});
+
+test.each(["completed", "expired", "cancelled", "failed"] as const)("a batch that is over offers nothing, and says where else it is shown: %s", (state) => {
+	const job = jobOf(1);
+	if (job.picture === null) throw new Error("the job has no rows");
+	const batch = { ...job.picture.batch, state, rules: { mayResubmit: true, mayRelane: false } };
+	const text = renderBatchDetails({ ...job, picture: { ...job.picture, batch } });
+	expect(text).not.toMatch(/What can be done|cancelBatch|batchChanged|Time left|goes into another batch/);
+	expect(text).toContain("\n\nIt is over: nothing is left to do. The same without Temporal: `npx tollgate batch show batch_1`.\n\n| part |");
+});
+
+test("whether unfinished items go again is said while it may matter", () => {
+	const job = jobOf(1);
+	if (job.picture === null) throw new Error("the job has no rows");
+	const batch = { ...job.picture.batch, rules: { mayResubmit: true, mayRelane: false } };
+	const said = "What the provider leaves undone goes into another batch, once.";
+	expect(renderBatchDetails({ ...job, picture: { ...job.picture, batch } })).toContain(said);
+	expect(renderBatchDetails(job)).not.toContain(said);
 });
 
 test("what holds it up stands first", () => {
