@@ -125,7 +125,7 @@ $$;
 -- Books tries of items, at most 500: entries and lease counters of the holder as settle_chunk writes them (p_rows), and outcomes of items
 -- (p_endings: [{n, try, outcome, cost_nano_usd}], null = not billed). False, and nothing changed, where the batch is not as it was when that was
 -- decided (p_version): read it again. Settles are never refused, not after the end either: what was paid is spent.
-CREATE FUNCTION tollgate.book_batch(p_batch text, p_version bigint, p_rows json, p_endings json) RETURNS boolean
+CREATE FUNCTION tollgate.book_batch(p_batch text, p_version bigint, p_rows json, p_endings json, p_quarantined json) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
   v_batch tollgate.batch := tollgate.lock_batch(p_batch);
@@ -136,7 +136,7 @@ BEGIN
   IF v_batch.version <> p_version THEN RETURN false; END IF;
   IF v_batch.held_at IS NULL THEN RAISE EXCEPTION 'batch % holds nothing yet', p_batch USING ERRCODE = 'object_not_in_prerequisite_state'; END IF;
   IF json_array_length(p_rows) > 500 THEN RAISE EXCEPTION 'a chunk has at most 500 rows' USING ERRCODE = 'program_limit_exceeded'; END IF;
-  v_inserted := (tollgate.settle_chunk(tollgate.batch_holder(v_batch.number), 1, p_rows, '[]', '[]') ->> 'inserted')::integer;
+  v_inserted := (tollgate.settle_chunk(tollgate.batch_holder(v_batch.number), 1, p_rows, '[]', p_quarantined) ->> 'inserted')::integer;
   IF v_inserted <> json_array_length(p_rows) THEN RAISE EXCEPTION 'batch %: % of its rows were booked already', p_batch, json_array_length(p_rows) - v_inserted; END IF;
   WITH ended AS (
     UPDATE tollgate.batch_item i SET outcome = e.outcome, outcome_try = e.try, cost_nano_usd = e.cost_nano_usd

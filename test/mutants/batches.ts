@@ -152,6 +152,15 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
 		titles: ["a first look does not tell who is gone: PostgreSQL may have been away"],
 	},
 	{
+		rule: "a result that PostgreSQL rejects does not stop its batch",
+		file: "activities/batches/store/book-items.ts",
+		within: "export async function bookItems(",
+		from: "if (!isRejectedData(error)) throw error;",
+		to: "throw error;",
+		test: BOOK_TEST,
+		titles: ["whose row PostgreSQL rejects is charged at its bound, unresolved, stands in quarantine, and holds no other up"],
+	},
+	{
 		rule: "results are booked only on the books they were decided on",
 		file: MONEY,
 		within: "CREATE FUNCTION tollgate.book_batch(",

@@ -1,6 +1,6 @@
-import { attemptItem } from "#activities/ledger/ledger-row.ts";
+import { attemptItem, type LedgerItem, quarantineItem } from "#activities/ledger/ledger-row.ts";
 import type { OutcomeRecord, ReservationRecord } from "#activities/ledger/record.ts";
-import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
+import { isRejectedData, type SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { NOTHING } from "#activities/request/amounts.ts";
 import { assert } from "#domain/assert.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
@@ -14,10 +14,13 @@ import type { BatchRecord, ItemBooking } from "../port.ts";
 import { askBatches } from "./ask-batches.ts";
 
 const BOOKS = "SELECT tollgate.batch_books($1, $2::integer[], $3::integer[]) AS reply";
-const BOOK = "SELECT tollgate.book_batch($1, $2, $3::json, $4::json) AS reply";
+const BOOK = "SELECT tollgate.book_batch($1, $2, $3::json, $4::json, $5::json) AS reply";
 
 /** As settle_chunk takes at most. */
 const BOOKINGS_MAX = 500;
+
+/** Why an item is unresolved whose row was rejected; as the ledger says it of a call. */
+const REJECTED = "rejected_by_ledger";
 
 /** As `tollgate.batch_books` answers. */
 type Books = {
@@ -41,11 +44,12 @@ type BookedItem = {
 
 type Ending = { readonly n: number; readonly try: number; readonly outcome: ItemOutcome; readonly cost_nano_usd: string | null };
 
-type Plan = { readonly rows: string[]; readonly endings: Ending[]; readonly fresh: number[] };
+type Plan = { readonly rows: LedgerItem[]; readonly endings: Ending[]; readonly fresh: number[] };
 
 /**
  * Books results of items. What they do is decided on the books as they were read, and written only where nothing was written since; else it is
- * decided anew. Answers the numbers of the items where something was new.
+ * decided anew. A result that PostgreSQL rejects for what it says is set aside and holds nobody else up. Answers the numbers of the items where
+ * something was new.
  */
 export async function bookItems(sql: SqlConnection, batchId: string, bookings: readonly ItemBooking[]): Promise<readonly number[]> {
 	assert(bookings.length <= BOOKINGS_MAX, `at most ${BOOKINGS_MAX} results are booked at once`);
@@ -54,10 +58,46 @@ export async function bookItems(sql: SqlConnection, batchId: string, bookings: r
 	for (;;) {
 		const books = await askBatches<Books | null>(sql, "batch_books", BOOKS, asked);
 		if (books === null) throw new CostControlError("batch.missing", `there is no batch ${batchId}`);
-		const { rows, endings, fresh } = planBooking(books, bookings);
-		if (fresh.length === 0) return [];
-		if (await askBatches<boolean>(sql, "book_batch", BOOK, [batchId, books.record.version, `[${rows.join()}]`, JSON.stringify(endings)])) return fresh;
+		const plan = planBooking(books, bookings);
+		if (plan.fresh.length === 0) return [];
+		try {
+			if (await write(sql, books, plan)) return plan.fresh;
+		} catch (error) {
+			if (!isRejectedData(error)) throw error;
+			const middle = bookings.length >> 1;
+			if (middle > 0) return [...(await bookItems(sql, batchId, bookings.slice(0, middle))), ...(await bookItems(sql, batchId, bookings.slice(middle)))];
+			if (await setAside(sql, books, { bookings, plan, cause: error })) return plan.fresh;
+		}
 	}
+}
+
+function write(sql: SqlConnection, { record }: Books, { rows, endings }: Omit<Plan, "fresh">, quarantined = ""): Promise<boolean> {
+	const rowsJson = `[${rows.map(({ json }) => json).join()}]`;
+	return askBatches(sql, "book_batch", BOOK, [record.batchId, record.version, rowsJson, JSON.stringify(endings), `[${quarantined}]`]);
+}
+
+type Rejected = { readonly bookings: readonly ItemBooking[]; readonly plan: Plan; readonly cause: unknown };
+
+/**
+ * Books a rejected result at the bound of its item, without what the provider said, and keeps its row in quarantine. Where even that is rejected
+ * nothing is booked, as of a call: the quarantine says so.
+ */
+async function setAside(sql: SqlConnection, books: Books, { bookings, plan, cause }: Rejected): Promise<boolean> {
+	const [row] = plan.rows;
+	// What is not billed says nothing that could be at fault.
+	if (row === undefined) throw cause;
+	const { quarantineJson } = quarantineItem(row, cause instanceof Error ? cause.message : String(cause));
+	try {
+		return await write(sql, books, planBooking(books, bookings.map(withoutAnswer)), quarantineJson);
+	} catch (error) {
+		if (!isRejectedData(error)) throw error;
+		return write(sql, books, { rows: [], endings: plan.endings.map((ending) => ({ ...ending, cost_nano_usd: null })) }, quarantineJson);
+	}
+}
+
+function withoutAnswer({ n, tryNumber, outcome }: ItemBooking): ItemBooking {
+	const nothing = { costNanoUsd: 0n, costTokens: 0, usage: null, answeredModel: null, serviceTier: null, providerRequestId: null, httpStatus: null };
+	return { n, tryNumber, outcome, ...nothing, unresolvedReason: REJECTED };
 }
 
 function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
@@ -71,7 +111,7 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 		const booking = atBound(result, item);
 		const { n, tryNumber, outcome, costNanoUsd } = booking;
 		const name = `${n}/${tryNumber}`;
-		const isLost = outcome === "errored" && (booking.unresolvedReason ?? null) !== null;
+		const isLost = outcome === "errored" && ![null, REJECTED].includes(booking.unresolvedReason ?? null);
 		const decision = decideBooking(item, { tryNumber, outcome, isBilled: costNanoUsd !== null, isBooked: booked.has(name), isLost });
 		if (decision === "ignored") continue;
 		const reserved = decision === "ends" ? { ...NOTHING, nanoUsd: BigInt(item.boundNanoUsd), tokens: BigInt(item.boundTokens) } : NOTHING;
@@ -79,7 +119,7 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 		if (costNanoUsd !== null) {
 			booked.add(name);
 			const reservation = reservationOf(books, { item, tryNumber, reserved });
-			plan.rows.push(attemptItem({ reservation, outcome: outcomeOf({ ...booking, costNanoUsd }, reservation, { overruns, decision }) }).json);
+			plan.rows.push(attemptItem({ reservation, outcome: outcomeOf({ ...booking, costNanoUsd }, reservation, { overruns, decision }) }));
 		}
 		if (decision === "ends") {
 			plan.endings.push({ n, try: tryNumber, outcome, cost_nano_usd: costNanoUsd?.toString() ?? null });

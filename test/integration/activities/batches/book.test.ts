@@ -125,6 +125,36 @@ describe("an item", () => {
 		await expect(stand.store.book("batch_000000000000000000000099", [answered(1)])).rejects.toMatchObject({ code: "batch.missing" });
 	});
 
+	test("whose row PostgreSQL rejects is charged at its bound, unresolved, stands in quarantine, and holds no other up", async () => {
+		const batchId = await stand.sent({ count: 7 });
+		const bad = (n: number) => answered(n, { usage: { ...answered(n).usage, inputTokens: 1e19 } as ItemBooking["usage"] });
+		const results = [answered(1), unbilled(2, "expired"), bad(3), answered(4), answered(5), bad(6), answered(7)];
+		expect(await book(batchId, ...results)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+		const settled = { outcome: "settled", cost_nano_usd: "100" };
+		const atBound = { outcome: "unresolved", reason: "rejected_by_ledger", cost_nano_usd: "200", overrun_nano_usd: "0" };
+		expect(await stand.entries(batchId)).toMatchObject([settled, atBound, settled, settled, atBound, settled]);
+		expect(await stand.ledger.sql("SELECT attempt_id FROM tollgate.quarantine ORDER BY attempt_id")).toEqual([
+			{ attempt_id: "batch1-1-3" },
+			{ attempt_id: "batch1-1-6" },
+		]);
+		expect(await watchCondition(stand.sql, "ledger.quarantine")).toBe(1);
+		expect(await stand.store.read(batchId)).toMatchObject({ counts: { open: 0, succeeded: 6, expired: 1 }, settledNanoUsd: "800", heldNanoUsd: "0" });
+		expect(await book(batchId, ...results)).toEqual([]);
+		await stand.store.closeHold(batchId);
+		expect((await verify()).report).toMatchObject({ ok: true, unresolved: 2 });
+	});
+
+	test("of which PostgreSQL takes no row at all ends without an entry, and the quarantine says so", async () => {
+		const batchId = await stand.sent({ count: 2 });
+		await stand.ledger.sql("ALTER TABLE tollgate.attempt ADD CHECK (attempt_id <> 'batch1-1-1')");
+		expect(await book(batchId, answered(1), answered(2))).toEqual([1, 2]);
+		expect(await stand.entries(batchId)).toMatchObject([{ attempt_id: "batch1-1-2" }]);
+		await watchCondition(stand.sql, "ledger.quarantine");
+		expect(await stand.ledger.sql("SELECT detail ->> 'notBooked' AS not_booked FROM tollgate.quarantined_epochs()")).toEqual([{ not_booked: "1" }]);
+		await stand.store.closeHold(batchId);
+		expect((await verify()).report).toMatchObject({ ok: true });
+	});
+
 	test("can be explained by its line in the batch, and counts where spend is asked for", async () => {
 		const batchId = await stand.sent();
 		await stand.ledger.sql("INSERT INTO tollgate.price_version (version, source, checksum, created_by) VALUES (1, 'test', '', 'ada')");
