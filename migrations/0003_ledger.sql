@@ -134,7 +134,8 @@ CREATE TABLE tollgate.refusal (
   is_observed  boolean NOT NULL DEFAULT false,   -- the call was let pass: what an observed budget would have refused
   limit_name   text,                             -- of a limit (no budget): as in x-tollgate-limit; limit_amount and need are in the unit of its measure
   stood_at     bigint,                           -- what all gateways together had taken of that limit; null for a cap
-  unrecorded_before integer NOT NULL DEFAULT 0   -- calls it refused since the row before that have no row of their own
+  unrecorded_before integer NOT NULL DEFAULT 0,  -- calls it refused since the row before that have no row of their own
+  line         integer                           -- of a batch that a cap refused: the first request that is beyond it, from 1
 );
 CREATE INDEX refusal_team_at ON tollgate.refusal (team_id, at);
 

@@ -152,12 +152,12 @@ DECLARE
   v_inserted integer;
 BEGIN
   INSERT INTO tollgate.refusal (refusal_id, refused_at, request_id, gateway_id, epoch, team_id, key_id, code, budget_id, window_id, window_seq,
-    limit_amount, granted, idle, need, open_reservations, waited_ms, is_remembered, is_observed, limit_name, stood_at, unrecorded_before)
+    limit_amount, granted, idle, need, open_reservations, waited_ms, is_remembered, is_observed, limit_name, stood_at, unrecorded_before, line)
   SELECT refusal_id, to_timestamp(refused_at_ms / 1000.0), request_id, p_gateway, p_epoch, team_id, key_id, code, budget_id, window_id, window_seq,
-    limit_amount, granted, idle, need, open_reservations, waited_ms, is_remembered, coalesce(is_observed, false), limit_name, stood_at, coalesce(unrecorded_before, 0)
+    limit_amount, granted, idle, need, open_reservations, waited_ms, is_remembered, coalesce(is_observed, false), limit_name, stood_at, coalesce(unrecorded_before, 0), line
   FROM json_to_recordset(p_refusals) AS r (refusal_id text, refused_at_ms bigint, request_id text, team_id text, key_id text, code text,
     budget_id bigint, window_id bigint, window_seq bigint, limit_amount bigint, granted bigint, idle bigint, need bigint,
-    open_reservations bigint, waited_ms integer, is_remembered boolean, is_observed boolean, limit_name text, stood_at bigint, unrecorded_before integer)
+    open_reservations bigint, waited_ms integer, is_remembered boolean, is_observed boolean, limit_name text, stood_at bigint, unrecorded_before integer, line integer)
   ORDER BY refusal_id
   ON CONFLICT (refusal_id) DO NOTHING;
   GET DIAGNOSTICS v_inserted = ROW_COUNT;

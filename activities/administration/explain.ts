@@ -96,6 +96,8 @@ export type RefusalExplanation = {
 	readonly stoodAtAmount: string | null;
 	/** Calls that the same limit refused since the row before, and of which the books hold nothing else. */
 	readonly unrecordedBefore: number;
+	/** Of a batch that a cap refused: the first request that is beyond it, from 1. Null for a call. */
+	readonly line: number | null;
 };
 
 const BUDGET_NAME = `concat_ws(' ', b.dimension,
@@ -125,7 +127,7 @@ const ATTEMPTS = `
 const REFUSALS = `
 	SELECT r.refusal_id AS "refusalId", ${TIME("r.refused_at")} AS at, r.code, r.team_id AS "teamId", r.key_id AS "keyId", ${BUDGET_NAME} AS budget, b.unit,
 	       r.limit_amount AS "limitAmount", r.granted AS "grantedAmount", r.idle AS "idleAmount", r.need AS "needAmount", r.waited_ms AS "waitedMs", r.is_observed AS "isObserved",
-	       r.limit_name AS "limitName", r.stood_at AS "stoodAtAmount", r.unrecorded_before AS "unrecordedBefore"
+	       r.limit_name AS "limitName", r.stood_at AS "stoodAtAmount", r.unrecorded_before AS "unrecordedBefore", r.line
 	FROM tollgate.refusal r LEFT JOIN tollgate.budget b ON b.id = r.budget_id
 	WHERE r.request_id = $1 OR r.refusal_id = $1
 	ORDER BY r.at`;

@@ -173,5 +173,6 @@ function refusalFields(record: RefusalRecord) {
 		limit_name: record.limitName,
 		stood_at: record.stoodAt,
 		unrecorded_before: record.unrecordedBefore,
+		line: record.line,
 	};
 }

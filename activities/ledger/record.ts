@@ -128,6 +128,8 @@ export type RefusalRecord = {
 	readonly stoodAt?: string;
 	/** Calls that it refused since the record before, and that have none of their own. Absent = 0. */
 	readonly unrecordedBefore?: number;
+	/** Of a batch that a cap refused: the first request that is beyond it, from 1. */
+	readonly line?: number;
 };
 
 export type JournalRecord = ReservationRecord | OutcomeRecord | RefusalRecord;

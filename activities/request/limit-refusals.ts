@@ -18,7 +18,7 @@ export type LimitRefusalDependencies = {
 };
 
 /**
- * Calls that limits refused, in the books like those that budgets refused. A client in a tight loop is refused thousands of times a
+ * Calls and batches that limits refused, in the books like those that budgets refused. A client in a tight loop is refused thousands of times a
  * second without a statement asked, so that a limit makes at most ROWS_PER_SECOND rows a second for each gateway; what is beyond them is
  * counted into its next row.
  */
@@ -61,7 +61,7 @@ export class LimitRefusals {
 		return tally;
 	}
 
-	private recordOf({ requestId, key, code, evidence }: LimitRefusal, unrecorded: number): RefusalRecord {
+	private recordOf({ requestId, key, code, evidence, line }: LimitRefusal, unrecorded: number): RefusalRecord {
 		const { gatewayId, epoch, wallClockMs } = this.dependencies;
 		return {
 			type: "refusal",
@@ -79,6 +79,7 @@ export class LimitRefusals {
 			limitName: evidence.limit,
 			...(evidence.stoodAt !== null && { stoodAt: evidence.stoodAt.toString() }),
 			...(unrecorded > 0 && { unrecordedBefore: unrecorded }),
+			...(line !== undefined && { line }),
 		};
 	}
 }

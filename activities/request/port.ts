@@ -181,6 +181,8 @@ export type LimitRefusal = {
 	readonly key: Pick<KeyIdentity, "keyId" | "teamId">;
 	readonly code: ErrorCode;
 	readonly evidence: LimitEvidence;
+	/** Of a batch: the request that is beyond the limit, from 1. */
+	readonly line?: number;
 };
 
 /** `servedAs`: not refused in the end, but to be asked for again as served so, because spend has passed a line that degrades it. */

@@ -65,9 +65,10 @@ function describeLimitRefusal(refusal: Fields, name: string): string {
 	const inUnit = (key: string) => ((refusal[key] ?? null) === null ? "-" : limit?.measure === "cost_nano_usd" ? amount(field(key)) : field(key));
 	const what = limit === undefined ? name : `the ${limit.mark ?? "limit"} of ${describeMeasured(limit.measure, limit.limit)}, by ${limit.dimension}`;
 	const unrecorded = Number(refusal["unrecordedBefore"] ?? 0);
+	const place = (refusal["line"] ?? null) === null ? "" : `, for request ${field("line")} of it`;
 	const taken = (refusal["stoodAtAmount"] ?? null) === null ? "" : `${inUnit("stoodAtAmount")} taken, `;
 	return [
-		`Refused ${field("refusalId")} at ${field("at")}: ${field("code")} by ${what}, after ${field("waitedMs")} ms`,
+		`Refused ${field("refusalId")} at ${field("at")}: ${field("code")} by ${what}${place}, after ${field("waitedMs")} ms`,
 		`  ${taken}needed ${inUnit("needAmount")}; nothing was sent or charged`,
 		...(unrecorded > 0 ? [`  and ${unrecorded} more calls that it refused before, too many for a row each`] : []),
 	].join("\n");

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../errors/codes.ts";
+import type { LimitEvidence } from "../limits/limit-name.ts";
 
 /** The form in which a caller hands requests in: a line of an OpenAI request file, or one of the requests of an Anthropic message batch. */
 export type LineForm = "openai" | "anthropic";
@@ -14,6 +15,8 @@ export type LineProblem = {
 	readonly field: string | null;
 	readonly code: ErrorCode;
 	readonly message: string;
+	/** What it was decided on, where a cap of the team is passed. */
+	readonly evidence?: LimitEvidence;
 };
 
 /** The first of them, and how many more there are. */

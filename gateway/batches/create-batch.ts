@@ -5,8 +5,9 @@ import type { PricedDeployment } from "#activities/providers/port.ts";
 import { chooseDeployments } from "#activities/request/choose-deployments.ts";
 import { decideFacts } from "#activities/request/decide-call.ts";
 import type { Leaving } from "#activities/request/leaving.ts";
-import type { KeyIdentity, Refusal } from "#activities/request/port.ts";
+import type { KeyIdentity, LimitRefusal, Refusal } from "#activities/request/port.ts";
 import type { BatchEndpoint, CallerBatchRules } from "#domain/batching/batch.ts";
+import type { LineProblems } from "#domain/batching/line-problem.ts";
 import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
 import type { Asserted } from "../assertions.ts";
 import type { GatewayContext } from "../context.ts";
@@ -97,7 +98,7 @@ async function fillAndHold(making: Making, { wanted, candidate, begun }: Begun):
 		if (leaving.hasLeft) throw new CallerLeft();
 		await batches.store.addItems(batchId, items);
 	});
-	if (bounded.kind === "refused") return { kind: "rejected", problem: lineProblem(bounded.problems, wanted.protocol) };
+	if (bounded.kind === "refused") return { kind: "rejected", problem: refuseLines(making, wanted, bounded.problems) };
 	const denied = await decide(making, { wanted, candidate, begun }, bounded);
 	if (denied !== undefined) return { kind: "rejected", problem: denied };
 	const wait = { waitMs: pipeline.authority.teamPolicy(key.teamId).admissionWaitMs, nowMs: pipeline.nowMs, pause: (ms: number) => pause(ms, leaving) };
@@ -107,6 +108,17 @@ async function fillAndHold(making: Making, { wanted, candidate, begun }: Begun):
 	const { items, nanoUsd } = bounded;
 	const counts = { open: items, succeeded: 0, errored: 0, expired: 0, cancelled: 0 };
 	return { kind: "made", batch: { ...begun, state: "held", items, counts, heldNanoUsd: nanoUsd.toString() } };
+}
+
+/** A cap that refuses the batch is in the books under its id, with the first request that is beyond it, however many are. */
+function refuseLines({ pipeline }: Making, { batchId, key, protocol }: BatchToMake, problems: LineProblems): Problem {
+	const passed = new Map<string, LimitRefusal>();
+	for (const { line, code, evidence } of problems.listed)
+		if (evidence !== undefined && !passed.has(evidence.limit))
+			passed.set(evidence.limit, { requestId: batchId, key, code, evidence, ...(line !== null && { line }) });
+	for (const refusal of passed.values()) pipeline.authority.recordLimitRefusal(refusal);
+	const limit = problems.listed[0]?.evidence?.limit;
+	return { ...lineProblem(problems, protocol), ...(limit !== undefined && { limit }), ...(passed.size > 0 && { bookedAs: batchId }) };
 }
 
 /** Rejects with CallerLeft as soon as the caller leaves. */

@@ -1,8 +1,8 @@
-import OpenAI, { toFile } from "openai";
+import OpenAI, { type APIError, toFile } from "openai";
 import { expect, test } from "vitest";
 import { refusalOf, type Told } from "#test/support/batch-refusals.ts";
 import { TEST_KEY } from "#test/support/fake-authority.ts";
-import { chatLine, chatLines, startBatchGateway } from "#test/support/gateway-batches.ts";
+import { chatLine, startBatchGateway } from "#test/support/gateway-batches.ts";
 
 /** What holds for a batch as it does for a call: places of a gateway, a policy engine, caps of the team. */
 
@@ -68,17 +68,26 @@ test("a policy engine is asked once for all of a batch, and what it denies is no
 });
 
 test("a cap of the team holds for every item of a batch", async () => {
+	const CAP = "output_tokens; dimension=team; limit=10; cap";
 	const on = await startBatchGateway();
 	try {
 		const openai = new OpenAI({ apiKey: TEST_KEY, baseURL: `${on.url}/v1`, maxRetries: 0 });
-		const { id } = await openai.files.create({ file: await toFile(Buffer.from(chatLines(2)), "a.jsonl"), purpose: "batch" });
+		const lines = [chatLine(1, { body: { max_tokens: 10 } }), chatLine(2), chatLine(3)].join("\n");
+		const { id } = await openai.files.create({ file: await toFile(Buffer.from(lines), "a.jsonl"), purpose: "batch" });
 		const caps = {
 			byFeature: new Map(),
-			others: { inputTokens: undefined, outputTokens: { value: 10, holder: "every call of the team", name: "cap" }, costNanoUsd: undefined },
+			others: { inputTokens: undefined, outputTokens: { value: 10, holder: "every call of the team", name: CAP }, costNanoUsd: undefined },
 		};
 		on.authority.policy = { ...on.authority.policy, limits: { caps, rates: [] } as never };
 		const creating = openai.batches.create({ input_file_id: id, endpoint: "/v1/chat/completions", completion_window: "24h" });
-		expect(await refusalOf(creating)).toMatchObject({ status: 422, code: "limit.cap", line: 1 });
+		const refused = await creating.catch((error: APIError) => error);
+		expect(refused).toMatchObject({ status: 422, code: "limit.cap", error: { line: 2, problems: [{ field: "line 2: body" }, { field: "line 3: body" }] } });
+		// In the books once, however many of its requests the cap refuses, and under the id that the answer names.
+		expect(on.authority.limitRefusals).toMatchObject([{ code: "limit.cap", line: 2, evidence: { limit: CAP, limitAmount: 10n, need: 20n } }]);
+		const [booked] = on.authority.limitRefusals;
+		expect(booked?.requestId).toMatch(/^batch_/);
+		const { headers } = refused as APIError;
+		expect([headers?.get("x-tollgate-request-id"), headers?.get("x-tollgate-limit")]).toEqual([booked?.requestId, CAP]);
 		expect(on.stand.batches.size).toBe(0);
 	} finally {
 		await on.close();

@@ -10,7 +10,7 @@ import type { FieldTable } from "#domain/bound/field-table.ts";
 import { hasTools } from "#domain/bound/has-tools.ts";
 import { inspectRequest } from "#domain/bound/inspect-request.ts";
 import type { Bound, RequestProblem } from "#domain/bound/request.ts";
-import { applyCaps, capsFor } from "#domain/limits/caps.ts";
+import { applyCaps, type CapProblem, capsFor } from "#domain/limits/caps.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { type LineLimits, readLines } from "./read-lines.ts";
 
@@ -145,7 +145,7 @@ async function boundLine(n: number, bytes: Buffer, rules: ItemRules): Promise<Bo
 }
 
 /** Caps per call hold for an item. What they would lower in real time has no floor here: nobody would write the lower cap into the stored body. */
-function capProblem(bound: Bound, { policy, teamId, feature }: ItemRules): RequestProblem | undefined {
+function capProblem(bound: Bound, { policy, teamId, feature }: ItemRules): CapProblem | undefined {
 	const caps = policy.limits?.caps;
 	if (caps === undefined) return undefined;
 	const { inputTokens, outputTokens, nanoUsd, tokens, reach } = bound;
@@ -164,9 +164,10 @@ function capProblem(bound: Bound, { policy, teamId, feature }: ItemRules): Reque
 }
 
 /** A problem of the body as one of the line. */
-function ofBody({ code, message, field }: RequestProblem, form: LineForm): Refused {
+function ofBody({ code, message, field, evidence }: RequestProblem & Partial<Pick<CapProblem, "evidence">>, form: LineForm): Refused {
 	const text = field !== undefined && message.startsWith(`${field}: `) ? message.slice(field.length + 2) : message;
-	return { problems: [{ field: field === undefined ? BODY_FIELDS[form] : `${BODY_FIELDS[form]}.${field}`, code, message: text }] };
+	const path = field === undefined ? BODY_FIELDS[form] : `${BODY_FIELDS[form]}.${field}`;
+	return { problems: [{ field: path, code, message: text, ...(evidence && { evidence }) }] };
 }
 
 function unreadable(kind: "too_long" | "not_utf8"): Refused {

@@ -88,9 +88,19 @@ describe("explain", () => {
 				...{ refusalId: "g1-1-l-1", at: "2026-09-21T14:13:20.001Z", code: "limit.tokens", teamId: "demo", keyId: "key_0123456789abcdef" },
 				...{ budget: null, unit: null, grantedAmount: null, idleAmount: null, isObserved: false },
 				...{ limitName: "tokens; dimension=user; limit=1000", limitAmount: "1000", stoodAtAmount: "950", needAmount: "51" },
-				...{ waitedMs: 600, unrecordedBefore: 7 },
+				...{ waitedMs: 600, unrecordedBefore: 7, line: null },
 			},
 		]);
+	});
+
+	test("shows by which cap a batch was refused, and its request that is beyond it", async () => {
+		const limitName = "output_tokens; dimension=team; limit=10; cap";
+		const refusal = refusalRecord(1, {
+			...{ refusalId: "g1-1-l-2", requestId: "batch_1", code: "limit.cap", budgetId: null, windowId: null, windowSeq: null },
+			...{ limitName, limitAmount: "10", need: "20", granted: null, idle: null, openReservations: null, line: 12 },
+		});
+		await settleChunk({ query: (_name, text, values) => ledger.sql(text, values) }, { gatewayId: "g1", epoch: 1n }, [refusalItem(refusal)]);
+		expect((await explainRequest(ledger.client, "batch_1")).refusals).toMatchObject([{ code: "limit.cap", limitName, needAmount: "20", line: 12 }]);
 	});
 
 	test("an unknown request is not found", async () => {

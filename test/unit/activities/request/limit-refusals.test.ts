@@ -60,6 +60,12 @@ describe("calls that limits refuse", () => {
 		expect(enqueued).toEqual(journaled);
 	});
 
+	test("of a batch have its request that is beyond the limit", () => {
+		const evidence = { limit: REQUESTS, limitAmount: 60n, stoodAt: null, need: 61n, waitedMs: 0, isRemembered: false };
+		refusals.record({ requestId: "batch_1", key: { keyId: "key_1", teamId: "search" }, code: "limit.cap", evidence, line: 12 });
+		expect(journaled).toMatchObject([{ requestId: "batch_1", line: 12 }]);
+	});
+
 	test("make so many rows a second and no more, and the next row says how many it leaves out", () => {
 		refuse(5_000);
 		expect(journaled).toHaveLength(ROWS_PER_SECOND);

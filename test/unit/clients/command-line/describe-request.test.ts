@@ -30,6 +30,12 @@ test("a call that a cap refused is explained in its unit", () => {
 	expect(text).not.toContain("more calls");
 });
 
+test("a batch that a cap refused is explained by its request that is beyond it", () => {
+	const limitName = "output_tokens; dimension=team; limit=10; cap";
+	const text = explain({ code: "limit.cap", limitName, limitAmount: "10", needAmount: "20", unrecordedBefore: 0, line: 12 });
+	expect(text).toContain("limit.cap by the cap of 10 output tokens per call, by team, for request 12 of it, after 0 ms");
+});
+
 test("a call that a line degraded is explained by the line", () => {
 	const by = { budget: "team, day", unit: "nano_usd", lineAmount: "1000000", granted: "900000", idle: "0", need: "520000" };
 	const attempt = { attemptId: "g1-1-1", model: "gpt-4o-mini", askedModel: "gpt-4o", degradedBy: by, costNanoUsd: "1", reservedNanoUsd: "2" };
