@@ -369,3 +369,23 @@ BEGIN
   IF p_to IN ('collected', 'failed') THEN PERFORM tollgate.free_batch(v_batch.number); END IF;
   RETURN tollgate.batch_part_record(v_batch.id, v_part);
 END $$;
+
+-- That the account at a provider has no money for a batch: p_detail says which and why, and fires once while it lasts. Null: it took a part, or the
+-- batch has ended; with nothing firing that changes nothing. The one before makes the key: who tells at the same time makes the same alert.
+CREATE FUNCTION tollgate.tell_batch_quota(p_team text, p_batch text, p_detail jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_subject text := 'batch/' || p_batch;
+  v_firing tollgate.alert;
+  v_earlier bigint;
+BEGIN
+  SELECT * INTO v_firing FROM tollgate.alert
+  WHERE team_id = p_team AND subject = v_subject AND kind = 'provider.quota' AND is_firing AND resolved_at IS NULL ORDER BY seq DESC LIMIT 1;
+  IF p_detail IS NULL THEN
+    RETURN v_firing.seq IS NOT NULL AND tollgate.raise_alert(v_firing.alert_key || '|over', p_team, v_subject, 'provider.quota', 'info', false,
+      v_firing.detail || jsonb_build_object('resolves', v_firing.alert_key));
+  END IF;
+  IF v_firing.seq IS NOT NULL THEN RETURN false; END IF;
+  SELECT coalesce(max(seq), 0) INTO v_earlier FROM tollgate.alert WHERE team_id = p_team AND subject = v_subject AND kind = 'provider.quota';
+  RETURN tollgate.raise_alert('provider.quota|' || (p_detail ->> 'account') || '|' || p_batch || '|' || v_earlier, p_team, v_subject, 'provider.quota', 'error', true, p_detail);
+END $$;

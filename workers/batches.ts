@@ -9,6 +9,7 @@ import { BatchStarter } from "#activities/batches/job/batch-starter.ts";
 import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import { accountOf, createJobLines } from "#activities/batches/job/job-lines.ts";
 import type { BatchJobDependencies, BatchStarterObserver } from "#activities/batches/job/job-port.ts";
+import { createQuotaAlerts } from "#activities/batches/job/quota-alerts.ts";
 import { createUntoldBatches } from "#activities/batches/job/untold-batches.ts";
 import { openBatchProviders } from "#activities/batches/providers/open-providers.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
@@ -108,6 +109,7 @@ function dependenciesOf(
 		readLoad: ({ batch, part }) => readProviderLoad(sql, { batch, part, countsTokens: providerOf(batch)?.limits.enqueuedTokensMax !== undefined }),
 		openPricing: createBatchPricing(sql.unprepared),
 		raise: createBatchAlerts(sql),
+		tellQuota: createQuotaAlerts(sql),
 		heartbeat: () => Context.current().heartbeat(),
 		now: () => performance.now(),
 		observer: {

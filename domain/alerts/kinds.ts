@@ -27,6 +27,7 @@ export const ALERT_KINDS = [
 	"batch.failed",
 	"batch.late",
 	"batch.unresolved",
+	"provider.quota",
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 

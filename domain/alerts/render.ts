@@ -102,6 +102,11 @@ function titleOf(alert: Alert): string {
 			return `Batch ${text("batchId") ?? alert.subject} of ${who} is late: ${text("open") ?? "some"} of its items have not ended`;
 		case "batch.unresolved":
 			return `${text("items") ?? "Some"} items of batch ${text("batchId") ?? alert.subject} of ${who} are charged at their bounds: nobody knows what they cost`;
+		case "provider.quota": {
+			const account = `account ${text("account") ?? "of the provider"}`;
+			if (status === "over") return `Over: batch ${text("batchId") ?? alert.subject} of ${who} waits no longer for the money of ${account}`;
+			return `No part of batch ${text("batchId") ?? alert.subject} of ${who} is taken: ${account} has no credit left, or has reached a spend limit`;
+		}
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:

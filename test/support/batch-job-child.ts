@@ -102,6 +102,7 @@ function dependenciesOf(batchId: string): BatchJobDependencies {
 		...{ store, lines, providerOf: () => provider, openPricing: async () => priceOf, heartbeat: () => undefined, now: () => performance.now() },
 		readLoad: async () => ({ nowMs: 0, submittedAtMs: [], waitingTokens: 0, partTokens: 0 }),
 		raise: async () => undefined,
+		tellQuota: async () => undefined,
 		observer: { stepFailed: () => undefined, notForgotten: () => undefined },
 	};
 }

@@ -1,6 +1,6 @@
 import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import { createJobLines } from "#activities/batches/job/job-lines.ts";
-import type { BatchAlert, BatchJobDependencies, JobLines, JobStore, PriceResult } from "#activities/batches/job/job-port.ts";
+import type { BatchAlert, BatchJobDependencies, JobLines, JobStore, PriceResult, QuotaRefusal } from "#activities/batches/job/job-port.ts";
 import type { BatchProvider } from "#activities/batches/providers/provider-port.ts";
 import type { CallerBatchRules } from "#domain/batching/batch.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";
@@ -32,6 +32,8 @@ export type JobStand = {
 	readonly activities: ReturnType<typeof createBatchJobActivities>;
 	readonly dependencies: BatchJobDependencies;
 	readonly alerts: BatchAlert[];
+	/** What was told of the account's money, in order; null: it is over. */
+	readonly quota: (QuotaRefusal | null)[];
 	readonly clock: { nowMs: number };
 };
 
@@ -46,8 +48,13 @@ export function openJobStand(options: JobStandOptions = {}): JobStand {
 	blobs.blobs.set(`search/files/${inputFileOf(batchId)}.jsonl`, Buffer.from(inputOf(protocol, items)));
 	const lines = createJobLines({ blobs, store, wallClockMs: () => clock.nowMs });
 	const alerts: BatchAlert[] = [];
-	const dependencies = { ...dependenciesOver({ store, lines, provider }, options.onCall), raise: async (alert: BatchAlert) => void alerts.push(alert) };
-	return { batchId, store, blobs, provider, dependencies, clock, alerts, activities: createBatchJobActivities(dependencies) };
+	const quota: (QuotaRefusal | null)[] = [];
+	const dependencies: BatchJobDependencies = {
+		...dependenciesOver({ store, lines, provider }, options.onCall),
+		raise: async (alert) => void alerts.push(alert),
+		tellQuota: async (_batch, refused) => void quota.push(refused),
+	};
+	return { batchId, store, blobs, provider, dependencies, clock, alerts, quota, activities: createBatchJobActivities(dependencies) };
 }
 
 type Parts = { readonly store: JobStore; readonly lines: JobLines; readonly provider: BatchProvider };
@@ -77,6 +84,7 @@ export function dependenciesOver(parts: Parts, onCall?: JobStandOptions["onCall"
 		heartbeat: () => undefined,
 		now: () => 0,
 		raise: async () => undefined,
+		tellQuota: async () => undefined,
 		observer: { stepFailed: () => undefined, notForgotten: () => undefined },
 	};
 }

@@ -5,7 +5,7 @@ import type { ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
 /** What a call meets: nothing, an answer that never came (before or after it was carried out), or a word against it. */
-export type CallFault = "none" | "cutBefore" | "cutAfter" | "overloaded";
+export type CallFault = "none" | "cutBefore" | "cutAfter" | "overloaded" | "quota";
 type Call = "upload" | "create" | "find" | "poll" | "cancel" | "results";
 
 /** What the provider says of an item: once, twice, or nothing at all. */
@@ -158,6 +158,7 @@ export class ScriptedBatchProvider implements BatchProvider {
 		const fault = this.script.faultOf?.(call) ?? "none";
 		if (fault === "cutBefore") throw failure("provider.unreachable");
 		if (fault === "overloaded") throw failure("provider.overloaded");
+		if (fault === "quota") throw failure("provider.quota");
 		const result = await work();
 		if (fault === "cutAfter") throw failure("provider.unreachable");
 		return result;

@@ -174,6 +174,7 @@ export async function finishBatch(dependencies: BatchJobDependencies, { batchId,
 		const nothing = { outputFileId: null, errorFileId: null };
 		const { outputFileId, errorFileId } = state === "failed" ? nothing : await lines.joinOutputs(batch, await readingsOf(dependencies, batch));
 		if (state === "failed") await dependencies.raise({ kind: "batch.failed", batch, detail: { items: batch.items, problem } });
+		await dependencies.tellQuota(batch, null);
 		await store.closeHold(batchId);
 		await store.move(batchId, state, {
 			...(problem !== null && { problem }),

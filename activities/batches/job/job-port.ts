@@ -39,8 +39,13 @@ export type BatchJobDependencies = {
 	now(): number;
 	/** Tells people; the same alert again does nothing. */
 	raise(alert: BatchAlert): Promise<void>;
+	/** That the account of a batch has no money, told once while it lasts; null: it took a part, or the batch has ended. */
+	tellQuota(batch: Pick<BatchRecord, "batchId" | "teamId">, refused: QuotaRefusal | null): Promise<void>;
 	readonly observer: JobObserver;
 };
+
+/** `account` as the providers file calls it; `message` is the provider's. */
+export type QuotaRefusal = { readonly account: string; readonly part: number; readonly message: string };
 
 export type BatchAlert = {
 	readonly kind: "batch.failed" | "batch.late" | "batch.unresolved";

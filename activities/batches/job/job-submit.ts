@@ -5,6 +5,7 @@ import { PartCutter } from "#domain/batching/split-parts.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
 import type { BatchProvider, FoundBatch, PartToSubmit } from "../providers/provider-port.ts";
+import { accountOf } from "./job-lines.ts";
 import type { BatchJobDependencies, CreateInput, FindInput, PartInput } from "./job-port.ts";
 import { readBatch, readPart } from "./job-rows.ts";
 
@@ -71,6 +72,7 @@ export async function uploadPart(dependencies: BatchJobDependencies, { batchId, 
 		if (providerFileId !== null) await store.movePart({ batchId, part }, "written", { providerFileId });
 		return DONE;
 	} catch (error) {
+		await tellQuota(dependencies, batch, { part, error });
 		return refusedOf(error);
 	}
 }
@@ -98,7 +100,10 @@ export async function createPart(dependencies: BatchJobDependencies, { batchId, 
 		await keepTaken(dependencies, batch, { part, state: "running", status });
 		return { kind: "said", status };
 	} catch (error) {
-		if (isRefusal(error)) return refusedOf(error);
+		if (isRefusal(error)) {
+			await tellQuota(dependencies, batch, { part, error });
+			return refusedOf(error);
+		}
 		dependencies.observer.stepFailed(batchId, error);
 		return { kind: "unknown", message: messageOf(error) };
 	}
@@ -141,9 +146,21 @@ function byLikelihood(attemptAtMs: number): (left: FoundBatch, right: FoundBatch
 
 type Taken = { readonly part: number; readonly state: PartRecord["state"]; readonly status: ProviderBatchStatus };
 
-async function keepTaken({ store }: BatchJobDependencies, { batchId, state: batchState }: BatchRecord, { part, state, status }: Taken): Promise<void> {
+async function keepTaken({ store, tellQuota: tell }: BatchJobDependencies, batch: BatchRecord, { part, state, status }: Taken): Promise<void> {
+	const { batchId, state: batchState } = batch;
 	await store.movePart({ batchId, part }, state, { status });
 	if (batchState === "held") await store.move(batchId, "running", {});
+	await tell(batch, null);
+}
+
+/** Only a person can give an account money. */
+async function tellQuota(
+	{ tellQuota: tell }: BatchJobDependencies,
+	batch: BatchRecord,
+	{ part, error }: { readonly part: number; readonly error: unknown },
+): Promise<void> {
+	if (!(error instanceof CostControlError && error.code === "provider.quota")) return;
+	await tell(batch, { account: accountOf(batch), part, message: messageOf(error) });
 }
 
 function toSubmit({ lines }: BatchJobDependencies, batch: BatchRecord, { token, items, bytes, part, providerFileId }: PartRecord): PartToSubmit {

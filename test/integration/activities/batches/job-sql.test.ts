@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createBatchAlerts } from "#activities/batches/job/batch-alerts.ts";
+import { createQuotaAlerts } from "#activities/batches/job/quota-alerts.ts";
 import { createUntoldBatches } from "#activities/batches/job/untold-batches.ts";
 import type { BatchRecord, BatchStore } from "#activities/batches/port.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
@@ -75,6 +76,30 @@ test("one process tells, and what is due is what nobody took up", async () => {
 	expect((await untold.due(10)).map(({ batchId }) => batchId)).toContain(oldest.batchId);
 });
 
+test("that an account has no money fires once for a batch, ends when a part is taken, and may begin anew", async () => {
+	const tell = createQuotaAlerts(sql);
+	const batch = { batchId: `batch_${"b".repeat(24)}`, teamId: "search" };
+	const refused = { account: "openai", part: 1, message: "no credit left" };
+	const others = { ...batch, batchId: `batch_${"c".repeat(24)}` };
+	await tell(batch, null);
+	for (const given of [refused, { ...refused, part: 2 }]) await tell(batch, given);
+	await Promise.all([tell(others, refused), tell(others, refused)]);
+	for (let time = 0; time < 2; time++) await tell(batch, null);
+	await tell(batch, refused);
+	const rows = await sql.query<{ subject: string; is_firing: boolean; is_over: boolean; account: string }>(
+		undefined,
+		"SELECT subject, is_firing, resolved_at IS NOT NULL AS is_over, detail ->> 'account' AS account FROM tollgate.alert WHERE kind = 'provider.quota' ORDER BY seq",
+		[],
+	);
+	const [ours, theirs] = [batch, others].map(({ batchId }) => ({ subject: `batch/${batchId}`, account: "openai" }));
+	expect(rows).toEqual([
+		{ ...ours, is_firing: true, is_over: true },
+		{ ...theirs, is_firing: true, is_over: false },
+		{ ...ours, is_firing: false, is_over: false },
+		{ ...ours, is_firing: true, is_over: false },
+	]);
+});
+
 test("an alert of a batch is made once", async () => {
 	const raise = createBatchAlerts(sql);
 	const batch = { batchId: `batch_${"a".repeat(24)}`, teamId: "search" };
@@ -82,7 +107,7 @@ test("an alert of a batch is made once", async () => {
 	await raise({ kind: "batch.unresolved", batch, of: "2", detail: { items: 1 } });
 	const rows = await sql.query<{ kind: string; subject: string; items: string }>(
 		undefined,
-		"SELECT kind, subject, detail ->> 'items' AS items FROM tollgate.alert WHERE subject LIKE 'batch/%' ORDER BY seq",
+		"SELECT kind, subject, detail ->> 'items' AS items FROM tollgate.alert WHERE kind = 'batch.unresolved' ORDER BY seq",
 		[],
 	);
 	expect(rows).toEqual([

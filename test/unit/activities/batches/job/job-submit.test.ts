@@ -64,6 +64,25 @@ test("a word against it is no doubt", async () => {
 	expect(await createPart(dependencies, { ...input, isClear: false })).toMatchObject({ kind: "refused", isFinal: false });
 });
 
+test.each(["upload", "create"] as const)(
+	"an account without money is told of where a part is not taken (%s), and that it is over when one is",
+	async (call) => {
+		const faults: CallFault[] = ["quota", "quota"];
+		const faultOf = (asked: string) => (asked === call ? (faults.shift() ?? "none") : "none");
+		const { dependencies, batchId, quota, provider, input } = await written({ script: { faultOf } });
+		const create = () => createPart(dependencies, { ...input, isClear: true });
+		const again = () => (call === "upload" ? uploadPart(dependencies, { batchId, part: 1 }) : create());
+		expect(await again()).toMatchObject({ kind: "refused", isFinal: false });
+		if (call === "create") expect(await create()).toMatchObject({ kind: "refused", isFinal: false });
+		expect(quota).toEqual([1, 2].map(() => expect.objectContaining({ account: "openai", part: 1 })));
+		expect(provider.batches.size).toBe(0);
+		await again();
+		if (call === "upload") await create();
+		expect(quota.slice(2)).toEqual([null]);
+		expect(provider.batches.size).toBe(1);
+	},
+);
+
 test("an account without room is not asked, and a batch that is to end sends nothing", async () => {
 	const full = await written();
 	const limits = { ...full.provider.limits, batchesPerHour: 1 };
