@@ -105,6 +105,7 @@ CREATE TABLE tollgate.batch_item (
   bound_nano_usd     bigint NOT NULL CHECK (bound_nano_usd >= 0),
   bound_tokens       bigint NOT NULL CHECK (bound_tokens >= 0),
   bound_input_tokens bigint NOT NULL,
+  embedding_inputs   integer NOT NULL DEFAULT 1 CHECK (embedding_inputs >= 0), -- texts of an embeddings request; 0 at other endpoints
   bytes              bigint NOT NULL,
   tiers              text[] NOT NULL,
   try                integer NOT NULL DEFAULT 0,
@@ -218,7 +219,8 @@ END $$;
 
 -- Items as they were bounded, up to a few thousand at a time; those known by n are left as they are. p_tiers: names joined by commas.
 CREATE FUNCTION tollgate.add_batch_items(
-  p_batch text, p_numbers integer[], p_custom_ids text[], p_nano_usd bigint[], p_tokens bigint[], p_input_tokens bigint[], p_bytes bigint[], p_tiers text[]
+  p_batch text, p_numbers integer[], p_custom_ids text[], p_nano_usd bigint[], p_tokens bigint[], p_input_tokens bigint[], p_embedding_inputs integer[], p_bytes bigint[],
+  p_tiers text[]
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -232,9 +234,10 @@ BEGIN
     RETURN;
   END IF;
   WITH added AS (
-    INSERT INTO tollgate.batch_item (batch_number, n, custom_id, bound_nano_usd, bound_tokens, bound_input_tokens, bytes, tiers)
-    SELECT v_batch.number, q.n, q.custom_id, q.nano_usd, q.tokens, q.input_tokens, q.bytes, string_to_array(q.tiers, ',')
-    FROM unnest(p_numbers, p_custom_ids, p_nano_usd, p_tokens, p_input_tokens, p_bytes, p_tiers) AS q (n, custom_id, nano_usd, tokens, input_tokens, bytes, tiers)
+    INSERT INTO tollgate.batch_item (batch_number, n, custom_id, bound_nano_usd, bound_tokens, bound_input_tokens, embedding_inputs, bytes, tiers)
+    SELECT v_batch.number, q.n, q.custom_id, q.nano_usd, q.tokens, q.input_tokens, q.embedding_inputs, q.bytes, string_to_array(q.tiers, ',')
+    FROM unnest(p_numbers, p_custom_ids, p_nano_usd, p_tokens, p_input_tokens, p_embedding_inputs, p_bytes, p_tiers)
+      AS q (n, custom_id, nano_usd, tokens, input_tokens, embedding_inputs, bytes, tiers)
     ON CONFLICT (batch_number, n) DO NOTHING
     RETURNING bound_nano_usd, bound_tokens
   )

@@ -51,6 +51,8 @@ export type HeldItem = {
 	readonly boundTokens: number;
 	/** Input tokens of the bound: what counts towards a provider's enqueued tokens. */
 	readonly boundInputTokens: number;
+	/** Texts or token lists of an embeddings request, 0 at other endpoints: what counts towards a provider's limit of inputs. Default 1. */
+	readonly embeddingInputs?: number;
 	/** Of the body as it will be sent, without a newline. */
 	readonly bytes: number;
 	readonly tiers: readonly PriceTier[];

@@ -180,6 +180,8 @@ describe("batches", () => {
 			["/v1/embeddings", "text-embedding-3-small"],
 			["/v1/responses", "gpt-4o"],
 		]);
+		// What the provider limits of embeddings is their texts, not their requests.
+		expect(made.map(({ id }) => on.stand.items.get(id)?.map(({ embeddingInputs }) => embeddingInputs))).toEqual([[2], [0]]);
 	});
 });
 

@@ -13,6 +13,8 @@ import { type ProviderScript, ScriptedBatchProvider } from "./scripted-batch-pro
 export const COST_NANO_USD = 40n;
 
 export type JobStandOptions = {
+	/** Texts of an item, where it is one of embeddings; default 1. */
+	readonly embeddingInputsOf?: (n: number) => number;
 	readonly script?: ProviderScript;
 	readonly protocol?: "openai" | "anthropic";
 	readonly items?: number;
@@ -44,7 +46,7 @@ export function openJobStand(options: JobStandOptions = {}): JobStand {
 	const store = new MemoryBatchStore(() => clock.nowMs);
 	const blobs = new MemoryBlobs();
 	const provider = new ScriptedBatchProvider(() => clock.nowMs, script);
-	store.add({ batchId, protocol, items, ...(rules && { rules }) });
+	store.add({ batchId, protocol, items, ...(rules && { rules }), ...(options.embeddingInputsOf && { embeddingInputsOf: options.embeddingInputsOf }) });
 	blobs.blobs.set(`search/files/${inputFileOf(batchId)}.jsonl`, Buffer.from(inputOf(protocol, items)));
 	const lines = createJobLines({ blobs, store, wallClockMs: () => clock.nowMs });
 	const alerts: BatchAlert[] = [];

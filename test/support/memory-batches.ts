@@ -14,7 +14,12 @@ type BatchRow = { record: BatchRecord; items: ItemRow[]; parts: PartRecord[]; is
 /** A ledger entry of a try. */
 export type MemoryEntry = { readonly attemptId: string; readonly n: number; readonly costNanoUsd: bigint; readonly reason: "unresolved" | "duplicate" | null };
 
-export type MemoryBatch = Pick<BatchRecord, "batchId" | "protocol"> & Partial<Pick<BatchRecord, "rules" | "deadlineMs">> & { readonly items: number };
+export type MemoryBatch = Pick<BatchRecord, "batchId" | "protocol"> &
+	Partial<Pick<BatchRecord, "rules" | "deadlineMs">> & {
+		readonly items: number;
+		/** Default 1 each. */
+		readonly embeddingInputsOf?: (n: number) => number;
+	};
 
 export const BOUND_NANO_USD = 100n;
 
@@ -31,7 +36,14 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 	}
 
 	/** A batch whose money is held, over the input file that `inputFileOf` names. */
-	add({ batchId, protocol, items, rules = { mayResubmit: false, mayRelane: false }, deadlineMs = null }: MemoryBatch): BatchRecord {
+	add({
+		batchId,
+		protocol,
+		items,
+		rules = { mayResubmit: false, mayRelane: false },
+		deadlineMs = null,
+		embeddingInputsOf = () => 1,
+	}: MemoryBatch): BatchRecord {
 		const number = String(++this.numbers);
 		const inputFileId = inputFileOf(batchId);
 		const attribution = { keyId: "k1", feature: null, userId: null, environment: null, asserted: null, claimed: null };
@@ -47,7 +59,7 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		};
 		const rows = Array.from({ length: items }, (_, index): ItemRow => {
 			const bound = { boundNanoUsd: BOUND_NANO_USD, boundTokens: 20, boundInputTokens: 10, bytes: 50, tiers: ["batch" as const] };
-			return { n: index + 1, customId: `c-${index + 1}`, ...bound, tryNumber: 0, part: null, outcome: null };
+			return { n: index + 1, customId: `c-${index + 1}`, ...bound, embeddingInputs: embeddingInputsOf(index + 1), tryNumber: 0, part: null, outcome: null };
 		});
 		this.rows.set(batchId, { record, items: rows, parts: [], isHoldClosed: false });
 		const file = { fileId: inputFileId, teamId: "search", keyId: "k1", purpose: "batch" as const, filename: "in.jsonl", bytes: 1, lines: items };

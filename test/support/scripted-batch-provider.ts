@@ -23,6 +23,7 @@ export type ProviderScript = {
 	readonly hiddenLooks?: number;
 	readonly hasMetadata?: boolean;
 	readonly itemsMax?: number;
+	readonly embeddingInputsMax?: number;
 	/** Readings that are cut after so many lines; whole from then on. */
 	readonly truncations?: number[];
 	readonly areResultsGone?: boolean;
@@ -56,7 +57,7 @@ export class ScriptedBatchProvider implements BatchProvider {
 		this.nowMs = nowMs;
 		this.script = script;
 		this.limits = {
-			...{ itemsMax: script.itemsMax ?? 50_000, bytesMax: 200_000_000, embeddingInputsMax: undefined, batchesPerHour: undefined },
+			...{ itemsMax: script.itemsMax ?? 50_000, bytesMax: 200_000_000, embeddingInputsMax: script.embeddingInputsMax, batchesPerHour: undefined },
 			...{ enqueuedTokensMax: undefined, windowMs: 86_400_000, resultsKeptMs: 86_400_000 },
 		};
 		for (let stranger = 0; stranger < (script.strangers ?? 0); stranger++) this.make(null, [{ customId: `strange-${stranger}`, name: "strange" }]);

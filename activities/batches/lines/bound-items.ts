@@ -138,6 +138,7 @@ async function boundLine(n: number, bytes: Buffer, rules: ItemRules): Promise<Bo
 		boundNanoUsd: bound.nanoUsd,
 		boundTokens: bound.tokens,
 		boundInputTokens: bound.inputTokens,
+		embeddingInputs: request.embeddingInputs,
 		bytes: withModel(request.body, model).length,
 		tiers: bound.reach.tiers,
 	};

@@ -20,7 +20,7 @@ const DELETE_FILE = "SELECT tollgate.delete_batch_file($1, $2) AS reply";
 
 const BEGIN = "SELECT tollgate.begin_batch($1) AS reply";
 const ADD_ITEMS =
-	"SELECT tollgate.add_batch_items($1, $2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])::text AS reply";
+	"SELECT tollgate.add_batch_items($1, $2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::integer[], $8::bigint[], $9::text[])::text AS reply";
 const ABANDON = "SELECT tollgate.abandon_batch($1) AS reply";
 const READ = `${BATCH} WHERE b.id = $1 AND ($2::text IS NULL OR (b.team_id = $2 AND b.forgotten_at IS NULL))`;
 const LIST = `${BATCH} WHERE ($1::text IS NULL OR (b.team_id = $1 AND b.forgotten_at IS NULL)) AND ($3::text[] IS NULL OR b.state = ANY ($3)) AND ($4::text IS NULL OR b.protocol = $4)
@@ -32,7 +32,7 @@ const MOVE = "SELECT tollgate.move_batch($1, $2, $3, $4) AS reply";
 const TO_TELL = `${BATCH} WHERE b.state = 'held' OR (b.state = 'running' AND b.cancel_asked_at IS NOT NULL) ORDER BY b.number LIMIT $1`;
 
 const item = (tryNumber: string): string => `SELECT json_build_object('n', i.n, 'customId', i.custom_id, 'boundNanoUsd', i.bound_nano_usd::text,
-	'boundTokens', i.bound_tokens, 'boundInputTokens', i.bound_input_tokens, 'bytes', i.bytes, 'tiers', i.tiers, 'tryNumber', ${tryNumber}) AS reply
+	'boundTokens', i.bound_tokens, 'boundInputTokens', i.bound_input_tokens, 'embeddingInputs', i.embedding_inputs, 'bytes', i.bytes, 'tiers', i.tiers, 'tryNumber', ${tryNumber}) AS reply
 	FROM tollgate.batch_item i WHERE i.batch_number = (SELECT b.number FROM tollgate.batch b WHERE b.id = $1) AND i.outcome IS NULL`;
 const TO_SEND = `${item("i.try + 1")} AND i.part IS NULL AND i.n > $2 ORDER BY i.n LIMIT $3`;
 const OF_PART = `${item("i.try")} AND i.part = $2 AND i.n > $3 ORDER BY i.n LIMIT $4`;
@@ -66,7 +66,8 @@ export function createPostgresBatchStore(sql: SqlConnection): BatchStore {
 			const [numbers, customIds] = [items.map(({ n }) => n), items.map(({ customId }) => customId)];
 			const [nanoUsd, tokens] = [items.map(({ boundNanoUsd }) => boundNanoUsd.toString()), items.map(({ boundTokens }) => boundTokens)];
 			const [inputTokens, bytes, tiers] = [items.map((each) => each.boundInputTokens), items.map((each) => each.bytes), items.map((each) => each.tiers.join())];
-			await ask("add_batch_items", ADD_ITEMS, [batchId, numbers, customIds, nanoUsd, tokens, inputTokens, bytes, tiers]);
+			const embeddingInputs = items.map((each) => each.embeddingInputs ?? 1);
+			await ask("add_batch_items", ADD_ITEMS, [batchId, numbers, customIds, nanoUsd, tokens, inputTokens, embeddingInputs, bytes, tiers]);
 		},
 		hold: (batchId, wait) => holdBatch(sql, batchId, wait),
 		async abandon(batchId) {

@@ -79,7 +79,7 @@ describe("a batch that is begun", () => {
 		const item = { customId: "x", boundNanoUsd: 900n, boundTokens: 1, boundInputTokens: 1, bytes: 1, tiers: ["batch"] as const };
 		await stand.store.addItems(batchId, [
 			{ ...item, n: 2 },
-			{ ...item, n: 3 },
+			{ ...item, n: 3, embeddingInputs: 2_048 },
 		]);
 		expect(await stand.store.read(batchId)).toMatchObject({ items: 3 });
 		await stand.store.hold(batchId, { waitIsOver: true });
@@ -87,8 +87,12 @@ describe("a batch that is begun", () => {
 		await stand.store.addItems(batchId, [{ ...item, n: 3 }]);
 		await expect(stand.store.addItems(batchId, [{ ...item, n: 4 }])).rejects.toMatchObject({ code: "internal.invariant" });
 		expect(await stand.store.itemsToSend(batchId, 1, 1)).toEqual([
-			{ n: 2, customId: "item-2", boundNanoUsd: 200n, boundTokens: 150, boundInputTokens: 100, bytes: 300, tiers: ["batch"], tryNumber: 1 },
+			{
+				...{ n: 2, customId: "item-2", boundNanoUsd: 200n, boundTokens: 150, boundInputTokens: 100, embeddingInputs: 1, bytes: 300 },
+				...{ tiers: ["batch"], tryNumber: 1 },
+			},
 		]);
+		expect(await stand.store.itemsToSend(batchId, 2, 1)).toMatchObject([{ n: 3, embeddingInputs: 2_048 }]);
 	});
 
 	test("is not held while items are missing, or without any", async () => {

@@ -30,6 +30,12 @@ test("parts are cut by the provider's limits, with our ids and the callers' bodi
 	]);
 });
 
+test("an item of embeddings counts with all of its inputs when parts are cut", async () => {
+	const inputs = [3, 1, 1, 4];
+	const { store, batchId } = await written({ items: 4, script: { embeddingInputsMax: 4 }, embeddingInputsOf: (n) => inputs[n - 1] ?? 1 });
+	expect((await store.parts(batchId)).map(({ items }) => items)).toEqual([2, 1, 1]);
+});
+
 test("writing what was written already adds nothing", async () => {
 	const { dependencies, store, batchId } = await written({ items: 3 });
 	await writeParts(dependencies, batchId);
