@@ -3,8 +3,8 @@ import type { BatchLimits } from "#activities/batches/providers/provider-port.ts
 import type { Protocol } from "#domain/pricing/price-book.ts";
 
 /**
- * Limits on batches, as the providers published them on 2026-11-23. A megabyte is taken for a million bytes, since nobody says which one
- * is meant and a smaller file is never refused. An account may have other ones: the providers file says so (`batches`).
+ * Limits on batches, as the providers published them on 2026-11-23. A megabyte is a million bytes, here and for callers: OpenAI says "200 MB"
+ * and Anthropic "256 MB", neither says how many bytes these are, and a file that is within the smaller reading is never refused. An account may have other ones: the providers file says so (`batches`).
  */
 
 const DAY_MS = 86_400_000;

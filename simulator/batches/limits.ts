@@ -23,11 +23,12 @@ export type AnthropicBatchLimits = {
 
 export type BatchLimits = { readonly openai: OpenAiBatchLimits; readonly anthropic: AnthropicBatchLimits };
 
-const MEBIBYTE = 1024 * 1024;
+/** Neither guide says which one is meant: the stricter. */
+const MEGABYTE = 1_000_000;
 
 export const DEFAULT_LIMITS: BatchLimits = {
-	openai: { itemsMax: 50_000, bytesMax: 200 * MEBIBYTE, batchesPerHour: 2_000, embeddingInputsMax: 50_000, enqueuedTokensMax: {} },
-	anthropic: { itemsMax: 100_000, bytesMax: 256 * MEBIBYTE, batchesPerHour: null, queuedItemsMax: null },
+	openai: { itemsMax: 50_000, bytesMax: 200 * MEGABYTE, batchesPerHour: 2_000, embeddingInputsMax: 50_000, enqueuedTokensMax: {} },
+	anthropic: { itemsMax: 100_000, bytesMax: 256 * MEGABYTE, batchesPerHour: null, queuedItemsMax: null },
 };
 
 /** The limits with what is given instead. Throws SettingsError naming every field that is wrong; nothing is applied then. */

@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { batchLimitsFor, PUBLISHED_BATCH_LIMITS } from "#config/batch-limits.ts";
 import { defaultProviderTable, loadProviderTable, withSimulatedProvider } from "#config/providers.ts";
+import { CALLER_LIMITS } from "#gateway/batches/limits.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "tollgate-batches-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -40,6 +41,13 @@ test("limits are those that were published, or the file's in their place", () =>
 	]);
 	expect(batchLimitsFor("openai")).toMatchObject({ itemsMax: 50_000, bytesMax: 200_000_000, batchesPerHour: 2_000, embeddingInputsMax: 50_000 });
 	expect(batchLimitsFor("anthropic")).toMatchObject({ itemsMax: 100_000, bytesMax: 256_000_000, windowMs: 86_400_000 });
+});
+
+test("a caller may hand in what the provider published, in the same megabytes", () => {
+	for (const protocol of ["openai", "anthropic"] as const) {
+		const { itemsMax, bytesMax, embeddingInputsMax } = PUBLISHED_BATCH_LIMITS[protocol];
+		expect(CALLER_LIMITS[protocol]).toMatchObject({ itemsMax, bytesMax, embeddingInputsMax });
+	}
 });
 
 test("a base URL that names a model needs one for batches, on the host that the key is for", () => {
