@@ -5,6 +5,7 @@ import type { BatchOrigin, BatchScope, BatchState, CallerBatchRules, HeldItem, I
 import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 import type { Usage } from "#domain/usage/usage.ts";
+import type { ItemEnding } from "./lines/item-endings.ts";
 
 /**
  * Batches in PostgreSQL, as gateway, worker and command line use them: one function call in one statement each. Everything here is
@@ -166,6 +167,8 @@ export type BatchStore = {
 	itemsToSend(batchId: string, after: number, most: number): Promise<readonly ItemToSend[]>;
 	/** Items without an outcome that this part carries, in order of `n`, from `after` on: what its request file holds, and what is missing once it was collected. */
 	itemsOfPart(of: { readonly batchId: string; readonly part: number }, after: number, most: number): Promise<readonly ItemToSend[]>;
+	/** How items ended, of those that have an outcome, in order of `n`, from `after` on. */
+	endings(batchId: string, after: number, most: number): Promise<readonly ItemEnding[]>;
 	/** Records the part and which items (and which try of them) it carries, once. */
 	writePart(part: Omit<PartRecord, "state">, numbers: readonly number[]): Promise<PartRecord>;
 	movePart(

@@ -125,7 +125,16 @@ it("outputs bring every item that has a result once, whatever the parts say and 
 						yield* lines;
 					},
 			);
-			const joined = await joinOutputs({ batchId: "batch_x", batchNumber: "1", items: ITEMS, form: "openai", openParts, customIds, absent: () => absent });
+			const joined = await joinOutputs({
+				batchId: "batch_x",
+				batchNumber: "1",
+				items: ITEMS,
+				form: "openai",
+				openParts,
+				customIds,
+				isEnding: () => true,
+				absent: () => absent,
+			});
 			const [output, errors] = [await textOf(joined.write("output")), await textOf(joined.write("errors"))].map((text) => text.split("\n").slice(0, -1));
 			const ids = [...(output ?? []), ...(errors ?? [])].map((text) => (JSON.parse(text) as { custom_id: string }).custom_id);
 			const { open, succeeded, ...others } = joined.counts;

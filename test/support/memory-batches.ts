@@ -1,4 +1,5 @@
 import type { JobStore } from "#activities/batches/job/job-port.ts";
+import type { ItemEnding } from "#activities/batches/lines/item-endings.ts";
 import type { BatchRecord, BatchStore, FileRecord, ItemBooking, ItemToSend } from "#activities/batches/port.ts";
 import { assert } from "#domain/assert.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
@@ -8,7 +9,7 @@ import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batchin
 import { decideBooking } from "#domain/batching/decide-booking.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
-type ItemRow = HeldItem & { tryNumber: number; part: number | null; outcome: ItemOutcome | null };
+type ItemRow = HeldItem & { tryNumber: number; part: number | null; outcome: ItemOutcome | null; outcomeTry: number };
 type BatchRow = { record: BatchRecord; items: ItemRow[]; parts: PartRecord[]; isHoldClosed: boolean };
 
 /** A ledger entry of a try. */
@@ -24,7 +25,7 @@ export type MemoryBatch = Pick<BatchRecord, "batchId" | "protocol"> &
 export const BOUND_NANO_USD = 100n;
 
 /** What migrations/0024 does, for tests of the job: batches in memory, with the same moves, bookings and money. `nowMs` is the clock. */
-export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile" | "readFile" | "toTell"> {
+export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile" | "readFile" | "toTell" | "endings"> {
 	readonly entries: MemoryEntry[] = [];
 	readonly files = new Map<string, FileRecord>();
 	private readonly rows = new Map<string, BatchRow>();
@@ -59,7 +60,16 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		};
 		const rows = Array.from({ length: items }, (_, index): ItemRow => {
 			const bound = { boundNanoUsd: BOUND_NANO_USD, boundTokens: 20, boundInputTokens: 10, bytes: 50, tiers: ["batch" as const] };
-			return { n: index + 1, customId: `c-${index + 1}`, ...bound, embeddingInputs: embeddingInputsOf(index + 1), tryNumber: 0, part: null, outcome: null };
+			return {
+				n: index + 1,
+				customId: `c-${index + 1}`,
+				...bound,
+				embeddingInputs: embeddingInputsOf(index + 1),
+				tryNumber: 0,
+				part: null,
+				outcome: null,
+				outcomeTry: 0,
+			};
 		});
 		this.rows.set(batchId, { record, items: rows, parts: [], isHoldClosed: false });
 		const file = { fileId: inputFileId, teamId: "search", keyId: "k1", purpose: "batch" as const, filename: "in.jsonl", bytes: 1, lines: items };
@@ -114,6 +124,13 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 	async itemsOfPart({ batchId, part }: { batchId: string; part: number }, after: number, most: number): Promise<readonly ItemToSend[]> {
 		const carried = this.row(batchId).items.filter((item) => item.outcome === null && item.part === part && item.n > after);
 		return carried.slice(0, most).map((item) => ({ ...item }));
+	}
+
+	async endings(batchId: string, after: number, most: number): Promise<readonly ItemEnding[]> {
+		const ended = this.row(batchId).items.flatMap(({ n, outcome, outcomeTry }) =>
+			outcome === null || n <= after ? [] : [{ n, outcome, tryNumber: outcomeTry }],
+		);
+		return ended.slice(0, most);
 	}
 
 	async writePart(part: Omit<PartRecord, "state">, numbers: readonly number[]): Promise<PartRecord> {
@@ -174,7 +191,7 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		const open = row.items.filter((item) => item.outcome === null && item.part === part);
 		for (const item of open) {
 			if (as === "again") item.part = null;
-			else this.end(row, item, as, 0n);
+			else this.end(row, item, { outcome: as, tryNumber: item.tryNumber }, 0n);
 		}
 		this.change(batchId, {});
 		return open.length;
@@ -207,13 +224,14 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		const costNanoUsd = isUnresolved ? item.boundNanoUsd : (booking.costNanoUsd ?? 0n);
 		const reason = decision === "duplicate" ? "duplicate" : isUnresolved ? "unresolved" : null;
 		if (isBilled) this.entries.push({ attemptId, n: booking.n, costNanoUsd, reason });
-		if (decision === "ends") this.end(row, item, booking.outcome, isBilled ? costNanoUsd : 0n);
+		if (decision === "ends") this.end(row, item, booking, isBilled ? costNanoUsd : 0n);
 		return true;
 	}
 
-	private end(row: BatchRow, item: ItemRow, outcome: ItemOutcome, costNanoUsd: bigint): void {
+	private end(row: BatchRow, item: ItemRow, { outcome, tryNumber }: Pick<ItemBooking, "outcome" | "tryNumber">, costNanoUsd: bigint): void {
 		assert(item.outcome === null, `item ${item.n} has an outcome already`);
 		item.outcome = outcome;
+		item.outcomeTry = tryNumber;
 		const { counts, heldNanoUsd, settledNanoUsd, batchId } = row.record;
 		this.change(batchId, {
 			counts: { ...counts, open: counts.open - 1, [outcome]: counts[outcome] + 1 },

@@ -3,6 +3,7 @@ import type { BlobStore } from "#activities/blobs/port.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { readCustomIds } from "../lines/custom-ids.ts";
+import { ItemEndings } from "../lines/item-endings.ts";
 import { joinOutputs } from "../lines/join-outputs.ts";
 import { readResultLines, writeResultLine } from "../lines/result-lines.ts";
 import { writeLines } from "../lines/write-lines.ts";
@@ -12,7 +13,7 @@ import type { JobLines, Reading } from "./job-port.ts";
 /** Payloads of a batch in the blob store: request files of parts, what was said of their items, and the files its caller reads. */
 export type JobLinesOptions = {
 	readonly blobs: Pick<BlobStore, "write" | "read" | "describe">;
-	readonly store: Pick<BatchStore, "readFile" | "createFile">;
+	readonly store: Pick<BatchStore, "readFile" | "createFile" | "endings">;
 	/** For when the caller's files end; milliseconds since 1970. */
 	readonly wallClockMs: () => number;
 };
@@ -24,6 +25,8 @@ const KEPT_LINE_BYTES_MAX = 100_000_000;
 const FILE_KEPT_MS = 30 * 86_400_000;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const NAME_LENGTH = 24;
+/** Of items' endings, read at once. */
+const PAGE = 5_000;
 
 export function createJobLines({ blobs, store, wallClockMs }: JobLinesOptions): JobLines {
 	const readResults = (batch: BatchRecord, reading: Reading) => readResultLines(blobs.read(resultsKey(batch, reading)), { lineBytesMax: KEPT_LINE_BYTES_MAX });
@@ -51,12 +54,13 @@ export function createJobLines({ blobs, store, wallClockMs }: JobLinesOptions): 
 		async joinOutputs(batch, readings) {
 			const { number: batchNumber, items, batchId, protocol: form } = batch;
 			const { blobKey } = await inputOf(store, batch);
+			const endings = await endingsOf(store, batch);
 			const joined = await joinOutputs({
 				...{ batchNumber, items, batchId, form },
 				openParts: readings.map((reading) => () => readResults(batch, reading)),
 				customIds: await readCustomIds(blobs.read(blobKey), { lineBytesMax: LINE_BYTES_MAX }),
-				// Of everything else that ended a line is kept.
-				absent: () => "lost",
+				isEnding: (result) => endings.isEnding(result),
+				absent: (n) => endings.absent(n),
 			});
 			const { succeeded, errored, expired, cancelled } = joined.counts;
 			const unsuccessful = errored + expired + cancelled;
@@ -75,6 +79,16 @@ export function createJobLines({ blobs, store, wallClockMs }: JobLinesOptions): 
 			};
 		},
 	};
+}
+
+async function endingsOf(store: JobLinesOptions["store"], { batchId, items }: BatchRecord): Promise<ItemEndings> {
+	const endings = new ItemEndings(items);
+	for (let after = 0; ; ) {
+		const page = await store.endings(batchId, after, PAGE);
+		for (const ending of page) endings.note(ending);
+		after = page.at(-1)?.n ?? after;
+		if (page.length < PAGE) return endings;
+	}
 }
 
 async function inputOf(store: JobLinesOptions["store"], { teamId, inputFileId, batchId }: BatchRecord): Promise<FileRecord> {

@@ -6,10 +6,11 @@ import type { LineForm } from "#domain/batching/line-problem.ts";
 import { type OutputLine, outcomeOf, renderOutputLine } from "#domain/batching/render-output.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { inBlocks } from "./in-blocks.ts";
+import type { ItemEnding } from "./item-endings.ts";
 
 /**
  * Results of all parts of a batch as one answer to its caller: every item once, under his own custom id, in no order. Parts are read twice,
- * first for which of an item's results counts, then to write it; what is remembered is one byte an item.
+ * first for which of an item's results counts, then to write it; what is remembered here is one byte an item.
  */
 export type OutputsToJoin = Pick<ItemTry, "batchNumber" | "items"> & {
 	/** As the caller knows it. */
@@ -19,7 +20,9 @@ export type OutputsToJoin = Pick<ItemTry, "batchNumber" | "items"> & {
 	readonly openParts: readonly (() => AsyncIterable<ResultLine>)[];
 	/** That of item `n` at index `n - 1`. */
 	readonly customIds: readonly string[];
-	/** How an item ended that no part has a result of; undefined: it has not ended, and is left out. */
+	/** Is it what the item's row says came of it? Other results, of other tries or late ones, are not delivered. */
+	isEnding(result: ItemEnding): boolean;
+	/** How an item ended that no part has that result of; undefined: it has not ended, and is left out. */
 	absent(n: number): "expired" | "cancelled" | "lost" | undefined;
 };
 
@@ -38,7 +41,7 @@ export type JoinedOutputs = {
 export type OutputFile = "output" | "errors" | "results";
 
 /**
- * Of several results of an item the one furthest on counts: an answer before an error, an error before an item that was not run. Of equals the
+ * Of several results that are what the row says the one furthest on counts: an answer before an error, an error before an item that was not run. Of equals the
  * first. 0: none.
  */
 const RANKS: Readonly<Record<ItemResult["kind"], number>> = { cancelled: 1, expired: 2, errored: 3, succeeded: 4 };
@@ -52,7 +55,7 @@ export async function joinOutputs(outputs: OutputsToJoin): Promise<JoinedOutputs
 	let strangeLines = 0;
 	for await (const found of eachResult(outputs)) {
 		if (found === undefined) strangeLines += 1;
-		else ranks[found.n] = Math.max(ranks[found.n] ?? 0, RANKS[found.result.kind]);
+		else if (isEnding(outputs, found)) ranks[found.n] = Math.max(ranks[found.n] ?? 0, RANKS[found.result.kind]);
 	}
 	return {
 		counts: countOutcomes(outputs, ranks),
@@ -61,7 +64,11 @@ export async function joinOutputs(outputs: OutputsToJoin): Promise<JoinedOutputs
 	};
 }
 
-type Found = { readonly n: number; readonly result: ItemResult };
+type Found = { readonly n: number; readonly tryNumber: number; readonly result: ItemResult };
+
+function isEnding(outputs: OutputsToJoin, { n, tryNumber, result }: Found): boolean {
+	return outputs.isEnding({ n, tryNumber, outcome: outcomeOf(result.kind) });
+}
 
 /** undefined for a line that stands for no item of this batch. */
 async function* eachResult({ openParts, batchNumber, items }: OutputsToJoin): AsyncGenerator<Found | undefined> {
@@ -70,7 +77,7 @@ async function* eachResult({ openParts, batchNumber, items }: OutputsToJoin): As
 		for await (const line of open()) {
 			if (turns.isOver) await turns.next();
 			const item = line.kind === "item" ? itemOf(line.customId, { batchNumber, items }) : undefined;
-			yield line.kind === "item" && item !== undefined ? { n: item.n, result: line.result } : undefined;
+			yield line.kind === "item" && item !== undefined ? { ...item, result: line.result } : undefined;
 		}
 	}
 }
@@ -90,7 +97,7 @@ function kindOf(rank: number): ItemResult["kind"] | undefined {
 
 async function* eachLine(outputs: OutputsToJoin, ranks: Uint8Array, file: OutputFile): AsyncGenerator<Buffer> {
 	for await (const found of eachResult(outputs)) {
-		if (found === undefined || ranks[found.n] !== RANKS[found.result.kind]) continue;
+		if (found === undefined || ranks[found.n] !== RANKS[found.result.kind] || !isEnding(outputs, found)) continue;
 		ranks[found.n] = IS_WRITTEN;
 		if (isIn(file, found.result.kind)) yield render(outputs, found.n, found.result);
 	}

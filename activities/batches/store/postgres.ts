@@ -36,6 +36,8 @@ const item = (tryNumber: string): string => `SELECT json_build_object('n', i.n, 
 	FROM tollgate.batch_item i WHERE i.batch_number = (SELECT b.number FROM tollgate.batch b WHERE b.id = $1) AND i.outcome IS NULL`;
 const TO_SEND = `${item("i.try + 1")} AND i.part IS NULL AND i.n > $2 ORDER BY i.n LIMIT $3`;
 const OF_PART = `${item("i.try")} AND i.part = $2 AND i.n > $3 ORDER BY i.n LIMIT $4`;
+const ENDINGS = `SELECT json_build_object('n', i.n, 'tryNumber', i.outcome_try, 'outcome', i.outcome) AS reply FROM tollgate.batch_item i
+	WHERE i.batch_number = (SELECT b.number FROM tollgate.batch b WHERE b.id = $1) AND i.outcome IS NOT NULL AND i.n > $2 ORDER BY i.n LIMIT $3`;
 const WRITE_PART = "SELECT tollgate.write_batch_part($1, $2::integer[]) AS reply";
 const READ_PART = `${PART} WHERE b.id = $1 AND p.part = $2`;
 const MOVE_PART = "SELECT tollgate.move_batch_part($1, $2, $3, $4, $5) AS reply";
@@ -114,11 +116,12 @@ function filesOf(sql: SqlConnection): Pick<BatchStore, "createFile" | "readFile"
 
 function partsOf(
 	sql: SqlConnection,
-): Pick<BatchStore, "itemsToSend" | "itemsOfPart" | "writePart" | "movePart" | "parts" | "knownProviderBatches" | "releaseItems"> {
+): Pick<BatchStore, "itemsToSend" | "itemsOfPart" | "endings" | "writePart" | "movePart" | "parts" | "knownProviderBatches" | "releaseItems"> {
 	return {
 		itemsToSend: async (batchId, after, most) => (await listBatches<WireItem>(sql, "items_to_send", TO_SEND, [batchId, after, most])).map(parseItem),
 		itemsOfPart: async ({ batchId, part }, after, most) =>
 			(await listBatches<WireItem>(sql, "items_of_part", OF_PART, [batchId, part, after, most])).map(parseItem),
+		endings: (batchId, after, most) => listBatches(sql, "batch_endings", ENDINGS, [batchId, after, most]),
 		writePart: (part, numbers) => askBatches(sql, "write_batch_part", WRITE_PART, [JSON.stringify(part), numbers]),
 		async movePart({ batchId, part: number }, to, { providerFileId, status }) {
 			const detail = JSON.stringify({ providerFileId, providerBatchId: status?.providerBatchId });

@@ -116,6 +116,7 @@ test("outputs are joined in bounded memory, results in any order", async () => {
 		items: ITEMS,
 		form: "openai",
 		customIds,
+		isEnding: () => true,
 		absent: () => undefined,
 		openParts: [() => held.watch(results(), { everyPieces: 10_000 })],
 	});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ItemEndings } from "#activities/batches/lines/item-endings.ts";
 import { joinOutputs, type OutputsToJoin } from "#activities/batches/lines/join-outputs.ts";
 import { type KeptResult, readResultLines, writeResultLine } from "#activities/batches/lines/result-lines.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
@@ -28,6 +29,7 @@ function outputs(parts: readonly (readonly ResultLine[])[], changes: Partial<Out
 				},
 		),
 		customIds: ["a", "b", "c", "d", "e"],
+		isEnding: () => true,
 		absent: () => undefined,
 		...changes,
 	};
@@ -94,6 +96,26 @@ describe("outputs of a batch", () => {
 		expect((await linesOf(joined.write("errors"))).map(({ custom_id, error }) => [custom_id, error?.code])).toEqual([
 			["d", undefined],
 			["c", "batch_expired"],
+		]);
+	});
+
+	test("are what the rows of the items say, and nothing else that came of them", async () => {
+		const endings = new ItemEndings(ITEMS);
+		endings.note({ n: 1, tryNumber: 1, outcome: "errored" });
+		endings.note({ n: 2, tryNumber: 2, outcome: "succeeded" });
+		endings.note({ n: 3, tryNumber: 1, outcome: "cancelled" });
+		endings.note({ n: 4, tryNumber: 1, outcome: "errored" });
+		const parts = [
+			[item(1, answer("late")), item(2, answer("older")), item(3, answer("after it was given up")), item(4, failure), item(4, failure, 2)],
+			[item(2, answer("its own"), 2), item(5, answer("of an item without an outcome"))],
+		];
+		const joined = await joinOutputs(outputs(parts, { isEnding: (result) => endings.isEnding(result), absent: (n) => endings.absent(n) }));
+		expect(joined.counts).toEqual({ open: 1, succeeded: 1, errored: 2, expired: 0, cancelled: 1 });
+		expect((await linesOf(joined.write("output"))).map(({ custom_id, response }) => [custom_id, response?.body.text])).toEqual([["b", "its own"]]);
+		expect((await linesOf(joined.write("errors"))).map(({ custom_id, response, error }) => [custom_id, response?.status_code ?? error?.code])).toEqual([
+			["d", 400],
+			["a", "batch_result_lost"],
+			["c", "batch_cancelled"],
 		]);
 	});
 
