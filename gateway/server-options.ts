@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { getHeapStatistics } from "node:v8";
 import type { FastifyHttpOptions } from "fastify";
+import { answerOnSocket, hasOwnTime, LATE_REQUEST } from "./late-requests.ts";
 
 /** Limits of the HTTP server. Defaults below hold for every deployment that names nothing else. */
 export type ServerLimits = {
@@ -16,8 +17,10 @@ export type ServerLimits = {
 	readonly headerCountMax: number;
 	/** Time to send the headers of a request. */
 	readonly headersTimeoutMs: number;
-	/** Time to send a whole request. */
+	/** Time to send a whole request. Of a file or batch that is uploaded: the longest without a byte of it. Default 60 s. */
 	readonly requestTimeoutMs: number;
+	/** Time to upload a whole file or batch. Default an hour: 200 MB at some 450 kbit/s. */
+	readonly uploadTimeoutMs: number;
 	readonly keepAliveTimeoutMs: number;
 	/** Connections beyond this are closed at once; 10,000 of them may be of those who wait for a run to change. */
 	readonly connectionsMax: number;
@@ -31,9 +34,13 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 	headerCountMax: 100,
 	headersTimeoutMs: 10_000,
 	requestTimeoutMs: 60_000,
+	uploadTimeoutMs: 3_600_000,
 	keepAliveTimeoutMs: 72_000,
 	connectionsMax: 20_000,
 };
+
+/** For requests that are late: as node:http does by itself. */
+const CHECKED_EVERY_MS = 30_000;
 
 /** Fastify without its own logging, HEAD routes and closing answers: each has a protocol-shaped counterpart here. */
 export function toFastifyOptions(limits: ServerLimits, nextRequestId: () => string): FastifyHttpOptions<Server> {
@@ -46,33 +53,25 @@ export function toFastifyOptions(limits: ServerLimits, nextRequestId: () => stri
 		routerOptions: { maxParamLength: 1_024 },
 		exposeHeadRoutes: false,
 		return503OnClosing: false,
-		http: { maxHeaderSize: limits.headerBytesMax, headersTimeout: limits.headersTimeoutMs },
+		http: {
+			maxHeaderSize: limits.headerBytesMax,
+			headersTimeout: limits.headersTimeoutMs,
+			connectionsCheckingInterval: Math.min(CHECKED_EVERY_MS, limits.requestTimeoutMs),
+		},
 		clientErrorHandler: (error, socket) => answerMalformed(error, socket, nextRequestId),
 	};
 }
 
-/** What node:http could not parse never becomes a request; the protocol is unknown, so the answer has OpenAI's shape. */
+const LARGE_HEADERS = ["431 Request Header Fields Too Large", "The request headers are too large."] as const;
+const NOT_HTTP = ["400 Bad Request", "The request is not well-formed HTTP."] as const;
+
+/** What node:http could not parse, or waited for too long, never becomes a request. */
 function answerMalformed(error: Error & { code?: string }, socket: Socket, nextRequestId: () => string): void {
 	if (error.code === "ECONNRESET" || !socket.writable) {
 		socket.destroy();
 		return;
 	}
-	const [status, message] =
-		error.code === "HPE_HEADER_OVERFLOW"
-			? ["431 Request Header Fields Too Large", "The request headers are too large."]
-			: error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-				? ["408 Request Timeout", "The request was not complete in time."]
-				: ["400 Bad Request", "The request is not well-formed HTTP."];
-	const body = JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code: "request.invalid" } });
-	const requestId = nextRequestId();
-	const head = [
-		`HTTP/1.1 ${status}`,
-		"connection: close",
-		"content-type: application/json",
-		`content-length: ${Buffer.byteLength(body)}`,
-		`x-tollgate-request-id: ${requestId}`,
-		`x-request-id: ${requestId}`,
-		"x-should-retry: false",
-	];
-	socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+	const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+	if (isLate && hasOwnTime(socket)) return;
+	answerOnSocket(socket, isLate ? LATE_REQUEST : error.code === "HPE_HEADER_OVERFLOW" ? LARGE_HEADERS : NOT_HTTP, nextRequestId());
 }

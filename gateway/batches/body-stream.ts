@@ -1,7 +1,7 @@
-import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Problem } from "../problem.ts";
 import type { Refusing } from "./refusing.ts";
+import { type UploadLimits, UploadWatch } from "./upload-watch.ts";
 
 /** Within `add`, a body is not read before its route reads it: routes whose bodies are larger than a gateway holds. */
 export function withStreamedBodies(app: FastifyInstance, add: (streamed: FastifyInstance) => void): void {
@@ -13,17 +13,26 @@ export function withStreamedBodies(app: FastifyInstance, add: (streamed: Fastify
 	});
 }
 
+export type BodyToRead = Pick<FastifyRequest, "raw" | "id"> & { readonly bytesMax: number; readonly refusing: Refusing; readonly limits: UploadLimits };
+
 /**
- * The body of a request as it arrives, up to `bytesMax`. Whoever stops reading leaves the connection as it is, so that his caller still
- * hears why. Rejects where the caller leaves before its end.
+ * The body of a request as it arrives, up to `bytesMax`, however slow its line is while something comes. Whoever stops reading leaves the
+ * connection as it is, so that his caller still hears why. Rejects where the caller leaves before its end, or sends nothing for too long.
  */
-export async function* readBody(request: IncomingMessage, bytesMax: number, refusing: Refusing): AsyncGenerator<Uint8Array> {
+export async function* readBody({ raw, id, bytesMax, refusing, limits }: BodyToRead): AsyncGenerator<Uint8Array> {
+	const watch = new UploadWatch({ raw, id, limits });
 	let bytes = 0;
-	// By itself an iterator that is left early destroys the request, and its connection with it.
-	for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-		bytes += chunk.length;
-		if (bytes > bytesMax) refusing.refuse(bodyTooLarge(bytesMax));
-		yield chunk;
+	try {
+		// By itself an iterator that is left early destroys the request, and its connection with it.
+		for await (const chunk of raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+			bytes += chunk.length;
+			if (bytes > bytesMax) refusing.refuse(bodyTooLarge(bytesMax));
+			watch.hold();
+			yield chunk;
+			watch.wait();
+		}
+	} finally {
+		watch.end();
 	}
 }
 

@@ -17,14 +17,14 @@ const FIELDS = ["purpose", "expires_after[anchor]", "expires_after[seconds]"];
 const FILENAME_LENGTH_MAX = 255;
 
 /** Takes the file of a form in, checked line by line as it arrives. Of a form that is wrong, or whose caller leaves, nothing is kept. */
-export async function uploadFile({ batches, key, request, leaving }: BatchCall): Promise<Uploaded> {
+export async function uploadFile({ batches, context, key, request, leaving }: BatchCall): Promise<Uploaded> {
 	const boundary = readBoundary(request.headers["content-type"]);
 	if (boundary === undefined)
 		return rejected({ code: "request.invalid", message: "The content type must be multipart/form-data with its boundary.", field: "content-type" });
 	const { blobs, store } = batches;
 	const refusing = new Refusing();
 	const form = new UploadForm();
-	const body = readBody(request.raw, UPLOAD_BYTES_MAX, refusing);
+	const body = readBody({ raw: request.raw, id: request.id, bytesMax: UPLOAD_BYTES_MAX, refusing, limits: context.limits });
 	const fileId = newFileId();
 	const blobKey = `${key.teamId}/files/${fileId}.jsonl`;
 	const stored = await storeLines(blobs, { blobKey, protocol: "openai", source: fileOf(readForm(body, boundary), form, refusing), refusing });

@@ -73,7 +73,7 @@ async function createOf(call: BatchCall, asserted: Asserted): Promise<Answer | P
 	const fileId = newFileId();
 	const blobKey = `${teamId}/files/${fileId}.jsonl`;
 	const refusing = new Refusing();
-	const source = readBody(request.raw, CALLER_LIMITS.anthropic.bytesMax, refusing);
+	const source = readBody({ raw: request.raw, id: request.id, bytesMax: CALLER_LIMITS.anthropic.bytesMax, refusing, limits: context.limits });
 	const stored = await storeLines(batches.blobs, { blobKey, protocol: "anthropic", source, refusing });
 	if (stored.kind === "rejected") return stored.problem;
 	const { bytes, checked } = stored;
