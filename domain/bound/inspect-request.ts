@@ -1,3 +1,4 @@
+import { readJson } from "../text/read-json.ts";
 import { type FieldRule, type FieldTable, foldKey, type JsonType, lookUp } from "./field-table.ts";
 import { inspectCacheLife } from "./inspect-cache-life.ts";
 import { inspectContent, inspectEmbeddingInput, inspectItems, inspectMessages } from "./inspect-content.ts";
@@ -30,10 +31,9 @@ const MODEL_LENGTH_MAX = 256;
 export function inspectRequest(endpoint: Endpoint, body: Buffer, table: FieldTable, options: InspectOptions = {}): Inspection {
 	const scanned = scanJson(body);
 	if (scanned.kind === "refused") return { kind: "rejected", problem: scanned.problem };
-	const parsed = parseJsonObject(body);
-	if (parsed === undefined) return { kind: "rejected", problem: { code: "request.invalid", message: "the body is not valid JSON in UTF-8" } };
 	const { scan } = scanned;
-	if (scan.members.some(({ key }) => !Object.hasOwn(parsed, key))) return { kind: "rejected", problem: MISREAD };
+	const parsed = parseJsonObject(body, scan.hasEscapedKey);
+	if (parsed === undefined) return { kind: "rejected", problem: { code: "request.invalid", message: "the body is not valid JSON in UTF-8" } };
 	const facts = emptyFacts();
 	facts.members = scan.members;
 	facts.textBytes = body.length - scan.unicodeEscapeSavingBytes;
@@ -57,18 +57,11 @@ export function inspectRequest(endpoint: Endpoint, body: Buffer, table: FieldTab
 	return { kind: "inspected", request: { ...draft, endpoint, protocol: table.protocol, body, model: draft.model ?? "", facts }, parsed };
 }
 
-/**
- * V8 13.6 takes a key that is written with an escape for one of an earlier object, where that has as many characters and begins as the raw text
- * does: `"\\u006e"` (n) for a lone backslash. What the provider would read there is then not what was bounded.
- */
-const MISREAD: RequestProblem = {
-	code: "request.invalid",
-	message: "a field's name is written in escapes that parsers read differently; write it in plain letters",
-};
-
-function parseJsonObject(body: Buffer): JsonObject | undefined {
+/** A key in escapes is what the provider reads there, not what the runtime's parser may. */
+function parseJsonObject(body: Buffer, hasEscapedKey: boolean): JsonObject | undefined {
 	try {
-		const parsed: unknown = JSON.parse(decodeUtf8(body));
+		const text = decodeUtf8(body);
+		const parsed: unknown = hasEscapedKey ? readJson(text) : JSON.parse(text);
 		return isObject(parsed) ? parsed : undefined;
 	} catch {
 		// TypeError from the decoder and SyntaxError from the parser mean the same to the caller: 400.

@@ -3,7 +3,7 @@ import type { RequestProblem } from "./request.ts";
 /**
  * One pass over the received bytes, before anything parses them. It finds where each top-level
  * member lies (so that an edit can leave every other byte alone) and refuses what two parsers
- * would read differently. It does not validate JSON: `JSON.parse` runs right after it.
+ * would read differently. It does not validate JSON: a parser runs right after it.
  */
 
 /** A member of an object: its decoded key and the byte ranges of key and value, ends exclusive. */
@@ -23,6 +23,8 @@ export type Scan = {
 	readonly hasCacheControl: boolean;
 	/** A `ttl` other than "5m" or "30m" stands somewhere: cache writes may be of the dearer class. */
 	readonly hasLongCacheTtl: boolean;
+	/** A key is written with a backslash, at whatever depth: `JSON.parse` may take it for another one, `readJson` does not. */
+	readonly hasEscapedKey: boolean;
 };
 
 export type ScanResult = { readonly kind: "scanned"; readonly scan: Scan } | { readonly kind: "refused"; readonly problem: RequestProblem };
@@ -144,6 +146,7 @@ class ObjectScanner {
 	#escapeSaving = 0;
 	#seenBits = 0;
 	#hasLongTtl = false;
+	#hasEscapedKey = false;
 	#problem: RequestProblem | undefined;
 	readonly #keys = new Set<string>();
 	readonly #members: Member[] = [];
@@ -164,6 +167,7 @@ class ObjectScanner {
 				unicodeEscapeSavingBytes: this.#escapeSaving,
 				hasCacheControl: (this.#seenBits & CACHE_CONTROL_BIT) !== 0,
 				hasLongCacheTtl: this.#hasLongTtl,
+				hasEscapedKey: this.#hasEscapedKey,
 			},
 		};
 	}
@@ -231,6 +235,7 @@ class ObjectScanner {
 		if (this.#depth <= this.#opaqueDepth) this.#opaqueDepth = NOT_OPAQUE;
 		if (this.#depth === 1) this.#topLevelKey(decodeKey(this.#bytes, start, end, hasEscape), start - 1);
 		if (hasEscape) {
+			this.#hasEscapedKey = true;
 			const decoded = Buffer.from(decodeKey(this.#bytes, start, end, true), "utf8");
 			this.#watch(watchedBit(decoded, 0, decoded.length));
 		} else this.#watch(watchedBit(this.#bytes, start, end));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { factsOf, ownedReferencesOf } from "#domain/bound/request-facts.ts";
-import { inspect, inspected, rejected } from "#test/support/inspect.ts";
+import { inspected, rejected } from "#test/support/inspect.ts";
 
 const hello = [{ role: "user", content: "hello" }];
 const chat = (more: object = {}): object => ({ model: "gpt-4o", messages: hello, ...more });
@@ -63,6 +63,45 @@ describe("what is read", () => {
 	});
 });
 
+describe("a key in escapes, behind a body whose key the runtime's parser takes it for", () => {
+	/** The lure goes first, in an ordinary body of the same shape: one that is refused is parsed too. */
+	const lured = (bodyWith: (key: string) => string, lure: string, key: string): string => {
+		JSON.parse(bodyWith(lure));
+		return bodyWith(key);
+	};
+
+	it("is bounded as the field it names", () => {
+		const bodyWith = (key: string) => `{"model":"gpt-4o","max_tokens":1,"messages":[{"role":"user","content":"hello"}],"${key}":100}`;
+		expect(inspected("chat.completions", lured(bodyWith, "\\\\", "\\u006e"), { unknownFields: "pass" }).choices).toBe(100);
+	});
+
+	it("hides no image of a message", () => {
+		const image = '[{"type":"image_url","image_url":{"url":"https://a.example/b.png"}}]';
+		const bodyWith = (key: string) => `{"model":"gpt-4o","messages":[{"role":"user","${key}":${image}}]}`;
+		const request = inspected("chat.completions", lured(bodyWith, "\\\\u0063o", "\\u0063ontent"));
+		expect(factsOf(request).images).toBe(1);
+	});
+
+	it("hides no lure in the body itself", () => {
+		const image = '[{"type":"image_url","image_url":{"url":"https://a.example/b.png"}}]';
+		const body = `{"model":"gpt-4o","messages":[{"role":"user","\\\\u0063o":"x"},{"role":"user","\\u0063ontent":${image}}]}`;
+		expect(factsOf(inspected("chat.completions", body)).images).toBe(1);
+	});
+
+	it("gives no tool of the provider out for one of the caller", () => {
+		const bodyWith = (key: string) =>
+			`{"model":"claude-opus-4-5","max_tokens":9,"messages":[${JSON.stringify(hello[0])}],"tools":[{"name":"web_search","${key}":"web_search_20250305"}]}`;
+		const body = lured(bodyWith, "\\\\u00", "\\u0074ype");
+		expect(rejected("messages", body)).toMatchObject({ code: "request.unbounded", field: "tools[0]" });
+	});
+
+	it("hides no budget of thinking", () => {
+		const bodyWith = (key: string) =>
+			`{"model":"claude-opus-4-5","max_tokens":9,"messages":[${JSON.stringify(hello[0])}],"thinking":{"type":"enabled","${key}":4096}}`;
+		expect(factsOf(inspected("messages", lured(bodyWith, "\\\\u0062udget_", "\\u0062udget_tokens"))).thinkingBudgetTokens).toBe(4_096);
+	});
+});
+
 describe("400: the body cannot be trusted to mean one thing", () => {
 	it.each([
 		"{",
@@ -91,16 +130,6 @@ describe("400: the body cannot be trusted to mean one thing", () => {
 	it.each(["Model", "MODEL", "max_Tokens", "max_to\u212aens", "me\u017f\u017fages"])("refuses %j, a known key in another case", (key) => {
 		const problem = rejected("chat.completions", chat({ [key]: 1 }), { unknownFields: "pass" });
 		expect(problem).toMatchObject({ code: "request.duplicate_field", field: key });
-	});
-
-	it("does not bound a body whose field the parser of the runtime takes for another one, whatever may pass", () => {
-		const bodyWith = (key: string) => `{"model":"gpt-4o","max_tokens":1,"messages":[{"role":"user","content":"hello"}],"${key}":100}`;
-		// After an object with this key V8 13.6 reads the one below as it; another parser reads n.
-		JSON.parse(bodyWith("\\\\"));
-		const text = bodyWith("\\u006e");
-		const inspection = inspect("chat.completions", text, { unknownFields: "pass" });
-		const isMisread = !("n" in JSON.parse(text));
-		expect(inspection).toMatchObject(isMisread ? { kind: "rejected", problem: { code: "request.invalid" } } : { kind: "inspected", request: { choices: 100 } });
 	});
 
 	it("refuses a doubled key, written with an escape too", () => {
