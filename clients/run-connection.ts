@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { readJson } from "#domain/text/read-json.ts";
 import { UnreachableError } from "./errors.ts";
 import { RUN_WAIT_MS_MAX, RunStanding } from "./run-contract.ts";
 import { errorOfRunAnswer } from "./run-errors.ts";
@@ -65,7 +66,7 @@ export function runPath(runId: string): string {
 /** A page of a load balancer is no JSON, and an answer like any other. */
 function parseJson(text: string): unknown {
 	try {
-		return JSON.parse(text);
+		return readJson(text);
 	} catch (error) {
 		if (error instanceof SyntaxError) return undefined;
 		throw error;

@@ -1,5 +1,6 @@
 import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { readJson } from "#domain/text/read-json.ts";
 import type { RunStanding } from "./run-contract.ts";
 
 /** Why a run stands still, and what helps. */
@@ -107,7 +108,7 @@ function pick(fields: Fields): Fields {
 function parseBody(text: string): unknown {
 	if (text.length > BODY_LENGTH_MAX || !text.includes('"run.')) return undefined;
 	try {
-		return JSON.parse(text);
+		return readJson(text);
 	} catch (error) {
 		if (error instanceof SyntaxError) return undefined;
 		throw error;

@@ -5,6 +5,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { priceLineFromJson, priceLineToJson } from "#domain/pricing/line-codec.ts";
 import { makePriceBook, PriceBookConflict } from "#domain/pricing/make-price-book.ts";
 import type { PriceLine } from "#domain/pricing/price-book.ts";
+import { readJson } from "#domain/text/read-json.ts";
 import type { DatedPriceLine, PriceFile } from "./port.ts";
 
 const SEED_FILE = /^(?<provider>[a-z0-9-]+)-(?<date>\d{4}-\d{2}-\d{2})\.json$/;
@@ -66,7 +67,7 @@ export function checksumOf(lines: readonly DatedPriceLine[]): string {
 function parse(text: string, name: string): Readonly<Record<string, unknown>> {
 	let json: unknown;
 	try {
-		json = JSON.parse(text);
+		json = readJson(text);
 	} catch (cause) {
 		throw new CostControlError("admin.invalid", `${name} is not JSON`, { cause });
 	}

@@ -1,3 +1,5 @@
+import { readJson } from "#domain/text/read-json.ts";
+
 /** Reading of JSON that others wrote: nothing here trusts a shape. */
 export type JsonObject = { readonly [key: string]: unknown };
 
@@ -14,7 +16,7 @@ export function asText(value: unknown): string | undefined {
 /** Parses text, undefined when it is not JSON: a provider's broken line is data, not our failure. */
 export function parseJson(text: string): unknown {
 	try {
-		return JSON.parse(text);
+		return readJson(text);
 	} catch (error) {
 		if (error instanceof SyntaxError) return undefined;
 		throw error;

@@ -1,6 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { CL100K_TOKEN_SPLIT_REGEX, O200K_TOKEN_SPLIT_REGEX } from "gpt-tokenizer/encodingParams/constants";
 import { messageTexts } from "#domain/bound/message-text.ts";
+import { readJson } from "#domain/text/read-json.ts";
 import type { CountQuestion, CountReply, Encoding } from "./exact-tokens.ts";
 
 /** The thread in which message texts are counted; it may be ended at any moment. */
@@ -29,7 +30,7 @@ async function load(encoding: Encoding): Promise<Counter> {
 
 /** Tokens by which the texts are fewer than their bytes. */
 function savedTokens(question: CountQuestion, counter: Counter): number {
-	const body: unknown = JSON.parse(Buffer.from(question.body).toString("utf8"));
+	const body: unknown = readJson(Buffer.from(question.body).toString("utf8"));
 	return messageTexts(question.endpoint, body).reduce((saved, text) => saved + Buffer.byteLength(text) - tokensOf(text, counter), 0);
 }
 

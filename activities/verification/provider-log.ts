@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { z } from "zod";
+import { readJson } from "#domain/text/read-json.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /**
@@ -82,9 +83,9 @@ export async function loadProviderLog(snapshot: Snapshot, log: ProviderLog, onTo
 }
 
 /** A line torn by a kill is one whose answer never left whole; the provider goes on in the next line. */
-function readJson(text: string, lineNumber: number, reader: LineReader): unknown {
+function readLogLine(text: string, lineNumber: number, reader: LineReader): unknown {
 	try {
-		return JSON.parse(text);
+		return readJson(text);
 	} catch (error) {
 		if (!text.startsWith('{"')) throw new ProviderLogError(`line ${lineNumber} of the provider log is no JSON`, { cause: error });
 		if (!reader.isLate) reader.onTorn(lineNumber);
@@ -96,7 +97,7 @@ type LineReader = { readonly isLate: boolean; readonly onTorn: (lineNumber: numb
 
 function parseLine(text: string, lineNumber: number, reader: LineReader): object | undefined {
 	if (text.trim() === "") return undefined;
-	const json = readJson(text, lineNumber, reader);
+	const json = readLogLine(text, lineNumber, reader);
 	if (json === undefined) return undefined;
 	const parsed = LogLine.safeParse(json);
 	if (!parsed.success)

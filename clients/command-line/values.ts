@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
 import { isTimeZone } from "#domain/budget/window.ts";
+import { readJson } from "#domain/text/read-json.ts";
 import { CommandFailure } from "./output.ts";
 
 /** Readers of option values. What is none is a mistake of usage (exit 2), told before anything is asked of the system. */
@@ -73,7 +74,7 @@ export function readNamedFile(file: string, option: string): string {
 /** A JSON object out of an option or a file. @throws CommandFailure with exit code 2 when it is none. */
 export function readJsonObject(text: string, name: string): Record<string, unknown> {
 	try {
-		const value: unknown = JSON.parse(text);
+		const value: unknown = readJson(text);
 		if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
 	} catch (error) {
 		throw new CommandFailure(2, `${name} is no JSON: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { ApplicationFailure } from "@temporalio/common";
+import { readJson } from "#domain/text/read-json.ts";
 import type { AgentHold, RegisteredRun, RegisterRunInput, RunInput, RunSeen } from "#workflows/durable-agent/messages.ts";
 import { Run } from "../run-contract.ts";
 import { type TranscriptStore, writeOnce } from "../transcripts.ts";
@@ -102,7 +103,7 @@ function errorOf({ status, headers }: Response, answer: unknown): GatewayError {
 
 function parseJson(text: string): unknown {
 	try {
-		return JSON.parse(text) as unknown;
+		return readJson(text);
 	} catch {
 		return undefined; // something between us and the gateway answered
 	}

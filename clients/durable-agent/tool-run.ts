@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readJson } from "#domain/text/read-json.ts";
 import type { ToolCallInput, ToolEnd } from "#workflows/durable-agent/messages.ts";
 import { type TranscriptStore, writeOnce } from "../transcripts.ts";
 import { parseAnswer, parseResult, readText, type StoredCall, type StoredResult } from "./conversation.ts";
@@ -87,7 +88,7 @@ async function readAttempts(store: TranscriptStore, { runId, step, index }: Tool
 function parseArgs({ argsText }: StoredCall): { readonly value: unknown } | undefined {
 	if (argsText.trim() === "") return { value: {} };
 	try {
-		return { value: JSON.parse(argsText) as unknown };
+		return { value: readJson(argsText) };
 	} catch {
 		return undefined; // cut off in the middle, or free text: the model is told
 	}

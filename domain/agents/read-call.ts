@@ -1,3 +1,4 @@
+import { readJson } from "../text/read-json.ts";
 import { boundText } from "./bounded-text.ts";
 import type { Sketch } from "./sketch.ts";
 import { hashToken, mixBits, mixHash, TOKEN_KINDS, TokenScanner } from "./token-scanner.ts";
@@ -205,7 +206,7 @@ function readArgs(argsText: string, sketch: Sketch): CallReader {
 function parseArgs(argsText: string): unknown {
 	if (argsText.length > JSON_CHARS_MAX || !/^\s*[[{]/.test(argsText)) return undefined;
 	try {
-		return JSON.parse(argsText);
+		return readJson(argsText);
 	} catch {
 		// What a model wrote badly is compared as the text it is.
 		return undefined;

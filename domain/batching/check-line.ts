@@ -1,5 +1,6 @@
 import { type Member, scanJson } from "../bound/scan-json.ts";
 import { isObject, type JsonObject } from "../bound/walk.ts";
+import { readJson } from "../text/read-json.ts";
 import { storableTextProblem } from "../text/storable-text.ts";
 import { BATCH_ENDPOINTS, type BatchEndpoint } from "./batch.ts";
 import { ENDPOINT_URLS, endpointOfUrl } from "./endpoint-urls.ts";
@@ -76,7 +77,7 @@ function readObject(line: Buffer, form: LineForm): ReadObject {
 
 function parseJson(text: string): unknown {
 	try {
-		return JSON.parse(text);
+		return readJson(text);
 	} catch {
 		// A SyntaxError says where by the runtime's own words, which change; the line is small enough to be looked at.
 		return undefined;

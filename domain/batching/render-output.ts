@@ -1,4 +1,5 @@
 import { isObject, type JsonObject } from "../bound/walk.ts";
+import { readJson } from "../text/read-json.ts";
 import type { ItemOutcome } from "./batch.ts";
 import type { ItemResult } from "./item-result.ts";
 import type { LineForm } from "./line-problem.ts";
@@ -75,7 +76,7 @@ function errorBody(text: string, around: JsonObject = {}): string {
 
 function parse(text: string): unknown {
 	try {
-		return JSON.parse(text);
+		return readJson(text);
 	} catch {
 		// A body that is no JSON, like the page of a proxy: told as it is.
 		return undefined;

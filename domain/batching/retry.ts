@@ -1,4 +1,5 @@
 import type { Protocol } from "../pricing/price-book.ts";
+import { readJson } from "../text/read-json.ts";
 
 /**
  * What becomes of an item that its batch brought no answer for: another batch where the time allows it, else real time, else it ends. A
@@ -134,7 +135,7 @@ function namesOf(body: string): string[] {
 /** undefined for what is no JSON. */
 function parsed(text: string): unknown {
 	try {
-		return JSON.parse(text);
+		return readJson(text);
 	} catch {
 		// A proxy's page or a cut line: it names no error, which is what undefined says.
 		return undefined;

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../errors/codes.ts";
+import { readJson } from "../text/read-json.ts";
 
 /**
  * Formats of the credentials Tollgate gives out. Only the secret is secret; ids stand in logs,
@@ -58,7 +59,7 @@ export function childKeyToSign(parentKeyId: string, payloadText: string): string
 export function parseChildKeyPayload(json: string): ChildKeyPayload | undefined {
 	let value: unknown;
 	try {
-		value = JSON.parse(json);
+		value = readJson(json);
 	} catch (error) {
 		if (error instanceof SyntaxError) return undefined;
 		throw error;

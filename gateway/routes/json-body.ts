@@ -1,4 +1,5 @@
 import type { FastifyRequest } from "fastify";
+import { readJson } from "#domain/text/read-json.ts";
 import type { Problem } from "../problem.ts";
 
 /** An absent body is an empty object. */
@@ -14,7 +15,7 @@ export function readJsonBody({ body, headers }: Pick<FastifyRequest, "body" | "h
 	const encoding = headers["content-encoding"];
 	if (encoding !== undefined && encoding !== "identity") return rejected("A compressed body is not read; send it plain.", "content-encoding");
 	try {
-		return { kind: "read", value: JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body)) };
+		return { kind: "read", value: readJson(new TextDecoder("utf-8", { fatal: true }).decode(body)) };
 	} catch (error) {
 		// Not UTF-8 is a TypeError, no JSON a SyntaxError.
 		if (error instanceof TypeError || error instanceof SyntaxError) return rejected("The body must be a JSON object in UTF-8.", "body");

@@ -74,4 +74,12 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 		test: "test/unit/activities/batches/lines/join-outputs.test.ts",
 		titles: ["take the result of an item that is furthest on, and of equals the first, whatever the order"],
 	},
+	{
+		rule: "a line with a key in escapes is not read by the runtime's parser",
+		file: "domain/batching/check-line.ts",
+		from: "return readJson(text);",
+		to: "return JSON.parse(text);",
+		test: "test/unit/domain/batching/check-line.test.ts",
+		titles: ["a field in escapes that the runtime's parser takes for one of an earlier line is checked as the field it names"],
+	},
 ];

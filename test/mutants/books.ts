@@ -266,4 +266,12 @@ CREATE TABLE tollgate.entry_key_default PARTITION OF tollgate.entry_key DEFAULT;
 		test: FAILING_DISK,
 		titles: ["after a sync that failed nothing is written any more: what came before may be gone"],
 	},
+	{
+		rule: "an answer with a key in escapes is not read by the runtime's parser",
+		file: "activities/providers/json.ts",
+		from: "return readJson(text);",
+		to: "return JSON.parse(text);",
+		test: "test/unit/activities/providers/usage-anthropic.test.ts",
+		titles: ["counts a field in escapes that the runtime's parser takes for one of an earlier answer"],
+	},
 ];

@@ -85,6 +85,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		to: 'hasEscapedKey(text) && text === "" ? new KeyByKeyReader(text).read() : JSON.parse(text)',
 		test: "test/property/text/read-json.test.ts",
 		titles: ["reads what is written, whatever was parsed before"],
+		redBy: "Property failed",
 	},
 	{
 		rule: "a key in escapes is looked for behind the first string with a backslash too",

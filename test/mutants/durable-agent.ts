@@ -80,4 +80,12 @@ export const DURABLE_AGENT_MUTANTS: readonly Mutant[] = [
 		test: WAITING_TEST,
 		titles: ["is ever later where nobody can say, or what is said is wrong each time"],
 	},
+	{
+		rule: "arguments of a tool with a key in escapes are not read by the runtime's parser",
+		file: "clients/durable-agent/tool-run.ts",
+		from: "readJson(argsText)",
+		to: "(JSON.parse(argsText) as unknown)",
+		test: "test/unit/clients/durable-agent/tool-run.test.ts",
+		titles: ["gets an argument in escapes by the name it has, whatever the runtime's parser takes it for"],
+	},
 ];

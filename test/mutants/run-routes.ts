@@ -71,4 +71,12 @@ export const RUN_ROUTE_MUTANTS: readonly Mutant[] = [
 		test: CLIENT_TEST,
 		titles: ["rejects when the run is stopped, has ended, or is nobody's"],
 	},
+	{
+		rule: "the body of a run with a key in escapes is not read by the runtime's parser",
+		file: "gateway/routes/json-body.ts",
+		from: "value: readJson(",
+		to: "value: JSON.parse(",
+		test: "test/unit/gateway/json-body.test.ts",
+		titles: ["a field in escapes has the name it says, whatever the runtime's parser takes it for"],
+	},
 ];

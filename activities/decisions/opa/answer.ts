@@ -1,4 +1,5 @@
 import { cleanText } from "#activities/ledger/clean-text.ts";
+import { readJson } from "#domain/text/read-json.ts";
 import type { Decision } from "../port.ts";
 
 /**
@@ -47,7 +48,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function parse(text: string): unknown {
 	try {
-		return JSON.parse(text);
+		return readJson(text);
 	} catch {
 		// Said to be unreadable by the caller of this function, whatever it is.
 		return undefined;

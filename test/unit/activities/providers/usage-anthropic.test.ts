@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { usageOfAnswer } from "#activities/providers/reported-usage.ts";
+import { readAnswer, usageOfAnswer } from "#activities/providers/reported-usage.ts";
+import { lured } from "#test/support/lure.ts";
 
 const MESSAGE = {
 	id: "msg_1",
@@ -37,6 +38,11 @@ describe("usage of Anthropic answers", () => {
 			model: "claude-sonnet-4-5-20250929",
 			serviceTier: "standard",
 		});
+	});
+
+	it("counts a field in escapes that the runtime's parser takes for one of an earlier answer", () => {
+		const answerWith = (key: string) => JSON.stringify(MESSAGE).replace("cache_read_input_tokens", key);
+		expect(readAnswer("messages", Buffer.from(lured(answerWith, "\\u0063ache_read_input_tokens"))).reported).toEqual(usageOfAnswer("messages", MESSAGE));
 	});
 
 	it("counts writes without a split as 5-minute writes", () => {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { keys } from "#clients/durable-agent/keys.ts";
 import { type AgentTool, runTool, ToolTriedAgain } from "#clients/durable-agent/tool-run.ts";
 import { MemoryTranscripts } from "#test/support/agent-transcripts.ts";
+import { lured } from "#test/support/lure.ts";
 import type { ToolCallInput } from "#workflows/durable-agent/messages.ts";
 
 let store: MemoryTranscripts;
@@ -12,7 +13,8 @@ beforeEach(async () => {
 	store = new MemoryTranscripts();
 	runs = [];
 	const call = (tool: string, argsText: string) => ({ callId: `id-${tool}`, tool, argsText });
-	const calls = [call("send", '{"to":"ann"}'), call("send", ""), call("send", '{"to":')];
+	const inEscapes = lured((key) => `{"subject":"x","${key}":"ann"}`, "\\u0074o");
+	const calls = [call("send", '{"to":"ann"}'), call("send", ""), call("send", '{"to":'), call("send", inEscapes)];
 	const answer = { protocol: "messages", message: [], text: "", calls, isCutOff: false, costNanoUsd: "1", requestId: "q" };
 	await store.write(keys.answer("r", 3), JSON.stringify(answer));
 });
@@ -36,6 +38,11 @@ const failing: AgentTool = () => {
 const begunAndLost = (attempt: number) => store.write(keys.begun("r", 3, 0, attempt), "somebody");
 
 describe("a tool", () => {
+	test("gets an argument in escapes by the name it has, whatever the runtime's parser takes it for", async () => {
+		expect(await run(() => "sent", { index: 3 })).toEqual({ end: "ok" });
+		expect(runs).toEqual([{ subject: "x", to: "ann" }]);
+	});
+
 	test("gets its arguments, a key that is the same at every attempt, and what it brings is written down", async () => {
 		const seen: unknown[] = [];
 		const sending: AgentTool = (_, { signal: _signal, ...context }) => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { bodyOfLine, CUSTOM_ID_LENGTH_MAX, checkLine, customIdOfLine, type RequestLine } from "#domain/batching/check-line.ts";
 import type { LineForm } from "#domain/batching/line-problem.ts";
 import { anthropicRequest, chatBody, messageBody, openAiLine } from "#test/support/batch-lines.ts";
+import { lured } from "#test/support/lure.ts";
 
 function taken(line: string, form: LineForm = "openai"): RequestLine {
 	const checked = checkLine(Buffer.from(line), form);
@@ -122,4 +123,9 @@ describe("a request of an Anthropic batch", () => {
 test("what is no stored line has neither body nor custom id", () => {
 	for (const line of ["", "x", "{", '{"body":1,"custom_id":2}'].map((text) => Buffer.from(text)))
 		expect([bodyOfLine(line), customIdOfLine(line)]).toEqual([undefined, undefined]);
+});
+
+test("a field in escapes that the runtime's parser takes for one of an earlier line is checked as the field it names", () => {
+	const lineWith = (key: string) => openAiLine("a", {}, chatBody()).replace('"max_tokens":100', `"${key}":"flex"`);
+	expect(refused(lured(lineWith, "\\u0073ervice_tier"))).toEqual(["body.service_tier: a batch has a price tier of its own; leave it out"]);
 });
