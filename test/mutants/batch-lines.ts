@@ -81,5 +81,6 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 		to: "return JSON.parse(text);",
 		test: "test/unit/domain/batching/check-line.test.ts",
 		titles: ["a field in escapes that the runtime's parser takes for one of an earlier line is checked as the field it names"],
+		redBy: "was taken",
 	},
 ];
