@@ -102,6 +102,27 @@ describe("policy files", () => {
 		expect(output[0]).toContain("- team leaving");
 		expect(await run("team show leaving")).toBe(1);
 	});
+
+	test("a key made to resubmit its batches stands so in the policy, which takes it back; real time for them is refused with its line", async () => {
+		const { id } = await runJson("key create --team search --resubmit-batches");
+		const [plain, listed] = [(await runJson("key create --team search")).id, await runJson("key list --team search")];
+		const ruleOf = (keyId: string) => listed.find((key: { readonly id: string }) => key.id === keyId)?.resubmitsBatches;
+		expect([ruleOf(id), ruleOf(plain)]).toEqual([true, false]);
+		output.length = 0;
+		expect(await run("policy show")).toBe(0);
+		expect(output.join("\n").match(/resubmit: true/g)).toHaveLength(1);
+		const ruled = (rule: string) => write(`version: 1\nteams:\n  search:\n    keys:\n      ${id}:\n        batches: ${rule}\n`);
+		output.length = 0;
+		const file = await ruled("{ resubmit: false }");
+		expect(await run(["diff", file])).toBe(1);
+		expect(output.join("\n")).toContain("unfinished items of batches resubmitted");
+		expect(await run(["apply", file, "--yes"])).toBe(0);
+		output.length = 0;
+		expect(await run("policy show")).toBe(0);
+		expect(output.join("\n")).not.toContain("resubmit: true");
+		expect(await run(["apply", await ruled("{ relane: true }"), "--yes"])).toBe(1);
+		expect(errors.join("\n")).toMatch(new RegExp(`policy\\.yaml:6:\\d+ teams\\.search\\.keys\\.${id}\\.batches\\.relane: is not offered`));
+	});
 });
 
 describe("import", () => {
