@@ -1,7 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 
 /** Rules by which no provider batch is made twice, no answer taken for another, and no key goes where it should not. */
-const FOLDER = "test/unit/activities/batches";
+const FOLDER = "test/unit/activities/batches/providers";
 const ERRORS = { file: "activities/batches/providers/provider-errors.ts", test: `${FOLDER}/provider-errors.test.ts` } as const;
 const WIRE = { file: "activities/batches/providers/provider-wire.ts", test: `${FOLDER}/provider-wire.test.ts` } as const;
 const OPENAI_TEST = `${FOLDER}/openai-batches.test.ts`;
