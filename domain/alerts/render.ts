@@ -97,20 +97,35 @@ function titleOf(alert: Alert): string {
 		case "run.warned":
 			return runTitleOf(alert, alert.kind);
 		case "batch.failed":
-			return `Batch ${text("batchId") ?? alert.subject} of ${who} has failed: the provider took none of it`;
 		case "batch.late":
-			return `Batch ${text("batchId") ?? alert.subject} of ${who} is late: ${text("open") ?? "some"} of its items have not ended`;
 		case "batch.unresolved":
-			return `${text("items") ?? "Some"} items of batch ${text("batchId") ?? alert.subject} of ${who} are charged at their bounds: nobody knows what they cost`;
-		case "provider.quota": {
-			const account = `account ${text("account") ?? "of the provider"}`;
-			if (status === "over") return `Over: batch ${text("batchId") ?? alert.subject} of ${who} waits no longer for the money of ${account}`;
-			return `No part of batch ${text("batchId") ?? alert.subject} of ${who} is taken: ${account} has no credit left, or has reached a spend limit`;
-		}
+		case "provider.quota":
+			return batchTitleOf(alert, alert.kind);
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
 			return `${over}${alert.kind} of ${who}`;
+	}
+}
+
+type BatchAlert = "batch.failed" | "batch.late" | "batch.unresolved" | "provider.quota";
+
+function batchTitleOf(alert: Alert, kind: BatchAlert): string {
+	const text = detailOf(alert);
+	const batch = `batch ${text("batchId") ?? alert.subject} of ${whoOf(alert)}`;
+	switch (kind) {
+		case "batch.failed":
+			return sentence("", `${batch} has failed: the provider took none of it`);
+		case "batch.late":
+			return sentence("", `${batch} is late: ${text("open") ?? "some"} of its items have not ended`);
+		case "batch.unresolved":
+			return `${text("items") ?? "Some"} items of ${batch} are charged at their bounds: nobody knows what they cost`;
+		case "provider.quota": {
+			const account = `account ${text("account") ?? "of the provider"}`;
+			return statusOf(alert) === "over"
+				? `Over: ${batch} waits no longer for the money of ${account}`
+				: `No part of ${batch} is taken: ${account} has no credit left, or has reached a spend limit`;
+		}
 	}
 }
 
