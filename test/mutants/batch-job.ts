@@ -98,4 +98,20 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 		test: "test/unit/config/alert-secrets.test.ts",
 		titles: ["the key of a provider is read for no channel, whatever a file of providers calls its variable"],
 	},
+	{
+		rule: "people are told that an account has no money",
+		file: "activities/batches/job/job-submit.ts",
+		from: '	if (!(error instanceof CostControlError && error.code === "provider.quota")) return;\n',
+		to: '	if (!(error instanceof CostControlError && error.code === "provider.refused")) return;\n',
+		test: "test/unit/activities/batches/job/job-submit.test.ts",
+		titles: ["an account without money is told of where a part is not taken (create), and that it is over when one is"],
+	},
+	{
+		rule: "an account without money is told of once while it lasts",
+		file: "migrations/0024_batches.sql",
+		from: "  IF v_firing.seq IS NOT NULL THEN RETURN false; END IF;\n",
+		to: "",
+		test: "test/integration/activities/batches/job-sql.test.ts",
+		titles: ["that an account has no money fires once for a batch, ends when a part is taken, and may begin anew"],
+	},
 ];

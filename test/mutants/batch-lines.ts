@@ -83,4 +83,28 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 		titles: ["a field in escapes that the runtime's parser takes for one of an earlier line is checked as the field it names"],
 		redBy: "was taken",
 	},
+	{
+		rule: "what is delivered of an item is what its row says",
+		file: "activities/batches/lines/join-outputs.ts",
+		from: "else if (isEnding(outputs, found)) ranks",
+		to: "else ranks",
+		test: "test/unit/activities/batches/lines/join-outputs.test.ts",
+		titles: ["are what the rows of the items say, and nothing else that came of them"],
+	},
+	{
+		rule: "an answer counts where its row names its try",
+		file: "activities/batches/lines/item-endings.ts",
+		from: "this.#tries[n] === tryNumber && ",
+		to: "",
+		test: "test/unit/activities/batches/lines/join-outputs.test.ts",
+		titles: ["are what the rows of the items say, and nothing else that came of them"],
+	},
+	{
+		rule: "an item of embeddings says how many inputs it has",
+		file: ITEMS,
+		from: "		embeddingInputs: request.embeddingInputs,\n",
+		to: "",
+		test: "test/gateway/batches-openai.test.ts",
+		titles: ["embeddings and responses are batched as well"],
+	},
 ];

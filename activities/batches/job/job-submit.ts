@@ -100,10 +100,8 @@ export async function createPart(dependencies: BatchJobDependencies, { batchId, 
 		await keepTaken(dependencies, batch, { part, state: "running", status });
 		return { kind: "said", status };
 	} catch (error) {
-		if (isRefusal(error)) {
-			await tellQuota(dependencies, batch, { part, error });
-			return refusedOf(error);
-		}
+		await tellQuota(dependencies, batch, { part, error });
+		if (isRefusal(error)) return refusedOf(error);
 		dependencies.observer.stepFailed(batchId, error);
 		return { kind: "unknown", message: messageOf(error) };
 	}
