@@ -1,0 +1,43 @@
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { runIsolatedCheck } from "./isolated-check.ts";
+
+// `npm run check:batch -- --seed S --batches N`: each item of a batch is delivered and booked exactly once, whatever is killed and whatever the
+// provider does. Last line: one JSON object with `ok`, `seed` and counts. Exit code 0: it held; 1: broken; 2: it could not be run.
+
+const HELP = `npm run check:batch -- [--seed S] [--batches N | --scenario FILE | --items N]
+  --seed S         a whole number; default: of the clock, and printed
+  --batches N      random batches with random faults, 1 to 10000; default 200
+  --scenario FILE  instead: batches and faults of a file, JSON or YAML (docs/batches-operators.md, "Check it")
+  --items N        instead: one batch of so many items, 1 to 50000; time, memory and messages of it
+`;
+
+type Options = { readonly seed: number; readonly batches: number; readonly scenario: string; readonly items: number };
+
+function readOptions(): Options | undefined {
+	const text = { type: "string" } as const;
+	try {
+		const { values } = parseArgs({ options: { seed: text, batches: text, scenario: text, items: text, help: { type: "boolean" } } });
+		const [seed, batches, items] = [Number(values.seed ?? Date.now() % 2 ** 31), Number(values.batches ?? 200), Number(values.items ?? 0)];
+		const isWhole = (value: number, lowest: number, highest: number): boolean => Number.isInteger(value) && value >= lowest && value <= highest;
+		const isOneThing = [values.batches, values.scenario, values.items].filter((value) => value !== undefined).length <= 1;
+		const lowestItems = values.items === undefined ? 0 : 1;
+		const isRight = !values.help && isOneThing && isWhole(seed, 0, 2 ** 32) && isWhole(batches, 1, 10_000) && isWhole(items, lowestItems, 50_000);
+		return isRight ? { seed, batches, items, scenario: values.scenario === undefined ? "" : path.resolve(values.scenario) } : undefined;
+	} catch (error) {
+		process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+		return undefined;
+	}
+}
+
+async function main(): Promise<number> {
+	const options = readOptions();
+	if (options === undefined) {
+		process.stdout.write(HELP);
+		return 2;
+	}
+	const { seed, batches, scenario, items } = options;
+	return runIsolatedCheck("batch", "test/batches/check/main.ts", (folder) => [String(seed), String(batches), String(items), folder, scenario]);
+}
+
+process.exitCode = await main();
