@@ -1,6 +1,64 @@
-export type Scenario = Record<string, never>;
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { z } from "zod";
+import { OperationFaults } from "#simulator/batches/operation-faults.ts";
+import { checkPlan } from "#simulator/batches/plan.ts";
+import { COMPONENTS } from "./system.ts";
 
-/** Throws where the file cannot be read. */
+/** Batches that go on side by side, and what happens meanwhile: drawn at random, or read from a file so that one run is done again by hand. */
+
+const MS_MAX = 600_000;
+const whole = (lowest: number, highest: number) => z.int().min(lowest).max(highest);
+const isTakenBy = (check: (value: Readonly<Record<string, unknown>>) => unknown) =>
+	z.record(z.string(), z.unknown()).superRefine((value, context) => {
+		try {
+			check(value);
+		} catch (error) {
+			context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+		}
+	});
+
+const batchOrder = z.strictObject({
+	protocol: z.enum(["openai", "anthropic"]),
+	items: whole(1, 5_000),
+	/** What the provider does with it: a plan of simulator/batches/plan.ts. */
+	plan: isTakenBy(checkPlan).default({}),
+	/** Shares of items that the provider fails, and whose result line comes twice. */
+	failedShare: z.number().min(0).max(1).default(0),
+	doubledShare: z.number().min(0).max(1).default(0),
+	/** Of its team. Default: enough. */
+	limitNanoUsd: z
+		.string()
+		.regex(/^\d{1,18}$/, "expected nano-USD as decimal digits")
+		.default("1000000000000"),
+	/** Its caller cancels it so long after it was made; default: he does not. */
+	cancelAfterMs: whole(0, MS_MAX).optional(),
+});
+
+const AT = { atMs: whole(0, MS_MAX) };
+const faultOrder = z.discriminatedUnion("kind", [
+	z.strictObject({ ...AT, kind: z.literal("kill"), component: z.enum(COMPONENTS), forMs: whole(0, MS_MAX) }),
+	/** Orders of `POST /simulator/batches/faults`. */
+	z.strictObject({ ...AT, kind: z.literal("provider"), faults: isTakenBy((faults) => new OperationFaults(0).set(faults)) }),
+	z.strictObject({ ...AT, kind: z.literal("clock"), advanceMs: whole(1, 40 * 86_400_000) }),
+]);
+
+const scenario = z.strictObject({ batches: z.array(batchOrder).min(1).max(100), faults: z.array(faultOrder).max(1_000).default([]) });
+
+export type BatchOrder = z.infer<typeof batchOrder>;
+export type FaultOrder = z.infer<typeof faultOrder>;
+export type Scenario = z.infer<typeof scenario>;
+
+/** Throws Error naming every field that is wrong. */
 export function readScenario(file: string): Scenario {
-	throw new Error(`${file}: not yet`);
+	let given: unknown;
+	try {
+		given = parse(readFileSync(file, "utf8"));
+	} catch (cause) {
+		throw new Error(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+	}
+	const read = scenario.safeParse(given);
+	if (read.success) return read.data;
+	const mistakes = read.error.issues.map(({ path, message }) => `${path.join(".") || "the file"}: ${message}`);
+	throw new Error(`${file}: ${mistakes.join("; ")}`);
 }

@@ -1,0 +1,79 @@
+import type { BatchPlan } from "#simulator/batches/plan.ts";
+import type { Random } from "#test/faults/random.ts";
+import type { BatchOrder, FaultOrder, Scenario } from "./scenario.ts";
+import { COMPONENTS } from "./system.ts";
+
+/** Random batches, and what happens meanwhile. */
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** Beyond the day after which both providers give up what is unfinished. */
+const TOO_LONG_MS = 40 * HOUR_MS;
+const A_DAY_AND_MORE_MS = 25 * HOUR_MS;
+/** Roughly what an item is held at. */
+const ITEM_NANO_USD = 200_000;
+const LONGEST_CALM_MS = 2_500;
+const LONGEST_OUTAGE_MS = 1_500;
+
+export function drawScenario(random: Random, batches: number): Scenario {
+	return { batches: Array.from({ length: batches }, () => drawBatch(random.fork())), faults: drawFaults(random.fork()) };
+}
+
+function drawBatch(random: Random): BatchOrder {
+	const items = random.pick([random.integer(1, 8), random.integer(5, 60), random.integer(40, 300)]);
+	return {
+		protocol: random.pick(["openai", "anthropic"]),
+		items,
+		plan: drawPlan(random),
+		failedShare: random.pick([0, 0.05, 0.3]),
+		doubledShare: random.pick([0, 0, 0.1]),
+		limitNanoUsd: String(Math.ceil(items * ITEM_NANO_USD * (random.share() < 0.3 ? random.pick([0.05, 0.2, 0.5, 0.9]) : 100))),
+		...(random.share() < 0.15 && { cancelAfterMs: random.integer(0, 4_000) }),
+	};
+}
+
+/** What the provider does with it: one batch in five does not come back within its day. */
+function drawPlan(random: Random): BatchPlan {
+	const isLate = random.share() < 0.2;
+	const odd = random.pick<BatchPlan>([
+		{},
+		{},
+		{ unordered: true },
+		{ duplicateShare: 0.2, unordered: true },
+		{ unknownLines: 3 },
+		{ unreadableLines: 2 },
+		{ truncateTo: 0.6, truncatedReads: 1 },
+		{ truncateTo: 0.5 },
+		{ missingShare: 0.1 },
+		{ resultsGone: true },
+		{ failShare: 0.2, failStatus: 500 },
+	]);
+	return { turnaroundMs: isLate ? TOO_LONG_MS : random.integer(10 * MINUTE_MS, 3 * HOUR_MS), cancelMs: MINUTE_MS, ...odd };
+}
+
+/** Faults of the provider's calls from the start, then kills one after the other, sometimes two at once; at the end a day has passed. */
+function drawFaults(random: Random): FaultOrder[] {
+	const faults: FaultOrder[] = [{ atMs: 0, kind: "provider", faults: { rates: drawRates(random) } }];
+	let atMs = 0;
+	for (let kills = random.integer(2, 4); kills > 0; kills -= 1) {
+		atMs += random.integer(50, LONGEST_CALM_MS);
+		const forMs = random.integer(0, LONGEST_OUTAGE_MS);
+		const victims = [...new Set([random.pick(COMPONENTS), ...(random.share() < 0.25 ? [random.pick(COMPONENTS)] : [])])];
+		for (const component of victims) faults.push({ atMs, kind: "kill", component, forMs });
+		atMs += forMs;
+	}
+	faults.push({ atMs: atMs + LONGEST_CALM_MS, kind: "clock", advanceMs: A_DAY_AND_MORE_MS });
+	return faults;
+}
+
+function drawRates(random: Random): Record<string, Record<string, number>> {
+	const share = (): number => random.pick([0, 0.05, 0.15]);
+	return {
+		upload: { "500": share(), "429": share(), cut: share(), lost: share() },
+		create: { "503": share(), "429": share(), cut: share(), lost: share(), late: share() },
+		retrieve: { "500": share(), cut: share() },
+		list: { "503": share(), lost: share() },
+		cancel: { "500": share(), cut: share() },
+		content: { "500": share(), cut_content: share(), lost: share() },
+	};
+}
