@@ -24,7 +24,7 @@ export type CheckCounts = Judged & {
 };
 
 /** Batches that go on side by side and share what is killed. */
-const BATCHES_PER_WAVE = 10;
+const BATCHES_PER_WAVE = 20;
 
 /**
  * Random batches, or those of a scenario, with processes killed in between and a provider that fails; afterwards each item must have been

@@ -12,7 +12,8 @@ const TOO_LONG_MS = 40 * HOUR_MS;
 const A_DAY_AND_MORE_MS = 25 * HOUR_MS;
 /** Roughly what an item is held at. */
 const ITEM_NANO_USD = 200_000;
-const LONGEST_CALM_MS = 2_500;
+/** The longer ones meet batches in every state. */
+const CALMS_MS = [200, 2_000, 6_000] as const;
 const LONGEST_OUTAGE_MS = 1_500;
 
 export function drawScenario(random: Random, batches: number): Scenario {
@@ -55,14 +56,14 @@ function drawPlan(random: Random): BatchPlan {
 function drawFaults(random: Random): FaultOrder[] {
 	const faults: FaultOrder[] = [{ atMs: 0, kind: "provider", faults: { rates: drawRates(random) } }];
 	let atMs = 0;
-	for (let kills = random.integer(2, 4); kills > 0; kills -= 1) {
-		atMs += random.integer(50, LONGEST_CALM_MS);
+	for (let kills = random.integer(3, 6); kills > 0; kills -= 1) {
+		atMs += random.integer(50, random.pick(CALMS_MS));
 		const forMs = random.integer(0, LONGEST_OUTAGE_MS);
 		const victims = [...new Set([random.pick(COMPONENTS), ...(random.share() < 0.25 ? [random.pick(COMPONENTS)] : [])])];
 		for (const component of victims) faults.push({ atMs, kind: "kill", component, forMs });
 		atMs += forMs;
 	}
-	faults.push({ atMs: atMs + LONGEST_CALM_MS, kind: "clock", advanceMs: A_DAY_AND_MORE_MS });
+	faults.push({ atMs: atMs + CALMS_MS[1], kind: "clock", advanceMs: A_DAY_AND_MORE_MS });
 	return faults;
 }
 

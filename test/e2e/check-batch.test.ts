@@ -1,0 +1,60 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+const run = promisify(execFile);
+const ROOT = path.join(import.meta.dirname, "../..");
+
+/** The last line of `npm run check:batch -- …`. */
+async function lastLine(...words: string[]): Promise<Record<string, unknown>> {
+	const { stdout } = await run(process.execPath, [path.join(ROOT, "scripts/check-batch.ts"), ...words], { cwd: ROOT });
+	return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as Record<string, unknown>;
+}
+
+async function withScenario<Result>(scenario: object, use: (file: string) => Promise<Result>): Promise<Result> {
+	const folder = mkdtempSync(path.join(tmpdir(), "tollgate-scenario-"));
+	try {
+		const file = path.join(folder, "scenario.json");
+		writeFileSync(file, JSON.stringify(scenario));
+		return await use(file);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+}
+
+/** One of each kind that matters: answered whole, expired, too dear, cancelled; while everything but the provider is killed. */
+const SCENARIO = {
+	batches: [
+		{ protocol: "openai", items: 40, plan: { turnaroundMs: 3_600_000, unordered: true }, failedShare: 0.1, doubledShare: 0.1 },
+		{ protocol: "anthropic", items: 25, plan: { turnaroundMs: 3_600_000 } },
+		{ protocol: "openai", items: 30, plan: { turnaroundMs: 144_000_000 } },
+		{ protocol: "openai", items: 20, limitNanoUsd: "1200000", plan: { turnaroundMs: 1_800_000 } },
+		{ protocol: "anthropic", items: 8, plan: { turnaroundMs: 36_000_000, cancelMs: 60_000 }, cancelAfterMs: 1_500 },
+	],
+	faults: [
+		{ atMs: 0, kind: "provider", faults: { next: [{ operation: "create", fault: "cut" }], rates: { retrieve: { "503": 0.1 } } } },
+		{ atMs: 1_200, kind: "kill", component: "gateway_1", forMs: 200 },
+		{ atMs: 2_500, kind: "kill", component: "postgres", forMs: 100 },
+		{ atMs: 4_500, kind: "kill", component: "worker", forMs: 100 },
+		{ atMs: 6_000, kind: "kill", component: "temporal", forMs: 100 },
+		{ atMs: 8_000, kind: "clock", advanceMs: 90_000_000 },
+	],
+};
+
+test("each item of a few batches comes once and is booked once, whatever is killed", async () => {
+	const result = await withScenario(SCENARIO, (file) => lastLine("--seed", "3", "--scenario", file));
+	const kills = { worker: 1, gateway_1: 1, gateway_2: 0, postgres: 1, temporal: 1 };
+	expect(result).toMatchObject({ ok: true, seed: 3, batches: 5, overspendNanoUsd: "0", unresolved: 0, kills });
+	expect(result["delivered"], "delivered").toBe(result["items"]);
+	expect(result["refusals"], "refusals").toBeGreaterThan(0);
+}, 300_000);
+
+test("what cannot be read is answered by the help, a scenario by what is wrong in it", async () => {
+	await expect(lastLine("--batches", "0")).rejects.toMatchObject({ code: 2, stdout: expect.stringContaining("--seed S") as string });
+	await expect(lastLine("--batches", "2", "--items", "5")).rejects.toMatchObject({ code: 2, stdout: expect.stringContaining("--seed S") as string });
+	const wrong = withScenario({ batches: [{ protocol: "openai", items: 0 }] }, (file) => lastLine("--scenario", file));
+	await expect(wrong).rejects.toMatchObject({ code: 2, stdout: expect.stringContaining("batches.0.items") as string });
+});
