@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import pg from "pg";
+import { createAdminKey } from "#activities/administration/admin-keys.ts";
+import { AdministrationClient } from "#clients/administration-client.ts";
+import { GATEWAY_ALLOCATOR, GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
+import { WORKER_ALLOCATOR, WORKER_NODE_FLAGS } from "#config/worker-process.ts";
+import { OwnServer } from "#test/faults/server.ts";
+import { type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
+import { systemEnvironment } from "#test/support/system.ts";
+import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
+import { batchJobWorkflowId } from "#workflows/batch-job/messages.ts";
+
+const ROOT = path.join(import.meta.dirname, "../../..");
+/** More than 50,000 items of any size can be bounded at. */
+const LIMIT_NANO_USD = 1_000_000_000_000_000n;
+
+/** What a process held at its most, in megabytes that are resident. */
+export type Peaks = { readonly gateway: number; readonly worker: number };
+export type History = { readonly events: number; readonly messages: number; readonly runs: number };
+
+type Parts = Pick<ManyItemsStand, "stand" | "temporal" | "sql" | "gatewayUrl" | "key" | "admin"> & { readonly children: readonly [ChildProcess, ChildProcess] };
+
+/**
+ * A gateway and a worker as `npm start` runs them, each a process of its own with the same flags, on a PostgreSQL with fsync, a Temporal
+ * server, payloads on the disk and the simulated provider.
+ */
+export class ManyItemsStand {
+	readonly stand: GatewayStand;
+	readonly temporal: TestTemporal;
+	/** Stays open: what is measured is not how fast connections are made. */
+	readonly sql: pg.Client;
+	readonly gatewayUrl: string;
+	/** Of a team with one budget. */
+	readonly key: string;
+	readonly admin: AdministrationClient;
+	private readonly children: readonly [ChildProcess, ChildProcess];
+
+	private constructor(parts: Parts) {
+		this.stand = parts.stand;
+		this.temporal = parts.temporal;
+		this.sql = parts.sql;
+		this.gatewayUrl = parts.gatewayUrl;
+		this.key = parts.key;
+		this.admin = parts.admin;
+		this.children = parts.children;
+	}
+
+	static async open(): Promise<ManyItemsStand> {
+		const closes: (() => Promise<unknown>)[] = [];
+		try {
+			const server = await OwnServer.start();
+			const stand = await openGatewayStand({ database: server.database, windowKind: "lifetime" });
+			closes.push(() => stand.close());
+			const temporal = await startTestTemporal();
+			closes.push(() => temporal.close());
+			const environment = { TOLLGATE_SIMULATED_PROVIDER_URL: stand.provider.url, DATABASE_URL: stand.database.url };
+			const start = async (entry: string, options: { readonly flags: readonly string[]; readonly environment: Record<string, string> }): Promise<Started> => {
+				const child = spawn(process.execPath, [...options.flags, path.join(ROOT, entry)], {
+					cwd: ROOT,
+					env: systemEnvironment(stand.home, { ...environment, ...options.environment }),
+					stdio: ["ignore", "pipe", "inherit"],
+				});
+				closes.push(() => end(child));
+				return { child, said: await firstLine(child) };
+			};
+			const worker = await start("workers/all.ts", { flags: WORKER_NODE_FLAGS, environment: { ...WORKER_ALLOCATOR, TEMPORAL_ADDRESS: temporal.address } });
+			const gateway = await start("gateway/main.ts", { flags: GATEWAY_NODE_FLAGS, environment: { ...GATEWAY_ALLOCATOR, TOLLGATE_GATEWAY_ID: "g1" } });
+			const sql = new pg.Client({ connectionString: stand.database.url });
+			await sql.connect();
+			const { key: adminKey } = await createAdminKey(sql, `ada-${randomBytes(2).toString("hex")}`, "check:batch");
+			const { key } = await stand.team(LIMIT_NANO_USD);
+			const admin = new AdministrationClient({ adminUrl: worker.said["admin"] ?? "", adminKey, timeoutMs: 15_000 });
+			return new ManyItemsStand({ stand, temporal, sql, gatewayUrl: gateway.said["url"] ?? "", key, admin, children: [gateway.child, worker.child] });
+		} catch (error) {
+			for (const close of closes.reverse()) await close();
+			throw error;
+		}
+	}
+
+	/** From here on `peaks` are those of what comes. */
+	forgetPeaks(): void {
+		for (const { pid } of this.children) writeFileSync(`/proc/${pid}/clear_refs`, "5");
+	}
+
+	peaks(): Peaks {
+		const [gateway, worker] = this.children.map(({ pid }) =>
+			Math.ceil(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1_024),
+		);
+		return { gateway: gateway ?? Number.NaN, worker: worker ?? Number.NaN };
+	}
+
+	async row<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row> {
+		const [row] = (await this.sql.query<Row>(text, [...values])).rows;
+		if (row === undefined) throw new Error(`no row: ${text}`);
+		return row;
+	}
+
+	/** Of all runs of the batch's workflow. */
+	async history(batchId: string): Promise<History> {
+		const { workflow } = this.temporal.client;
+		const found = { events: 0, messages: 0, runs: 0 };
+		for (let runId = (await workflow.getHandle(batchJobWorkflowId(batchId)).describe()).raw.workflowExecutionInfo?.firstRunId ?? undefined; runId; ) {
+			const events = (await workflow.getHandle(batchJobWorkflowId(batchId), runId).fetchHistory()).events ?? [];
+			const messages = events.filter((event) => event.workflowExecutionSignaledEventAttributes ?? event.workflowExecutionUpdateAcceptedEventAttributes);
+			found.events += events.length;
+			found.messages += messages.length;
+			found.runs += 1;
+			runId = events.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
+		}
+		return found;
+	}
+
+	async close(): Promise<void> {
+		await this.sql.end();
+		for (const child of this.children) await end(child);
+		await this.temporal.close();
+		await this.stand.close();
+	}
+}
+
+type Started = { readonly child: ChildProcess; readonly said: Readonly<Record<string, string>> };
+
+async function firstLine(child: ChildProcess): Promise<Readonly<Record<string, string>>> {
+	if (child.stdout === null) throw new Error("its output is not read");
+	for await (const line of createInterface({ input: child.stdout })) return JSON.parse(line) as Record<string, string>;
+	throw new Error("a process ended while it started");
+}
+
+async function end(child: ChildProcess): Promise<void> {
+	if (child.exitCode !== null || child.signalCode !== null) return;
+	const exited = once(child, "exit");
+	child.kill("SIGTERM");
+	await exited;
+}
