@@ -9,8 +9,12 @@ import type { Counts } from "./fault.ts";
  */
 export type Judgement = { readonly counts: Counts; readonly problems: readonly string[] };
 
-type LogLine = { readonly attemptId: string | null; readonly model: string; readonly usage: Usage | null };
-type Usage = { readonly prompt_tokens: number; readonly completion_tokens: number; readonly prompt_tokens_details?: { readonly cached_tokens?: number } };
+type LogLine = { readonly attemptId: string | null; readonly model: string; readonly serviceTier?: string | null; readonly usage: Usage | null };
+type Usage = OpenAiUsage | AnthropicUsage;
+type OpenAiUsage = { readonly prompt_tokens: number; readonly completion_tokens: number; readonly prompt_tokens_details?: { readonly cached_tokens?: number } };
+type AnthropicUsage = { readonly input_tokens: number; readonly output_tokens: number } & Readonly<
+	Partial<Record<"cache_read_input_tokens" | "cache_creation_input_tokens", number | null>>
+>;
 type AttemptRow = {
 	attempt_id: string;
 	request_id: string;
@@ -33,7 +37,9 @@ type Books = {
 	readonly imbalances: readonly string[];
 	readonly prices: readonly PriceRow[];
 };
-type PriceRow = { version: string; model: string; prices: { input: string; cachedInput: string; output: string } };
+type Prices = { input: string; cachedInput: string; output: string };
+/** `batch` is null where the model has no price in batches. */
+type PriceRow = { version: string; model: string; standard: Prices; batch: Prices | null };
 
 const ATTEMPTS = `
 	SELECT a.attempt_id, a.request_id, a.outcome, a.priced_model, a.price_version, e.charged, coalesce(e.charges, 0) AS charges, coalesce(e.is_resolved, false) AS is_resolved,
@@ -81,7 +87,8 @@ const IMBALANCES = `
 	SELECT 'window ' || w.id || ' is granted ' || w.granted || ', its leases hold ' || coalesce(sum(l.granted - l.returned), 0)
 	FROM tollgate.budget_window w LEFT JOIN tollgate.lease l ON l.window_id = w.id GROUP BY w.id HAVING w.granted <> coalesce(sum(l.granted - l.returned), 0)`;
 
-const PRICES = "SELECT version, model, line -> 'tiers' -> 'standard' -> 0 -> 'prices' AS prices FROM tollgate.price_line";
+const PRICES = `
+	SELECT version, model, line #> '{tiers,standard,0,prices}' AS standard, line #> '{tiers,batch,0,prices}' AS batch FROM tollgate.price_line`;
 
 /** Judges the books. `records` are what callers were told: whoever was served or refused has to find it in the ledger. */
 export async function judge(source: { readonly databaseUrl: string; readonly callLogPath: string }, records: readonly CallRecord[]): Promise<Judgement> {
@@ -179,15 +186,26 @@ function compareCost(line: LogLine, { attempt, found, prices }: { attempt: Attem
 }
 
 /** Undefined where the log names a model without a price: it then costs the dearest line of the reservation, which `verify` judges. */
-function costOf({ model, usage }: LogLine, prices: readonly PriceRow[], attempt: AttemptRow | undefined): bigint | undefined {
+function costOf({ model, serviceTier, usage }: LogLine, prices: readonly PriceRow[], attempt: AttemptRow | undefined): bigint | undefined {
 	const version = attempt === undefined ? Number.POSITIVE_INFINITY : Number(attempt.price_version);
 	const lines = prices.filter((price) => price.model === model && Number(price.version) <= version);
 	const line = lines.sort((a, b) => Number(b.version) - Number(a.version))[0];
-	if (line === undefined || usage === null || usage.prompt_tokens === undefined) return undefined;
-	const cached = BigInt(usage.prompt_tokens_details?.cached_tokens ?? 0);
-	const { input, cachedInput, output } = line.prices;
-	const millionths = (BigInt(usage.prompt_tokens) - cached) * BigInt(input) + cached * BigInt(cachedInput) + BigInt(usage.completion_tokens) * BigInt(output);
+	const counted = usage === null ? undefined : countTokens(usage);
+	const price = serviceTier === "batch" ? line?.batch : line?.standard;
+	if (price == null || counted === undefined) return undefined;
+	const millionths = counted.fresh * BigInt(price.input) + counted.cached * BigInt(price.cachedInput) + counted.output * BigInt(price.output);
 	return (millionths + 999_999n) / 1_000_000n;
+}
+
+/** Undefined where tokens were written to a cache, which no call here asks for. */
+function countTokens(usage: Usage): { fresh: bigint; cached: bigint; output: bigint } | undefined {
+	if ("input_tokens" in usage) {
+		if ((usage.cache_creation_input_tokens ?? 0) > 0) return undefined;
+		return { fresh: BigInt(usage.input_tokens), cached: BigInt(usage.cache_read_input_tokens ?? 0), output: BigInt(usage.output_tokens) };
+	}
+	if (usage.prompt_tokens === undefined) return undefined;
+	const cached = BigInt(usage.prompt_tokens_details?.cached_tokens ?? 0);
+	return { fresh: BigInt(usage.prompt_tokens) - cached, cached, output: BigInt(usage.completion_tokens) };
 }
 
 function missing(records: readonly CallRecord[], books: Books): string[] {

@@ -1,4 +1,5 @@
 import { AGENT_FAULTS } from "./agents.ts";
+import { BATCH_JOB_FAULTS } from "./batch-jobs.ts";
 import { CRASHES } from "./crashes.ts";
 import { DEPLOYMENT_FAULTS } from "./deployments.ts";
 import type { Fault } from "./fault.ts";
@@ -36,6 +37,7 @@ export const FAULTS: readonly Fault[] = [
 	...DEPLOYMENT_FAULTS,
 	...PACKAGE_FAULTS,
 	...AGENT_FAULTS,
+	...BATCH_JOB_FAULTS,
 ].sort((one, other) => numberOf(one) - numberOf(other));
 
 function numberOf({ id }: Fault): number {
