@@ -47,6 +47,15 @@ it("names an attempt that the provider knows nothing of, and one at another cost
 	expect(dearer.problems).toEqual(["attempt g1-1-1 (settled) is charged 200, the logged call cost 202"]);
 });
 
+it("prices calls of a batch at the batch price, by the usage of either provider", async () => {
+	const batch = JSON.stringify([{ prices: { input: "500000", cachedInput: "250000", output: "1000000" } }]);
+	await ledger.sql("UPDATE tollgate.price_line SET line = jsonb_set(line, '{tiers,batch}', $1::jsonb)", [batch]);
+	await ledger.settle({ n: 3, reserved: 100n, cost: 100n }, { n: 4, reserved: 75n, cost: 75n }, { n: 5 });
+	const usage = { input_tokens: 0, cache_read_input_tokens: 100, output_tokens: 50 };
+	const calls = [{ n: 1 }, { n: 2 }, ...[{ n: 3 }, { n: 4, usage }, { n: 5 }].map((call) => ({ ...call, serviceTier: "batch" }))];
+	expect((await judgeWith(calls)).problems).toEqual(["attempt g1-1-5 (settled) is charged 200, the logged call cost 100"]);
+});
+
 it("counts what is charged and not resolved, and takes a charge that covers the call", async () => {
 	await ledger.settle({ n: 3, outcome: "unresolved", reserved: 500n });
 	expect(await judgeWith([{ n: 1 }, { n: 2 }, { n: 3 }])).toMatchObject({ counts: { unresolved: 1 }, problems: [] });
