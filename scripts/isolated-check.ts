@@ -21,6 +21,7 @@ export async function runIsolatedCheck(name: string, entry: string, argumentsIn:
 			stdio: "inherit",
 		});
 		process.on("SIGINT", () => undefined); // a Ctrl-C reaches the check by itself
+		process.on("SIGTERM", () => child.kill("SIGTERM"));
 		const [code] = (await once(child, "exit")) as [number | null];
 		return code ?? 2;
 	} finally {

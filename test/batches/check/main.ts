@@ -14,7 +14,6 @@ const end = (result: Record<string, unknown>, exitCode: 0 | 1 | 2): never => {
 };
 const common = { seed: Number(seed), folder, onProgress: (line: string) => void process.stderr.write(`${line}\n`) };
 
-process.on("SIGTERM", () => process.exit(2));
 try {
 	if (Number(items) > 0) end(await measureManyItems({ ...common, items: Number(items) }), 0);
 	const scenario = scenarioFile === "" ? undefined : readScenario(scenarioFile);

@@ -58,6 +58,8 @@ export class BatchSystem {
 		});
 		const ports = { admin: await findFreePort(), temporal: await findFreePort(), gateway_1: await findFreePort(), gateway_2: await findFreePort() };
 		const system = new BatchSystem({ stand, server, folder, ports });
+		// Whoever ends the check leaves nothing running.
+		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void system.close().finally(() => process.exit(2)));
 		try {
 			await system.steer("clock", { pace: PROVIDER_PACE });
 			for (const component of COMPONENTS) await system.start(component);
