@@ -10,7 +10,11 @@ const LINES = [
 	{ customId: "t_0-2", as: "succeeded" },
 	{ customId: "t_0-3", as: "errored" },
 ] as const;
-type Given = { readonly lines?: Run["returned"][number]["lines"]; readonly counts?: { succeeded: number; others: number }; readonly plan?: Record<string, unknown> };
+type Given = {
+	readonly lines?: Run["returned"][number]["lines"];
+	readonly counts?: { succeeded: number; others: number };
+	readonly plan?: Record<string, unknown>;
+};
 
 function run({ lines = LINES, counts = { succeeded: 2, others: 1 }, plan = {} }: Given = {}): Run {
 	const batch = { batchId: "batch_a", hasEnded: true, hasFailed: false, counts, fileIds: [], hasResults: true };
