@@ -67,7 +67,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		file: "domain/bound/inspect-request.ts",
 		from: "hasEscapedKey ? readJson(text) : JSON.parse(text)",
 		to: "!hasEscapedKey ? readJson(text) : JSON.parse(text)",
-		test: "test/unit/bound/inspect-request.test.ts",
+		test: "test/unit/bound/escaped-keys.test.ts",
 		titles: ["is bounded as the field it names", "hides no image of a message", "gives no tool of the provider out for one of the caller"],
 	},
 	{
@@ -75,7 +75,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		file: "domain/bound/scan-json.ts",
 		from: "			this.#hasEscapedKey = true;\n",
 		to: "			this.#hasEscapedKey = this.#depth === 1;\n",
-		test: "test/unit/bound/inspect-request.test.ts",
+		test: "test/unit/bound/escaped-keys.test.ts",
 		titles: ["hides no image of a message", "gives no tool of the provider out for one of the caller", "hides no budget of thinking"],
 	},
 	{
