@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TotalsPublisher } from "#activities/governance/totals-publisher.ts";
 import type { TeamSnapshot, TotalsSource } from "#activities/governance/totals-source.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
 beforeEach(() => {
 	vi.useFakeTimers();
@@ -15,12 +16,14 @@ function watchedPublisher({
 	lookMs = 0,
 	teams = [],
 	answer = Promise.resolve(),
+	recorded = async () => undefined,
 }: {
 	lookMs?: number;
 	teams?: readonly TeamSnapshot[];
 	answer?: Promise<void>;
+	recorded?: () => Promise<void>;
 }) {
-	const seen = { looks: 0, told: [] as string[] };
+	const seen = { looks: 0, told: [] as string[], failures: [] as unknown[] };
 	const source = {
 		tryLock: async () => true,
 		readUntoldPolicies: async () => new Map(),
@@ -34,17 +37,15 @@ function watchedPublisher({
 		},
 		teamsRefused: async () => new Map(),
 		report: async () => ({ windows: [] }) as unknown as TotalsReport,
-		recordTold: async () => undefined,
+		recordTold: recorded,
 	} as unknown as TotalsSource;
 	const observer = {
 		reachabilityChanged: () => undefined,
 		roleChanged: () => undefined,
-		failed(error: unknown) {
-			throw error;
-		},
+		failed: (error: unknown) => void seen.failures.push(error),
 	};
 	const sink = {
-		reportTotals(teamId: string) {
+		reportTotals(teamId: string): Promise<void> {
 			seen.told.push(teamId);
 			return answer;
 		},
@@ -91,4 +92,37 @@ test("signals that are not answered yet hold up no look, and their teams are not
 	expect(isStopped).toBe(false);
 	resolve();
 	await stopped;
+});
+
+const MANY = Array.from({ length: 40 }, (_, index) => teamCalled(`team-${index}`));
+
+test("no more than sixteen signals are on their way at once", async () => {
+	const { promise: answer, resolve } = Promise.withResolvers<void>();
+	const { publisher, seen } = watchedPublisher({ teams: MANY, answer });
+	publisher.start(0);
+	await vi.advanceTimersByTimeAsync(3_000);
+	expect(seen.told).toHaveLength(16);
+	resolve();
+	await vi.advanceTimersByTimeAsync(3_000);
+	expect(new Set(seen.told).size).toBe(MANY.length);
+	await publisher.stop();
+});
+
+test("what goes wrong behind a signal is told by the next look", async () => {
+	const problem = new Error("a row that cannot be written");
+	const { publisher, seen } = watchedPublisher({ teams: [teamCalled("alpha")], recorded: () => Promise.reject(problem) });
+	publisher.start(0);
+	await vi.advanceTimersByTimeAsync(600);
+	expect(seen.failures[0]).toBe(problem);
+	await publisher.stop();
+});
+
+test("with Temporal away the others are not tried in the same look", async () => {
+	const answer = Promise.reject(new CostControlError("governance.unreachable", "away"));
+	answer.catch(() => undefined); // each signal hears it by itself
+	const { publisher, seen } = watchedPublisher({ teams: MANY, answer });
+	publisher.start(0);
+	await vi.advanceTimersByTimeAsync(200);
+	expect(seen.told.length).toBeLessThan(10);
+	await publisher.stop();
 });
