@@ -47,7 +47,6 @@ CREATE TABLE tollgate.batch (
   held_tokens      bigint NOT NULL DEFAULT 0,
   settled_nano_usd bigint NOT NULL DEFAULT 0,      -- what all its attempts were booked at
   settled_tokens   bigint NOT NULL DEFAULT 0,
-  window_ids       bigint[] NOT NULL DEFAULT '{}', -- it is held in, ascending
   input_file_id    text,
   output_file_id   text,
   error_file_id    text,
@@ -77,6 +76,15 @@ CREATE INDEX batch_team ON tollgate.batch (team_id, number DESC);
 CREATE INDEX batch_file_in_use ON tollgate.batch (input_file_id) WHERE input_file_id IS NOT NULL;
 CREATE INDEX batch_to_tell ON tollgate.batch (number) WHERE state = 'held' OR (state = 'running' AND cancel_asked_at IS NOT NULL);
 CREATE INDEX batch_never_held ON tollgate.batch (changed_at) WHERE state = 'collecting';
+
+-- A window that a batch is held in, and what the bounds of its open items come to there, in the window's unit: what its holder has beyond that is idle.
+CREATE TABLE tollgate.batch_window (
+  batch_number bigint NOT NULL REFERENCES tollgate.batch (number) ON DELETE CASCADE,
+  window_id    bigint NOT NULL,
+  unit         text NOT NULL,
+  held         bigint NOT NULL CHECK (held >= 0),
+  PRIMARY KEY (batch_number, window_id)
+) WITH (fillfactor = 50);
 
 CREATE TABLE tollgate.batch_part (
   batch_number      bigint NOT NULL REFERENCES tollgate.batch (number),

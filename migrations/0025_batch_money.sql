@@ -19,11 +19,19 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- The windows a batch is held in, and what was granted to it there.
-CREATE FUNCTION tollgate.held_windows(p_number bigint, p_windows bigint[]) RETURNS json
+CREATE FUNCTION tollgate.held_windows(p_number bigint) RETURNS json
 LANGUAGE sql STABLE AS $$
-  SELECT coalesce(json_agg(json_build_object('windowId', w.id::text, 'unit', d.unit, 'amount', coalesce(l.granted, 0)::text) ORDER BY w.id), '[]')
-  FROM unnest(p_windows) AS q (id) JOIN tollgate.budget_window w ON w.id = q.id JOIN tollgate.declared_budget d ON d.id = w.budget_id
-  LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(p_number) AND l.epoch = 1 AND l.window_id = w.id
+  SELECT coalesce(json_agg(json_build_object('windowId', w.window_id::text, 'unit', w.unit, 'amount', coalesce(l.granted, 0)::text) ORDER BY w.window_id), '[]')
+  FROM tollgate.batch_window w
+  LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(p_number) AND l.epoch = 1 AND l.window_id = w.window_id
+  WHERE w.batch_number = p_number
+$$;
+
+-- Items ended: their bounds are held no longer, and are idle until they go back. Its caller has locked the batch.
+CREATE FUNCTION tollgate.release_bounds(p_number bigint, p_nano_usd bigint, p_tokens bigint) RETURNS void
+LANGUAGE sql AS $$
+  UPDATE tollgate.batch_window SET held = held - tollgate.amount_in(unit, p_nano_usd, p_tokens, NULL, NULL)
+  WHERE batch_number = p_number AND tollgate.amount_in(unit, p_nano_usd, p_tokens, NULL, NULL) <> 0
 $$;
 
 -- Holds the sum of the items' bounds in every budget that matches, all or nothing, and with it the batch is held. Asked again afterwards it
@@ -46,7 +54,7 @@ DECLARE
   v_grant json;
   v_told jsonb;
 BEGIN
-  IF v_batch.held_at IS NOT NULL THEN RETURN json_build_object('kind', 'held', 'windows', tollgate.held_windows(v_batch.number, v_batch.window_ids)); END IF;
+  IF v_batch.held_at IS NOT NULL THEN RETURN json_build_object('kind', 'held', 'windows', tollgate.held_windows(v_batch.number)); END IF;
   IF v_batch.items = 0 OR v_batch.items <> (SELECT max(n) FROM tollgate.batch_item WHERE batch_number = v_batch.number) THEN
     RAISE EXCEPTION 'batch % has not all of its items: there are %', p_batch, v_batch.items USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
@@ -74,10 +82,11 @@ BEGIN
     IF (v_grant ->> 'fenced')::boolean THEN RAISE EXCEPTION 'the holder of batch % is closed', p_batch USING ERRCODE = 'object_not_in_prerequisite_state'; END IF;
     IF NOT (v_grant -> 'served' ->> 0)::boolean THEN RETURN jsonb_build_object('kind', 'short') || v_told || jsonb_build_object('items', v_grant -> 'items'); END IF;
   END IF;
-  UPDATE tollgate.batch SET state = 'held', held_at = clock_timestamp(), version = version + 1, changed_at = clock_timestamp(),
-    window_ids = ARRAY(SELECT (x ->> 'windowId')::bigint FROM json_array_elements(v_grant -> 'items') AS x ORDER BY 1)
-  WHERE number = v_batch.number RETURNING * INTO v_batch;
-  RETURN jsonb_build_object('kind', 'held', 'windows', tollgate.held_windows(v_batch.number, v_batch.window_ids)) || v_told
+  INSERT INTO tollgate.batch_window (batch_number, window_id, unit, held)
+  SELECT v_batch.number, w.id, d.unit, tollgate.amount_in(d.unit, v_batch.held_nano_usd, v_batch.held_tokens, NULL, NULL)
+  FROM json_array_elements(v_grant -> 'items') AS x JOIN tollgate.budget_window w ON w.id = (x ->> 'windowId')::bigint JOIN tollgate.declared_budget d ON d.id = w.budget_id;
+  UPDATE tollgate.batch SET state = 'held', held_at = clock_timestamp(), version = version + 1, changed_at = clock_timestamp() WHERE number = v_batch.number RETURNING * INTO v_batch;
+  RETURN jsonb_build_object('kind', 'held', 'windows', tollgate.held_windows(v_batch.number)) || v_told
     || jsonb_build_object('items', coalesce(v_grant -> 'items', '[]'));
 END $$;
 
@@ -91,11 +100,9 @@ DECLARE
 BEGIN
   SELECT array_agg(x.window_id ORDER BY x.window_id), array_agg(x.returned + x.spare ORDER BY x.window_id) INTO v_windows, v_return_to
   FROM (
-    SELECT l.window_id, l.returned, l.granted - l.returned - l.posted - tollgate.amount_in(d.unit, b.held_nano_usd, b.held_tokens, NULL, NULL) AS spare
-    FROM tollgate.batch b
-    JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(b.number) AND l.epoch = 1
-    JOIN tollgate.budget_window w ON w.id = l.window_id JOIN tollgate.declared_budget d ON d.id = w.budget_id
-    WHERE b.number = p_number
+    SELECT w.window_id, l.returned, l.granted - l.returned - l.posted - w.held AS spare
+    FROM tollgate.batch_window w JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(p_number) AND l.epoch = 1 AND l.window_id = w.window_id
+    WHERE w.batch_number = p_number
   ) x WHERE x.spare > 0;
   IF v_windows IS NULL THEN RETURN; END IF;
   PERFORM tollgate.return_idle(tollgate.batch_holder(p_number), 1, v_windows, v_return_to);
@@ -108,10 +115,10 @@ CREATE FUNCTION tollgate.batch_books(p_batch text, p_numbers integer[], p_tries 
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('record', tollgate.batch_record(b), 'heldAtMs', tollgate.to_ms(b.held_at),
     'windows', coalesce((
-      SELECT jsonb_agg(jsonb_build_object('windowId', w.id::text, 'unit', d.unit,
-        'idle', greatest(0, coalesce(l.granted - l.returned - l.posted, 0) - tollgate.amount_in(d.unit, b.held_nano_usd, b.held_tokens, NULL, NULL))::text) ORDER BY w.id)
-      FROM unnest(b.window_ids) AS q (id) JOIN tollgate.budget_window w ON w.id = q.id JOIN tollgate.declared_budget d ON d.id = w.budget_id
-      LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(b.number) AND l.epoch = 1 AND l.window_id = w.id), '[]'),
+      SELECT jsonb_agg(jsonb_build_object('windowId', w.window_id::text, 'unit', w.unit,
+        'idle', greatest(0, coalesce(l.granted - l.returned - l.posted, 0) - w.held)::text) ORDER BY w.window_id)
+      FROM tollgate.batch_window w LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(b.number) AND l.epoch = 1 AND l.window_id = w.window_id
+      WHERE w.batch_number = b.number), '[]'),
     'items', coalesce((
       SELECT jsonb_agg(jsonb_build_object('n', i.n, 'tryNumber', i.try, 'outcome', i.outcome, 'boundNanoUsd', i.bound_nano_usd::text, 'boundTokens', i.bound_tokens, 'tiers', i.tiers))
       FROM tollgate.batch_item i WHERE i.batch_number = b.number AND i.n = ANY (p_numbers)), '[]'),
@@ -156,6 +163,7 @@ BEGIN
     held_nano_usd = held_nano_usd - v_ended.nano_usd, held_tokens = held_tokens - v_ended.tokens,
     settled_nano_usd = settled_nano_usd + v_booked.nano_usd, settled_tokens = settled_tokens + v_booked.tokens, version = version + 1, changed_at = clock_timestamp()
   WHERE number = v_batch.number;
+  PERFORM tollgate.release_bounds(v_batch.number, v_ended.nano_usd, v_ended.tokens);
   RETURN true;
 END $$;
 
@@ -180,6 +188,7 @@ BEGIN
         expired_items = expired_items + CASE p_as WHEN 'expired' THEN v_released.items ELSE 0 END,
         cancelled_items = cancelled_items + CASE p_as WHEN 'cancelled' THEN v_released.items ELSE 0 END
       WHERE number = v_batch.number;
+      PERFORM tollgate.release_bounds(v_batch.number, v_released.nano_usd, v_released.tokens);
     END IF;
   END IF;
   PERFORM tollgate.free_batch(v_batch.number);

@@ -28,14 +28,14 @@ const HELD_AGAINST_BOUNDS = `
 		       coalesce(sum(bound_tokens) FILTER (WHERE outcome IS NULL), 0) AS open_tokens
 		FROM tollgate.batch_item GROUP BY batch_number
 	), held AS (
-		SELECT b.number, b.id, q.id AS window_id, coalesce(l.granted, 0) AS granted, coalesce(l.granted - l.returned - l.posted, 0) AS pending,
+		SELECT b.number, b.id, q.window_id, q.held, coalesce(l.granted, 0) AS granted, coalesce(l.granted - l.returned - l.posted, 0) AS pending,
 		       tollgate.amount_in(d.unit, x.nano_usd::bigint, x.tokens::bigint, NULL, NULL) AS bound,
 		       tollgate.amount_in(d.unit, x.open_nano_usd::bigint, x.open_tokens::bigint, NULL, NULL) AS open_bound
-		FROM tollgate.batch b CROSS JOIN LATERAL unnest(b.window_ids) AS q (id) JOIN bounds x ON x.batch_number = b.number
-		JOIN tollgate.budget_window w ON w.id = q.id JOIN tollgate.declared_budget d ON d.id = w.budget_id
-		LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(b.number) AND l.epoch = 1 AND l.window_id = q.id
+		FROM tollgate.batch b JOIN tollgate.batch_window q ON q.batch_number = b.number JOIN bounds x ON x.batch_number = b.number
+		JOIN tollgate.budget_window w ON w.id = q.window_id JOIN tollgate.declared_budget d ON d.id = w.budget_id
+		LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(b.number) AND l.epoch = 1 AND l.window_id = q.window_id
 	)
-	SELECT id, window_id, granted, pending, bound, open_bound FROM held WHERE granted <> bound OR pending < open_bound ORDER BY number, window_id`;
+	SELECT id, window_id, granted, pending, held, bound, open_bound FROM held WHERE granted <> bound OR held <> open_bound OR pending < held ORDER BY number, window_id`;
 
 const AFTER_THE_END = `
 	SELECT x.* FROM (
@@ -64,7 +64,8 @@ const ITEMS_AGAINST_ATTEMPTS = `
 		FROM tollgate.batch_item i JOIN tollgate.batch b ON b.number = i.batch_number WHERE i.cost_nano_usd IS NOT NULL
 	), attempts AS (
 		SELECT a.attempt_id, a.cost_nano_usd, starts_with(coalesce(a.reason, ''), 'duplicate') AS is_duplicate,
-		       (a.window_ids, a.team_id) IS NOT DISTINCT FROM (b.window_ids, b.team_id) AS is_where_held
+		       a.team_id IS NOT DISTINCT FROM b.team_id
+		         AND a.window_ids = ARRAY(SELECT w.window_id FROM tollgate.batch_window w WHERE w.batch_number = b.number ORDER BY 1) AS is_where_held
 		FROM tollgate.attempt a JOIN tollgate.gateway_epoch e ON e.gateway_id = a.gateway_id AND e.epoch = a.epoch AND e.kind = 'batch'
 		LEFT JOIN tollgate.batch b ON tollgate.batch_holder(b.number) = a.gateway_id
 	)
@@ -96,7 +97,7 @@ export async function judgeBatches(snapshot: Snapshot, findings: Findings): Prom
 	}
 	for await (const row of snapshot.rows<Record<string, string>>(HELD_AGAINST_BOUNDS)) {
 		const [granted, pending] = [`${row["granted"]} of its ${row["bound"]}`, `${row["pending"]} for open items that may cost ${row["open_bound"]}`];
-		add(`batch ${row["id"]}`, `in window ${row["window_id"]} was granted ${granted} and holds ${pending}`);
+		add(`batch ${row["id"]}`, `in window ${row["window_id"]} was granted ${granted}, holds ${pending}, and says that ${row["held"]} are theirs`);
 	}
 	for await (const row of snapshot.rows<EndRow>(AFTER_THE_END)) add(`batch ${row.id}`, endProblem(row));
 	for await (const row of snapshot.rows<{ gateway_id: string }>(WITHOUT_BATCH)) add(`holder ${row.gateway_id}`, "held money, and its batch is gone");

@@ -41,9 +41,9 @@ const OUT_OF_BALANCE = `
 	SELECT w.id FROM tollgate.budget_window w
 	WHERE w.granted <> (SELECT coalesce(sum(l.granted - l.returned), 0) FROM tollgate.lease l WHERE l.window_id = w.id)
 	UNION ALL
-	SELECT q.id FROM tollgate.batch b CROSS JOIN LATERAL unnest(b.window_ids) AS q (id) JOIN tollgate.budget_window w ON w.id = q.id JOIN tollgate.budget d ON d.id = w.budget_id
-	JOIN tollgate.lease l ON l.gateway_id = 'batch' || b.number AND l.window_id = q.id
-	WHERE l.granted - l.returned - l.posted < CASE d.unit WHEN 'tokens' THEN b.held_tokens ELSE b.held_nano_usd END`;
+	SELECT q.window_id FROM tollgate.batch b JOIN tollgate.batch_window q ON q.batch_number = b.number
+	JOIN tollgate.lease l ON l.gateway_id = 'batch' || b.number AND l.window_id = q.window_id
+	WHERE q.held <> CASE q.unit WHEN 'tokens' THEN b.held_tokens ELSE b.held_nano_usd END OR l.granted - l.returned - l.posted < q.held`;
 
 type Step = typeof step extends fc.Arbitrary<infer Each> ? Each : never;
 type Run = { readonly batchId: string; parts: number };

@@ -44,8 +44,13 @@ describe("while it runs", () => {
 		["an item that was billed without an entry", "UPDATE tollgate.batch_item SET cost_nano_usd = 0 WHERE n = 3", "attempt batch1-1-3"],
 		["a try that was another one", "UPDATE tollgate.batch_item SET outcome_try = 2 WHERE n = 1", "attempt batch1-1-5"],
 		["a sum that is not what was booked", "UPDATE tollgate.batch SET settled_nano_usd = settled_nano_usd + 1", "batch batch_"],
-		["windows that are not those of its attempts", "UPDATE tollgate.batch SET window_ids = '{}'", "attempt batch1-1-1"],
-		["money that was given back too soon", "SELECT tollgate.return_idle('batch1', 1, window_ids, ARRAY[600::bigint]) FROM tollgate.batch", "batch batch_"],
+		["windows that are not those of its attempts", "DELETE FROM tollgate.batch_window", "attempt batch1-1-1"],
+		[
+			"money that was given back too soon",
+			"SELECT tollgate.return_idle('batch1', 1, ARRAY[window_id], ARRAY[600::bigint]) FROM tollgate.batch_window",
+			"batch batch_",
+		],
+		["a window that says another amount is held", "UPDATE tollgate.batch_window SET held = held - 1", "batch batch_"],
 		["a batch that was taken away", "DELETE FROM tollgate.batch_part; DELETE FROM tollgate.batch", "holder batch1"],
 	] as const)("%s is found", async (_name, statement, row) => {
 		await stand.ledger.sql(statement);
