@@ -27,7 +27,7 @@ CREATE TABLE tollgate.batch (
   priced_model     text NOT NULL,                  -- of the price line it is bounded at
   deployment       text NOT NULL,
   provider         text NOT NULL,
-  key_id           text NOT NULL,
+  key_id           text,                           -- who pays, down to `claimed`: of a collected one each of its items says it for itself
   feature          text,
   user_id          text,
   environment      text,
@@ -70,6 +70,7 @@ CREATE TABLE tollgate.batch (
   problem          text,
   CHECK (open_items + succeeded_items + errored_items + expired_items + cancelled_items = items),
   CHECK (open_items >= 0 AND held_nano_usd >= 0 AND held_tokens >= 0),
+  CHECK ((origin = 'caller') = (key_id IS NOT NULL)),
   CHECK ((state = 'collecting') = (held_at IS NULL))
 ) WITH (fillfactor = 50);
 CREATE INDEX batch_team ON tollgate.batch (team_id, number DESC);
@@ -121,7 +122,11 @@ CREATE TABLE tollgate.batch_item (
   outcome            text CHECK (outcome IN ('succeeded', 'errored', 'expired', 'cancelled')),
   outcome_try        integer,
   cost_nano_usd      bigint,                       -- null = not billed
+  attribution        jsonb,                        -- of an item of a collected batch: Attribution of activities/batches/port.ts
+  windows            bigint[],                     -- it is held in, ascending; null = in those of its batch, as all items of a caller's
+  held_at            timestamptz,
   PRIMARY KEY (batch_number, n),
+  CHECK ((attribution IS NULL) = (windows IS NULL) AND (windows IS NULL) = (held_at IS NULL)),
   CHECK ((outcome IS NULL) = (outcome_try IS NULL)),
   CHECK (outcome IS NOT NULL OR cost_nano_usd IS NULL)
 ) WITH (fillfactor = 70);
@@ -142,16 +147,23 @@ LANGUAGE sql STABLE AS $$
     'blobKey', f.blob_key, 'createdAtMs', tollgate.to_ms(f.created_at), 'expiresAtMs', tollgate.to_ms(f.expires_at))
 $$;
 
+-- Null of a collected one.
+CREATE FUNCTION tollgate.attribution_of(b tollgate.batch) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE b.origin WHEN 'caller' THEN jsonb_build_object('keyId', b.key_id, 'feature', b.feature, 'userId', b.user_id, 'environment', b.environment,
+    'asserted', b.asserted, 'claimed', b.claimed) END
+$$;
+
 CREATE FUNCTION tollgate.batch_record(b tollgate.batch) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('batchId', b.id, 'number', b.number::text, 'origin', b.origin, 'teamId', b.team_id, 'protocol', b.protocol, 'endpoint', b.endpoint,
       'model', b.model, 'pricedModel', b.priced_model, 'deployment', b.deployment, 'provider', b.provider,
-      'attribution', jsonb_build_object('keyId', b.key_id, 'feature', b.feature, 'userId', b.user_id, 'environment', b.environment, 'asserted', b.asserted, 'claimed', b.claimed),
+      'attribution', tollgate.attribution_of(b),
       'rules', b.rules, 'state', b.state, 'version', b.version::text, 'items', b.items,
       'counts', jsonb_build_object('open', b.open_items, 'succeeded', b.succeeded_items, 'errored', b.errored_items, 'expired', b.expired_items, 'cancelled', b.cancelled_items))
     || jsonb_build_object('inputFileId', b.input_file_id, 'outputFileId', b.output_file_id, 'errorFileId', b.error_file_id, 'metadata', b.metadata,
       'deadlineMs', tollgate.to_ms(b.deadline), 'priceVersion', b.price_version, 'pricesAsOfMs', tollgate.to_ms(b.prices_as_of),
-      'heldNanoUsd', (CASE WHEN b.held_at IS NULL THEN 0 ELSE b.held_nano_usd END)::text, 'settledNanoUsd', b.settled_nano_usd::text,
+      'heldNanoUsd', (CASE WHEN b.held_at IS NULL AND b.origin = 'caller' THEN 0 ELSE b.held_nano_usd END)::text, 'settledNanoUsd', b.settled_nano_usd::text,
       'createdAtMs', tollgate.to_ms(b.created_at), 'runningSinceMs', tollgate.to_ms(b.running_since), 'finalizingSinceMs', tollgate.to_ms(b.finalizing_since),
       'endedAtMs', tollgate.to_ms(b.ended_at), 'cancelAskedAtMs', tollgate.to_ms(b.cancel_asked_at), 'problem', b.problem, 'outputKeptMs', b.output_kept_ms)
 $$;
@@ -235,6 +247,9 @@ DECLARE
   v_batch tollgate.batch := tollgate.lock_batch(p_batch);
   v_added record;
 BEGIN
+  IF v_batch.origin <> 'caller' THEN
+    RAISE EXCEPTION 'batch % is collected: each of its items is held as it comes', p_batch USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
   IF v_batch.state <> 'collecting' THEN
     IF EXISTS (SELECT 1 FROM unnest(p_numbers) AS q (n) WHERE NOT EXISTS (SELECT 1 FROM tollgate.batch_item i WHERE i.batch_number = v_batch.number AND i.n = q.n)) THEN
       RAISE EXCEPTION 'batch % is %: it takes no more items', p_batch, v_batch.state USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -255,20 +270,20 @@ BEGIN
   WHERE number = v_batch.number;
 END $$;
 
--- Takes a batch away of which nothing was ever held. False where it is held, or not there: nothing changed.
+-- Takes a batch away of which nothing was ever held. False where it is held, or an item of it, or it is not there: nothing changed.
 CREATE FUNCTION tollgate.abandon_batch(p_batch text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
   v_number bigint;
 BEGIN
-  SELECT number INTO v_number FROM tollgate.batch WHERE id = p_batch AND state = 'collecting' FOR UPDATE;
+  SELECT number INTO v_number FROM tollgate.batch WHERE id = p_batch AND state = 'collecting' AND (origin = 'caller' OR items = 0) FOR UPDATE;
   IF NOT FOUND THEN RETURN false; END IF;
   PERFORM tollgate.adopt_epoch(tollgate.batch_holder(v_number), 1, 'drained');
   DELETE FROM tollgate.batch WHERE number = v_number;
   RETURN true;
 END $$;
 
--- The same for what a caller's process began and left: nothing happened to it for so long. Returns how many.
+-- The same for what a caller's process began and left, and for what collected nothing: nothing happened to it for so long. Returns how many.
 CREATE FUNCTION tollgate.sweep_batches(p_idle interval, p_most integer) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -276,7 +291,7 @@ DECLARE
   v_swept bigint := 0;
 BEGIN
   FOR v_batch IN
-    SELECT id FROM tollgate.batch WHERE state = 'collecting' AND origin = 'caller' AND changed_at < clock_timestamp() - p_idle
+    SELECT id FROM tollgate.batch WHERE state = 'collecting' AND (origin = 'caller' OR items = 0) AND changed_at < clock_timestamp() - p_idle
     ORDER BY changed_at LIMIT p_most FOR UPDATE SKIP LOCKED
   LOOP
     v_swept := v_swept + tollgate.abandon_batch(v_batch)::integer;

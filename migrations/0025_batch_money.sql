@@ -2,21 +2,24 @@
 -- granted the sum of its items' bounds by grant_lease (0002), settles by settle_chunk (0004), and gives the rest back by return_idle and adopt_epoch
 -- (0008): there is no second set of books. Tables, lock order: 0024. One function call in one statement each, and each may be repeated.
 
--- Budgets that a batch meets, as domain/budget/match.ts says of a call: by what its key attributes, its model and its provider.
-CREATE FUNCTION tollgate.budgets_of_batch(b tollgate.batch) RETURNS SETOF tollgate.declared_budget
+-- Budgets that a batch or an item meets, as domain/budget/match.ts says of a call: by what its key attributes (p_who: Attribution), its model and its provider.
+CREATE FUNCTION tollgate.budgets_met(b tollgate.batch, p_who jsonb) RETURNS SETOF tollgate.declared_budget
 LANGUAGE sql STABLE AS $$
   SELECT d.* FROM tollgate.declared_budget d
   WHERE d.deleted_at IS NULL AND (d.team_id IS NULL OR d.team_id = b.team_id)
     AND CASE d.dimension
-      WHEN 'feature' THEN d.dimension_value = b.feature
-      WHEN 'user' THEN d.dimension_value = b.user_id
+      WHEN 'feature' THEN d.dimension_value = p_who ->> 'feature'
+      WHEN 'user' THEN d.dimension_value = p_who ->> 'userId'
       WHEN 'model' THEN d.dimension_value = b.model
       WHEN 'provider' THEN d.dimension_value = b.provider
-      WHEN 'key' THEN d.dimension_value = b.key_id
-      WHEN 'environment' THEN d.dimension_value = b.environment
+      WHEN 'key' THEN d.dimension_value = p_who ->> 'keyId'
+      WHEN 'environment' THEN d.dimension_value = p_who ->> 'environment'
       ELSE true END
   ORDER BY d.id
 $$;
+
+CREATE FUNCTION tollgate.budgets_of_batch(b tollgate.batch) RETURNS SETOF tollgate.declared_budget
+LANGUAGE sql STABLE AS $$ SELECT * FROM tollgate.budgets_met(b, tollgate.attribution_of(b)) $$;
 
 -- The windows a batch is held in, and what was granted to it there.
 CREATE FUNCTION tollgate.held_windows(p_number bigint) RETURNS json
@@ -27,11 +30,24 @@ LANGUAGE sql STABLE AS $$
   WHERE w.batch_number = p_number
 $$;
 
--- Items ended: their bounds are held no longer, and are idle until they go back. Its caller has locked the batch.
-CREATE FUNCTION tollgate.release_bounds(p_number bigint, p_nano_usd bigint, p_tokens bigint) RETURNS void
+-- Items ended: their bounds are held no longer in their windows, and are idle until they go back. Its caller has locked the batch.
+CREATE FUNCTION tollgate.release_bounds(p_number bigint, p_numbers integer[]) RETURNS void
 LANGUAGE sql AS $$
-  UPDATE tollgate.batch_window SET held = held - tollgate.amount_in(unit, p_nano_usd, p_tokens, NULL, NULL)
-  WHERE batch_number = p_number AND tollgate.amount_in(unit, p_nano_usd, p_tokens, NULL, NULL) <> 0
+  UPDATE tollgate.batch_window w SET held = w.held - x.amount
+  FROM (
+    SELECT window_id, sum(amount)::bigint AS amount FROM (
+      SELECT w.window_id, tollgate.amount_in(w.unit, s.nano_usd, s.tokens, NULL, NULL) AS amount
+      FROM (
+        SELECT coalesce(sum(bound_nano_usd), 0)::bigint AS nano_usd, coalesce(sum(bound_tokens), 0)::bigint AS tokens
+        FROM tollgate.batch_item WHERE batch_number = p_number AND n = ANY (p_numbers) AND windows IS NULL
+      ) s JOIN tollgate.batch_window w ON w.batch_number = p_number
+      UNION ALL
+      SELECT w.window_id, tollgate.amount_in(w.unit, i.bound_nano_usd, i.bound_tokens, NULL, NULL)
+      FROM tollgate.batch_item i CROSS JOIN LATERAL unnest(i.windows) AS q (id) JOIN tollgate.batch_window w ON w.batch_number = p_number AND w.window_id = q.id
+      WHERE i.batch_number = p_number AND i.n = ANY (p_numbers)
+    ) y GROUP BY window_id
+  ) x
+  WHERE w.batch_number = p_number AND w.window_id = x.window_id AND x.amount <> 0
 $$;
 
 -- Holds the sum of the items' bounds in every budget that matches, all or nothing, and with it the batch is held. Asked again afterwards it
@@ -54,6 +70,9 @@ DECLARE
   v_grant json;
   v_told jsonb;
 BEGIN
+  IF v_batch.origin <> 'caller' THEN
+    RAISE EXCEPTION 'batch % is collected: each of its items is held as it comes', p_batch USING ERRCODE = 'object_not_in_prerequisite_state';
+  END IF;
   IF v_batch.held_at IS NOT NULL THEN RETURN json_build_object('kind', 'held', 'windows', tollgate.held_windows(v_batch.number)); END IF;
   IF v_batch.items = 0 OR v_batch.items <> (SELECT max(n) FROM tollgate.batch_item WHERE batch_number = v_batch.number) THEN
     RAISE EXCEPTION 'batch % has not all of its items: there are %', p_batch, v_batch.items USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -110,7 +129,7 @@ BEGIN
 END $$;
 
 -- Everything that says how results of some items are to be booked, in one snapshot: the batch (whose version fences what is decided on it), what
--- its holder has beyond the bounds of open items, the items, and the tries (p_numbers, p_tries) that are booked already.
+-- its holder has beyond the bounds of open items in the windows of these, the items, and the tries (p_numbers, p_tries) that are booked already.
 CREATE FUNCTION tollgate.batch_books(p_batch text, p_numbers integer[], p_tries integer[]) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('record', tollgate.batch_record(b), 'heldAtMs', tollgate.to_ms(b.held_at),
@@ -118,9 +137,11 @@ LANGUAGE sql STABLE AS $$
       SELECT jsonb_agg(jsonb_build_object('windowId', w.window_id::text, 'unit', w.unit,
         'idle', greatest(0, coalesce(l.granted - l.returned - l.posted, 0) - w.held)::text) ORDER BY w.window_id)
       FROM tollgate.batch_window w LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(b.number) AND l.epoch = 1 AND l.window_id = w.window_id
-      WHERE w.batch_number = b.number), '[]'),
+      WHERE w.batch_number = b.number AND (b.origin = 'caller' OR w.window_id IN (
+        SELECT unnest(i.windows) FROM tollgate.batch_item i WHERE i.batch_number = b.number AND i.n = ANY (p_numbers)))), '[]'),
     'items', coalesce((
-      SELECT jsonb_agg(jsonb_build_object('n', i.n, 'tryNumber', i.try, 'outcome', i.outcome, 'boundNanoUsd', i.bound_nano_usd::text, 'boundTokens', i.bound_tokens, 'tiers', i.tiers))
+      SELECT jsonb_agg(jsonb_build_object('n', i.n, 'tryNumber', i.try, 'outcome', i.outcome, 'boundNanoUsd', i.bound_nano_usd::text, 'boundTokens', i.bound_tokens, 'tiers', i.tiers)
+        || CASE WHEN i.windows IS NULL THEN '{}' ELSE jsonb_build_object('windows', i.windows::text[], 'attribution', i.attribution, 'heldAtMs', tollgate.to_ms(i.held_at), 'requestId', i.custom_id) END)
       FROM tollgate.batch_item i WHERE i.batch_number = b.number AND i.n = ANY (p_numbers)), '[]'),
     'booked', coalesce((
       SELECT jsonb_agg(jsonb_build_array(q.n, q.try))
@@ -149,9 +170,9 @@ BEGIN
     UPDATE tollgate.batch_item i SET outcome = e.outcome, outcome_try = e.try, cost_nano_usd = e.cost_nano_usd
     FROM json_to_recordset(p_endings) AS e (n integer, try integer, outcome text, cost_nano_usd bigint)
     WHERE i.batch_number = v_batch.number AND i.n = e.n AND i.outcome IS NULL
-    RETURNING i.outcome, i.bound_nano_usd, i.bound_tokens
+    RETURNING i.n, i.outcome, i.bound_nano_usd, i.bound_tokens
   )
-  SELECT count(*)::integer AS items, (count(*) FILTER (WHERE outcome = 'succeeded'))::integer AS succeeded, (count(*) FILTER (WHERE outcome = 'errored'))::integer AS errored,
+  SELECT coalesce(array_agg(n), '{}') AS numbers, count(*)::integer AS items, (count(*) FILTER (WHERE outcome = 'succeeded'))::integer AS succeeded, (count(*) FILTER (WHERE outcome = 'errored'))::integer AS errored,
     (count(*) FILTER (WHERE outcome = 'expired'))::integer AS expired, (count(*) FILTER (WHERE outcome = 'cancelled'))::integer AS cancelled,
     coalesce(sum(bound_nano_usd), 0)::bigint AS nano_usd, coalesce(sum(bound_tokens), 0)::bigint AS tokens
   INTO v_ended FROM ended;
@@ -163,7 +184,7 @@ BEGIN
     held_nano_usd = held_nano_usd - v_ended.nano_usd, held_tokens = held_tokens - v_ended.tokens,
     settled_nano_usd = settled_nano_usd + v_booked.nano_usd, settled_tokens = settled_tokens + v_booked.tokens, version = version + 1, changed_at = clock_timestamp()
   WHERE number = v_batch.number;
-  PERFORM tollgate.release_bounds(v_batch.number, v_ended.nano_usd, v_ended.tokens);
+  PERFORM tollgate.release_bounds(v_batch.number, v_ended.numbers);
   RETURN true;
 END $$;
 
@@ -178,9 +199,10 @@ BEGIN
     UPDATE tollgate.batch_item SET part = CASE p_as WHEN 'again' THEN NULL ELSE part END, outcome = CASE p_as WHEN 'again' THEN NULL ELSE p_as END,
       outcome_try = CASE p_as WHEN 'again' THEN NULL ELSE try END
     WHERE batch_number = v_batch.number AND part = p_part AND outcome IS NULL
-    RETURNING bound_nano_usd, bound_tokens
+    RETURNING n, bound_nano_usd, bound_tokens
   )
-  SELECT count(*)::integer AS items, coalesce(sum(bound_nano_usd), 0)::bigint AS nano_usd, coalesce(sum(bound_tokens), 0)::bigint AS tokens INTO v_released FROM released;
+  SELECT coalesce(array_agg(n), '{}') AS numbers, count(*)::integer AS items, coalesce(sum(bound_nano_usd), 0)::bigint AS nano_usd,
+    coalesce(sum(bound_tokens), 0)::bigint AS tokens INTO v_released FROM released;
   IF v_released.items > 0 THEN
     UPDATE tollgate.batch SET version = version + 1, changed_at = clock_timestamp() WHERE number = v_batch.number;
     IF p_as <> 'again' THEN
@@ -188,7 +210,7 @@ BEGIN
         expired_items = expired_items + CASE p_as WHEN 'expired' THEN v_released.items ELSE 0 END,
         cancelled_items = cancelled_items + CASE p_as WHEN 'cancelled' THEN v_released.items ELSE 0 END
       WHERE number = v_batch.number;
-      PERFORM tollgate.release_bounds(v_batch.number, v_released.nano_usd, v_released.tokens);
+      PERFORM tollgate.release_bounds(v_batch.number, v_released.numbers);
     END IF;
   END IF;
   PERFORM tollgate.free_batch(v_batch.number);

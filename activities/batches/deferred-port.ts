@@ -1,6 +1,6 @@
+import type { GrantedItem } from "#activities/authority/port.ts";
 import type { RefusalRecord } from "#activities/ledger/record.ts";
 import type { Refusal } from "#activities/request/port.ts";
-import type { GrantedItem } from "#activities/authority/port.ts";
 import type { BatchScope, HeldItem, ItemOutcome } from "#domain/batching/batch.ts";
 import type { CollectorTally } from "#domain/batching/collect.ts";
 import type { DeferredStatus, Lane } from "#domain/batching/deferred.ts";

@@ -44,7 +44,8 @@ export type BatchRecord = BatchScope & {
 	/** Of its holder: `holderOf(number)`. */
 	readonly number: string;
 	readonly origin: BatchOrigin;
-	readonly attribution: Attribution;
+	/** null of a collected one: each item has its own. */
+	readonly attribution: Attribution | null;
 	readonly rules: CallerBatchRules;
 	readonly state: BatchState;
 	/** Changes with every change of the record. */
@@ -79,7 +80,7 @@ export type BatchRecord = BatchScope & {
 
 export type NewBatch = BatchScope & {
 	readonly batchId: string;
-	readonly origin: BatchOrigin;
+	readonly origin: "caller";
 	readonly attribution: Attribution;
 	readonly rules: CallerBatchRules;
 	readonly inputFileId: string | null;

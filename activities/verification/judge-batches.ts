@@ -21,30 +21,40 @@ const BATCHES_AGAINST_ITEMS = `
 	WHERE s.counts <> c.counts
 	ORDER BY s.number`;
 
-/** Per window that a batch is held in. What its cheaper items left may be held for a while beside the bounds of the open ones; never less than those. */
+/**
+ * Per window that items are held in: those of the batch, or an item's own. What cheaper items left may be held for a while beside the bounds of the
+ * open ones; never less than those.
+ */
 const HELD_AGAINST_BOUNDS = `
 	WITH bounds AS (
-		SELECT batch_number, sum(bound_nano_usd) AS nano_usd, sum(bound_tokens) AS tokens, coalesce(sum(bound_nano_usd) FILTER (WHERE outcome IS NULL), 0) AS open_nano_usd,
-		       coalesce(sum(bound_tokens) FILTER (WHERE outcome IS NULL), 0) AS open_tokens
-		FROM tollgate.batch_item GROUP BY batch_number
+		SELECT i.batch_number, q.id AS place, sum(i.bound_nano_usd)::bigint AS nano_usd, sum(i.bound_tokens)::bigint AS tokens,
+		       coalesce(sum(i.bound_nano_usd) FILTER (WHERE i.outcome IS NULL), 0)::bigint AS open_nano_usd, coalesce(sum(i.bound_tokens) FILTER (WHERE i.outcome IS NULL), 0)::bigint AS open_tokens
+		FROM tollgate.batch_item i CROSS JOIN LATERAL unnest(coalesce(i.windows, '{0}')) AS q (id) GROUP BY 1, 2
+	), said AS (
+		SELECT w.batch_number, w.window_id, w.unit, w.held, CASE b.origin WHEN 'caller' THEN 0 ELSE w.window_id END AS place
+		FROM tollgate.batch_window w JOIN tollgate.batch b ON b.number = w.batch_number
 	), held AS (
-		SELECT b.number, b.id, q.window_id, q.held, coalesce(l.granted, 0) AS granted, coalesce(l.granted - l.returned - l.posted, 0) AS pending,
-		       tollgate.amount_in(d.unit, x.nano_usd::bigint, x.tokens::bigint, NULL, NULL) AS bound,
-		       tollgate.amount_in(d.unit, x.open_nano_usd::bigint, x.open_tokens::bigint, NULL, NULL) AS open_bound
-		FROM tollgate.batch b JOIN tollgate.batch_window q ON q.batch_number = b.number JOIN bounds x ON x.batch_number = b.number
-		JOIN tollgate.budget_window w ON w.id = q.window_id JOIN tollgate.declared_budget d ON d.id = w.budget_id
-		LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(b.number) AND l.epoch = 1 AND l.window_id = q.window_id
+		SELECT coalesce(s.batch_number, x.batch_number) AS number, coalesce(s.window_id, x.place) AS window_id, s.held,
+		       tollgate.amount_in(s.unit, x.nano_usd, x.tokens, NULL, NULL) AS bound, tollgate.amount_in(s.unit, x.open_nano_usd, x.open_tokens, NULL, NULL) AS open_bound
+		FROM said s
+		FULL JOIN bounds x ON x.batch_number = s.batch_number AND x.place = s.place
+		WHERE s.batch_number IS NOT NULL OR x.place <> 0
+	), pending AS (
+		SELECT h.*, b.id, coalesce(l.granted, 0) AS granted, coalesce(l.granted - l.returned - l.posted, 0) AS pending
+		FROM held h JOIN tollgate.batch b ON b.number = h.number
+		LEFT JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(h.number) AND l.epoch = 1 AND l.window_id = h.window_id
 	)
-	SELECT id, window_id, granted, pending, held, bound, open_bound FROM held WHERE granted <> bound OR held <> open_bound OR pending < held ORDER BY number, window_id`;
+	SELECT id, window_id, granted, pending, held, bound, open_bound FROM pending
+	WHERE held IS NULL OR granted IS DISTINCT FROM bound OR held IS DISTINCT FROM open_bound OR pending < held ORDER BY number, window_id`;
 
 const AFTER_THE_END = `
 	SELECT x.* FROM (
-		SELECT b.number, b.id, b.state, b.open_items, b.held_at IS NOT NULL AS is_held, b.state IN ('completed', 'expired', 'cancelled', 'failed') AS is_final,
+		SELECT b.number, b.id, b.origin, b.state, b.open_items, b.held_at IS NOT NULL AS is_held, b.state IN ('completed', 'expired', 'cancelled', 'failed') AS is_final,
 		       e.gateway_id IS NOT NULL AND e.closed_at IS NULL AS is_holding,
 		       (SELECT coalesce(sum(l.granted - l.returned - l.posted), 0) FROM tollgate.lease l WHERE l.gateway_id = tollgate.batch_holder(b.number) AND l.epoch = 1) AS pending
 		FROM tollgate.batch b LEFT JOIN tollgate.gateway_epoch e ON e.gateway_id = tollgate.batch_holder(b.number) AND e.epoch = 1
 	) x
-	WHERE CASE WHEN NOT x.is_held THEN x.pending > 0 ELSE x.is_final AND x.is_holding OR NOT x.is_holding AND (x.open_items > 0 OR x.pending > 0) END
+	WHERE CASE WHEN NOT x.is_held THEN x.pending > 0 AND x.origin = 'caller' ELSE x.is_final AND x.is_holding OR NOT x.is_holding AND (x.open_items > 0 OR x.pending > 0) END
 	ORDER BY x.number`;
 
 /** Only what never held anything may be taken away. */
@@ -64,8 +74,9 @@ const ITEMS_AGAINST_ATTEMPTS = `
 		FROM tollgate.batch_item i JOIN tollgate.batch b ON b.number = i.batch_number WHERE i.cost_nano_usd IS NOT NULL
 	), attempts AS (
 		SELECT a.attempt_id, a.cost_nano_usd, starts_with(coalesce(a.reason, ''), 'duplicate') AS is_duplicate,
-		       a.team_id IS NOT DISTINCT FROM b.team_id
-		         AND a.window_ids = ARRAY(SELECT w.window_id FROM tollgate.batch_window w WHERE w.batch_number = b.number ORDER BY 1) AS is_where_held
+		       a.team_id IS NOT DISTINCT FROM b.team_id AND a.window_ids IS NOT DISTINCT FROM CASE b.origin
+		         WHEN 'caller' THEN ARRAY(SELECT w.window_id FROM tollgate.batch_window w WHERE w.batch_number = b.number ORDER BY 1)
+		         ELSE (SELECT i.windows FROM tollgate.batch_item i WHERE i.batch_number = b.number AND i.custom_id = a.request_id AND i.attribution ->> 'keyId' = a.key_id) END AS is_where_held
 		FROM tollgate.attempt a JOIN tollgate.gateway_epoch e ON e.gateway_id = a.gateway_id AND e.epoch = a.epoch AND e.kind = 'batch'
 		LEFT JOIN tollgate.batch b ON tollgate.batch_holder(b.number) = a.gateway_id
 	)

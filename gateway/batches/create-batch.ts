@@ -1,5 +1,5 @@
 import { boundItems, type ItemRules } from "#activities/batches/lines/bound-items.ts";
-import type { BatchRecord, FileRecord, NewBatch } from "#activities/batches/port.ts";
+import type { Attribution, BatchRecord, FileRecord, NewBatch } from "#activities/batches/port.ts";
 import { holdInTime } from "#activities/batches/store/hold-in-time.ts";
 import type { PricedDeployment } from "#activities/providers/port.ts";
 import { chooseDeployments } from "#activities/request/choose-deployments.ts";
@@ -141,9 +141,9 @@ function pause(milliseconds: number, leaving: Leaving): Promise<void> {
 type Sum = { readonly items: number; readonly nanoUsd: bigint; readonly tokens: number; readonly hasTools: boolean };
 
 /** The most that all of it can cost is what is held for it, so that is what is decided about. */
-async function decide({ pipeline }: Making, { wanted, candidate, begun }: Begun, sum: Sum): Promise<Problem | undefined> {
+async function decide({ pipeline }: Making, { wanted, candidate }: Begun, sum: Sum): Promise<Problem | undefined> {
 	if (!pipeline.decider.isAsked) return undefined;
-	const { feature, userId: user, environment, keyId } = begun.attribution;
+	const { feature, userId: user, environment, keyId } = attributionOf(wanted);
 	const { protocol, endpoint, key, model: modelAsked } = wanted;
 	return decideFacts(pipeline.decider, {
 		team: key.teamId,
@@ -187,8 +187,7 @@ function withoutBatchPrice(model: string): Problem {
 }
 
 function newBatch(wanted: BatchToMake, { deployment, line }: PricedDeployment, book: PriceBook): NewBatch {
-	const { batchId, key, asserted, protocol, endpoint, model, file, metadata, outputKeptMs } = wanted;
-	const hasAsserted = Object.keys(asserted).length > 0;
+	const { batchId, key, protocol, endpoint, model, file, metadata, outputKeptMs } = wanted;
 	return {
 		batchId,
 		teamId: key.teamId,
@@ -199,15 +198,7 @@ function newBatch(wanted: BatchToMake, { deployment, line }: PricedDeployment, b
 		provider: line.provider,
 		pricedModel: line.model,
 		origin: "caller",
-		attribution: {
-			keyId: key.keyId,
-			feature: asserted.feature ?? key.feature,
-			userId: asserted.user ?? key.userId,
-			environment: key.environment,
-			asserted: hasAsserted ? { ...asserted } : null,
-			// What single requests claim differs from one to the next, and is kept of none.
-			claimed: null,
-		},
+		attribution: attributionOf(wanted),
 		rules: callerRules(key),
 		inputFileId: file.fileId,
 		metadata,
@@ -216,6 +207,18 @@ function newBatch(wanted: BatchToMake, { deployment, line }: PricedDeployment, b
 		deadlineMs: null,
 		priceVersion: book.version,
 		pricesAsOfMs: book.asOfMs,
+	};
+}
+
+function attributionOf({ key, asserted }: BatchToMake): Attribution {
+	return {
+		keyId: key.keyId,
+		feature: asserted.feature ?? key.feature,
+		userId: asserted.user ?? key.userId,
+		environment: key.environment,
+		asserted: Object.keys(asserted).length > 0 ? { ...asserted } : null,
+		// What single requests claim differs from one to the next, and is kept of none.
+		claimed: null,
 	};
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { BlobStore } from "#activities/blobs/port.ts";
+import { assert } from "#domain/assert.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { readCustomIds } from "../lines/custom-ids.ts";
@@ -135,6 +136,8 @@ function placeOf({ teamId, batchId }: BatchRecord, name: string): Pick<FileRecor
 
 type OutputFile = Pick<FileRecord, "fileId" | "blobKey" | "bytes" | "lines" | "expiresAtMs"> & { readonly name: string };
 
+/** Of a caller's batch: what is answered to items that were handed in alone is delivered to each. */
 function outputFile({ teamId, batchId, attribution }: BatchRecord, { name, ...file }: OutputFile): Omit<FileRecord, "createdAtMs"> {
+	assert(attribution !== null, `batch ${batchId} is nobody's: it has no output files`);
 	return { ...file, teamId, keyId: attribution.keyId, purpose: "batch_output", filename: `${batchId}_${name}.jsonl` };
 }

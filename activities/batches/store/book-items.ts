@@ -10,7 +10,7 @@ import { HoldTally } from "#domain/batching/hold-tally.ts";
 import type { Amounts } from "#domain/budget/lease-book.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { PriceTier } from "#domain/pricing/price-book.ts";
-import type { BatchRecord, ItemBooking } from "../port.ts";
+import type { Attribution, BatchRecord, ItemBooking } from "../port.ts";
 import { askBatches } from "./ask-batches.ts";
 
 const BOOKS = "SELECT tollgate.batch_books($1, $2::integer[], $3::integer[]) AS reply";
@@ -26,7 +26,7 @@ const REJECTED = "rejected_by_ledger";
 type Books = {
 	readonly record: BatchRecord;
 	readonly heldAtMs: number;
-	/** `idle`: what its holder has there beyond the bounds of items without an outcome. */
+	/** Of the items asked for. `idle`: what its holder has there beyond the bounds of items without an outcome. */
 	readonly windows: readonly { readonly windowId: string; readonly unit: "nano_usd" | "tokens"; readonly idle: string }[];
 	readonly items: readonly BookedItem[];
 	/** Of the tries asked for those that are in the ledger. */
@@ -40,6 +40,11 @@ type BookedItem = {
 	readonly boundNanoUsd: string;
 	readonly boundTokens: number;
 	readonly tiers: readonly PriceTier[];
+	/** Of an item that was handed in alone: its own windows, who pays, when it was held and how it is asked for; else as its batch says. */
+	readonly windows?: readonly string[];
+	readonly attribution?: Attribution;
+	readonly heldAtMs?: number;
+	readonly requestId?: string;
 };
 
 type Ending = { readonly n: number; readonly try: number; readonly outcome: ItemOutcome; readonly cost_nano_usd: string | null };
@@ -115,7 +120,8 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 		const decision = decideBooking(item, { tryNumber, outcome, isBilled: costNanoUsd !== null, isBooked: booked.has(name), isLost });
 		if (decision === "ignored") continue;
 		const reserved = decision === "ends" ? { ...NOTHING, nanoUsd: BigInt(item.boundNanoUsd), tokens: BigInt(item.boundTokens) } : NOTHING;
-		const overruns = tally.settle(reserved, { ...NOTHING, nanoUsd: costNanoUsd ?? 0n, tokens: costNanoUsd === null ? 0n : BigInt(booking.costTokens) });
+		const cost = { ...NOTHING, nanoUsd: costNanoUsd ?? 0n, tokens: costNanoUsd === null ? 0n : BigInt(booking.costTokens) };
+		const overruns = tally.settle(reserved, cost, item.windows);
 		if (costNanoUsd !== null) {
 			booked.add(name);
 			const reservation = reservationOf(books, { item, tryNumber, reserved });
@@ -137,15 +143,18 @@ function atBound(booking: ItemBooking, item: BookedItem): ItemBooking {
 
 type Reserved = { readonly item: BookedItem; readonly tryNumber: number; readonly reserved: Amounts };
 
-/** As a call of the batch's key would have it; request id `<batch id>/<n>`, so that an item can be asked for by its line. */
+/** As a call of the key would have it that pays; request id `<batch id>/<n>`, or the item's own, so that it can be asked for by its line. */
 function reservationOf({ record, heldAtMs, windows }: Books, { item, tryNumber, reserved }: Reserved): ReservationRecord {
-	const { attribution, teamId, provider, deployment, protocol, endpoint, model } = record;
+	const { teamId, provider, deployment, protocol, endpoint, model } = record;
+	const attribution = item.attribution ?? record.attribution;
+	assert(attribution !== null, `nobody pays for item ${item.n} of batch ${record.batchId}`);
+	const own = item.windows === undefined ? undefined : new Set(item.windows);
 	return {
 		type: "reservation",
 		n: item.n,
 		attemptId: attemptIdOf({ batchNumber: record.number, items: record.items, n: item.n, tryNumber }),
-		requestId: `${record.batchId}/${item.n}`,
-		reservedAtMs: heldAtMs,
+		requestId: item.requestId ?? `${record.batchId}/${item.n}`,
+		reservedAtMs: item.heldAtMs ?? heldAtMs,
 		...attribution,
 		...{ teamId, provider, deployment, protocol, endpoint, model },
 		pricedModel: record.pricedModel ?? model,
@@ -155,7 +164,7 @@ function reservationOf({ record, heldAtMs, windows }: Books, { item, tryNumber, 
 		reservedNanoUsd: reserved.nanoUsd.toString(),
 		reservedTokens: Number(reserved.tokens),
 		clampedOutputTokens: null,
-		windows: windows.map(({ windowId, unit }) => ({ id: windowId, unit })),
+		windows: windows.filter(({ windowId }) => own === undefined || own.has(windowId)).map(({ windowId, unit }) => ({ id: windowId, unit })),
 	};
 }
 
