@@ -95,6 +95,7 @@ CREATE TABLE tollgate.batch_part (
   items             integer NOT NULL,
   bytes             bigint NOT NULL,
   provider          text NOT NULL,
+  lane              text NOT NULL DEFAULT 'batch' CHECK (lane IN ('batch', 'real_time')),
   provider_file_id  text,
   provider_batch_id text,
   created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -125,11 +126,27 @@ CREATE TABLE tollgate.batch_item (
   attribution        jsonb,                        -- of an item of a collected batch: Attribution of activities/batches/port.ts
   windows            bigint[],                     -- it is held in, ascending; null = in those of its batch, as all items of a caller's
   held_at            timestamptz,
+  team_id            text,                         -- of one that was handed in alone, as all below; custom_id is its id (0026)
+  deadline           timestamptz,
+  may_go_real_time   boolean,
+  webhook            text,                         -- channel of policy that is told of its end
+  body_blob_key      text,
+  answered_at        timestamptz,                  -- its answer can be read from then on
+  answer_blob_key    text,                         -- null = nobody answered it
+  http_status        integer,
+  real_time_nano_usd bigint,                       -- what the usage that was booked costs in real time
+  lane               text CHECK (lane IN ('batch', 'real_time')), -- of the try that ended it, else of the newest
   PRIMARY KEY (batch_number, n),
-  CHECK ((attribution IS NULL) = (windows IS NULL) AND (windows IS NULL) = (held_at IS NULL)),
+  CHECK ((attribution IS NULL) = (windows IS NULL) AND (windows IS NULL) = (held_at IS NULL) AND (windows IS NULL) = (team_id IS NULL)
+    AND (windows IS NULL) = (may_go_real_time IS NULL) AND (windows IS NULL) = (body_blob_key IS NULL)),
+  CHECK (answered_at IS NULL OR outcome IS NOT NULL),
   CHECK ((outcome IS NULL) = (outcome_try IS NULL)),
   CHECK (outcome IS NOT NULL OR cost_nano_usd IS NULL)
 ) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX batch_item_deferred ON tollgate.batch_item (custom_id) WHERE attribution IS NOT NULL;
+CREATE INDEX batch_item_team ON tollgate.batch_item (team_id, held_at DESC, custom_id DESC) WHERE team_id IS NOT NULL;
+CREATE INDEX batch_item_unanswered ON tollgate.batch_item (batch_number, n) WHERE attribution IS NOT NULL AND outcome IS NOT NULL AND answered_at IS NULL;
+CREATE INDEX batch_item_answered ON tollgate.batch_item (answered_at) WHERE answered_at IS NOT NULL;
 CREATE INDEX batch_item_to_send ON tollgate.batch_item (batch_number, n) WHERE outcome IS NULL AND part IS NULL;
 CREATE INDEX batch_item_carried ON tollgate.batch_item (batch_number, part, n) WHERE outcome IS NULL AND part IS NOT NULL;
 
@@ -173,6 +190,7 @@ LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('batchId', p_batch, 'part', p.part, 'token', p.token, 'state', p.state, 'items', p.items, 'bytes', p.bytes,
     'providerFileId', p.provider_file_id, 'providerBatchId', p.provider_batch_id, 'submitBeganAtMs', tollgate.to_ms(p.submit_began_at),
     'runningSinceMs', tollgate.to_ms(p.running_since), 'endedAtMs', tollgate.to_ms(p.ended_at))
+    || CASE p.lane WHEN 'batch' THEN '{}' ELSE jsonb_build_object('lane', p.lane) END
 $$;
 
 -- Files. An id is given once; whoever says it again gets what stands there.
@@ -296,6 +314,7 @@ BEGIN
   LOOP
     v_swept := v_swept + tollgate.abandon_batch(v_batch)::integer;
   END LOOP;
+  DELETE FROM tollgate.deferred_ask WHERE asked_last < clock_timestamp() - p_idle;
   RETURN v_swept;
 END $$;
 
@@ -356,15 +375,15 @@ BEGIN
   IF v_batch.state NOT IN ('held', 'running') THEN
     RAISE EXCEPTION 'batch % is %: it sends nothing', v_batch.id, v_batch.state USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
-  UPDATE tollgate.batch_item SET try = try + 1, part = (p_part ->> 'part')::integer
+  UPDATE tollgate.batch_item SET try = try + 1, part = (p_part ->> 'part')::integer, lane = coalesce(p_part ->> 'lane', 'batch')
   WHERE batch_number = v_batch.number AND n = ANY (p_numbers) AND outcome IS NULL AND part IS NULL;
   GET DIAGNOSTICS v_carried = ROW_COUNT;
   IF v_carried <> cardinality(p_numbers) OR v_carried <> (p_part ->> 'items')::bigint THEN
     RAISE EXCEPTION 'of % items of batch % that a part should carry % are free to be sent', cardinality(p_numbers), v_batch.id, v_carried USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
-  INSERT INTO tollgate.batch_part (batch_number, part, token, items, bytes, provider, provider_file_id, provider_batch_id)
+  INSERT INTO tollgate.batch_part (batch_number, part, token, items, bytes, provider, lane, provider_file_id, provider_batch_id)
   VALUES (v_batch.number, (p_part ->> 'part')::integer, p_part ->> 'token', (p_part ->> 'items')::integer, (p_part ->> 'bytes')::bigint, v_batch.provider,
-    p_part ->> 'providerFileId', p_part ->> 'providerBatchId')
+    coalesce(p_part ->> 'lane', 'batch'), p_part ->> 'providerFileId', p_part ->> 'providerBatchId')
   RETURNING * INTO v_part;
   UPDATE tollgate.batch SET version = version + 1, changed_at = clock_timestamp() WHERE number = v_batch.number;
   RETURN tollgate.batch_part_record(v_batch.id, v_part);

@@ -109,9 +109,9 @@ BEGIN
     || jsonb_build_object('items', coalesce(v_grant -> 'items', '[]'));
 END $$;
 
--- Gives back what the holder has beyond the bounds of its open items. Its caller has locked the batch. While a part is being collected nothing
+-- Gives back what the holder has beyond the bounds of its open items, in these windows or in all. Its caller has locked the batch. While a part is being collected nothing
 -- goes back, so that an item that costs more than its bound, or is paid twice, takes it from what the others left.
-CREATE FUNCTION tollgate.free_batch(p_number bigint) RETURNS void
+CREATE FUNCTION tollgate.free_batch(p_number bigint, p_windows bigint[] DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
   v_windows bigint[];
@@ -121,7 +121,7 @@ BEGIN
   FROM (
     SELECT w.window_id, l.returned, l.granted - l.returned - l.posted - w.held AS spare
     FROM tollgate.batch_window w JOIN tollgate.lease l ON l.gateway_id = tollgate.batch_holder(p_number) AND l.epoch = 1 AND l.window_id = w.window_id
-    WHERE w.batch_number = p_number
+    WHERE w.batch_number = p_number AND (p_windows IS NULL OR w.window_id = ANY (p_windows))
   ) x WHERE x.spare > 0;
   IF v_windows IS NULL THEN RETURN; END IF;
   PERFORM tollgate.return_idle(tollgate.batch_holder(p_number), 1, v_windows, v_return_to);
@@ -151,7 +151,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Books tries of items, at most 500: entries and lease counters of the holder as settle_chunk writes them (p_rows), and outcomes of items
--- (p_endings: [{n, try, outcome, cost_nano_usd}], null = not billed). False, and nothing changed, where the batch is not as it was when that was
+-- (p_endings: [{n, try, outcome, cost_nano_usd, real_time_nano_usd, lane}], without a cost: not billed). False, and nothing changed, where the batch is not as it was when that was
 -- decided (p_version): read it again. Settles are never refused, not after the end either: what was paid is spent.
 CREATE FUNCTION tollgate.book_batch(p_batch text, p_version bigint, p_rows json, p_endings json, p_quarantined json) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -167,8 +167,9 @@ BEGIN
   v_inserted := (tollgate.settle_chunk(tollgate.batch_holder(v_batch.number), 1, p_rows, '[]', p_quarantined) ->> 'inserted')::integer;
   IF v_inserted <> json_array_length(p_rows) THEN RAISE EXCEPTION 'batch %: % of its rows were booked already', p_batch, json_array_length(p_rows) - v_inserted; END IF;
   WITH ended AS (
-    UPDATE tollgate.batch_item i SET outcome = e.outcome, outcome_try = e.try, cost_nano_usd = e.cost_nano_usd
-    FROM json_to_recordset(p_endings) AS e (n integer, try integer, outcome text, cost_nano_usd bigint)
+    UPDATE tollgate.batch_item i SET outcome = e.outcome, outcome_try = e.try, cost_nano_usd = e.cost_nano_usd, real_time_nano_usd = e.real_time_nano_usd,
+      lane = coalesce(e.lane, i.lane)
+    FROM json_to_recordset(p_endings) AS e (n integer, try integer, outcome text, cost_nano_usd bigint, real_time_nano_usd bigint, lane text)
     WHERE i.batch_number = v_batch.number AND i.n = e.n AND i.outcome IS NULL
     RETURNING i.n, i.outcome, i.bound_nano_usd, i.bound_tokens
   )

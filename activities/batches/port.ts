@@ -3,6 +3,7 @@ import type { RefusalRecord } from "#activities/ledger/record.ts";
 import type { Refusal } from "#activities/request/port.ts";
 import type { BatchOrigin, BatchScope, BatchState, CallerBatchRules, HeldItem, ItemCounts, ItemOutcome } from "#domain/batching/batch.ts";
 import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import type { Lane } from "#domain/batching/deferred.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 import type { Usage } from "#domain/usage/usage.ts";
 import type { ItemEnding } from "./lines/item-endings.ts";
@@ -124,6 +125,10 @@ export type ItemBooking = {
 	readonly unresolvedReason?: string | null;
 	/** What an operator should know of a cost that is known: no price fits the answer quite. */
 	readonly alert?: string | null;
+	/** What the same usage costs in real time; null or absent: nobody asked. */
+	readonly realTimeNanoUsd?: bigint | null;
+	/** That this try went; absent: that of the newest one. */
+	readonly lane?: Lane;
 };
 
 /** `tryNumber`: the try that a part carries, or the next one, which begins with the part that will. */
@@ -147,8 +152,9 @@ export type BatchStore = {
 	/** Undoes `begin`: for what was refused. Does nothing to a batch that is held. */
 	abandon(batchId: string): Promise<void>;
 
+	/** With `teamId`: what this team made itself. */
 	read(batchId: string, teamId?: string): Promise<BatchRecord | undefined>;
-	/** Newest first; of callers only what was held. */
+	/** Newest first. Of a team: what it made itself, and was held; else those too that collect something. */
 	list(teamId: string | null, page: Page & { readonly states?: readonly BatchState[]; readonly protocol?: Protocol }): Promise<readonly BatchRecord[]>;
 	/** Its caller deletes one that ended: from then on `read` and `list` of its team leave it out, and what was booked stays. False: none of this team that has ended is called so. */
 	forget(teamId: string, batchId: string): Promise<boolean>;

@@ -1,3 +1,5 @@
+import type { Lane } from "./deferred.ts";
+
 /**
  * One batch of the provider, with the items it carries. A batch has one, or more: it was split by the provider's limits, or unfinished
  * items of earlier parts went again.
@@ -20,6 +22,8 @@ export type PartRecord = {
 	readonly state: PartState;
 	readonly items: number;
 	readonly bytes: number;
+	/** Absent: `batch`. A part in real time is no batch of the provider: its items are called one by one. */
+	readonly lane?: Lane;
 	readonly providerFileId: string | null;
 	readonly providerBatchId: string | null;
 	/** Milliseconds since 1970 on PostgreSQL's clock; null = not yet. */

@@ -6,6 +6,7 @@ import { assert } from "#domain/assert.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { ItemOutcome } from "#domain/batching/batch.ts";
 import { decideBooking } from "#domain/batching/decide-booking.ts";
+import type { Lane } from "#domain/batching/deferred.ts";
 import { HoldTally } from "#domain/batching/hold-tally.ts";
 import type { Amounts } from "#domain/budget/lease-book.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
@@ -47,7 +48,14 @@ type BookedItem = {
 	readonly requestId?: string;
 };
 
-type Ending = { readonly n: number; readonly try: number; readonly outcome: ItemOutcome; readonly cost_nano_usd: string | null };
+type Ending = {
+	readonly n: number;
+	readonly try: number;
+	readonly outcome: ItemOutcome;
+	readonly cost_nano_usd: string | null;
+	readonly real_time_nano_usd?: string;
+	readonly lane?: Lane;
+};
 
 type Plan = { readonly rows: LedgerItem[]; readonly endings: Ending[]; readonly fresh: number[] };
 
@@ -128,7 +136,7 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 			plan.rows.push(attemptItem({ reservation, outcome: outcomeOf({ ...booking, costNanoUsd }, reservation, { overruns, decision }) }));
 		}
 		if (decision === "ends") {
-			plan.endings.push({ n, try: tryNumber, outcome, cost_nano_usd: costNanoUsd?.toString() ?? null });
+			plan.endings.push(endingOf(booking));
 			items.set(n, { ...item, outcome });
 		}
 		plan.fresh.push(n);
@@ -139,6 +147,11 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 function atBound(booking: ItemBooking, item: BookedItem): ItemBooking {
 	if ((booking.unresolvedReason ?? null) === null) return booking;
 	return { ...booking, costNanoUsd: BigInt(item.boundNanoUsd), costTokens: item.boundTokens, usage: null };
+}
+
+function endingOf({ n, tryNumber, outcome, costNanoUsd, realTimeNanoUsd = null, lane }: ItemBooking): Ending {
+	const inRealTime = realTimeNanoUsd === null ? {} : { real_time_nano_usd: realTimeNanoUsd.toString() };
+	return { n, try: tryNumber, outcome, cost_nano_usd: costNanoUsd?.toString() ?? null, ...inRealTime, ...(lane === undefined ? {} : { lane }) };
 }
 
 type Reserved = { readonly item: BookedItem; readonly tryNumber: number; readonly reserved: Amounts };

@@ -22,9 +22,9 @@ const BEGIN = "SELECT tollgate.begin_batch($1) AS reply";
 const ADD_ITEMS =
 	"SELECT tollgate.add_batch_items($1, $2::integer[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::integer[], $8::bigint[], $9::text[])::text AS reply";
 const ABANDON = "SELECT tollgate.abandon_batch($1) AS reply";
-const READ = `${BATCH} WHERE b.id = $1 AND ($2::text IS NULL OR (b.team_id = $2 AND b.forgotten_at IS NULL))`;
-const LIST = `${BATCH} WHERE ($1::text IS NULL OR (b.team_id = $1 AND b.forgotten_at IS NULL)) AND ($3::text[] IS NULL OR b.state = ANY ($3)) AND ($4::text IS NULL OR b.protocol = $4)
-	AND (b.origin <> 'caller' OR b.held_at IS NOT NULL) AND ($2::text IS NULL OR b.number < (SELECT x.number FROM tollgate.batch x WHERE x.id = $2))
+const READ = `${BATCH} WHERE b.id = $1 AND ($2::text IS NULL OR (b.team_id = $2 AND b.forgotten_at IS NULL AND b.origin = 'caller'))`;
+const LIST = `${BATCH} WHERE ($1::text IS NULL OR (b.team_id = $1 AND b.forgotten_at IS NULL AND b.origin = 'caller')) AND ($3::text[] IS NULL OR b.state = ANY ($3)) AND ($4::text IS NULL OR b.protocol = $4)
+	AND (b.held_at IS NOT NULL OR (b.origin = 'collected' AND b.items > 0)) AND ($2::text IS NULL OR b.number < (SELECT x.number FROM tollgate.batch x WHERE x.id = $2))
 	ORDER BY b.number DESC LIMIT $5`;
 const FORGET = "SELECT tollgate.forget_batch($1, $2) AS reply";
 const ASK_CANCEL = "SELECT tollgate.ask_batch_cancel($1, $2) AS reply";
