@@ -29,7 +29,7 @@ export const BatchList = z.object({ batches: z.array(BatchSummary) });
 export const BatchView = BatchSummary.extend({
 	deployment: z.string(),
 	origin: z.string(),
-	keyId: z.string(),
+	keyId: z.string().nullable().describe("null = of items that were handed in alone, each with a key of its own"),
 	mayResubmit: z.boolean().describe("whether items that did not run go into another batch"),
 	inputFileId: z.string().nullable(),
 	outputFileId: z.string().nullable(),

@@ -52,7 +52,7 @@ function headOf(batch: BatchView): string {
 		...(progress?.trouble == null ? [] : [`  waits    since ${progress.trouble.since} (${progress.trouble.step}): ${progress.trouble.message}`]),
 		`  items    ${endedOf(batch)} ended: ${byOutcome.map((outcome) => `${counts[outcome]} ${outcome}`).join(", ")}`,
 		`  money    held ${amount(batch.heldNanoUsd)}, settled ${amount(batch.settledNanoUsd)}`,
-		`  model    ${batch.model} (${batch.endpoint}) at ${batch.deployment}, with key ${batch.keyId}`,
+		`  model    ${batch.model} (${batch.endpoint}) at ${batch.deployment}, with ${batch.keyId === null ? "a key for each item" : `key ${batch.keyId}`}`,
 		...(batch.mayResubmit ? ["  rule     unfinished items go into another batch, once (batches.resubmit of its key)"] : []),
 		`  files    input ${cell(batch.inputFileId)}, output ${cell(batch.outputFileId)}, errors ${cell(batch.errorFileId)}`,
 		`  time     created ${batch.createdAt}, running since ${cell(batch.runningSince)}, ended ${cell(batch.endedAt)}${batch.cancelAskedAt === null ? "" : `, cancelled ${batch.cancelAskedAt}`}`,
