@@ -136,7 +136,10 @@ CREATE TABLE tollgate.batch_item (
   http_status        integer,
   real_time_nano_usd bigint,                       -- what the usage that was booked costs in real time
   lane               text CHECK (lane IN ('batch', 'real_time')), -- of the try that ended it, else of the newest
+  seconds            integer NOT NULL DEFAULT 0,   -- how often its bound was granted again, for a try beside one that may still be billed (hold_more)
+  is_second_held     boolean NOT NULL DEFAULT false,
   PRIMARY KEY (batch_number, n),
+  CHECK (seconds > 0 OR NOT is_second_held),
   CHECK ((attribution IS NULL) = (windows IS NULL) AND (windows IS NULL) = (held_at IS NULL) AND (windows IS NULL) = (team_id IS NULL)
     AND (windows IS NULL) = (may_go_real_time IS NULL) AND (windows IS NULL) = (body_blob_key IS NULL)),
   CHECK (answered_at IS NULL OR outcome IS NOT NULL),
@@ -411,7 +414,13 @@ BEGIN
     UPDATE tollgate.batch SET version = version + 1, changed_at = v_now WHERE number = v_batch.number;
     SELECT * INTO v_part FROM tollgate.batch_part WHERE batch_number = v_batch.number AND part = p_part;
   END IF;
-  IF p_to IN ('collected', 'failed') THEN PERFORM tollgate.free_batch(v_batch.number); END IF;
+  IF p_to IN ('collected', 'failed') THEN
+    -- With the last part that ran nothing is left that could be paid twice.
+    IF NOT EXISTS (SELECT 1 FROM tollgate.batch_part WHERE batch_number = v_batch.number AND state NOT IN ('collected', 'failed')) THEN
+      PERFORM tollgate.release_seconds(v_batch.number, NULL);
+    END IF;
+    PERFORM tollgate.free_batch(v_batch.number);
+  END IF;
   RETURN tollgate.batch_part_record(v_batch.id, v_part);
 END $$;
 

@@ -50,6 +50,19 @@ LANGUAGE sql AS $$
   WHERE w.batch_number = p_number AND w.window_id = x.window_id AND x.amount <> 0
 $$;
 
+-- The second bounds of these items, or of all: what they were held for is booked, or does not run any more.
+CREATE FUNCTION tollgate.release_seconds(p_number bigint, p_numbers integer[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_numbers integer[];
+BEGIN
+  WITH released AS (
+    UPDATE tollgate.batch_item SET is_second_held = false WHERE batch_number = p_number AND is_second_held AND (p_numbers IS NULL OR n = ANY (p_numbers)) RETURNING n
+  )
+  SELECT array_agg(n) INTO v_numbers FROM released;
+  IF v_numbers IS NOT NULL THEN PERFORM tollgate.release_bounds(p_number, v_numbers); END IF;
+END $$;
+
 -- Holds the sum of the items' bounds in every budget that matches, all or nothing, and with it the batch is held. Asked again afterwards it
 -- says the same. A batch that does not fit leaves claims, as a call does (0002), and is told what there is: whether that refuses it is
 -- decided by whoever asks (activities/batches/store/hold-batch.ts), by the numbers of this statement. Degrade lines do not stop a batch: its bodies
@@ -141,7 +154,8 @@ LANGUAGE sql STABLE AS $$
         SELECT unnest(i.windows) FROM tollgate.batch_item i WHERE i.batch_number = b.number AND i.n = ANY (p_numbers)))), '[]'),
     'items', coalesce((
       SELECT jsonb_agg(jsonb_build_object('n', i.n, 'tryNumber', i.try, 'outcome', i.outcome, 'boundNanoUsd', i.bound_nano_usd::text, 'boundTokens', i.bound_tokens, 'tiers', i.tiers)
-        || CASE WHEN i.windows IS NULL THEN '{}' ELSE jsonb_build_object('windows', i.windows::text[], 'attribution', i.attribution, 'heldAtMs', tollgate.to_ms(i.held_at), 'requestId', i.custom_id) END)
+        || CASE WHEN i.windows IS NULL THEN '{}' ELSE jsonb_build_object('windows', i.windows::text[], 'attribution', i.attribution, 'heldAtMs', tollgate.to_ms(i.held_at), 'requestId', i.custom_id,
+          'isSecondHeld', i.is_second_held) END)
       FROM tollgate.batch_item i WHERE i.batch_number = b.number AND i.n = ANY (p_numbers)), '[]'),
     'booked', coalesce((
       SELECT jsonb_agg(jsonb_build_array(q.n, q.try))
@@ -151,9 +165,11 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Books tries of items, at most 500: entries and lease counters of the holder as settle_chunk writes them (p_rows), and outcomes of items
--- (p_endings: [{n, try, outcome, cost_nano_usd, real_time_nano_usd, lane}], without a cost: not billed). False, and nothing changed, where the batch is not as it was when that was
+-- (p_endings: [{n, try, outcome, cost_nano_usd, real_time_nano_usd, lane}], without a cost: not billed), and the second bounds
+-- that were spent or are free with it (p_seconds: items). False, and nothing changed, where the batch is not as it was when that was
 -- decided (p_version): read it again. Settles are never refused, not after the end either: what was paid is spent.
-CREATE FUNCTION tollgate.book_batch(p_batch text, p_version bigint, p_rows json, p_endings json, p_quarantined json) RETURNS boolean
+CREATE FUNCTION tollgate.book_batch(p_batch text, p_version bigint, p_rows json, p_endings json, p_quarantined json, p_seconds integer[])
+RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
   v_batch tollgate.batch := tollgate.lock_batch(p_batch);
@@ -186,6 +202,7 @@ BEGIN
     settled_nano_usd = settled_nano_usd + v_booked.nano_usd, settled_tokens = settled_tokens + v_booked.tokens, version = version + 1, changed_at = clock_timestamp()
   WHERE number = v_batch.number;
   PERFORM tollgate.release_bounds(v_batch.number, v_ended.numbers);
+  PERFORM tollgate.release_seconds(v_batch.number, p_seconds);
   RETURN true;
 END $$;
 
@@ -227,6 +244,7 @@ BEGIN
   IF v_batch.held_at IS NULL OR v_batch.open_items > 0 THEN
     RAISE EXCEPTION 'batch % is %, and % of its items have no outcome: its money stays held', p_batch, v_batch.state, v_batch.open_items USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
+  PERFORM tollgate.release_seconds(v_batch.number, NULL);
   PERFORM tollgate.adopt_epoch(tollgate.batch_holder(v_batch.number), 1, 'drained');
   UPDATE tollgate.batch SET version = version + 1, changed_at = clock_timestamp() WHERE number = v_batch.number;
 END $$;

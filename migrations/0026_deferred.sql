@@ -25,7 +25,7 @@ LANGUAGE sql STABLE AS $$
     'endpoint', b.endpoint, 'model', b.model, 'batchState', b.state, 'outcome', i.outcome, 'isCarried', i.part IS NOT NULL, 'lane', i.lane,
     'acceptedAtMs', tollgate.to_ms(i.held_at), 'deadlineMs', tollgate.to_ms(i.deadline), 'answeredAtMs', tollgate.to_ms(i.answered_at),
     'isLate', coalesce(coalesce(i.answered_at, clock_timestamp()) > i.deadline, false),
-    'heldNanoUsd', (CASE WHEN i.outcome IS NULL THEN i.bound_nano_usd ELSE 0 END)::text,
+    'heldNanoUsd', (i.bound_nano_usd * ((i.outcome IS NULL)::integer + i.is_second_held::integer))::text,
     'costNanoUsd', (SELECT coalesce(sum(a.cost_nano_usd), i.cost_nano_usd)::text FROM tollgate.attempt a
       WHERE a.request_id = i.custom_id AND a.gateway_id = tollgate.batch_holder(b.number)),
     'httpStatus', i.http_status, 'answerBlobKey', i.answer_blob_key)
@@ -236,6 +236,67 @@ BEGIN
     SELECT CASE WHEN bool_or(deadline IS NULL) THEN NULL ELSE max(deadline) END FROM tollgate.batch_item WHERE batch_number = v_batch.number AND outcome IS NULL)
   WHERE number = v_batch.number RETURNING * INTO v_batch;
   RETURN tollgate.batch_record(v_batch);
+END $$;
+
+-- The second bound of items of which a try may still be billed when another one goes in real time: as much as the first, in the windows of the item, those
+-- that ended meanwhile too; all or nothing by the item, in the order asked. Nobody waits for it and no claim is left, but with p_is_final others' claims are
+-- passed. Answers the items that have it. Not of a caller's batch: what it holds is bounded at the price of batches.
+CREATE FUNCTION tollgate.hold_more(p_batch text, p_numbers integer[], p_is_final boolean) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_batch tollgate.batch := tollgate.lock_batch(p_batch);
+  v_holder text := tollgate.batch_holder(v_batch.number);
+  v_windows bigint[];
+  v_units text[];
+  v_free bigint[];
+  v_raise bigint[];
+  v_needs bigint[];
+  v_item record;
+  v_fresh integer[] := '{}';
+BEGIN
+  IF v_batch.state IN ('held', 'running') THEN
+    SELECT coalesce(array_agg(w.window_id ORDER BY w.window_id), '{}') INTO v_windows FROM tollgate.batch_window w
+    WHERE w.batch_number = v_batch.number AND w.window_id IN (
+      SELECT unnest(i.windows) FROM tollgate.batch_item i WHERE i.batch_number = v_batch.number AND i.n = ANY (p_numbers) AND i.outcome IS NULL AND i.may_go_real_time);
+    -- As grant_lease: in line with the other grants of these budgets, and before their rows.
+    PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (
+      SELECT DISTINCT hashint8(budget_id) AS number FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY 1) AS line;
+    PERFORM 1 FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE;
+    PERFORM tollgate.lower_windows(v_windows);
+    SELECT array_agg(h.unit ORDER BY w.id),
+      array_agg(CASE WHEN w.is_frozen OR l.overrun > w.overrun_cleared AND NOT w.is_observed THEN 0
+        ELSE greatest(0, tollgate.room_of(w) - CASE WHEN p_is_final THEN 0 ELSE c.claimed END) END ORDER BY w.id)
+    INTO v_units, v_free
+    FROM tollgate.budget_window w JOIN tollgate.batch_window h ON h.batch_number = v_batch.number AND h.window_id = w.id
+    CROSS JOIN LATERAL (SELECT coalesce(sum(x.overrun), 0) AS overrun FROM tollgate.lease x WHERE x.window_id = w.id) l
+    CROSS JOIN LATERAL (
+      SELECT coalesce(sum(x.need), 0) AS claimed FROM tollgate.claim x WHERE x.window_id = w.id AND x.expires_at > clock_timestamp() AND x.gateway_id <> v_holder
+    ) c
+    WHERE w.id = ANY (v_windows);
+    v_raise := array_fill(0::bigint, ARRAY[cardinality(v_windows)]);
+    FOR v_item IN
+      SELECT i.* FROM unnest(p_numbers) WITH ORDINALITY AS q (n, o) JOIN tollgate.batch_item i ON i.batch_number = v_batch.number AND i.n = q.n
+      WHERE i.outcome IS NULL AND i.may_go_real_time AND NOT i.is_second_held ORDER BY q.o
+    LOOP
+      CONTINUE WHEN v_item.n = ANY (v_fresh);
+      v_needs := ARRAY(SELECT CASE WHEN q.id = ANY (v_item.windows) THEN tollgate.amount_in(q.unit, v_item.bound_nano_usd, v_item.bound_tokens, NULL, NULL) ELSE 0 END
+        FROM unnest(v_windows, v_units) WITH ORDINALITY AS q (id, unit, o) ORDER BY q.o);
+      CONTINUE WHEN EXISTS (SELECT 1 FROM unnest(v_needs, v_free, v_raise) AS q (need, free, raised) WHERE q.need > 0 AND q.need + q.raised > q.free);
+      v_raise := ARRAY(SELECT q.raised + q.need FROM unnest(v_raise, v_needs) WITH ORDINALITY AS q (raised, need, o) ORDER BY q.o);
+      v_fresh := v_fresh || v_item.n;
+    END LOOP;
+    IF 0 < ANY (v_raise) THEN
+      PERFORM tollgate.raise_leases(v_holder, 1, v_windows, v_raise);
+      UPDATE tollgate.batch_window w SET held = w.held + q.amount FROM unnest(v_windows, v_raise) AS q (id, amount)
+      WHERE w.batch_number = v_batch.number AND w.window_id = q.id AND q.amount > 0;
+    END IF;
+    IF cardinality(v_fresh) > 0 THEN
+      UPDATE tollgate.batch_item SET is_second_held = true, seconds = seconds + 1 WHERE batch_number = v_batch.number AND n = ANY (v_fresh);
+      UPDATE tollgate.batch SET version = version + 1, changed_at = clock_timestamp() WHERE number = v_batch.number;
+    END IF;
+  END IF;
+  RETURN (SELECT coalesce(jsonb_agg(i.n ORDER BY i.n), '[]') FROM tollgate.batch_item i
+    WHERE i.batch_number = v_batch.number AND i.n = ANY (p_numbers) AND i.outcome IS NULL AND i.is_second_held);
 END $$;
 
 -- Items that were handed in alone and ended, and whose answer is not written yet.

@@ -96,6 +96,9 @@ export type DeferredStore = {
 	markAnswered(batchId: string, answers: readonly { readonly n: number; readonly httpStatus: number; readonly answerBlobKey: string }[]): Promise<void>;
 	sums(teamId: string | null, of: { readonly sinceMs: number; readonly untilMs: number }): Promise<readonly DeferredSums[]>;
 
-	/** The second bound of items that go in real time beside, or after, their batch: those that were granted it. */
+	/**
+	 * The second bound of items that go in real time beside, or after, their batch: those that have it, each as much as its first. Of a caller's batch none
+	 * has: what it holds is bounded at the price of batches.
+	 */
 	holdMore(batchId: string, numbers: readonly number[], ask: { readonly waitIsOver: boolean }): Promise<readonly number[]>;
 };

@@ -23,12 +23,13 @@ const BATCHES_AGAINST_ITEMS = `
 
 /**
  * Per window that items are held in: those of the batch, or an item's own. What cheaper items left may be held for a while beside the bounds of the
- * open ones; never less than those.
+ * open ones; never less than those. A second bound counts as the first does.
  */
 const HELD_AGAINST_BOUNDS = `
 	WITH bounds AS (
-		SELECT i.batch_number, q.id AS place, sum(i.bound_nano_usd)::bigint AS nano_usd, sum(i.bound_tokens)::bigint AS tokens,
-		       coalesce(sum(i.bound_nano_usd) FILTER (WHERE i.outcome IS NULL), 0)::bigint AS open_nano_usd, coalesce(sum(i.bound_tokens) FILTER (WHERE i.outcome IS NULL), 0)::bigint AS open_tokens
+		SELECT i.batch_number, q.id AS place, sum(i.bound_nano_usd * (1 + i.seconds))::bigint AS nano_usd, sum(i.bound_tokens * (1 + i.seconds))::bigint AS tokens,
+		       sum(i.bound_nano_usd * ((i.outcome IS NULL)::integer + i.is_second_held::integer))::bigint AS open_nano_usd,
+		       sum(i.bound_tokens * ((i.outcome IS NULL)::integer + i.is_second_held::integer))::bigint AS open_tokens
 		FROM tollgate.batch_item i CROSS JOIN LATERAL unnest(coalesce(i.windows, '{0}')) AS q (id) GROUP BY 1, 2
 	), said AS (
 		SELECT w.batch_number, w.window_id, w.unit, w.held, CASE b.origin WHEN 'caller' THEN 0 ELSE w.window_id END AS place

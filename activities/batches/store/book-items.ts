@@ -15,7 +15,7 @@ import type { Attribution, BatchRecord, ItemBooking } from "../port.ts";
 import { askBatches } from "./ask-batches.ts";
 
 const BOOKS = "SELECT tollgate.batch_books($1, $2::integer[], $3::integer[]) AS reply";
-const BOOK = "SELECT tollgate.book_batch($1, $2, $3::json, $4::json, $5::json) AS reply";
+const BOOK = "SELECT tollgate.book_batch($1, $2, $3::json, $4::json, $5::json, $6::integer[]) AS reply";
 
 /** As settle_chunk takes at most. */
 const BOOKINGS_MAX = 500;
@@ -46,6 +46,8 @@ type BookedItem = {
 	readonly attribution?: Attribution;
 	readonly heldAtMs?: number;
 	readonly requestId?: string;
+	/** Its bound is held once more, for a try beside one that may still be billed. */
+	readonly isSecondHeld?: boolean;
 };
 
 type Ending = {
@@ -57,7 +59,8 @@ type Ending = {
 	readonly lane?: Lane;
 };
 
-type Plan = { readonly rows: LedgerItem[]; readonly endings: Ending[]; readonly fresh: number[] };
+/** `seconds`: items whose second bound is spent, or free, with a try beside the one that ended them. */
+type Plan = { readonly rows: LedgerItem[]; readonly endings: Ending[]; readonly seconds: number[]; readonly fresh: number[] };
 
 /**
  * Books results of items. What they do is decided on the books as they were read, and written only where nothing was written since; else it is
@@ -84,9 +87,9 @@ export async function bookItems(sql: SqlConnection, batchId: string, bookings: r
 	}
 }
 
-function write(sql: SqlConnection, { record }: Books, { rows, endings }: Omit<Plan, "fresh">, quarantined = ""): Promise<boolean> {
+function write(sql: SqlConnection, { record }: Books, { rows, endings, seconds }: Omit<Plan, "fresh">, quarantined = ""): Promise<boolean> {
 	const rowsJson = `[${rows.map(({ json }) => json).join()}]`;
-	return askBatches(sql, "book_batch", BOOK, [record.batchId, record.version, rowsJson, JSON.stringify(endings), `[${quarantined}]`]);
+	return askBatches(sql, "book_batch", BOOK, [record.batchId, record.version, rowsJson, JSON.stringify(endings), `[${quarantined}]`, seconds]);
 }
 
 type Rejected = { readonly bookings: readonly ItemBooking[]; readonly plan: Plan; readonly cause: unknown };
@@ -104,7 +107,7 @@ async function setAside(sql: SqlConnection, books: Books, { bookings, plan, caus
 		return await write(sql, books, planBooking(books, bookings.map(withoutAnswer)), quarantineJson);
 	} catch (error) {
 		if (!isRejectedData(error)) throw error;
-		return write(sql, books, { rows: [], endings: plan.endings.map((ending) => ({ ...ending, cost_nano_usd: null })) }, quarantineJson);
+		return write(sql, books, { ...plan, rows: [], endings: plan.endings.map((ending) => ({ ...ending, cost_nano_usd: null })) }, quarantineJson);
 	}
 }
 
@@ -114,7 +117,7 @@ function withoutAnswer({ n, tryNumber, outcome }: ItemBooking): ItemBooking {
 }
 
 function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
-	const plan: Plan = { rows: [], endings: [], fresh: [] };
+	const plan: Plan = { rows: [], endings: [], seconds: [], fresh: [] };
 	const tally = new HoldTally(books.windows.map((window) => ({ ...window, idle: BigInt(window.idle) })));
 	const items = new Map(books.items.map((item) => [item.n, item]));
 	const booked = new Set(books.booked.map(([n, tryNumber]) => `${n}/${tryNumber}`));
@@ -127,7 +130,8 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 		const isLost = outcome === "errored" && ![null, REJECTED].includes(booking.unresolvedReason ?? null);
 		const decision = decideBooking(item, { tryNumber, outcome, isBilled: costNanoUsd !== null, isBooked: booked.has(name), isLost });
 		if (decision === "ignored") continue;
-		const reserved = decision === "ends" ? { ...NOTHING, nanoUsd: BigInt(item.boundNanoUsd), tokens: BigInt(item.boundTokens) } : NOTHING;
+		const isSecond = decision === "duplicate" && item.isSecondHeld === true;
+		const reserved = decision === "ends" || isSecond ? { ...NOTHING, nanoUsd: BigInt(item.boundNanoUsd), tokens: BigInt(item.boundTokens) } : NOTHING;
 		const cost = { ...NOTHING, nanoUsd: costNanoUsd ?? 0n, tokens: costNanoUsd === null ? 0n : BigInt(booking.costTokens) };
 		const overruns = tally.settle(reserved, cost, item.windows);
 		if (costNanoUsd !== null) {
@@ -138,6 +142,9 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 		if (decision === "ends") {
 			plan.endings.push(endingOf(booking));
 			items.set(n, { ...item, outcome });
+		} else if (isSecond) {
+			plan.seconds.push(n);
+			items.set(n, { ...item, isSecondHeld: false });
 		}
 		plan.fresh.push(n);
 	}

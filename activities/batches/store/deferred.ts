@@ -18,6 +18,7 @@ const FLUSH = "SELECT tollgate.flush_collector($1, $2) AS reply";
 const UNANSWERED = "SELECT tollgate.unanswered_items($1, $2, $3) AS reply";
 const MARK_ANSWERED = "SELECT tollgate.mark_answered($1, $2)::text AS reply";
 const SUMS = "SELECT tollgate.deferred_sums($1, to_timestamp($2::numeric / 1000), to_timestamp($3::numeric / 1000)) AS reply";
+const HOLD_MORE = "SELECT tollgate.hold_more($1, $2::integer[], $3) AS reply";
 
 /** As `deferredStatus` says of one (domain/batching/deferred.ts). */
 const WITH_STATUS: Readonly<Record<DeferredStatus, string>> = {
@@ -48,7 +49,7 @@ type Short = Granted & { readonly kind: "short"; readonly claims: Readonly<Recor
 type AcceptReply = Accepted | (Accepted & Granted) | Short | (Asker & { readonly kind: "uncovered" });
 
 /** Items that were handed in alone, over migrations/0026. */
-export function createPostgresDeferredStore(sql: SqlConnection): Omit<DeferredStore, "holdMore"> {
+export function createPostgresDeferredStore(sql: SqlConnection): DeferredStore {
 	const readDeferred = async (teamId: string, deferredId: string): Promise<DeferredRecord | undefined> =>
 		(await listBatches<WireRecord>(sql, "read_deferred", READ, [teamId, deferredId])).map(parseRecord)[0];
 	return {
@@ -70,6 +71,7 @@ export function createPostgresDeferredStore(sql: SqlConnection): Omit<DeferredSt
 			await askBatches(sql, "mark_answered", MARK_ANSWERED, [batchId, JSON.stringify(answers)]);
 		},
 		sums: (teamId, { sinceMs, untilMs }) => listBatches<DeferredSums>(sql, "deferred_sums", SUMS, [teamId, sinceMs, untilMs]),
+		holdMore: (batchId, numbers, { waitIsOver }) => askBatches(sql, "hold_more", HOLD_MORE, [batchId, numbers, waitIsOver]),
 	};
 }
 
