@@ -12,6 +12,18 @@ export type TestItem = Partial<Omit<NewDeferredItem, "attribution" | "item">> & 
 	readonly boundTokens?: number;
 };
 
+export function deferredItem(deferredId: string, { attribution = {}, boundNanoUsd = 200n, boundTokens = 150, ...fields }: TestItem = {}): NewDeferredItem {
+	return {
+		...{ teamId: "demo", protocol: "openai", endpoint: "chat.completions", model: "gpt-test", deployment: "openai/gpt-test", provider: "openai" },
+		deferredId,
+		attribution: { keyId: "key_0", feature: "search", userId: null, environment: null, asserted: null, claimed: null, ...attribution },
+		item: { boundNanoUsd, boundTokens, boundInputTokens: 100, bytes: 300, tiers: ["batch", "standard"] },
+		...{ pricedModel: "gpt-test", priceVersion: 1, pricesAsOfMs: 1_790_000_000_000, deadlineMs: null, mayGoRealTime: true, webhook: null },
+		bodyBlobKey: "demo/deferred/body",
+		...fields,
+	};
+}
+
 /** One of several who ask at once, each over a connection of its own. */
 export type Asker = { readonly deferred: ReturnType<typeof createPostgresDeferredStore>; readonly batches: BatchStore };
 
@@ -48,16 +60,8 @@ export class DeferredStand {
 		return asker.deferred;
 	}
 
-	item({ attribution = {}, boundNanoUsd = 200n, boundTokens = 150, ...fields }: TestItem = {}): NewDeferredItem {
-		return {
-			...{ teamId: "demo", protocol: "openai", endpoint: "chat.completions", model: "gpt-test", deployment: "openai/gpt-test", provider: "openai" },
-			deferredId: `deferred_${String(++this.#items).padStart(24, "0")}`,
-			attribution: { keyId: "key_0", feature: "search", userId: null, environment: null, asserted: null, claimed: null, ...attribution },
-			item: { boundNanoUsd, boundTokens, boundInputTokens: 100, bytes: 300, tiers: ["batch", "standard"] },
-			...{ pricedModel: "gpt-test", priceVersion: 1, pricesAsOfMs: 1_790_000_000_000, deadlineMs: null, mayGoRealTime: true, webhook: null },
-			bodyBlobKey: "demo/deferred/body",
-			...fields,
-		};
+	item(item: TestItem = {}): NewDeferredItem {
+		return deferredItem(`deferred_${String(++this.#items).padStart(24, "0")}`, item);
 	}
 
 	accept(item: NewDeferredItem = this.item(), waitIsOver = true): Promise<AcceptResult> {
