@@ -13,6 +13,7 @@ import { BLOB_MUTANTS } from "./blobs.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
+import { DEFERRED_MUTANTS } from "./deferred.ts";
 import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
@@ -92,6 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...RUN_STORE_MUTANTS,
 	...RUN_GOVERNANCE_MUTANTS,
 	...RUN_GUARD_MUTANTS,
+	...DEFERRED_MUTANTS,
 	...DURABLE_AGENT_MUTANTS,
 	...BATCH_DECISION_MUTANTS,
 	...BLOB_MUTANTS,

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { DeferredStore } from "#activities/batches/deferred-port.ts";
+import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { answered, BatchStand, unbilled } from "#test/support/batch-stand.ts";
+import { deferredItem } from "#test/support/deferred-stand.ts";
 
 /** `tollgate verify` finds what is wrong with a batch, and names it. */
 let stand: BatchStand;
@@ -17,6 +20,12 @@ async function findings(): Promise<string[]> {
 	const { findings: found, report } = await verifyLedger({ databaseUrl: stand.ledger.database.url });
 	expect(report.ok).toBe(found.length === 0);
 	return found.map(({ kind, row }) => `${kind} ${row}`);
+}
+
+async function accept(deferred: DeferredStore, place: number): Promise<string> {
+	const result = await deferred.accept(deferredItem(`deferred_${String(place).padStart(24, "0")}`), { waitIsOver: true });
+	if (result.kind !== "accepted") throw new Error(`the item is ${result.kind}`);
+	return result.batch.batchId;
 }
 
 const end = async (): Promise<void> => {
@@ -53,6 +62,35 @@ describe("while it runs", () => {
 		["a window that says another amount is held", "UPDATE tollgate.batch_window SET held = held - 1", "batch batch_"],
 		["a batch that was taken away", "DELETE FROM tollgate.batch_part; DELETE FROM tollgate.batch", "holder batch1"],
 	] as const)("%s is found", async (_name, statement, row) => {
+		await stand.ledger.sql(statement);
+		expect((await findings()).some((found) => found.startsWith(`batch ${row}`))).toBe(true);
+	});
+});
+
+describe("while items of their own payers are held", () => {
+	test.each([
+		["a window that says another amount is held", "UPDATE tollgate.batch_window SET held = held + 1 WHERE batch_number = 2", "batch batch_"],
+		["an item that is held nowhere", "UPDATE tollgate.batch_item SET windows = '{}' WHERE batch_number = 2 AND n = 2", "batch batch_"],
+		["an item of a window that its batch does not know", "DELETE FROM tollgate.batch_window WHERE batch_number = 2", "batch batch_"],
+		[
+			"a second bound that nobody granted",
+			"UPDATE tollgate.batch_item SET seconds = 1, is_second_held = true WHERE batch_number = 2 AND n = 2",
+			"batch batch_",
+		],
+		[
+			"another payer than the entry's",
+			'UPDATE tollgate.batch_item SET attribution = \'{"keyId": "key_9"}\' WHERE batch_number = 2 AND n = 1',
+			"attempt batch2-1-1",
+		],
+	] as const)("%s is found", async (_name, statement, row) => {
+		const deferred = createPostgresDeferredStore(stand.sql);
+		const first = await accept(deferred, 1);
+		await accept(deferred, 2);
+		const version = (await deferred.readCollector(first))?.batch.version ?? "";
+		await deferred.flush(first, version);
+		await stand.send(first, 1);
+		await stand.store.book(first, [answered(1)]);
+		expect(await findings()).toEqual([]);
 		await stand.ledger.sql(statement);
 		expect((await findings()).some((found) => found.startsWith(`batch ${row}`))).toBe(true);
 	});
