@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AcceptResult } from "#activities/batches/deferred-port.ts";
+import { acceptInTime } from "#activities/batches/store/hold-in-time.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { DEFERRED_STATUSES } from "#domain/batching/deferred.ts";
 import { registerGateway } from "#test/support/authority-rows.ts";
@@ -179,6 +180,26 @@ describe("an item that does not fit", () => {
 		await stand.batches.hear();
 		expect((await stand.accept(early)).kind).toBe("refused");
 		expect((await stand.accept(late)).kind).toBe("short");
+	});
+
+	test("is waited for as a call is, until it is accepted or refused", async () => {
+		const { ledger } = stand.batches;
+		await ledger.limit(1_000n, 2);
+		await ledger.grant(1_000n);
+		let pauses = 0;
+		const wait = {
+			waitMs: 60_000,
+			nowMs: () => pauses * 100,
+			pause: async (): Promise<void> => {
+				if (++pauses === 3) await ledger.sql("SELECT tollgate.return_idle('g1', 1, ARRAY[$1::bigint], ARRAY[200::bigint])", [ledger.windowId]);
+			},
+		};
+		expect((await acceptInTime(stand.deferred, stand.item(), wait)).kind).toBe("accepted");
+		expect(pauses).toBe(3);
+		// The gateway has nothing idle any more, and is gone.
+		expect(
+			(await acceptInTime(stand.deferred, stand.item(), { ...wait, waitMs: 0, pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) })).kind,
+		).toBe("refused");
 	});
 
 	test("at the last money is one of many that ask at once", async () => {
