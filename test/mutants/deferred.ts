@@ -59,6 +59,7 @@ export const DEFERRED_MUTANTS: readonly Mutant[] = [
 		to: "IF false THEN",
 		test: STORE_TEST,
 		titles: [ALONE],
+		redBy: "duplicate key",
 	},
 	{
 		rule: "a batch that collected something is not abandoned",
@@ -95,6 +96,7 @@ export const DEFERRED_MUTANTS: readonly Mutant[] = [
 		to: "q.need > q.free",
 		test: MORE_TEST,
 		titles: ["is granted whole or not at all, item by item in the order asked, once, and never above a limit"],
+		redBy: "above its limit",
 	},
 	{
 		rule: "a freeze stops second bounds",
