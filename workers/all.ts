@@ -5,29 +5,30 @@ import pg from "pg";
 import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
 import { bootstrapSystem } from "#activities/administration/bootstrap.ts";
-import { openBlobStore } from "#activities/blobs/open-blob-store.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
-import { loadSettings, requireDatabaseUrl, requireTemporalAddress, type Settings } from "#config/load.ts";
-import { listKeyVariables, readOfferedProviders } from "#config/offered-providers.ts";
-import { loadProviderOutline, type ProviderSettings } from "#config/providers.ts";
+import { BatchJobClient } from "#clients/batch-job-client.ts";
+import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
+import { listKeyVariables } from "#config/offered-providers.ts";
+import { loadProviderOutline } from "#config/providers.ts";
 import { createAdministrationApp } from "#gateway/administration/app.ts";
 import { startAgentRunsRole } from "./agent-runs.ts";
 import { startAlerts } from "./alerts.ts";
-import { startBatchesRole } from "./batches.ts";
+import { startBatchesApart } from "./batches-apart.ts";
 import { startBudgetRole } from "./budget.ts";
 import { bundleApart } from "./bundle.ts";
 import { startExpectation } from "./expectation.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
+import { openTemporalClient } from "./shared/temporal-connection.ts";
 import { routeTemporalLog } from "./shared/temporal-log.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { startVelocity } from "./velocity.ts";
 
 /**
- * Every role of the worker in one process: team workflows, totals publisher, workflows of agent runs and of batches,
- * ledger upkeep, alerts, prices, administration API.
+ * Every role of the worker: team workflows, totals publisher, workflows of agent runs, ledger upkeep, alerts, prices, administration API; and batches,
+ * in a process that it starts.
  * Prints one line on stdout when the worker polls and the demo budget is in force; logs go to stderr.
  * Survives PostgreSQL and Temporal being away. SIGTERM or SIGINT stops it.
  */
@@ -65,13 +66,10 @@ async function main(): Promise<void> {
 	stopping.add(() => budgetRole.stop());
 	const runsRole = startAgentRunsRole(governed);
 	stopping.add(() => runsRole.stop());
-	const batchesRole = startBatchesRole({
-		...governed,
-		blobs: await openBlobStore(settings.blobs),
-		retention: settings.blobs.retention,
-		providers: providersOf(settings, log),
-	});
-	stopping.add(() => batchesRole.stop());
+	const batches = startBatchesApart({ workflowBundle, log });
+	stopping.add(() => batches.stop());
+	const temporal = openTemporalClient(governed);
+	stopping.add(() => temporal.connection.close());
 	await retryOutages("prices", () => loadPrices(database, settings.pricesFile, log), log);
 	const app = createAdministrationApp({
 		database,
@@ -79,11 +77,11 @@ async function main(): Promise<void> {
 		readPrices: () => readCurrentPriceBook(database),
 		...(settings.providersFile !== null && { providers: loadProviderOutline(settings.providersFile) }),
 		alertSender: alerts.sender,
-		batchJobs: batchesRole.jobs,
+		batchJobs: new BatchJobClient(temporal),
 		home: settings.home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});
-	app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+	app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send([await metrics.metrics(), await batches.metrics()].join("\n")));
 	stopping.add(() => app.close());
 	await app.listen({ host: settings.adminHost, port: settings.adminPort });
 	await budgetRole.polls;
@@ -91,16 +89,6 @@ async function main(): Promise<void> {
 	const made = await retryOutages("bootstrap", () => bootstrapSystem({ database, governor: budgetRole.governance, home, demoLimitNanoUsd }), log);
 	process.stdout.write(`${JSON.stringify({ event: "listening", admin: reachableOrigin(settings.adminHost, portOf(app)), ...made })}\n`);
 	flushCompileCache();
-}
-
-/** Where a key is missing here, what needs it waits and says so; everything else goes on. */
-function providersOf(settings: Settings, log: Logger): readonly ProviderSettings[] {
-	try {
-		return readOfferedProviders(settings).providers;
-	} catch (err) {
-		log.error({ err }, "the providers cannot be read here; batches wait until they can");
-		return [];
-	}
 }
 
 function openPool(connectionString: string, log: Logger): pg.Pool {

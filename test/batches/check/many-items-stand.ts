@@ -20,7 +20,7 @@ const ROOT = path.join(import.meta.dirname, "../../..");
 const LIMIT_NANO_USD = 1_000_000_000_000_000n;
 
 /** What a process held at its most, in megabytes that are resident. */
-export type Peaks = { readonly gateway: number; readonly worker: number };
+export type Peaks = { readonly gateway: number; readonly worker: number; readonly batches: number };
 export type History = { readonly events: number; readonly messages: number; readonly runs: number };
 
 type Parts = Pick<ManyItemsStand, "stand" | "temporal" | "sql" | "gatewayUrl" | "key" | "admin"> & { readonly children: readonly [ChildProcess, ChildProcess] };
@@ -40,6 +40,9 @@ export class ManyItemsStand {
 	readonly admin: AdministrationClient;
 	private readonly children: readonly [ChildProcess, ChildProcess];
 
+	/** Of the gateway, the worker, and the process of batches that the worker starts. */
+	private readonly pids: readonly [number, number, number];
+
 	private constructor(parts: Parts) {
 		this.stand = parts.stand;
 		this.temporal = parts.temporal;
@@ -48,6 +51,8 @@ export class ManyItemsStand {
 		this.key = parts.key;
 		this.admin = parts.admin;
 		this.children = parts.children;
+		const [gateway, worker] = parts.children.map(({ pid }) => pid ?? Number.NaN) as [number, number];
+		this.pids = [gateway, worker, batchesProcessOf(worker)];
 	}
 
 	static async open(): Promise<ManyItemsStand> {
@@ -84,14 +89,14 @@ export class ManyItemsStand {
 
 	/** From here on `peaks` are those of what comes. */
 	forgetPeaks(): void {
-		for (const { pid } of this.children) writeFileSync(`/proc/${pid}/clear_refs`, "5");
+		for (const pid of this.pids) writeFileSync(`/proc/${pid}/clear_refs`, "5");
 	}
 
 	peaks(): Peaks {
-		const [gateway, worker] = this.children.map(({ pid }) =>
+		const [gateway = Number.NaN, worker = Number.NaN, batches = Number.NaN] = this.pids.map((pid) =>
 			Math.ceil(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1_024),
 		);
-		return { gateway: gateway ?? Number.NaN, worker: worker ?? Number.NaN };
+		return { gateway, worker, batches };
 	}
 
 	async row<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row> {
@@ -121,6 +126,13 @@ export class ManyItemsStand {
 		await this.temporal.close();
 		await this.stand.close();
 	}
+}
+
+function batchesProcessOf(workerPid: number): number {
+	const children = readFileSync(`/proc/${workerPid}/task/${workerPid}/children`, "utf8").trim().split(" ");
+	const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("batches-child.ts"));
+	if (found === undefined) throw new Error("the worker has no process of batches");
+	return Number(found);
 }
 
 type Started = { readonly child: ChildProcess; readonly said: Readonly<Record<string, string>> };

@@ -173,7 +173,7 @@ class Stages {
 		const peaks = system.peaks();
 		this.seconds[stage] = seconds;
 		this.megabytes[stage] = peaks;
-		onProgress(`${this.protocol} ${stage}: ${seconds} s, gateway ${peaks.gateway} MB, worker ${peaks.worker} MB`);
+		onProgress(`${this.protocol} ${stage}: ${seconds} s, gateway ${peaks.gateway} MB, worker ${peaks.worker} MB, its process of batches ${peaks.batches} MB`);
 		return result;
 	}
 

@@ -70,6 +70,18 @@ async function startWorkerProcess(temporalPort: number, meanwhile: () => Promise
 	return { child, listening: JSON.parse(await firstLine) };
 }
 
+async function startAgain(): Promise<void> {
+	({ child: worker, listening: report } = await startWorkerProcess(Number(temporal.address.split(":")[1]), async () => undefined));
+}
+
+function isThere(pid: number): boolean {
+	try {
+		return process.kill(pid, 0);
+	} catch {
+		return false; // ESRCH
+	}
+}
+
 async function administer(method: string, route: string, body?: unknown): Promise<{ status: number; json: Record<string, unknown> }> {
 	const adminKey = (await readFile(report.adminKeyFile, "utf8")).trim();
 	const response = await fetch(`${report.admin}/admin/v1${route}`, {
@@ -97,6 +109,20 @@ async function post(amount: string): Promise<void> {
 
 function governance(): GovernanceClient {
 	return new GovernanceClient({ connection: temporal.connection, client: temporal.client });
+}
+
+/** The one that the worker started for batches; undefined while there is none. */
+async function batchesProcess(): Promise<number | undefined> {
+	const children = (await readFile(`/proc/${worker.pid}/task/${worker.pid}/children`, "utf8")).trim().split(" ");
+	for (const pid of children) {
+		const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""); // it has ended
+		if (command.includes("batches-child.ts")) return Number(pid);
+	}
+	return undefined;
+}
+
+async function countersOfBatches(): Promise<boolean> {
+	return (await (await fetch(`${report.admin}/metrics`)).text()).includes("tollgate_batches_told_total 0");
 }
 
 async function firedEvents(): Promise<string[]> {
@@ -153,9 +179,28 @@ describe("the worker process", () => {
 		await until("the withdrawal", async () => (await firedEvents()).includes("threshold.stop.withdrawn"));
 	});
 
-	test("ends on SIGTERM with exit code 0", async () => {
+	test("batches have a process of their own, whose counters are among the worker's; killed, it is started again", async () => {
+		await until("its counters", countersOfBatches);
+		const first = (await batchesProcess()) ?? Number.NaN;
+		process.kill(first, "SIGKILL");
+		await until("another one", async () => ![first, undefined].includes(await batchesProcess()));
+		await until("its counters", countersOfBatches);
+		expect(stderr).toContain("the process of batches ended and is started again");
+		expect([worker.exitCode, worker.signalCode]).toEqual([null, null]);
+	});
+
+	test("ends on SIGTERM with exit code 0, and with it the process of batches", async () => {
+		const batches = (await batchesProcess()) ?? Number.NaN;
 		const ended = new Promise((resolve) => worker.once("exit", (code, signal) => resolve(code ?? signal)));
 		worker.kill("SIGTERM");
 		expect(await ended).toBe(0);
+		expect(() => process.kill(batches, 0)).toThrow("ESRCH");
+	});
+
+	test("killed, it leaves no process of batches behind", async () => {
+		await startAgain();
+		const batches = (await until("the process of batches", batchesProcess)) ?? Number.NaN;
+		worker.kill("SIGKILL");
+		await until("its end", () => !isThere(batches));
 	});
 });

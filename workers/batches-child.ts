@@ -1,0 +1,67 @@
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { openBlobStore } from "#activities/blobs/open-blob-store.ts";
+import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
+import { readOfferedProviders } from "#config/offered-providers.ts";
+import type { ProviderSettings } from "#config/providers.ts";
+import { type BatchesRole, startBatchesRole } from "./batches.ts";
+import type { FromBatches, ToBatches } from "./batches-apart.ts";
+import { routeTemporalLog } from "./shared/temporal-log.ts";
+
+/** The process of `startBatchesApart`: batches alone. It does what its parent says, and is gone as soon as the parent is. */
+const settings = loadSettings();
+const log = pino({ level: settings.logLevel, base: { process: "worker-batches" } }, pino.destination({ dest: 2, sync: true }));
+const metrics = new Registry();
+let role: BatchesRole | undefined;
+
+// A Ctrl-C in a terminal is for the parent: it stops what it started in order.
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => undefined);
+// Whatever it was doing is done again by the next one, as after a crash.
+process.on("disconnect", () => process.exit(1));
+process.on("message", (message: ToBatches) => {
+	take(message).catch((err: unknown) => {
+		log.error({ err }, "the process of batches failed");
+		process.exit(1);
+	});
+});
+routeTemporalLog(log);
+
+async function take(message: ToBatches): Promise<void> {
+	switch (message.kind) {
+		case "start":
+			role = startBatchesRole({
+				databaseUrl: requireDatabaseUrl(settings),
+				temporalAddress: requireTemporalAddress(settings),
+				temporalNamespace: settings.temporalNamespace,
+				workflowBundle: message.workflowBundle,
+				blobs: await openBlobStore(settings.blobs),
+				retention: settings.blobs.retention,
+				providers: offeredProviders(),
+				log,
+				metrics,
+			});
+			await role.polls;
+			tell({ kind: "polls" });
+			return;
+		case "metrics":
+			tell({ kind: "metrics", question: message.question, text: await metrics.metrics() });
+			return;
+		case "stop":
+			await role?.stop();
+			process.exit(0);
+	}
+}
+
+function tell(message: FromBatches): void {
+	process.send?.(message);
+}
+
+/** Where a key is missing here, what needs it waits and says so; everything else goes on. */
+function offeredProviders(): readonly ProviderSettings[] {
+	try {
+		return readOfferedProviders(settings).providers;
+	} catch (err) {
+		log.error({ err }, "the providers cannot be read here; batches wait until they can");
+		return [];
+	}
+}
