@@ -22,7 +22,7 @@ import { startExpectation } from "./expectation.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
 import { openTemporalClient } from "./shared/temporal-connection.ts";
-import { routeTemporalLog } from "./shared/temporal-log.ts";
+import { installTemporalRuntime } from "./shared/temporal-runtime.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { startVelocity } from "./velocity.ts";
 
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
 	const settings = loadSettings();
 	const databaseUrl = requireDatabaseUrl(settings);
 	const log = pino({ level: settings.logLevel, base: { process: "worker" } }, pino.destination({ dest: 2, sync: true }));
-	routeTemporalLog(log);
+	installTemporalRuntime(log);
 	const metrics = new Registry();
 	const stopping = new StopList(log);
 	const database = openPool(databaseUrl, log);

@@ -77,9 +77,10 @@ async function runOnce(role: WorkerRole, stopping: AbortSignal, onPolling: () =>
 			if (worker.getState() === "RUNNING") worker.shutdown();
 		};
 		stopping.addEventListener("abort", stop);
-		if (stopping.aborted) return;
 		try {
 			const run = worker.run();
+			// One that never ran would hold the connection.
+			if (stopping.aborted) stop();
 			role.log.info({ taskQueue: role.taskQueue }, "the Temporal worker polls");
 			onPolling();
 			await run;

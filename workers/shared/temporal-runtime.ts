@@ -9,11 +9,14 @@ const LEVELS: Readonly<Record<LogLevel, "trace" | "debug" | "info" | "warn" | "e
 	ERROR: "error",
 };
 
-/** Sends what the Temporal SDK logs through the process's own logger. Once per process, before any worker. */
-export function routeTemporalLog(log: Logger): void {
+/**
+ * What the Temporal SDK logs goes through the process's own logger, and its workers end when this process ends them: left to itself it ends them at a
+ * signal, and they would be made anew while the rest is still being stopped. Once per process, before any worker.
+ */
+export function installTemporalRuntime(log: Logger): void {
 	const write = ({ level, message, meta }: LogEntry): void => {
 		const { error, ...rest } = meta ?? {};
 		log[LEVELS[level]]({ ...rest, ...(error === undefined ? {} : { err: error }) }, message);
 	};
-	Runtime.install({ logger: new DefaultLogger(log.isLevelEnabled("debug") ? "DEBUG" : "WARN", write) });
+	Runtime.install({ logger: new DefaultLogger(log.isLevelEnabled("debug") ? "DEBUG" : "WARN", write), shutdownSignals: [] });
 }
