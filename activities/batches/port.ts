@@ -132,7 +132,14 @@ export type ItemBooking = {
 };
 
 /** `tryNumber`: the try that a part carries, or the next one, which begins with the part that will. */
-export type ItemToSend = HeldItem & { readonly tryNumber: number };
+export type ItemToSend = HeldItem & {
+	readonly tryNumber: number;
+	/** Of an item that was handed in alone: where its body is. Absent, as those below, of items of a caller's batch. */
+	readonly bodyBlobKey?: string;
+	/** null: it has none. */
+	readonly deadlineMs?: number | null;
+	readonly mayGoRealTime?: boolean;
+};
 
 export type BatchStore = {
 	createFile(file: Omit<FileRecord, "createdAtMs">): Promise<FileRecord>;

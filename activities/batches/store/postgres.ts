@@ -31,8 +31,9 @@ const ASK_CANCEL = "SELECT tollgate.ask_batch_cancel($1, $2) AS reply";
 const MOVE = "SELECT tollgate.move_batch($1, $2, $3, $4) AS reply";
 const TO_TELL = `${BATCH} WHERE b.state = 'held' OR (b.state = 'running' AND b.cancel_asked_at IS NOT NULL) ORDER BY b.number LIMIT $1`;
 
-const item = (tryNumber: string): string => `SELECT json_build_object('n', i.n, 'customId', i.custom_id, 'boundNanoUsd', i.bound_nano_usd::text,
-	'boundTokens', i.bound_tokens, 'boundInputTokens', i.bound_input_tokens, 'embeddingInputs', i.embedding_inputs, 'bytes', i.bytes, 'tiers', i.tiers, 'tryNumber', ${tryNumber}) AS reply
+const item = (tryNumber: string): string => `SELECT jsonb_build_object('n', i.n, 'customId', i.custom_id, 'boundNanoUsd', i.bound_nano_usd::text,
+	'boundTokens', i.bound_tokens, 'boundInputTokens', i.bound_input_tokens, 'embeddingInputs', i.embedding_inputs, 'bytes', i.bytes, 'tiers', i.tiers, 'tryNumber', ${tryNumber})
+	|| CASE WHEN i.attribution IS NULL THEN '{}' ELSE jsonb_build_object('bodyBlobKey', i.body_blob_key, 'deadlineMs', tollgate.to_ms(i.deadline), 'mayGoRealTime', i.may_go_real_time) END AS reply
 	FROM tollgate.batch_item i WHERE i.batch_number = (SELECT b.number FROM tollgate.batch b WHERE b.id = $1) AND i.outcome IS NULL`;
 const TO_SEND = `${item("i.try + 1")} AND i.part IS NULL AND i.n > $2 ORDER BY i.n LIMIT $3`;
 const OF_PART = `${item("i.try")} AND i.part = $2 AND i.n > $3 ORDER BY i.n LIMIT $4`;

@@ -228,6 +228,19 @@ describe("a collecting batch", () => {
 		expect([next.batch.batchId === batch.batchId, next.record.n]).toEqual([false, 1]);
 	});
 
+	test("says of each item where its body is, until when it is wanted, and whether it may go in real time", async () => {
+		const { batch } = await stand.accepted(stand.item({ deadlineMs: 1_900_000_000_123, bodyBlobKey: "demo/deferred/d1/body" }));
+		await stand.accepted(stand.item({ mayGoRealTime: false, bodyBlobKey: "demo/deferred/d2/body" }));
+		await stand.flushed(batch.batchId);
+		const own = [
+			{ n: 1, tryNumber: 1, bodyBlobKey: "demo/deferred/d1/body", deadlineMs: 1_900_000_000_123, mayGoRealTime: true },
+			{ n: 2, tryNumber: 1, bodyBlobKey: "demo/deferred/d2/body", deadlineMs: null, mayGoRealTime: false },
+		];
+		expect(await stand.batches.store.itemsToSend(batch.batchId, 0, 10)).toMatchObject(own);
+		await stand.batches.send(batch.batchId, 1);
+		expect(await stand.batches.store.itemsOfPart({ batchId: batch.batchId, part: 1 }, 0, 10)).toMatchObject(own);
+	});
+
 	test("is held by its items alone, and is no batch of its team's", async () => {
 		const { batch } = await stand.accepted();
 		const { store } = stand.batches;
