@@ -32,6 +32,8 @@ export type JobPicture = {
 	readonly parts: readonly PartRecord[];
 	/** There are items without an outcome that no part carries. */
 	readonly hasItemsToSend: boolean;
+	/** Items that were handed in alone ended, and their answers are not written yet. */
+	readonly hasAnswersToDeliver?: boolean;
 };
 
 /** What one reading of results brought. Whole numbers. */
