@@ -62,6 +62,8 @@ export type JobStep =
 	| { readonly kind: "seek"; readonly part: number }
 	/** Looks how a double stands; when it has ended, books what it billed. */
 	| { readonly kind: "settleDouble"; readonly part: number; readonly providerBatchId: string }
+	/** Writes the answers of items that were handed in alone to where they are read. */
+	| { readonly kind: "deliver" }
 	/** Tells people that it is late, once. */
 	| { readonly kind: "tellLate" }
 	/** Joins the outputs, gives back what is held, and closes the batch. */
@@ -87,11 +89,14 @@ function planAll(state: JobState, picture: JobPicture, nowMs: number): Planned[]
 	const ofParts = picture.parts
 		.flatMap((record) => planPart(record, driveOf(state, record.part), picture, nowMs) ?? [])
 		.filter((planned) => !mustWait(planned, state, picture));
-	const ofBatch = planBatch(state, picture, doubles.length + ofParts.length === 0);
+	// Whoever waits for an answer is helped first, and no batch ends that owes one.
+	const isDeliveryDue = picture.hasAnswersToDeliver === true;
+	const deliver: Planned[] = isDeliveryDue ? [{ step: { kind: "deliver" }, dueAtMs }] : [];
+	const ofBatch = planBatch(state, picture, doubles.length + ofParts.length === 0 && !isDeliveryDue);
 	const batchDueAtMs = ofBatch?.kind === "writeParts" ? Math.max(dueAtMs, state.sendDueAtMs) : dueAtMs;
 	const lateAtMs = lateSince(state, picture);
 	const late: Planned[] = lateAtMs === undefined ? [] : [{ step: { kind: "tellLate" }, dueAtMs: Math.max(lateAtMs, dueAtMs) }];
-	return [...doubles, ...(ofBatch === undefined ? [] : [{ step: ofBatch, dueAtMs: batchDueAtMs }]), ...late, ...ofParts];
+	return [...deliver, ...doubles, ...(ofBatch === undefined ? [] : [{ step: ofBatch, dueAtMs: batchDueAtMs }]), ...late, ...ofParts];
 }
 
 /** undefined: it was told, or nobody says when it should be back. */

@@ -4,6 +4,7 @@ import {
 	cancelBatchPart,
 	collectBatchPart,
 	createBatchPart,
+	deliverAnswers,
 	dropBatchPart,
 	endUnsentItems,
 	findBatchPart,
@@ -29,6 +30,8 @@ export function carryOut(batchId: string, step: JobStep): Promise<StepResult | n
 			return seekBatchPart({ batchId, part: step.part });
 		case "settleDouble":
 			return settleDoubleBatch({ batchId, part: step.part, providerBatchId: step.providerBatchId });
+		case "deliver":
+			return deliverAnswers({ batchId });
 		case "tellLate":
 			return tellBatchLate({ batchId });
 		case "upload":
