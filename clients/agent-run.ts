@@ -2,12 +2,13 @@ import { createRequire } from "node:module";
 import type Anthropic from "@anthropic-ai/sdk";
 import type OpenAI from "openai";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { endOfWaiting, type WaitOptions } from "./asking-again.ts";
 import type { AnthropicOptions, HttpOptions, OpenAiOptions } from "./cost-control.ts";
-import { RunConnection, runPath } from "./run-connection.ts";
+import { GatewayConnection } from "./gateway-connection.ts";
 import { RegisteredRun, Run, RunStanding } from "./run-contract.ts";
 import { holdOfStanding, RunHeldError, type RunHold, readRunHold } from "./run-errors.ts";
 import { type RunLimits, writeLimits } from "./run-limits.ts";
-import { endOfWaiting, untilRunning, type WaitOptions } from "./run-waiting.ts";
+import { runPath, untilRunning } from "./run-waiting.ts";
 
 export type AgentRunOptions = {
 	/** Refused where it is not the key's; default: the key's. */
@@ -29,7 +30,7 @@ export type ChildRunOptions = Omit<AgentRunOptions, "team" | "parent">;
 /** What both official clients take beside base URL and key: the run's headers, and a `fetch` that notes whether the run is held. */
 export type RunClientOptions = { readonly defaultHeaders: Readonly<Record<string, string>>; readonly fetch: typeof globalThis.fetch };
 
-type Opened = { readonly run: RegisteredRun; readonly http: HttpOptions; readonly connection: RunConnection; readonly options: AgentRunOptions };
+type Opened = { readonly run: RegisteredRun; readonly http: HttpOptions; readonly connection: GatewayConnection; readonly options: AgentRunOptions };
 
 const PAYMENT_REQUIRED = 402;
 const ANY_TOOL = "*";
@@ -48,7 +49,7 @@ export class AgentRun {
 	readonly id: string;
 	readonly teamId: string;
 	readonly #http: HttpOptions;
-	readonly #connection: RunConnection;
+	readonly #connection: GatewayConnection;
 	readonly #parent: AgentRun | undefined;
 	readonly #feature: string | undefined;
 	readonly #headers: Readonly<Record<string, string>>;
@@ -79,7 +80,7 @@ export class AgentRun {
 	 */
 	static async open(http: HttpOptions, options: AgentRunOptions): Promise<AgentRun> {
 		const { team, runId, parent, feature, limits } = options;
-		const connection = new RunConnection(http);
+		const connection = new GatewayConnection(http);
 		const parentRunId = parent instanceof AgentRun ? parent.id : parent;
 		const body = { teamId: team, runId, parentRunId, feature, limits: limits && writeLimits(limits) };
 		return new AgentRun({ run: await connection.send("POST /v1/runs", RegisteredRun, { body }), http, connection, options });

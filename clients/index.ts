@@ -59,6 +59,7 @@ export {
 	type UserName,
 } from "./administration-client.ts";
 export { AgentRun, type AgentRunOptions, type ChildRunOptions, type RunClientOptions } from "./agent-run.ts";
+export type { WaitOptions } from "./asking-again.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";
 export { type ChildKeyRequest, deriveKey } from "./derive-key.ts";
 export { CostControlError, type ErrorCode, PolicyRefusal, UnreachableError } from "./errors.ts";
@@ -68,4 +69,3 @@ export { type BudgetRefusal, readRefusal } from "./refusal.ts";
 export type { Run, RunStanding } from "./run-contract.ts";
 export { RunHeldError, type RunHold, readRunHold } from "./run-errors.ts";
 export type { RunCeiling, RunLimits } from "./run-limits.ts";
-export type { WaitOptions } from "./run-waiting.ts";

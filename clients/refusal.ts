@@ -14,8 +14,8 @@ export type BudgetRefusal = {
 };
 
 /**
- * The refusal inside an error thrown by the official `openai` or `@anthropic-ai/sdk` client (or a parsed body of a
- * 402), undefined for any other error: `catch (error) { const refusal = readRefusal(error); … }`.
+ * The refusal inside an error thrown by the official `openai` or `@anthropic-ai/sdk` client, of an item that `batch.submit` was refused, or inside a
+ * parsed body of a 402; undefined for any other error: `catch (error) { const refusal = readRefusal(error); … }`.
  */
 export function readRefusal(error: unknown): BudgetRefusal | undefined {
 	const inner = findRefusal(error, 3);
@@ -32,10 +32,10 @@ export function readRefusal(error: unknown): BudgetRefusal | undefined {
 	};
 }
 
-/** OpenAI's client unwraps the body's `error`, Anthropic's keeps the whole body: look at most `depth` errors deep. */
+/** OpenAI's client unwraps the body's `error`, Anthropic's keeps the whole body, ours has it as cause: look at most `depth` errors deep. */
 function findRefusal(value: unknown, depth: number): Record<string, unknown> | undefined {
 	if (typeof value !== "object" || value === null || depth === 0) return undefined;
 	const fields = value as Record<string, unknown>;
 	const isRefusal = fields["type"] === "budget_exceeded" && "howToAsk" in fields;
-	return isRefusal ? fields : findRefusal(fields["error"], depth - 1);
+	return isRefusal ? fields : findRefusal(fields["error"] ?? fields["cause"], depth - 1);
 }

@@ -51,8 +51,8 @@ export function readRunHold(error: unknown): RunHold | undefined {
 	return found instanceof RunHeldError ? found.hold : found && holdOfBody(found);
 }
 
-/** The error of an answer of `/v1/runs`; `details.field` names the field to look at, `details.retryAfterMs` when to ask again. */
-export function errorOfRunAnswer(status: number, body: unknown, retryAfter: string | null): CostControlError {
+/** The error of an answer of the gateway's own routes; `details.field` names the field to look at, `details.retryAfterMs` when to ask again. */
+export function errorOfGatewayAnswer(status: number, body: unknown, retryAfter: string | null): CostControlError {
 	const hold = readRunHold(body);
 	if (hold !== undefined) return new RunHeldError(hold);
 	const error = fieldsOf(fieldsOf(body)?.["error"]);
@@ -61,6 +61,8 @@ export function errorOfRunAnswer(status: number, body: unknown, retryAfter: stri
 	const seconds = retryAfter === null ? Number.NaN : Number(retryAfter);
 	return new CostControlError(known, textOf(error, "message") ?? `the gateway answered ${status} without saying why`, {
 		details: { httpStatus: status, field: textOf(error, "param"), retryAfterMs: Number.isFinite(seconds) ? seconds * 1_000 : null },
+		// For readRefusal: what is left, until when, and how to ask for more.
+		cause: status === PAYMENT_REQUIRED ? body : undefined,
 	});
 }
 
@@ -74,6 +76,7 @@ export function holdOfStanding({ runId, version, hold }: RunStanding): RunHold |
 
 type Fields = Readonly<Record<string, unknown>>;
 
+const PAYMENT_REQUIRED = 402;
 /** Wrappers of wrappers: AI SDK's retry error, LangChain's, a user's own. */
 const DEPTH_MAX = 8;
 const LIST_MAX = 16;

@@ -1,48 +1,39 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import { UnreachableError } from "./errors.ts";
-import type { RunConnection } from "./run-connection.ts";
-import type { RunStanding } from "./run-contract.ts";
+import { isPassing, pause, untilAnswered } from "./asking-again.ts";
+import { type GatewayConnection, WAIT_GRACE_MS } from "./gateway-connection.ts";
+import { RUN_WAIT_MS_MAX, RunStanding } from "./run-contract.ts";
 import { holdOfStanding, RunHeldError } from "./run-errors.ts";
 
-export type WaitOptions = {
-	/** Ends the waiting; it rejects with the signal's reason. */
-	readonly signal?: AbortSignal | undefined;
-	/** Default: for as long as it takes. Then it rejects with a TimeoutError. */
-	readonly timeoutMs?: number | undefined;
-};
-
-const BACKOFF_FIRST_MS = 250;
-const BACKOFF_MAX_MS = 15_000;
 /** A gateway that shuts down answers at once: whoever waited does not all ask again in the same moment. */
 const SPREAD_MS = 250;
 const SERVER_ERROR = 500;
-
-/** The two options as one signal; undefined where neither is given. */
-export function endOfWaiting({ signal, timeoutMs }: WaitOptions): AbortSignal | undefined {
-	const ends = [...(signal === undefined ? [] : [signal]), ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)])];
-	return ends.length === 0 ? undefined : AbortSignal.any(ends);
-}
 
 /**
  * Resolves when the run is not held (any more). A gateway that is away, restarts or is overloaded is asked again, ever more rarely.
  * @throws RunHeldError when it is stopped; CostControlError "run.finished" when it has ended, "run.unknown", "key.…"; the reason of `end`.
  */
-export async function untilRunning(connection: RunConnection, runId: string, end: AbortSignal | undefined): Promise<void> {
+export async function untilRunning(connection: GatewayConnection, runId: string, end: AbortSignal | undefined): Promise<void> {
 	let version: string | undefined;
-	for (let failures = 0; ; ) {
-		end?.throwIfAborted();
-		const answer = await connection.wait(runId, version, end).catch((error: unknown) => passing(error, end));
-		if (answer instanceof Error) {
-			failures += 1;
-			await pause(backoffMs(failures, answer), end);
-			continue;
-		}
-		failures = 0;
-		if (isRunning(answer)) return;
-		if (answer.version === version) await pause(Math.random() * SPREAD_MS, end);
-		version = answer.version;
+	for (;;) {
+		const known = version;
+		const standing = await untilAnswered(() => waitForChange(connection, { runId, version: known, end }), end, mayPass);
+		if (isRunning(standing)) return;
+		if (standing.version === version) await pause(Math.random() * SPREAD_MS, end);
+		version = standing.version;
 	}
+}
+
+export function runPath(runId: string): string {
+	return `/v1/runs/${encodeURIComponent(runId)}`;
+}
+
+type Waiting = { readonly runId: string; readonly version: string | undefined; readonly end: AbortSignal | undefined };
+
+/** How the run stands once its version is no longer `version`, or after a minute. */
+function waitForChange(connection: GatewayConnection, { runId, version, end }: Waiting): Promise<RunStanding> {
+	if (version === undefined) return connection.send(`GET ${runPath(runId)}/wait`, RunStanding, { signal: end });
+	const timeoutMs = RUN_WAIT_MS_MAX + WAIT_GRACE_MS;
+	return connection.send(`GET ${runPath(runId)}/wait?version=${version}&waitMs=${RUN_WAIT_MS_MAX}`, RunStanding, { timeoutMs, signal: end });
 }
 
 function isRunning(standing: RunStanding): boolean {
@@ -53,26 +44,8 @@ function isRunning(standing: RunStanding): boolean {
 	throw new CostControlError("run.finished", `The run ${standing.runId} has ended.`, { details: { runId: standing.runId } });
 }
 
-/** The error, where asking again may help; else it is thrown. */
-function passing(error: unknown, end: AbortSignal | undefined): Error {
-	end?.throwIfAborted();
-	if (error instanceof UnreachableError) return error;
-	const isPassing =
-		error instanceof CostControlError && !(error instanceof RunHeldError) && (error.isRetryable || Number(error.details["httpStatus"]) >= SERVER_ERROR);
-	if (isPassing) return error;
-	throw error;
-}
-
-function backoffMs(failures: number, error: Error): number {
-	const most = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
-	const asked = error instanceof CostControlError ? Number(error.details["retryAfterMs"] ?? 0) : 0;
-	return Math.max(asked, most * (0.5 + Math.random() / 2));
-}
-
-async function pause(ms: number, end: AbortSignal | undefined): Promise<void> {
-	// How the timer says that it was aborted is its own; the caller hears why.
-	await delay(ms, undefined, end === undefined ? {} : { signal: end }).catch((error: unknown) => {
-		end?.throwIfAborted();
-		throw error;
-	});
+/** A person's pause outlasts whatever goes wrong at the gateway, its own mistakes among it. */
+function mayPass(error: unknown): error is Error {
+	if (error instanceof RunHeldError) return false;
+	return isPassing(error) || (error instanceof CostControlError && Number(error.details["httpStatus"]) >= SERVER_ERROR);
 }

@@ -1,17 +1,21 @@
 import type { z } from "zod";
 import { readJson } from "#domain/text/read-json.ts";
 import { UnreachableError } from "./errors.ts";
-import { RUN_WAIT_MS_MAX, RunStanding } from "./run-contract.ts";
-import { errorOfRunAnswer } from "./run-errors.ts";
+import { errorOfGatewayAnswer } from "./run-errors.ts";
 
 const TIMEOUT_MS = 30_000;
-/** What a wait may take beyond what it was asked to take. */
-const WAIT_GRACE_MS = 15_000;
+/** What a wait at the gateway may take beyond what it was asked to take. */
+export const WAIT_GRACE_MS = 15_000;
 
-type Ask = { readonly body?: unknown; readonly timeoutMs?: number; readonly signal?: AbortSignal };
+type Ask = {
+	readonly body?: unknown;
+	readonly headers?: Readonly<Record<string, string>>;
+	readonly timeoutMs?: number;
+	readonly signal?: AbortSignal | undefined;
+};
 
-/** `/v1/runs` of one gateway, with one virtual key. */
-export class RunConnection {
+/** What one gateway offers beside model calls, with one virtual key. */
+export class GatewayConnection {
 	readonly #baseUrl: string;
 	readonly #key: string;
 	readonly #timeoutMs: number;
@@ -26,25 +30,22 @@ export class RunConnection {
 	 * `at` is method and path, like "GET /v1/runs/r-1".
 	 * @throws CostControlError as the gateway refused; UnreachableError when nothing answers in time; the reason of `signal`.
 	 */
-	async send<Schema extends z.ZodType>(at: string, schema: Schema, { body, timeoutMs = this.#timeoutMs, signal }: Ask = {}): Promise<z.output<Schema>> {
+	async send<Schema extends z.ZodType>(
+		at: string,
+		schema: Schema,
+		{ body, headers, timeoutMs = this.#timeoutMs, signal }: Ask = {},
+	): Promise<z.output<Schema>> {
 		const space = at.indexOf(" ");
 		const deadline = AbortSignal.timeout(timeoutMs);
 		const { ok, status, json, retryAfter } = await this.#exchange(at.slice(space + 1), signal, {
 			method: at.slice(0, space),
-			headers: { authorization: `Bearer ${this.#key}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+			headers: { ...headers, authorization: `Bearer ${this.#key}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
 			redirect: "error",
 			signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
 			...(body === undefined ? {} : { body: JSON.stringify(body) }),
 		});
-		if (!ok) throw errorOfRunAnswer(status, json, retryAfter);
+		if (!ok) throw errorOfGatewayAnswer(status, json, retryAfter);
 		return schema.parse(json);
-	}
-
-	/** How the run stands once its version is no longer `version`, or after a minute. */
-	wait(runId: string, version: string | undefined, signal: AbortSignal | undefined): Promise<RunStanding> {
-		const query = version === undefined ? "" : `?version=${version}&waitMs=${RUN_WAIT_MS_MAX}`;
-		const timeoutMs = version === undefined ? this.#timeoutMs : RUN_WAIT_MS_MAX + WAIT_GRACE_MS;
-		return this.send(`GET ${runPath(runId)}/wait${query}`, RunStanding, { timeoutMs, ...(signal && { signal }) });
 	}
 
 	async #exchange(path: string, signal: AbortSignal | undefined, request: RequestInit) {
@@ -57,10 +58,6 @@ export class RunConnection {
 			throw new UnreachableError(new URL(this.#baseUrl).origin, error);
 		}
 	}
-}
-
-export function runPath(runId: string): string {
-	return `/v1/runs/${encodeURIComponent(runId)}`;
 }
 
 /** A page of a load balancer is no JSON, and an answer like any other. */
