@@ -1,11 +1,8 @@
-import { randomInt } from "node:crypto";
 import type { Alert } from "#domain/alerts/alert.ts";
-import { Connection } from "../database/connection.ts";
 import { RESEND_EVERY_MS } from "./alertmanager.ts";
+import { CLAIM_MS, type DeliveryConnection, openDeliveryConnection } from "./delivery-connection.ts";
 import type { AlertOutbox, ClaimedDelivery, ClaimedResend } from "./port.ts";
 
-/** Far above the bound of a try: what a deliverer that hangs has claimed is sent again by somebody else. */
-const CLAIM_MS = 60_000;
 /** Slack takes about one message a second and webhook. */
 const PACE_MS = JSON.stringify({ slack: 1_000 });
 
@@ -26,29 +23,15 @@ type ClaimRow = {
 	tried_for_ms: string;
 };
 
-/** Held by the session, with the number of its deliverer: what a deliverer that is gone has claimed is free at once. */
-const LIVING_LOCK_ID = 718_204_016;
-const DELIVERER_NUMBERS = 2 ** 31 - 1;
-
 export type OpenAlertOutbox = AlertOutbox & { close(): Promise<void> };
 
 /** The outbox on a connection of its own, which wakes `onAlert` when an alert was made, so that it leaves at once. */
 export function openAlertOutbox(url: string, onAlert: () => void): OpenAlertOutbox {
-	const deliverer = randomInt(1, DELIVERER_NUMBERS);
-	const connection = new Connection({
-		url,
-		applicationName: "tollgate-worker-alerts",
-		statementTimeoutMs: 8_000,
-		onOpen: async (client) => {
-			client.on("notification", onAlert);
-			// Shared: a connection that was lost may still hold it for a while.
-			await client.query(`LISTEN tollgate_alert; SELECT pg_advisory_lock_shared(${LIVING_LOCK_ID}, ${deliverer})`);
-		},
-	});
-	return { ...createOutbox(connection, deliverer), close: () => connection.close() };
+	const opened = openDeliveryConnection(url, { applicationName: "tollgate-worker-alerts", listensTo: "tollgate_alert", onNotice: onAlert });
+	return { ...createOutbox(opened), close: () => opened.connection.close() };
 }
 
-function createOutbox(connection: Connection, deliverer: number): AlertOutbox {
+function createOutbox({ connection, deliverer }: DeliveryConnection): AlertOutbox {
 	return {
 		async claim(limit) {
 			const rows = await connection.query<ClaimRow>("claim_alert_deliveries", CLAIM, [deliverer, limit, CLAIM_MS, PACE_MS]);

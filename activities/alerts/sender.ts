@@ -46,7 +46,7 @@ export function createAlertSender(dependencies: SenderDependencies): AlertSender
 }
 
 /** Waits for whoever corrects the channel. */
-function invalidChannel(problems: readonly { readonly field: string; readonly problem: string }[]): SendOutcome {
+export function invalidChannel(problems: readonly { readonly field: string; readonly problem: string }[]): SendOutcome {
 	const said = problems.map(({ field, problem }) => `${field} ${problem}`).join("; ");
 	return { kind: "failed", said: `the channel cannot be used: ${said}`, isFinal: false, mayHaveArrived: false, pauseMs: 0 };
 }

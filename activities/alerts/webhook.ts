@@ -1,6 +1,8 @@
 import { createHmac } from "node:crypto";
 import { type Alert, statusOf } from "#domain/alerts/alert.ts";
+import type { AlertChannel } from "#domain/alerts/channel.ts";
 import { renderAlert } from "#domain/alerts/render.ts";
+import type { SendOutcome } from "#domain/alerts/retry.ts";
 import { postAlert } from "./answer.ts";
 import { readNamed, readUrl } from "./channel-secrets.ts";
 import { type ChannelSender, type HttpClient, type SecretSource, SecretUnavailable } from "./port.ts";
@@ -14,25 +16,33 @@ const SECRET_PREFIX = "whsec_";
 /** The specification's bounds of a key. */
 const KEY_BYTES = { min: 24, max: 64 };
 
-export type WebhookDependencies = {
+export type SignedPostDependencies = {
 	readonly http: HttpClient;
 	readonly readSecret: SecretSource;
-	readonly runbooksUrl: string | null;
 	/** Wall clock: the receiver compares it with its own. */
 	readonly now: () => number;
 };
+export type WebhookDependencies = SignedPostDependencies & { readonly runbooksUrl: string | null };
 
-export function createWebhookSender({ http, readSecret, runbooksUrl, now }: WebhookDependencies): ChannelSender {
+export function createWebhookSender({ runbooksUrl, ...dependencies }: WebhookDependencies): ChannelSender {
 	return {
-		send: (channel, alert) =>
-			postAlert(http, () => {
-				const { url, secrets } = readUrl(channel, readSecret);
-				const text = readNamed(channel, "secret", readSecret);
-				const body = JSON.stringify(webhookBody(alert, runbooksUrl));
-				const headers = signatureHeaders({ id: alert.id, body, nowMs: now(), keys: readKeys(text) });
-				return { post: { url, headers, body, allowPrivate: channel.allowPrivate }, secrets: [...text.split(" "), ...secrets] };
-			}),
+		send: (channel, alert) => postSigned(dependencies, channel, { id: alert.id, body: () => JSON.stringify(webhookBody(alert, runbooksUrl)) }),
 	};
+}
+
+/** One signed message to a channel of kind `webhook`. `id`: the same on every try, and so is what `body` makes. */
+export function postSigned(
+	{ http, readSecret, now }: SignedPostDependencies,
+	channel: AlertChannel,
+	message: { readonly id: string; readonly body: () => string },
+): Promise<SendOutcome> {
+	return postAlert(http, () => {
+		const { url, secrets } = readUrl(channel, readSecret);
+		const text = readNamed(channel, "secret", readSecret);
+		const body = message.body();
+		const headers = signatureHeaders({ id: message.id, body, nowMs: now(), keys: readKeys(text) });
+		return { post: { url, headers, body, allowPrivate: channel.allowPrivate }, secrets: [...text.split(" "), ...secrets] };
+	});
 }
 
 /** The same bytes for the same alert, however often it is sent. */

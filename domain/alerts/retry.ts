@@ -27,12 +27,22 @@ export const GIVE_UP_AFTER_MS = 24 * 3_600_000;
 /** A receiver that asks for more is asked again all the same. */
 export const LONGEST_PAUSE_MS = 3_600_000;
 
-/** `attempt` counts from 1; `triedForMs` since the first; `random` in [0, 1). */
-export function decideDelivery(outcome: SendOutcome, tried: { readonly attempt: number; readonly triedForMs: number; readonly random: number }): DeliveryStep {
+export type Tried = {
+	/** Counts from 1. */
+	readonly attempt: number;
+	/** Since the first. */
+	readonly triedForMs: number;
+	/** In [0, 1). */
+	readonly random: number;
+	/** Default: a day. */
+	readonly giveUpAfterMs?: number | undefined;
+};
+
+export function decideDelivery(outcome: SendOutcome, tried: Tried): DeliveryStep {
 	if (outcome.kind === "delivered") return outcome;
 	const { said, mayHaveArrived, isFinal } = outcome;
 	const pauseMs = Math.min(Math.max(0, outcome.pauseMs), LONGEST_PAUSE_MS);
-	if (isFinal || tried.triedForMs >= GIVE_UP_AFTER_MS) return { kind: "dead", said, mayHaveArrived, pauseMs };
+	if (isFinal || tried.triedForMs >= (tried.giveUpAfterMs ?? GIVE_UP_AFTER_MS)) return { kind: "dead", said, mayHaveArrived, pauseMs };
 	return { kind: "retry", said, mayHaveArrived, pauseMs, afterMs: Math.max(pauseMs, backOffMs(tried.attempt, tried.random)) };
 }
 
