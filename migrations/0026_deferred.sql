@@ -199,6 +199,7 @@ BEGIN
   IF NOT EXISTS (SELECT 1 FROM tollgate.batch_part WHERE batch_number = v_batch.number AND state NOT IN ('collected', 'failed')) THEN
     PERFORM tollgate.free_batch(v_batch.number, v_item.windows);
   END IF;
+  PERFORM tollgate.tell_ended(v_batch.number, ARRAY[v_item.n]);
   RETURN true;
 END $$;
 
@@ -313,6 +314,7 @@ CREATE FUNCTION tollgate.mark_answered(p_batch text, p_answers jsonb) RETURNS vo
 LANGUAGE plpgsql AS $$
 DECLARE
   v_batch tollgate.batch := tollgate.lock_batch(p_batch);
+  v_fresh integer[];
 BEGIN
   IF EXISTS (
     SELECT 1 FROM jsonb_to_recordset(p_answers) AS a (n integer) LEFT JOIN tollgate.batch_item i ON i.batch_number = v_batch.number AND i.n = a.n
@@ -320,9 +322,13 @@ BEGIN
   ) THEN
     RAISE EXCEPTION 'an item of batch % that has not ended, or was not handed in alone, is not answered', p_batch USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
-  UPDATE tollgate.batch_item i SET answered_at = clock_timestamp(), http_status = a."httpStatus", answer_blob_key = a."answerBlobKey"
-  FROM jsonb_to_recordset(p_answers) AS a (n integer, "httpStatus" integer, "answerBlobKey" text)
-  WHERE i.batch_number = v_batch.number AND i.n = a.n AND i.answered_at IS NULL;
+  WITH answered AS (
+    UPDATE tollgate.batch_item i SET answered_at = clock_timestamp(), http_status = a."httpStatus", answer_blob_key = a."answerBlobKey"
+    FROM jsonb_to_recordset(p_answers) AS a (n integer, "httpStatus" integer, "answerBlobKey" text)
+    WHERE i.batch_number = v_batch.number AND i.n = a.n AND i.answered_at IS NULL RETURNING i.n
+  )
+  SELECT coalesce(array_agg(n), '{}') INTO v_fresh FROM answered;
+  PERFORM tollgate.tell_ended(v_batch.number, v_fresh);
 END $$;
 
 -- By team and lane, of what was answered in that time: what it cost, and what the same usage costs in real time.
