@@ -9,6 +9,7 @@ import { endAlerts, forgetOldAlerts, watchCondition, watchOverruns, watchRefusal
 import { Connection } from "#activities/database/connection.ts";
 import { createAlertSecretReader } from "#config/alert-secrets.ts";
 import { WATCHED_CONDITIONS } from "#domain/alerts/kinds.ts";
+import { startDeferredWebhooks } from "./deferred-webhooks.ts";
 import { repeat } from "./shared/repeat.ts";
 
 export type AlertsRoleOptions = {
@@ -45,7 +46,8 @@ const COUNT = `
 export function startAlerts(options: AlertsRoleOptions): AlertsRole {
 	const { databaseUrl: url, log } = options;
 	const http = createHttpClient();
-	const sender = createAlertSender({ http, readSecret: secretSource(options), runbooksUrl: options.runbooksUrl, now: Date.now });
+	const readSecret = secretSource(options);
+	const sender = createAlertSender({ http, readSecret, runbooksUrl: options.runbooksUrl, now: Date.now });
 	const watching = new Connection({ url, applicationName: "tollgate-worker-watches", statementTimeoutMs: WATCH_TIMEOUT_MS });
 	const outbox = openAlertOutbox(url, () => deliverer.wake());
 	const deliverer = new AlertDeliverer({ outbox, sender, observer: observe(options), random: Math.random });
@@ -58,6 +60,7 @@ export function startAlerts(options: AlertsRoleOptions): AlertsRole {
 		repeat({ name: "alerts that are over", everyMs: END_EVERY_MS, work: async () => void (await endAlerts(watching)) }, log),
 		repeat({ name: "old alerts", everyMs: FORGET_EVERY_MS, work: async () => void (await forgetOldAlerts(watching)) }, log),
 		repeat({ name: "alert counts", everyMs: COUNT_EVERY_MS, work: countStates(watching, options.metrics) }, log),
+		startDeferredWebhooks({ ...{ databaseUrl: url, http, readSecret, watching, log }, metrics: options.metrics }),
 	];
 	return {
 		sender,
