@@ -131,6 +131,7 @@ CREATE TABLE tollgate.batch_item (
   may_go_real_time   boolean,
   webhook            text,                         -- channel of policy that is told of its end
   body_blob_key      text,
+  request_hash       text,                         -- of one that came with an Idempotency-Key: another request under that key is refused
   answered_at        timestamptz,                  -- its answer can be read from then on
   answer_blob_key    text,                         -- null = nobody answered it
   http_status        integer,

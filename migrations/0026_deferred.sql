@@ -28,7 +28,7 @@ LANGUAGE sql STABLE AS $$
     'heldNanoUsd', (i.bound_nano_usd * ((i.outcome IS NULL)::integer + i.is_second_held::integer))::text,
     'costNanoUsd', (SELECT coalesce(sum(a.cost_nano_usd), i.cost_nano_usd)::text FROM tollgate.attempt a
       WHERE a.request_id = i.custom_id AND a.gateway_id = tollgate.batch_holder(b.number)),
-    'httpStatus', i.http_status, 'answerBlobKey', i.answer_blob_key)
+    'httpStatus', i.http_status, 'answerBlobKey', i.answer_blob_key, 'webhook', i.webhook, 'requestHash', i.request_hash)
 $$;
 
 -- An item that was accepted before, as accept_deferred says it; null: there is none. An id of another team is not told about.
@@ -164,10 +164,11 @@ DECLARE
   v_tokens bigint := (p_item #>> '{item,boundTokens}')::bigint;
 BEGIN
   INSERT INTO tollgate.batch_item (batch_number, n, custom_id, bound_nano_usd, bound_tokens, bound_input_tokens, bytes, tiers, team_id, attribution, windows, held_at,
-    deadline, may_go_real_time, webhook, body_blob_key)
+    deadline, may_go_real_time, webhook, body_blob_key, request_hash, embedding_inputs)
   VALUES (b.number, b.items + 1, p_item ->> 'deferredId', v_nano_usd, v_tokens, (p_item #>> '{item,boundInputTokens}')::bigint, (p_item #>> '{item,bytes}')::bigint,
     ARRAY(SELECT jsonb_array_elements_text(p_item #> '{item,tiers}')), b.team_id, p_item -> 'attribution', p_windows, clock_timestamp(),
-    tollgate.instant(p_item -> 'deadlineMs'), (p_item ->> 'mayGoRealTime')::boolean, p_item ->> 'webhook', p_item ->> 'bodyBlobKey');
+    tollgate.instant(p_item -> 'deadlineMs'), (p_item ->> 'mayGoRealTime')::boolean, p_item ->> 'webhook', p_item ->> 'bodyBlobKey', p_item ->> 'requestHash',
+    coalesce((p_item #>> '{item,embeddingInputs}')::integer, 1));
   INSERT INTO tollgate.batch_window AS h (batch_number, window_id, unit, held)
   SELECT b.number, w.id, d.unit, tollgate.amount_in(d.unit, v_nano_usd, v_tokens, NULL, NULL)
   FROM tollgate.budget_window w JOIN tollgate.declared_budget d ON d.id = w.budget_id WHERE w.id = ANY (p_windows)
@@ -203,10 +204,10 @@ BEGIN
   RETURN true;
 END $$;
 
--- CollectorTally of domain/batching/collect.ts, over the open items; an item counts as one input of an embedding, and its bytes are those of its body.
+-- CollectorTally of domain/batching/collect.ts, over the open items; their bytes are those of their bodies.
 CREATE FUNCTION tollgate.collector_tally(p_number bigint) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('items', count(*), 'bytes', coalesce(sum(bytes), 0), 'embeddingInputs', count(*), 'inputTokens', coalesce(sum(bound_input_tokens), 0),
+  SELECT jsonb_build_object('items', count(*), 'bytes', coalesce(sum(bytes), 0), 'embeddingInputs', coalesce(sum(embedding_inputs), 0), 'inputTokens', coalesce(sum(bound_input_tokens), 0),
     'leastInputTokens', coalesce(min(bound_input_tokens), 0), 'firstArrivedAtMs', tollgate.to_ms(min(held_at)), 'lastArrivedAtMs', tollgate.to_ms(max(held_at)),
     'earliestDeadlineMs', tollgate.to_ms(min(deadline)))
   FROM tollgate.batch_item WHERE batch_number = p_number AND outcome IS NULL

@@ -25,6 +25,8 @@ export type NewDeferredItem = BatchScope & {
 	/** A channel of policy that is told of its end. */
 	readonly webhook: string | null;
 	readonly bodyBlobKey: string;
+	/** Of one with an Idempotency-Key, of which its id is derived: tells another request under that key. Absent or null: it has none. */
+	readonly requestHash?: string | null;
 };
 
 export type AcceptResult =
@@ -56,6 +58,8 @@ export type DeferredRecord = {
 	/** Of its answer. */
 	readonly httpStatus: number | null;
 	readonly answerBlobKey: string | null;
+	readonly webhook: string | null;
+	readonly requestHash: string | null;
 };
 
 /** A batch that collects, and the sums over its items. */
@@ -81,6 +85,8 @@ export type DeferredStore = {
 	readDeferred(teamId: string, deferredId: string): Promise<DeferredRecord | undefined>;
 	/** Newest first. */
 	listDeferred(teamId: string, page: Page & { readonly status?: DeferredStatus }): Promise<readonly DeferredRecord[]>;
+	/** Those of the ids whose answer can be read, or that ended without one. */
+	answered(deferredIds: readonly string[]): Promise<readonly string[]>;
 	/** Ends it at once where it still collects or waits; else it ends as its part does. undefined: none of this team. */
 	cancelDeferred(teamId: string, deferredId: string): Promise<DeferredRecord | undefined>;
 

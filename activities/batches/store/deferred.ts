@@ -11,6 +11,8 @@ import { type Asker, type Granted, judgeShort, recordObserved, refuseUncovered }
 const ACCEPT = "SELECT tollgate.accept_deferred($1, $2) AS reply";
 const ITEM = "SELECT tollgate.deferred_record(b, i) AS reply FROM tollgate.batch_item i JOIN tollgate.batch b ON b.number = i.batch_number";
 const READ = `${ITEM} WHERE i.custom_id = $2 AND i.attribution IS NOT NULL AND i.team_id = $1`;
+const ANSWERED =
+	"SELECT to_jsonb(custom_id) AS reply FROM tollgate.batch_item WHERE custom_id = ANY ($1) AND attribution IS NOT NULL AND answered_at IS NOT NULL";
 const CANCEL = "SELECT tollgate.cancel_deferred($1, $2) AS reply";
 const COLLECTING = "SELECT tollgate.collecting_batches($1) AS reply";
 const READ_COLLECTOR = "SELECT tollgate.read_collector($1) AS reply";
@@ -59,6 +61,7 @@ export function createPostgresDeferredStore(sql: SqlConnection): DeferredStore {
 			const [name, text] = status === undefined ? ["list_deferred", LIST] : [`list_deferred_${status}`, LIST_WITH[status]];
 			return (await listBatches<WireRecord>(sql, name, text, [teamId, after, limit])).map(parseRecord);
 		},
+		answered: (deferredIds) => listBatches<string>(sql, "answered_deferred", ANSWERED, [deferredIds]),
 		async cancelDeferred(teamId, deferredId) {
 			await askBatches<boolean>(sql, "cancel_deferred", CANCEL, [teamId, deferredId]);
 			return readDeferred(teamId, deferredId);
