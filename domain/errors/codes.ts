@@ -27,6 +27,8 @@ export const ERROR_CODES = {
 	"batch.missing": { httpStatus: 404, isRetryable: false },
 	"batch.ended": { httpStatus: 409, isRetryable: false },
 	"batch.not_ended": { httpStatus: 409, isRetryable: false },
+	"deferred.missing": { httpStatus: 404, isRetryable: false },
+	"deferred.deadline": { httpStatus: 400, isRetryable: false },
 	"file.missing": { httpStatus: 404, isRetryable: false },
 	"file.in_use": { httpStatus: 409, isRetryable: false },
 	"authority.unreachable": { httpStatus: 503, isRetryable: true },
