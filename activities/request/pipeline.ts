@@ -218,7 +218,7 @@ function refusedByLimit({ dependencies, input }: CallScope, problem: CallProblem
 	return { kind: "failed", problem };
 }
 
-function boundOptions(policy: TeamPolicy, { deployment }: PricedDeployment): BoundOptions {
+export function boundOptions(policy: TeamPolicy, { deployment }: PricedDeployment): BoundOptions {
 	const { clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap } = policy;
 	const { defaultTiers, tokenPermille, enforcedCapFields } = deployment;
 	return { clampFloorTokens, clampFloorReasoningTokens, mayLowerCallerCap, defaultTiers, tokenPermille, ...(enforcedCapFields && { enforcedCapFields }) };

@@ -48,7 +48,8 @@ export function checkLine(line: Buffer, form: LineForm): LineCheck {
 	const customId = checkCustomId(parsed["custom_id"], form, problems);
 	const endpoint = form === "openai" ? checkTarget(parsed, problems) : "messages";
 	const body = checkBody({ line, parsed, members }, form, problems);
-	const model = body === undefined ? undefined : checkFields(body.parsed, { form, endpoint, problems });
+	const refuse = (key: string, message: string): void => void problems.push(problem(within(BODY_FIELDS[form], key), message));
+	const model = body === undefined ? undefined : checkFields(body.parsed, endpoint, refuse);
 	if (problems.length > 0 || customId === undefined || endpoint === undefined || body === undefined || model === undefined) return invalid(problems);
 	const embeddingInputs = endpoint === "embeddings" ? countInputs(body.parsed["input"]) : 0;
 	return { kind: "valid", request: { customId, endpoint, model, body: body.bytes, embeddingInputs } };
@@ -126,12 +127,18 @@ function checkBody(read: ReadLineObject, form: LineForm, problems: FieldProblem[
 	return undefined;
 }
 
-/** What a batch cannot be asked for, and what every request needs; the bound looks at all else. Returns the model. */
-function checkFields(
+/** A request that stands in no line of a file: what a batch could not carry of its body. `embeddingInputs` as of a line. */
+export function checkBodyAlone(
 	body: JsonObject,
-	{ form, endpoint, problems }: { readonly form: LineForm; readonly endpoint: BatchEndpoint | undefined; readonly problems: FieldProblem[] },
-): string | undefined {
-	const refuse = (key: string, message: string): void => void problems.push(problem(within(BODY_FIELDS[form], key), message));
+	endpoint: BatchEndpoint,
+): { readonly problems: readonly { readonly field: string; readonly problem: string }[]; readonly embeddingInputs: number } {
+	const problems: { readonly field: string; readonly problem: string }[] = [];
+	checkFields(body, endpoint, (field, message) => void problems.push({ field, problem: message }));
+	return { problems, embeddingInputs: endpoint === "embeddings" ? countInputs(body["input"]) : 0 };
+}
+
+/** What a batch cannot be asked for, and what every request needs; the bound looks at all else. Returns the model. */
+function checkFields(body: JsonObject, endpoint: BatchEndpoint | undefined, refuse: (key: string, message: string) => void): string | undefined {
 	const { model, stream, service_tier: serviceTier } = body;
 	const isModel = typeof model === "string" && model !== "" && model.length <= MODEL_LENGTH_MAX;
 	if (!isModel) refuse("model", model === undefined ? "must be given" : `must be a string of 1 to ${MODEL_LENGTH_MAX} characters`);
