@@ -9,6 +9,7 @@ import { type Problem, problemOf, renderProblem } from "./problem.ts";
 import { protocolOf } from "./protocol.ts";
 import { createRequestIds } from "./request-id.ts";
 import { registerBatchRoutes } from "./routes/batches.ts";
+import { registerDeferredRoutes } from "./routes/deferred.ts";
 import { registerFileRoutes } from "./routes/files.ts";
 import { registerMessageBatchRoutes } from "./routes/message-batches.ts";
 import { registerModelRoutes } from "./routes/model-calls.ts";
@@ -71,6 +72,8 @@ export function createApp(context: GatewayContext): GatewayApp {
 			registerFileRoutes(v1, context, { batches, places });
 			registerBatchRoutes(v1, context, { batches, places });
 			registerMessageBatchRoutes(v1, context, { batches, places });
+			const { deferred } = batches;
+			if (deferred !== undefined) registerDeferredRoutes(v1, context, { batches, deferred });
 		}
 		done();
 	});

@@ -48,7 +48,7 @@ async function main(): Promise<void> {
 		idempotentCalls: opened.idempotentCalls,
 		steps: opened.runs,
 		runs: opened.runs,
-		batches: { store: opened.batches, blobs: await openBlobStore(settings.blobs), wallClockMs: () => Date.now() },
+		batches: { store: opened.batches, deferred: opened.deferred, blobs: await openBlobStore(settings.blobs), wallClockMs: () => Date.now() },
 		catalog,
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
 		decisions: openDecider(settings, log),

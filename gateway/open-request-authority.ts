@@ -3,6 +3,7 @@ import path from "node:path";
 import type { Logger } from "pino";
 import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
 import type { BatchStore } from "#activities/batches/port.ts";
+import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { createAnswerCipher, readOrCreateSecret } from "#activities/idempotency/answer-cipher.ts";
@@ -26,6 +27,7 @@ import type { ReloadableCatalog } from "#activities/providers/port.ts";
 import { createOpaqueUserIds } from "#activities/request/claimed-users.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
+import type { DeferredRoutes } from "./deferred/ports.ts";
 import { type CountedWriter, countRows, type OpenedRuns, openRuns } from "./open-runs.ts";
 
 export type OpenOptions = {
@@ -50,12 +52,13 @@ export type OpenedAuthority = {
 	readonly runs: OpenedRuns;
 	/** On the connection of the ledger: thousands of items at a time would keep calls waiting on any other. */
 	readonly batches: BatchStore;
+	readonly deferred: Pick<DeferredRoutes, "store" | "opaqueUserId">;
 };
 
 /**
  * One boot of a gateway: takes its identity (a second process with a live holder's identity is turned away), adopts
- * the journals of dead ones, its own included, registers a new epoch, and puts the request layer together. Three
- * connections: grants, heartbeats, ledger.
+ * the journals of dead ones, its own included, registers a new epoch, and puts the request layer together. Four
+ * connections: grants, heartbeats, ledger, and items that are handed in alone.
  */
 export async function openRequestAuthority(options: OpenOptions): Promise<OpenedAuthority> {
 	const { databaseUrl, gatewayId, journalFolder, fsyncMode, log, crashPoint } = options;
@@ -63,6 +66,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	const cipher = createAnswerCipher(secret);
 	const lock = await acquireIdentityLock(journalFolder, gatewayId);
 	const ledgerConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} ledger` });
+	const acceptingConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} items`, plansOnce: true });
 	const sql = withCrashPoints(ledgerConnection, crashPoint);
 	const adopter = openAdopter(sql, { journalFolder, log });
 	await adopter.adoptNow();
@@ -70,6 +74,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	const journal = await openJournal({ folder: journalFolder, gatewayId, epoch, bootId, fsyncMode });
 	adopter.start();
 
+	const opaqueUserId = createOpaqueUserIds(secret);
 	const asking = openAsking({ url: databaseUrl, gatewayId });
 	let writer: CountedWriter | undefined;
 	let runs: OpenedRuns | undefined;
@@ -81,7 +86,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		authority: createPostgresAuthority({ url: databaseUrl, gatewayId, epoch, asking }),
 		rateAuthority: createPostgresRates({ asking, gatewayId, epoch }),
 		journal,
-		opaqueUserId: createOpaqueUserIds(secret),
+		opaqueUserId,
 		createRuns: (leases, policyOf) => {
 			runs = openRuns({ sql: asking, gatewayId, epoch, leases, policyOf, writer: () => writer ?? unopened("ledger writer"), onError: onAuthorityError });
 			return runs.calls;
@@ -100,7 +105,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 			if (isClean) await closeEpoch(sql, { gatewayId, epoch }, "drained");
 			journal.close();
 			if (isClean) journal.remove();
-			await ledgerConnection.close();
+			await Promise.all([ledgerConnection.close(), acceptingConnection.close()]);
 			lock.release();
 		},
 		onFenced: options.onFenced,
@@ -118,6 +123,8 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		idempotentCalls,
 		runs: runs ?? unopened("guard of agent runs"),
 		batches: createPostgresBatchStore(sql),
+		// An item waits for the rows of its collector, and nothing else for it.
+		deferred: { store: { ...createPostgresDeferredStore(sql), accept: createPostgresDeferredStore(acceptingConnection).accept }, opaqueUserId },
 	};
 }
 

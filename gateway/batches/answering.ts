@@ -24,6 +24,8 @@ export type BatchCall = {
 };
 
 export type Answer = {
+	/** Default 200. */
+	readonly status?: number;
 	readonly body: unknown;
 	readonly headers?: Readonly<Record<string, string>>;
 };
@@ -69,13 +71,17 @@ type Exchange = Omit<Served, "batches"> & { readonly request: FastifyRequest; re
 
 function sendAnswer({ context, protocol, endpoint, request, reply }: Exchange, answer: Answer | StreamedAnswer): FastifyReply {
 	reply.header("x-tollgate-request-id", request.id).header(requestIdHeader(protocol), request.id);
-	context.metrics.countRequest(endpoint, reply.raw.destroyed ? 0 : 200);
+	const status = "stream" in answer ? 200 : (answer.status ?? 200);
+	context.metrics.countRequest(endpoint, reply.raw.destroyed ? 0 : status);
 	if ("stream" in answer) return reply.header("content-type", answer.contentType).send(Readable.from(answer.stream, { objectMode: false }));
 	for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value);
-	return reply.send(answer.body);
+	return reply.code(status).send(answer.body);
 }
 
-function sendProblem({ context, endpoint, request, reply }: Pick<Exchange, "context" | "endpoint" | "request" | "reply">, problem: Problem): FastifyReply {
+export function sendProblem(
+	{ context, endpoint, request, reply }: Pick<Exchange, "context" | "endpoint" | "request" | "reply">,
+	problem: Problem,
+): FastifyReply {
 	const rendered = renderProblem(problem, protocolOf(request), request.id);
 	for (let index = 0; index < rendered.headers.length; index += 2) reply.header(rendered.headers[index] ?? "", rendered.headers[index + 1]);
 	context.metrics.countRefusal(problem.code);

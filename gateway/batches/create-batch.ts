@@ -14,6 +14,7 @@ import type { GatewayContext } from "../context.ts";
 import { type Problem, refusalProblem } from "../problem.ts";
 import { LINE_BYTES_MAX } from "./limits.ts";
 import { lineProblem } from "./line-problems.ts";
+import { CallerLeft, pause } from "./patience.ts";
 import type { BatchRoutes } from "./ports.ts";
 import { refuseModel } from "./upload-file.ts";
 
@@ -87,8 +88,6 @@ async function abandon({ batches, log }: Making, { batchId, requestId }: BatchTo
 	}
 }
 
-class CallerLeft extends Error {}
-
 type Begun = { readonly wanted: BatchToMake; readonly candidate: PricedDeployment; readonly begun: BatchRecord };
 
 async function fillAndHold(making: Making, { wanted, candidate, begun }: Begun): Promise<Made> {
@@ -119,23 +118,6 @@ function refuseLines({ pipeline }: Making, { batchId, key, protocol }: BatchToMa
 	for (const refusal of passed.values()) pipeline.authority.recordLimitRefusal(refusal);
 	const limit = problems.listed[0]?.evidence?.limit;
 	return { ...lineProblem(problems, protocol), ...(limit !== undefined && { limit }), ...(passed.size > 0 && { bookedAs: batchId }) };
-}
-
-/** Rejects with CallerLeft as soon as the caller leaves. */
-function pause(milliseconds: number, leaving: Leaving): Promise<void> {
-	return new Promise((resolve, reject) => {
-		const leave = (): void => {
-			clearTimeout(timer);
-			reject(new CallerLeft());
-		};
-		const timer = setTimeout(() => {
-			leaving.forget(leave);
-			resolve();
-		}, milliseconds);
-		// Who has left already is not told again.
-		if (leaving.hasLeft) leave();
-		else leaving.onLeave(leave);
-	});
 }
 
 type Sum = { readonly items: number; readonly nanoUsd: bigint; readonly tokens: number; readonly hasTools: boolean };
@@ -178,7 +160,7 @@ export function refuseScope({ endpoints }: KeyIdentity, endpoint: BatchEndpoint)
 	return { code: "key.scope", message: `This key may not call ${endpoint}, alone or in batches.` };
 }
 
-function withoutBatchPrice(model: string): Problem {
+export function withoutBatchPrice(model: string): Problem {
 	return {
 		code: "pricing.unknown_tier",
 		message: `The model ${model.slice(0, 200)} has no price for batches, so it is not served in one. An administrator gives its price line the tier batch, with: npx tollgate price set --file FILE`,

@@ -15,6 +15,15 @@ export function newBatchId(protocol: Protocol): string {
 	return `${protocol === "openai" ? "batch" : "msgbatch"}_${newName()}`;
 }
 
+export function newDeferredId(): string {
+	return `deferred_${newName()}`;
+}
+
+/** The same id for the same bytes; at least 24 of them. */
+export function deferredIdOf(digest: Uint8Array): string {
+	return `deferred_${Array.from(digest.subarray(0, NAME_LENGTH), (byte) => LETTERS[byte % LETTERS.length]).join("")}`;
+}
+
 function newName(): string {
 	let name = "";
 	while (name.length < NAME_LENGTH) {

@@ -4,6 +4,7 @@ import type { KeyIdentity } from "#activities/request/port.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 import { readAssertions } from "../assertions.ts";
+import { bodyOf, holdBody, JSON_TYPE, NO_ROOM_FOR_BODY } from "../call-body.ts";
 import type { GatewayContext } from "../context.ts";
 import { readForwardedHeaders } from "../forwarded-headers.ts";
 import { HttpCaller } from "../http-caller.ts";
@@ -27,7 +28,7 @@ export function registerModelRoutes(app: FastifyInstance, context: GatewayContex
 		const onRequest = (request: FastifyRequest, reply: FastifyReply, next: () => void): void => {
 			if (holdBody(context, request, reply)) return next();
 			reply.hijack();
-			refuse({ context, route, request, reply }, new HttpCaller(reply.raw, request.id), OVERLOADED);
+			refuse({ context, route, request, reply }, new HttpCaller(reply.raw, request.id), NO_ROOM_FOR_BODY);
 			context.metrics.countRequest(route.endpoint, reply.raw.statusCode);
 		};
 		app.post(route.url, { onRequest }, (request, reply) => {
@@ -37,26 +38,6 @@ export function registerModelRoutes(app: FastifyInstance, context: GatewayContex
 	}
 }
 
-const OVERLOADED: Problem = {
-	code: "gateway.overloaded",
-	message: "This gateway holds as many request bodies as it has memory for; try again shortly. Nothing was sent and nothing is charged.",
-};
-
-/** Before a byte of the body is read. False when there is no place for it; node:http then reads it away, so that the caller hears the answer. */
-function holdBody(context: GatewayContext, request: FastifyRequest, reply: FastifyReply): boolean {
-	const held = context.heldBodies.enter(Math.min(declaredBytes(request), context.limits.bodyBytesMax));
-	if (held === undefined) return false;
-	request.heldBody = held;
-	reply.raw.on("close", held.abandon);
-	return true;
-}
-
-/** A body that comes in chunks says nothing of its length: it counts as the largest that is allowed until it is here. */
-function declaredBytes({ headers }: FastifyRequest): number {
-	if (headers["transfer-encoding"] !== undefined) return Number.POSITIVE_INFINITY;
-	return Number(headers["content-length"] ?? 0);
-}
-
 type Exchange = { readonly context: GatewayContext; readonly route: ModelRoute; readonly request: FastifyRequest; readonly reply: FastifyReply };
 
 async function answerCall(exchange: Exchange): Promise<void> {
@@ -64,7 +45,7 @@ async function answerCall(exchange: Exchange): Promise<void> {
 	const receivedAtMs = performance.now();
 	const caller = new HttpCaller(reply.raw, request.id);
 	const release = context.openCalls.enter();
-	request.heldBody?.arrive(Buffer.isBuffer(request.body) ? request.body.length : 0);
+	request.heldBody?.arrive(bodyOf(request).length);
 	try {
 		const problem = await serve(exchange, caller, receivedAtMs);
 		if (problem !== undefined) refuse(exchange, caller, problem);
@@ -104,14 +85,14 @@ async function serveOnce({ context, request }: Exchange, caller: HttpCaller, inp
 }
 
 function toCallInput({ route, request }: Exchange, key: KeyIdentity, asserted: ModelCallInput["asserted"]): Omit<ModelCallInput, "run" | "receivedAtMs"> {
-	const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+	const body = bodyOf(request);
 	return { requestId: request.id, key, endpoint: route.endpoint, protocol: route.protocol, body, asserted, ...readForwardedHeaders(request.headers) };
 }
 
 /** The bytes are judged as UTF-8 JSON, so they must not arrive as anything else. */
 function checkMedia(request: FastifyRequest): Problem | undefined {
 	const type = request.headers["content-type"];
-	if (type !== undefined && !/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) {
+	if (type !== undefined && !JSON_TYPE.test(type)) {
 		return { code: "request.invalid", message: "The content type must be application/json in UTF-8.", field: "content-type" };
 	}
 	const encoding = request.headers["content-encoding"];
