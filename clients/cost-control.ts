@@ -1,7 +1,9 @@
 import type { Client, Connection } from "@temporalio/client";
 import { AdministrationClient } from "./administration-client.ts";
 import { AgentRun, type AgentRunOptions } from "./agent-run.ts";
+import { DeferredClient } from "./deferred-client.ts";
 import { type ChildKeyRequest, deriveKey } from "./derive-key.ts";
+import { GatewayConnection } from "./gateway-connection.ts";
 import type { GovernanceClient } from "./governance-client.ts";
 
 /** Through HTTP: for agents, applications and scripts. */
@@ -14,7 +16,7 @@ export type HttpOptions = {
 	readonly adminUrl?: string | undefined;
 	/** Admin key (tga-…); only for administration. */
 	readonly adminKey?: string | undefined;
-	/** Deadline of one administrative request, or one about a run; default 30,000 ms. */
+	/** Deadline of one administrative request, or one about a run or an item that was handed in; default 30,000 ms. */
 	readonly timeoutMs?: number | undefined;
 };
 
@@ -47,6 +49,7 @@ export class CostControl {
 	readonly #http: HttpOptions | undefined;
 	readonly #temporal: TemporalOptions["temporal"] | undefined;
 	#administration: AdministrationClient | undefined;
+	#batch: DeferredClient | undefined;
 	#governance: Promise<GovernanceClient> | undefined;
 	#ownConnection: Connection | undefined;
 
@@ -73,6 +76,12 @@ export class CostControl {
 	 */
 	async agentRun(options: AgentRunOptions = {}): Promise<AgentRun> {
 		return AgentRun.open(this.#requireHttp(), options);
+	}
+
+	/** Requests that may wait until a deadline, mostly at half the price. @throws TypeError when constructed for Temporal. */
+	get batch(): DeferredClient {
+		this.#batch ??= new DeferredClient(new GatewayConnection(this.#requireHttp()));
+		return this.#batch;
 	}
 
 	/**

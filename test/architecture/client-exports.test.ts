@@ -3,7 +3,7 @@ import ts from "typescript";
 import { expect, test } from "vitest";
 import { PROJECT_FOLDER } from "#test/support/project-files.ts";
 
-const CLIENTS = ["AdministrationClient", "AgentRun", "CostControl", "GovernanceClient"];
+const CLIENTS = ["AdministrationClient", "AgentRun", "CostControl", "DeferredBatch", "DeferredClient", "GovernanceClient"];
 const OURS = /^(clients|workflows|domain)\//;
 
 test("whoever imports clients/ can name every type that its methods take or return", () => {
