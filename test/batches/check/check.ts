@@ -1,7 +1,9 @@
 import { createRandom, type Random } from "#test/faults/random.ts";
 import { drawScenario } from "./draw.ts";
-import { type Judged, judge } from "./judge.ts";
+import { type Judged, judge, quiet } from "./judge.ts";
+import type { Outage } from "./lateness.ts";
 import { type Ordered, performRun, type Run } from "./run.ts";
+import { type DeferredRun, type OrderedDeferred, performDeferredRun, readAgain } from "./run-deferred.ts";
 import type { FaultOrder, Scenario } from "./scenario.ts";
 import { BatchSystem, COMPONENTS, type Component } from "./system.ts";
 
@@ -18,32 +20,41 @@ export type CheckOptions = {
 export type CheckCounts = Judged & {
 	/** Orders of batches; one that its budget refused altogether is one too. */
 	readonly batches: number;
-	/** Answers of 402. */
+	/** Of batches: answers of 402. */
 	readonly refusals: number;
 	readonly kills: Readonly<Record<Component, number>>;
 };
 
+/** What went on so far. */
+type Done = { readonly runs: Run[]; readonly deferred: DeferredRun[]; readonly outages: Outage[] };
+
+/** Of every team: how long it lets a request wait for money. */
+const ADMISSION_WAIT_MS = 300;
 /** Batches that go on side by side and share what is killed. */
 const BATCHES_PER_WAVE = 20;
 
 /**
- * Random batches, or those of a scenario, with processes killed in between and a provider that fails; afterwards each item must have been
- * delivered and booked exactly once, and nothing be held.
+ * Random batches and items handed in alone, or those of a scenario, with processes killed in between and a provider that fails; afterwards each
+ * item must have been delivered and booked exactly once, and nothing be held.
  * @throws Broken where it was not; anything else says that the check could not be run.
  */
 export async function checkBatches({ seed, batches, scenario, folder, onProgress }: CheckOptions): Promise<CheckCounts> {
 	const random = createRandom(seed);
 	const system = await BatchSystem.open(folder, seed);
 	const kills: Record<Component, number> = { worker: 0, gateway_1: 0, gateway_2: 0, postgres: 0, temporal: 0 };
-	const runs: Run[] = [];
+	const done: Done = { runs: [], deferred: [], outages: [] };
+	const { runs } = done;
 	const ordered = scenario?.batches.length ?? batches;
 	try {
 		for (;;) {
 			const wave = scenario ?? drawScenario(random.fork(), Math.min(BATCHES_PER_WAVE, ordered - runs.length));
-			runs.push(...(await performWave(system, wave, { random: random.fork(), kills })));
-			const judged = await judge(system, runs);
+			await performWave(system, wave, { random: random.fork(), kills, done });
+			const judged = await judge(system, done, onProgress);
 			const killed = Object.values(kills).reduce((sum, count) => sum + count, 0);
-			onProgress(`${runs.length} of ${ordered} batches, ${judged.delivered} items delivered, ${judged.billed} billed, ${killed} kills`);
+			const { accepted, late } = judged.deferred;
+			onProgress(
+				`${runs.length} of ${ordered} batches, ${judged.delivered} items delivered, ${accepted} alone and ${late} of them late, ${judged.billed} billed, ${killed} kills`,
+			);
 			if (runs.length >= ordered) return { batches: runs.length, ...judged, refusals: runs.reduce((sum, { refusals }) => sum + refusals, 0), kills };
 		}
 	} catch (error) {
@@ -54,24 +65,35 @@ export async function checkBatches({ seed, batches, scenario, folder, onProgress
 	}
 }
 
-type Performing = { readonly random: Random; readonly kills: Record<Component, number> };
+type Performing = { readonly random: Random; readonly kills: Record<Component, number>; readonly done: Done };
 
 /** What was killed is started again before a failure of the runs is told. */
-async function performWave(system: BatchSystem, { batches, faults }: Scenario, { random, kills }: Performing): Promise<Run[]> {
+async function performWave(system: BatchSystem, { batches, deferred, faults }: Scenario, { random, kills, done }: Performing): Promise<void> {
 	const ordered: Ordered[] = [];
 	for (const order of batches)
-		ordered.push({ order, team: await system.stand.team(BigInt(order.limitNanoUsd), { admissionWaitMs: 300 }), random: random.fork() });
+		ordered.push({ order, team: await system.stand.team(BigInt(order.limitNanoUsd), { admissionWaitMs: ADMISSION_WAIT_MS }), random: random.fork() });
+	const alone: OrderedDeferred[] = [];
+	for (const order of deferred)
+		alone.push({
+			order,
+			team: await system.teamOfKeys(BigInt(order.limitNanoUsd), { admissionWaitMs: ADMISSION_WAIT_MS, keys: order.keys }),
+			random: random.fork(),
+		});
 	const working = Promise.all(ordered.map((each) => performRun(system, each)));
-	const [worked, failed] = await Promise.allSettled([working, makeFaults(system, faults, kills)]);
-	if (worked.status === "rejected") throw worked.reason;
-	if (failed.status === "rejected") throw failed.reason;
-	return worked.value;
+	const workingAlone = Promise.all(alone.map((each) => performDeferredRun(system, each)));
+	const [worked, workedAlone, failed] = await Promise.allSettled([working, workingAlone, makeFaults(system, faults, { kills, outages: done.outages })]);
+	for (const each of [worked, workedAlone, failed]) if (each.status === "rejected") throw each.reason;
+	if (worked.status === "fulfilled") done.runs.push(...worked.value);
+	if (workedAlone.status !== "fulfilled") return;
+	await quiet(system);
+	for (const run of workedAlone.value) done.deferred.push(await readAgain(run));
 }
 
+type Killing = { readonly kills: Record<Component, number>; readonly outages: Outage[] };
 type Moment = { readonly atMs: number; take(): Promise<void> };
 
 /** Each fault at its time, or right after the one before. Whatever it was, everything runs at the end, and the provider fails no more. */
-async function makeFaults(system: BatchSystem, faults: readonly FaultOrder[], kills: Record<Component, number>): Promise<void> {
+async function makeFaults(system: BatchSystem, faults: readonly FaultOrder[], { kills, outages }: Killing): Promise<void> {
 	const startedAtMs = performance.now();
 	const starting: Promise<void>[] = [];
 	// A gateway cannot start without PostgreSQL: nobody waits for it before that is up.
@@ -88,8 +110,10 @@ async function makeFaults(system: BatchSystem, faults: readonly FaultOrder[], ki
 		const { component, forMs } = fault;
 		const kill = async (): Promise<void> => {
 			if (!system.isRunning(component)) return;
+			const fromMs = Date.now();
 			await system.kill(component);
 			kills[component] += 1;
+			outages.push({ component, fromMs, untilMs: fromMs + forMs });
 		};
 		return [
 			{ atMs, take: kill },

@@ -1,5 +1,6 @@
 import type { BatchPlan } from "#simulator/batches/plan.ts";
 import type { Random } from "#test/faults/random.ts";
+import type { DeferredOrder } from "./deferred-order.ts";
 import type { BatchOrder, FaultOrder, Scenario } from "./scenario.ts";
 import { COMPONENTS } from "./system.ts";
 
@@ -12,12 +13,41 @@ const TOO_LONG_MS = 40 * HOUR_MS;
 const A_DAY_AND_MORE_MS = 25 * HOUR_MS;
 /** Roughly what an item is held at. */
 const ITEM_NANO_USD = 200_000;
+/** The same at the price of real time. */
+const DEFERRED_NANO_USD = 2 * ITEM_NANO_USD;
 /** The longer ones meet batches in every state. */
 const CALMS_MS = [200, 2_000, 6_000] as const;
 const LONGEST_OUTAGE_MS = 1_500;
 
+/** One team in five hands in items alone. */
+const BATCHES_PER_DEFERRED = 4;
+
 export function drawScenario(random: Random, batches: number): Scenario {
-	return { batches: Array.from({ length: batches }, () => drawBatch(random.fork())), faults: drawFaults(random.fork()) };
+	const drawn = { batches: Array.from({ length: batches }, () => drawBatch(random.fork())), faults: drawFaults(random.fork()) };
+	return { ...drawn, deferred: Array.from({ length: Math.ceil(batches / BATCHES_PER_DEFERRED) }, () => drawDeferred(random.fork())) };
+}
+
+function drawDeferred(random: Random): DeferredOrder {
+	const items = random.pick([random.integer(1, 6), random.integer(5, 40), random.integer(30, 120)]);
+	return {
+		protocol: random.pick(["openai", "anthropic"]),
+		items,
+		keys: random.integer(1, 3),
+		features: random.integer(0, 3),
+		users: random.integer(0, 3),
+		plan: drawPlan(random),
+		failedShare: random.pick([0, 0.05, 0.3]),
+		stuckShare: random.pick([0, 0, 0.05]),
+		withheldShare: random.pick([0, 0, 0.05]),
+		deadlineShare: random.pick([0, 0.5, 1]),
+		deadlineMostMs: random.pick([HOUR_MS, 8 * HOUR_MS, 24 * HOUR_MS]),
+		batchOnlyShare: random.pick([0, 0.2]),
+		cancelledShare: random.pick([0, 0, 0.2]),
+		repeatedShare: random.pick([0, 0.3]),
+		unnamedShare: random.pick([0, 0, 0.3]),
+		withinMs: random.integer(0, 6_000),
+		limitNanoUsd: String(Math.ceil(items * DEFERRED_NANO_USD * (random.share() < 0.3 ? random.pick([0.2, 0.5]) : 100))),
+	};
 }
 
 function drawBatch(random: Random): BatchOrder {

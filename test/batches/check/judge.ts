@@ -1,7 +1,10 @@
 import { Broken } from "#test/govern/broken.ts";
 import { until } from "#test/support/until.ts";
+import { type DeferredEntry, type DeferredJudged, type DeferredRow, judgeDeferred } from "./judge-deferred.ts";
 import { type BatchRow, type EntryRow, judgeBooked, judgeDelivered } from "./judge-items.ts";
+import type { Outage } from "./lateness.ts";
 import type { Run } from "./run.ts";
+import type { DeferredRun } from "./run-deferred.ts";
 import type { BatchSystem } from "./system.ts";
 
 /**
@@ -19,31 +22,47 @@ export type Judged = {
 	readonly doubles: number;
 	readonly overspendNanoUsd: string;
 	readonly overrunNanoUsd: string;
+	/** Of items handed in alone; what is above counts theirs too, but for `items` and `delivered`. */
+	readonly deferred: DeferredJudged;
 };
 
-const BATCHES = "SELECT id, number::text, team_id, items FROM tollgate.batch WHERE held_at IS NOT NULL";
+/** What the callers of batches, and those of single items, have seen. */
+export type Seen = { readonly runs: readonly Run[]; readonly deferred: readonly DeferredRun[]; readonly outages: readonly Outage[] };
+
+const BATCHES = "SELECT id, number::text, team_id, items FROM tollgate.batch WHERE held_at IS NOT NULL AND origin = 'caller'";
 const ENTRIES = `
-	SELECT e.attempt_id, a.outcome, starts_with(coalesce(a.reason, ''), 'duplicate') AS is_double, count(*)::text AS entries
+	SELECT e.attempt_id, a.request_id, a.outcome, starts_with(coalesce(a.reason, ''), 'duplicate') AS is_double, a.cost_nano_usd::text, count(*)::text AS entries
 	FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.attempt_id
-	WHERE e.gateway_id ~ '^batch[0-9]+$' GROUP BY 1, 2, 3`;
+	WHERE e.gateway_id ~ '^batch[0-9]+$' GROUP BY 1, 2, 3, 4, 5`;
+const DEFERRED = `
+	SELECT i.custom_id AS id, i.team_id, i.lane, i.may_go_real_time, tollgate.to_ms(i.held_at)::float8 AS accepted_at_ms,
+	       tollgate.to_ms(i.deadline)::float8 AS deadline_ms, tollgate.to_ms(i.answered_at)::float8 AS answered_at_ms, p.lane AS part_lane,
+	       tollgate.to_ms(p.created_at)::float8 AS written_at_ms, tollgate.to_ms(p.submit_began_at)::float8 AS sent_at_ms
+	FROM tollgate.batch_item i LEFT JOIN tollgate.batch_part p ON p.batch_number = i.batch_number AND p.part = i.part WHERE i.attribution IS NOT NULL`;
 /** What batches hold by their leases, whoever says that they have ended. */
 const HELD = `
 	SELECT l.gateway_id, sum(l.granted - l.returned - l.posted)::text AS held FROM tollgate.lease l
 	WHERE l.gateway_id ~ '^batch[0-9]+$' GROUP BY 1 HAVING sum(l.granted - l.returned - l.posted) <> 0`;
-const UNFINISHED = "SELECT id, state FROM tollgate.batch WHERE state NOT IN ('collecting', 'completed', 'expired', 'cancelled', 'failed')";
+/** One that collects and has nothing open never began. */
+const UNFINISHED = `
+	SELECT id, state FROM tollgate.batch
+	WHERE state NOT IN ('completed', 'expired', 'cancelled', 'failed') AND (state <> 'collecting' OR (origin = 'collected' AND open_items > 0))`;
 const REFUSALS = "SELECT team_id, count(*)::integer AS refusals FROM tollgate.refusal WHERE NOT is_observed GROUP BY 1";
 
 const QUIET_WITHIN_MS = 120_000;
 
-/** All runs so far. Rejects with Broken where an item, an entry or held money is not as it must be. */
-export async function judge(system: BatchSystem, runs: readonly Run[]): Promise<Judged> {
+/** All runs so far. Rejects with Broken where an item, an entry or held money is not as it must be; `onLate` hears of each late item and why. */
+export async function judge(system: BatchSystem, seen: Seen, onLate: (line: string) => void): Promise<Judged> {
+	const { runs, deferred, outages } = seen;
 	await quiet(system);
 	const batches = await system.sql<BatchRow>(BATCHES);
-	await judgeRefusals(system, runs);
+	await judgeRefusals(system, seen);
 	const delivered = runs.reduce((sum, run) => sum + judgeDelivered(run), 0);
-	const entries = await system.sql<EntryRow>(ENTRIES);
-	const logged = system.stand.provider.calls().map(({ attemptId }) => attemptId);
+	const entries = await system.sql<EntryRow & DeferredEntry>(ENTRIES);
+	const log = system.stand.provider.calls();
+	const logged = log.map(({ attemptId }) => attemptId);
 	judgeBooked({ batches, runs, entries, logged });
+	const judged = judgeDeferred({ runs: deferred, rows: await system.sql<DeferredRow>(DEFERRED), entries, logged: log, outages }, onLate);
 	const { report, findings } = await system.stand.verify();
 	const complaints = findings.slice(0, 5).map(({ kind, row, message }) => `${kind}: ${row} ${message}`);
 	if (!report.ok || report.overspendNanoUsd !== "0") throw new Broken(`verify: ${JSON.stringify(report)} ${complaints.join("; ")}`);
@@ -55,11 +74,12 @@ export async function judge(system: BatchSystem, runs: readonly Run[]): Promise<
 		doubles: entries.filter(({ is_double }) => is_double).length,
 		overspendNanoUsd: report.overspendNanoUsd,
 		overrunNanoUsd: report.overrunNanoUsd,
+		deferred: judged,
 	};
 }
 
 /** Waits until nothing is unfinished and nothing is held; what stays so is broken. */
-async function quiet(system: BatchSystem): Promise<void> {
+export async function quiet(system: BatchSystem): Promise<void> {
 	let left: readonly string[] = [];
 	try {
 		await until(
@@ -79,9 +99,10 @@ async function quiet(system: BatchSystem): Promise<void> {
 }
 
 /** Who was answered 402 has a row that says why, and who was not, none: more rows may stand for answers that were lost. */
-async function judgeRefusals(system: BatchSystem, runs: readonly Run[]): Promise<void> {
+async function judgeRefusals(system: BatchSystem, { runs, deferred }: Seen): Promise<void> {
 	const rows = new Map((await system.sql<{ team_id: string; refusals: number }>(REFUSALS)).map((row) => [row.team_id, row.refusals]));
-	for (const { teamId, refusals } of runs) {
+	const refusedTimes = [...runs, ...deferred.map(({ teamId, refused }) => ({ teamId, refusals: refused.length }))];
+	for (const { teamId, refusals } of refusedTimes) {
 		if ((rows.get(teamId) ?? 0) < refusals) throw new Broken(`${teamId} was refused ${refusals} times, of which ${rows.get(teamId) ?? 0} have a row`);
 	}
 }

@@ -1,11 +1,12 @@
 import { Broken } from "#test/govern/broken.ts";
 import { checkBatches } from "./check.ts";
+import { measureManyDeferred } from "./many-deferred.ts";
 import { measureManyItems } from "./many-items.ts";
 import { readScenario } from "./scenario.ts";
 
 // The process of `npm run check:batch`, in the environment of a test run. Arguments: seed, batches, items (0 = the batches), folder, scenario
-// ("" = random ones).
-const [seed, batches, items, folder = "", scenarioFile = ""] = process.argv.slice(2);
+// ("" = random ones), "deferred" where those items are handed in alone.
+const [seed, batches, items, folder = "", scenarioFile = "", alone = ""] = process.argv.slice(2);
 const startedAtMs = performance.now();
 const end = (result: Record<string, unknown>, exitCode: 0 | 1 | 2): never => {
 	const seconds = Math.round((performance.now() - startedAtMs) / 1_000);
@@ -15,6 +16,7 @@ const end = (result: Record<string, unknown>, exitCode: 0 | 1 | 2): never => {
 const common = { seed: Number(seed), folder, onProgress: (line: string) => void process.stderr.write(`${line}\n`) };
 
 try {
+	if (Number(items) > 0 && alone === "deferred") end(await measureManyDeferred({ ...common, items: Number(items) }), 0);
 	if (Number(items) > 0) end(await measureManyItems({ ...common, items: Number(items) }), 0);
 	const scenario = scenarioFile === "" ? undefined : readScenario(scenarioFile);
 	end(await checkBatches({ ...common, batches: Number(batches), scenario }), 0);

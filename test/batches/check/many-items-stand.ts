@@ -106,11 +106,29 @@ export class ManyItemsStand {
 	}
 
 	/** Of all runs of the batch's workflow. */
-	async history(batchId: string): Promise<History> {
+	history(batchId: string): Promise<History> {
+		return this.historyOf(batchJobWorkflowId(batchId));
+	}
+
+	/** Of all workflows that are called so. */
+	async histories(name: RegExp): Promise<History> {
+		const ids = new Set<string>();
+		for await (const { workflowId } of this.temporal.client.workflow.list()) if (name.test(workflowId)) ids.add(workflowId);
+		const found = { events: 0, messages: 0, runs: 0 };
+		for (const id of ids) {
+			const { events, messages, runs } = await this.historyOf(id);
+			found.events += events;
+			found.messages += messages;
+			found.runs += runs;
+		}
+		return found;
+	}
+
+	private async historyOf(workflowId: string): Promise<History> {
 		const { workflow } = this.temporal.client;
 		const found = { events: 0, messages: 0, runs: 0 };
-		for (let runId = (await workflow.getHandle(batchJobWorkflowId(batchId)).describe()).raw.workflowExecutionInfo?.firstRunId ?? undefined; runId; ) {
-			const events = (await workflow.getHandle(batchJobWorkflowId(batchId), runId).fetchHistory()).events ?? [];
+		for (let runId = (await workflow.getHandle(workflowId).describe()).raw.workflowExecutionInfo?.firstRunId ?? undefined; runId; ) {
+			const events = (await workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
 			const messages = events.filter((event) => event.workflowExecutionSignaledEventAttributes ?? event.workflowExecutionUpdateAcceptedEventAttributes);
 			found.events += events.length;
 			found.messages += messages.length;

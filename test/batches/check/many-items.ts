@@ -5,9 +5,9 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
-import { createRandom } from "#test/faults/random.ts";
 import { Broken } from "#test/govern/broken.ts";
 import { ManyItemsStand, type Peaks } from "./many-items-stand.ts";
+import { becomes, expectSame, refuseAboveLimits, STAGE_MS_MAX, Stages, textOf, textsOf } from "./stages.ts";
 
 /**
  * One batch of each protocol as large as OpenAI takes them, from the caller's file to the caller's results: `npm run check:batch -- --items N`.
@@ -41,19 +41,8 @@ type Seen = {
 	readonly settledNanoUsd: string;
 };
 
-const LIMITS = { megabytes: 300, eventsPerItem: 0.05 } as const;
-/** However few items a batch has, its job takes some hundred events: what an item costs is judged where there are many. */
-const JUDGED_ITEMS_MIN = 10_000;
 const MODELS = { openai: "gpt-4o", anthropic: "claude-sonnet-4-5" } as const;
 const TURNAROUND_MS = 1_800_000;
-/** No bar: a measurement has to end. */
-const STAGE_MS_MAX = 900_000;
-
-/** 3.9 kB a request on the average, so that 50,000 are just below the 200 MB that OpenAI takes. */
-const TEXTS = 97;
-const TEXT_BYTES_MIN = 1_300;
-const TEXT_BYTES_STEP = 50;
-
 export async function measureManyItems({ items, seed, folder, onProgress }: ManyItemsInput): Promise<Record<string, unknown>> {
 	const system = await ManyItemsStand.open();
 	try {
@@ -74,14 +63,6 @@ export async function measureManyItems({ items, seed, folder, onProgress }: Many
 	}
 }
 
-function refuseAboveLimits({ items, megabytes, eventsPerItem }: Seen): void {
-	for (const [stage, peaks] of Object.entries(megabytes))
-		for (const [who, most] of Object.entries(peaks))
-			if (!(most < LIMITS.megabytes)) throw new Broken(`memory of the ${who} in ${stage}: ${most} MB, not below ${LIMITS.megabytes}`);
-	if (items >= JUDGED_ITEMS_MIN && !(eventsPerItem <= LIMITS.eventsPerItem))
-		throw new Broken(`events per item: ${eventsPerItem}, more than ${LIMITS.eventsPerItem}`);
-}
-
 type Run = {
 	readonly system: ManyItemsStand;
 	readonly items: number;
@@ -92,7 +73,7 @@ type Run = {
 
 async function measureOpenAi(run: Run): Promise<Seen> {
 	const { system, items, texts, folder } = run;
-	const stages = new Stages("openai", run);
+	const stages = new BatchStages("openai", run);
 	const file = path.join(folder, "requests.jsonl");
 	await writeFile(file, openAiLines(items, texts));
 	const client = new OpenAI({ apiKey: system.key, baseURL: `${system.gatewayUrl}/v1`, maxRetries: 0, timeout: STAGE_MS_MAX });
@@ -113,7 +94,7 @@ async function measureOpenAi(run: Run): Promise<Seen> {
 
 async function measureAnthropic(run: Run): Promise<Seen> {
 	const { system, items, texts } = run;
-	const stages = new Stages("anthropic", run);
+	const stages = new BatchStages("anthropic", run);
 	const client = new Anthropic({ apiKey: system.key, baseURL: system.gatewayUrl, maxRetries: 0, timeout: STAGE_MS_MAX });
 	const requests = Array.from({ length: items }, (_, index) => ({
 		custom_id: customId(index + 1),
@@ -128,7 +109,7 @@ async function measureAnthropic(run: Run): Promise<Seen> {
 	return stages.finish(id, { inputBytes, outputBytes });
 }
 
-async function driveToEnd(stages: Stages, batchId: string, { system }: Run): Promise<void> {
+async function driveToEnd(stages: BatchStages, batchId: string, { system }: Run): Promise<void> {
 	const stateIs = (text: string, wanted: readonly string[]) => async (): Promise<boolean> => {
 		const { states } = await system.row<{ states: string[] }>(text, [batchId]);
 		return states.length > 0 && states.every((state) => wanted.includes(state));
@@ -143,38 +124,13 @@ async function driveToEnd(stages: Stages, batchId: string, { system }: Run): Pro
 	});
 }
 
-/** Looked at a few times a second: the measurement is not to be the load. */
-async function becomes(what: string, look: () => Promise<boolean>): Promise<void> {
-	const deadlineMs = performance.now() + STAGE_MS_MAX;
-	while (!(await look())) {
-		if (performance.now() > deadlineMs) throw new Broken(`${what}: not within ${STAGE_MS_MAX} ms`);
-		await new Promise((resolve) => setTimeout(resolve, 250));
-	}
-}
-
-/** Each stage with its time and its memory, and what must hold at the end. */
-class Stages {
-	private readonly seconds: Partial<Record<Stage, number>> = {};
-	private readonly megabytes: Partial<Record<Stage, Peaks>> = {};
-	private readonly protocol: string;
+/** Its stages, and what must hold at the end. */
+class BatchStages extends Stages<Stage> {
 	private readonly run: Run;
 
 	constructor(protocol: string, run: Run) {
-		this.protocol = protocol;
+		super(protocol, run);
 		this.run = run;
-	}
-
-	async measure<Result>(stage: Stage, work: () => Promise<Result>): Promise<Result> {
-		const { system, onProgress } = this.run;
-		system.forgetPeaks();
-		const beganAtMs = performance.now();
-		const result = await work();
-		const seconds = Math.round((performance.now() - beganAtMs) / 100) / 10;
-		const peaks = system.peaks();
-		this.seconds[stage] = seconds;
-		this.megabytes[stage] = peaks;
-		onProgress(`${this.protocol} ${stage}: ${seconds} s, gateway ${peaks.gateway} MB, worker ${peaks.worker} MB, its process of batches ${peaks.batches} MB`);
-		return result;
 	}
 
 	async finish(batchId: string, bytes: { readonly inputBytes: number; readonly outputBytes: number }): Promise<Seen> {
@@ -206,10 +162,6 @@ const BATCH = `
 	       (SELECT coalesce(sum(l.granted - l.returned - l.posted), 0)::text FROM tollgate.lease l WHERE l.gateway_id = tollgate.batch_holder(b.number)) AS lease_held
 	FROM tollgate.batch b WHERE b.id = $1`;
 
-function expectSame(what: string, found: unknown, wanted: unknown): void {
-	if (JSON.stringify(found) !== JSON.stringify(wanted)) throw new Broken(`${what}: ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
-}
-
 type Result = { readonly custom_id: string };
 
 /** Resolves with the bytes of results, each of which came once. */
@@ -229,16 +181,6 @@ async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Result
 }
 
 const customId = (n: number): string => `request-${n}`;
-
-function textsOf(seed: number): string[] {
-	const random = createRandom(seed);
-	return Array.from({ length: TEXTS }, (_, index) => {
-		const words = Array.from({ length: 1_000 }, () => random.text(random.integer(3, 9)));
-		return words.join(" ").slice(0, TEXT_BYTES_MIN + index * TEXT_BYTES_STEP);
-	});
-}
-
-const textOf = (n: number, texts: readonly string[]): string => `${texts[n % texts.length] ?? ""} ${n}`;
 
 function* openAiLines(items: number, texts: readonly string[]): Generator<string> {
 	for (let n = 1; n <= items; n += 1) {

@@ -3,20 +3,11 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { OperationFaults } from "#simulator/batches/operation-faults.ts";
 import { checkPlan } from "#simulator/batches/plan.ts";
+import { deferredOrder } from "./deferred-order.ts";
+import { isTakenBy, MS_MAX, whole } from "./scenario-fields.ts";
 import { COMPONENTS } from "./system.ts";
 
-/** Batches that go on side by side, and what happens meanwhile: drawn at random, or read from a file so that one run is done again by hand. */
-
-const MS_MAX = 600_000;
-const whole = (lowest: number, highest: number) => z.int().min(lowest).max(highest);
-const isTakenBy = (check: (value: Readonly<Record<string, unknown>>) => unknown) =>
-	z.record(z.string(), z.unknown()).superRefine((value, context) => {
-		try {
-			check(value);
-		} catch (error) {
-			context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-		}
-	});
+/** Batches and items handed in alone that go on side by side, and what happens meanwhile: drawn, or read from a file so that a run is done again by hand. */
 
 const batchOrder = z.strictObject({
 	protocol: z.enum(["openai", "anthropic"]),
@@ -43,7 +34,14 @@ const faultOrder = z.discriminatedUnion("kind", [
 	z.strictObject({ ...AT, kind: z.literal("clock"), advanceMs: whole(1, 40 * 86_400_000) }),
 ]);
 
-const scenario = z.strictObject({ batches: z.array(batchOrder).min(1).max(100), faults: z.array(faultOrder).max(1_000).default([]) });
+const scenario = z
+	.strictObject({
+		batches: z.array(batchOrder).max(100).default([]),
+		/** One team each. */
+		deferred: z.array(deferredOrder).max(100).default([]),
+		faults: z.array(faultOrder).max(1_000).default([]),
+	})
+	.refine(({ batches, deferred }) => batches.length + deferred.length > 0, { path: ["batches"], error: "expected batches, or deferred items" });
 
 export type BatchOrder = z.infer<typeof batchOrder>;
 export type FaultOrder = z.infer<typeof faultOrder>;

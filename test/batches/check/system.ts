@@ -5,6 +5,7 @@ import pg from "pg";
 import { findFreePort } from "#activities/process/free-port.ts";
 import { WORKER_ALLOCATOR, WORKER_NODE_FLAGS } from "#config/worker-process.ts";
 import { OwnServer } from "#test/faults/server.ts";
+import { insertKey, withClient } from "#test/support/authority-rows.ts";
 import { type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
 import { preloading } from "#test/support/preload.ts";
 import { systemEnvironment } from "#test/support/system.ts";
@@ -21,6 +22,7 @@ const LOG_CHARACTERS_KEPT = 8_000;
 
 export const COMPONENTS = ["worker", "gateway_1", "gateway_2", "postgres", "temporal"] as const;
 export type Component = (typeof COMPONENTS)[number];
+type Team = { readonly teamId: string; readonly keys: readonly string[] };
 const GATEWAYS = ["gateway_1", "gateway_2"] as const;
 type Gateway = (typeof GATEWAYS)[number];
 
@@ -103,6 +105,17 @@ export class BatchSystem {
 			this.temporal = await startTestTemporal({ port: this.ports.temporal, databaseFile });
 		} else if (component === "worker") this.startWorker();
 		else await this.startGateway(component);
+	}
+
+	/** A team with one budget, and as many keys, each of which may say for which feature and user it asks. */
+	async teamOfKeys(limitNanoUsd: bigint, { admissionWaitMs, keys }: { readonly admissionWaitMs: number; readonly keys: number }): Promise<Team> {
+		const { teamId } = await this.stand.team(limitNanoUsd, { admissionWaitMs });
+		return withClient(this.server.database.url, async (client) => {
+			const secrets: string[] = [];
+			for (let key = 1; key <= keys; key += 1) secrets.push(await insertKey(client, teamId, { id: `key_${teamId}_${key}` }));
+			await client.query("UPDATE tollgate.virtual_key SET may_assert = '{user,feature}' WHERE team_id = $1", [teamId]);
+			return { teamId, keys: secrets };
+		});
 	}
 
 	/** Orders of the simulated provider's control; what it does not take is our mistake. */

@@ -22,10 +22,24 @@ test("YAML and JSON are read; what is left out has its default", () => {
 		"batches:\n  - { protocol: openai, items: 5, plan: { turnaroundMs: 60000 } }\nfaults:\n  - { atMs: 5, kind: kill, component: worker, forMs: 10 }\n";
 	const expected = {
 		batches: [{ protocol: "openai", items: 5, plan: { turnaroundMs: 60_000 }, failedShare: 0, doubledShare: 0, limitNanoUsd: "1000000000000" }],
+		deferred: [],
 		faults: [{ atMs: 5, kind: "kill", component: "worker", forMs: 10 }],
 	};
 	expect(read(yaml)).toEqual(expected);
 	expect(read(JSON.stringify(expected))).toEqual(expected);
+});
+
+test("items handed in alone need no batches beside them", () => {
+	const [order] = read("deferred: [{ protocol: anthropic, items: 7, deadlineShare: 1, deadlineMostMs: 3600000 }]").deferred;
+	expect(order).toMatchObject({
+		protocol: "anthropic",
+		items: 7,
+		keys: 1,
+		deadlineShare: 1,
+		deadlineMostMs: 3_600_000,
+		plan: {},
+		limitNanoUsd: "1000000000000",
+	});
 });
 
 test("what is drawn at random could stand in a file, and is the same for the same seed", () => {
@@ -39,6 +53,10 @@ test("what is drawn at random could stand in a file, and is the same for the sam
 test.each([
 	["{ batches: [ }", /scenario\.yaml: /],
 	["batches: []", /batches: /],
+	["{}", /batches: expected batches, or deferred items/],
+	["deferred: [{ protocol: openai, items: 5, keys: 0 }]", /deferred\.0\.keys: /],
+	["deferred: [{ protocol: openai, items: 5, plan: { turnaround: 5 } }]", /deferred\.0\.plan: .*unknown field turnaround/],
+	["deferred: [{ protocol: openai, items: 5, deadlineMostMs: 5 }]", /deferred\.0\.deadlineMostMs: /],
 	["batches: [{ protocol: openai, items: 0 }]", /batches\.0\.items: /],
 	["batches: [{ protocol: openai, items: 1, plan: { turnaround: 5 } }]", /batches\.0\.plan: .*unknown field turnaround/],
 	["batches: [{ protocol: openai, items: 1, colour: red }]", /batches\.0: .*colour/],
