@@ -65,7 +65,15 @@ export type DeferredRecord = {
 /** A batch that collects, and the sums over its items. */
 export type Collector = { readonly batch: BatchRecord; readonly tally: CollectorTally };
 
-export type AnswerToDeliver = { readonly n: number; readonly tryNumber: number; readonly deferredId: string; readonly outcome: ItemOutcome };
+/** `tryNumber`: the try that ended it. */
+export type AnswerToDeliver = {
+	readonly n: number;
+	readonly tryNumber: number;
+	/** That carried it last, where the answer most likely is; null: none did. */
+	readonly part: number | null;
+	readonly deferredId: string;
+	readonly outcome: ItemOutcome;
+};
 
 export type DeferredSums = {
 	readonly teamId: string;
