@@ -11,6 +11,7 @@ import { ENDPOINT_URLS } from "./endpoint-urls.ts";
 export type SentLine = { readonly customId: string; readonly body: Buffer; readonly protocol: Protocol; readonly endpoint: BatchEndpoint };
 
 const LINE_END = Buffer.from("}\n");
+const [LINE_FEED, CARRIAGE_RETURN, BLANK] = [0x0a, 0x0d, 0x20];
 
 /** With the newline at its end. */
 export function renderLine(line: SentLine): Buffer {
@@ -28,9 +29,22 @@ function lineStart({ customId, protocol, endpoint }: Omit<SentLine, "body">): st
  * Throws InvariantViolation for a body without a model: it was checked when it came in.
  */
 export function withModel(body: Buffer, model: string): Buffer {
+	const replaced = withModelIfAny(body, model);
+	assert(replaced !== undefined, "a stored request names a model");
+	return replaced;
+}
+
+/** As `withModel`; undefined for what is no request with a model. */
+export function withModelIfAny(body: Buffer, model: string): Buffer | undefined {
 	const scanned = scanJson(body);
 	const member = scanned.kind === "scanned" ? scanned.scan.members.find(({ key }) => key === "model") : undefined;
-	assert(member !== undefined, "a stored request names a model");
+	if (member === undefined) return undefined;
 	if (JSON.parse(body.toString("utf8", member.valueStart, member.valueEnd)) === model) return body;
 	return Buffer.concat([body.subarray(0, member.valueStart), Buffer.from(JSON.stringify(model)), body.subarray(member.valueEnd)]);
+}
+
+/** Valid JSON has line breaks between tokens alone, where a blank says the same. The very same buffer where it has none. */
+export function inOneLine(json: Buffer): Buffer {
+	if (!json.includes(LINE_FEED) && !json.includes(CARRIAGE_RETURN)) return json;
+	return Buffer.from(json.map((byte) => (byte === LINE_FEED || byte === CARRIAGE_RETURN ? BLANK : byte)));
 }

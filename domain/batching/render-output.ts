@@ -67,10 +67,14 @@ function anthropicResult(result: OutputLine["result"]): string {
 	}
 }
 
-/** The whole error as an endpoint answers it: an object with the error itself under `error`, put around it where it stands alone. */
 function errorBody(text: string, around: JsonObject = {}): string {
+	return oneLine(wholeErrorOf(text, around));
+}
+
+/** The whole error as an endpoint answers it: an object with the error itself under `error`, put around it where it stands alone. */
+export function wholeErrorOf(text: string, around: JsonObject): string {
 	const parsed = parse(text);
-	if (isObject(parsed) && isObject(parsed["error"])) return oneLine(text);
+	if (isObject(parsed) && isObject(parsed["error"])) return text;
 	return JSON.stringify({ ...around, error: isObject(parsed) ? parsed : { message: text } });
 }
 
