@@ -12,6 +12,7 @@ import type { BatchJobDependencies, BatchStarterObserver } from "#activities/bat
 import { createQuotaAlerts } from "#activities/batches/job/quota-alerts.ts";
 import { createUntoldBatches } from "#activities/batches/job/untold-batches.ts";
 import { openBatchProviders } from "#activities/batches/providers/open-providers.ts";
+import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { readProviderLoad } from "#activities/batches/store/provider-load.ts";
 import { createBlobActivities } from "#activities/blobs/activities.ts";
@@ -100,7 +101,7 @@ function dependenciesOf(
 	sql: Connection,
 	find: (account: string) => ReturnType<BatchJobDependencies["providerOf"]>,
 ): BatchJobDependencies {
-	const store = createPostgresBatchStore(sql);
+	const store = { ...createPostgresBatchStore(sql), ...createPostgresDeferredStore(sql) };
 	const providerOf: BatchJobDependencies["providerOf"] = (batch) => find(accountOf(batch));
 	return {
 		store,
@@ -115,6 +116,8 @@ function dependenciesOf(
 		observer: {
 			stepFailed: (batchId, err) => log.warn({ err, batchId }, "what became of a batch at its provider is not known; it is looked for"),
 			notForgotten: (batchId, err) => log.warn({ err, batchId }, "files of a batch could not be removed at its provider; they end there by themselves"),
+			bodiesLeft: (batchId, err) => log.warn({ err, batchId }, "requests that were answered could not be removed; they go when payloads are swept"),
+			resultsUnreadable: (batchId, err) => log.error({ err, batchId }, "kept results of a batch cannot be read; items without another result are answered so"),
 		},
 	};
 }

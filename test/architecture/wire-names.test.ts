@@ -109,6 +109,7 @@ test("activities, whose capabilities share one name space", () => {
 		"seekBatchPart",
 		"settleDoubleBatch",
 		"tellBatchLate",
+		"deliverAnswers",
 		"askBatchCancel",
 	]);
 });

@@ -73,6 +73,8 @@ function dependenciesOf(batchId: string): BatchJobDependencies {
 			yield* await ask<ResultLine[]>(batchId, "lines", "readResults", ...given);
 		},
 		joinOutputs: (...given) => ask(batchId, "lines", "joinOutputs", ...given),
+		keepAnswer: (...given) => ask(batchId, "lines", "keepAnswer", ...given),
+		forgetBody: (...given) => ask(batchId, "lines", "forgetBody", ...given),
 	};
 	const handedIn = async ({ openLines, ...part }: PartToSubmit) => ({ ...part, text: await textOf(openLines()) });
 	const provider: BatchProvider = {
@@ -103,7 +105,7 @@ function dependenciesOf(batchId: string): BatchJobDependencies {
 		readLoad: async () => ({ nowMs: 0, submittedAtMs: [], waitingTokens: 0, partTokens: 0 }),
 		raise: async () => undefined,
 		tellQuota: async () => undefined,
-		observer: { stepFailed: () => undefined, notForgotten: () => undefined },
+		observer: { stepFailed: () => undefined, notForgotten: () => undefined, bodiesLeft: () => undefined, resultsUnreadable: () => undefined },
 	};
 }
 

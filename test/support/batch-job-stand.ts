@@ -1,12 +1,13 @@
 import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import { createJobLines } from "#activities/batches/job/job-lines.ts";
 import type { BatchAlert, BatchJobDependencies, JobLines, JobStore, PriceResult, QuotaRefusal } from "#activities/batches/job/job-port.ts";
+import { bodyKey } from "#activities/batches/lines/deferred-blobs.ts";
 import type { BatchProvider } from "#activities/batches/providers/provider-port.ts";
-import type { CallerBatchRules } from "#domain/batching/batch.ts";
+import type { BatchOrigin, CallerBatchRules } from "#domain/batching/batch.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";
 import { reduceJob, type StepResult } from "#domain/batching/job-reducer.ts";
 import { emptyJob, type JobState } from "#domain/batching/job-state.ts";
-import { inputFileOf, MemoryBatchStore } from "./memory-batches.ts";
+import { deferredIdOf, inputFileOf, MemoryBatchStore } from "./memory-batches.ts";
 import { MemoryBlobs } from "./memory-blobs.ts";
 import { type ProviderScript, ScriptedBatchProvider } from "./scripted-batch-provider.ts";
 
@@ -18,6 +19,8 @@ export type JobStandOptions = {
 	readonly script?: ProviderScript;
 	readonly protocol?: "openai" | "anthropic";
 	readonly items?: number;
+	/** Default: a caller's batch. Of a collected one each item has a body of its own (`bodyOf`). */
+	readonly origin?: BatchOrigin;
 	readonly rules?: CallerBatchRules;
 	readonly batchId?: string;
 	/** Called before each call of the store, the lines and the provider, with its place among them; what it throws is a crash there. */
@@ -41,13 +44,21 @@ export type JobStand = {
 
 /** The job of one batch over memory: its rows, payloads, and a provider that does as it is told. */
 export function openJobStand(options: JobStandOptions = {}): JobStand {
-	const { script, protocol = "openai", items = 4, rules, batchId = `${protocol === "openai" ? "batch" : "msgbatch"}_${"a".repeat(24)}` } = options;
+	const {
+		script,
+		protocol = "openai",
+		items = 4,
+		origin = "caller",
+		rules,
+		batchId = `${protocol === "openai" ? "batch" : "msgbatch"}_${"a".repeat(24)}`,
+	} = options;
 	const clock = options.clock ?? { nowMs: 1_700_000_000_000 };
 	const store = new MemoryBatchStore(() => clock.nowMs);
 	const blobs = new MemoryBlobs();
 	const provider = new ScriptedBatchProvider(() => clock.nowMs, script);
-	store.add({ batchId, protocol, items, ...(rules && { rules }), ...(options.embeddingInputsOf && { embeddingInputsOf: options.embeddingInputsOf }) });
-	blobs.blobs.set(`search/files/${inputFileOf(batchId)}.jsonl`, Buffer.from(inputOf(protocol, items)));
+	store.add({ batchId, protocol, items, origin, ...(rules && { rules }), ...(options.embeddingInputsOf && { embeddingInputsOf: options.embeddingInputsOf }) });
+	if (origin === "caller") blobs.blobs.set(`search/files/${inputFileOf(batchId)}.jsonl`, Buffer.from(inputOf(protocol, items)));
+	else for (let n = 1; n <= items; n++) blobs.blobs.set(bodyKey("search", deferredIdOf(n)), Buffer.from(bodyOf(n)));
 	const lines = createJobLines({ blobs, store, wallClockMs: () => clock.nowMs });
 	const alerts: BatchAlert[] = [];
 	const quota: (QuotaRefusal | null)[] = [];
@@ -87,7 +98,7 @@ export function dependenciesOver(parts: Parts, onCall?: JobStandOptions["onCall"
 		now: () => 0,
 		raise: async () => undefined,
 		tellQuota: async () => undefined,
-		observer: { stepFailed: () => undefined, notForgotten: () => undefined },
+		observer: { stepFailed: () => undefined, notForgotten: () => undefined, bodiesLeft: () => undefined, resultsUnreadable: () => undefined },
 	};
 }
 
@@ -107,6 +118,11 @@ export function inputOf(protocol: "openai" | "anthropic", items: number): string
 		);
 	});
 	return `${lines.join("\n")}\n`;
+}
+
+/** As its caller wrote it, with the model that he asked for. */
+export function bodyOf(n: number): string {
+	return `{\n  "model": "asked-for",\r\n  "name": "i-${n}"\n}`;
 }
 
 export type DriveOptions = {

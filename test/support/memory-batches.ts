@@ -1,4 +1,6 @@
+import type { AnswerToDeliver } from "#activities/batches/deferred-port.ts";
 import type { JobStore } from "#activities/batches/job/job-port.ts";
+import { bodyKey } from "#activities/batches/lines/deferred-blobs.ts";
 import type { ItemEnding } from "#activities/batches/lines/item-endings.ts";
 import type { BatchRecord, BatchStore, FileRecord, ItemBooking, ItemToSend } from "#activities/batches/port.ts";
 import { assert } from "#domain/assert.ts";
@@ -9,14 +11,22 @@ import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batchin
 import { decideBooking } from "#domain/batching/decide-booking.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
-type ItemRow = HeldItem & { tryNumber: number; part: number | null; outcome: ItemOutcome | null; outcomeTry: number };
+type Answer = { readonly httpStatus: number; readonly answerBlobKey: string };
+type ItemRow = HeldItem &
+	Pick<ItemToSend, "bodyBlobKey" | "deadlineMs" | "mayGoRealTime"> & {
+		tryNumber: number;
+		part: number | null;
+		outcome: ItemOutcome | null;
+		outcomeTry: number;
+		answer?: Answer;
+	};
 type BatchRow = { record: BatchRecord; items: ItemRow[]; parts: PartRecord[]; isHoldClosed: boolean };
 
 /** A ledger entry of a try. */
 export type MemoryEntry = { readonly attemptId: string; readonly n: number; readonly costNanoUsd: bigint; readonly reason: "unresolved" | "duplicate" | null };
 
 export type MemoryBatch = Pick<BatchRecord, "batchId" | "protocol"> &
-	Partial<Pick<BatchRecord, "rules" | "deadlineMs">> & {
+	Partial<Pick<BatchRecord, "rules" | "deadlineMs" | "origin">> & {
 		readonly items: number;
 		/** Default 1 each. */
 		readonly embeddingInputsOf?: (n: number) => number;
@@ -36,22 +46,17 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		this.nowMs = nowMs;
 	}
 
-	/** A batch whose money is held, over the input file that `inputFileOf` names. */
-	add({
-		batchId,
-		protocol,
-		items,
-		rules = { mayResubmit: false, mayRelane: false },
-		deadlineMs = null,
-		embeddingInputsOf = () => 1,
-	}: MemoryBatch): BatchRecord {
+	/** A batch whose money is held, over the input file that `inputFileOf` names; a collected one over the bodies of its items (`deferredIdOf`). */
+	add({ batchId, protocol, items, origin = "caller", deadlineMs = null, embeddingInputsOf = () => 1, ...given }: MemoryBatch): BatchRecord {
+		const isCollected = origin === "collected";
+		const rules = given.rules ?? { mayResubmit: isCollected, mayRelane: isCollected };
 		const number = String(++this.numbers);
-		const inputFileId = inputFileOf(batchId);
-		const attribution = { keyId: "k1", feature: null, userId: null, environment: null, asserted: null, claimed: null };
+		const inputFileId = isCollected ? null : inputFileOf(batchId);
+		const attribution = isCollected ? null : { keyId: "k1", feature: null, userId: null, environment: null, asserted: null, claimed: null };
 		const unset = { outputFileId: null, errorFileId: null, metadata: null, runningSinceMs: null, finalizingSinceMs: null, endedAtMs: null };
 		const record: BatchRecord = {
 			...{ batchId, number, protocol, items, rules, deadlineMs, inputFileId, attribution, ...unset, cancelAskedAtMs: null, problem: null },
-			...{ teamId: "search", origin: "caller", state: "held", version: "1", priceVersion: 1, pricesAsOfMs: 0, createdAtMs: this.nowMs() },
+			...{ teamId: "search", origin, state: "held", version: "1", priceVersion: 1, pricesAsOfMs: 0, createdAtMs: this.nowMs() },
 			endpoint: protocol === "openai" ? "chat.completions" : "messages",
 			...{ model: "m-1", deployment: `${protocol}/m-1`, provider: protocol },
 			counts: { open: items, succeeded: 0, errored: 0, expired: 0, cancelled: 0 },
@@ -60,10 +65,10 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		};
 		const rows = Array.from({ length: items }, (_, index): ItemRow => {
 			const bound = { boundNanoUsd: BOUND_NANO_USD, boundTokens: 20, boundInputTokens: 10, bytes: 50, tiers: ["batch" as const] };
+			const customId = isCollected ? deferredIdOf(index + 1) : `c-${index + 1}`;
 			return {
-				n: index + 1,
-				customId: `c-${index + 1}`,
-				...bound,
+				...{ n: index + 1, customId, ...bound },
+				...(isCollected && { bodyBlobKey: bodyKey("search", customId), deadlineMs: null, mayGoRealTime: true }),
 				embeddingInputs: embeddingInputsOf(index + 1),
 				tryNumber: 0,
 				part: null,
@@ -72,6 +77,7 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 			};
 		});
 		this.rows.set(batchId, { record, items: rows, parts: [], isHoldClosed: false });
+		if (inputFileId === null) return record;
 		const file = { fileId: inputFileId, teamId: "search", keyId: "k1", purpose: "batch" as const, filename: "in.jsonl", bytes: 1, lines: items };
 		this.files.set(inputFileId, { ...file, blobKey: `search/files/${inputFileId}.jsonl`, createdAtMs: 0, expiresAtMs: null });
 		return record;
@@ -85,6 +91,28 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 
 	outcomes(batchId: string): (ItemOutcome | null)[] {
 		return this.row(batchId).items.map(({ outcome }) => outcome);
+	}
+
+	/** What its caller reads of each item; undefined: nothing yet. */
+	answers(batchId: string): (Answer | undefined)[] {
+		return this.row(batchId).items.map(({ answer }) => answer);
+	}
+
+	async unanswered(batchId: string, after: number, most: number): Promise<readonly AnswerToDeliver[]> {
+		const { record, items } = this.row(batchId);
+		if (record.origin === "caller") return [];
+		const ended = items.flatMap(({ n, outcome, outcomeTry, customId, part, answer }) =>
+			outcome === null || answer !== undefined || n <= after ? [] : [{ n, tryNumber: outcomeTry, part, deferredId: customId, outcome }],
+		);
+		return ended.slice(0, most);
+	}
+
+	async markAnswered(batchId: string, answers: readonly (Answer & { readonly n: number })[]): Promise<void> {
+		for (const { n, ...answer } of answers) {
+			const item = this.row(batchId).items[n - 1];
+			assert(item !== undefined && item.outcome !== null, `item ${n} has not ended`);
+			item.answer ??= answer;
+		}
 	}
 
 	async createFile(file: Omit<FileRecord, "createdAtMs">): Promise<FileRecord> {
@@ -251,6 +279,11 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		if (row === undefined) throw new CostControlError("batch.missing", `there is no batch ${batchId}`);
 		return row;
 	}
+}
+
+/** Of the item at this place of a collected batch. */
+export function deferredIdOf(n: number): string {
+	return `deferred_${String(n).padStart(24, "0")}`;
 }
 
 export function inputFileOf(batchId: string): string {

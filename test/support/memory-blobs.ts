@@ -2,7 +2,7 @@ import type { BlobStore } from "#activities/blobs/port.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
 /** Blobs in memory: written whole or not at all. */
-export class MemoryBlobs implements Pick<BlobStore, "write" | "read" | "describe"> {
+export class MemoryBlobs implements Pick<BlobStore, "write" | "read" | "describe" | "delete"> {
 	readonly blobs = new Map<string, Buffer>();
 
 	async write(key: string, source: AsyncIterable<Uint8Array>) {
@@ -22,6 +22,10 @@ export class MemoryBlobs implements Pick<BlobStore, "write" | "read" | "describe
 	async describe(key: string) {
 		const blob = this.blobs.get(key);
 		return blob === undefined ? undefined : { bytes: blob.length, sha256: "" };
+	}
+
+	async delete(key: string): Promise<void> {
+		this.blobs.delete(key);
 	}
 
 	lines(key: string): string[] {

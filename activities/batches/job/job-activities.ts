@@ -1,5 +1,6 @@
 import type { StepOutcome, StepResult } from "#domain/batching/job-reducer.ts";
 import { asActivity } from "../../shared/activity-errors.ts";
+import { deliverAnswers } from "../delivery/answers.ts";
 import { cancelPart, collectPart, dropPart, endUnsent, finishBatch, pollPart, sendAgain, settleDouble, tellLate } from "./job-collect.ts";
 import type {
 	AskCancelInput,
@@ -63,6 +64,7 @@ export function createBatchJobActivities(dependencies: BatchJobDependencies) {
 		seekBatchPart: step((input: PartInput) => seekPart(dependencies, input)),
 		settleDoubleBatch: step((input: CancelPartInput) => settleDouble(dependencies, input)),
 		tellBatchLate: inRows(({ batchId }: OfBatch) => tellLate(dependencies, batchId)),
+		deliverAnswers: inRows(({ batchId }: OfBatch) => deliverAnswers(dependencies, batchId)),
 		askBatchCancel: inRows(({ batchId, by }: AskCancelInput) => store.askCancel(batchId, by)),
 	};
 }

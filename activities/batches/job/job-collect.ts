@@ -1,13 +1,15 @@
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
+import type { BatchState } from "#domain/batching/batch.ts";
 import type { ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { movesToEnd } from "#domain/batching/job-plan.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { deliverAnswers } from "../delivery/answers.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
 import { bookResults, bookUnrun, openItemsOf, unrunLineOf } from "./book-results.ts";
 import type { BatchJobDependencies, CancelPartInput, CollectInput, DropInput, EndUnsentInput, FinishInput, PartInput, Reading } from "./job-port.ts";
-import { readBatch, readPart } from "./job-rows.ts";
+import { readBatch, readingsOf, readPart } from "./job-rows.ts";
 import { messageOf, providerOf } from "./job-submit.ts";
 
 /** How a part comes back: watched, read, booked, and closed with its batch. */
@@ -162,7 +164,7 @@ async function* linesOf(items: AsyncIterable<ItemToSend>, lineOf: (item: ItemToS
 
 /** Outputs first, money next, the state last: whoever sees the end sees all of it. */
 export async function finishBatch(dependencies: BatchJobDependencies, { batchId, to, problem }: FinishInput): Promise<void> {
-	const { store, lines } = dependencies;
+	const { store } = dependencies;
 	const batch = await readBatch(store, batchId);
 	if (batch.counts.open > 0)
 		throw new CostControlError("internal.invariant", `${batch.counts.open} items of ${batchId} have no outcome, and no part carries them`);
@@ -171,8 +173,7 @@ export async function finishBatch(dependencies: BatchJobDependencies, { batchId,
 			await store.move(batchId, state, {});
 			continue;
 		}
-		const nothing = { outputFileId: null, errorFileId: null };
-		const { outputFileId, errorFileId } = state === "failed" ? nothing : await lines.joinOutputs(batch, await readingsOf(dependencies, batch));
+		const { outputFileId, errorFileId } = await bringOutputs(dependencies, batch, state);
 		if (state === "failed") await dependencies.raise({ kind: "batch.failed", batch, detail: { items: batch.items, problem } });
 		await dependencies.tellQuota(batch, null);
 		await store.closeHold(batchId);
@@ -184,16 +185,13 @@ export async function finishBatch(dependencies: BatchJobDependencies, { batchId,
 	}
 }
 
-/** Everything that was kept of it, in the order of the parts. */
-async function readingsOf({ lines, store }: BatchJobDependencies, batch: BatchRecord): Promise<Reading[]> {
-	const kept: Reading[] = [];
-	const parts = [{ part: 0, providerBatchId: null }, ...(await store.parts(batch.batchId))];
-	for (const { part, providerBatchId } of parts) {
-		if (await lines.hasResults(batch, { part, reading: 0 })) kept.push({ part, reading: 0 });
-		if (providerBatchId === null) continue;
-		for (let reading = 1; await lines.hasResults(batch, { part, reading, providerBatchId }); reading++) kept.push({ part, reading, providerBatchId });
-	}
-	return kept;
+type Outputs = { readonly outputFileId: string | null; readonly errorFileId: string | null };
+
+/** To whom items were handed in alone each answer is delivered, also of a batch that failed; files are a caller's. */
+async function bringOutputs(dependencies: BatchJobDependencies, batch: BatchRecord, state: BatchState): Promise<Outputs> {
+	if (batch.origin === "collected") await deliverAnswers(dependencies, batch.batchId);
+	if (batch.origin === "collected" || state === "failed") return { outputFileId: null, errorFileId: null };
+	return dependencies.lines.joinOutputs(batch, await readingsOf(dependencies, batch));
 }
 
 /** Its results were read, so what lies at the provider is not needed; what cannot be removed ends there by itself. */

@@ -4,16 +4,18 @@ import { assert } from "#domain/assert.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { readCustomIds } from "../lines/custom-ids.ts";
+import { answerKey, bodyKey } from "../lines/deferred-blobs.ts";
 import { ItemEndings } from "../lines/item-endings.ts";
 import { joinOutputs } from "../lines/join-outputs.ts";
 import { readResultLines, writeResultLine } from "../lines/result-lines.ts";
+import { type UnsendableItem, writeBodies } from "../lines/write-bodies.ts";
 import { writeLines } from "../lines/write-lines.ts";
 import type { BatchRecord, BatchStore, FileRecord } from "../port.ts";
 import type { JobLines, Reading } from "./job-port.ts";
 
 /** Payloads of a batch in the blob store: request files of parts, what was said of their items, and the files its caller reads. */
 export type JobLinesOptions = {
-	readonly blobs: Pick<BlobStore, "write" | "read" | "describe">;
+	readonly blobs: Pick<BlobStore, "write" | "read" | "describe" | "delete">;
 	readonly store: Pick<BatchStore, "readFile" | "createFile" | "endings">;
 	/** For when the caller's files end; milliseconds since 1970. */
 	readonly wallClockMs: () => number;
@@ -34,17 +36,13 @@ export function createJobLines({ blobs, store, wallClockMs }: JobLinesOptions): 
 	return {
 		async writeRequests(batch, part, items) {
 			const { protocol, endpoint, number: batchNumber, items: itemCount } = batch;
-			const { blobKey } = await inputOf(store, batch);
-			const written = {
-				protocol,
-				endpoint,
-				batchNumber,
-				items: itemCount,
-				deploymentModel: deploymentModelOf(batch),
-				lineBytesMax: LINE_BYTES_MAX,
-				tries: items,
-			};
-			return blobs.write(requestsKey(batch, part), writeLines(blobs.read(blobKey), written));
+			const how = { protocol, endpoint, batchNumber, items: itemCount, deploymentModel: deploymentModelOf(batch), lineBytesMax: LINE_BYTES_MAX, tries: items };
+			const unsendable: UnsendableItem[] = [];
+			const written =
+				batch.origin === "collected"
+					? writeBodies({ ...how, openBody: (key) => blobs.read(key) }, (item) => unsendable.push(item))
+					: writeLines(blobs.read((await inputOf(store, batch)).blobKey), how);
+			return { ...(await blobs.write(requestsKey(batch, part), written)), unsendable };
 		},
 		openRequests: (batch, part) => blobs.read(requestsKey(batch, part)),
 		hasResults: async (batch, reading) => (await blobs.describe(resultsKey(batch, reading))) !== undefined,
@@ -79,7 +77,17 @@ export function createJobLines({ blobs, store, wallClockMs }: JobLinesOptions): 
 				errorFileId: await keep("error", unsuccessful, joined.write("errors")),
 			};
 		},
+		async keepAnswer({ teamId }, deferredId, body) {
+			const key = answerKey(teamId, deferredId);
+			await blobs.write(key, bytesOf(body));
+			return key;
+		},
+		forgetBody: ({ teamId }, deferredId) => blobs.delete(bodyKey(teamId, deferredId)),
 	};
+}
+
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+	yield Buffer.from(text);
 }
 
 async function endingsOf(store: JobLinesOptions["store"], { batchId, items }: BatchRecord): Promise<ItemEndings> {

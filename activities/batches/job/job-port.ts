@@ -5,6 +5,8 @@ import type { EndedUnrun, FinalBatchState, PartStep } from "#domain/batching/job
 import type { StepResult } from "#domain/batching/job-reducer.ts";
 import type { JobState } from "#domain/batching/job-state.ts";
 import type { RoleObserver } from "../../shared/role-loop.ts";
+import type { DeferredStore } from "../deferred-port.ts";
+import type { UnsendableItem } from "../lines/write-bodies.ts";
 import type { BatchRecord, BatchStore, ItemBooking, ItemToSend } from "../port.ts";
 import type { BatchProvider } from "../providers/provider-port.ts";
 
@@ -23,7 +25,8 @@ export type JobStore = Pick<
 	| "book"
 	| "releaseItems"
 	| "closeHold"
->;
+> &
+	Pick<DeferredStore, "unanswered" | "markAnswered">;
 
 /** What the activities of a batch's job work with. */
 export type BatchJobDependencies = {
@@ -62,7 +65,7 @@ export type PriceResult = (of: Pick<ItemToSend, "n" | "tryNumber">, result: Item
 /** Payloads of a batch as its job writes and reads them; implemented by ./job-lines.ts. */
 export type JobLines = {
 	/** Writes the request file of a part: the callers' bodies under our ids, in the provider's form. */
-	writeRequests(batch: BatchRecord, part: number, items: readonly ItemToSend[]): Promise<WrittenBlob>;
+	writeRequests(batch: BatchRecord, part: number, items: readonly ItemToSend[]): Promise<WrittenRequests>;
 	openRequests(batch: BatchRecord, part: number): AsyncIterable<Uint8Array>;
 	hasResults(batch: BatchRecord, reading: Reading): Promise<boolean>;
 	/** Whole or not at all. */
@@ -71,19 +74,33 @@ export type JobLines = {
 	readResults(batch: BatchRecord, reading: Reading): AsyncIterable<ResultLine>;
 	/** Joins what all parts brought under the callers' ids. Null: there is none of it. Doing it again gives the same. */
 	joinOutputs(batch: BatchRecord, readings: readonly Reading[]): Promise<{ readonly outputFileId: string | null; readonly errorFileId: string | null }>;
+	/** Of an item that was handed in alone. Answers where it is from then on. */
+	keepAnswer(batch: BatchRecord, deferredId: string, body: string): Promise<string>;
+	/** What it asked for is needed no more. */
+	forgetBody(batch: BatchRecord, deferredId: string): Promise<void>;
 };
+
+/** `unsendable`: items without a line, since what they ask for is not there. None of a caller's batch. */
+export type WrittenRequests = WrittenBlob & { readonly unsendable: readonly UnsendableItem[] };
 
 /**
  * What was said of the items of a part (from 1; 0: of items that no part carried): by one reading of the results of a provider batch (from 1), or
- * by us, who ended them (0).
+ * by us, who ended them (0). Where that was said otherwise `providerBatchId` is one of `SAID_BY`, and readings are numbered as they come.
  */
 export type Reading = { readonly part: number; readonly reading: 0 } | { readonly part: number; readonly reading: number; readonly providerBatchId: string };
+
+/** No provider calls a batch so. `realTime`: answers of calls; `unsendable`: what we said of items that could not be sent. */
+export const SAID_BY = { realTime: "real-time", unsendable: "unsendable" } as const;
 
 export type JobObserver = {
 	/** What the workflow takes for an unknown outcome, and looks after. */
 	stepFailed(batchId: string, error: unknown): void;
 	/** Files at a provider that could not be removed: they end there by themselves. */
 	notForgotten(batchId: string, error: unknown): void;
+	/** Bodies of requests that were answered and could not be removed: the sweep takes them. */
+	bodiesLeft(batchId: string, error: unknown): void;
+	/** Kept results that cannot be read: whoever's answer is in none but these is told that there is none. */
+	resultsUnreadable(batchId: string, error: unknown): void;
 };
 
 type OfBatch = { readonly batchId: string };

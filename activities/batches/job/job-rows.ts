@@ -4,7 +4,7 @@ import type { StepOutcome, StepResult } from "#domain/batching/job-reducer.ts";
 import type { JobPicture } from "#domain/batching/job-state.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { BatchRecord } from "../port.ts";
-import type { JobStore } from "./job-port.ts";
+import { type BatchJobDependencies, type JobStore, type Reading, SAID_BY } from "./job-port.ts";
 
 /** The rows of a batch, as its job reads them before and after each step. */
 export async function readBatch(store: JobStore, batchId: string): Promise<BatchRecord> {
@@ -33,6 +33,7 @@ export async function readPicture(store: JobStore, batchId: string): Promise<Job
 	if (batch === undefined) return undefined;
 	const parts = await store.parts(batchId);
 	const [first] = await store.itemsToSend(batchId, 0, 1);
+	const [unanswered] = batch.origin === "collected" ? await store.unanswered(batchId, 0, 1) : [];
 	const { state, version, protocol, provider, model, items, counts, rules, heldNanoUsd, settledNanoUsd, createdAtMs, deadlineMs, cancelAskedAtMs, problem } =
 		batch;
 	return {
@@ -41,6 +42,7 @@ export async function readPicture(store: JobStore, batchId: string): Promise<Job
 		},
 		parts: parts.toSorted((left, right) => left.part - right.part),
 		hasItemsToSend: first !== undefined,
+		...(unanswered !== undefined && { hasAnswersToDeliver: true }),
 	};
 }
 
@@ -48,4 +50,34 @@ export async function resultOf(store: JobStore, batchId: string, outcome: StepOu
 	const picture = await readPicture(store, batchId);
 	if (picture === undefined) throw new CostControlError("batch.missing", `there is no batch ${batchId}`);
 	return { picture, outcome };
+}
+
+/** Everything that was kept of it, in the order of the parts. */
+export async function readingsOf({ lines, store }: Pick<BatchJobDependencies, "lines" | "store">, batch: BatchRecord): Promise<Reading[]> {
+	const kept: Reading[] = [];
+	const ofNoPart = { part: 0, providerBatchId: batch.origin === "collected" ? SAID_BY.unsendable : null };
+	for (const { part, ...record } of [ofNoPart, ...(await store.parts(batch.batchId))]) {
+		if (await lines.hasResults(batch, { part, reading: 0 })) kept.push({ part, reading: 0 });
+		const providerBatchId = "lane" in record && record.lane === "real_time" ? SAID_BY.realTime : record.providerBatchId;
+		if (providerBatchId === null) continue;
+		const last = await lastReading(lines, batch, { part, providerBatchId });
+		for (let reading = 1; reading <= last; reading++) kept.push({ part, reading, providerBatchId });
+	}
+	return kept;
+}
+
+/** 0: there is none. They are numbered from 1 without a gap, and there may be hundreds: they are not all asked for. */
+export async function lastReading(
+	lines: Pick<BatchJobDependencies["lines"], "hasResults">,
+	batch: BatchRecord,
+	of: { readonly part: number; readonly providerBatchId: string },
+): Promise<number> {
+	let [last, absent] = [0, 1];
+	while (await lines.hasResults(batch, { ...of, reading: absent })) [last, absent] = [absent, 2 * absent];
+	while (absent - last > 1) {
+		const middle = (last + absent) >> 1;
+		if (await lines.hasResults(batch, { ...of, reading: middle })) last = middle;
+		else absent = middle;
+	}
+	return last;
 }

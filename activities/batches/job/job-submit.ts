@@ -8,6 +8,7 @@ import type { BatchProvider, FoundBatch, PartToSubmit } from "../providers/provi
 import { accountOf } from "./job-lines.ts";
 import type { BatchJobDependencies, CreateInput, FindInput, PartInput } from "./job-port.ts";
 import { readBatch, readPart } from "./job-rows.ts";
+import { endUnsendable } from "./unsendable-items.ts";
 
 /** How a part gets to its provider: once, or it is looked for. */
 const DONE: StepOutcome = { kind: "done" };
@@ -39,7 +40,7 @@ export async function writeParts(dependencies: BatchJobDependencies, batchId: st
 			if (placed.kind === "too_large")
 				throw new CostControlError("internal.invariant", `item ${item.n} of ${batchId} is above a limit of the provider: ${placed.limit}`);
 			if (placed.isFirst && items.length > 0) {
-				await writePart(dependencies, batch, part++, items);
+				if (await writePart(dependencies, batch, part, items)) part++;
 				items = [];
 			}
 			items.push(item);
@@ -50,14 +51,21 @@ export async function writeParts(dependencies: BatchJobDependencies, batchId: st
 	if (items.length > 0) await writePart(dependencies, batch, part, items);
 }
 
-async function writePart({ store, lines }: BatchJobDependencies, batch: BatchRecord, part: number, items: readonly ItemToSend[]): Promise<void> {
+/** False: none of its items can be sent, and there is no such part. */
+async function writePart(dependencies: BatchJobDependencies, batch: BatchRecord, part: number, items: readonly ItemToSend[]): Promise<boolean> {
+	const { store, lines } = dependencies;
 	const { batchId } = batch;
-	const { bytes } = await lines.writeRequests(batch, part, items);
+	const { bytes, unsendable } = await lines.writeRequests(batch, part, items);
+	await endUnsendable(dependencies, batch, { items, unsendable });
+	const ended = new Set(unsendable.map(({ n }) => n));
+	const carried = items.filter(({ n }) => !ended.has(n));
+	if (carried.length === 0) return false;
 	const nothing = { providerFileId: null, providerBatchId: null, submitBeganAtMs: null, runningSinceMs: null, endedAtMs: null };
 	await store.writePart(
-		{ batchId, part, token: `tollgate-${batchId}-${part}`, items: items.length, bytes, ...nothing },
-		items.map(({ n }) => n),
+		{ batchId, part, token: `tollgate-${batchId}-${part}`, items: carried.length, bytes, ...nothing },
+		carried.map(({ n }) => n),
 	);
+	return true;
 }
 
 /** A file that was handed in twice because its id was lost stays unused, and costs nothing. */
