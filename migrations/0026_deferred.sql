@@ -331,14 +331,3 @@ BEGIN
   SELECT coalesce(array_agg(n), '{}') INTO v_fresh FROM answered;
   PERFORM tollgate.tell_ended(v_batch.number, v_fresh);
 END $$;
-
--- By team and lane, of what was answered in that time: what it cost, and what the same usage costs in real time.
-CREATE FUNCTION tollgate.deferred_sums(p_team text, p_since timestamptz, p_until timestamptz) RETURNS SETOF jsonb
-LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('teamId', i.team_id, 'lane', i.lane, 'items', count(*), 'costNanoUsd', coalesce(sum(i.cost_nano_usd), 0)::text,
-    'realTimeNanoUsd', coalesce(sum(coalesce(i.real_time_nano_usd, i.cost_nano_usd)), 0)::text, 'lateItems', count(*) FILTER (WHERE i.answered_at > i.deadline),
-    'lateMsMax', coalesce(max(tollgate.to_ms(i.answered_at) - tollgate.to_ms(i.deadline)) FILTER (WHERE i.answered_at > i.deadline), 0))
-  FROM tollgate.batch_item i
-  WHERE i.attribution IS NOT NULL AND i.lane IS NOT NULL AND (p_team IS NULL OR i.team_id = p_team) AND i.answered_at >= p_since AND i.answered_at < p_until
-  GROUP BY i.team_id, i.lane ORDER BY i.team_id, i.lane
-$$;

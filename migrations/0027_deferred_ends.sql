@@ -46,6 +46,17 @@ LANGUAGE sql STABLE AS $$
     WHERE a.request_id = i.custom_id AND a.gateway_id = tollgate.batch_holder(i.batch_number)) END
 $$;
 
+-- By team and lane, of what was answered in that time: what it cost with all of its tries, and what the same usage costs in real time.
+CREATE FUNCTION tollgate.deferred_sums(p_team text, p_since timestamptz, p_until timestamptz) RETURNS SETOF jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('teamId', i.team_id, 'lane', i.lane, 'items', count(*), 'costNanoUsd', coalesce(sum(tollgate.cost_of_item(i)), 0)::text,
+    'realTimeNanoUsd', coalesce(sum(coalesce(i.real_time_nano_usd, i.cost_nano_usd)), 0)::text, 'lateItems', count(*) FILTER (WHERE i.answered_at > i.deadline),
+    'lateMsMax', coalesce(max(tollgate.to_ms(i.answered_at) - tollgate.to_ms(i.deadline)) FILTER (WHERE i.answered_at > i.deadline), 0))
+  FROM tollgate.batch_item i
+  WHERE i.attribution IS NOT NULL AND i.lane IS NOT NULL AND (p_team IS NULL OR i.team_id = p_team) AND i.answered_at >= p_since AND i.answered_at < p_until
+  GROUP BY i.team_id, i.lane ORDER BY i.team_id, i.lane
+$$;
+
 -- These items of the batch have ended, and what came of them can be read from this statement on. Said once of each.
 CREATE FUNCTION tollgate.tell_ended(p_number bigint, p_numbers integer[]) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -176,3 +187,45 @@ LANGUAGE sql AS $$
   )
   SELECT count(*) FROM forgotten
 $$;
+
+CREATE INDEX batch_item_overdue ON tollgate.batch_item (deadline) WHERE attribution IS NOT NULL AND answered_at IS NULL AND deadline IS NOT NULL;
+CREATE INDEX batch_item_late ON tollgate.batch_item (answered_at) WHERE attribution IS NOT NULL AND answered_at > deadline;
+
+-- One alert of a team whose items are late, however many: it ends when none was for an hour. Returns how many changed.
+CREATE FUNCTION tollgate.watch_late_items() RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_row record;
+  v_changed bigint := 0;
+BEGIN
+  FOR v_row IN
+    WITH late AS (
+      SELECT i.team_id, i.custom_id, true AS is_open, v_now - i.deadline AS late_by FROM tollgate.batch_item i
+      WHERE i.attribution IS NOT NULL AND i.answered_at IS NULL AND i.deadline < v_now
+      UNION ALL
+      SELECT i.team_id, i.custom_id, false, i.answered_at - i.deadline FROM tollgate.batch_item i
+      WHERE i.attribution IS NOT NULL AND i.answered_at > i.deadline AND i.answered_at > v_now - interval '1 hour'
+    ), late_teams AS (
+      SELECT team_id, count(*) AS items, count(*) FILTER (WHERE is_open) AS open_items, floor(extract(epoch FROM max(late_by)) * 1000)::bigint AS late_ms,
+        (array_agg(custom_id ORDER BY late_by DESC))[1] AS latest
+      FROM late GROUP BY team_id
+    ), standing AS (
+      SELECT team_id, alert_key, detail FROM tollgate.alert WHERE subject = 'deferred' AND kind = 'deferred.late' AND is_firing AND resolved_at IS NULL
+    )
+    -- The one before makes the key: who looks at the same time makes the same alert.
+    SELECT coalesce(l.team_id, s.team_id) AS team_id, l.items, l.open_items, l.late_ms, l.latest, s.alert_key, s.detail,
+      (SELECT coalesce(max(a.seq), 0) FROM tollgate.alert a WHERE a.team_id = l.team_id AND a.subject = 'deferred' AND a.kind = 'deferred.late') AS earlier
+    FROM late_teams l FULL JOIN standing s ON s.team_id = l.team_id WHERE l.team_id IS NULL OR s.team_id IS NULL
+    ORDER BY 1 LIMIT 100
+  LOOP
+    IF v_row.alert_key IS NULL THEN
+      v_changed := v_changed + tollgate.raise_alert(concat_ws('|', 'deferred.late', v_row.team_id, v_row.earlier), v_row.team_id, 'deferred', 'deferred.late',
+        'warning', true, jsonb_build_object('items', v_row.items, 'open', v_row.open_items, 'lateMs', v_row.late_ms, 'latest', v_row.latest))::int;
+    ELSE
+      v_changed := v_changed + tollgate.raise_alert(v_row.alert_key || '|over', v_row.team_id, 'deferred', 'deferred.late', 'info', false,
+        v_row.detail || jsonb_build_object('resolves', v_row.alert_key))::int;
+    END IF;
+  END LOOP;
+  RETURN v_changed;
+END $$;

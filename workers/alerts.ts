@@ -5,7 +5,15 @@ import { createHttpClient } from "#activities/alerts/http.ts";
 import { SecretUnavailable } from "#activities/alerts/port.ts";
 import { openAlertOutbox } from "#activities/alerts/postgres.ts";
 import { type AlertSender, createAlertSender } from "#activities/alerts/sender.ts";
-import { endAlerts, forgetOldAlerts, watchCondition, watchOverruns, watchRefusals, watchUnresolvedCharges } from "#activities/alerts/sources.ts";
+import {
+	endAlerts,
+	forgetOldAlerts,
+	watchCondition,
+	watchLateItems,
+	watchOverruns,
+	watchRefusals,
+	watchUnresolvedCharges,
+} from "#activities/alerts/sources.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { createAlertSecretReader } from "#config/alert-secrets.ts";
 import { WATCHED_CONDITIONS } from "#domain/alerts/kinds.ts";
@@ -56,6 +64,7 @@ export function startAlerts(options: AlertsRoleOptions): AlertsRole {
 		repeat({ name: "refusal bursts", everyMs: WATCH_EVERY_MS, work: async () => void (await watchRefusals(watching)) }, log),
 		repeat({ name: "unresolved charges", everyMs: WATCH_EVERY_MS, work: async () => void (await watchUnresolvedCharges(watching)) }, log),
 		repeat({ name: "overruns", everyMs: WATCH_EVERY_MS, work: async () => void (await watchOverruns(watching)) }, log),
+		repeat({ name: "late items", everyMs: WATCH_EVERY_MS, work: async () => void (await watchLateItems(watching)) }, log),
 		...WATCHED_CONDITIONS.map((kind) => repeat({ name: kind, everyMs: WATCH_EVERY_MS, work: async () => void (await watchCondition(watching, kind)) }, log)),
 		repeat({ name: "alerts that are over", everyMs: END_EVERY_MS, work: async () => void (await endAlerts(watching)) }, log),
 		repeat({ name: "old alerts", everyMs: FORGET_EVERY_MS, work: async () => void (await forgetOldAlerts(watching)) }, log),

@@ -48,6 +48,12 @@ export async function watchCondition(sql: Sql, kind: WatchedCondition): Promise<
 	return Number(rows[0]?.changed ?? 0);
 }
 
+/** Items handed in alone that are past their deadlines: one alert of a team until none was late for an hour. Returns how many alerts that made. */
+export async function watchLateItems(sql: Sql): Promise<number> {
+	const rows = await sql.query<{ changed: string }>("watch_late_items", "SELECT tollgate.watch_late_items() AS changed", []);
+	return Number(rows[0]?.changed ?? 0);
+}
+
 /** What was told is kept for this long after it is over; what could not be told, until a person has acknowledged it. */
 const KEPT_DAYS = 90;
 

@@ -28,6 +28,8 @@ export const ALERT_KINDS = [
 	"batch.late",
 	"batch.unresolved",
 	"provider.quota",
+	"deferred.late",
+	"deferred.undelivered",
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 

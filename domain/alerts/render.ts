@@ -101,6 +101,12 @@ function titleOf(alert: Alert): string {
 		case "batch.unresolved":
 		case "provider.quota":
 			return batchTitleOf(alert, alert.kind);
+		case "deferred.late":
+			return status === "over"
+				? `Over: no item of ${who} was late for an hour`
+				: `${text("items") ?? "Some"} items of ${who} are past their deadlines, ${text("open") ?? "some"} of them without an answer`;
+		case "deferred.undelivered":
+			return `Channel ${text("channel") ?? "of a webhook"} did not take what it was told of ended items of ${who}`;
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
