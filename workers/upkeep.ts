@@ -7,12 +7,14 @@ import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { sweepSilentEpochs } from "#activities/ledger/sweep.ts";
 import { anchorChains, ensurePartitions } from "#activities/ledger/upkeep.ts";
 import { DEFAULT_TEAM_POLICY } from "#domain/budget/team-policy.ts";
+import { exposeDeferredTotals } from "./deferred-totals.ts";
 import { repeat } from "./shared/repeat.ts";
 
 const SWEEP_EVERY_MS = 10_000;
 const ANCHOR_EVERY_MS = 60_000;
 const PARTITIONS_EVERY_MS = 3_600_000;
 const EXPIRY_EVERY_MS = 60_000;
+const TOTALS_EVERY_MS = 15_000;
 /** A grant looks at the clock itself; this is for what gateways hold without asking. */
 const RAISES_EVERY_MS = 1_000;
 
@@ -50,6 +52,7 @@ export function startUpkeep(
 		repeat({ name: "sweep", everyMs: SWEEP_EVERY_MS, work: sweep }, log),
 		repeat({ name: "raises that are over", everyMs: RAISES_EVERY_MS, work: async () => void (await lowerDueWindows(sql)) }, log),
 		repeat({ name: "idempotency expiry", everyMs: EXPIRY_EVERY_MS, work: async () => void (await sweepIdempotencyRecords(sql)) }, log),
+		repeat({ name: "sums of ended items", everyMs: TOTALS_EVERY_MS, work: exposeDeferredTotals(sql, metrics) }, log),
 		repeat({ name: "batches begun and left", everyMs: EXPIRY_EVERY_MS, work: async () => void (await sweepBatches(sql)) }, log),
 	];
 	return async () => {
