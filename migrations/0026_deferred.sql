@@ -163,9 +163,10 @@ DECLARE
   v_nano_usd bigint := (p_item #>> '{item,boundNanoUsd}')::bigint;
   v_tokens bigint := (p_item #>> '{item,boundTokens}')::bigint;
 BEGIN
-  INSERT INTO tollgate.batch_item (batch_number, n, custom_id, bound_nano_usd, bound_tokens, bound_input_tokens, bytes, tiers, team_id, attribution, windows, held_at,
-    deadline, may_go_real_time, webhook, body_blob_key, request_hash, embedding_inputs)
-  VALUES (b.number, b.items + 1, p_item ->> 'deferredId', v_nano_usd, v_tokens, (p_item #>> '{item,boundInputTokens}')::bigint, (p_item #>> '{item,bytes}')::bigint,
+  INSERT INTO tollgate.batch_item (batch_number, n, custom_id, bound_nano_usd, bound_tokens, bound_input_tokens, embedding_inputs, bytes, tiers, team_id, attribution,
+    windows, held_at, deadline, may_go_real_time, webhook, body_blob_key)
+  VALUES (b.number, b.items + 1, p_item ->> 'deferredId', v_nano_usd, v_tokens, (p_item #>> '{item,boundInputTokens}')::bigint,
+    coalesce((p_item #>> '{item,embeddingInputs}')::integer, 1), (p_item #>> '{item,bytes}')::bigint,
     ARRAY(SELECT jsonb_array_elements_text(p_item #> '{item,tiers}')), b.team_id, p_item -> 'attribution', p_windows, clock_timestamp(),
     tollgate.instant(p_item -> 'deadlineMs'), (p_item ->> 'mayGoRealTime')::boolean, p_item ->> 'webhook', p_item ->> 'bodyBlobKey', p_item ->> 'requestHash',
     coalesce((p_item #>> '{item,embeddingInputs}')::integer, 1));
@@ -204,12 +205,13 @@ BEGIN
   RETURN true;
 END $$;
 
--- CollectorTally of domain/batching/collect.ts, over the open items; their bytes are those of their bodies.
+-- CollectorTally of domain/batching/collect.ts, over the open items. 256: what stands around a body in its line (LINE_OVERHEAD_BYTES of
+-- domain/batching/split-parts.ts).
 CREATE FUNCTION tollgate.collector_tally(p_number bigint) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('items', count(*), 'bytes', coalesce(sum(bytes), 0), 'embeddingInputs', coalesce(sum(embedding_inputs), 0), 'inputTokens', coalesce(sum(bound_input_tokens), 0),
-    'leastInputTokens', coalesce(min(bound_input_tokens), 0), 'firstArrivedAtMs', tollgate.to_ms(min(held_at)), 'lastArrivedAtMs', tollgate.to_ms(max(held_at)),
-    'earliestDeadlineMs', tollgate.to_ms(min(deadline)))
+  SELECT jsonb_build_object('items', count(*), 'bytes', coalesce(sum(bytes + 256), 0), 'embeddingInputs', coalesce(sum(embedding_inputs), 0),
+    'inputTokens', coalesce(sum(bound_input_tokens), 0), 'leastInputTokens', coalesce(min(bound_input_tokens), 0), 'firstArrivedAtMs', tollgate.to_ms(min(held_at)),
+    'lastArrivedAtMs', tollgate.to_ms(max(held_at)), 'earliestDeadlineMs', tollgate.to_ms(min(deadline)))
   FROM tollgate.batch_item WHERE batch_number = p_number AND outcome IS NULL
 $$;
 
@@ -226,8 +228,21 @@ LANGUAGE sql STABLE AS $$
   FROM tollgate.batch b WHERE b.origin = 'collected' AND b.state = 'collecting' AND b.open_items > 0 ORDER BY b.number LIMIT p_most
 $$;
 
+-- The batches of one collector: as a rule one, another for each price version and alias that items still come at. p_scope: BatchScope of
+-- domain/batching/batch.ts. `reachableDeadlineMs`: the earliest of those deadlines that a batch, which takes p_needed_ms, could keep when their items came.
+CREATE FUNCTION tollgate.batches_of_collector(p_scope jsonb, p_needed_ms bigint, p_most integer) RETURNS SETOF jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object('batchId', b.id, 'version', b.version::text, 'heldNanoUsd', b.held_nano_usd::text, 'tally', tollgate.collector_tally(b.number),
+    'reachableDeadlineMs', (SELECT tollgate.to_ms(min(i.deadline)) FROM tollgate.batch_item i
+      WHERE i.batch_number = b.number AND i.outcome IS NULL AND i.deadline >= i.held_at + p_needed_ms * interval '1 millisecond'))
+  FROM tollgate.batch b
+  WHERE b.origin = 'collected' AND b.state = 'collecting' AND b.open_items > 0 AND b.team_id = p_scope ->> 'teamId' AND b.protocol = p_scope ->> 'protocol'
+    AND b.endpoint = p_scope ->> 'endpoint' AND b.deployment = p_scope ->> 'deployment' AND b.model = p_scope ->> 'model'
+  ORDER BY b.number LIMIT p_most
+$$;
+
 -- It takes no more items: its money is held already, and its job begins. Its deadline is the last of its items', so that none is given up before its own.
--- Null, and nothing changed: it is not as it was when that was decided, or does not collect any more.
+-- Null, and nothing changed: it is not as it was when that was decided (p_version; null: more items change nothing), or does not collect any more.
 CREATE FUNCTION tollgate.flush_collector(p_batch text, p_version bigint) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -239,6 +254,26 @@ BEGIN
   WHERE number = v_batch.number RETURNING * INTO v_batch;
   RETURN tollgate.batch_record(v_batch);
 END $$;
+
+-- What the provider's batches took lately, of one deployment and endpoint: those that ran and ended within 14 days, the newest 10,000, and those that run.
+-- A part that failed was not run. `isCancelled`: we ended it. Milliseconds, in the order they ended.
+CREATE INDEX batch_part_ran ON tollgate.batch_part (running_since) WHERE lane = 'batch' AND running_since IS NOT NULL;
+CREATE FUNCTION tollgate.batch_turnarounds(p_provider text, p_deployment text, p_endpoint text) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  WITH ran AS MATERIALIZED (
+    SELECT tollgate.to_ms(coalesce(p.submit_began_at, p.running_since)) AS submitted_ms, tollgate.to_ms(p.ended_at) AS ended_ms,
+      coalesce(b.cancel_asked_at < p.ended_at, false) AS is_cancelled
+    FROM tollgate.batch_part p JOIN tollgate.batch b ON b.number = p.batch_number
+    WHERE p.lane = 'batch' AND p.running_since > statement_timestamp() - interval '14 days' AND p.state IN ('running', 'ended', 'collected')
+      AND (p.state = 'running') = (p.ended_at IS NULL) AND b.provider = p_provider AND b.deployment = p_deployment AND b.endpoint = p_endpoint
+    ORDER BY p.running_since DESC LIMIT 15000
+  )
+  SELECT jsonb_build_object('nowMs', tollgate.to_ms(statement_timestamp()),
+    'ended', (SELECT coalesce(jsonb_agg(jsonb_build_array(e.submitted_ms, e.ended_ms, e.is_cancelled) ORDER BY e.ended_ms), '[]') FROM (
+      SELECT * FROM ran WHERE ended_ms IS NOT NULL ORDER BY ended_ms DESC LIMIT 10000) e),
+    'running', (SELECT coalesce(jsonb_agg(r.submitted_ms ORDER BY r.submitted_ms), '[]') FROM (
+      SELECT * FROM ran WHERE ended_ms IS NULL ORDER BY submitted_ms DESC LIMIT 5000) r))
+$$;
 
 -- The second bound of items of which a try may still be billed when another one goes in real time: as much as the first, in the windows of the item, those
 -- that ended meanwhile too; all or nothing by the item, in the order asked. Nobody waits for it and no claim is left, but with p_is_final others' claims are

@@ -15,6 +15,7 @@ import { openBatchProviders } from "#activities/batches/providers/open-providers
 import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { readProviderLoad } from "#activities/batches/store/provider-load.ts";
+import { createPostgresTurnarounds } from "#activities/batches/store/turnaround.ts";
 import { createBlobActivities } from "#activities/blobs/activities.ts";
 import type { SweepableBlobStore } from "#activities/blobs/blob-store.ts";
 import { Connection } from "#activities/database/connection.ts";
@@ -22,6 +23,7 @@ import { BatchJobClient } from "#clients/batch-job-client.ts";
 import type { ProviderSettings } from "#config/providers.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { BATCH_TASK_QUEUE } from "../workflows/batch-job/messages.ts";
+import { openCollectors } from "./batch-collectors.ts";
 import { repeat } from "./shared/repeat.ts";
 import { startWorker } from "./shared/start-worker.ts";
 
@@ -58,7 +60,7 @@ const SWEPT_MAX = 10_000;
 /** Left alone, gRPC waits up to two minutes between attempts to connect. */
 const RECONNECT_QUICKLY = { "grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 2_000 };
 
-/** Batches: the task queue "batches" (workflows of batches and their activities), the starter that begins and tells them, and the end of their payloads. */
+/** Batches: the task queue "batches" (workflows of batches and collectors, and their activities), the starters that begin and tell them, and the end of their payloads. */
 export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 	const { databaseUrl: url, log, pacePermille } = options;
 	const driving = new Connection({ url, applicationName: "tollgate-worker-batches", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
@@ -73,23 +75,26 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 		observer: observe(options),
 		now: () => performance.now(),
 	});
+	const turnarounds = createPostgresTurnarounds(driving, () => performance.now());
+	const collectors = openCollectors({ ...options, driving, telling, connection, client, providers, turnarounds });
 	const worker = startWorker({
 		address: options.temporalAddress,
 		namespace: options.temporalNamespace,
 		taskQueue: BATCH_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: createBatchJobActivities(dependenciesOf(options, driving, providers.find)),
+		activities: { ...createBatchJobActivities(dependenciesOf(options, driving, providers.find)), ...collectors.activities },
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
 		log,
 	});
 	starter.start();
+	collectors.starter.start();
 	const { sweepBlobs } = createBlobActivities({ store: options.blobs, retention: options.retention, wallClockMs: Date.now });
 	const stopSweep = repeat({ name: "payloads past their time", everyMs: SWEEP_EVERY_MS, work: async () => void (await sweepBlobs({ most: SWEPT_MAX })) }, log);
 	return {
 		jobs,
 		polls: worker.polls,
 		async stop() {
-			await Promise.all([starter.stop(), stopSweep()]);
+			await Promise.all([starter.stop(), collectors.starter.stop(), stopSweep()]);
 			await worker.stop();
 			await Promise.all([connection.close(), driving.close(), telling.close(), providers.close()]);
 		},

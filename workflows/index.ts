@@ -1,3 +1,4 @@
 export { agentRunWorkflow } from "./agent-run/workflow.ts";
+export { batchCollectorWorkflow } from "./batch-collector/workflow.ts";
 export { batchJobWorkflow } from "./batch-job/workflow.ts";
 export { teamBudgetWorkflow } from "./team-budget/workflow.ts";

@@ -101,8 +101,8 @@ export type DeferredStore = {
 	/** Batches that collect and have items, oldest first: whose collector is to be told. */
 	collecting(most: number): Promise<readonly Collector[]>;
 	readCollector(batchId: string): Promise<Collector | undefined>;
-	/** `collecting` → `held`. undefined: it is not as it was when that was decided (`version`), or is held already. */
-	flush(batchId: string, version: string): Promise<BatchRecord | undefined>;
+	/** `collecting` → `held`. undefined: it is not as it was when that was decided (`version`; null: more items change nothing), or is held already. */
+	flush(batchId: string, version: string | null): Promise<BatchRecord | undefined>;
 
 	/** Items with an outcome whose answer was not written yet, in order of `n`, from `after` on. */
 	unanswered(batchId: string, after: number, most: number): Promise<readonly AnswerToDeliver[]>;

@@ -37,6 +37,8 @@ export type CollectorConditions = {
 	readonly marginMs: number;
 	/** Default `COLLECT_AGE_MS`. */
 	readonly ageMaxMs?: number;
+	/** Default `QUIET_MIN_MS`. */
+	readonly quietMinMs?: number;
 };
 
 /** No item waits longer than that for others to come. */
@@ -121,12 +123,18 @@ function isFull(amount: number, amountMax: number): boolean {
 	return amount * 100 >= amountMax * FULL_PERCENT;
 }
 
-function alarmsOf(tally: CollectorTally, conditions: CollectorConditions): readonly { readonly reason: FlushReason; readonly atMs: number }[] {
+export type FlushAlarm = { readonly reason: FlushReason; readonly atMs: number };
+
+/** When it is sent where nothing more comes, and why. */
+export function alarmsOf(
+	tally: CollectorTally,
+	conditions: Pick<CollectorConditions, "nowMs" | "quantileMs" | "realTimeP99Ms" | "marginMs" | "ageMaxMs" | "quietMinMs">,
+): readonly FlushAlarm[] {
 	const { firstArrivedAtMs, lastArrivedAtMs, earliestDeadlineMs, items } = tally;
-	const { ageMaxMs = COLLECT_AGE_MS } = conditions;
+	const { ageMaxMs = COLLECT_AGE_MS, quietMinMs = QUIET_MIN_MS } = conditions;
 	const firstMs = firstArrivedAtMs ?? conditions.nowMs;
 	const lastMs = lastArrivedAtMs ?? conditions.nowMs;
-	const quietMs = Math.max(QUIET_MIN_MS, Math.ceil((QUIET_GAPS * (lastMs - firstMs)) / Math.max(1, items - 1)));
+	const quietMs = Math.max(quietMinMs, Math.ceil((QUIET_GAPS * (lastMs - firstMs)) / Math.max(1, items - 1)));
 	return [
 		...(earliestDeadlineMs === null ? [] : [{ reason: "latest_start", atMs: latestStartMs(earliestDeadlineMs, conditions) } as const]),
 		{ reason: "age", atMs: firstMs + ageMaxMs },

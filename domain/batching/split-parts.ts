@@ -14,6 +14,9 @@ export type PartLimits = {
 	readonly itemOverheadBytes: number;
 };
 
+/** Around a body in its line: our id, method, url, names and commas. */
+export const LINE_OVERHEAD_BYTES = 256;
+
 export type PartItem = {
 	/** Of the body as it will be sent. */
 	readonly bytes: number;

@@ -1,5 +1,6 @@
 import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
 import type { AgentRunActivities } from "#activities/agent-runs/activities.ts";
+import type { CollectorActivities } from "#activities/batches/collector/collector-activities.ts";
 import type { BatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import type { DeliveryActivities } from "#activities/batches/job/job-port.ts";
 import type { BudgetActivities } from "#activities/budgets/activities.ts";
@@ -26,3 +27,6 @@ export const { collectBatchPart, dropBatchPart, endUnsentItems, finishBatch, set
 	proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
 export const { deliverAnswers } = proxyActivities<DeliveryActivities>(STREAM_ACTIVITY);
 export const { createBatchPart } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY_ONCE);
+export const { flushCollector, readCollector } = proxyActivities<CollectorActivities>(SQL_ACTIVITY);
+export const { flushCollector: flushCollectorLocally, readCollector: readCollectorLocally } =
+	proxyLocalActivities<CollectorActivities>(SQL_ACTIVITY_WITHIN_A_TASK);

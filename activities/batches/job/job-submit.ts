@@ -1,7 +1,7 @@
 import type { PartRecord, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import { decideSubmitRoom } from "#domain/batching/job-pace.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
-import { PartCutter } from "#domain/batching/split-parts.ts";
+import { LINE_OVERHEAD_BYTES, PartCutter } from "#domain/batching/split-parts.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
 import type { BatchProvider, FoundBatch, PartToSubmit } from "../providers/provider-port.ts";
@@ -13,8 +13,6 @@ import { endUnsendable } from "./unsendable-items.ts";
 /** How a part gets to its provider: once, or it is looked for. */
 const DONE: StepOutcome = { kind: "done" };
 const PAGE = 5_000;
-/** Around a body in its line: our id, method, url, names and commas. */
-const LINE_OVERHEAD_BYTES = 256;
 /** From what is recorded to what is sent: a process that was stopped for longer may have been given up meanwhile. */
 const SUBMIT_WITHIN_MS = 20_000;
 

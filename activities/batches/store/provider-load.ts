@@ -22,10 +22,10 @@ const LOAD = `
 
 type Row = { readonly now_ms: string; readonly submitted: readonly string[]; readonly waiting_tokens: string; readonly part_tokens: string };
 
-/** `countsTokens`: the account has a limit of them; they are not added up where it has none. */
+/** Without a part of that batch, of everything the account has. `countsTokens`: the account has a limit of them; they are not added up where it has none. */
 export async function readProviderLoad(
 	sql: SqlConnection,
-	{ batch, part, countsTokens }: { readonly batch: BatchRecord; readonly part: number; readonly countsTokens: boolean },
+	{ batch, part, countsTokens }: { readonly batch: Pick<BatchRecord, "batchId" | "deployment">; readonly part: number; readonly countsTokens: boolean },
 ): Promise<ProviderLoad> {
 	const [row] = await sql.query<Row>("provider_load", LOAD, [batch.deployment, batch.batchId, part, countsTokens]);
 	if (row === undefined) throw new TypeError("the load of a provider is one row");
