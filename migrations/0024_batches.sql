@@ -96,6 +96,8 @@ CREATE TABLE tollgate.batch_part (
   bytes             bigint NOT NULL,
   provider          text NOT NULL,
   lane              text NOT NULL DEFAULT 'batch' CHECK (lane IN ('batch', 'real_time')),
+  caller            text,                          -- who calls the provider for its items in real time, and for how long nobody else does
+  called_until      timestamptz,
   provider_file_id  text,
   provider_batch_id text,
   created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -119,6 +121,7 @@ CREATE TABLE tollgate.batch_item (
   bytes              bigint NOT NULL,
   tiers              text[] NOT NULL,
   try                integer NOT NULL DEFAULT 0,
+  sent_try           integer,                      -- newest try that was, or was about to be, sent in real time
   part               integer,                      -- that carries it, or carried it last before its outcome; null = none
   outcome            text CHECK (outcome IN ('succeeded', 'errored', 'expired', 'cancelled')),
   outcome_try        integer,
@@ -366,7 +369,8 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- A part and the items it carries, once: each of them begins another try. p_part is PartRecord without its state.
+-- A part and the items it carries, once: each of them begins another try. p_part is PartRecord without its state. With isBeside these are items that
+-- another part carries, and goes on with: the bound of each is held twice (hold_more).
 CREATE FUNCTION tollgate.write_batch_part(p_part jsonb, p_numbers integer[]) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -380,7 +384,8 @@ BEGIN
     RAISE EXCEPTION 'batch % is %: it sends nothing', v_batch.id, v_batch.state USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
   UPDATE tollgate.batch_item SET try = try + 1, part = (p_part ->> 'part')::integer, lane = coalesce(p_part ->> 'lane', 'batch')
-  WHERE batch_number = v_batch.number AND n = ANY (p_numbers) AND outcome IS NULL AND part IS NULL;
+  WHERE batch_number = v_batch.number AND n = ANY (p_numbers) AND outcome IS NULL
+    AND CASE WHEN (p_part ->> 'isBeside')::boolean THEN part IS NOT NULL AND is_second_held ELSE part IS NULL END;
   GET DIAGNOSTICS v_carried = ROW_COUNT;
   IF v_carried <> cardinality(p_numbers) OR v_carried <> (p_part ->> 'items')::bigint THEN
     RAISE EXCEPTION 'of % items of batch % that a part should carry % are free to be sent', cardinality(p_numbers), v_batch.id, v_carried USING ERRCODE = 'object_not_in_prerequisite_state';

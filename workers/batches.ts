@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Context } from "@temporalio/activity";
 import { Client, Connection as TemporalConnection } from "@temporalio/client";
 import type { WorkflowBundle } from "@temporalio/worker";
@@ -10,17 +11,24 @@ import { createBatchJobActivities } from "#activities/batches/job/job-activities
 import { accountOf, createJobLines } from "#activities/batches/job/job-lines.ts";
 import type { BatchJobDependencies, BatchStarterObserver } from "#activities/batches/job/job-port.ts";
 import { createQuotaAlerts } from "#activities/batches/job/quota-alerts.ts";
+import { createItemCalls } from "#activities/batches/job/real-time-call.ts";
+import { RealTimePaces } from "#activities/batches/job/real-time-pace.ts";
 import { createUntoldBatches } from "#activities/batches/job/untold-batches.ts";
 import { openBatchProviders } from "#activities/batches/providers/open-providers.ts";
 import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { readProviderLoad } from "#activities/batches/store/provider-load.ts";
-import { createPostgresTurnarounds } from "#activities/batches/store/turnaround.ts";
+import { createRealTimeStore } from "#activities/batches/store/real-time.ts";
 import { createBlobActivities } from "#activities/blobs/activities.ts";
 import type { SweepableBlobStore } from "#activities/blobs/blob-store.ts";
 import { Connection } from "#activities/database/connection.ts";
+import { createModelTransport } from "#activities/providers/call-model.ts";
+import type { ModelTransport } from "#activities/providers/port.ts";
+import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import { BatchJobClient } from "#clients/batch-job-client.ts";
 import type { ProviderSettings } from "#config/providers.ts";
+import { LANE_MARGIN_MS, REAL_TIME_P99_MS } from "#domain/batching/lane.ts";
+import { UNKNOWN_TURNAROUND } from "#domain/batching/turnaround.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { BATCH_TASK_QUEUE } from "../workflows/batch-job/messages.ts";
 import { openCollectors } from "./batch-collectors.ts";
@@ -69,6 +77,7 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 	const client = new Client({ connection, namespace: options.temporalNamespace });
 	const jobs = new BatchJobClient({ connection, client, ...(pacePermille !== undefined && { pacePermille }) });
 	const providers = openBatchProviders(options.providers);
+	const transport = createModelTransport({ keys: createProviderKeys(options.providers) });
 	const starter = new BatchStarter({
 		source: createUntoldBatches(telling, createPostgresBatchStore(telling)),
 		teller: jobs,
@@ -82,7 +91,7 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 		namespace: options.temporalNamespace,
 		taskQueue: BATCH_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: { ...createBatchJobActivities(dependenciesOf(options, driving, providers.find)), ...collectors.activities },
+		activities: createBatchJobActivities(dependenciesOf(options, { sql: driving, transport }, providers.find)),
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
 		log,
 	});
@@ -96,24 +105,47 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 		async stop() {
 			await Promise.all([starter.stop(), collectors.starter.stop(), stopSweep()]);
 			await worker.stop();
-			await Promise.all([connection.close(), driving.close(), telling.close(), providers.close()]);
+			await Promise.all([connection.close(), driving.close(), telling.close(), providers.close(), transport.close()]);
 		},
 	};
 }
 
+async function wholeOf(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+	const pieces: Uint8Array[] = [];
+	for await (const piece of source) pieces.push(piece);
+	return Buffer.concat(pieces);
+}
+
+function paced(delayMs: number, pacePermille: number): number {
+	return Math.ceil((delayMs * pacePermille) / 1_000);
+}
+
 function dependenciesOf(
-	{ blobs, log }: BatchesRoleOptions,
-	sql: Connection,
+	{ blobs, log, providers, pacePermille }: BatchesRoleOptions,
+	{ sql, transport }: { readonly sql: Connection; readonly transport: ModelTransport },
 	find: (account: string) => ReturnType<BatchJobDependencies["providerOf"]>,
 ): BatchJobDependencies {
-	const store = { ...createPostgresBatchStore(sql), ...createPostgresDeferredStore(sql) };
+	const store = createPostgresBatchStore(sql);
+	const pricing = createBatchPricing(sql.unprepared);
 	const providerOf: BatchJobDependencies["providerOf"] = (batch) => find(accountOf(batch));
 	return {
 		store,
 		lines: createJobLines({ blobs, store, wallClockMs: Date.now }),
 		providerOf,
 		readLoad: ({ batch, part }) => readProviderLoad(sql, { batch, part, countsTokens: providerOf(batch)?.limits.enqueuedTokensMax !== undefined }),
-		openPricing: createBatchPricing(sql.unprepared),
+		openPricing: pricing.open,
+		realTime: {
+			store: { ...createRealTimeStore(sql), holdMore: createPostgresDeferredStore(sql).holdMore },
+			turnarounds: { estimate: async () => UNKNOWN_TURNAROUND },
+			openCosts: pricing.openCosts,
+			readBody: (key) => wholeOf(blobs.read(key)),
+			call: createItemCalls({ transport, providers }),
+			paces: new RealTimePaces(),
+			newCaller: randomUUID,
+			stopSignal: () => Context.current().cancellationSignal,
+			wallClockMs: Date.now,
+			...(pacePermille !== undefined && { times: { realTimeP99Ms: paced(REAL_TIME_P99_MS, pacePermille), marginMs: paced(LANE_MARGIN_MS, pacePermille) } }),
+		},
 		raise: createBatchAlerts(sql),
 		tellQuota: createQuotaAlerts(sql),
 		heartbeat: () => Context.current().heartbeat(),

@@ -141,6 +141,9 @@ export type ItemToSend = HeldItem & {
 	readonly mayGoRealTime?: boolean;
 };
 
+/** `isBeside`: of items that another part carries, and that are held twice. Default false. */
+export type NewPart = Omit<PartRecord, "state"> & { readonly isBeside?: boolean };
+
 export type BatchStore = {
 	createFile(file: Omit<FileRecord, "createdAtMs">): Promise<FileRecord>;
 	/** undefined: none of this team is called so. */
@@ -183,8 +186,11 @@ export type BatchStore = {
 	itemsOfPart(of: { readonly batchId: string; readonly part: number }, after: number, most: number): Promise<readonly ItemToSend[]>;
 	/** How items ended, of those that have an outcome, in order of `n`, from `after` on. */
 	endings(batchId: string, after: number, most: number): Promise<readonly ItemEnding[]>;
-	/** Records the part and which items (and which try of them) it carries, once. */
-	writePart(part: Omit<PartRecord, "state">, numbers: readonly number[]): Promise<PartRecord>;
+	/**
+	 * Records the part and which items (and which try of them) it carries, once. One of them that is not free to be sent: "internal.invariant", and nothing is
+	 * written.
+	 */
+	writePart(part: NewPart, numbers: readonly number[]): Promise<PartRecord>;
 	movePart(
 		of: { readonly batchId: string; readonly part: number },
 		to: PartState,
@@ -202,6 +208,11 @@ export type BatchStore = {
 	book(batchId: string, bookings: readonly ItemBooking[]): Promise<readonly number[]>;
 	/** The part will bring no more: items it carried that have no outcome can be sent again, or end as `expired` or `cancelled`. */
 	releaseItems(of: { readonly batchId: string; readonly part: number }, as: "again" | "expired" | "cancelled"): Promise<number>;
+	/**
+	 * By when the first of the items that wait for their batch has to be answered in real time, where so many milliseconds pass between any two; null: none of
+	 * them has a deadline, or may.
+	 */
+	hedgeByMs(batchId: string, spacingMs: number): Promise<number | null>;
 	/** Everything has an outcome (else "internal.invariant"): gives back what is still held and closes the holder. */
 	closeHold(batchId: string): Promise<void>;
 

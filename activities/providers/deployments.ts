@@ -72,6 +72,11 @@ function fromPriceBook(providers: readonly ProviderSettings[], book: PriceBook):
 	return served;
 }
 
+/** Where `<provider>/<model>` is called, whatever it is offered as. */
+export function deploymentOf(provider: ProviderSettings, model: string): Deployment {
+	return toDeployment(provider, { model, pricedAsModel: model, kind: undefined });
+}
+
 function toDeployment(provider: ProviderSettings, target: Target): Deployment {
 	const base = new URL(provider.baseUrl.replaceAll("{model}", encodeURIComponent(target.model)));
 	const prefix = base.pathname === "/" ? "" : base.pathname;

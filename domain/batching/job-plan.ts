@@ -2,6 +2,7 @@ import type { BatchState } from "./batch.ts";
 import { isFinalBatch, isFinalPart } from "./batch-moves.ts";
 import type { PartRecord, ProviderBatchStatus } from "./batch-part.ts";
 import { type DoubleBatch, driveOf, type JobPicture, type JobState, type PartDrive } from "./job-state.ts";
+import { LANE_MARGIN_MS, REAL_TIME_P99_MS } from "./lane.ts";
 
 /**
  * What the job of a batch does next: a pure function of its rows, of what the provider said last, and of the time. It is asked anew after
@@ -49,6 +50,8 @@ export type PartStep =
 	  }
 	/** What did not run in a part that was read goes into another. */
 	| { readonly kind: "again"; readonly part: number }
+	/** Calls the provider for items of a part in real time, most urgent first, for a while. */
+	| { readonly kind: "call"; readonly part: number }
 	/** Ends a part that the provider did not take, or ran nothing of. */
 	| { readonly kind: "drop"; readonly part: number; readonly as: EndedUnrun | "again"; readonly problem: string | null };
 
@@ -56,6 +59,10 @@ export type JobStep =
 	| { readonly kind: "read" }
 	/** Splits what has to go into parts, and writes their request files. */
 	| { readonly kind: "writeParts" }
+	/** The same for items that were handed in alone: each goes with a batch or in real time. */
+	| { readonly kind: "chooseLanes" }
+	/** Sends what its batch does not bring in time in real time too. */
+	| { readonly kind: "hedge" }
 	/** Ends items that no part carries. */
 	| { readonly kind: "endUnsent"; readonly as: EndedUnrun; readonly problem: string | null }
 	/** Looks once more for a part that was given up as not created. */
@@ -93,10 +100,18 @@ function planAll(state: JobState, picture: JobPicture, nowMs: number): Planned[]
 	const isDeliveryDue = picture.hasAnswersToDeliver === true;
 	const deliver: Planned[] = isDeliveryDue ? [{ step: { kind: "deliver" }, dueAtMs }] : [];
 	const ofBatch = planBatch(state, picture, doubles.length + ofParts.length === 0 && !isDeliveryDue);
-	const batchDueAtMs = ofBatch?.kind === "writeParts" ? Math.max(dueAtMs, state.sendDueAtMs) : dueAtMs;
+	const batchDueAtMs = ofBatch?.kind === "writeParts" || ofBatch?.kind === "chooseLanes" ? Math.max(dueAtMs, state.sendDueAtMs) : dueAtMs;
 	const lateAtMs = lateSince(state, picture);
 	const late: Planned[] = lateAtMs === undefined ? [] : [{ step: { kind: "tellLate" }, dueAtMs: Math.max(lateAtMs, dueAtMs) }];
-	return [...deliver, ...doubles, ...(ofBatch === undefined ? [] : [{ step: ofBatch, dueAtMs: batchDueAtMs }]), ...late, ...ofParts];
+	const first = [...deliver, ...planHedge(state, picture), ...doubles];
+	return [...first, ...(ofBatch === undefined ? [] : [{ step: ofBatch, dueAtMs: batchDueAtMs }]), ...late, ...ofParts];
+}
+
+/** When the first item that waits for its batch has to go in real time, so that the call ends before the deadline. */
+function planHedge({ dueAtMs, hedgeDueAtMs, pacePermille }: JobState, { batch, hedgeByMs }: JobPicture): Planned[] {
+	if (hedgeByMs == null || batch.cancelAskedAtMs !== null) return [];
+	const leadMs = ((REAL_TIME_P99_MS + LANE_MARGIN_MS) * pacePermille) / 1_000;
+	return [{ step: { kind: "hedge" }, dueAtMs: Math.max(hedgeByMs - leadMs, hedgeDueAtMs, dueAtMs) }];
 }
 
 /** undefined: it was told, or nobody says when it should be back. */
@@ -123,12 +138,12 @@ function planBatch({ sought }: JobState, picture: JobPicture, isEverythingRead: 
 	if (batch.cancelAskedAtMs !== null) return { kind: "endUnsent", as: "cancelled", problem: null };
 	if (parts.filter(({ state }) => state === "failed").length >= FAILED_PARTS_MAX)
 		return { kind: "endUnsent", as: "expired", problem: "the provider had no room for it" };
-	return { kind: "writeParts" };
+	return { kind: batch.origin === "collected" && batch.rules.mayRelane ? "chooseLanes" : "writeParts" };
 }
 
 /** It was tried and not found: a provider may show it after all, hours later. */
-function isPerhapsThere({ state, providerBatchId, submitBeganAtMs }: PartRecord): boolean {
-	return state === "failed" && providerBatchId === null && submitBeganAtMs !== null;
+function isPerhapsThere({ state, lane, providerBatchId, submitBeganAtMs }: PartRecord): boolean {
+	return lane !== "real_time" && state === "failed" && providerBatchId === null && submitBeganAtMs !== null;
 }
 
 /** Cancelled where anything was; expired where anything did; failed where the provider took none of it. */
@@ -142,10 +157,17 @@ function endOf({ batch, parts }: JobPicture): { readonly to: FinalBatchState; re
 
 function planPart(record: PartRecord, drive: PartDrive, picture: JobPicture, nowMs: number): Planned | undefined {
 	if (isFinalPart(record.state)) return undefined;
+	if (record.lane === "real_time") return { step: stepInRealTime(record, drive, nowMs), dueAtMs: drive.dueAtMs };
 	if (record.state === "running") return planRunning(record, drive, picture, nowMs);
 	if (record.state === "ended") return { step: stepOfEnded(record, drive, picture), dueAtMs: drive.dueAtMs };
 	if (isInDoubt(record, drive)) return { step: findOf(record, drive), dueAtMs: drive.dueAtMs };
 	return planUnsent(record, drive, picture, nowMs);
+}
+
+/** It gives back what is cancelled by itself, for what was sent may have to be paid. */
+function stepInRealTime({ part, state }: PartRecord, { sinceMs }: PartDrive, nowMs: number): PartStep {
+	if (state === "ended" || nowMs - sinceMs < SUBMIT_FOR_MS) return { kind: "call", part };
+	return { kind: "drop", part, as: "expired", problem: "the provider did not take it within a day" };
 }
 
 function isInDoubt({ state }: PartRecord, { isClear, looks }: PartDrive): boolean {
@@ -174,7 +196,8 @@ function planRunning(record: PartRecord, drive: PartDrive, picture: JobPicture, 
 	const { status, cancelSentAtMs } = drive;
 	if (drive.isLost) return { step: lastCollect(record, drive), dueAtMs: drive.dueAtMs };
 	if (status?.state === "failed") return { step: dropOf(part, status, picture), dueAtMs: drive.dueAtMs };
-	const isCancelWanted = picture.batch.cancelAskedAtMs !== null && status?.state !== "cancelling" && status?.state !== "ended";
+	const isUnwanted = picture.batch.cancelAskedAtMs !== null || drive.isUnneeded === true;
+	const isCancelWanted = isUnwanted && status?.state !== "cancelling" && status?.state !== "ended";
 	const isCancelDue = cancelSentAtMs === null || nowMs - cancelSentAtMs >= CANCEL_AGAIN_MS;
 	// What was found by its size alone may be somebody else's.
 	if (isCancelWanted && isCancelDue && drive.isCertain && providerBatchId !== null)

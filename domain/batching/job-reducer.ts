@@ -24,6 +24,10 @@ export type StepOutcome =
 	/** The provider does not know it any more, or its results are gone. */
 	| { readonly kind: "lost"; readonly message: string }
 	| { readonly kind: "collected"; readonly tally: CollectTally }
+	/** `waitMs`: nothing can be sent before. */
+	| { readonly kind: "called"; readonly left: number; readonly waitMs: number; readonly why: string | null }
+	/** `refused`: items about to be late of which no second bound could be held. `unneeded`: parts that most items left. */
+	| { readonly kind: "hedged"; readonly sent: number; readonly refused: number; readonly unneeded: readonly number[] }
 	/** The results name none of our items: it is somebody else's. */
 	| { readonly kind: "foreign"; readonly providerBatchId: string };
 
@@ -54,7 +58,15 @@ export function reduceJob(state: JobState, event: JobEvent): JobState {
 }
 
 function retryNow(state: JobState): JobState {
-	return { ...state, isStale: true, failures: 0, dueAtMs: 0, sendDueAtMs: 0, drives: state.drives.map((drive) => ({ ...drive, failures: 0, dueAtMs: 0 })) };
+	return {
+		...state,
+		isStale: true,
+		failures: 0,
+		dueAtMs: 0,
+		sendDueAtMs: 0,
+		hedgeDueAtMs: 0,
+		drives: state.drives.map((drive) => ({ ...drive, failures: 0, dueAtMs: 0 })),
+	};
 }
 
 /** Parts that are over are forgotten. */
@@ -98,6 +110,12 @@ function takeResult(state: JobState, step: JobStep, outcome: StepOutcome, moment
 			return withDrive(troubled(state, step, outcome.message, nowMs), step.part, { isLost: true, failures: 0, dueAtMs: 0 });
 		case "foreign":
 			return afterForeign(calm, step, outcome.providerBatchId);
+		case "called": {
+			const called = outcome.why === null ? calm : troubled(state, step, outcome.why, nowMs);
+			return withDrive(called, step.part, { failures: 0, dueAtMs: outcome.waitMs > 0 ? later(state, nowMs, outcome.waitMs) : 0 });
+		}
+		case "hedged":
+			return calm;
 		default:
 			return putOff(state, step, outcome, moment);
 	}
@@ -107,6 +125,8 @@ function afterBatchStep(state: JobState, step: JobStep, outcome: StepOutcome, { 
 	switch (step.kind) {
 		case "tellLate":
 			return { ...state, isLateTold: true };
+		case "hedge":
+			return outcome.kind === "hedged" ? afterHedge(state, outcome, { nowMs, jitter }) : state;
 		case "seek": {
 			const found = outcome.kind === "found" && outcome.isCertain ? [outcome.status.providerBatchId, ...outcome.doubles] : [];
 			const doubles = found.map((providerBatchId) => doubleOf(step.part, providerBatchId));
@@ -125,6 +145,13 @@ function afterBatchStep(state: JobState, step: JobStep, outcome: StepOutcome, { 
 		default:
 			return state;
 	}
+}
+
+/** Who has no money for a second try may have it when others have ended. */
+function afterHedge(state: JobState, { refused, unneeded }: Extract<StepOutcome, { kind: "hedged" }>, { nowMs, jitter }: Moment): JobState {
+	const hedgeFailures = refused > 0 ? state.hedgeFailures + 1 : 0;
+	const hedgeDueAtMs = refused > 0 ? later(state, nowMs, retryDelayMs(hedgeFailures, jitter)) : 0;
+	return unneeded.reduce((changed, part) => withDrive(changed, part, { isUnneeded: true }), { ...state, hedgeFailures, hedgeDueAtMs });
 }
 
 function doubleOf(part: number, providerBatchId: string): DoubleBatch {

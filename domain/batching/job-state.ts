@@ -1,4 +1,4 @@
-import type { BatchState, CallerBatchRules, ItemCounts } from "./batch.ts";
+import type { BatchOrigin, BatchState, CallerBatchRules, ItemCounts } from "./batch.ts";
 import { isFinalBatch } from "./batch-moves.ts";
 import type { PartRecord, ProviderBatchStatus } from "./batch-part.ts";
 
@@ -24,6 +24,8 @@ export type JobBatch = {
 	readonly deadlineMs: number | null;
 	readonly cancelAskedAtMs: number | null;
 	readonly problem: string | null;
+	/** Absent: `caller`. */
+	readonly origin?: BatchOrigin;
 };
 
 export type JobPicture = {
@@ -34,6 +36,11 @@ export type JobPicture = {
 	readonly hasItemsToSend: boolean;
 	/** Items that were handed in alone ended, and their answers are not written yet. */
 	readonly hasAnswersToDeliver?: boolean;
+	/**
+	 * By when the first of the items that wait for their batch would have to be answered by real time, deadlines of the others considered
+	 * (hedge.ts); null or absent: none of them has a deadline.
+	 */
+	readonly hedgeByMs?: number | null;
 };
 
 /** What one reading of results brought. Whole numbers. */
@@ -81,6 +88,8 @@ export type PartDrive = {
 	readonly refusal: string | null;
 	/** The provider does not know it any more, or its results are gone: what is open is charged. */
 	readonly isLost: boolean;
+	/** Most of its items went in real time: the rest goes again sooner without it. */
+	readonly isUnneeded?: boolean;
 };
 
 export type JobTrouble = { readonly atMs: number; readonly step: string; readonly message: string };
@@ -113,6 +122,9 @@ export type JobState = {
 	readonly dueAtMs: number;
 	/** Parts are written not before: the provider had no room for those before. */
 	readonly sendDueAtMs: number;
+	/** Times in a row that items about to be late had no money for a second try, and before when it is not tried again. */
+	readonly hedgeFailures: number;
+	readonly hedgeDueAtMs: number;
 	/** Steps that failed or were put off, in all. */
 	readonly retries: number;
 	readonly doubles: readonly DoubleBatch[];
@@ -140,6 +152,8 @@ export function emptyJob(batchId: string, teamId: string, pacePermille = 1_000):
 			failures: 0,
 			dueAtMs: 0,
 			sendDueAtMs: 0,
+			hedgeFailures: 0,
+			hedgeDueAtMs: 0,
 			retries: 0,
 			doubles: [],
 			sought: [],

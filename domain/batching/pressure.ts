@@ -45,6 +45,10 @@ export type TokenBucket = { readonly tokens: number; readonly atMs: number };
 /** Both above nothing. */
 export type FallbackRate = { readonly itemsPerSecond: number; readonly burst: number };
 
+/** Of one deployment, where nobody says otherwise. */
+export const REAL_TIME_RATE: FallbackRate = { itemsPerSecond: 20, burst: 20 };
+export const REAL_TIME_CONCURRENCY = 8;
+
 export function fullBucket({ burst }: FallbackRate, atMs: number): TokenBucket {
 	return { tokens: burst, atMs };
 }

@@ -1,7 +1,7 @@
 import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import { createJobLines } from "#activities/batches/job/job-lines.ts";
 import type { BatchAlert, BatchJobDependencies, JobLines, JobStore, PriceResult, QuotaRefusal } from "#activities/batches/job/job-port.ts";
-import { bodyKey } from "#activities/batches/lines/deferred-blobs.ts";
+import { RealTimePaces } from "#activities/batches/job/real-time-pace.ts";
 import type { BatchProvider } from "#activities/batches/providers/provider-port.ts";
 import type { BatchOrigin, CallerBatchRules } from "#domain/batching/batch.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";
@@ -94,6 +94,7 @@ export function dependenciesOver(parts: Parts, onCall?: JobStandOptions["onCall"
 		providerOf: () => provider,
 		readLoad: async () => ({ nowMs: 0, submittedAtMs: [], waitingTokens: 0, partTokens: 0 }),
 		openPricing: async () => priceOf,
+		realTime: nothingInRealTime,
 		heartbeat: () => undefined,
 		now: () => 0,
 		raise: async () => undefined,
@@ -101,6 +102,24 @@ export function dependenciesOver(parts: Parts, onCall?: JobStandOptions["onCall"
 		observer: { stepFailed: () => undefined, notForgotten: () => undefined, bodiesLeft: () => undefined, resultsUnreadable: () => undefined },
 	};
 }
+
+const never = async (): Promise<never> => {
+	throw new Error("a batch of its caller has no items in real time");
+};
+
+/** Of a caller's batch nothing goes in real time. */
+export const nothingInRealTime: BatchJobDependencies["realTime"] = {
+	store: {
+		...{ claimPart: never, itemsInRealTime: never, markSent: never, unmarkSent: never, freeItems: never },
+		...{ waitingInBatches: never, lanesOfWaiting: never, holdMore: never },
+	},
+	turnarounds: { estimate: never },
+	...{ openCosts: never, readBody: never, call: never },
+	paces: new RealTimePaces(),
+	newCaller: () => "nobody",
+	stopSignal: () => new AbortController().signal,
+	wallClockMs: () => 0,
+};
 
 /** An answer costs the same each; one without usage nobody knows the cost of; errors cost nothing. */
 export const priceOf: PriceResult = ({ n, tryNumber }, result) => {
@@ -170,8 +189,10 @@ async function carry(activities: JobStand["activities"], batchId: string, step: 
 		...{ read: activities.readBatchJob, writeParts: activities.writeBatchParts, upload: activities.uploadBatchPart, create: activities.createBatchPart },
 		...{ find: activities.findBatchPart, poll: activities.pollBatchPart, cancel: activities.cancelBatchPart, collect: activities.collectBatchPart },
 		...{ again: activities.sendItemsAgain, drop: activities.dropBatchPart, endUnsent: activities.endUnsentItems, finish: activities.finishBatch },
+		...{ chooseLanes: activities.chooseBatchLanes, hedge: activities.hedgeBatchItems, call: activities.callRealTimePart },
 		...{ tellLate: activities.tellBatchLate, seek: activities.seekBatchPart, settleDouble: activities.settleDoubleBatch },
 	} as const;
+	if (step.kind === "deliver") throw new Error("a batch of its caller delivers nothing");
 	const result = await byKind[step.kind](input);
 	if (result === null) throw new Error("there is no such batch");
 	return result;

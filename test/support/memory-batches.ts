@@ -225,6 +225,11 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		return open.length;
 	}
 
+	/** Nothing is hedged here. */
+	async hedgeByMs(): Promise<number | null> {
+		return null;
+	}
+
 	async closeHold(batchId: string): Promise<void> {
 		const row = this.row(batchId);
 		if (row.record.counts.open > 0) throw new CostControlError("internal.invariant", "items have no outcome");

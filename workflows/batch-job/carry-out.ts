@@ -1,7 +1,9 @@
 import type { JobStep } from "#domain/batching/job-plan.ts";
 import type { StepResult } from "#domain/batching/job-reducer.ts";
 import {
+	callRealTimePart,
 	cancelBatchPart,
+	chooseBatchLanes,
 	collectBatchPart,
 	createBatchPart,
 	deliverAnswers,
@@ -9,6 +11,7 @@ import {
 	endUnsentItems,
 	findBatchPart,
 	finishBatch,
+	hedgeBatchItems,
 	pollBatchPart,
 	readBatchJob,
 	seekBatchPart,
@@ -26,6 +29,12 @@ export function carryOut(batchId: string, step: JobStep): Promise<StepResult | n
 			return readBatchJob({ batchId });
 		case "writeParts":
 			return writeBatchParts({ batchId });
+		case "chooseLanes":
+			return chooseBatchLanes({ batchId });
+		case "hedge":
+			return hedgeBatchItems({ batchId });
+		case "call":
+			return callRealTimePart({ batchId, part: step.part });
 		case "seek":
 			return seekBatchPart({ batchId, part: step.part });
 		case "settleDouble":

@@ -25,6 +25,7 @@ export const { askBatchCancel } = proxyActivities<BatchJobActivities>(SQL_ACTIVI
 export const { cancelBatchPart, findBatchPart, pollBatchPart, seekBatchPart } = proxyActivities<BatchJobActivities>(PROVIDER_ACTIVITY);
 export const { collectBatchPart, dropBatchPart, endUnsentItems, finishBatch, settleDoubleBatch, uploadBatchPart, writeBatchParts } =
 	proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
+export const { callRealTimePart, chooseBatchLanes, hedgeBatchItems } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
 export const { deliverAnswers } = proxyActivities<DeliveryActivities>(STREAM_ACTIVITY);
 export const { createBatchPart } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY_ONCE);
 export const { flushCollector, readCollector } = proxyActivities<CollectorActivities>(SQL_ACTIVITY);

@@ -1,10 +1,12 @@
 import type { StepOutcome, StepResult } from "#domain/batching/job-reducer.ts";
 import { asActivity } from "../../shared/activity-errors.ts";
-import { deliverAnswers } from "../delivery/answers.ts";
+import { chooseLanes } from "./choose-lanes.ts";
+import { hedgeItems } from "./hedge-items.ts";
 import { cancelPart, collectPart, dropPart, endUnsent, finishBatch, pollPart, sendAgain, settleDouble, tellLate } from "./job-collect.ts";
 import type {
 	AskCancelInput,
 	BatchJobDependencies,
+	CallInput,
 	CancelPartInput,
 	CollectInput,
 	CreateInput,
@@ -16,6 +18,7 @@ import type {
 } from "./job-port.ts";
 import { readPicture, resultOf, takeUp } from "./job-rows.ts";
 import { createPart, findPart, seekPart, uploadPart, writeParts } from "./job-submit.ts";
+import { callRealTimePart } from "./real-time-part.ts";
 
 export type BatchJobActivities = ReturnType<typeof createBatchJobActivities>;
 
@@ -51,6 +54,9 @@ export function createBatchJobActivities(dependencies: BatchJobDependencies) {
 				return picture === undefined ? null : { picture, outcome: { kind: "done" } };
 			}),
 		writeBatchParts: inRows(({ batchId }: OfBatch) => writeParts(dependencies, batchId)),
+		chooseBatchLanes: inRows(({ batchId }: OfBatch) => chooseLanes(dependencies, batchId)),
+		hedgeBatchItems: step(({ batchId }: OfBatch) => hedgeItems(dependencies, batchId)),
+		callRealTimePart: step((input: CallInput) => callRealTimePart(dependencies, input)),
 		uploadBatchPart: step((input: PartInput) => uploadPart(dependencies, input)),
 		createBatchPart: step((input: CreateInput) => createPart(dependencies, input)),
 		findBatchPart: step((input: FindInput) => findPart(dependencies, input)),

@@ -111,7 +111,8 @@ export function accountOf({ deployment }: Pick<BatchRecord, "deployment">): stri
 	return deployment.slice(0, deployment.indexOf("/"));
 }
 
-function deploymentModelOf({ deployment }: BatchRecord): string {
+/** What the provider is sent for its model. */
+export function deploymentModelOf({ deployment }: Pick<BatchRecord, "deployment">): string {
 	return deployment.slice(deployment.indexOf("/") + 1);
 }
 

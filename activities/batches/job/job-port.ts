@@ -1,4 +1,5 @@
 import type { WrittenBlob } from "#activities/blobs/port.ts";
+import type { Lane } from "#domain/batching/deferred.ts";
 import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";
 import type { ProviderLoad } from "#domain/batching/job-pace.ts";
 import type { EndedUnrun, FinalBatchState, PartStep } from "#domain/batching/job-plan.ts";
@@ -9,6 +10,7 @@ import type { DeferredStore } from "../deferred-port.ts";
 import type { UnsendableItem } from "../lines/write-bodies.ts";
 import type { BatchRecord, BatchStore, ItemBooking, ItemToSend } from "../port.ts";
 import type { BatchProvider } from "../providers/provider-port.ts";
+import type { RealTimeDependencies } from "./real-time.ts";
 
 /** Of the store what the job of a batch needs. */
 export type JobStore = Pick<
@@ -25,8 +27,8 @@ export type JobStore = Pick<
 	| "book"
 	| "releaseItems"
 	| "closeHold"
-> &
-	Pick<DeferredStore, "unanswered" | "markAnswered">;
+	| "hedgeByMs"
+>;
 
 /** What the activities of a batch's job work with. */
 export type BatchJobDependencies = {
@@ -36,7 +38,8 @@ export type BatchJobDependencies = {
 	providerOf(batch: BatchRecord): BatchProvider | undefined;
 	readLoad(of: { readonly batch: BatchRecord; readonly part: number }): Promise<ProviderLoad>;
 	/** With the price book that was frozen when the batch was made. */
-	openPricing(batch: BatchRecord): Promise<PriceResult>;
+	openPricing(batch: BatchRecord, lane?: Lane): Promise<PriceResult>;
+	readonly realTime: RealTimeDependencies;
 	/** Tells Temporal that a long activity goes on. */
 	heartbeat(): void;
 	/** Monotonic milliseconds. */
@@ -117,6 +120,7 @@ export type CollectInput = InputOf<"collect">;
 export type DropInput = InputOf<"drop">;
 export type EndUnsentInput = OfBatch & { readonly as: EndedUnrun; readonly problem: string | null };
 export type FinishInput = OfBatch & { readonly to: FinalBatchState; readonly problem: string | null };
+export type CallInput = InputOf<"call">;
 export type AskCancelInput = OfBatch & { readonly by: string };
 
 /** Where the workflows of batches are told. Rejects within its own deadline when Temporal is away. */

@@ -2,6 +2,7 @@ import { assert } from "#domain/assert.ts";
 import type { PartRecord } from "#domain/batching/batch-part.ts";
 import type { StepOutcome, StepResult } from "#domain/batching/job-reducer.ts";
 import type { JobPicture } from "#domain/batching/job-state.ts";
+import { REAL_TIME_RATE } from "#domain/batching/pressure.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { BatchRecord } from "../port.ts";
 import { type BatchJobDependencies, type JobStore, type Reading, SAID_BY } from "./job-port.ts";
@@ -36,13 +37,15 @@ export async function readPicture(store: JobStore, batchId: string): Promise<Job
 	const [unanswered] = batch.origin === "collected" ? await store.unanswered(batchId, 0, 1) : [];
 	const { state, version, protocol, provider, model, items, counts, rules, heldNanoUsd, settledNanoUsd, createdAtMs, deadlineMs, cancelAskedAtMs, problem } =
 		batch;
+	const isCollected = batch.origin === "collected";
 	return {
 		batch: {
 			...{ state, version, protocol, provider, model, items, counts, rules, heldNanoUsd, settledNanoUsd, createdAtMs, deadlineMs, cancelAskedAtMs, problem },
+			...(isCollected && { origin: batch.origin }),
 		},
 		parts: parts.toSorted((left, right) => left.part - right.part),
 		hasItemsToSend: first !== undefined,
-		...(unanswered !== undefined && { hasAnswersToDeliver: true }),
+		...(isCollected && { hedgeByMs: await store.hedgeByMs(batchId, 1_000 / REAL_TIME_RATE.itemsPerSecond) }),
 	};
 }
 

@@ -13,6 +13,8 @@ import { endUnsendable } from "./unsendable-items.ts";
 /** How a part gets to its provider: once, or it is looked for. */
 const DONE: StepOutcome = { kind: "done" };
 const PAGE = 5_000;
+/** Around a body in its line: our id, method, url, names and commas. */
+export const LINE_OVERHEAD_BYTES = 256;
 /** From what is recorded to what is sent: a process that was stopped for longer may have been given up meanwhile. */
 const SUBMIT_WITHIN_MS = 20_000;
 

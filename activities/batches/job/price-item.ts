@@ -1,6 +1,7 @@
 import { cleanText } from "#activities/ledger/clean-text.ts";
 import { readAnswer } from "#activities/providers/reported-usage.ts";
 import type { BatchEndpoint } from "#domain/batching/batch.ts";
+import type { Lane } from "#domain/batching/deferred.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
 import { MAX_ATTEMPT_NANO_USD } from "#domain/money/nano-usd.ts";
 import { priceAnswer, type ReservedPrice } from "#domain/pricing/price-answer.ts";
@@ -10,7 +11,12 @@ import type { ReportedUsage } from "#domain/usage/usage.ts";
 import type { ItemBooking } from "../port.ts";
 
 /** What the items of one batch are priced by: the book frozen when it was made, and the line they were bounded at. */
-export type ItemPricing = ReservedPrice & { readonly book: PriceBook; readonly endpoint: BatchEndpoint };
+export type ItemPricing = ReservedPrice & {
+	readonly book: PriceBook;
+	readonly endpoint: BatchEndpoint;
+	/** Of an item that was handed in alone: that the try went. Absent: of a caller's batch, whose items know no other than the batch. */
+	readonly lane?: Lane;
+};
 
 type Try = Pick<ItemBooking, "n" | "tryNumber">;
 type Answered = Extract<ItemResult, { kind: "succeeded" | "errored" }>;
@@ -21,7 +27,7 @@ const UNANSWERED = { providerRequestId: null, httpStatus: null } as const;
 
 /**
  * What a result of the provider books (docs/batch-money.md). An answer with usable usage is settled at the price tier `batch`, whatever tier it
- * names; without, it is charged at its bound. An error, and what expired or was cancelled, is not billed, unless the error says that tokens were used.
+ * names, and in real time at that it names, as a call is; without, it is charged at its bound. An error, and what expired or was cancelled, is not billed, unless the error says that tokens were used.
  */
 export function bookingOf(of: Try, result: ItemResult, pricing: ItemPricing): ItemBooking {
 	const { n, tryNumber } = of;
@@ -46,7 +52,10 @@ function hasTokens({ usage }: Usable): boolean {
 	return usage.inputTokens + usage.outputTokens > 0;
 }
 
-type Cost = Pick<ItemBooking, "costNanoUsd" | "costTokens" | "usage" | "answeredModel" | "serviceTier" | "unresolvedReason" | "alert">;
+type Cost = Pick<
+	ItemBooking,
+	"costNanoUsd" | "costTokens" | "usage" | "answeredModel" | "serviceTier" | "unresolvedReason" | "alert" | "lane" | "realTimeNanoUsd"
+>;
 
 /** Charged at its bound, which the store knows. */
 function unresolved(reason: string): Cost {
@@ -54,7 +63,8 @@ function unresolved(reason: string): Cost {
 }
 
 function priced(reported: Usable, pricing: ItemPricing): Cost {
-	const serviceTier = batchTierOf(reported.serviceTier);
+	const { lane } = pricing;
+	const serviceTier = lane === "real_time" ? realTimeTierOf(reported.serviceTier) : batchTierOf(reported.serviceTier);
 	const answer = priceAnswer({ ...reported, serviceTier }, pricing, pricing.book);
 	if (answer.isIncomplete) return unresolved(answer.alert ?? "usage without a price");
 	if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return unresolved("usage above the largest possible cost");
@@ -66,7 +76,24 @@ function priced(reported: Usable, pricing: ItemPricing): Cost {
 		answeredModel: cleanText(model ?? answer.line.model, 200),
 		serviceTier,
 		alert: answer.alert ?? null,
+		...(lane !== undefined && { lane, realTimeNanoUsd: lane === "real_time" ? answer.costNanoUsd : inRealTime(reported, pricing) }),
 	};
+}
+
+/** What the same usage costs in real time; null where it has no whole price there. */
+function inRealTime(reported: Usable, pricing: ItemPricing): bigint | null {
+	const standard = { ...reported, serviceTier: realTimeTierOf(geographyOf(reported.serviceTier)) };
+	const answer = priceAnswer(standard, { ...pricing, reach: { tiers: ["standard"] } }, pricing.book);
+	return answer.isIncomplete || answer.costNanoUsd > MAX_ATTEMPT_NANO_USD ? null : answer.costNanoUsd;
+}
+
+function realTimeTierOf(serviceTier: string | undefined): string {
+	return serviceTier === undefined || serviceTier === "" ? "standard" : cleanText(serviceTier, 60);
+}
+
+function geographyOf(serviceTier: string | undefined): string {
+	const [, geography] = (serviceTier ?? "").split(GEOGRAPHY_MARK);
+	return geography === undefined ? "standard" : `standard${GEOGRAPHY_MARK}${geography}`;
 }
 
 /** The tier of a batch, at the geography that the answer names. */

@@ -46,6 +46,8 @@ const PARTS = `${PART} WHERE b.id = $1 ORDER BY p.part`;
 /** No provider keeps results for longer. */
 const KNOWN = `SELECT provider_batch_id AS reply FROM tollgate.batch_part
 	WHERE provider = $1 AND provider_batch_id IS NOT NULL AND created_at > statement_timestamp() - interval '31 days'`;
+const HEDGE_BY = `SELECT tollgate.to_ms(min(w.deadline - (w.place - 1) * $2 * interval '1 millisecond')) AS reply
+	FROM (SELECT deadline, row_number() OVER (ORDER BY deadline) AS place FROM tollgate.waiting_in_batches($1)) w`;
 const RELEASE = "SELECT tollgate.release_batch_items($1, $2, $3) AS reply";
 const CLOSE = "SELECT tollgate.close_batch_hold($1)::text AS reply";
 
@@ -117,7 +119,7 @@ function filesOf(sql: SqlConnection): Pick<BatchStore, "createFile" | "readFile"
 
 function partsOf(
 	sql: SqlConnection,
-): Pick<BatchStore, "itemsToSend" | "itemsOfPart" | "endings" | "writePart" | "movePart" | "parts" | "knownProviderBatches" | "releaseItems"> {
+): Pick<BatchStore, "itemsToSend" | "itemsOfPart" | "endings" | "writePart" | "movePart" | "parts" | "knownProviderBatches" | "releaseItems" | "hedgeByMs"> {
 	return {
 		itemsToSend: async (batchId, after, most) => (await listBatches<WireItem>(sql, "items_to_send", TO_SEND, [batchId, after, most])).map(parseItem),
 		itemsOfPart: async ({ batchId, part }, after, most) =>
@@ -137,6 +139,10 @@ function partsOf(
 		},
 		parts: (batchId) => listBatches(sql, "batch_parts", PARTS, [batchId]),
 		knownProviderBatches: async (provider) => new Set(await listBatches<string>(sql, "known_provider_batches", KNOWN, [provider])),
+		hedgeByMs: async (batchId, spacingMs) => {
+			const reply = await askBatches<number | string | null>(sql, "hedge_by", HEDGE_BY, [batchId, spacingMs]);
+			return reply === null ? null : Number(reply);
+		},
 		releaseItems: ({ batchId, part }, as) => askBatches(sql, "release_batch_items", RELEASE, [batchId, part, as]),
 	};
 }

@@ -7,7 +7,7 @@ const LOAD = `
 	WITH account AS (
 		SELECT p.batch_number, p.part, p.state, p.submit_began_at, b.id, b.deployment
 		FROM tollgate.batch_part p JOIN tollgate.batch b ON b.number = p.batch_number
-		WHERE split_part(b.deployment, '/', 1) = split_part($1, '/', 1)
+		WHERE p.lane = 'batch' AND split_part(b.deployment, '/', 1) = split_part($1, '/', 1)
 			AND (p.submit_began_at > statement_timestamp() - interval '1 hour' OR p.state IN ('written', 'submitting', 'running'))
 	), tokens AS (
 		SELECT a.id = $2 AND a.part = $3 AS is_own, coalesce(sum(i.bound_input_tokens), 0) AS tokens

@@ -1,0 +1,173 @@
+import { attemptIdOf, itemOf } from "#domain/batching/attempt-of-item.ts";
+import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";
+import { judgeItemError, TRIES_MAX } from "#domain/batching/retry.ts";
+import type { Protocol } from "#domain/pricing/price-book.ts";
+import type { BatchRecord, ItemBooking } from "../port.ts";
+import type { RealTimeItem, RealTimePart } from "../real-time-port.ts";
+import { accountOf } from "./job-lines.ts";
+import type { BatchJobDependencies, PriceResult, Reading } from "./job-port.ts";
+import { lostBookingOf } from "./price-item.ts";
+import { writeRealTimeParts } from "./write-real-time.ts";
+
+/** In the place of the provider's batch, for there is none. */
+const REAL_TIME = "real-time";
+const BOOKED_AT_ONCE = 500;
+const PAGE = 5_000;
+const UNKNOWN_STATUS = 502;
+
+type Try = Pick<RealTimeItem, "n" | "tryNumber">;
+
+export function realTimeReading(part: number, page: number): Reading {
+	return { part, reading: page, providerBatchId: REAL_TIME };
+}
+
+/** Nobody knows what became of it: it may have run, and be billed. As the protocol says errors, so that its caller can read it. */
+function unknownResult(protocol: Protocol): ItemResult {
+	const message = "Nobody knows what became of the last try of this request: it was cut while the provider had it. It is charged at its bound.";
+	const error = { type: "api_error", message };
+	const body = JSON.stringify(protocol === "anthropic" ? { type: "error", error } : { error: { ...error, param: null, code: "deferred.unknown" } });
+	return { kind: "errored", httpStatus: UNKNOWN_STATUS, requestId: null, body };
+}
+
+export type AnswersOptions = {
+	readonly dependencies: BatchJobDependencies;
+	readonly batch: BatchRecord;
+	readonly of: RealTimePart;
+	readonly price: PriceResult;
+	/** Throws where the part may be another's: nothing is kept then. */
+	readonly requireClaim: () => void;
+};
+
+/**
+ * Answers in real time, page by page: a page is kept, then booked, then comes the next. So after a crash only the last one may not be booked
+ * yet, and to book it again changes nothing.
+ */
+export class RealTimeAnswers {
+	readonly #options: AnswersOptions;
+	readonly #unknown: ItemResult;
+	#pages = 0;
+	/** Of the last page, while that is not booked. */
+	#unbooked: readonly ResultLine[] | undefined;
+
+	constructor(options: AnswersOptions) {
+		this.#options = options;
+		this.#unknown = unknownResult(options.batch.protocol);
+	}
+
+	/** What was kept before, and perhaps not booked. */
+	async resume(): Promise<void> {
+		const { dependencies, batch, of } = this.#options;
+		while (await dependencies.lines.hasResults(batch, realTimeReading(of.part, this.#pages + 1))) this.#pages++;
+		if (this.#pages === 0) return;
+		const last: ResultLine[] = [];
+		for await (const line of dependencies.lines.readResults(batch, realTimeReading(of.part, this.#pages))) last.push(line);
+		this.#unbooked = last;
+		await this.book();
+	}
+
+	/** Items that were sent, and of which nothing was kept. */
+	async keepUnknown(items: readonly Try[]): Promise<void> {
+		await this.keep(items.map((item) => ({ item, result: this.#unknown })));
+		await this.book();
+	}
+
+	/** As the next page, when the one before is booked. `result` null: not known. Throws: nothing was kept. */
+	async keep(answers: readonly { readonly item: Try; readonly result: ItemResult | null }[]): Promise<void> {
+		if (answers.length === 0) return;
+		const { dependencies, batch, of, requireClaim } = this.#options;
+		const { number: batchNumber, items } = batch;
+		const lines = answers.map(({ item, result }): ResultLine => {
+			const customId = attemptIdOf({ batchNumber, items, n: item.n, tryNumber: item.tryNumber });
+			return { kind: "item", customId, result: result ?? this.#unknown };
+		});
+		await this.book();
+		requireClaim();
+		await dependencies.lines.keepResults(batch, realTimeReading(of.part, this.#pages + 1), eachOf(lines));
+		this.#pages++;
+		this.#unbooked = lines;
+	}
+
+	/** What was kept last; nothing where that is done. */
+	async book(): Promise<void> {
+		if (this.#unbooked === undefined) return;
+		await this.#book(this.#unbooked);
+		this.#unbooked = undefined;
+	}
+
+	async #book(lines: readonly ResultLine[]): Promise<void> {
+		const { dependencies, batch, of, price } = this.#options;
+		const { store, realTime } = dependencies;
+		const [bookings, free, unknown]: [ItemBooking[], Try[], Try[]] = [[], [], []];
+		for (const line of lines) {
+			const named = line.kind === "item" ? itemOf(line.customId, { batchNumber: batch.number, items: batch.items }) : undefined;
+			if (line.kind !== "item" || named === undefined) continue;
+			if (isSame(line.result, this.#unknown)) {
+				unknown.push(named);
+				continue;
+			}
+			const booking = price(named, line.result);
+			if (booking.costNanoUsd === null && mayGoAgain(batch, named, line.result)) free.push(named);
+			else bookings.push(booking);
+			await this.#tellAccount(line.result);
+		}
+		await this.#sendBeside(unknown);
+		const lost = unknown.map((named) => ({ ...lostBookingOf(named, "nobody knows whether it ran"), lane: "real_time" as const }));
+		const all = [...bookings, ...lost];
+		for (let from = 0; from < all.length; from += BOOKED_AT_ONCE) await store.book(batch.batchId, all.slice(from, from + BOOKED_AT_ONCE));
+		if (free.length > 0) await realTime.store.freeItems(of, free);
+		if (unknown.length === 0) return;
+		const first = unknown[0]?.n ?? 0;
+		await dependencies.raise({ kind: "batch.unresolved", batch, of: `${of.part}-${first}`, detail: { part: of.part, items: unknown.length } });
+	}
+
+	/** What may have run goes again only where its bound is held once more: the first one pays for the try before. */
+	async #sendBeside(unknown: readonly Try[]): Promise<void> {
+		const { dependencies, batch, of } = this.#options;
+		const { store, realTime } = dependencies;
+		if (unknown.length === 0 || batch.cancelAskedAtMs !== null) return;
+		const tries = new Map(unknown.map(({ n, tryNumber }) => [n, tryNumber]));
+		const isFree = ({ n, tryNumber, isSecondHeld }: RealTimeItem) => tries.get(n) === tryNumber && tryNumber < TRIES_MAX && !isSecondHeld;
+		const wanted = (await openItemsOf(dependencies, of)).filter(isFree);
+		if (wanted.length === 0) return;
+		const held = new Set(
+			await realTime.store.holdMore(
+				batch.batchId,
+				wanted.map(({ n }) => n),
+				{ waitIsOver: true },
+			),
+		);
+		const items = wanted.filter(({ n }) => held.has(n)).map(({ n }) => ({ n, bytes: 0 }));
+		const stillThere = async () => new Set((await openItemsOf(dependencies, of)).map(({ n }) => n));
+		await writeRealTimeParts({ store, batch, items, isBeside: true, stillThere });
+	}
+
+	async #tellAccount(result: ItemResult): Promise<void> {
+		const { dependencies, batch, of } = this.#options;
+		if (result.kind !== "errored" || !judgeItemError(batch.protocol, result).isOfAccount) return;
+		await dependencies.tellQuota(batch, { account: accountOf(batch), part: of.part, message: `the provider said ${result.httpStatus}` });
+	}
+}
+
+/** Without an outcome, carried by the part. */
+export async function openItemsOf({ realTime }: Pick<BatchJobDependencies, "realTime">, of: RealTimePart): Promise<readonly RealTimeItem[]> {
+	const all: RealTimeItem[] = [];
+	for (let after = 0; ; ) {
+		const page = await realTime.store.itemsInRealTime(of, after, PAGE);
+		all.push(...page);
+		after = page.at(-1)?.n ?? after;
+		if (page.length < PAGE) return all;
+	}
+}
+
+/** Not what is wrong with the item: it would be wrong again. */
+function mayGoAgain({ protocol, cancelAskedAtMs }: BatchRecord, { tryNumber }: Try, result: ItemResult): boolean {
+	return cancelAskedAtMs === null && tryNumber < TRIES_MAX && result.kind === "errored" && judgeItemError(protocol, result).isWorthAnother;
+}
+
+function isSame(result: ItemResult, other: ItemResult): boolean {
+	return result.kind === "errored" && other.kind === "errored" && result.httpStatus === other.httpStatus && result.body === other.body;
+}
+
+async function* eachOf(lines: readonly ResultLine[]): AsyncGenerator<ResultLine> {
+	yield* lines;
+}

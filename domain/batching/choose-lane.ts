@@ -1,0 +1,35 @@
+import { DEADLINE_MAX_MS, type Lane } from "./deferred.ts";
+import { decideLane, type LaneConditions, type LaneQuestion } from "./lane.ts";
+import { BATCH_TRIES_MAX, decideRetry } from "./retry.ts";
+
+/** An item of a collected batch that waits to be sent, the first time (lane.ts) or again (retry.ts). */
+export type LaneItem = Omit<LaneQuestion, "nowMs" | "mayWait"> & {
+	/** False where its caller forbade it. */
+	readonly mayGoRealTime: boolean;
+	/** Tries so far, and the lane of the newest; null before the first. */
+	readonly tries: number;
+	readonly lastLane: Lane | null;
+};
+
+export type LaneChoice = Lane | "end";
+
+/**
+ * Which way it goes now. One without a deadline has time; one that may not go in real time goes with a batch however late that is. What was tried
+ * in real time goes no other way after that.
+ */
+export function chooseLane(item: LaneItem, conditions: LaneConditions & { readonly nowMs: number }): LaneChoice {
+	const { nowMs } = conditions;
+	const { mayGoRealTime, tries, lastLane, deadlineMs, ...cost } = item;
+	const lane = decideLane({ ...cost, nowMs, mayWait: true, deadlineMs: deadlineMs ?? nowMs + DEADLINE_MAX_MS }, conditions);
+	const isTooLarge = lane.numbers.passedLimit !== undefined;
+	if (tries === 0) return mayGoRealTime ? lane.lane : isTooLarge ? "end" : "batch";
+	return decideRetry({
+		ended: "expired",
+		tries,
+		batchTries: lastLane === "real_time" ? BATCH_TRIES_MAX : tries,
+		slackMs: deadlineMs === null ? null : deadlineMs - nowMs,
+		neededMs: mayGoRealTime ? lane.numbers.neededMs : 0,
+		mayBatch: !isTooLarge,
+		mayRealTime: mayGoRealTime,
+	}).kind;
+}
