@@ -1,20 +1,25 @@
-// Loaded into a worker process (NODE_OPTIONS): the jobs of batches wait a two hundredth of their time, so that a day of a provider whose
-// clock runs faster fits into a test. Everything else of the worker is what production runs.
+// Loaded into workers and gateways (NODE_OPTIONS): batches and their collectors wait a two hundredth of their time, and what is a day of the provider
+// is less than a minute, as on its clock (PROVIDER_PACE of test/batches/check/system.ts). Everything else is what production runs.
 import { registerHooks } from "node:module";
 
 const REPLACED = [
-	["/clients/batch-job-client.ts", "const { eventsPerRun, pacePermille, client }", "const { eventsPerRun, pacePermille = 5, client }"],
+	["/workers/batches.ts", "const { databaseUrl: url, log, pacePermille }", "const { databaseUrl: url, log, pacePermille = 5 }"],
 	["/activities/batches/job/batch-starter.ts", "TOLD_AGAIN_MS = 60_000", "TOLD_AGAIN_MS = 2_000"],
+	["/activities/batches/store/turnaround.ts", "KEPT_MS = 60_000", "KEPT_MS = 2_000"],
+	["/domain/batching/turnaround.ts", "BATCH_WINDOW_MS = 24 * 3_600_000", "BATCH_WINDOW_MS = 48_000"],
+	["/domain/batching/turnaround.ts", "SAMPLES_MIN = 100", "SAMPLES_MIN = 3"],
+	["/domain/batching/deferred.ts", "DEADLINE_MIN_MS = 60_000", "DEADLINE_MIN_MS = 1_000"],
 ];
 
 registerHooks({
 	load(url, context, nextLoad) {
 		const loaded = nextLoad(url, context);
-		const replaced = REPLACED.find(([file]) => url.endsWith(file));
-		if (replaced === undefined) return loaded;
-		const [file, stated, instead] = replaced;
-		const source = String(loaded.source);
-		if (!source.includes(stated)) throw new Error(`${file} does not say "${stated}" any more`);
-		return { ...loaded, source: source.replace(stated, instead) };
+		const replaced = REPLACED.filter(([file]) => url.endsWith(file));
+		if (replaced.length === 0) return loaded;
+		const source = replaced.reduce((text, [file, stated, instead]) => {
+			if (!text.includes(stated)) throw new Error(`${file} does not say "${stated}" any more`);
+			return text.replace(stated, instead);
+		}, String(loaded.source));
+		return { ...loaded, source };
 	},
 });

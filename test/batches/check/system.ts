@@ -166,7 +166,10 @@ export class BatchSystem {
 		const deadlineMs = performance.now() + GATEWAY_STARTS_WITHIN_MS;
 		for (;;) {
 			try {
-				this.gateways.set(name, await this.stand.start(name, { TOLLGATE_GATEWAY_PORT: String(this.ports[name]) }));
+				this.gateways.set(
+					name,
+					await this.stand.start(name, { NODE_OPTIONS: preloading("quick-batches.mjs"), TOLLGATE_GATEWAY_PORT: String(this.ports[name]) }),
+				);
 				return;
 			} catch (error) {
 				if (!String(error).includes(AUTHORITY_AWAY) || performance.now() > deadlineMs) throw error;
