@@ -72,6 +72,8 @@ export type AnswerToDeliver = {
 	/** That carried it last, where the answer most likely is; null: none did. */
 	readonly part: number | null;
 	readonly deferredId: string;
+	/** Needed no more once it is answered. */
+	readonly bodyBlobKey: string;
 	readonly outcome: ItemOutcome;
 };
 

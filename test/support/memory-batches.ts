@@ -101,8 +101,8 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 	async unanswered(batchId: string, after: number, most: number): Promise<readonly AnswerToDeliver[]> {
 		const { record, items } = this.row(batchId);
 		if (record.origin === "caller") return [];
-		const ended = items.flatMap(({ n, outcome, outcomeTry, customId, part, answer }) =>
-			outcome === null || answer !== undefined || n <= after ? [] : [{ n, tryNumber: outcomeTry, part, deferredId: customId, outcome }],
+		const ended = items.flatMap(({ n, outcome, outcomeTry, customId, part, bodyBlobKey = "", answer }) =>
+			outcome === null || answer !== undefined || n <= after ? [] : [{ n, tryNumber: outcomeTry, part, deferredId: customId, bodyBlobKey, outcome }],
 		);
 		return ended.slice(0, most);
 	}

@@ -4,7 +4,7 @@ import type { BatchJobDependencies } from "../job/job-port.ts";
 import type { BatchRecord } from "../port.ts";
 
 type WriterDependencies = Pick<BatchJobDependencies, "store" | "lines" | "observer">;
-type Written = { readonly n: number; readonly deferredId: string; readonly httpStatus: number; readonly answerBlobKey: string };
+type Written = { readonly n: number; readonly bodyBlobKey: string; readonly httpStatus: number; readonly answerBlobKey: string };
 
 /** Written, or removed, at once. An answer that is larger alone is written alone. */
 const WRITES_MAX = 8;
@@ -52,10 +52,10 @@ export class AnswerWriter {
 	}
 
 	/** Never rejects: what fails is told by the next call. */
-	async #keep({ n, deferredId }: AnswerToDeliver, { httpStatus, body }: ItemAnswer): Promise<void> {
+	async #keep({ n, deferredId, bodyBlobKey }: AnswerToDeliver, { httpStatus, body }: ItemAnswer): Promise<void> {
 		try {
 			const answerBlobKey = await this.#dependencies.lines.keepAnswer(this.#batch, deferredId, body);
-			this.#written.push({ n, deferredId, httpStatus, answerBlobKey });
+			this.#written.push({ n, bodyBlobKey, httpStatus, answerBlobKey });
 		} catch (error) {
 			this.#failure ??= { error };
 		}
@@ -70,14 +70,14 @@ export class AnswerWriter {
 		const { store } = this.#dependencies;
 		await store.markAnswered(
 			this.#batch.batchId,
-			marked.map(({ deferredId: _, ...answer }) => answer),
+			marked.map(({ bodyBlobKey: _, ...answer }) => answer),
 		);
 		for (let from = 0; from < marked.length; from += WRITES_MAX) await this.#forget(marked.slice(from, from + WRITES_MAX));
 	}
 
 	async #forget(answered: readonly Written[]): Promise<void> {
 		const { lines, observer } = this.#dependencies;
-		const ends = await Promise.allSettled(answered.map(({ deferredId }) => lines.forgetBody(this.#batch, deferredId)));
+		const ends = await Promise.allSettled(answered.map(({ bodyBlobKey }) => lines.forgetBody(bodyBlobKey)));
 		const failed = ends.find((end) => end.status === "rejected");
 		if (failed !== undefined) observer.bodiesLeft(this.#batch.batchId, failed.reason);
 	}

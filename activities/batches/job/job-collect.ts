@@ -8,8 +8,18 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { deliverAnswers } from "../delivery/answers.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
 import { bookResults, bookUnrun, openItemsOf, unrunLineOf } from "./book-results.ts";
-import type { BatchJobDependencies, CancelPartInput, CollectInput, DropInput, EndUnsentInput, FinishInput, PartInput, Reading } from "./job-port.ts";
-import { readBatch, readingsOf, readPart } from "./job-rows.ts";
+import {
+	type BatchJobDependencies,
+	type CancelPartInput,
+	type CollectInput,
+	type DropInput,
+	type EndUnsentInput,
+	type FinishInput,
+	type PartInput,
+	type Reading,
+	SAID_BY,
+} from "./job-port.ts";
+import { lastReading, readBatch, readingsOf, readPart } from "./job-rows.ts";
 import { messageOf, providerOf } from "./job-submit.ts";
 
 /** How a part comes back: watched, read, booked, and closed with its batch. */
@@ -97,19 +107,19 @@ export async function tellLate({ store, raise }: BatchJobDependencies, batchId: 
 
 /** Once it has ended, what it billed is booked beside what its items cost: `BatchStore.book` tells doubles apart by their tries. */
 export async function settleDouble(dependencies: BatchJobDependencies, { batchId, part, providerBatchId }: CancelPartInput): Promise<StepOutcome> {
-	const { store, openPricing } = dependencies;
+	const { store, lines, openPricing } = dependencies;
 	const batch = await readBatch(store, batchId);
 	const provider = providerOf(dependencies, batch);
 	const status = await unlessLost(() => provider.poll(providerBatchId));
 	if ("kind" in status) return status;
 	if (status.state !== "ended") return { kind: "said", status };
-	try {
-		const lines = provider.results(status);
-		return { kind: "collected", tally: await bookResults({ store, batch, part, lines, price: await openPricing(batch), isLast: false, mayGoAgain: true }) };
-	} catch (error) {
-		if (!(error instanceof CostControlError && error.code === "provider.results_gone")) throw error;
-		return { kind: "lost", message: messageOf(error) };
-	}
+	// An item may end with it, and its answer is read from what is kept.
+	const of = { part, providerBatchId: SAID_BY.double };
+	const reading = { ...of, reading: (await lastReading(lines, batch, of)) + 1 };
+	const lost = await keepResults(dependencies, batch, reading, status);
+	if (lost !== undefined) return lost;
+	const said = lines.readResults(batch, reading);
+	return { kind: "collected", tally: await bookResults({ store, batch, part, lines: said, price: await openPricing(batch), isLast: false, mayGoAgain: true }) };
 }
 
 export async function sendAgain(dependencies: BatchJobDependencies, of: PartInput): Promise<void> {

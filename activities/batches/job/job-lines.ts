@@ -4,7 +4,7 @@ import { assert } from "#domain/assert.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { readCustomIds } from "../lines/custom-ids.ts";
-import { answerKey, bodyKey } from "../lines/deferred-blobs.ts";
+import { answerKey } from "../lines/deferred-blobs.ts";
 import { ItemEndings } from "../lines/item-endings.ts";
 import { joinOutputs } from "../lines/join-outputs.ts";
 import { readResultLines, writeResultLine } from "../lines/result-lines.ts";
@@ -82,7 +82,7 @@ export function createJobLines({ blobs, store, wallClockMs }: JobLinesOptions): 
 			await blobs.write(key, bytesOf(body));
 			return key;
 		},
-		forgetBody: ({ teamId }, deferredId) => blobs.delete(bodyKey(teamId, deferredId)),
+		forgetBody: (bodyBlobKey) => blobs.delete(bodyBlobKey),
 	};
 }
 

@@ -79,8 +79,8 @@ export type JobLines = {
 	joinOutputs(batch: BatchRecord, readings: readonly Reading[]): Promise<{ readonly outputFileId: string | null; readonly errorFileId: string | null }>;
 	/** Of an item that was handed in alone. Answers where it is from then on. */
 	keepAnswer(batch: BatchRecord, deferredId: string, body: string): Promise<string>;
-	/** What it asked for is needed no more. */
-	forgetBody(batch: BatchRecord, deferredId: string): Promise<void>;
+	/** What an item asked for is needed no more. */
+	forgetBody(bodyBlobKey: string): Promise<void>;
 };
 
 /** `unsendable`: items without a line, since what they ask for is not there. None of a caller's batch. */
@@ -92,8 +92,11 @@ export type WrittenRequests = WrittenBlob & { readonly unsendable: readonly Unse
  */
 export type Reading = { readonly part: number; readonly reading: 0 } | { readonly part: number; readonly reading: number; readonly providerBatchId: string };
 
-/** No provider calls a batch so. `realTime`: answers of calls; `unsendable`: what we said of items that could not be sent. */
-export const SAID_BY = { realTime: "real-time", unsendable: "unsendable" } as const;
+/**
+ * No provider calls a batch so. `realTime`: answers of calls; `double`: provider batches that should not be, whose answers count all the same;
+ * `unsendable`: what we said of items that could not be sent.
+ */
+export const SAID_BY = { realTime: "real-time", double: "double", unsendable: "unsendable" } as const;
 
 export type JobObserver = {
 	/** What the workflow takes for an unknown outcome, and looks after. */

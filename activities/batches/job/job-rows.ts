@@ -58,15 +58,20 @@ export async function resultOf(store: JobStore, batchId: string, outcome: StepOu
 /** Everything that was kept of it, in the order of the parts. */
 export async function readingsOf({ lines, store }: Pick<BatchJobDependencies, "lines" | "store">, batch: BatchRecord): Promise<Reading[]> {
 	const kept: Reading[] = [];
-	const ofNoPart = { part: 0, providerBatchId: batch.origin === "collected" ? SAID_BY.unsendable : null };
-	for (const { part, ...record } of [ofNoPart, ...(await store.parts(batch.batchId))]) {
+	const parts = (await store.parts(batch.batchId)).map((record) => ({ part: record.part, saidBy: sayingOf(record) }));
+	for (const { part, saidBy } of [{ part: 0, saidBy: batch.origin === "collected" ? [SAID_BY.unsendable] : [] }, ...parts]) {
 		if (await lines.hasResults(batch, { part, reading: 0 })) kept.push({ part, reading: 0 });
-		const providerBatchId = "lane" in record && record.lane === "real_time" ? SAID_BY.realTime : record.providerBatchId;
-		if (providerBatchId === null) continue;
-		const last = await lastReading(lines, batch, { part, providerBatchId });
-		for (let reading = 1; reading <= last; reading++) kept.push({ part, reading, providerBatchId });
+		for (const providerBatchId of saidBy) {
+			const last = await lastReading(lines, batch, { part, providerBatchId });
+			for (let reading = 1; reading <= last; reading++) kept.push({ part, reading, providerBatchId });
+		}
 	}
 	return kept;
+}
+
+function sayingOf({ lane, providerBatchId }: PartRecord): readonly string[] {
+	if (lane === "real_time") return [SAID_BY.realTime];
+	return providerBatchId === null ? [SAID_BY.double] : [providerBatchId, SAID_BY.double];
 }
 
 /** 0: there is none. They are numbered from 1 without a gap, and there may be hundreds: they are not all asked for. */

@@ -291,7 +291,16 @@ describe("an item that ended", () => {
 		await expect(stand.deferred.markAnswered(batchId, [{ n: 1, httpStatus: 200, answerBlobKey: "a" }])).rejects.toThrow("has not ended");
 		await stand.batches.store.book(batchId, [answered(1, { realTimeNanoUsd: 200n }), answered(2, { realTimeNanoUsd: 200n, lane: "real_time" })]);
 		const ended = await stand.deferred.unanswered(batchId, 0, 10);
-		expect(ended).toEqual([1, 2].map((n) => ({ n, tryNumber: 1, part: 1, deferredId: expect.stringMatching(/^deferred_/), outcome: "succeeded" })));
+		expect(ended).toEqual(
+			[1, 2].map((n) => ({
+				n,
+				tryNumber: 1,
+				part: 1,
+				deferredId: expect.stringMatching(/^deferred_/),
+				bodyBlobKey: "demo/deferred/body",
+				outcome: "succeeded",
+			})),
+		);
 		expect(await stand.deferred.unanswered(batchId, 1, 10)).toHaveLength(1);
 		expect(await stand.deferred.readDeferred("demo", late.record.deferredId)).toMatchObject({ status: "running", costNanoUsd: "100", httpStatus: null });
 		const answers = ended.map(({ n }) => ({ n, httpStatus: 200, answerBlobKey: `demo/${n}` }));
