@@ -14,9 +14,11 @@ const ALLOWED: Readonly<Record<string, string>> = {
 		"the time people read beside an attempt or a refusal; windows, leases and prices do not ask for it",
 	"gateway/open-runs.ts: wallClockMs: () => Date.now(),":
 		"how long ago a run had its last exchange, which another gateway reads in its loop memory; ceilings of time go by PostgreSQL's clock",
-	"gateway/main.ts: batches: { store: opened.batches, blobs: await openBlobStore(settings.blobs), wallClockMs: () => Date.now() },":
-		"until when a file of a batch is kept: weeks, in which a clock that is off matters to nobody and no money goes by it",
+	"gateway/main.ts: batches: { store: opened.batches, deferred: opened.deferred, blobs: await openBlobStore(settings.blobs), wallClockMs: () => Date.now() },":
+		"until when a file of a batch is kept, and which instant a span of a deadline means: times in which a clock that is off by seconds matters to nobody, and no money goes by them",
 	"gateway/batches/render-anthropic.ts: return new Date(atMs).toISOString();": "writes PostgreSQL's time in the protocol's words",
+	"gateway/deferred/render-item.ts: return atMs === null ? null : new Date(atMs).toISOString();": "writes PostgreSQL's time as its callers read it",
+	"domain/batching/deferred.ts: return INSTANT.test(text) ? Date.parse(text) : Number.NaN;": "reads an instant that a caller wrote; no clock is asked",
 };
 /** Where that one reading goes: two fields of records, and how long files of batches are kept; nothing else that is compared. */
 const READINGS = /\bwallClockMs\b/;
@@ -26,7 +28,8 @@ const ALLOWED_READINGS = [
 	/^const \{[^}]*\bwallClockMs\b[^}]*\} = this\.dependencies;$/,
 	/\breservedAtMs: wallClockMs\(\)/,
 	/\brefusedAtMs: wallClockMs\(\)/,
-	// Files of batches.
+	// Files of batches, and deadlines of items.
+	/^const rules = \{ [^}]*\bnowMs: batches\.wallClockMs\(\), [^}]*\};$/,
 	/^const expiresAtMs = batches\.wallClockMs\(\) \+ /,
 	/^batches: \{ store: [^}]*wallClockMs: \(\) => Date\.now\(\) \},$/,
 	/^function isKept\(\{ expiresAtMs \}: FileRecord, \{ wallClockMs \}: BatchRoutes\): boolean \{$/,

@@ -241,10 +241,10 @@ function holdIn(stand: GatewayBatches, batchId: string, waitIsOver: boolean): Ho
 		return { kind: "held", windows: [] };
 	}
 	if (stand.isHeldByOthers && !waitIsOver) return { kind: "short", items: [] };
-	return refused(batchId, left);
+	return refusedOf(batchId, left);
 }
 
-function refused(batchId: string, leftAmount: bigint): HoldResult {
+export function refusedOf(batchId: string, leftAmount: bigint): Extract<HoldResult, { kind: "refused" }> {
 	return {
 		kind: "refused",
 		refusal: {
