@@ -6,7 +6,7 @@ import type { ResultLine } from "#domain/batching/item-result.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { BATCH_TASK_QUEUE } from "#workflows/batch-job/messages.ts";
-import { priceOf } from "./batch-job-stand.ts";
+import { nothingInRealTime, priceOf } from "./batch-job-stand.ts";
 
 /**
  * A worker of batches that can be killed: `batch-job-child.ts TEMPORAL_ADDRESS BUNDLE_FILE`. What it works with, its parent has: every call
@@ -102,6 +102,7 @@ function dependenciesOf(batchId: string): BatchJobDependencies {
 	};
 	return {
 		...{ store, lines, providerOf: () => provider, openPricing: async () => priceOf, heartbeat: () => undefined, now: () => performance.now() },
+		realTime: nothingInRealTime,
 		readLoad: async () => ({ nowMs: 0, submittedAtMs: [], waitingTokens: 0, partTokens: 0 }),
 		raise: async () => undefined,
 		tellQuota: async () => undefined,
