@@ -33,7 +33,7 @@ export type DeferredGateway = {
 	/** Waits that are held open. */
 	readonly waiting: () => number;
 	/** Asked before each request is served. */
-	interfere: (request: IncomingMessage, body: unknown) => Interference;
+	interfere: (request: IncomingMessage, body: unknown) => Interference | Promise<Interference>;
 	end(deferredId: string, changes?: Partial<Pick<PlayedItem, "status" | "answer" | "is_late">>): void;
 	close(): Promise<void>;
 };
@@ -80,7 +80,7 @@ export async function startDeferredGateway(): Promise<DeferredGateway> {
 			response.once("close", () => (state.underWay -= 1));
 		}
 		const body = text === "" ? undefined : (JSON.parse(text) as unknown);
-		const interference = gateway.interfere(request, body);
+		const interference = await gateway.interfere(request, body);
 		if (interference === "hold") return;
 		if (typeof interference === "object") return void send(response, interference.status, interference.body ?? {}, interference.headers);
 		const answer = method === "POST" ? accept(request, path, { text, body }) : answerOf(method, path, searchParams);
@@ -105,7 +105,7 @@ export async function startDeferredGateway(): Promise<DeferredGateway> {
 		if (path === "/v1/deferred") return listed(asked);
 		const [id, verb] = path.slice("/v1/deferred/".length).split("/");
 		const item = find(id);
-		if (item === undefined) return problem(404, "batch.missing", `This team has no item ${id}.`);
+		if (item === undefined) return problem(404, "deferred.missing", `This team has no item ${id}.`);
 		if (method === "DELETE" && !FINAL.includes(item.status)) gateway.end(item.id, { status: "cancelled", answer: null });
 		if (verb === "wait" && !FINAL.includes(item.status)) return "wait" as const;
 		return { status: 200, body: viewOf(item) };
