@@ -4,6 +4,7 @@ import { Client, Connection as TemporalConnection } from "@temporalio/client";
 import type { WorkflowBundle } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { Counter, type Registry } from "prom-client";
+import { createNeededBodies } from "#activities/batches/delivery/needed-bodies.ts";
 import { createBatchAlerts } from "#activities/batches/job/batch-alerts.ts";
 import { createBatchPricing } from "#activities/batches/job/batch-pricing.ts";
 import { BatchStarter } from "#activities/batches/job/batch-starter.ts";
@@ -96,8 +97,12 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 		log,
 	});
 	starter.start();
-	collectors.starter.start();
-	const { sweepBlobs } = createBlobActivities({ store: options.blobs, retention: options.retention, wallClockMs: Date.now });
+	const { sweepBlobs } = createBlobActivities({
+		store: options.blobs,
+		retention: options.retention,
+		wallClockMs: Date.now,
+		neededBodies: createNeededBodies(driving),
+	});
 	const stopSweep = repeat({ name: "payloads past their time", everyMs: SWEEP_EVERY_MS, work: async () => void (await sweepBlobs({ most: SWEPT_MAX })) }, log);
 	return {
 		jobs,

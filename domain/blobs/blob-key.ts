@@ -9,9 +9,15 @@ const KEY_CHARACTERS_MAX = 512;
 /** 255 characters is what file systems take for one name. */
 const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,255}$/;
 
-/** What blobs are for, as far as it changes how long they are kept: files of callers, and what goes to providers and comes from them. */
+/**
+ * What blobs are for, as far as it changes how long they are kept: files of callers, with the answers to requests that were handed in alone, and what
+ * goes to providers and comes from them.
+ */
 export const BLOB_PURPOSES = ["files", "batches"] as const;
 export type BlobPurpose = (typeof BLOB_PURPOSES)[number];
+
+/** As activities/batches/lines/deferred-blobs.ts calls them. */
+const DEFERRED = "deferred";
 
 export function isBlobKey(key: string): boolean {
 	const names = key.split("/");
@@ -40,8 +46,15 @@ export function teamOfBlob(key: string): string {
 
 /** undefined: one that has no time of its own. */
 export function purposeOfBlob(key: string): BlobPurpose | undefined {
-	const name = key.split("/")[1];
+	const [, name, ...rest] = key.split("/");
+	if (name === DEFERRED && rest.at(-1) === "answer") return "files";
 	return BLOB_PURPOSES.find((purpose) => purpose === name);
+}
+
+/** Which request that was handed in alone it is the body of: its id; undefined for any other blob. */
+export function deferredOfBody(key: string): string | undefined {
+	const [, name, deferredId, part] = key.split("/");
+	return name === DEFERRED && /^body(-|$)/.test(part ?? "") ? deferredId : undefined;
 }
 
 function startsWithTeam(names: readonly string[]): boolean {

@@ -91,7 +91,12 @@ test("activities, whose capabilities share one name space", () => {
 		"endIncreases",
 	]);
 	expect(Object.keys(createAgentRunActivities({ decide: never, snapshot: never, remind: never }))).toEqual(["decideRun", "remindRun"]);
-	const blobs = { store: { list: never, delete: never, removeLeftovers: never }, retention: { keptDays: 30, keptDaysByPurpose: {} }, wallClockMs: never };
+	const blobs = {
+		store: { list: never, delete: never, removeLeftovers: never },
+		retention: { keptDays: 30, keptDaysByPurpose: {} },
+		wallClockMs: never,
+		neededBodies: never,
+	};
 	expect(Object.keys(createBlobActivities(blobs))).toEqual(["sweepBlobs"]);
 	expect(Object.keys(createBatchJobActivities({ store: {} } as never))).toEqual([
 		"readBatchJob",
