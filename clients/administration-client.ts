@@ -2,6 +2,7 @@ import type { z } from "zod";
 import * as contract from "./administration-contract.ts";
 import * as alertContract from "./alert-contract.ts";
 import * as batchContract from "./batch-contract.ts";
+import * as deferredContract from "./deferred-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
@@ -69,6 +70,9 @@ export type RaiseRunRequest = Input<typeof runContract.RaiseRunRequest>;
 export type ApproveRunRequest = Input<typeof runContract.ApproveRunRequest>;
 export type BatchItem = Output<typeof batchContract.BatchSummary>;
 export type BatchView = Output<typeof batchContract.BatchView>;
+export type DeferredItem = Output<typeof deferredContract.DeferredView>;
+export type DeferredReport = Output<typeof deferredContract.DeferredReport>;
+export type DeferredWebhook = Output<typeof deferredContract.DeferredWebhook>;
 
 const TIMEOUT_MS = 30_000;
 /** Reading a policy of many teams takes seconds, and putting it in force as many. */
@@ -193,6 +197,27 @@ export class AdministrationClient {
 		cancel: (batchId: string): Promise<BatchView> => this.#send("POST", `/batches/${encodeURIComponent(batchId)}/cancel`, batchContract.BatchView, {}),
 		/** Tries at once what waits. @throws CostControlError "governance.unreachable" with Temporal away. */
 		retry: (batchId: string): Promise<BatchView> => this.#send("POST", `/batches/${encodeURIComponent(batchId)}/retry`, batchContract.BatchView, {}),
+	};
+
+	/** Items handed in alone. */
+	readonly deferred = {
+		/** Of a team, the newest first, 50 unless `limit` (up to 1,000) says otherwise; `after`: the id of the last one seen. */
+		list: async (filter: { teamId: string; status?: string | undefined; limit?: number | undefined; after?: string | undefined }): Promise<DeferredItem[]> =>
+			(await this.#send("GET", `/deferred${query(filter)}`, deferredContract.DeferredList)).items,
+		read: (deferredId: string): Promise<DeferredItem> => this.#send("GET", `/deferred/${encodeURIComponent(deferredId)}`, deferredContract.DeferredView),
+		/** Ends it at once where no part carries it. */
+		cancel: (deferredId: string): Promise<DeferredItem> =>
+			this.#send("POST", `/deferred/${encodeURIComponent(deferredId)}/cancel`, deferredContract.DeferredView, {}),
+		/** Of the last `days`, 30 unless said otherwise. */
+		report: (of: { teamId?: string | undefined; days?: number | undefined } = {}): Promise<DeferredReport> =>
+			this.#send("GET", `/deferred/report${query(of)}`, deferredContract.DeferredReport),
+		/** Of ended items; those that were given up unless `state` says otherwise. */
+		webhooks: async (
+			filter: { state?: string | undefined; teamId?: string | undefined; channel?: string | undefined; limit?: number | undefined } = {},
+		): Promise<DeferredWebhook[]> => (await this.#send("GET", `/deferred/webhooks${query(filter)}`, deferredContract.DeferredWebhookList)).webhooks,
+		/** Sends again what was given up, of all unless told of what. */
+		retryWebhooks: (of: Input<typeof deferredContract.RetryWebhooksRequest> = {}): Promise<{ waiting: number }> =>
+			this.#send("POST", "/deferred/webhooks/retry", deferredContract.RetriedWebhooks, of),
 	};
 
 	readonly prices = {

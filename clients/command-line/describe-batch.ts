@@ -46,15 +46,18 @@ export function progressLine(batch: BatchView): string {
 function headOf(batch: BatchView): string {
 	const { counts, progress } = batch;
 	const byOutcome = (["succeeded", "errored", "expired", "cancelled", "open"] as const).filter((outcome) => counts[outcome] > 0);
+	const isCollected = batch.origin === "collected";
 	return [
-		`${batch.batchId} of team ${batch.teamId}: ${batch.state}`,
+		`${batch.batchId} of team ${batch.teamId}: ${batch.state}${isCollected && batch.state === "collecting" ? " items until its collector sends it" : ""}`,
 		...(batch.problem === null ? [] : [`  problem  ${batch.problem}`]),
 		...(progress?.trouble == null ? [] : [`  waits    since ${progress.trouble.since} (${progress.trouble.step}): ${progress.trouble.message}`]),
 		`  items    ${endedOf(batch)} ended: ${byOutcome.map((outcome) => `${counts[outcome]} ${outcome}`).join(", ")}`,
 		`  money    held ${amount(batch.heldNanoUsd)}, settled ${amount(batch.settledNanoUsd)}`,
 		`  model    ${batch.model} (${batch.endpoint}) at ${batch.deployment}, with ${batch.keyId === null ? "a key for each item" : `key ${batch.keyId}`}`,
-		...(batch.mayResubmit ? ["  rule     unfinished items go into another batch, once (batches.resubmit of its key)"] : []),
-		`  files    input ${cell(batch.inputFileId)}, output ${cell(batch.outputFileId)}, errors ${cell(batch.errorFileId)}`,
+		...(isCollected
+			? [`  alone    its items were handed in one by one: npx tollgate deferred list --team ${batch.teamId}`]
+			: [`  files    input ${cell(batch.inputFileId)}, output ${cell(batch.outputFileId)}, errors ${cell(batch.errorFileId)}`]),
+		...(batch.mayResubmit && !isCollected ? ["  rule     unfinished items go into another batch, once (batches.resubmit of its key)"] : []),
 		`  time     created ${batch.createdAt}, running since ${cell(batch.runningSince)}, ended ${cell(batch.endedAt)}${batch.cancelAskedAt === null ? "" : `, cancelled ${batch.cancelAskedAt}`}`,
 		...(progress === null
 			? []
@@ -69,8 +72,9 @@ function endedOf({ items, counts }: Pick<BatchItem, "items" | "counts">): string
 	return `${items - counts.open} of ${items}`;
 }
 
-function actionsOf({ batchId, endedAt, progress }: BatchView): string[] {
-	if (endedAt !== null) return [];
+function actionsOf({ batchId, endedAt, progress, state, origin }: BatchView): string[] {
+	// Its items are cancelled one by one.
+	if (endedAt !== null || (origin === "collected" && state === "collecting")) return [];
 	const retry = progress?.trouble == null ? [] : [`Try now what it waits for: npx tollgate batch retry ${batchId}`];
 	return [[`Watch it: npx tollgate batch show ${batchId} --watch`, ...retry, `End it: npx tollgate batch cancel ${batchId}`].join("\n")];
 }

@@ -6,6 +6,7 @@ import { addAdminKeyCommands } from "./commands/admin-key.ts";
 import { addAlertCommands } from "./commands/alerts.ts";
 import { addBatchCommands } from "./commands/batch.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
+import { addDeferredCommands } from "./commands/deferred.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
@@ -50,6 +51,7 @@ export function createProgram(terminal: Terminal): Command {
 	addPolicyCommands(program, terminal);
 	addRunCommands(program, terminal);
 	addBatchCommands(program, terminal);
+	addDeferredCommands(program, terminal);
 	addSpendCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);

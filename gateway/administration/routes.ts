@@ -19,6 +19,7 @@ import { checkPrice, type UsageQuestion } from "#domain/pricing/explain.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
 import { ALERT_ROUTES } from "./alert-routes.ts";
 import { BATCH_ROUTES } from "./batch-routes.ts";
+import { DEFERRED_ROUTES } from "./deferred-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
@@ -372,6 +373,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...INCREASE_ROUTES,
 	...RUN_ROUTES,
 	...BATCH_ROUTES,
+	...DEFERRED_ROUTES,
 	...POLICY_ROUTES,
 	...books,
 	...prices,
