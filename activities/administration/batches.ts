@@ -40,22 +40,22 @@ export async function readBatch(administration: BatchAdministration, batchId: st
 
 /**
  * What the provider has finished is paid; the rest is given back. Works with Temporal away: the workflow hears of it when it is back.
- * @throws CostControlError "batch.missing", "batch.ended".
+ * @throws CostControlError "batch.missing", "batch.ended", "admin.conflict" while it collects items.
  */
 export async function cancelBatch(administration: BatchAdministration & { readonly adminName: string }, batchId: string): Promise<BatchDetail> {
 	const store = storeOver(administration.database);
-	refuseEnded(await knownBatch(store, batchId));
+	refuseUndriven(await knownBatch(store, batchId));
 	await store.askCancel(batchId, administration.adminName);
 	return readBatch(administration, batchId);
 }
 
 /**
  * Tries at once what waits for its time, and begins the workflow where there is none any more.
- * @throws CostControlError "batch.missing", "batch.ended", "governance.unreachable".
+ * @throws CostControlError "batch.missing", "batch.ended", "admin.conflict" while it collects items, "governance.unreachable".
  */
 export async function retryBatch(administration: BatchAdministration, batchId: string): Promise<BatchDetail> {
 	const batch = await knownBatch(storeOver(administration.database), batchId);
-	refuseEnded(batch);
+	refuseUndriven(batch);
 	if (administration.batchJobs === undefined) throw new CostControlError("governance.unreachable", "The workflows of batches cannot be asked here.");
 	await administration.batchJobs.tell(batch, { retriesNow: true });
 	return readBatch(administration, batchId);
@@ -70,8 +70,15 @@ async function knownBatch(store: Pick<BatchStore, "read">, batchId: string): Pro
 	return batch;
 }
 
-function refuseEnded({ state, batchId }: BatchRecord): void {
+/** One that has ended, or that no job drives yet because items are still handed in. */
+function refuseUndriven({ state, batchId, origin, teamId }: BatchRecord): void {
 	if (isFinalBatch(state)) throw new CostControlError("batch.ended", `Batch ${batchId} has ended already: it is ${state}.`, { details: { field: "batchId" } });
+	if (origin === "collected" && state === "collecting")
+		throw new CostControlError(
+			"admin.conflict",
+			`Batch ${batchId} collects items, and is sent when its collector says so. Its items: npx tollgate deferred list --team ${teamId} --status collecting`,
+			{ details: { field: "batchId" } },
+		);
 }
 
 /** With Temporal away, or before the workflow began, PostgreSQL says what is known. */
