@@ -113,6 +113,12 @@ describe("bodies", () => {
 		expect((await post(body, [], "/v1/deferred/responses")).status).toBe(202);
 	});
 
+	test("one whose predecessor is answered has its place", async () => {
+		await on.close();
+		on = await startDeferredGateway({ limits: { heldBodyBytesMax: 1 } });
+		expect([(await post()).status, (await post()).status]).toEqual([202, 202]);
+	});
+
 	test("one that is larger than a call may be, and one that the gateway has no place for", async () => {
 		await on.close();
 		on = await startDeferredGateway({ limits: { bodyBytesMax: 1_000, heldBodyBytesMax: 1 } });

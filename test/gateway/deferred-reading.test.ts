@@ -72,7 +72,7 @@ describe("an answer", () => {
 		const id = await handIn();
 		const waiting = openai.get<Told>(`/deferred/${id}/wait?seconds=60`);
 		await isWaiting();
-		await on.gateway.gateway.drain(20_000);
+		await on.gateway.gateway.drain(2_000);
 		expect(await waiting).toMatchObject({ status: "collecting" });
 	});
 

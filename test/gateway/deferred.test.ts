@@ -24,6 +24,8 @@ type Told = { readonly id: string; readonly status: string; readonly answer: unk
 const CHAT = { model: "gpt-4o", max_tokens: 20, messages: [{ role: "user", content: "hello" }] };
 const handIn = (body: object = CHAT, headers: Record<string, string> = {}) => openai.post<Told>("/deferred/chat/completions", { body, headers });
 
+const openCalls = async (): Promise<string> => /tollgate_open_calls (\d+)/.exec(await (await fetch(`${on.url}/metrics`)).text())?.[1] ?? "";
+
 function accepted(deferredId: string): NewDeferredItem {
 	const known = on.items.accepted.get(deferredId);
 	if (known === undefined) throw new Error(`${deferredId} was not accepted`);
@@ -138,6 +140,21 @@ describe("the order", () => {
 		await expect.poll(() => on.items.asks.length).toBeGreaterThan(1);
 		on.items.moneyNanoUsd = undefined;
 		expect(await handing).toMatchObject({ status: "collecting" });
+	});
+
+	test("a caller who leaves while his item waits for money hands nothing in", async () => {
+		on.authority.policy = { ...on.authority.policy, admissionWaitMs: 60_000 };
+		Object.assign(on.items, { moneyNanoUsd: 1n, isHeldByOthers: true });
+		const caller = new AbortController();
+		const handing = openai.post<Told>("/deferred/chat/completions", { body: CHAT, signal: caller.signal });
+		await expect.poll(() => on.items.asks.length).toBeGreaterThan(0);
+		caller.abort();
+		await expect(handing).rejects.toThrow("aborted");
+		await expect.poll(openCalls).toBe("0");
+		const asks = on.items.asks.length;
+		on.items.moneyNanoUsd = undefined;
+		expect(await handIn()).toMatchObject({ status: "collecting" });
+		expect([on.items.asks.length, on.items.accepted.size]).toEqual([asks + 1, 1]);
 	});
 
 	test("a policy engine is asked about the dearest lane, and what it denies is not accepted", async () => {

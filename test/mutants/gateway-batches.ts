@@ -51,7 +51,7 @@ export const GATEWAY_BATCH_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "a caller who has left waits for no money",
-		file: CREATE,
+		file: "gateway/batches/patience.ts",
 		from: "		if (leaving.hasLeft) leave();\n		else leaving.onLeave(leave);\n",
 		to: "",
 		test: LEAVING,

@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 /** Rules of the HTTP skin: what a gateway takes on. */
 const HELD_BODIES = "test/gateway/held-bodies.test.ts";
 const CALLS = { file: "gateway/routes/model-calls.ts", test: HELD_BODIES } as const;
+const BODIES = "gateway/call-body.ts";
 const SHED = "further calls get 503 in the protocol of their caller, no money is asked for, and readiness says so until there is room";
 const BROKEN = "an upload that breaks off gives its place back, and so does a body that is too large";
 
@@ -27,6 +28,7 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an upload that breaks off gives its place back",
 		...CALLS,
+		file: BODIES,
 		from: '	reply.raw.on("close", held.abandon);\n',
 		to: "",
 		titles: [BROKEN],
@@ -35,6 +37,7 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a body of unknown length counts as the largest",
 		...CALLS,
+		file: BODIES,
 		from: "return Number.POSITIVE_INFINITY;",
 		to: "return 0;",
 		titles: ["a body that does not say how long it is counts as the largest, until it is here"],

@@ -18,6 +18,7 @@ import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
 import { GATEWAY_BATCH_MUTANTS } from "./gateway-batches.ts";
+import { GATEWAY_DEFERRED_MUTANTS } from "./gateway-deferred.ts";
 import { INCREASE_MUTANTS } from "./increases.ts";
 import { LIMIT_MUTANTS } from "./limits.ts";
 import type { Mutant } from "./mutant.ts";
@@ -79,6 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...BATCH_LINE_MUTANTS,
 	...GATEWAY_MUTANTS,
 	...GATEWAY_BATCH_MUTANTS,
+	...GATEWAY_DEFERRED_MUTANTS,
 	...INCREASE_MUTANTS,
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
