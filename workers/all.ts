@@ -22,7 +22,7 @@ import { startExpectation } from "./expectation.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
 import { openTemporalClient } from "./shared/temporal-connection.ts";
-import { routeTemporalLog } from "./shared/temporal-log.ts";
+import { installTemporalRuntime } from "./shared/temporal-runtime.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { startVelocity } from "./velocity.ts";
 

@@ -6,7 +6,7 @@ import { readOfferedProviders } from "#config/offered-providers.ts";
 import type { ProviderSettings } from "#config/providers.ts";
 import { type BatchesRole, startBatchesRole } from "./batches.ts";
 import type { FromBatches, ToBatches } from "./batches-apart.ts";
-import { routeTemporalLog } from "./shared/temporal-log.ts";
+import { installTemporalRuntime } from "./shared/temporal-runtime.ts";
 
 /** The process of `startBatchesApart`: batches alone. It does what its parent says, and is gone as soon as the parent is. */
 const settings = loadSettings();
@@ -24,7 +24,7 @@ process.on("message", (message: ToBatches) => {
 		process.exit(1);
 	});
 });
-routeTemporalLog(log);
+installTemporalRuntime(log);
 
 async function take(message: ToBatches): Promise<void> {
 	switch (message.kind) {
