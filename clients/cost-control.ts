@@ -3,7 +3,6 @@ import { AdministrationClient } from "./administration-client.ts";
 import { AgentRun, type AgentRunOptions } from "./agent-run.ts";
 import { DeferredClient } from "./deferred-client.ts";
 import { type ChildKeyRequest, deriveKey } from "./derive-key.ts";
-import { GatewayConnection } from "./gateway-connection.ts";
 import type { GovernanceClient } from "./governance-client.ts";
 
 /** Through HTTP: for agents, applications and scripts. */
@@ -80,7 +79,7 @@ export class CostControl {
 
 	/** Requests that may wait until a deadline, mostly at half the price. @throws TypeError when constructed for Temporal. */
 	get batch(): DeferredClient {
-		this.#batch ??= new DeferredClient(new GatewayConnection(this.#requireHttp()));
+		this.#batch ??= new DeferredClient(this.#requireHttp());
 		return this.#batch;
 	}
 

@@ -2,9 +2,10 @@ import type { DeferredStatus, Lane } from "#domain/batching/deferred.ts";
 import { DEFERRED_ID_PATTERN } from "#domain/batching/deferred.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { endOfWaiting, untilAnswered, type WaitOptions } from "./asking-again.ts";
+import type { HttpOptions } from "./cost-control.ts";
 import { arrivals, deferredPath } from "./deferred-arrivals.ts";
 import { DeferredView } from "./deferred-contract.ts";
-import type { GatewayConnection } from "./gateway-connection.ts";
+import { GatewayConnection } from "./gateway-connection.ts";
 import { ITEMS_UNDER_WAY_MAX, type RefusedItem } from "./hand-in.ts";
 import { underWay } from "./under-way.ts";
 
@@ -42,8 +43,8 @@ export class DeferredBatch {
 	readonly #connection: GatewayConnection;
 
 	/** From `CostControl.batch`. */
-	constructor(connection: GatewayConnection, { ids, refused }: { readonly ids: ReadonlyMap<string, string>; readonly refused: readonly RefusedItem[] }) {
-		this.#connection = connection;
+	constructor(http: HttpOptions, { ids, refused }: { readonly ids: ReadonlyMap<string, string>; readonly refused: readonly RefusedItem[] }) {
+		this.#connection = new GatewayConnection(http);
 		this.ids = ids;
 		this.refused = refused;
 	}

@@ -1,6 +1,7 @@
+import type { HttpOptions } from "./cost-control.ts";
 import { DeferredBatch, type DeferredIds, readIds } from "./deferred-batch.ts";
 import type { SubmitOptions } from "./deferred-items.ts";
-import type { GatewayConnection } from "./gateway-connection.ts";
+import { GatewayConnection } from "./gateway-connection.ts";
 import { handIn } from "./hand-in.ts";
 
 /**
@@ -19,11 +20,11 @@ export class SubmissionInterruptedError extends Error {
 
 /** Requests that may wait: handed in one by one, sent in batches or in real time as their deadlines allow. */
 export class DeferredClient {
-	readonly #connection: GatewayConnection;
+	readonly #http: HttpOptions;
 
 	/** From `CostControl.batch`. */
-	constructor(connection: GatewayConnection) {
-		this.#connection = connection;
+	constructor(http: HttpOptions) {
+		this.#http = http;
 	}
 
 	/**
@@ -40,8 +41,8 @@ export class DeferredClient {
 	 * `signal`, the error of the items, CostControlError "key.…" or of a header ("deferred.deadline"), UnreachableError. RangeError on a Date that is none.
 	 */
 	async submit(options: SubmitOptions): Promise<DeferredBatch> {
-		const { interrupted, ...handedIn } = await handIn(this.#connection, options);
-		const batch = new DeferredBatch(this.#connection, handedIn);
+		const { interrupted, ...handedIn } = await handIn(new GatewayConnection(this.#http), options);
+		const batch = new DeferredBatch(this.#http, handedIn);
 		if (interrupted === undefined) return batch;
 		if (batch.ids.size === 0) throw interrupted.cause;
 		throw new SubmissionInterruptedError(batch, interrupted.cause);
@@ -49,6 +50,6 @@ export class DeferredClient {
 
 	/** The batch of what was handed in before, by this process or another one; asks nothing yet. @throws RangeError on ids that are none. */
 	resume(ids: DeferredIds): DeferredBatch {
-		return new DeferredBatch(this.#connection, { ids: readIds(ids), refused: [] });
+		return new DeferredBatch(this.#http, { ids: readIds(ids), refused: [] });
 	}
 }

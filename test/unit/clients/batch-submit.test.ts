@@ -1,15 +1,15 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CostControl, CostControlError, type DeferredItem, readRefusal, SubmissionInterruptedError, UnreachableError } from "#clients/index.ts";
-import { type DeferredGateway, startDeferredGateway } from "#test/support/deferred-gateway.ts";
+import { type PlayedGateway, startPlayedGateway } from "#test/support/played-deferred.ts";
 
 /** The gateway's side is played: what the client sends, and what it makes of refusals. With a real gateway: test/integration/batches/client-submit.test.ts. */
 
-let gateway: DeferredGateway;
+let gateway: PlayedGateway;
 let costControl: CostControl;
 
 beforeEach(async () => {
-	gateway = await startDeferredGateway();
+	gateway = await startPlayedGateway();
 	costControl = new CostControl({ baseUrl: `${gateway.url}/`, key: "tg-test" });
 });
 afterEach(() => gateway.close());

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CostControl, type DeferredBatch, type DeferredResult } from "#clients/index.ts";
-import { type DeferredGateway, startDeferredGateway } from "#test/support/deferred-gateway.ts";
+import { type PlayedGateway, startPlayedGateway } from "#test/support/played-deferred.ts";
 
 /** What becomes of items that were handed in, as the client finds it out; the gateway's side is played. */
 
-let gateway: DeferredGateway;
+let gateway: PlayedGateway;
 let costControl: CostControl;
 
 beforeEach(async () => {
-	gateway = await startDeferredGateway();
+	gateway = await startPlayedGateway();
 	costControl = new CostControl({ baseUrl: gateway.url, key: "tg-test" });
 });
 afterEach(() => gateway.close());

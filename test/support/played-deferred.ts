@@ -23,7 +23,7 @@ export type Interference =
 	| "hold"
 	| undefined;
 
-export type DeferredGateway = {
+export type PlayedGateway = {
 	readonly url: string;
 	/** In the order in which they were accepted. */
 	readonly items: readonly PlayedItem[];
@@ -41,13 +41,13 @@ export type DeferredGateway = {
 const FINAL: readonly DeferredStatus[] = ["succeeded", "failed", "expired", "cancelled"];
 const LIST_LIMIT_USUAL = 20;
 
-export async function startDeferredGateway(): Promise<DeferredGateway> {
+export async function startPlayedGateway(): Promise<PlayedGateway> {
 	const state = { items: [] as PlayedItem[], byKey: new Map<string, PlayedItem>(), requests: [] as PlayedRequest[], underWay: 0, most: 0 };
 	const waits = new Map<ServerResponse, PlayedItem>();
 	const find = (id: string | undefined) => state.items.find((item) => item.id === id);
 	const server = createServer((request, response) => void serve(request, response));
 	await once(server.listen(0, "127.0.0.1"), "listening");
-	const gateway: DeferredGateway = {
+	const gateway: PlayedGateway = {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
 		items: state.items,
 		requests: state.requests,
