@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isFinalBatch } from "#domain/batching/batch-moves.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
-import { driveJob, type JobStandOptions, openJobStand } from "#test/support/batch-job-stand.ts";
+import { driveJob, type JobStand, type JobStandOptions, openJobStand } from "#test/support/batch-job-stand.ts";
 import type { CallFault, ItemScript } from "#test/support/scripted-batch-provider.ts";
 
 /**
@@ -27,6 +27,7 @@ const world = fc.record({
 	items: fc.integer({ min: 1, max: 7 }),
 	protocol: fc.constantFrom("openai" as const, "anthropic" as const),
 	mayResubmit: fc.boolean(),
+	origin: fc.constantFrom("caller" as const, "collected" as const),
 	scripts: fc.array(fc.nat(SCRIPTS.length - 1), { minLength: 7, maxLength: 7 }),
 	itemsMax: fc.integer({ min: 1, max: 4 }),
 	pollsToEnd: fc.integer({ min: 1, max: 3 }),
@@ -49,6 +50,7 @@ function standOf(given: World) {
 	const crashes = new Set(given.crashes);
 	const options: JobStandOptions = {
 		items: given.items,
+		origin: given.origin,
 		protocol: given.protocol,
 		rules: { mayResubmit: given.mayResubmit, mayRelane: false },
 		onCall: (place) => {
@@ -72,6 +74,16 @@ function standOf(given: World) {
 	return openJobStand(options);
 }
 
+/** Of each item that was handed in alone what came of it can be read. */
+function expectAnswers({ store, blobs, batchId }: JobStand): void {
+	store.outcomes(batchId).forEach((outcome, index) => {
+		const answer = store.answers(batchId)[index];
+		const read = JSON.parse(blobs.blobs.get(answer?.answerBlobKey ?? "")?.toString("utf8") ?? "") as { error?: unknown };
+		expect([answer?.httpStatus === 200, read.error === undefined]).toEqual(outcome === "succeeded" ? [true, true] : [false, false]);
+		if (outcome === "expired" || outcome === "cancelled") expect(answer?.httpStatus).toBe(outcome === "expired" ? 504 : 409);
+	});
+}
+
 test("every item has one outcome, whatever was billed is booked once, and nothing is held at the end", async () => {
 	await fc.assert(
 		fc.asyncProperty(world, async (given) => {
@@ -90,6 +102,7 @@ test("every item has one outcome, whatever was billed is booked once, and nothin
 			const billed = provider.billed.filter((customId) => customId.startsWith("batch"));
 			for (const customId of billed) expect(entered).toContain(customId);
 			for (const { attemptId, reason } of store.entries) if (!billed.includes(attemptId)) expect(reason).toBe("unresolved");
+			if (given.origin === "collected") expectAnswers(stand);
 		}),
 		{ numRuns: 400 },
 	);
