@@ -1,7 +1,7 @@
 import { attemptIdOf, itemOf } from "#domain/batching/attempt-of-item.ts";
 import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";
 import type { CollectTally } from "#domain/batching/job-state.ts";
-import { BATCH_TRIES_MAX, judgeItemError } from "#domain/batching/retry.ts";
+import { BATCH_TRIES_MAX, judgeItemError, TRIES_MAX } from "#domain/batching/retry.ts";
 import type { BatchRecord, ItemBooking, ItemToSend } from "../port.ts";
 import type { JobStore, PriceResult } from "./job-port.ts";
 import { lostBookingOf } from "./price-item.ts";
@@ -137,8 +137,9 @@ class ResultBooker {
 }
 
 /** Not what is wrong with the item: it would be wrong again. */
-function isForAnotherTry({ protocol }: BatchRecord, result: ItemResult, tryNumber: number): boolean {
-	if (tryNumber >= BATCH_TRIES_MAX) return false;
+function isForAnotherTry({ protocol, origin }: BatchRecord, result: ItemResult, tryNumber: number): boolean {
+	// What was handed in alone may go in real time after its batches.
+	if (tryNumber >= (origin === "collected" ? TRIES_MAX : BATCH_TRIES_MAX)) return false;
 	return result.kind === "errored" ? judgeItemError(protocol, result).isWorthAnother : result.kind !== "succeeded";
 }
 

@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CallOutcome } from "#activities/batches/job/real-time.ts";
+import { verifyLedger } from "#activities/verification/verify.ts";
+import { BOUND_NANO_USD, HOUR_MS, RealTimeStand, SAID } from "#test/support/real-time-stand.ts";
+
+/** Lanes of items that were handed in alone, on the real functions, with calls to the simulated provider. */
+let stand: RealTimeStand;
+beforeAll(async () => {
+	stand = await RealTimeStand.open();
+});
+afterAll(() => stand?.close());
+
+const soon = () => ({ deadlineMs: stand.nowMs + HOUR_MS });
+const late = () => ({ deadlineMs: stand.nowMs + 40 * HOUR_MS });
+const said = { script: { itemOf: () => SAID } };
+
+async function stateOf(batchId: string) {
+	const batch = await stand.deferred.batches.store.read(batchId);
+	if (batch === undefined) throw new Error("the batch is gone");
+	return batch;
+}
+
+/** Nothing is held of it any more, and the ledger says the same as everything else. */
+async function expectClosed(batchId: string): Promise<void> {
+	expect((await stateOf(batchId)).heldNanoUsd).toBe("0");
+	expect(await stand.deferred.batches.lease(batchId)).toMatchObject({ pending: "0" });
+	await stand.deferred.batches.ledger.fallSilent();
+	expect((await verifyLedger({ databaseUrl: stand.deferred.batches.ledger.database.url })).findings).toEqual([]);
+}
+
+describe("an item", () => {
+	test("goes with a batch where it has the time, in real time where it has not, and never in real time where its caller forbids it", async () => {
+		const batchId = await stand.held([soon(), late(), { ...soon(), mayGoRealTime: false }, { deadlineMs: null }]);
+		const { number } = await stateOf(batchId);
+		expect((await stand.drive(batchId, stand.activities(said))).picture?.batch).toMatchObject({ state: "completed", counts: { succeeded: 4 } });
+		expect((await stand.outcomes(batchId)).map(({ lane }) => lane)).toEqual(["real_time", "batch", "batch", "batch"]);
+		expect(stand.billed(number)).toEqual([`batch${number}-1-1`]);
+		expect((await stand.deferred.batches.entries(batchId)).map(({ attempt_id }) => attempt_id)).toEqual([1, 2, 3, 4].map((n) => `batch${number}-1-${n}`));
+		await expectClosed(batchId);
+	});
+
+	test("in real time costs what its usage costs there, and says what the other lane would have", async () => {
+		const batchId = await stand.held([{ ...soon(), content: `[[simulate:{"inputTokens":100,"outputTokens":5}]]` }, late()]);
+		await stand.drive(batchId, stand.activities(said));
+		const rows = await stand.deferred.batches.ledger.sql<{ cost: string; real_time: string }>(
+			`SELECT i.cost_nano_usd AS cost, i.real_time_nano_usd AS real_time FROM tollgate.batch_item i JOIN tollgate.batch b ON b.number = i.batch_number
+			 WHERE b.id = $1 ORDER BY i.n`,
+			[batchId],
+		);
+		expect(rows).toEqual([
+			{ cost: "110", real_time: "110" },
+			{ cost: "100", real_time: "200" },
+		]);
+	});
+
+	test("that the provider refuses ends with what it said, and costs nothing", async () => {
+		const batchId = await stand.held([{ ...soon(), content: `[[simulate:{"status":400}]]` }, soon()]);
+		await stand.drive(batchId);
+		expect((await stand.outcomes(batchId)).map(({ outcome, try: tries }) => [outcome, tries])).toEqual([
+			["errored", 1],
+			["succeeded", 1],
+		]);
+		expect(await stand.deferred.batches.entries(batchId)).toHaveLength(1);
+		await expectClosed(batchId);
+	});
+
+	test("that fails in a way that may pass goes again, three times in all", async () => {
+		const batchId = await stand.held([{ ...soon(), content: `[[simulate:{"status":500}]]` }]);
+		const { number } = await stateOf(batchId);
+		await stand.drive(batchId);
+		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "errored", try: 3, outcome_try: 3 }]);
+		expect(stand.billed(number)).toEqual([]);
+		await expectClosed(batchId);
+	});
+
+	test("that is cancelled while its way is chosen is left out", async () => {
+		const batchId = await stand.held([soon(), soon(), late(), late()]);
+		const ids = (await stand.deferred.deferred.listDeferred("demo", { after: null, limit: 4 })).map(({ deferredId }) => deferredId).reverse();
+		const cancels = new Map([
+			["store.writePart", ids[0]],
+			["lines.writeRequests", ids[2]],
+		]);
+		const pending: Promise<unknown>[] = [];
+		const onCall = (_place: number, name: string): void => {
+			const id = cancels.get(name);
+			cancels.delete(name);
+			if (id !== undefined) pending.push(stand.deferred.deferred.cancelDeferred("demo", id));
+		};
+		const activities = stand.activities({ ...said, onCall });
+		// Before the parts are written both cancellations were asked for.
+		for (const [name, id] of cancels) if (name === "lines.writeRequests") await stand.deferred.deferred.cancelDeferred("demo", id ?? "");
+		await stand.drive(batchId, activities);
+		await Promise.all(pending);
+		const outcomes = (await stand.outcomes(batchId)).map(({ outcome }) => outcome);
+		expect(outcomes.slice(1)).toEqual(["succeeded", "cancelled", "succeeded"]);
+		expect(["cancelled", "succeeded"]).toContain(outcomes[0]);
+		await expectClosed(batchId);
+	});
+});
+
+describe("a provider that has too much to do", () => {
+	test("is left alone for as long as it says, and what it refused goes under the same try", async () => {
+		const batchId = await stand.held([soon(), soon(), soon()]);
+		let refusals = 3;
+		const answers: CallOutcome = {
+			kind: "answered",
+			httpStatus: 200,
+			requestId: "r",
+			body: '{"model":"gpt-test","usage":{"prompt_tokens":1,"completion_tokens":1}}',
+		};
+		const asked: number[] = [];
+		const call = async (): Promise<CallOutcome> => {
+			asked.push(stand.nowMs);
+			return refusals-- > 0 ? { kind: "refused", retryAfterMs: 30_000, why: "the provider said 429" } : answers;
+		};
+		const waits: string[] = [];
+		await stand.drive(batchId, stand.activities({ call }), (_step, { trouble }) => waits.push(trouble?.message ?? ""));
+		expect(asked).toHaveLength(6);
+		expect((asked[3] ?? 0) - (asked[2] ?? 0)).toBeGreaterThanOrEqual(30_000);
+		expect(waits).toContain("the provider said 429");
+		expect((await stand.outcomes(batchId)).map(({ outcome, try: tries }) => [outcome, tries])).toEqual(Array.from({ length: 3 }, () => ["succeeded", 1]));
+	});
+
+	test("gets no more than the rate and the places allow, most urgent first", async () => {
+		const batchId = await stand.held([3, 1, 2].map((hours) => ({ deadlineMs: stand.nowMs + hours * HOUR_MS })));
+		const order: number[] = [];
+		let [underWay, most] = [0, 0];
+		const call = async (_call: unknown, n: number): Promise<CallOutcome> => {
+			order.push(n);
+			most = Math.max(most, ++underWay);
+			await new Promise((resolve) => setImmediate(resolve));
+			underWay--;
+			return { kind: "answered", httpStatus: 200, requestId: "r", body: '{"model":"gpt-test","usage":{"prompt_tokens":1,"completion_tokens":1}}' };
+		};
+		await stand.drive(batchId, stand.activities({ call, pace: { rate: { itemsPerSecond: 1_000, burst: 10 }, concurrency: 1 } }));
+		expect({ order, most }).toEqual({ order: [2, 3, 1], most: 1 });
+	});
+});
+
+describe("a call of unknown outcome", () => {
+	const cut = { content: `[[simulate:{"fault":"cut_before_headers"}]]` };
+
+	test("is charged at its bound, and goes again where its bound is held once more", async () => {
+		const batchId = await stand.held([{ ...soon(), ...cut }, soon()]);
+		const { number } = await stateOf(batchId);
+		await stand.drive(batchId);
+		const [first] = await stand.outcomes(batchId);
+		expect(first).toMatchObject({ outcome: "errored", try: 3 });
+		const entries = await stand.deferred.batches.entries(batchId);
+		expect(entries.map(({ attempt_id, outcome }) => [attempt_id, outcome])).toEqual([
+			[`batch${number}-1-1`, "unresolved"],
+			[`batch${number}-1-2`, "settled"],
+			[`batch${number}-1-3`, "unresolved"],
+			[`batch${number}-1-5`, "unresolved"],
+		]);
+		expect(stand.alerts.filter(({ batch }) => batch.batchId === batchId).length).toBe(3);
+		await expectClosed(batchId);
+	});
+
+	test("ends where nobody pays for another try", async () => {
+		const { ledger } = stand.deferred.batches;
+		const [window] = await ledger.sql<{ leased: string }>(
+			"SELECT coalesce(sum(granted - returned), 0)::text AS leased FROM tollgate.lease WHERE window_id = $1",
+			[ledger.windowId],
+		);
+		const batchId = await stand.held([{ ...soon(), ...cut }]);
+		await ledger.limit(BigInt(window?.leased ?? 0) + BOUND_NANO_USD, 900);
+		await stand.drive(batchId);
+		await ledger.limit(1_000_000_000n, 901);
+		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "errored", try: 1 }]);
+		await expectClosed(batchId);
+	});
+});
+
+describe("a batch that does not come in time", () => {
+	const hedging = { script: { itemOf: () => SAID, pollsToEnd: 10_000 }, times: { realTimeP99Ms: 60_000, marginMs: 300_000 } };
+
+	test("is overtaken in real time beside it, is cancelled when most of it was, and what it brings late is a duplicate", async () => {
+		const batchId = await stand.held([{ deadlineMs: stand.nowMs + 25 * HOUR_MS }, { deadlineMs: stand.nowMs + 25 * HOUR_MS }, { deadlineMs: null }]);
+		const { number } = await stateOf(batchId);
+		const steps: string[] = [];
+		await stand.drive(batchId, stand.activities(hedging), (step) => steps.push(step.kind));
+		expect(steps).toContain("hedge");
+		expect(stand.billed(number)).toEqual([`batch${number}-1-4`, `batch${number}-1-5`]);
+		expect(steps).toContain("cancel");
+		const outcomes = await stand.outcomes(batchId);
+		expect(outcomes.map(({ outcome, lane, outcome_try }) => [outcome, lane, outcome_try])).toEqual([
+			["succeeded", "real_time", 2],
+			["succeeded", "real_time", 2],
+			["succeeded", "batch", 2],
+		]);
+		const entries = await stand.deferred.batches.entries(batchId);
+		expect(entries.filter(({ reason }) => reason === "duplicate").map(({ attempt_id }) => attempt_id)).toEqual([`batch${number}-1-1`, `batch${number}-1-2`]);
+		await expectClosed(batchId);
+	});
+
+	test("may win after all: its answer ends the item, and the call beside it is the duplicate", async () => {
+		const batchId = await stand.held([{ deadlineMs: stand.nowMs + 25 * HOUR_MS }]);
+		const { number } = await stateOf(batchId);
+		const call = async (): Promise<CallOutcome> => {
+			await stand.deferred.batches.store.book(batchId, [
+				{
+					n: 1,
+					tryNumber: 1,
+					outcome: "succeeded",
+					costNanoUsd: 100n,
+					costTokens: 150,
+					usage: null,
+					answeredModel: "gpt-test",
+					serviceTier: "batch",
+					providerRequestId: "r",
+					httpStatus: 200,
+					lane: "batch",
+				},
+			]);
+			return { kind: "answered", httpStatus: 200, requestId: "r", body: '{"model":"gpt-test","usage":{"prompt_tokens":10,"completion_tokens":1}}' };
+		};
+		await stand.drive(batchId, stand.activities({ ...hedging, call }));
+		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "succeeded", outcome_try: 1, lane: "batch" }]);
+		expect((await stand.deferred.batches.entries(batchId)).map(({ attempt_id, reason }) => [attempt_id, reason])).toEqual([
+			[`batch${number}-1-1`, null],
+			[`batch${number}-1-2`, "duplicate"],
+		]);
+		await expectClosed(batchId);
+	});
+
+	test("is left alone, and asked for again later, where nobody pays twice", async () => {
+		const { ledger } = stand.deferred.batches;
+		const [window] = await ledger.sql<{ leased: string }>(
+			"SELECT coalesce(sum(granted - returned), 0)::text AS leased FROM tollgate.lease WHERE window_id = $1",
+			[ledger.windowId],
+		);
+		const batchId = await stand.held([{ deadlineMs: stand.nowMs + 25 * HOUR_MS }]);
+		await ledger.limit(BigInt(window?.leased ?? 0) + BOUND_NANO_USD, 902);
+		const steps: string[] = [];
+		await stand.drive(batchId, stand.activities({ ...hedging, script: { itemOf: () => SAID, pollsToEnd: 108 } }), (step) => steps.push(step.kind));
+		await ledger.limit(1_000_000_000n, 903);
+		expect(steps.filter((kind) => kind === "hedge").length).toBeGreaterThan(1);
+		expect(steps).toContain("tellLate");
+		expect(steps).not.toContain("call");
+		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "succeeded", lane: "batch", try: 1 }]);
+		await expectClosed(batchId);
+	});
+});
