@@ -3,7 +3,11 @@
 import { registerHooks } from "node:module";
 
 const REPLACED = [
-	["/workers/batches.ts", "const { databaseUrl: url, log, pacePermille }", "const { databaseUrl: url, log, pacePermille = 5 }"],
+	[
+		"/workers/batches.ts",
+		"startBatchesRole(options: BatchesRoleOptions): BatchesRole {",
+		"startBatchesRole(given: BatchesRoleOptions): BatchesRole {\nconst options: BatchesRoleOptions = { pacePermille: 5, ...given };",
+	],
 	["/activities/batches/job/batch-starter.ts", "TOLD_AGAIN_MS = 60_000", "TOLD_AGAIN_MS = 2_000"],
 	["/activities/batches/store/turnaround.ts", "KEPT_MS = 60_000", "KEPT_MS = 2_000"],
 	["/domain/batching/turnaround.ts", "BATCH_WINDOW_MS = 24 * 3_600_000", "BATCH_WINDOW_MS = 48_000"],
