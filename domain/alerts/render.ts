@@ -102,11 +102,8 @@ function titleOf(alert: Alert): string {
 		case "provider.quota":
 			return batchTitleOf(alert, alert.kind);
 		case "deferred.late":
-			return status === "over"
-				? `Over: no item of ${who} was late for an hour`
-				: `${text("items") ?? "Some"} items of ${who} are past their deadlines, ${text("open") ?? "some"} of them without an answer`;
 		case "deferred.undelivered":
-			return `Channel ${text("channel") ?? "of a webhook"} did not take what it was told of ended items of ${who}`;
+			return deferredTitleOf(alert, alert.kind);
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
@@ -133,6 +130,14 @@ function batchTitleOf(alert: Alert, kind: BatchAlert): string {
 				: `No part of ${batch} is taken: ${account} has no credit left, or has reached a spend limit`;
 		}
 	}
+}
+
+function deferredTitleOf(alert: Alert, kind: "deferred.late" | "deferred.undelivered"): string {
+	const text = detailOf(alert);
+	const who = whoOf(alert);
+	if (kind === "deferred.undelivered") return `Channel ${text("channel") ?? "of a webhook"} did not take what it was told of ended items of ${who}`;
+	if (statusOf(alert) === "over") return `Over: no item of ${who} was late for an hour`;
+	return `${text("items") ?? "Some"} items of ${who} are past their deadlines, ${text("open") ?? "some"} of them without an answer`;
 }
 
 /** What a watch found for the whole organisation, and that it is not so any more. */
