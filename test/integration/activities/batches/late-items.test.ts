@@ -28,12 +28,12 @@ test("late items of a team are one alert, however many and however often it is l
 	await stand.batches.ledger.sql("INSERT INTO tollgate.team (id, is_unlimited) VALUES ('other', true)");
 	const soon = Date.now() + 3_600_000;
 	await stand.accepted(stand.item());
-	await stand.accepted(stand.item({ teamId: "other", deadlineMs: soon }));
-	const open = await stand.accepted(stand.item({ deadlineMs: soon - 1_000 }));
+	await stand.accepted(stand.item({ teamId: "other", deadlineMs: soon + 1_800_000 }));
+	const open = await stand.accepted(stand.item({ deadlineMs: soon - 60_000 }));
 	const latest = await stand.accepted(stand.item({ deadlineMs: soon - 600_000 }));
 	expect(await watch()).toBe(0);
-	// Ten minutes from here, the last of another team's is not late yet.
-	await later(3_600_000 - 500);
+	// An hour from here; what another team waits for is wanted half an hour after that.
+	await later(3_600_000);
 	expect(await watch()).toBe(1);
 	expect([await watch(), await alerts()]).toEqual([
 		0,
