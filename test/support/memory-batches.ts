@@ -98,6 +98,11 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		return this.row(batchId).items.map(({ answer }) => answer);
 	}
 
+	/** As if it had ended just now. */
+	unanswer(batchId: string, n: number): void {
+		delete this.row(batchId).items[n - 1]?.answer;
+	}
+
 	async unanswered(batchId: string, after: number, most: number): Promise<readonly AnswerToDeliver[]> {
 		const { record, items } = this.row(batchId);
 		if (record.origin === "caller") return [];
