@@ -50,9 +50,6 @@ export class CollectorStarter {
 	private readonly known = new Map<string, Known>();
 	/** By collector: when it was told last. */
 	private readonly toldAt = new Map<string, number>();
-	/** Number of the batch after which the next page begins, and those seen since the first. */
-	private after = "0";
-	private round = new Set<string>();
 
 	constructor(options: CollectorStarterOptions) {
 		this.options = options;
@@ -83,7 +80,7 @@ export class CollectorStarter {
 		const nowMs = now();
 		const inFlight = new Set<Promise<void>>();
 		let isAway = false;
-		for (const seen of await this.seePage()) {
+		for await (const seen of this.seeAll()) {
 			if (inFlight.size >= IN_FLIGHT_MAX) await Promise.race(inFlight);
 			if (isAway || this.loop.isStopped) break;
 			const due = await this.dueOf(seen);
@@ -103,20 +100,20 @@ export class CollectorStarter {
 		await Promise.all(inFlight);
 	}
 
-	/** A page of those that collect, the next one each time; what was not seen in a whole round has gone. */
-	private async seePage(): Promise<readonly SeenBatch[]> {
-		const page = await this.options.source.seen(this.after, SEEN_MAX);
-		for (const { batchId } of page) this.round.add(batchId);
-		if (page.length === SEEN_MAX) {
-			this.after = page.at(-1)?.number ?? "0";
-			return page;
+	/** All that collect, by their numbers. What was not there any more when all were seen is forgotten. */
+	private async *seeAll(): AsyncGenerator<SeenBatch> {
+		const { source, now } = this.options;
+		const gone = new Set(this.known.keys());
+		for (let after = "0"; ; ) {
+			const page = await source.seen(after, SEEN_MAX);
+			for (const { batchId } of page) gone.delete(batchId);
+			yield* page;
+			after = page.at(-1)?.number ?? after;
+			if (page.length < SEEN_MAX) break;
 		}
-		this.after = "0";
-		for (const batchId of this.known.keys()) if (!this.round.has(batchId)) this.known.delete(batchId);
-		this.round = new Set();
-		const nowMs = this.options.now();
+		for (const batchId of gone) this.known.delete(batchId);
+		const nowMs = now();
 		for (const [name, atMs] of this.toldAt) if (nowMs - atMs >= TELL_GAP_MS) this.toldAt.delete(name);
-		return page;
 	}
 
 	/** undefined: there is nothing its workflow has to hear now. */
@@ -134,10 +131,10 @@ export class CollectorStarter {
 	}
 
 	/** undefined: its sums are not those of its items any more, and not due to be read again; or it has gone. */
-	private async lookAt({ batchId, version, items }: SeenBatch, nowMs: number): Promise<Known | undefined> {
+	private async lookAt({ batchId, version }: SeenBatch, nowMs: number): Promise<Known | undefined> {
 		const known = this.known.get(batchId);
 		if (known?.version === version) return known;
-		if (known !== undefined && nowMs - known.lookedAtMs < items / ITEMS_PER_LOOK_MS) return undefined;
+		if (known !== undefined && nowMs - known.lookedAtMs < known.tally.items / ITEMS_PER_LOOK_MS) return undefined;
 		const tally = await this.options.source.tally(batchId);
 		if (tally === undefined || tally.items === 0) return undefined;
 		const looked: Known = { told: known?.told, retryAtMs: known?.retryAtMs ?? 0, version, tally, lookedAtMs: nowMs };
@@ -148,6 +145,7 @@ export class CollectorStarter {
 	private async tell({ seen, known, reason }: Due): Promise<"told" | "away" | "failed"> {
 		const { teller, observer, now } = this.options;
 		const collected = { batchId: seen.batchId, items: known.tally.items, reason };
+		this.toldAt.set(nameOf(seen), now());
 		try {
 			await teller.tell(seen.scope, collected);
 		} catch (error) {
@@ -157,7 +155,6 @@ export class CollectorStarter {
 		}
 		this.loop.temporalAnswered();
 		known.told = { reason, earliestDeadlineMs: known.tally.earliestDeadlineMs, atMs: seen.clockMs };
-		this.toldAt.set(nameOf(seen), now());
 		observer.told(collected);
 		return "told";
 	}
