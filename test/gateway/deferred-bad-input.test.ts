@@ -133,7 +133,7 @@ describe("bodies", () => {
 
 describe("keys", () => {
 	test("of another endpoint or model, or whose calls all belong to runs", async () => {
-		const codeOf = async (): Promise<string> => JSON.parse((await post()).body.toString()).error.code;
+		const codeOf = async (): Promise<string> => JSON.parse((await post()).body.toString()).error?.code;
 		withKey({ endpoints: ["embeddings"] });
 		expect(await codeOf()).toBe("key.scope");
 		withKey({ models: ["gpt-4o-mini"] });

@@ -34,6 +34,7 @@ export const GATEWAY_DEFERRED_MUTANTS: readonly Mutant[] = [
 		to: "pause: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)) };",
 		test: TEST,
 		titles: ["a caller who leaves while his item waits for money hands nothing in"],
+		redBy: "expected '1' to be '0'",
 	},
 	{
 		rule: "another request under the key of an item is refused",
@@ -66,6 +67,7 @@ export const GATEWAY_DEFERRED_MUTANTS: readonly Mutant[] = [
 		to: '["deferred", teamId, userId,',
 		test: TEST,
 		titles: ["is of the key that asks, and of the user that it asserts"],
+		redBy: "belongs to another request",
 	},
 	{
 		rule: "an item is held at the dearest lane it may take",
