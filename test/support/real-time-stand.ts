@@ -55,6 +55,7 @@ export class RealTimeStand {
 	provider: ScriptedBatchProvider;
 	/** Milliseconds since 1970 of the planner and the lanes; waits move it. */
 	nowMs = Date.now();
+	#providers = 0;
 	readonly #transport;
 	readonly #settings: ProviderSettings;
 
@@ -103,7 +104,8 @@ export class RealTimeStand {
 
 	dependencies({ script, turnaround = UNKNOWN_TURNAROUND, times, pace, onCall, call, stopSignal }: RealTimeOptions): BatchJobDependencies {
 		const { sql } = this.deferred.batches;
-		if (script !== undefined) this.provider = new ScriptedBatchProvider(() => this.nowMs, script);
+		// What a provider runs is one part's, for ever.
+		this.provider = new ScriptedBatchProvider(() => this.nowMs, { itemOf: () => SAID, idPrefix: `pb-${++this.#providers}`, ...script });
 		const store = createPostgresBatchStore(sql);
 		let calls = 0;
 		const watched = <Target extends object>(target: Target, name: string): Target => watch(target, (key) => onCall?.(++calls, `${name}.${key}`));
@@ -159,6 +161,7 @@ export class RealTimeStand {
 	/** To its end, as the workflow would; waits move the clock of the planner, and end claims. */
 	async drive(batchId: string, activities = this.activities(), onStep?: (step: JobStep, state: JobState) => void): Promise<JobState> {
 		let state = emptyJob(batchId, "demo");
+		const kinds: string[] = [];
 		for (let at = 1; at <= 300; at++) {
 			const move = nextMove(state, this.nowMs);
 			if (move.kind === "done") return state;
@@ -168,6 +171,7 @@ export class RealTimeStand {
 				continue;
 			}
 			onStep?.(move, state);
+			kinds.push(move.kind);
 			const moment = { nowMs: this.nowMs, jitter: 0.5 };
 			try {
 				state = reduceJob(state, { kind: "stepped", step: move, result: await carry(activities, batchId, move), ...moment });
@@ -175,7 +179,7 @@ export class RealTimeStand {
 				state = reduceJob(state, { kind: "failed", step: move, message: error instanceof Error ? error.message : String(error), ...moment });
 			}
 		}
-		throw new Error(`the batch has not ended; ${JSON.stringify(state.trouble)}`);
+		throw new Error(`the batch has not ended after ${kinds.join()}; ${JSON.stringify(state.trouble)}`);
 	}
 
 	/** By the number of the item: its outcome, the try it ended with, and its lane. */

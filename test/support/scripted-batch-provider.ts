@@ -14,8 +14,8 @@ export type ItemScript = ItemResult | "missing" | readonly ItemResult[];
 export type ProviderScript = {
 	/** By item of the caller (its body says which); default: it succeeds. */
 	readonly itemOf?: (name: string, customId: string) => ItemScript;
-	/** Polls until a batch has ended, unless it is cancelled; default 2. */
-	readonly pollsToEnd?: number;
+	/** Polls until a batch has ended, unless it is cancelled, by how many were made; default 2. */
+	readonly pollsToEnd?: number | ((batches: number) => number);
 	readonly faultOf?: (call: Call) => CallFault;
 	/** How a batch ends that it refuses as a whole: once for each entry. */
 	readonly refusals?: { readonly code: string; readonly message: string }[];
@@ -29,6 +29,8 @@ export type ProviderScript = {
 	readonly areResultsGone?: boolean;
 	/** Batches of somebody else that look like one of ours. */
 	readonly strangers?: number;
+	/** Before the numbers of its batches; default `pb`. */
+	readonly idPrefix?: string;
 };
 
 type Held = {
@@ -95,7 +97,7 @@ export class ScriptedBatchProvider implements BatchProvider {
 		return this.asked("poll", async () => {
 			const held = this.held(providerBatchId);
 			held.polls++;
-			if (held.status.state !== "ended" && (held.isCancelled || held.polls >= (this.script.pollsToEnd ?? 2))) this.end(held);
+			if (held.status.state !== "ended" && (held.isCancelled || held.polls >= this.pollsToEnd())) this.end(held);
 			return held.status;
 		});
 	}
@@ -122,8 +124,13 @@ export class ScriptedBatchProvider implements BatchProvider {
 		this.calls.push("results");
 	}
 
+	private pollsToEnd(): number {
+		const { pollsToEnd = 2 } = this.script;
+		return typeof pollsToEnd === "function" ? pollsToEnd(this.ids) : pollsToEnd;
+	}
+
 	private make(token: string | null, customIds: Held["customIds"]): Held {
-		const providerBatchId = `pb-${++this.ids}`;
+		const providerBatchId = `${this.script.idPrefix ?? "pb"}-${++this.ids}`;
 		const refusal = token === null ? undefined : this.script.refusals?.shift();
 		const status: ProviderBatchStatus = {
 			...{ providerBatchId, total: customIds.length, succeeded: 0, failed: 0, createdAtMs: this.nowMs(), expiresAtMs: this.nowMs() + 86_400_000 },
