@@ -1,6 +1,6 @@
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { pause, untilAnswered } from "./asking-again.ts";
-import { DEFERRED_WAIT_SECONDS_MAX, DeferredPage, DeferredView } from "./deferred-contract.ts";
+import { DEFERRED_WAIT_SECONDS_MAX, DeferredAnswer, DeferredPage } from "./batch-submit-contract.ts";
 import { type GatewayConnection, WAIT_GRACE_MS } from "./gateway-connection.ts";
 import { underWay } from "./under-way.ts";
 
@@ -17,7 +17,7 @@ const PAUSE_FIRST_MS = 1_000;
 const PAUSE_MAX_MS = 30_000;
 /** A page of the list has its time, so that 50,000 items are not asked about all day. */
 const PAUSE_PER_PAGE_MS = 1_000;
-const FINAL: ReadonlySet<DeferredView["status"]> = new Set(["succeeded", "failed", "expired", "cancelled"]);
+const FINAL: ReadonlySet<DeferredAnswer["status"]> = new Set(["succeeded", "failed", "expired", "cancelled"]);
 
 /** Refusals that say something of one item: it is not there, no more, or cannot be read. */
 const OF_ONE_ITEM: ReadonlySet<unknown> = new Set([404, 410, 500]);
@@ -27,7 +27,7 @@ const OF_ONE_ITEM: ReadonlySet<unknown> = new Set([404, 410, 500]);
  * @throws CostControlError of the first that cannot be read ("deferred.missing": the gateway does not know it, or no more), once all others were given;
  * any other refusal at once; the reason of `signal`.
  */
-export async function* arrivals(connection: GatewayConnection, deferredIds: Iterable<string>, signal: AbortSignal | undefined): AsyncGenerator<DeferredView> {
+export async function* arrivals(connection: GatewayConnection, deferredIds: Iterable<string>, signal: AbortSignal | undefined): AsyncGenerator<DeferredAnswer> {
 	// Whoever takes no more results does not leave requests behind that wait for a minute.
 	const left = new AbortController();
 	const end = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
@@ -57,7 +57,7 @@ class Search {
 		this.#end = end;
 	}
 
-	async *run(): AsyncGenerator<DeferredView> {
+	async *run(): AsyncGenerator<DeferredAnswer> {
 		for (let pauseMs = PAUSE_FIRST_MS; this.#open.size > FEW; ) {
 			const before = this.#open.size;
 			const round = { pages: 0 };
@@ -70,7 +70,7 @@ class Search {
 		this.#throwUnreadable();
 	}
 
-	async *#given(views: AsyncIterable<DeferredView | undefined>): AsyncGenerator<DeferredView> {
+	async *#given(views: AsyncIterable<DeferredAnswer | undefined>): AsyncGenerator<DeferredAnswer> {
 		for await (const view of views) {
 			if (view === undefined || !FINAL.has(view.status)) continue;
 			this.#open.delete(view.id);
@@ -104,10 +104,10 @@ class Search {
 	}
 
 	/** undefined: it cannot be read; told in the end. */
-	async #read(id: string, wait = ""): Promise<DeferredView | undefined> {
+	async #read(id: string, wait = ""): Promise<DeferredAnswer | undefined> {
 		const ask = { signal: this.#end, ...(wait !== "" && { timeoutMs: DEFERRED_WAIT_SECONDS_MAX * 1_000 + WAIT_GRACE_MS }) };
 		try {
-			return await untilAnswered(() => this.#connection.send(`GET ${deferredPath(id)}${wait}`, DeferredView, ask), this.#end);
+			return await untilAnswered(() => this.#connection.send(`GET ${deferredPath(id)}${wait}`, DeferredAnswer, ask), this.#end);
 		} catch (error) {
 			if (!(error instanceof CostControlError) || !OF_ONE_ITEM.has(error.details["httpStatus"])) throw error;
 			this.#open.delete(id);
@@ -116,7 +116,7 @@ class Search {
 		}
 	}
 
-	async #whenEnded(id: string): Promise<DeferredView | undefined> {
+	async #whenEnded(id: string): Promise<DeferredAnswer | undefined> {
 		for (;;) {
 			const askedAtMs = performance.now();
 			const view = await this.#read(id, `/wait?seconds=${DEFERRED_WAIT_SECONDS_MAX}`);

@@ -2,9 +2,9 @@ import type { DeferredStatus, Lane } from "#domain/batching/deferred.ts";
 import { DEFERRED_ID_PATTERN } from "#domain/batching/deferred.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { endOfWaiting, untilAnswered, type WaitOptions } from "./asking-again.ts";
+import { DeferredAnswer } from "./batch-submit-contract.ts";
 import type { HttpOptions } from "./cost-control.ts";
 import { arrivals, deferredPath } from "./deferred-arrivals.ts";
-import { DeferredView } from "./deferred-contract.ts";
 import { GatewayConnection } from "./gateway-connection.ts";
 import { ITEMS_UNDER_WAY_MAX, type RefusedItem } from "./hand-in.ts";
 import { underWay } from "./under-way.ts";
@@ -15,11 +15,11 @@ export type DeferredResult = {
 	readonly id: string;
 	/** The gateway's. */
 	readonly deferredId: string;
-	/** `failed`: the provider refused it, or nobody could answer; the body says why, where there is one. */
+	/** `failed`: the provider refused it, or gave no answer; `expired`: there was no time left for it. The body says why. */
 	readonly status: Extract<DeferredStatus, "succeeded" | "failed" | "expired" | "cancelled">;
-	/** HTTP status of the answer; null where nothing was answered. */
+	/** HTTP status of the answer, 200 where it succeeded; null of an item that was cancelled before anything carried it. */
 	readonly statusCode: number | null;
-	/** The provider's answer as the ordinary call would have had it, read as JSON; null where nothing was answered. */
+	/** The answer that the ordinary call would have had, read as JSON; where nobody answered, an error of the same shape. null with `statusCode` null. */
 	readonly body: unknown;
 	/** Which way it went; null where it went none. */
 	readonly lane: Lane | null;
@@ -79,7 +79,7 @@ export class DeferredBatch {
 
 	async #cancelOne(deferredId: string, end: AbortSignal | undefined): Promise<void> {
 		try {
-			await untilAnswered(() => this.#connection.send(`DELETE ${deferredPath(deferredId)}`, DeferredView, { signal: end }), end);
+			await untilAnswered(() => this.#connection.send(`DELETE ${deferredPath(deferredId)}`, DeferredAnswer, { signal: end }), end);
 		} catch (error) {
 			// What is not there any more needs no end.
 			if (!(error instanceof CostControlError && error.details["httpStatus"] === NOT_FOUND)) throw error;
@@ -97,7 +97,7 @@ export function readIds(given: DeferredIds): ReadonlyMap<string, string> {
 	return ids;
 }
 
-function resultOf(id: string, { id: deferredId, status, lane, answer, cost_nano_usd, is_late }: DeferredView): DeferredResult {
+function resultOf(id: string, { id: deferredId, status, lane, answer, cost_nano_usd, is_late }: DeferredAnswer): DeferredResult {
 	return {
 		...{ id, deferredId, status: status as DeferredResult["status"], lane, isLate: is_late },
 		...{ statusCode: answer?.status_code ?? null, body: answer?.body ?? null, costNanoUsd: cost_nano_usd ?? "0" },

@@ -1,8 +1,8 @@
 import type { HttpOptions } from "./cost-control.ts";
 import { DeferredBatch, type DeferredIds, readIds } from "./deferred-batch.ts";
-import type { SubmitOptions } from "./deferred-items.ts";
 import { GatewayConnection } from "./gateway-connection.ts";
 import { handIn } from "./hand-in.ts";
+import type { SubmitOptions } from "./items-to-submit.ts";
 
 /**
  * Not all of it was handed in: the signal was aborted, the items failed, the gateway was away for longer than `patienceMs`, or it refused what holds for all

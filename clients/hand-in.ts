@@ -1,8 +1,8 @@
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { backoffMs, isPassing, pause } from "./asking-again.ts";
-import { DeferredView } from "./deferred-contract.ts";
-import { type DeferredItem, invalid, type PreparedItem, prepareItem, type SubmitOptions, submissionHeaders } from "./deferred-items.ts";
+import { DeferredAnswer } from "./batch-submit-contract.ts";
 import type { GatewayConnection } from "./gateway-connection.ts";
+import { type ItemToSubmit, invalid, type PreparedItem, prepareItem, type SubmitOptions, submissionHeaders } from "./items-to-submit.ts";
 import { underWay, untilAborted } from "./under-way.ts";
 
 /** An item that was not taken, and why; the others are not touched by it. */
@@ -75,7 +75,7 @@ class Submission {
 	}
 
 	/** Never rejects. */
-	async handIn(given: DeferredItem, index: number): Promise<Outcome> {
+	async handIn(given: ItemToSubmit, index: number): Promise<Outcome> {
 		const item = prepareItem(given);
 		if (item instanceof CostControlError) return refusedItem({ id: idOf(given), index, error: item });
 		const { id } = item;
@@ -94,7 +94,7 @@ class Submission {
 		const headers = { ...this.#headers, "idempotency-key": idempotencyKey };
 		for (let failures = 1; ; failures += 1) {
 			try {
-				const { id } = await this.#connection.send(`POST ${path}`, DeferredView, { body, headers, signal: this.#signal });
+				const { id } = await this.#connection.send(`POST ${path}`, DeferredAnswer, { body, headers, signal: this.#signal });
 				this.#decidedAtMs = performance.now();
 				return id;
 			} catch (error) {
@@ -130,6 +130,6 @@ function refusedItem(item: RefusedItem): Outcome {
 }
 
 /** Of an item that is none, for whoever looks for it. */
-function idOf(item: Partial<DeferredItem> | null | undefined): string {
+function idOf(item: Partial<ItemToSubmit> | null | undefined): string {
 	return typeof item?.id === "string" ? item.id : "";
 }

@@ -63,12 +63,12 @@ export type { WaitOptions } from "./asking-again.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";
 export { DeferredBatch, type DeferredIds, type DeferredResult } from "./deferred-batch.ts";
 export { DeferredClient, SubmissionInterruptedError } from "./deferred-client.ts";
-export type { DeferredEndpoint, DeferredItem, SubmitOptions } from "./deferred-items.ts";
 export { type ChildKeyRequest, deriveKey } from "./derive-key.ts";
 export { CostControlError, type ErrorCode, PolicyRefusal, UnreachableError } from "./errors.ts";
 // A type alone: its code loads Temporal's client, which is large.
 export type { GovernanceClient, GovernanceClientOptions, WaitForRevision } from "./governance-client.ts";
 export type { RefusedItem } from "./hand-in.ts";
+export type { DeferredEndpoint, ItemToSubmit, SubmitOptions } from "./items-to-submit.ts";
 export { type BudgetRefusal, readRefusal } from "./refusal.ts";
 export type { Run, RunStanding } from "./run-contract.ts";
 export { RunHeldError, type RunHold, readRunHold } from "./run-errors.ts";

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { answerKey } from "#activities/batches/lines/deferred-blobs.ts";
 import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { Connection } from "#activities/database/connection.ts";
-import { CostControl, type DeferredItem, readRefusal } from "#clients/index.ts";
+import { CostControl, type ItemToSubmit, readRefusal } from "#clients/index.ts";
 import { answered } from "#test/support/batch-stand.ts";
 import { DeferredStand } from "#test/support/deferred-stand.ts";
 import { TEST_KEY } from "#test/support/fake-authority.ts";
@@ -30,7 +30,7 @@ afterEach(async () => {
 	await stand.close();
 });
 
-const items = (count: number): DeferredItem[] =>
+const items = (count: number): ItemToSubmit[] =>
 	Array.from({ length: count }, (_, n) => ({
 		id: `row ${n}`,
 		endpoint: "chat/completions",
@@ -55,9 +55,9 @@ test("handed in again after a crash each item stands once, listed and held once;
 
 test("what the budget and the gateway refuse loses none of the others, and says why", async () => {
 	await stand.batches.budget({ dimension: "organization", limit: 20_000_000n });
-	const [first, second, third] = items(3) as [DeferredItem, DeferredItem, DeferredItem];
-	const mistaken: DeferredItem = { ...first, id: "streamed", body: { ...first.body, stream: true } };
-	const dear: DeferredItem = { ...second, id: "dear", body: { ...second.body, max_tokens: 16_000 } };
+	const [first, second, third] = items(3) as [ItemToSubmit, ItemToSubmit, ItemToSubmit];
+	const mistaken: ItemToSubmit = { ...first, id: "streamed", body: { ...first.body, stream: true } };
+	const dear: ItemToSubmit = { ...second, id: "dear", body: { ...second.body, max_tokens: 16_000 } };
 	const batch = await costControl.batch.submit({ items: [first, mistaken, second, dear, third], deadline: "6h" });
 	expect([...batch.ids.keys()]).toEqual(["row 0", "row 1", "row 2"]);
 	expect(batch.refused).toMatchObject([

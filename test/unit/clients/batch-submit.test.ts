@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { CostControl, CostControlError, type DeferredItem, readRefusal, SubmissionInterruptedError, UnreachableError } from "#clients/index.ts";
+import { CostControl, CostControlError, type ItemToSubmit, readRefusal, SubmissionInterruptedError, UnreachableError } from "#clients/index.ts";
 import { type PlayedGateway, startPlayedGateway } from "#test/support/played-deferred.ts";
 
 /** The gateway's side is played: what the client sends, and what it makes of refusals. With a real gateway: test/integration/batches/client-submit.test.ts. */
@@ -14,12 +14,12 @@ beforeEach(async () => {
 });
 afterEach(() => gateway.close());
 
-const item = (id: string | undefined, content = "hello"): DeferredItem => ({
+const item = (id: string | undefined, content = "hello"): ItemToSubmit => ({
 	...(id !== undefined && { id }),
 	endpoint: "chat/completions",
 	body: { model: "gpt-4o", max_tokens: 9, messages: [{ role: "user", content }] },
 });
-const items = (count: number): DeferredItem[] => Array.from({ length: count }, (_, n) => item(`item-${n}`, `number ${n}`));
+const items = (count: number): ItemToSubmit[] => Array.from({ length: count }, (_, n) => item(`item-${n}`, `number ${n}`));
 const refusal = (status: number, code: string, more: object = {}) => ({ status, body: { error: { code, message: code, ...more } } });
 const thrownBy = (promise: Promise<unknown>) =>
 	promise.then(
@@ -168,7 +168,7 @@ describe("refusals", () => {
 			item("twice"),
 			item("twice"),
 		];
-		const batch = await costControl.batch.submit({ items: wrong as DeferredItem[] });
+		const batch = await costControl.batch.submit({ items: wrong as ItemToSubmit[] });
 		expect([...batch.ids.keys()]).toEqual(["twice"]);
 		expect(batch.refused.map(({ id, index, error }) => [id, index, (error as CostControlError).details["field"]])).toEqual([
 			["a", 0, "endpoint"],

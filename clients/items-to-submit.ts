@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Lane } from "#domain/batching/deferred.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import { DEFERRED_ENDPOINTS } from "./deferred-contract.ts";
+import { DEFERRED_ENDPOINTS } from "./batch-submit-contract.ts";
 
 export type DeferredEndpoint = (typeof DEFERRED_ENDPOINTS)[number];
 
 /** One request that may wait. */
-export type DeferredItem = {
+export type ItemToSubmit = {
 	/**
 	 * Yours, any text, and one item's for good: an item that is handed in again under its id is the one that was handed in first. Default: a random one, so
 	 * that nothing is known of it once the process is gone.
@@ -20,10 +20,13 @@ export type DeferredItem = {
 /** Items, and what holds for all of them. */
 export type SubmitOptions = {
 	/** Taken as fast as they are handed in: an async iterable of a large file is never held in memory as a whole. */
-	readonly items: Iterable<DeferredItem> | AsyncIterable<DeferredItem>;
-	/** When answers are needed: a span from the moment an item arrives (`90s`, `30m`, `6h`, `2d`), an RFC 3339 instant, or a Date; 1 minute to 7 days away. Default: none. */
+	readonly items: Iterable<ItemToSubmit> | AsyncIterable<ItemToSubmit>;
+	/**
+	 * By when answers are needed: a span from the moment an item arrives (`90s`, `30m`, `6h`, `2d`), an RFC 3339 instant, or a Date; 1 minute to 7 days away.
+	 * Default: none, they come when the provider has done them.
+	 */
 	readonly deadline?: string | Date | undefined;
-	/** Name of the alert channel that is told of the end of each. Default: nobody is. */
+	/** Name of the alert channel, of kind `webhook`, that is told of the end of each. Default: nobody is. */
 	readonly webhook?: string | undefined;
 	/** "batch": never in real time, whatever the deadline. Default: Tollgate chooses for each item. */
 	readonly lane?: Extract<Lane, "batch"> | undefined;
@@ -38,11 +41,11 @@ export type SubmitOptions = {
 };
 
 /** An item as it goes to the gateway. */
-export type PreparedItem = { readonly id: string; readonly path: string; readonly body: DeferredItem["body"]; readonly idempotencyKey: string };
+export type PreparedItem = { readonly id: string; readonly path: string; readonly body: ItemToSubmit["body"]; readonly idempotencyKey: string };
 
 /** The item, or what is wrong with it. Items come from files as often as from code, so that types prove nothing. */
-export function prepareItem(item: DeferredItem): PreparedItem | CostControlError {
-	const { id = randomUUID(), endpoint, body } = (item ?? {}) as Partial<DeferredItem>;
+export function prepareItem(item: ItemToSubmit): PreparedItem | CostControlError {
+	const { id = randomUUID(), endpoint, body } = (item ?? {}) as Partial<ItemToSubmit>;
 	if (typeof id !== "string" || id === "") return invalid("id", "An id is a text that is not empty.");
 	if (endpoint === undefined || !DEFERRED_ENDPOINTS.includes(endpoint)) return invalid("endpoint", `An endpoint is one of ${DEFERRED_ENDPOINTS.join(", ")}.`);
 	if (typeof body !== "object" || body === null || Array.isArray(body)) return invalid("body", "A body is an object, as of an ordinary call.");
