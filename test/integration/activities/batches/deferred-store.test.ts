@@ -41,7 +41,7 @@ describe("an item that is accepted", () => {
 		expect(await stand.deferred.collecting(10)).toMatchObject([
 			{
 				batch: { batchId: first.batch.batchId },
-				tally: { items: 2, bytes: 600, inputTokens: 200, leastInputTokens: 100, earliestDeadlineMs: item.deadlineMs },
+				tally: { items: 2, bytes: 600 + 2 * 256, inputTokens: 200, leastInputTokens: 100, earliestDeadlineMs: item.deadlineMs },
 			},
 		]);
 		expect(await findings()).toEqual([]);
