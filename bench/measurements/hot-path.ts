@@ -6,6 +6,7 @@ import { portOf, startGateway } from "../lanes/start-lanes.ts";
 import { copyDatabase, fillStore } from "../lanes/store.ts";
 import { drawFlameGraph } from "../output/flame-graph.ts";
 import { textTable } from "../output/text-table.ts";
+import { PEAK_CONNECTIONS } from "../scenarios.ts";
 import { type CpuProfile, type Share, summarizeProfile } from "./cpu-profile.ts";
 import type { Measured } from "./measurement.ts";
 
@@ -25,7 +26,7 @@ export async function profileHotPath({ context, generator }: BenchSystem, file: 
 	const { child, report } = await startGateway(context, { name: NAME, databaseUrl, providerPort: context.providerPorts[SIDE_PORT] ?? 0, nodeFlags });
 	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations: secrets.map((secret) => `Bearer ${secret}`), headers: {} };
 	const lane: RunningLane = { name: "governed", kind: "ours", endpoint, pid: child.pid, version: "", databaseUrl };
-	const load = { latencyMs: 0, isStream: false, prompt: 256, connections: 64, ratePerSecond: undefined } as const;
+	const load = { latencyMs: 0, isStream: false, prompt: 256, connections: PEAK_CONNECTIONS, ratePerSecond: undefined } as const;
 	await generator.run(lane, { ...load, durationMs: WARM_UP_MS });
 	const fromUs = Number(process.hrtime.bigint()) / 1e3;
 	const result = await generator.run(lane, { ...load, durationMs: LOAD_MS });

@@ -54,13 +54,27 @@ const DEFAULT_TIER_FIELD = "service_tier";
 /** Price tiers the request, or the project's default, can be billed at. */
 export function reachablePriceTiers(facts: RequestFacts, line: PriceLine, defaultTiers: readonly PriceTier[]): readonly PriceTier[] {
 	if (facts.isDearest) return pricedTiers(line);
-	if (facts.askedTiers.length === 0 && defaultTiers === STANDARD_ONLY) return STANDARD_ONLY;
-	const asked = facts.askedTiers.length === 0 ? (["project"] as const) : facts.askedTiers.map(({ tier }) => tier);
-	// Any tier can be answered by the standard one.
-	return [...new Set<PriceTier>(["standard", ...asked.flatMap((tier) => (tier === "project" ? defaultTiers : [tier]))])];
+	if (facts.askedTiers.length === 0) return withStandard(defaultTiers);
+	return standardAnd(facts.askedTiers.flatMap(({ tier }) => (tier === "project" ? defaultTiers : [tier])));
 }
 
 export const STANDARD_ONLY: readonly PriceTier[] = ["standard"];
+
+/** By the list of a deployment: most calls ask for no tier, and there are as many lists as deployments. */
+const WITH_STANDARD = new WeakMap<readonly PriceTier[], readonly PriceTier[]>([[STANDARD_ONLY, STANDARD_ONLY]]);
+
+function withStandard(defaultTiers: readonly PriceTier[]): readonly PriceTier[] {
+	const known = WITH_STANDARD.get(defaultTiers);
+	if (known !== undefined) return known;
+	const tiers = standardAnd(defaultTiers);
+	WITH_STANDARD.set(defaultTiers, tiers);
+	return tiers;
+}
+
+/** Any tier can be answered by the standard one. */
+function standardAnd(tiers: readonly PriceTier[]): readonly PriceTier[] {
+	return [...new Set<PriceTier>(["standard", ...tiers])];
+}
 
 function dearestInput(facts: RequestFacts, prices: TokenPrices): NanoUsdPerMillion {
 	let dearest = maximum(prices.input, prices.cachedInput);
