@@ -1,7 +1,6 @@
 import { createRandom, type Random } from "#test/faults/random.ts";
 import { drawScenario } from "./draw.ts";
 import { type Judged, judge, quiet } from "./judge.ts";
-import type { Outage } from "./lateness.ts";
 import { type Ordered, performRun, type Run } from "./run.ts";
 import { type DeferredRun, type OrderedDeferred, performDeferredRun, readAgain } from "./run-deferred.ts";
 import type { FaultOrder, Scenario } from "./scenario.ts";
@@ -26,7 +25,7 @@ export type CheckCounts = Judged & {
 };
 
 /** What went on so far. */
-type Done = { readonly runs: Run[]; readonly deferred: DeferredRun[]; readonly outages: Outage[] };
+type Done = { readonly runs: Run[]; readonly deferred: DeferredRun[] };
 
 /** Of every team: how long it lets a request wait for money. */
 const ADMISSION_WAIT_MS = 300;
@@ -42,7 +41,7 @@ export async function checkBatches({ seed, batches, scenario, folder, onProgress
 	const random = createRandom(seed);
 	const system = await BatchSystem.open(folder, seed);
 	const kills: Record<Component, number> = { worker: 0, gateway_1: 0, gateway_2: 0, postgres: 0, temporal: 0 };
-	const done: Done = { runs: [], deferred: [], outages: [] };
+	const done: Done = { runs: [], deferred: [] };
 	const { runs } = done;
 	const ordered = scenario?.batches.length ?? batches;
 	try {
@@ -81,7 +80,7 @@ async function performWave(system: BatchSystem, { batches, deferred, faults }: S
 		});
 	const working = Promise.all(ordered.map((each) => performRun(system, each)));
 	const workingAlone = Promise.all(alone.map((each) => performDeferredRun(system, each)));
-	const [worked, workedAlone, failed] = await Promise.allSettled([working, workingAlone, makeFaults(system, faults, { kills, outages: done.outages })]);
+	const [worked, workedAlone, failed] = await Promise.allSettled([working, workingAlone, makeFaults(system, faults, kills)]);
 	for (const each of [worked, workedAlone, failed]) if (each.status === "rejected") throw each.reason;
 	if (worked.status === "fulfilled") done.runs.push(...worked.value);
 	if (workedAlone.status !== "fulfilled") return;
@@ -89,11 +88,10 @@ async function performWave(system: BatchSystem, { batches, deferred, faults }: S
 	for (const run of workedAlone.value) done.deferred.push(await readAgain(run));
 }
 
-type Killing = { readonly kills: Record<Component, number>; readonly outages: Outage[] };
 type Moment = { readonly atMs: number; take(): Promise<void> };
 
 /** Each fault at its time, or right after the one before. Whatever it was, everything runs at the end, and the provider fails no more. */
-async function makeFaults(system: BatchSystem, faults: readonly FaultOrder[], { kills, outages }: Killing): Promise<void> {
+async function makeFaults(system: BatchSystem, faults: readonly FaultOrder[], kills: Record<Component, number>): Promise<void> {
 	const startedAtMs = performance.now();
 	const starting: Promise<void>[] = [];
 	// A gateway cannot start without PostgreSQL: nobody waits for it before that is up.
@@ -110,10 +108,8 @@ async function makeFaults(system: BatchSystem, faults: readonly FaultOrder[], { 
 		const { component, forMs } = fault;
 		const kill = async (): Promise<void> => {
 			if (!system.isRunning(component)) return;
-			const fromMs = Date.now();
 			await system.kill(component);
 			kills[component] += 1;
-			outages.push({ component, fromMs, untilMs: fromMs + forMs });
 		};
 		return [
 			{ atMs, take: kill },

@@ -2,7 +2,6 @@ import { Broken } from "#test/govern/broken.ts";
 import { until } from "#test/support/until.ts";
 import { type DeferredEntry, type DeferredJudged, type DeferredRow, judgeDeferred } from "./judge-deferred.ts";
 import { type BatchRow, type EntryRow, judgeBooked, judgeDelivered } from "./judge-items.ts";
-import type { Outage } from "./lateness.ts";
 import type { Run } from "./run.ts";
 import type { DeferredRun } from "./run-deferred.ts";
 import type { BatchSystem } from "./system.ts";
@@ -27,7 +26,7 @@ export type Judged = {
 };
 
 /** What the callers of batches, and those of single items, have seen. */
-export type Seen = { readonly runs: readonly Run[]; readonly deferred: readonly DeferredRun[]; readonly outages: readonly Outage[] };
+export type Seen = { readonly runs: readonly Run[]; readonly deferred: readonly DeferredRun[] };
 
 const BATCHES = "SELECT id, number::text, team_id, items FROM tollgate.batch WHERE held_at IS NOT NULL AND origin = 'caller'";
 const ENTRIES = `
@@ -53,7 +52,7 @@ const QUIET_WITHIN_MS = 120_000;
 
 /** All runs so far. Rejects with Broken where an item, an entry or held money is not as it must be; `onLate` hears of each late item and why. */
 export async function judge(system: BatchSystem, seen: Seen, onLate: (line: string) => void): Promise<Judged> {
-	const { runs, deferred, outages } = seen;
+	const { runs, deferred } = seen;
 	await quiet(system);
 	const batches = await system.sql<BatchRow>(BATCHES);
 	await judgeRefusals(system, seen);
@@ -62,7 +61,7 @@ export async function judge(system: BatchSystem, seen: Seen, onLate: (line: stri
 	const log = system.stand.provider.calls();
 	const logged = log.map(({ attemptId }) => attemptId);
 	judgeBooked({ batches, runs, entries, logged });
-	const judged = judgeDeferred({ runs: deferred, rows: await system.sql<DeferredRow>(DEFERRED), entries, logged: log, outages }, onLate);
+	const judged = judgeDeferred({ runs: deferred, rows: await system.sql<DeferredRow>(DEFERRED), entries, logged: log, outages: system.outages }, onLate);
 	const { report, findings } = await system.stand.verify();
 	const complaints = findings.slice(0, 5).map(({ kind, row, message }) => `${kind}: ${row} ${message}`);
 	if (!report.ok || report.overspendNanoUsd !== "0") throw new Broken(`verify: ${JSON.stringify(report)} ${complaints.join("; ")}`);

@@ -10,6 +10,7 @@ import { type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/
 import { preloading } from "#test/support/preload.ts";
 import { systemEnvironment } from "#test/support/system.ts";
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
+import type { Outage } from "./lateness.ts";
 
 const ROOT = path.join(import.meta.dirname, "../../..");
 /** Of every team's budget: so long that hardly a check meets its end. */
@@ -32,6 +33,8 @@ type Gateway = (typeof GATEWAYS)[number];
  */
 export class BatchSystem {
 	readonly stand: GatewayStand;
+	/** Of processes that were killed, in order; those that are away yet never end. */
+	readonly outages: { -readonly [Field in keyof Outage]: Outage[Field] }[] = [];
 	private readonly server: OwnServer;
 	private readonly folder: string;
 	private readonly ports: Readonly<Record<Gateway | "admin" | "temporal", number>>;
@@ -39,6 +42,7 @@ export class BatchSystem {
 	private readonly gatewaysStarting = new Map<Gateway, Promise<void>>();
 	private readonly gatewayLogs: string[] = [];
 	private worker: ChildProcess | undefined;
+	private workerWorks: Promise<unknown> = Promise.resolve();
 	private temporal: TestTemporal | undefined;
 	private isPostgresUp = true;
 	private workerLog = "";
@@ -65,6 +69,7 @@ export class BatchSystem {
 		try {
 			await system.steer("clock", { pace: PROVIDER_PACE });
 			for (const component of COMPONENTS) await system.start(component);
+			await system.workerWorks;
 			return system;
 		} catch (error) {
 			await system.close();
@@ -86,6 +91,7 @@ export class BatchSystem {
 	/** SIGKILL, as a machine that loses its power would. What does not run is left so. */
 	async kill(component: Component): Promise<void> {
 		if (!this.isRunning(component)) return;
+		this.outages.push({ component, fromMs: Date.now(), untilMs: Number.POSITIVE_INFINITY });
 		if (component === "postgres") {
 			this.isPostgresUp = false;
 			await this.server.kill();
@@ -105,6 +111,13 @@ export class BatchSystem {
 			this.temporal = await startTestTemporal({ port: this.ports.temporal, databaseFile });
 		} else if (component === "worker") this.startWorker();
 		else await this.startGateway(component);
+		if (component === "worker") void this.workerWorks.then(() => this.isBack(component));
+		else this.isBack(component);
+	}
+
+	private isBack(component: Component): void {
+		const outage = this.outages.findLast((each) => each.component === component);
+		if (outage?.untilMs === Number.POSITIVE_INFINITY) outage.untilMs = Date.now();
 	}
 
 	/** A team with one budget, and as many keys, each of which may say for which feature and user it asks. */
@@ -206,8 +219,10 @@ export class BatchSystem {
 				DATABASE_URL: this.server.database.url,
 				TEMPORAL_ADDRESS: `127.0.0.1:${this.ports.temporal}`,
 			}),
-			stdio: ["ignore", "ignore", "pipe"],
+			stdio: ["ignore", "pipe", "pipe"],
 		});
+		// It says so in one line, and never where it is killed before.
+		this.workerWorks = new Promise((resolve) => child.stdout.once("data", resolve));
 		child.stderr.on("data", (text: Buffer) => {
 			this.workerLog = `${this.workerLog}${text}`.slice(-LOG_CHARACTERS_KEPT);
 		});
