@@ -22,16 +22,19 @@ export type AgentAsked = {
 	readonly key: string;
 	/** Default: none, a pause ends it. */
 	readonly waitMs?: number;
+	/** Further variables that the example reads. */
+	readonly environment?: Readonly<Record<string, string>>;
 	readonly onOutput?: (outputSoFar: string) => void;
 };
 
 /** An example as its reader runs it: a process of its own, configured by environment alone. */
-export async function runExample(file: string, { gatewayUrl, key, waitMs, onOutput }: AgentAsked): Promise<AgentEnd> {
+export async function runExample(file: string, { gatewayUrl, key, waitMs, environment, onOutput }: AgentAsked): Promise<AgentEnd> {
 	const child = spawn(process.execPath, [path.join(PROJECT_FOLDER, "examples", file)], {
 		env: {
 			...{ PATH: process.env["PATH"], NODE_OPTIONS: process.env["NODE_OPTIONS"], GATEWAY_URL: gatewayUrl, TOLLGATE_KEY: key },
 			SYSTEM_PROMPT: `[[simulate:${JSON.stringify({ toolCalls: LOOP })}]]`,
 			...(waitMs !== undefined && { WAIT_MS: String(waitMs) }),
+			...environment,
 		},
 		stdio: ["ignore", "pipe", "inherit"],
 	});
