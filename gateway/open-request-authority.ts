@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Logger } from "pino";
 import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
+import { createWebhookChannels } from "#activities/batches/delivery/webhook-channels.ts";
 import type { BatchStore } from "#activities/batches/port.ts";
 import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
@@ -52,7 +53,7 @@ export type OpenedAuthority = {
 	readonly runs: OpenedRuns;
 	/** On the connection of the ledger: thousands of items at a time would keep calls waiting on any other. */
 	readonly batches: BatchStore;
-	readonly deferred: Pick<DeferredRoutes, "store" | "opaqueUserId">;
+	readonly deferred: Pick<DeferredRoutes, "store" | "opaqueUserId" | "knowsChannel">;
 };
 
 /**
@@ -123,8 +124,12 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		idempotentCalls,
 		runs: runs ?? unopened("guard of agent runs"),
 		batches: createPostgresBatchStore(sql),
-		// An item waits for the rows of its collector, and nothing else for it.
-		deferred: { store: { ...createPostgresDeferredStore(sql), accept: createPostgresDeferredStore(acceptingConnection).accept }, opaqueUserId },
+		deferred: {
+			// An item waits for the rows of its collector, and nothing else for it.
+			store: { ...createPostgresDeferredStore(sql), accept: createPostgresDeferredStore(acceptingConnection).accept },
+			opaqueUserId,
+			knowsChannel: createWebhookChannels(sql).knowsChannel,
+		},
 	};
 }
 

@@ -33,6 +33,9 @@ test("items of two gateways collect in one batch, name their user alike, and are
 	expect(await two.get<Told>(`/deferred/${told[0]?.id}`)).toEqual(told[0]);
 	const keyed = { "idempotency-key": "order-17" };
 	expect((await handIn(two, keyed)).id).toBe((await handIn(one, keyed)).id);
+	await expect(handIn(one, { "x-tollgate-webhook": "ended" })).rejects.toMatchObject({ status: 400, param: "x-tollgate-webhook" });
+	await withClient(stand.database.url, (client) => client.query("INSERT INTO tollgate.alert_channel (name, kind, config) VALUES ('ended', 'webhook', '{}')"));
+	expect(await handIn(one, { "x-tollgate-webhook": "ended" })).toMatchObject({ webhook: "ended" });
 	const waiting = two.get<Told>(`/deferred/${told[0]?.id}/wait?seconds=30`);
 	await until("somebody to wait", async () => /tollgate_open_calls 1\b/.test(await (await fetch(`${gateways[1]?.url}/metrics`)).text()));
 	await one.delete(`/deferred/${told[0]?.id}`);
