@@ -7,6 +7,7 @@ import type { BatchOrigin, CallerBatchRules } from "#domain/batching/batch.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";
 import { reduceJob, type StepResult } from "#domain/batching/job-reducer.ts";
 import { emptyJob, type JobState } from "#domain/batching/job-state.ts";
+import { UNKNOWN_TURNAROUND } from "#domain/batching/turnaround.ts";
 import { deferredIdOf, inputFileOf, MemoryBatchStore } from "./memory-batches.ts";
 import { MemoryBlobs } from "./memory-blobs.ts";
 import { type ProviderScript, ScriptedBatchProvider } from "./scripted-batch-provider.ts";
@@ -104,17 +105,18 @@ export function dependenciesOver(parts: Parts, onCall?: JobStandOptions["onCall"
 }
 
 const never = async (): Promise<never> => {
-	throw new Error("a batch of its caller has no items in real time");
+	throw new Error("nothing goes in real time here");
 };
 
-/** Of a caller's batch nothing goes in real time. */
+/** Everything goes with a batch. */
 export const nothingInRealTime: BatchJobDependencies["realTime"] = {
 	store: {
 		...{ claimPart: never, itemsInRealTime: never, markSent: never, unmarkSent: never, freeItems: never },
-		...{ waitingInBatches: never, lanesOfWaiting: never, holdMore: never },
+		...{ waitingInBatches: never, lanesOfWaiting: async () => new Map(), holdMore: never },
 	},
-	turnarounds: { estimate: never },
-	...{ openCosts: never, readBody: never, call: never },
+	turnarounds: { estimate: async () => UNKNOWN_TURNAROUND },
+	openCosts: async () => (realTimeNanoUsd) => ({ realTimeNanoUsd, batchNanoUsd: realTimeNanoUsd / 2n }),
+	...{ readBody: never, call: never },
 	paces: new RealTimePaces(),
 	newCaller: () => "nobody",
 	stopSignal: () => new AbortController().signal,
@@ -189,10 +191,9 @@ async function carry(activities: JobStand["activities"], batchId: string, step: 
 		...{ read: activities.readBatchJob, writeParts: activities.writeBatchParts, upload: activities.uploadBatchPart, create: activities.createBatchPart },
 		...{ find: activities.findBatchPart, poll: activities.pollBatchPart, cancel: activities.cancelBatchPart, collect: activities.collectBatchPart },
 		...{ again: activities.sendItemsAgain, drop: activities.dropBatchPart, endUnsent: activities.endUnsentItems, finish: activities.finishBatch },
-		...{ chooseLanes: activities.chooseBatchLanes, hedge: activities.hedgeBatchItems, call: activities.callRealTimePart },
+		...{ deliver: activities.deliverAnswers, chooseLanes: activities.chooseBatchLanes, hedge: activities.hedgeBatchItems, call: activities.callRealTimePart },
 		...{ tellLate: activities.tellBatchLate, seek: activities.seekBatchPart, settleDouble: activities.settleDoubleBatch },
 	} as const;
-	if (step.kind === "deliver") throw new Error("a batch of its caller delivers nothing");
 	const result = await byKind[step.kind](input);
 	if (result === null) throw new Error("there is no such batch");
 	return result;

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { createBatchPricing } from "#activities/batches/job/batch-pricing.ts";
 import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
-import { createJobLines, deploymentModelOf } from "#activities/batches/job/job-lines.ts";
-import type { BatchAlert, BatchJobDependencies, JobLines } from "#activities/batches/job/job-port.ts";
+import { createJobLines } from "#activities/batches/job/job-lines.ts";
+import type { BatchAlert, BatchJobDependencies } from "#activities/batches/job/job-port.ts";
 import type { CallOutcome, ItemCall, RealTimeTimes } from "#activities/batches/job/real-time.ts";
 import { createItemCalls } from "#activities/batches/job/real-time-call.ts";
 import { type PaceOptions, RealTimePaces } from "#activities/batches/job/real-time-pace.ts";
@@ -12,13 +12,12 @@ import { createRealTimeStore } from "#activities/batches/store/real-time.ts";
 import { createModelTransport } from "#activities/providers/call-model.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import type { ProviderSettings } from "#config/providers.ts";
-import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";
 import { reduceJob, type StepResult } from "#domain/batching/job-reducer.ts";
 import { emptyJob, type JobState } from "#domain/batching/job-state.ts";
-import { renderLine, withModel } from "#domain/batching/render-line.ts";
 import { type TurnaroundEstimate, UNKNOWN_TURNAROUND } from "#domain/batching/turnaround.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { dependenciesOver } from "./batch-job-stand.ts";
 import { DeferredStand, type TestItem } from "./deferred-stand.ts";
 import { MemoryBlobs } from "./memory-blobs.ts";
@@ -106,12 +105,12 @@ export class RealTimeStand {
 		const { sql } = this.deferred.batches;
 		// What a provider runs is one part's, for ever.
 		this.provider = new ScriptedBatchProvider(() => this.nowMs, { itemOf: () => SAID, idPrefix: `pb-${++this.#providers}`, ...script });
-		const store = createPostgresBatchStore(sql);
+		const store = { ...createPostgresBatchStore(sql), ...createPostgresDeferredStore(sql) };
 		let calls = 0;
 		const watched = <Target extends object>(target: Target, name: string): Target => watch(target, (key) => onCall?.(++calls, `${name}.${key}`));
 		const over = dependenciesOver({
 			store: watched(store, "store"),
-			lines: watched(this.#lines(store), "lines"),
+			lines: watched(createJobLines({ blobs: this.blobs, store, wallClockMs: () => this.nowMs }), "lines"),
 			provider: watched(this.provider, "provider"),
 		});
 		const pricing = createBatchPricing(sql.unprepared);
@@ -122,10 +121,14 @@ export class RealTimeStand {
 			openPricing: pricing.open,
 			raise: async (alert) => void this.alerts.push(alert),
 			realTime: {
-				store: watched({ ...createRealTimeStore(sql), holdMore: createPostgresDeferredStore(sql).holdMore }, "rows"),
+				store: watched({ ...createRealTimeStore(sql), holdMore: store.holdMore }, "rows"),
 				turnarounds: { estimate: async () => turnaround },
 				openCosts: pricing.openCosts,
-				readBody: async (key) => this.blobs.blobs.get(key) ?? Buffer.alloc(0),
+				readBody: async (key) => {
+					const body = this.blobs.blobs.get(key);
+					if (body === undefined) throw new CostControlError("blob.missing", "the body is gone");
+					return body;
+				},
 				call: watched({ call: (asked: ItemCall) => call?.(asked, placeOf(asked)) ?? overTheWire(asked) }, "provider").call,
 				paces: new RealTimePaces(pace ?? { rate: { itemsPerSecond: 1_000, burst: 1_000 } }),
 				newCaller: randomUUID,
@@ -133,23 +136,6 @@ export class RealTimeStand {
 				wallClockMs: () => this.nowMs,
 				times: { keepMs: 20, ...times },
 			},
-		};
-	}
-
-	#lines(store: ReturnType<typeof createPostgresBatchStore>): JobLines {
-		const { blobs } = this;
-		return {
-			...createJobLines({ blobs, store, wallClockMs: () => this.nowMs }),
-			async writeRequests(batch, part, items) {
-				const lines = items.map(({ n, tryNumber, bodyBlobKey = "" }) => {
-					const customId = attemptIdOf({ batchNumber: batch.number, items: batch.items, n, tryNumber });
-					const body = withModel(blobs.blobs.get(bodyBlobKey) ?? Buffer.alloc(0), deploymentModelOf(batch));
-					return renderLine({ customId, body, protocol: batch.protocol, endpoint: batch.endpoint });
-				});
-				return blobs.write(`requests-${batch.batchId}-${part}`, eachOf(lines));
-			},
-			openRequests: (batch, part) => blobs.read(`requests-${batch.batchId}-${part}`),
-			joinOutputs: async () => ({ outputFileId: null, errorFileId: null }),
 		};
 	}
 
@@ -217,20 +203,15 @@ function watch<Target extends object>(target: Target, onCall: (key: string) => v
 }
 
 async function carry(activities: ReturnType<typeof createBatchJobActivities>, batchId: string, step: JobStep): Promise<StepResult> {
-	if (step.kind === "deliver") throw new Error("nothing is delivered here");
 	const input = { batchId, ...step } as never;
 	const byKind = {
 		...{ read: activities.readBatchJob, chooseLanes: activities.chooseBatchLanes, hedge: activities.hedgeBatchItems, call: activities.callRealTimePart },
 		...{ writeParts: activities.writeBatchParts, upload: activities.uploadBatchPart, create: activities.createBatchPart, find: activities.findBatchPart },
 		...{ poll: activities.pollBatchPart, cancel: activities.cancelBatchPart, collect: activities.collectBatchPart, again: activities.sendItemsAgain },
 		...{ drop: activities.dropBatchPart, endUnsent: activities.endUnsentItems, finish: activities.finishBatch, tellLate: activities.tellBatchLate },
-		...{ seek: activities.seekBatchPart, settleDouble: activities.settleDoubleBatch },
+		...{ deliver: activities.deliverAnswers, seek: activities.seekBatchPart, settleDouble: activities.settleDoubleBatch },
 	} as const;
 	const result = await byKind[step.kind](input);
 	if (result === null) throw new Error("there is no such batch");
 	return result;
-}
-
-async function* eachOf<Item>(items: readonly Item[]): AsyncGenerator<Item> {
-	yield* items;
 }

@@ -2,7 +2,6 @@ import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
 import type { AgentRunActivities } from "#activities/agent-runs/activities.ts";
 import type { CollectorActivities } from "#activities/batches/collector/collector-activities.ts";
 import type { BatchJobActivities } from "#activities/batches/job/job-activities.ts";
-import type { DeliveryActivities } from "#activities/batches/job/job-port.ts";
 import type { BudgetActivities } from "#activities/budgets/activities.ts";
 import type { IncreaseActivities } from "#activities/increases/activities.ts";
 import {
@@ -25,8 +24,7 @@ export const { askBatchCancel } = proxyActivities<BatchJobActivities>(SQL_ACTIVI
 export const { cancelBatchPart, findBatchPart, pollBatchPart, seekBatchPart } = proxyActivities<BatchJobActivities>(PROVIDER_ACTIVITY);
 export const { collectBatchPart, dropBatchPart, endUnsentItems, finishBatch, settleDoubleBatch, uploadBatchPart, writeBatchParts } =
 	proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
-export const { callRealTimePart, chooseBatchLanes, hedgeBatchItems } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
-export const { deliverAnswers } = proxyActivities<DeliveryActivities>(STREAM_ACTIVITY);
+export const { callRealTimePart, chooseBatchLanes, deliverAnswers, hedgeBatchItems } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
 export const { createBatchPart } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY_ONCE);
 export const { flushCollector, readCollector } = proxyActivities<CollectorActivities>(SQL_ACTIVITY);
 export const { flushCollector: flushCollectorLocally, readCollector: readCollectorLocally } =

@@ -3,7 +3,7 @@ import { PartCutter } from "#domain/batching/split-parts.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
 import type { BatchJobDependencies } from "./job-port.ts";
 import { readBatch } from "./job-rows.ts";
-import { LINE_OVERHEAD_BYTES, providerOf } from "./job-submit.ts";
+import { LINE_OVERHEAD_BYTES, providerOf, writePart } from "./job-submit.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
 import { nextPart, writeRealTimeParts, writeUnlessGone } from "./write-real-time.ts";
 
@@ -70,8 +70,7 @@ async function writeBatchParts(
 	items: readonly ItemToSend[],
 	stillThere: () => Promise<ReadonlySet<number>>,
 ): Promise<void> {
-	const { store, lines } = dependencies;
-	const { batchId } = batch;
+	const { store } = dependencies;
 	const cutter = new PartCutter({ ...providerOf(dependencies, batch).limits, itemOverheadBytes: LINE_OVERHEAD_BYTES });
 	const chunks: ItemToSend[][] = [];
 	for (const item of items) {
@@ -79,20 +78,16 @@ async function writeBatchParts(
 		if (placed.kind === "placed" && placed.isFirst) chunks.push([]);
 		chunks.at(-1)?.push(item);
 	}
-	let part = await nextPart(store, batchId);
+	let part = await nextPart(store, batch.batchId);
 	for (const chunk of chunks) {
-		const written = await writeUnlessGone(store, batch, {
+		let isWritten = false;
+		await writeUnlessGone(store, batch, {
 			items: chunk,
 			stillThere,
 			write: async (left) => {
-				const { bytes } = await lines.writeRequests(batch, part, left);
-				const nothing = { providerFileId: null, providerBatchId: null, submitBeganAtMs: null, runningSinceMs: null, endedAtMs: null };
-				await store.writePart(
-					{ batchId, part, token: `tollgate-${batchId}-${part}`, items: left.length, bytes, ...nothing },
-					left.map(({ n }) => n),
-				);
+				isWritten = await writePart(dependencies, batch, part, left);
 			},
 		});
-		if (written.length > 0) part++;
+		if (isWritten) part++;
 	}
 }

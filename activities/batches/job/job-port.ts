@@ -3,7 +3,6 @@ import type { Lane } from "#domain/batching/deferred.ts";
 import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";
 import type { ProviderLoad } from "#domain/batching/job-pace.ts";
 import type { EndedUnrun, FinalBatchState, PartStep } from "#domain/batching/job-plan.ts";
-import type { StepResult } from "#domain/batching/job-reducer.ts";
 import type { JobState } from "#domain/batching/job-state.ts";
 import type { RoleObserver } from "../../shared/role-loop.ts";
 import type { DeferredStore } from "../deferred-port.ts";
@@ -110,9 +109,6 @@ export type JobObserver = {
 };
 
 type OfBatch = { readonly batchId: string };
-
-/** Writes each answer that is there and was not written yet, and marks it as answered; done again it writes what is missing. */
-export type DeliveryActivities = { deliverAnswers(input: OfBatch): Promise<StepResult> };
 
 type InputOf<Kind extends PartStep["kind"]> = OfBatch & Omit<Extract<PartStep, { kind: Kind }>, "kind">;
 export type PartInput = OfBatch & { readonly part: number };

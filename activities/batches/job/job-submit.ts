@@ -51,7 +51,7 @@ export async function writeParts(dependencies: BatchJobDependencies, batchId: st
 	if (items.length > 0) await writePart(dependencies, batch, part, items);
 }
 
-/** Those whose bodies are not there end. False: none of its items can be sent, and there is no such part. */
+/** False: none of its items can be sent, and there is no such part. */
 export async function writePart(dependencies: BatchJobDependencies, batch: BatchRecord, part: number, items: readonly ItemToSend[]): Promise<boolean> {
 	const { store, lines } = dependencies;
 	const { batchId } = batch;

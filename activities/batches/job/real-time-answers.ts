@@ -1,32 +1,29 @@
 import { attemptIdOf, itemOf } from "#domain/batching/attempt-of-item.ts";
+import { ownErrorOf } from "#domain/batching/item-answer.ts";
 import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";
 import { judgeItemError, TRIES_MAX } from "#domain/batching/retry.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 import type { BatchRecord, ItemBooking } from "../port.ts";
 import type { RealTimeItem, RealTimePart } from "../real-time-port.ts";
 import { accountOf } from "./job-lines.ts";
-import type { BatchJobDependencies, PriceResult, Reading } from "./job-port.ts";
+import { type BatchJobDependencies, type PriceResult, type Reading, SAID_BY } from "./job-port.ts";
+import { lastReading } from "./job-rows.ts";
 import { lostBookingOf } from "./price-item.ts";
 import { writeRealTimeParts } from "./write-real-time.ts";
 
-/** In the place of the provider's batch, for there is none. */
-const REAL_TIME = "real-time";
 const BOOKED_AT_ONCE = 500;
 const PAGE = 5_000;
-const UNKNOWN_STATUS = 502;
 
 type Try = Pick<RealTimeItem, "n" | "tryNumber">;
 
-export function realTimeReading(part: number, page: number): Reading {
-	return { part, reading: page, providerBatchId: REAL_TIME };
+function readingOf(part: number, page: number): Reading {
+	return { part, reading: page, providerBatchId: SAID_BY.realTime };
 }
 
 /** Nobody knows what became of it: it may have run, and be billed. As the protocol says errors, so that its caller can read it. */
 function unknownResult(protocol: Protocol): ItemResult {
 	const message = "Nobody knows what became of the last try of this request: it was cut while the provider had it. It is charged at its bound.";
-	const error = { type: "api_error", message };
-	const body = JSON.stringify(protocol === "anthropic" ? { type: "error", error } : { error: { ...error, param: null, code: "deferred.unknown" } });
-	return { kind: "errored", httpStatus: UNKNOWN_STATUS, requestId: null, body };
+	return { kind: "errored", requestId: null, ...ownErrorOf({ httpStatus: 502, code: "deferred.unknown", message }, protocol) };
 }
 
 export type AnswersOptions = {
@@ -57,10 +54,10 @@ export class RealTimeAnswers {
 	/** What was kept before, and perhaps not booked. */
 	async resume(): Promise<void> {
 		const { dependencies, batch, of } = this.#options;
-		while (await dependencies.lines.hasResults(batch, realTimeReading(of.part, this.#pages + 1))) this.#pages++;
+		this.#pages = await lastReading(dependencies.lines, batch, { part: of.part, providerBatchId: SAID_BY.realTime });
 		if (this.#pages === 0) return;
 		const last: ResultLine[] = [];
-		for await (const line of dependencies.lines.readResults(batch, realTimeReading(of.part, this.#pages))) last.push(line);
+		for await (const line of dependencies.lines.readResults(batch, readingOf(of.part, this.#pages))) last.push(line);
 		this.#unbooked = last;
 		await this.book();
 	}
@@ -82,7 +79,7 @@ export class RealTimeAnswers {
 		});
 		await this.book();
 		requireClaim();
-		await dependencies.lines.keepResults(batch, realTimeReading(of.part, this.#pages + 1), eachOf(lines));
+		await dependencies.lines.keepResults(batch, readingOf(of.part, this.#pages + 1), eachOf(lines));
 		this.#pages++;
 		this.#unbooked = lines;
 	}

@@ -1,8 +1,10 @@
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import { isFinalPart } from "#domain/batching/batch-moves.ts";
+import { ownErrorOf } from "#domain/batching/item-answer.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
 import { planFallback } from "#domain/batching/pressure.ts";
+import type { ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { BatchRecord } from "../port.ts";
 import type { RealTimeItem, RealTimePart } from "../real-time-port.ts";
@@ -18,6 +20,7 @@ const DONE: StepOutcome = { kind: "done" };
 /** Kept at once; and answers are kept sooner where together they are longer. */
 const PAGE_ANSWERS_MAX = 100;
 const PAGE_BYTES_MAX = 8_388_608;
+const BODY_GONE: ReadonlySet<ErrorCode> = new Set(["blob.missing", "blob.damaged"]);
 /** While nothing else is to be waited for. */
 const IDLE_MS = 250;
 
@@ -209,6 +212,12 @@ class RealTimeCalls {
 			const body = await realTime.readBody(bodyBlobKey);
 			return await realTime.call({ batch, attemptId, body, maxMs });
 		} catch (error) {
+			if (error instanceof CostControlError && BODY_GONE.has(error.code))
+				return {
+					kind: "answered",
+					requestId: null,
+					...ownErrorOf({ httpStatus: 500, code: "deferred.unsendable", message: error.publicMessage }, batch.protocol),
+				};
 			const message = error instanceof CostControlError ? error.publicMessage : String(error);
 			return { kind: "refused", retryAfterMs: null, why: `it could not be sent: ${message}` };
 		}
