@@ -6,6 +6,9 @@ import { retryDelayMs } from "./job-pace.ts";
 /** Items come while a batch that was quiet is about to go: it is looked at again after this. */
 const NOT_AS_READ_MS = 1_000;
 
+/** Deadlines do not wait for PostgreSQL. */
+const RETRY_MS_MAX = 60_000;
+
 export type CollectorEvent =
 	/** Items came, or nothing came for a while. */
 	| { readonly kind: "told" }
@@ -21,7 +24,8 @@ export type CollectorEvent =
 export function reduceCollector(state: CollectorState, event: CollectorEvent): CollectorState {
 	switch (event.kind) {
 		case "told":
-			return { ...state, isStale: true };
+			// Whoever tells it has just read PostgreSQL.
+			return { ...state, isStale: true, dueAtMs: state.failures > 0 ? 0 : state.dueAtMs };
 		case "asked":
 			return { ...state, isStale: true, dueAtMs: 0, askedBy: event.by };
 		case "ending":
@@ -36,7 +40,7 @@ export function reduceCollector(state: CollectorState, event: CollectorEvent): C
 		case "failed": {
 			const { nowMs, jitter, message, step } = event;
 			const failures = state.failures + 1;
-			const dueAtMs = nowMs + paced(retryDelayMs(failures, jitter), state);
+			const dueAtMs = nowMs + paced(Math.min(retryDelayMs(failures, jitter), RETRY_MS_MAX), state);
 			return { ...state, failures, dueAtMs, isStale: true, trouble: { atMs: nowMs, step: step.kind, message } };
 		}
 	}

@@ -19,13 +19,17 @@ const flushedAt = (state: CollectorState, nowMs: number, batchId = "batch_0") =>
 	reduceCollector(state, { kind: "flushed", batchId, reason: "age", items: 3, nowMs });
 
 describe("a collector reads", () => {
-	test("before anything else, and when it is told, but not before a step that failed is due", () => {
+	test("before anything else, and when it is told; after a step that failed when that is due, or it is told again", () => {
 		const fresh = emptyCollector(collectorScope());
 		expect(nextCollectorMove(fresh, STARTS_AT_MS)).toEqual(read);
 		expect(nextCollectorMove(reduceCollector(collectorState([{}]), { kind: "told" }), STARTS_AT_MS)).toEqual(read);
 		const failed = reduceCollector(fresh, { kind: "failed", step: read, message: "away", nowMs: STARTS_AT_MS, jitter: 1 });
 		expect(failed.trouble).toEqual({ atMs: STARTS_AT_MS, step: "read", message: "away" });
-		expect(nextCollectorMove(reduceCollector(failed, { kind: "told" }), STARTS_AT_MS)).toEqual({ kind: "wait", untilMs: STARTS_AT_MS + 5_000 });
+		expect(nextCollectorMove(failed, STARTS_AT_MS)).toEqual({ kind: "wait", untilMs: STARTS_AT_MS + 5_000 });
+		expect(nextCollectorMove(reduceCollector(failed, { kind: "told" }), STARTS_AT_MS)).toEqual(read);
+		let away = failed;
+		for (let failures = 2; failures < 20; failures++) away = reduceCollector(away, { kind: "failed", step: read, message: "", nowMs: STARTS_AT_MS, jitter: 1 });
+		expect(nextCollectorMove(away, STARTS_AT_MS)).toEqual({ kind: "wait", untilMs: STARTS_AT_MS + MINUTE_MS });
 		expect(nextCollectorMove(failed, STARTS_AT_MS + 5_000)).toEqual(read);
 	});
 
