@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,6 +13,7 @@ import { until } from "#test/support/until.ts";
 import { type AlertsRole, startAlerts } from "../../../workers/alerts.ts";
 
 /** Webhooks of ended items as the worker sends them: on a real PostgreSQL, to receivers that fail in every way. */
+const CHILD = path.join(import.meta.dirname, "../../support/alerts-child.ts");
 const SECRET = `whsec_${randomBytes(32).toString("base64")}`;
 let stand: DeferredStand;
 let folder: string;
@@ -83,24 +85,29 @@ test("an end is told once, signed, under the id of its item, without the answer"
 	await until("the count", async () => (await metrics.metrics()).includes('tollgate_deferred_webhooks_total{outcome="delivered"} 1'));
 });
 
-test("what was not taken is sent again, with the same id and the same bytes; what says never is given up", async () => {
-	receiver.answers.push("none", (response) => response.writeHead(503).end("busy"));
-	const [first] = await endItems(stand, [{ webhook: "hook" }]);
-	await until("the first try", () => receiver.taken.length === 1);
-	// A worker that is gone leaves its claim to the next one. It never learns whether the first was taken.
-	await receiver.close();
-	await role.stop();
-	const silent = receiver.taken[0];
-	receiver = await startWebhookReceiver(SECRET);
-	await sql("UPDATE tollgate.alert_channel SET config = config || jsonb_build_object('url', $1::text)", [receiver.url]);
-	await sql("UPDATE tollgate.deferred_webhook SET next_attempt_at = clock_timestamp()");
-	role = startRole();
-	await until("delivered", async () => (await states())[0]?.startsWith("hook delivered") === true);
-	expect([receiver.taken[0]?.headers["webhook-id"], receiver.taken[0]?.body]).toEqual([first, silent?.body]);
+test("what was not taken is sent again; what says never is given up", async () => {
+	receiver.answers.push((response) => response.writeHead(503).end("busy"));
+	await endItems(stand, [{ webhook: "hook" }]);
+	await untilStates("hook delivered 2");
 	receiver.answers.push((response) => response.writeHead(410).end("gone"));
 	await endItems(stand, [{ webhook: "hook" }]);
-	await until("given up", async () => (await states())[1] === "hook dead 1");
+	await untilStates("hook delivered 2", "hook dead 1");
 	expect(log.some((line) => line.includes("npx tollgate deferred webhooks"))).toBe(true);
+});
+
+test("a worker that is killed between sending and recording is followed by another one, which sends the same bytes under the same id", async () => {
+	await role.stop();
+	receiver.answers.push("none");
+	const child = spawn(process.execPath, [CHILD, stand.batches.ledger.database.url, path.join(folder, "home")], { stdio: ["ignore", "ignore", "inherit"] });
+	const [id] = await endItems(stand, [{ webhook: "hook" }]);
+	await until("the message", () => receiver.taken.length === 1);
+	const ended = new Promise((resolve) => child.once("exit", resolve));
+	child.kill("SIGKILL");
+	await ended;
+	role = startRole();
+	await untilStates("hook delivered 2");
+	expect(receiver.taken.map(({ headers }) => headers["webhook-id"])).toEqual([id, id]);
+	expect([receiver.taken[1]?.body === receiver.taken[0]?.body, receiver.problems]).toEqual([true, []]);
 });
 
 test("a receiver that does not answer holds up no other, nor an alert, nor what else ends", async () => {
