@@ -34,6 +34,14 @@ const SCENARIO = {
 		{ protocol: "openai", items: 20, limitNanoUsd: "1200000", plan: { turnaroundMs: 1_800_000 } },
 		{ protocol: "anthropic", items: 8, plan: { turnaroundMs: 36_000_000, cancelMs: 60_000 }, cancelAfterMs: 1_500 },
 	],
+	// Alone: batches that are late, and called in real time before their deadlines; forbidden to be; failed, cancelled, repeated; too dear.
+	deferred: [
+		{
+			...{ protocol: "openai", items: 14, keys: 2, features: 2, users: 2, plan: { turnaroundMs: 144_000_000 }, failedShare: 0.1 },
+			...{ deadlineShare: 0.8, deadlineMostMs: 64_800_000, batchOnlyShare: 0.2, repeatedShare: 0.3, cancelledShare: 0.1, unnamedShare: 0.2 },
+		},
+		{ protocol: "anthropic", items: 8, plan: { turnaroundMs: 3_600_000 }, deadlineShare: 0, limitNanoUsd: "1500000" },
+	],
 	faults: [
 		{ atMs: 0, kind: "provider", faults: { next: [{ operation: "create", fault: "cut" }], rates: { retrieve: { "503": 0.1 } } } },
 		{ atMs: 1_200, kind: "kill", component: "gateway_1", forMs: 200 },
@@ -44,16 +52,20 @@ const SCENARIO = {
 	],
 };
 
-test("each item of a few batches comes once and is booked once, while gateways and PostgreSQL are killed", async () => {
+test("each item of a few batches, and each that was handed in alone, comes once and is booked once, while gateways and PostgreSQL are killed", async () => {
 	const result = await withScenario(SCENARIO, (file) => lastLine("--seed", "3", "--scenario", file));
 	const kills = { worker: 0, gateway_1: 1, gateway_2: 1, postgres: 1, temporal: 0 };
 	expect(result).toMatchObject({ ok: true, seed: 3, batches: 5, overspendNanoUsd: "0", unresolved: 0, kills });
 	expect(result["delivered"], "delivered").toBe(result["items"]);
 	expect(result["refusals"], "refusals").toBeGreaterThan(0);
+	const alone = result["deferred"] as Record<string, number>;
+	expect((alone["accepted"] ?? 0) + (alone["refused"] ?? 0), "handed in alone").toBeGreaterThanOrEqual(22);
+	for (const what of ["refused", "repeated", "succeeded", "failed", "realTime", "batch"]) expect(alone[what], what).toBeGreaterThan(0);
 }, 300_000);
 
 test("what cannot be read is answered by the help, a scenario by what is wrong in it", async () => {
 	await expect(lastLine("--batches", "0")).rejects.toMatchObject({ code: 2, stdout: expect.stringContaining("--seed S") as string });
+	await expect(lastLine("--batches", "2", "--deferred")).rejects.toMatchObject({ code: 2, stdout: expect.stringContaining("--seed S") as string });
 	await expect(lastLine("--batches", "2", "--items", "5")).rejects.toMatchObject({ code: 2, stdout: expect.stringContaining("--seed S") as string });
 	const wrong = withScenario({ batches: [{ protocol: "openai", items: 0 }] }, (file) => lastLine("--scenario", file));
 	await expect(wrong).rejects.toMatchObject({ code: 2, stdout: expect.stringContaining("batches.0.items") as string });

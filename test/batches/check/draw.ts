@@ -18,6 +18,8 @@ const DEFERRED_NANO_USD = 2 * ITEM_NANO_USD;
 /** The longer ones meet batches in every state. */
 const CALMS_MS = [200, 2_000, 6_000] as const;
 const LONGEST_OUTAGE_MS = 1_500;
+/** What is never answered runs out with the first of these days, its second try with another. */
+const DAYS_AFTER_MS = [2_000, 17_000, 32_000] as const;
 
 /** One team in five hands in items alone. */
 const BATCHES_PER_DEFERRED = 4;
@@ -82,7 +84,7 @@ function drawPlan(random: Random): BatchPlan {
 	return { turnaroundMs: isLate ? TOO_LONG_MS : random.integer(10 * MINUTE_MS, 3 * HOUR_MS), cancelMs: MINUTE_MS, ...odd };
 }
 
-/** Faults of the provider's calls from the start, then kills one after the other, sometimes two at once; at the end a day has passed. */
+/** Faults of the provider's calls from the start, then kills one after the other, sometimes two at once; at the end days pass. */
 function drawFaults(random: Random): FaultOrder[] {
 	const faults: FaultOrder[] = [{ atMs: 0, kind: "provider", faults: { rates: drawRates(random) } }];
 	let atMs = 0;
@@ -93,7 +95,7 @@ function drawFaults(random: Random): FaultOrder[] {
 		for (const component of victims) faults.push({ atMs, kind: "kill", component, forMs });
 		atMs += forMs;
 	}
-	faults.push({ atMs: atMs + CALMS_MS[1], kind: "clock", advanceMs: A_DAY_AND_MORE_MS });
+	for (const afterMs of DAYS_AFTER_MS) faults.push({ atMs: atMs + afterMs, kind: "clock", advanceMs: A_DAY_AND_MORE_MS });
 	return faults;
 }
 
