@@ -2,9 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Logger } from "pino";
 import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
-import { createWebhookChannels } from "#activities/batches/delivery/webhook-channels.ts";
 import type { BatchStore } from "#activities/batches/port.ts";
-import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { createAnswerCipher, readOrCreateSecret } from "#activities/idempotency/answer-cipher.ts";
@@ -28,7 +26,7 @@ import type { ReloadableCatalog } from "#activities/providers/port.ts";
 import { createOpaqueUserIds } from "#activities/request/claimed-users.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
-import type { DeferredRoutes } from "./deferred/ports.ts";
+import { type OpenedDeferred, openDeferred } from "./open-deferred.ts";
 import { type CountedWriter, countRows, type OpenedRuns, openRuns } from "./open-runs.ts";
 
 export type OpenOptions = {
@@ -53,7 +51,7 @@ export type OpenedAuthority = {
 	readonly runs: OpenedRuns;
 	/** On the connection of the ledger: thousands of items at a time would keep calls waiting on any other. */
 	readonly batches: BatchStore;
-	readonly deferred: Pick<DeferredRoutes, "store" | "opaqueUserId" | "knowsChannel">;
+	readonly deferred: OpenedDeferred;
 };
 
 /**
@@ -67,7 +65,6 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	const cipher = createAnswerCipher(secret);
 	const lock = await acquireIdentityLock(journalFolder, gatewayId);
 	const ledgerConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} ledger` });
-	const acceptingConnection = new Connection({ url: databaseUrl, applicationName: `tollgate gateway ${gatewayId} items`, plansOnce: true });
 	const sql = withCrashPoints(ledgerConnection, crashPoint);
 	const adopter = openAdopter(sql, { journalFolder, log });
 	await adopter.adoptNow();
@@ -76,6 +73,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	adopter.start();
 
 	const opaqueUserId = createOpaqueUserIds(secret);
+	const deferred = openDeferred({ databaseUrl, gatewayId, sql, opaqueUserId });
 	const asking = openAsking({ url: databaseUrl, gatewayId });
 	let writer: CountedWriter | undefined;
 	let runs: OpenedRuns | undefined;
@@ -106,7 +104,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 			if (isClean) await closeEpoch(sql, { gatewayId, epoch }, "drained");
 			journal.close();
 			if (isClean) journal.remove();
-			await Promise.all([ledgerConnection.close(), acceptingConnection.close()]);
+			await Promise.all([ledgerConnection.close(), deferred.close()]);
 			lock.release();
 		},
 		onFenced: options.onFenced,
@@ -124,12 +122,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		idempotentCalls,
 		runs: runs ?? unopened("guard of agent runs"),
 		batches: createPostgresBatchStore(sql),
-		deferred: {
-			// An item waits for the rows of its collector, and nothing else for it.
-			store: { ...createPostgresDeferredStore(sql), accept: createPostgresDeferredStore(acceptingConnection).accept },
-			opaqueUserId,
-			knowsChannel: createWebhookChannels(sql).knowsChannel,
-		},
+		deferred,
 	};
 }
 

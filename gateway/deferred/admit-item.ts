@@ -88,8 +88,11 @@ const SPACE = 0x20;
 
 /** It will stand in a file of lines. Between the tokens of a JSON text a line end is as good as a space, and within them there is none. */
 function onOneLine(body: Buffer): Buffer {
-	if (!body.includes(LINE_FEED) && !body.includes(CARRIAGE_RETURN)) return body;
-	return Buffer.from(body.map((byte) => (byte === LINE_FEED || byte === CARRIAGE_RETURN ? SPACE : byte)));
+	const lineEnds = [LINE_FEED, CARRIAGE_RETURN].filter((lineEnd) => body.includes(lineEnd));
+	if (lineEnds.length === 0) return body;
+	const line = Buffer.from(body);
+	for (const lineEnd of lineEnds) for (let at = line.indexOf(lineEnd); at >= 0; at = line.indexOf(lineEnd, at + 1)) line[at] = SPACE;
+	return line;
 }
 
 /** The first that a batch can carry, or else, where it may go in real time, the first. */
