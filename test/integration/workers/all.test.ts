@@ -71,6 +71,7 @@ async function startWorkerProcess(temporalPort: number, meanwhile: () => Promise
 }
 
 async function startAgain(): Promise<void> {
+	stderr = "";
 	({ child: worker, listening: report } = await startWorkerProcess(Number(temporal.address.split(":")[1]), async () => undefined));
 }
 
@@ -201,8 +202,14 @@ describe("the worker process", () => {
 
 	test("killed, it leaves no process of batches behind", async () => {
 		await startAgain();
-		const batches = (await until("the process of batches", batchesProcess)) ?? Number.NaN;
+		await until("batches at work", () => /"taskQueue":"batches","msg":"the Temporal worker polls"/.test(stderr));
+		const batches = await batchesProcess();
+		if (batches === undefined) throw new Error("there is no process of batches");
 		worker.kill("SIGKILL");
-		await until("its end", () => !isThere(batches));
+		try {
+			await until("its end", () => !isThere(batches));
+		} finally {
+			if (isThere(batches)) process.kill(batches, "SIGKILL");
+		}
 	});
 });
