@@ -68,7 +68,6 @@ function withPicture(state: CollectorState, picture: CollectorPicture, nowMs: nu
 }
 
 /** One word for lists and filters. */
-export function collectorWord({ picture, trouble }: Pick<CollectorState, "picture" | "trouble">): string {
-	if (picture === null) return "starting";
+export function collectorWord({ trouble }: Pick<CollectorState, "trouble">): "collecting" | "waiting" {
 	return trouble === null ? "collecting" : "waiting";
 }

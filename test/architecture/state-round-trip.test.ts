@@ -2,12 +2,17 @@ import { defaultPayloadConverter } from "@temporalio/common";
 import { expect, test } from "vitest";
 import { type RunGovernanceEvent, reduceRunGovernance } from "#domain/agents/run-governance.ts";
 import { emptyRunGovernance } from "#domain/agents/run-governance-state.ts";
+import { nextCollectorMove } from "#domain/batching/collector-plan.ts";
+import { type CollectorEvent, reduceCollector } from "#domain/batching/collector-reducer.ts";
+import { type CollectorState, emptyCollector } from "#domain/batching/collector-state.ts";
 import { nextMove } from "#domain/batching/job-plan.ts";
 import { type BudgetDefinition, selectorKey } from "#domain/budget/scope.ts";
 import { reduceTeamBudget, type TeamBudgetEvent } from "#domain/budget/team-budget-reducer.ts";
 import { emptyTeamBudget, type TeamBudgetState } from "#domain/budget/team-budget-state.ts";
 import { driveJob, openJobStand } from "#test/support/batch-job-stand.ts";
+import { collectorPicture, STARTS_AT_MS } from "#test/support/collector-pictures.ts";
 import { DAILY_BUDGET } from "#test/support/daily-budget.ts";
+import { collectorScope } from "#test/support/memory-collector.ts";
 import { OPENED_AT_MS, snapshotOf } from "#test/support/run-snapshots.ts";
 
 /** The default converter throws on bigint and silently empties a Map or a Set: state must be plain JSON. */
@@ -113,4 +118,27 @@ test("a batch's state survives the default converter after every kind of event, 
 	});
 	expect(roundTrip(end)).toStrictEqual(end);
 	expect([...seen].sort()).toEqual(["again", "collect", "create", "finish", "poll", "read", "upload", "writeParts"]);
+});
+
+test("a collector's state survives the default converter after every kind of event, and decisions on it are the same", () => {
+	const nowMs = STARTS_AT_MS;
+	const collectorEvents: CollectorEvent[] = [
+		{ kind: "failed", step: { kind: "read" }, message: "away", nowMs, jitter: 0.5 },
+		{ kind: "told" },
+		{ kind: "read", picture: collectorPicture([{ items: 95, of: { deadlineMs: nowMs + 1 } }, { batchId: "batch_2" }], { batchesLeft: 3 }), nowMs },
+		{ kind: "flushed", batchId: "batch_1", reason: "count", items: 95, nowMs },
+		{ kind: "flushed", batchId: "batch_2", reason: "quiet", items: null, nowMs },
+		{ kind: "asked", by: "ann" },
+		{ kind: "ending" },
+		{ kind: "read", picture: collectorPicture([]), nowMs },
+	];
+	let direct: CollectorState = emptyCollector(collectorScope());
+	let carried: CollectorState = emptyCollector(collectorScope());
+	for (const event of collectorEvents) {
+		direct = reduceCollector(direct, event);
+		carried = reduceCollector(roundTrip(carried), roundTrip(event));
+		expect(roundTrip(direct)).toStrictEqual(direct);
+		expect(carried).toStrictEqual(direct);
+		expect(nextCollectorMove(carried, nowMs)).toStrictEqual(nextCollectorMove(direct, nowMs));
+	}
 });

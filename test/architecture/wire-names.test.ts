@@ -1,11 +1,14 @@
 import { expect, test } from "vitest";
 import { createAgentRunActivities } from "#activities/agent-runs/activities.ts";
+import { createCollectorActivities } from "#activities/batches/collector/collector-activities.ts";
 import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import { createBlobActivities } from "#activities/blobs/activities.ts";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";
+import { batchCollectorWorkflowId } from "#clients/batch-collector-client.ts";
 import { ERROR_CODES } from "#domain/errors/codes.ts";
 import * as runs from "#workflows/agent-run/messages.ts";
+import * as collectors from "#workflows/batch-collector/messages.ts";
 import * as batches from "#workflows/batch-job/messages.ts";
 import * as messages from "#workflows/team-budget/messages.ts";
 import * as workflows from "../../workflows/index.ts";
@@ -16,11 +19,12 @@ import { PATCHES } from "../../workflows/shared/patches.ts";
  * Renaming one is a migration; a new one is added here.
  */
 test("workflow types", () => {
-	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "batchJobWorkflow", "teamBudgetWorkflow"]);
-	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW, batches.BATCH_JOB_WORKFLOW]).toEqual([
+	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "batchCollectorWorkflow", "batchJobWorkflow", "teamBudgetWorkflow"]);
+	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW, batches.BATCH_JOB_WORKFLOW, collectors.BATCH_COLLECTOR_WORKFLOW]).toEqual([
 		"teamBudgetWorkflow",
 		"agentRunWorkflow",
 		"batchJobWorkflow",
+		"batchCollectorWorkflow",
 	]);
 	for (const workflow of Object.values(workflows)) expect(workflow).toBeTypeOf("function");
 });
@@ -39,6 +43,10 @@ test("workflow ids, task queues, search attributes", () => {
 	expect(runs.agentRunWorkflowId("r-7")).toBe("agent-run/r-7");
 	expect([runs.AGENT_RUN_TASK_QUEUE, runs.GUARD_SEARCH_ATTRIBUTE]).toEqual(["agent-runs", "TollgateGuard"]);
 	expect([batches.batchJobWorkflowId("batch_1"), batches.BATCH_TASK_QUEUE]).toEqual(["batch-job/batch_1", "batches"]);
+	const scope = { teamId: "demo", protocol: "openai", endpoint: "embeddings", provider: "openai", deployment: "openai/m", model: "m".repeat(2_000) } as const;
+	expect(batchCollectorWorkflowId(scope)).toBe("batch-collector/demo/openai/embeddings/d9721a8fd6cfb3305b080ae0");
+	expect(batchCollectorWorkflowId({ ...scope, model: "n" })).not.toBe(batchCollectorWorkflowId(scope));
+	expect(batchCollectorWorkflowId({ ...scope, deployment: "other/m" })).not.toBe(batchCollectorWorkflowId(scope));
 });
 
 test("messages", () => {
@@ -69,6 +77,8 @@ test("messages", () => {
 	]);
 	const ofBatches = [batches.cancelBatchUpdate, batches.batchChangedSignal, batches.batchJobStatusQuery];
 	expect(ofBatches.map(({ type, name }) => `${type} ${name}`)).toEqual(["update cancelBatch", "signal batchChanged", "query batchJobStatus"]);
+	const ofCollectors = [collectors.flushNowUpdate, collectors.itemsCollectedSignal, collectors.batchCollectorStatusQuery];
+	expect(ofCollectors.map(({ type, name }) => `${type} ${name}`)).toEqual(["update flushNow", "signal itemsCollected", "query batchCollectorStatus"]);
 });
 
 test("activities, whose capabilities share one name space", () => {
@@ -117,6 +127,7 @@ test("activities, whose capabilities share one name space", () => {
 		"deliverAnswers",
 		"askBatchCancel",
 	]);
+	expect(Object.keys(createCollectorActivities({} as never))).toEqual(["readCollector", "flushCollector"]);
 });
 
 test("patch ids: a new one comes with a fresh history", () => {

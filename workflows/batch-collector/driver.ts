@@ -18,14 +18,13 @@ export class CollectorDriver {
 	state: CollectorState;
 	private readonly input: BatchCollectorInput;
 	private changes = 0;
-	private shownWord: string;
+	private shownWord: ReturnType<typeof collectorWord>;
 
 	constructor(input: BatchCollectorInput) {
 		this.input = input;
 		this.state = initialState(input);
 		// Search attributes and the memo come along with continue-as-new; whoever started it set them.
-		this.shownWord = "collecting";
-		if (input.state !== undefined) this.shownWord = collectorWord(this.state);
+		this.shownWord = collectorWord(this.state);
 		this.show();
 	}
 
@@ -93,7 +92,6 @@ export class CollectorDriver {
 
 	private show(): void {
 		setCurrentDetails(renderCollectorDetails(this.state, Date.now()));
-		if (this.state.picture === null) return;
 		const word = collectorWord(this.state);
 		if (word === this.shownWord) return;
 		this.shownWord = word;
