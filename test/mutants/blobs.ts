@@ -62,8 +62,8 @@ export const BLOB_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a blob within its time is kept",
 		file: "domain/blobs/retention.ts",
-		from: "keptDays * DAY_MS",
-		to: "0",
+		from: "> days * DAY_MS",
+		to: "> 0",
 		test: "test/unit/activities/blobs/sweep.test.ts",
 		titles: ["deletes what is past its time, and nothing else"],
 	},

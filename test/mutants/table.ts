@@ -14,7 +14,7 @@ import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
 import { DEFERRED_MUTANTS } from "./deferred.ts";
-import { DEFERRED_END_MUTANTS } from "./deferred-ends.ts";
+import { DELIVERY_MUTANTS } from "./delivery.ts";
 import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
@@ -97,7 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...RUN_GOVERNANCE_MUTANTS,
 	...RUN_GUARD_MUTANTS,
 	...DEFERRED_MUTANTS,
-	...DEFERRED_END_MUTANTS,
+	...DELIVERY_MUTANTS,
 	...DURABLE_AGENT_MUTANTS,
 	...BATCH_DECISION_MUTANTS,
 	...BLOB_MUTANTS,

@@ -51,7 +51,6 @@ async function* answersOf(dependencies: DeliveryDependencies, batch: BatchRecord
 	const parts = new Set([...awaited.values()].map(({ part }) => part ?? 0));
 	const readings = (await readingsOf(dependencies, batch)).toSorted(byLikelihood(parts));
 	for (const reading of readings) {
-		if (awaited.size === 0) return;
 		for await (const line of linesOf(dependencies, batch, reading)) {
 			const answered = answeredBy(line, batch, awaited);
 			if (answered === undefined) continue;

@@ -138,6 +138,8 @@ test("an item whose body is not there is answered so, holds nothing, and keeps n
 	const stand = collected({ items: 5, script: { itemOf: said, itemsMax: 2 } });
 	// All of one part, and one of another.
 	for (const n of [1, 2, 5]) stand.blobs.blobs.delete(bodyKey("search", deferredIdOf(n)));
+	await stand.activities.readBatchJob({ batchId: stand.batchId });
+	await stand.activities.writeBatchParts({ batchId: stand.batchId });
 	await driveJob(stand);
 	for (const n of [1, 2, 5]) expect(answerTo(stand, n)).toMatchObject({ status: 500, body: expect.stringContaining("not kept any more") });
 	for (const n of [3, 4]) expect(answerTo(stand, n).status).toBe(200);
@@ -197,13 +199,14 @@ test("kept results are read once, the newest first, and no further than the last
 	expect(read).toEqual(["1/1"]);
 });
 
-test("answers are written a few at a time, and told of a page at a time", async () => {
+test("answers are written a few at a time, and told of a page at a time when they stand", async () => {
 	const { stand, deliver } = await ended({ items: 1_201, script: { itemOf: said } });
 	const pages: number[] = [];
 	const { store, blobs, batchId } = stand;
 	const mark = store.markAnswered.bind(store);
 	store.markAnswered = (id, answers) => {
 		pages.push(answers.length);
+		for (const { answerBlobKey } of answers) expect(blobs.blobs.has(answerBlobKey)).toBe(true);
 		return mark(id, answers);
 	};
 	const atOnce = { now: 0, most: 0 };
