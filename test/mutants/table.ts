@@ -12,6 +12,7 @@ import { BATCH_MUTANTS } from "./batches.ts";
 import { BLOB_MUTANTS } from "./blobs.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
+import { COLLECTOR_MUTANTS } from "./collector.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
 import { DEFERRED_MUTANTS } from "./deferred.ts";
 import { DELIVERY_MUTANTS } from "./delivery.ts";
@@ -73,6 +74,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...SQL_MUTANTS.map(inMigration),
 	...FENCE_MUTANTS,
 	...BATCH_JOB_MUTANTS,
+	...COLLECTOR_MUTANTS,
 	...BOOK_MUTANTS,
 	...BATCH_MUTANTS,
 	...REQUEST_MUTANTS,
