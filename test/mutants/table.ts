@@ -8,6 +8,7 @@ import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
 import { BATCH_JOB_MUTANTS } from "./batch-job.ts";
 import { BATCH_LINE_MUTANTS } from "./batch-lines.ts";
 import { BATCH_PROVIDER_MUTANTS } from "./batch-providers.ts";
+import { BATCH_SUBMIT_MUTANTS } from "./batch-submit.ts";
 import { BATCH_MUTANTS } from "./batches.ts";
 import { BLOB_MUTANTS } from "./blobs.ts";
 import { BOOK_MUTANTS } from "./books.ts";
@@ -77,6 +78,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...COLLECTOR_MUTANTS,
 	...BOOK_MUTANTS,
 	...BATCH_MUTANTS,
+	...BATCH_SUBMIT_MUTANTS,
 	...REQUEST_MUTANTS,
 	...RUN_BUDGET_MUTANTS,
 	...BOUND_MUTANTS,
