@@ -144,6 +144,11 @@ export type ItemToSend = HeldItem & {
 /** `isBeside`: of items that another part carries, and that are held twice. Default false. */
 export type NewPart = Omit<PartRecord, "state"> & { readonly isBeside?: boolean };
 
+export type BatchHedge = {
+	readonly byMs: number | null;
+	readonly parts: readonly { readonly part: number; readonly items: number; readonly waiting: number }[];
+};
+
 export type BatchStore = {
 	createFile(file: Omit<FileRecord, "createdAtMs">): Promise<FileRecord>;
 	/** undefined: none of this team is called so. */
@@ -209,10 +214,10 @@ export type BatchStore = {
 	/** The part will bring no more: items it carried that have no outcome can be sent again, or end as `expired` or `cancelled`. */
 	releaseItems(of: { readonly batchId: string; readonly part: number }, as: "again" | "expired" | "cancelled"): Promise<number>;
 	/**
-	 * By when the first of the items that wait for their batch has to be answered in real time, where so many milliseconds pass between any two; null: none of
-	 * them has a deadline, or may.
+	 * Of items that wait for their batch: by when the first of them has to be answered in real time, where so many milliseconds pass between any two (null:
+	 * none of them has a deadline, or may), and what still waits for each part at its provider.
 	 */
-	hedgeByMs(batchId: string, spacingMs: number): Promise<number | null>;
+	readHedge(batchId: string, spacingMs: number): Promise<BatchHedge>;
 	/** Everything has an outcome (else "internal.invariant"): gives back what is still held and closes the holder. */
 	closeHold(batchId: string): Promise<void>;
 

@@ -196,7 +196,7 @@ function planRunning(record: PartRecord, drive: PartDrive, picture: JobPicture, 
 	const { status, cancelSentAtMs } = drive;
 	if (drive.isLost) return { step: lastCollect(record, drive), dueAtMs: drive.dueAtMs };
 	if (status?.state === "failed") return { step: dropOf(part, status, picture), dueAtMs: drive.dueAtMs };
-	const isUnwanted = picture.batch.cancelAskedAtMs !== null || drive.isUnneeded === true;
+	const isUnwanted = picture.batch.cancelAskedAtMs !== null || picture.unneededParts?.includes(part) === true;
 	const isCancelWanted = isUnwanted && status?.state !== "cancelling" && status?.state !== "ended";
 	const isCancelDue = cancelSentAtMs === null || nowMs - cancelSentAtMs >= CANCEL_AGAIN_MS;
 	// What was found by its size alone may be somebody else's.

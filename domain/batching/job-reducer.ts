@@ -26,8 +26,8 @@ export type StepOutcome =
 	| { readonly kind: "collected"; readonly tally: CollectTally }
 	/** `waitMs`: nothing can be sent before. */
 	| { readonly kind: "called"; readonly left: number; readonly waitMs: number; readonly why: string | null }
-	/** `refused`: items about to be late of which no second bound could be held. `unneeded`: parts that most items left. */
-	| { readonly kind: "hedged"; readonly sent: number; readonly refused: number; readonly unneeded: readonly number[] }
+	/** `refused`: items about to be late of which no second bound could be held. */
+	| { readonly kind: "hedged"; readonly sent: number; readonly refused: number }
 	/** The results name none of our items: it is somebody else's. */
 	| { readonly kind: "foreign"; readonly providerBatchId: string };
 
@@ -148,10 +148,10 @@ function afterBatchStep(state: JobState, step: JobStep, outcome: StepOutcome, { 
 }
 
 /** Who has no money for a second try may have it when others have ended. */
-function afterHedge(state: JobState, { refused, unneeded }: Extract<StepOutcome, { kind: "hedged" }>, { nowMs, jitter }: Moment): JobState {
+function afterHedge(state: JobState, { refused }: Extract<StepOutcome, { kind: "hedged" }>, { nowMs, jitter }: Moment): JobState {
 	const hedgeFailures = refused > 0 ? state.hedgeFailures + 1 : 0;
 	const hedgeDueAtMs = refused > 0 ? later(state, nowMs, retryDelayMs(hedgeFailures, jitter)) : 0;
-	return unneeded.reduce((changed, part) => withDrive(changed, part, { isUnneeded: true }), { ...state, hedgeFailures, hedgeDueAtMs });
+	return { ...state, hedgeFailures, hedgeDueAtMs };
 }
 
 function doubleOf(part: number, providerBatchId: string): DoubleBatch {

@@ -41,6 +41,8 @@ export type JobPicture = {
 	 * (hedge.ts); null or absent: none of them has a deadline.
 	 */
 	readonly hedgeByMs?: number | null;
+	/** Parts that run and that most items left for real time: the rest goes again sooner without them. */
+	readonly unneededParts?: readonly number[];
 };
 
 /** What one reading of results brought. Whole numbers. */
@@ -88,8 +90,6 @@ export type PartDrive = {
 	readonly refusal: string | null;
 	/** The provider does not know it any more, or its results are gone: what is open is charged. */
 	readonly isLost: boolean;
-	/** Most of its items went in real time: the rest goes again sooner without it. */
-	readonly isUnneeded?: boolean;
 };
 
 export type JobTrouble = { readonly atMs: number; readonly step: string; readonly message: string };

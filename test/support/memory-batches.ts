@@ -2,7 +2,7 @@ import type { AnswerToDeliver } from "#activities/batches/deferred-port.ts";
 import type { JobStore } from "#activities/batches/job/job-port.ts";
 import { bodyKey } from "#activities/batches/lines/deferred-blobs.ts";
 import type { ItemEnding } from "#activities/batches/lines/item-endings.ts";
-import type { BatchRecord, BatchStore, FileRecord, ItemBooking, ItemToSend } from "#activities/batches/port.ts";
+import type { BatchHedge, BatchRecord, BatchStore, FileRecord, ItemBooking, ItemToSend } from "#activities/batches/port.ts";
 import { assert } from "#domain/assert.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { BatchState, HeldItem, ItemOutcome } from "#domain/batching/batch.ts";
@@ -231,8 +231,8 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 	}
 
 	/** Nothing is hedged here. */
-	async hedgeByMs(): Promise<number | null> {
-		return null;
+	async readHedge(): Promise<BatchHedge> {
+		return { byMs: null, parts: [] };
 	}
 
 	async closeHold(batchId: string): Promise<void> {

@@ -6,11 +6,13 @@ import type { BatchAlert, BatchJobDependencies } from "#activities/batches/job/j
 import type { CallOutcome, ItemCall, RealTimeTimes } from "#activities/batches/job/real-time.ts";
 import { createItemCalls } from "#activities/batches/job/real-time-call.ts";
 import { type PaceOptions, RealTimePaces } from "#activities/batches/job/real-time-pace.ts";
+import type { BatchRecord } from "#activities/batches/port.ts";
 import { createPostgresDeferredStore } from "#activities/batches/store/deferred.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { createRealTimeStore } from "#activities/batches/store/real-time.ts";
 import { createModelTransport } from "#activities/providers/call-model.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
+import { verifyLedger } from "#activities/verification/verify.ts";
 import type { ProviderSettings } from "#config/providers.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";
@@ -34,6 +36,8 @@ export const SAID: ItemResult = {
 };
 
 export type RealTimeOptions = {
+	/** A worker after another: the provider of batches is the one that was there. */
+	readonly isSuccessor?: boolean;
 	readonly script?: ProviderScript;
 	readonly turnaround?: TurnaroundEstimate;
 	readonly times?: Partial<RealTimeTimes>;
@@ -101,10 +105,10 @@ export class RealTimeStand {
 		return createBatchJobActivities(this.dependencies(options));
 	}
 
-	dependencies({ script, turnaround = UNKNOWN_TURNAROUND, times, pace, onCall, call, stopSignal }: RealTimeOptions): BatchJobDependencies {
+	dependencies({ isSuccessor = false, script, turnaround = UNKNOWN_TURNAROUND, times, pace, onCall, call, stopSignal }: RealTimeOptions): BatchJobDependencies {
 		const { sql } = this.deferred.batches;
 		// What a provider runs is one part's, for ever.
-		this.provider = new ScriptedBatchProvider(() => this.nowMs, { itemOf: () => SAID, idPrefix: `pb-${++this.#providers}`, ...script });
+		if (!isSuccessor) this.provider = new ScriptedBatchProvider(() => this.nowMs, { itemOf: () => SAID, idPrefix: `pb-${++this.#providers}`, ...script });
 		const store = { ...createPostgresBatchStore(sql), ...createPostgresDeferredStore(sql) };
 		let calls = 0;
 		const watched = <Target extends object>(target: Target, name: string): Target => watch(target, (key) => onCall?.(++calls, `${name}.${key}`));
@@ -166,6 +170,22 @@ export class RealTimeStand {
 			}
 		}
 		throw new Error(`the batch has not ended after ${kinds.join()}; ${JSON.stringify(state.trouble)}`);
+	}
+
+	async batch(batchId: string): Promise<BatchRecord> {
+		const batch = await this.deferred.batches.store.read(batchId);
+		if (batch === undefined) throw new Error("the batch is gone");
+		return batch;
+	}
+
+	/** What is wrong with the money of a batch that has ended: something is held of it still, or the ledger does not say the same as everything else. */
+	async findings(batchId: string): Promise<unknown[]> {
+		const { ledger } = this.deferred.batches;
+		const { heldNanoUsd } = await this.batch(batchId);
+		const pending = (await this.deferred.batches.lease(batchId))?.pending;
+		await ledger.fallSilent();
+		const { findings } = await verifyLedger({ databaseUrl: ledger.database.url });
+		return [...findings, ...(heldNanoUsd === "0" && pending === "0" ? [] : [{ heldNanoUsd, pending }])];
 	}
 
 	/** By the number of the item: its outcome, the try it ended with, and its lane. */

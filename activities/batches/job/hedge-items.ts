@@ -1,7 +1,6 @@
-import { planHedge, shouldCancel } from "#domain/batching/hedge.ts";
+import { planHedge } from "#domain/batching/hedge.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
 import { REAL_TIME_RATE } from "#domain/batching/pressure.ts";
-import type { WaitingItem } from "../real-time-port.ts";
 import type { BatchJobDependencies } from "./job-port.ts";
 import { readBatch } from "./job-rows.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
@@ -18,7 +17,7 @@ export async function hedgeItems(dependencies: BatchJobDependencies, batchId: st
 	const waiting = await realTime.store.waitingInBatches(batchId);
 	const conditions = { nowMs: realTime.wallClockMs(), realTimeP99Ms, marginMs, itemsPerSecond: REAL_TIME_RATE.itemsPerSecond };
 	const { due } = planHedge(waiting, conditions);
-	if (due.length === 0 || batch.cancelAskedAtMs !== null) return { kind: "hedged", sent: 0, refused: 0, unneeded: [] };
+	if (due.length === 0 || batch.cancelAskedAtMs !== null) return { kind: "hedged", sent: 0, refused: 0 };
 	const held = new Set(
 		await realTime.store.holdMore(
 			batchId,
@@ -29,18 +28,5 @@ export async function hedgeItems(dependencies: BatchJobDependencies, batchId: st
 	const going = due.filter(({ n }) => held.has(n)).map(({ n }) => ({ n, bytes: 0 }));
 	const stillThere = async () => new Set((await realTime.store.waitingInBatches(batchId)).map(({ n }) => n));
 	const sent = await writeRealTimeParts({ store, batch, items: going, isBeside: true, stillThere });
-	return { kind: "hedged", sent: sent.length, refused: due.length - going.length, unneeded: await unneededParts(dependencies, batchId, due) };
-}
-
-/** Of those that items left now. What such a part still carries may not be hedged, or have no deadline. */
-async function unneededParts({ store }: BatchJobDependencies, batchId: string, due: readonly WaitingItem[]): Promise<number[]> {
-	const left = new Set(due.map(({ part }) => part));
-	const unneeded: number[] = [];
-	for (const { part, items, state } of await store.parts(batchId)) {
-		if (!left.has(part) || state !== "running") continue;
-		// Nothing of a batch that runs has ended, but what was answered in real time.
-		const carried = (await store.itemsOfPart({ batchId, part }, 0, items)).length;
-		if (shouldCancel({ items, hedged: items - carried })) unneeded.push(part);
-	}
-	return unneeded;
+	return { kind: "hedged", sent: sent.length, refused: due.length - going.length };
 }

@@ -26,8 +26,9 @@ export type JobStore = Pick<
 	| "book"
 	| "releaseItems"
 	| "closeHold"
-	| "hedgeByMs"
->;
+	| "readHedge"
+> &
+	Pick<DeferredStore, "unanswered" | "markAnswered">;
 
 /** What the activities of a batch's job work with. */
 export type BatchJobDependencies = {

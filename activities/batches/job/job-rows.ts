@@ -1,5 +1,6 @@
 import { assert } from "#domain/assert.ts";
 import type { PartRecord } from "#domain/batching/batch-part.ts";
+import { shouldCancel } from "#domain/batching/hedge.ts";
 import type { StepOutcome, StepResult } from "#domain/batching/job-reducer.ts";
 import type { JobPicture } from "#domain/batching/job-state.ts";
 import { REAL_TIME_RATE } from "#domain/batching/pressure.ts";
@@ -45,8 +46,16 @@ export async function readPicture(store: JobStore, batchId: string): Promise<Job
 		},
 		parts: parts.toSorted((left, right) => left.part - right.part),
 		hasItemsToSend: first !== undefined,
-		...(isCollected && { hedgeByMs: await store.hedgeByMs(batchId, 1_000 / REAL_TIME_RATE.itemsPerSecond) }),
+		...(isCollected && (await readHedge(store, batchId))),
+		...(unanswered !== undefined && { hasAnswersToDeliver: true }),
 	};
+}
+
+/** Nothing of a batch that runs has ended, but what went in real time. */
+async function readHedge(store: JobStore, batchId: string): Promise<Pick<JobPicture, "hedgeByMs" | "unneededParts">> {
+	const { byMs, parts } = await store.readHedge(batchId, 1_000 / REAL_TIME_RATE.itemsPerSecond);
+	const unneeded = parts.filter(({ items, waiting }) => shouldCancel({ items, hedged: items - waiting })).map(({ part }) => part);
+	return { hedgeByMs: byMs, ...(unneeded.length > 0 && { unneededParts: unneeded }) };
 }
 
 export async function resultOf(store: JobStore, batchId: string, outcome: StepOutcome = { kind: "done" }): Promise<StepResult> {

@@ -46,8 +46,12 @@ const PARTS = `${PART} WHERE b.id = $1 ORDER BY p.part`;
 /** No provider keeps results for longer. */
 const KNOWN = `SELECT provider_batch_id AS reply FROM tollgate.batch_part
 	WHERE provider = $1 AND provider_batch_id IS NOT NULL AND created_at > statement_timestamp() - interval '31 days'`;
-const HEDGE_BY = `SELECT tollgate.to_ms(min(w.deadline - (w.place - 1) * $2 * interval '1 millisecond')) AS reply
-	FROM (SELECT deadline, row_number() OVER (ORDER BY deadline) AS place FROM tollgate.waiting_in_batches($1)) w`;
+const HEDGE = `SELECT json_build_object(
+	'byMs', (SELECT tollgate.to_ms(min(w.deadline - (w.place - 1) * $2 * interval '1 millisecond'))
+		FROM (SELECT deadline, row_number() OVER (ORDER BY deadline) AS place FROM tollgate.waiting_in_batches($1)) w),
+	'parts', (SELECT coalesce(json_agg(json_build_object('part', p.part, 'items', p.items, 'waiting', (
+			SELECT count(*) FROM tollgate.batch_item i WHERE i.batch_number = p.batch_number AND i.part = p.part AND i.outcome IS NULL)) ORDER BY p.part), '[]')
+		FROM tollgate.batch_part p JOIN tollgate.batch b ON b.number = p.batch_number WHERE b.id = $1 AND p.lane = 'batch' AND p.state = 'running')) AS reply`;
 const RELEASE = "SELECT tollgate.release_batch_items($1, $2, $3) AS reply";
 const CLOSE = "SELECT tollgate.close_batch_hold($1)::text AS reply";
 
@@ -119,7 +123,7 @@ function filesOf(sql: SqlConnection): Pick<BatchStore, "createFile" | "readFile"
 
 function partsOf(
 	sql: SqlConnection,
-): Pick<BatchStore, "itemsToSend" | "itemsOfPart" | "endings" | "writePart" | "movePart" | "parts" | "knownProviderBatches" | "releaseItems" | "hedgeByMs"> {
+): Pick<BatchStore, "itemsToSend" | "itemsOfPart" | "endings" | "writePart" | "movePart" | "parts" | "knownProviderBatches" | "releaseItems" | "readHedge"> {
 	return {
 		itemsToSend: async (batchId, after, most) => (await listBatches<WireItem>(sql, "items_to_send", TO_SEND, [batchId, after, most])).map(parseItem),
 		itemsOfPart: async ({ batchId, part }, after, most) =>
@@ -139,10 +143,7 @@ function partsOf(
 		},
 		parts: (batchId) => listBatches(sql, "batch_parts", PARTS, [batchId]),
 		knownProviderBatches: async (provider) => new Set(await listBatches<string>(sql, "known_provider_batches", KNOWN, [provider])),
-		hedgeByMs: async (batchId, spacingMs) => {
-			const reply = await askBatches<number | string | null>(sql, "hedge_by", HEDGE_BY, [batchId, spacingMs]);
-			return reply === null ? null : Number(reply);
-		},
+		readHedge: (batchId, spacingMs) => askBatches(sql, "read_hedge", HEDGE, [batchId, spacingMs]),
 		releaseItems: ({ batchId, part }, as) => askBatches(sql, "release_batch_items", RELEASE, [batchId, part, as]),
 	};
 }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CallOutcome } from "#activities/batches/job/real-time.ts";
-import { verifyLedger } from "#activities/verification/verify.ts";
 import { BOUND_NANO_USD, HOUR_MS, RealTimeStand, SAID } from "#test/support/real-time-stand.ts";
 
 /** Lanes of items that were handed in alone, on the real functions, with calls to the simulated provider. */
@@ -14,29 +13,15 @@ const soon = () => ({ deadlineMs: stand.nowMs + HOUR_MS });
 const late = () => ({ deadlineMs: stand.nowMs + 40 * HOUR_MS });
 const said = { script: { itemOf: () => SAID } };
 
-async function stateOf(batchId: string) {
-	const batch = await stand.deferred.batches.store.read(batchId);
-	if (batch === undefined) throw new Error("the batch is gone");
-	return batch;
-}
-
-/** Nothing is held of it any more, and the ledger says the same as everything else. */
-async function expectClosed(batchId: string): Promise<void> {
-	expect((await stateOf(batchId)).heldNanoUsd).toBe("0");
-	expect(await stand.deferred.batches.lease(batchId)).toMatchObject({ pending: "0" });
-	await stand.deferred.batches.ledger.fallSilent();
-	expect((await verifyLedger({ databaseUrl: stand.deferred.batches.ledger.database.url })).findings).toEqual([]);
-}
-
 describe("an item", () => {
 	test("goes with a batch where it has the time, in real time where it has not, and never in real time where its caller forbids it", async () => {
 		const batchId = await stand.held([soon(), late(), { ...soon(), mayGoRealTime: false }, { deadlineMs: null }]);
-		const { number } = await stateOf(batchId);
+		const { number } = await stand.batch(batchId);
 		expect((await stand.drive(batchId, stand.activities(said))).picture?.batch).toMatchObject({ state: "completed", counts: { succeeded: 4 } });
 		expect((await stand.outcomes(batchId)).map(({ lane }) => lane)).toEqual(["real_time", "batch", "batch", "batch"]);
 		expect(stand.billed(number)).toEqual([`batch${number}-1-1`]);
 		expect((await stand.deferred.batches.entries(batchId)).map(({ attempt_id }) => attempt_id)).toEqual([1, 2, 3, 4].map((n) => `batch${number}-1-${n}`));
-		await expectClosed(batchId);
+		expect(await stand.findings(batchId)).toEqual([]);
 	});
 
 	test("in real time costs what its usage costs there, and says what the other lane would have", async () => {
@@ -61,16 +46,16 @@ describe("an item", () => {
 			["succeeded", 1],
 		]);
 		expect(await stand.deferred.batches.entries(batchId)).toHaveLength(1);
-		await expectClosed(batchId);
+		expect(await stand.findings(batchId)).toEqual([]);
 	});
 
 	test("that fails in a way that may pass goes again, three times in all", async () => {
 		const batchId = await stand.held([{ ...soon(), content: `[[simulate:{"status":500}]]` }]);
-		const { number } = await stateOf(batchId);
+		const { number } = await stand.batch(batchId);
 		await stand.drive(batchId);
 		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "errored", try: 3, outcome_try: 3 }]);
 		expect(stand.billed(number)).toEqual([]);
-		await expectClosed(batchId);
+		expect(await stand.findings(batchId)).toEqual([]);
 	});
 
 	test("that is cancelled while its way is chosen is left out", async () => {
@@ -94,7 +79,7 @@ describe("an item", () => {
 		const outcomes = (await stand.outcomes(batchId)).map(({ outcome }) => outcome);
 		expect(outcomes.slice(1)).toEqual(["succeeded", "cancelled", "succeeded"]);
 		expect(["cancelled", "succeeded"]).toContain(outcomes[0]);
-		await expectClosed(batchId);
+		expect(await stand.findings(batchId)).toEqual([]);
 	});
 });
 
@@ -142,7 +127,7 @@ describe("a call of unknown outcome", () => {
 
 	test("is charged at its bound, and goes again where its bound is held once more", async () => {
 		const batchId = await stand.held([{ ...soon(), ...cut }, soon()]);
-		const { number } = await stateOf(batchId);
+		const { number } = await stand.batch(batchId);
 		await stand.drive(batchId);
 		const [first] = await stand.outcomes(batchId);
 		expect(first).toMatchObject({ outcome: "errored", try: 3 });
@@ -154,7 +139,7 @@ describe("a call of unknown outcome", () => {
 			[`batch${number}-1-5`, "unresolved"],
 		]);
 		expect(stand.alerts.filter(({ batch }) => batch.batchId === batchId).length).toBe(3);
-		await expectClosed(batchId);
+		expect(await stand.findings(batchId)).toEqual([]);
 	});
 
 	test("ends where nobody pays for another try", async () => {
@@ -168,81 +153,6 @@ describe("a call of unknown outcome", () => {
 		await stand.drive(batchId);
 		await ledger.limit(1_000_000_000n, 901);
 		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "errored", try: 1 }]);
-		await expectClosed(batchId);
-	});
-});
-
-describe("a batch that does not come in time", () => {
-	const hedging = {
-		script: { itemOf: () => SAID, pollsToEnd: (batches: number) => (batches > 1 ? 1 : 10_000) },
-		times: { realTimeP99Ms: 60_000, marginMs: 300_000 },
-	};
-
-	test("is overtaken in real time beside it, is cancelled when most of it was, and what it brings late is a duplicate", async () => {
-		const batchId = await stand.held([{ deadlineMs: stand.nowMs + 25 * HOUR_MS }, { deadlineMs: stand.nowMs + 25 * HOUR_MS }, { deadlineMs: null }]);
-		const { number } = await stateOf(batchId);
-		const steps: string[] = [];
-		await stand.drive(batchId, stand.activities(hedging), (step) => steps.push(step.kind));
-		expect(steps).toContain("hedge");
-		expect(stand.billed(number)).toEqual([`batch${number}-1-4`, `batch${number}-1-5`]);
-		expect(steps).toContain("cancel");
-		const outcomes = await stand.outcomes(batchId);
-		expect(outcomes.map(({ outcome, lane, outcome_try }) => [outcome, lane, outcome_try])).toEqual([
-			["succeeded", "real_time", 2],
-			["succeeded", "real_time", 2],
-			["succeeded", "batch", 2],
-		]);
-		const entries = await stand.deferred.batches.entries(batchId);
-		// It was cancelled halfway.
-		expect(entries.filter(({ reason }) => reason === "duplicate").map(({ attempt_id }) => attempt_id)).toEqual([`batch${number}-1-1`, `batch${number}-1-2`]);
-		await expectClosed(batchId);
-	});
-
-	test("may win after all: its answer ends the item, and the call beside it is the duplicate", async () => {
-		const batchId = await stand.held([{ deadlineMs: stand.nowMs + 25 * HOUR_MS }]);
-		const { number } = await stateOf(batchId);
-		const call = async (): Promise<CallOutcome> => {
-			await stand.deferred.batches.store.book(batchId, [
-				{
-					n: 1,
-					tryNumber: 1,
-					outcome: "succeeded",
-					costNanoUsd: 100n,
-					costTokens: 150,
-					usage: null,
-					answeredModel: "gpt-test",
-					serviceTier: "batch",
-					providerRequestId: "r",
-					httpStatus: 200,
-					lane: "batch",
-				},
-			]);
-			return { kind: "answered", httpStatus: 200, requestId: "r", body: '{"model":"gpt-test","usage":{"prompt_tokens":10,"completion_tokens":1}}' };
-		};
-		await stand.drive(batchId, stand.activities({ ...hedging, call }));
-		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "succeeded", outcome_try: 1, lane: "batch" }]);
-		expect((await stand.deferred.batches.entries(batchId)).map(({ attempt_id, reason }) => [attempt_id, reason])).toEqual([
-			[`batch${number}-1-1`, null],
-			[`batch${number}-1-2`, "duplicate"],
-		]);
-		await expectClosed(batchId);
-	});
-
-	test("is left alone, and asked for again later, where nobody pays twice", async () => {
-		const { ledger } = stand.deferred.batches;
-		const [window] = await ledger.sql<{ leased: string }>(
-			"SELECT coalesce(sum(granted - returned), 0)::text AS leased FROM tollgate.lease WHERE window_id = $1",
-			[ledger.windowId],
-		);
-		const batchId = await stand.held([{ deadlineMs: stand.nowMs + 25 * HOUR_MS }]);
-		await ledger.limit(BigInt(window?.leased ?? 0) + BOUND_NANO_USD, 902);
-		const steps: string[] = [];
-		await stand.drive(batchId, stand.activities({ ...hedging, script: { itemOf: () => SAID, pollsToEnd: 108 } }), (step) => steps.push(step.kind));
-		await ledger.limit(1_000_000_000n, 903);
-		expect(steps.filter((kind) => kind === "hedge").length).toBeGreaterThan(1);
-		expect(steps).toContain("tellLate");
-		expect(steps).not.toContain("call");
-		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "succeeded", lane: "batch", try: 1 }]);
-		await expectClosed(batchId);
+		expect(await stand.findings(batchId)).toEqual([]);
 	});
 });
