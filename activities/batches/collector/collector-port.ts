@@ -1,5 +1,5 @@
 import type { CollectorTally } from "#domain/batching/collect.ts";
-import type { CollectingBatch, CollectorFlushReason, CollectorPicture, CollectorScope, CollectorState } from "#domain/batching/collector-state.ts";
+import type { CollectingBatch, CollectorFlushReason, CollectorPicture, CollectorScope } from "#domain/batching/collector-state.ts";
 import type { TellReason } from "#domain/batching/collector-tell.ts";
 import type { ProviderLoad } from "#domain/batching/job-pace.ts";
 import type { RoleObserver } from "../../shared/role-loop.ts";
@@ -64,6 +64,3 @@ export type CollectorTeller = {
 };
 
 export type CollectorStarterObserver = RoleObserver & { told(collected: ItemsCollected): void };
-
-/** What the workflow of a collector says of itself. */
-export type CollectorProgress = { readonly state: CollectorState; readonly next: string; readonly nextAtMs: number | null };
