@@ -60,5 +60,6 @@ export const BATCH_SUBMIT_MUTANTS: readonly Mutant[] = [
 		to: "",
 		test: BATCH,
 		titles: ["whoever takes no more leaves no request behind"],
+		redBy: "expected 3 to be +0",
 	},
 ];
