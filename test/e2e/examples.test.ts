@@ -53,6 +53,19 @@ test("an agent that waits goes on where it was when a person resumes its run, an
 	expect(callsOfTool(output)).toBe(12);
 });
 
+test("tickets that may wait are answered by their deadline, and handed in and paid once however often they are handed in", async () => {
+	const before = billedCalls();
+	const { gateway, demoKey } = system.endpoints();
+	// So soon that no batch would be back: in real time.
+	const asked = { gatewayUrl: gateway, key: demoKey, environment: { TICKETS: "10", DEADLINE: "2m", JOB: "today" } };
+	const first = await runExample("deferred/classify.ts", asked);
+	const printed = /^10 handed in, 0 refused\n(today\/\d+ succeeded \(real_time\): \[simulated\] .*\n){10}cost [1-9]\d* nano-USD\n$/;
+	expect([first.exitCode, first.output]).toEqual([0, expect.stringMatching(printed)]);
+	const again = await runExample("deferred/classify.ts", asked);
+	expect(again.output.split("\n").sort()).toEqual(first.output.split("\n").sort());
+	expect(billedCalls() - before).toBe(10);
+}, 60_000);
+
 test("the books are in order", async () => {
 	expect(await verify(system)).toMatchObject(BOOKS_IN_ORDER);
 });
