@@ -6,8 +6,8 @@ import { buildWorkflowBundle, SHARED_RULES } from "../../workers/bundle.ts";
 
 /** Temporal's own packages and their small dependencies. */
 const ALLOWED_PACKAGES = ["@temporalio/common", "@temporalio/workflow", "nexus-rpc", "long", "ms"];
-/** 2.77 MB when it was measured last, of which 1.78 MB are Temporal's. */
-const BYTES_MAX = 2_900_000;
+/** 2.94 MB when it was measured last, of which 1.78 MB are Temporal's. */
+const BYTES_MAX = 3_100_000;
 
 let code: string;
 let modules: string[];
