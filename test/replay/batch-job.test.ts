@@ -28,8 +28,8 @@ describe("recorded workflows of batches replay on the present code", () => {
 		await Worker.runReplayHistory({ workflowBundle: bundle }, read(file), "batch-job/recorded");
 	});
 
-	test("the recordings cover a batch that completes, is split, expires, is cancelled, is found again or never was there, goes again, is charged and fails, and continue-as-new", () => {
-		for (const scenario of ["complete", "split", "expired", "cancelled", "found", "absent", "again", "failed", "unresolved", "rolled"])
+	test("the recordings cover a batch that completes, is split, expires, is cancelled, is found again or never was there, goes again, is charged and fails, goes in lanes, and continue-as-new", () => {
+		for (const scenario of ["complete", "split", "expired", "cancelled", "found", "absent", "again", "failed", "unresolved", "rolled", "lanes"])
 			expect(files.some((file) => file.includes(`-${scenario}-`))).toBe(true);
 		const kinds = new Set(files.flatMap(kindsOf));
 		for (const kind of [
@@ -46,6 +46,7 @@ describe("recorded workflows of batches replay on the present code", () => {
 			new Set([
 				...["askBatchCancel", "cancelBatchPart", "collectBatchPart", "createBatchPart", "dropBatchPart", "findBatchPart", "finishBatch"],
 				...["pollBatchPart", "readBatchJob", "seekBatchPart", "sendItemsAgain", "uploadBatchPart", "writeBatchParts"],
+				...["callRealTimePart", "chooseBatchLanes", "deliverAnswers", "hedgeBatchItems"],
 			]),
 		);
 	});

@@ -47,6 +47,8 @@ export type RealTimeOptions = {
 	/** In the place of the simulated provider. */
 	readonly call?: (call: ItemCall, n: number) => Promise<CallOutcome>;
 	readonly stopSignal?: AbortSignal;
+	/** Default: the clock of the stand. */
+	readonly wallClockMs?: () => number;
 };
 
 /** Lanes of items that were handed in alone: rows in PostgreSQL, payloads in memory, batches by a script, calls to the simulated provider. */
@@ -105,7 +107,17 @@ export class RealTimeStand {
 		return createBatchJobActivities(this.dependencies(options));
 	}
 
-	dependencies({ isSuccessor = false, script, turnaround = UNKNOWN_TURNAROUND, times, pace, onCall, call, stopSignal }: RealTimeOptions): BatchJobDependencies {
+	dependencies({
+		isSuccessor = false,
+		script,
+		turnaround = UNKNOWN_TURNAROUND,
+		times,
+		pace,
+		onCall,
+		call,
+		stopSignal,
+		wallClockMs,
+	}: RealTimeOptions): BatchJobDependencies {
 		const { sql } = this.deferred.batches;
 		// What a provider runs is one part's, for ever.
 		if (!isSuccessor) this.provider = new ScriptedBatchProvider(() => this.nowMs, { itemOf: () => SAID, idPrefix: `pb-${++this.#providers}`, ...script });
@@ -137,7 +149,7 @@ export class RealTimeStand {
 				paces: new RealTimePaces(pace ?? { rate: { itemsPerSecond: 1_000, burst: 1_000 } }),
 				newCaller: randomUUID,
 				stopSignal: () => stopSignal ?? new AbortController().signal,
-				wallClockMs: () => this.nowMs,
+				wallClockMs: wallClockMs ?? (() => this.nowMs),
 				times: { keepMs: 20, ...times },
 			},
 		};

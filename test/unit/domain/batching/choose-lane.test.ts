@@ -1,0 +1,58 @@
+import { describe, expect, test } from "vitest";
+import { chooseLane, type LaneChoiceConditions, type LaneItem } from "#domain/batching/choose-lane.ts";
+import { UNKNOWN_TURNAROUND } from "#domain/batching/turnaround.ts";
+
+const NOW = 1_700_000_000_000;
+const HOUR_MS = 3_600_000;
+const limits = { itemsMax: 10, bytesMax: 1_000, embeddingInputsMax: undefined, enqueuedTokensMax: undefined, itemOverheadBytes: 0 };
+const conditions: LaneChoiceConditions = {
+	...{ nowMs: NOW, turnaround: UNKNOWN_TURNAROUND, fillWaitMs: 0, realTimeP99Ms: 60_000, marginMs: 300_000, limits, mayBatch: true },
+};
+const item = (more: Partial<LaneItem> = {}): LaneItem => ({
+	...{
+		bytes: 10,
+		boundInputTokens: 10,
+		realTimeNanoUsd: 200n,
+		batchNanoUsd: 100n,
+		deadlineMs: NOW + HOUR_MS,
+		mayGoRealTime: true,
+		tries: 0,
+		lastLane: null,
+		...more,
+	},
+});
+
+describe("the first time", () => {
+	test.each<[string, Partial<LaneItem>, string]>([
+		["a deadline that the provider's window passes", {}, "real_time"],
+		["a deadline beyond the window", { deadlineMs: NOW + 25 * HOUR_MS }, "batch"],
+		["no deadline", { deadlineMs: null }, "batch"],
+		["a deadline that is past", { deadlineMs: NOW - 1 }, "real_time"],
+		["too little time, and real time forbidden", { mayGoRealTime: false }, "batch"],
+		["no saving", { deadlineMs: null, batchNanoUsd: 200n }, "real_time"],
+		["more bytes than a batch takes", { deadlineMs: null, bytes: 2_000 }, "real_time"],
+		["more bytes than a batch takes, and real time forbidden", { deadlineMs: null, bytes: 2_000, mayGoRealTime: false }, "end"],
+	])("%s", (_, more, lane) => {
+		expect(chooseLane(item(more), conditions)).toBe(lane);
+	});
+
+	test("an account that runs no batches leaves real time alone", () => {
+		expect(chooseLane(item({ deadlineMs: null }), { ...conditions, mayBatch: false })).toBe("real_time");
+		expect(chooseLane(item({ deadlineMs: null, mayGoRealTime: false }), { ...conditions, mayBatch: false })).toBe("end");
+	});
+});
+
+describe("again", () => {
+	test.each<[string, Partial<LaneItem>, string]>([
+		["one batch, and time for another", { tries: 1, lastLane: "batch", deadlineMs: NOW + 25 * HOUR_MS }, "batch"],
+		["one batch, and no time", { tries: 1, lastLane: "batch" }, "real_time"],
+		["one batch, no time, and real time forbidden", { tries: 1, lastLane: "batch", mayGoRealTime: false }, "batch"],
+		["one batch, too late, and real time forbidden", { tries: 1, lastLane: "batch", mayGoRealTime: false, deadlineMs: NOW - 1 }, "end"],
+		["two batches", { tries: 2, lastLane: "batch", deadlineMs: null }, "real_time"],
+		["two batches, and real time forbidden", { tries: 2, lastLane: "batch", deadlineMs: null, mayGoRealTime: false }, "end"],
+		["real time, whatever time there is", { tries: 1, lastLane: "real_time", deadlineMs: null }, "real_time"],
+		["three tries", { tries: 3, lastLane: "real_time", deadlineMs: null }, "end"],
+	])("after %s", (_, more, lane) => {
+		expect(chooseLane(item(more), conditions)).toBe(lane);
+	});
+});
