@@ -339,7 +339,8 @@ END $$;
 -- Items that were handed in alone and ended, and whose answer is not written yet.
 CREATE FUNCTION tollgate.unanswered_items(p_batch text, p_after integer, p_most integer) RETURNS SETOF jsonb
 LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('n', i.n, 'tryNumber', i.outcome_try, 'part', i.part, 'deferredId', i.custom_id, 'bodyBlobKey', i.body_blob_key, 'outcome', i.outcome)
+  SELECT jsonb_build_object('n', i.n, 'tryNumber', i.outcome_try, 'part', i.part, 'deferredId', i.custom_id, 'bodyBlobKey', i.body_blob_key, 'outcome', i.outcome,
+    'isCharged', i.cost_nano_usd IS NOT NULL)
   FROM tollgate.batch_item i WHERE i.batch_number = (SELECT number FROM tollgate.batch WHERE id = p_batch) AND i.n > p_after
     AND i.attribution IS NOT NULL AND i.outcome IS NOT NULL AND i.answered_at IS NULL
   ORDER BY i.n LIMIT p_most

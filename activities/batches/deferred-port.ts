@@ -75,6 +75,8 @@ export type AnswerToDeliver = {
 	/** Needed no more once it is answered. */
 	readonly bodyBlobKey: string;
 	readonly outcome: ItemOutcome;
+	/** The try that ended it was billed, or may have been. */
+	readonly isCharged: boolean;
 };
 
 export type DeferredSums = {

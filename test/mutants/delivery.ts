@@ -12,7 +12,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an answer is of the try that ended its item",
 		file: ANSWERS,
-		from: "item.tryNumber !== named?.tryNumber || ",
+		from: "item.tryNumber === tryNumber && ",
 		to: "",
 		test: ANSWERS_TEST,
 		titles: [OF_THE_TRY],
@@ -20,10 +20,18 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an answer says how its item ended",
 		file: ANSWERS,
-		from: " || item.outcome !== outcomeOf(line.result.kind)",
+		from: " && item.outcome === outcomeOf(result.kind)",
 		to: "",
 		test: ANSWERS_TEST,
 		titles: [OF_THE_TRY],
+	},
+	{
+		rule: "an older error does not hide that an item is charged and lost",
+		file: "activities/batches/delivery/last-errors.ts",
+		from: "item.isCharged || ",
+		to: "",
+		test: ANSWERS_TEST,
+		titles: ["an item that was given up after an error of the provider is answered with that, unless it is charged as lost"],
 	},
 	{
 		rule: "an item is told to have no answer only where that is known for good",
@@ -36,8 +44,8 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "kept results are read no further than the last answer",
 		file: ANSWERS,
-		from: "			if (awaited.size === 0) return;\n		}\n	}\n	for (const item",
-		to: "		}\n	}\n	for (const item",
+		from: "			if (awaited.size === 0) return;\n		}\n	}\n",
+		to: "		}\n	}\n",
 		test: ANSWERS_TEST,
 		titles: ["kept results are read once, the newest first, and no further than the last answer that is looked for"],
 	},

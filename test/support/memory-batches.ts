@@ -18,6 +18,7 @@ type ItemRow = HeldItem &
 		part: number | null;
 		outcome: ItemOutcome | null;
 		outcomeTry: number;
+		isCharged?: boolean;
 		answer?: Answer;
 	};
 type BatchRow = { record: BatchRecord; items: ItemRow[]; parts: PartRecord[]; isHoldClosed: boolean };
@@ -106,8 +107,8 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 	async unanswered(batchId: string, after: number, most: number): Promise<readonly AnswerToDeliver[]> {
 		const { record, items } = this.row(batchId);
 		if (record.origin === "caller") return [];
-		const ended = items.flatMap(({ n, outcome, outcomeTry, customId, part, bodyBlobKey = "", answer }) =>
-			outcome === null || answer !== undefined || n <= after ? [] : [{ n, tryNumber: outcomeTry, part, deferredId: customId, bodyBlobKey, outcome }],
+		const ended = items.flatMap(({ n, outcome, outcomeTry, customId, part, bodyBlobKey = "", isCharged = false, answer }) =>
+			outcome === null || answer !== undefined || n <= after ? [] : [{ n, tryNumber: outcomeTry, part, deferredId: customId, bodyBlobKey, outcome, isCharged }],
 		);
 		return ended.slice(0, most);
 	}
@@ -262,6 +263,7 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		const costNanoUsd = isUnresolved ? item.boundNanoUsd : (booking.costNanoUsd ?? 0n);
 		const reason = decision === "duplicate" ? "duplicate" : isUnresolved ? "unresolved" : null;
 		if (isBilled) this.entries.push({ attemptId, n: booking.n, costNanoUsd, reason });
+		if (decision === "ends") item.isCharged = isBilled;
 		if (decision === "ends") this.end(row, item, booking, isBilled ? costNanoUsd : 0n);
 		return true;
 	}

@@ -9,6 +9,7 @@ import { readBatch, readingsOf } from "../job/job-rows.ts";
 import { FairTurns } from "../lines/fair-turns.ts";
 import type { BatchRecord } from "../port.ts";
 import { AnswerWriter } from "./answer-writer.ts";
+import { type FoundResult, LastErrors } from "./last-errors.ts";
 
 /** How many are asked for, and marked, at once. */
 const PAGE = 500;
@@ -48,18 +49,26 @@ type Answered = { readonly item: AnswerToDeliver; readonly answer: ItemAnswer };
 
 /** Of each that is awaited; of those without a result last. */
 async function* answersOf(dependencies: DeliveryDependencies, batch: BatchRecord, awaited: Map<number, AnswerToDeliver>): AsyncGenerator<Answered> {
+	const lastErrors = new LastErrors();
 	const parts = new Set([...awaited.values()].map(({ part }) => part ?? 0));
-	const readings = (await readingsOf(dependencies, batch)).toSorted(byLikelihood(parts));
-	for (const reading of readings) {
+	for (const reading of (await readingsOf(dependencies, batch)).toSorted(byLikelihood(parts))) {
 		for await (const line of linesOf(dependencies, batch, reading)) {
-			const answered = answeredBy(line, batch, awaited);
-			if (answered === undefined) continue;
-			awaited.delete(answered.item.n);
-			yield answered;
+			const found = findIn(line, batch, awaited);
+			if (found === undefined) continue;
+			const { item, result } = found;
+			if (!isEnding(found)) {
+				lastErrors.note(found);
+				continue;
+			}
+			awaited.delete(item.n);
+			yield { item, answer: answerOf(result, batch.protocol) };
 			if (awaited.size === 0) return;
 		}
 	}
-	for (const item of awaited.values()) yield { item, answer: unansweredOf(item.outcome, batch.protocol) };
+	for (const item of awaited.values()) {
+		const lastError = lastErrors.of(item);
+		yield { item, answer: lastError === undefined ? unansweredOf(item.outcome, batch.protocol) : answerOf(lastError, batch.protocol) };
+	}
 }
 
 /** Those of the named parts first, and of each the newest. */
@@ -81,11 +90,14 @@ async function* linesOf({ lines, observer }: DeliveryDependencies, batch: BatchR
 	}
 }
 
-/** Only what ended the item is its answer: not what came of another of its tries, nor what was said of it when it had been given up. */
-function answeredBy(line: ResultLine, batch: BatchRecord, awaited: ReadonlyMap<number, AnswerToDeliver>): Answered | undefined {
+function findIn(line: ResultLine, batch: BatchRecord, awaited: ReadonlyMap<number, AnswerToDeliver>): FoundResult | undefined {
 	if (line.kind !== "item") return undefined;
 	const named = itemOf(line.customId, { batchNumber: batch.number, items: batch.items });
 	const item = named === undefined ? undefined : awaited.get(named.n);
-	if (item === undefined || item.tryNumber !== named?.tryNumber || item.outcome !== outcomeOf(line.result.kind)) return undefined;
-	return { item, answer: answerOf(line.result, batch.protocol) };
+	return named === undefined || item === undefined ? undefined : { item, tryNumber: named.tryNumber, result: line.result };
+}
+
+/** Only what ended the item is its answer: not what came of another of its tries, nor what was said of it when it had been given up. */
+function isEnding({ item, tryNumber, result }: FoundResult): boolean {
+	return item.tryNumber === tryNumber && item.outcome === outcomeOf(result.kind);
 }

@@ -299,6 +299,7 @@ describe("an item that ended", () => {
 				deferredId: expect.stringMatching(/^deferred_/),
 				bodyBlobKey: "demo/deferred/body",
 				outcome: "succeeded",
+				isCharged: true,
 			})),
 		);
 		expect(await stand.deferred.unanswered(batchId, 1, 10)).toHaveLength(1);

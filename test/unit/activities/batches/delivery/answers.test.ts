@@ -37,14 +37,14 @@ async function sent(options: JobStandOptions = {}): Promise<Sent> {
 }
 
 /** All of its items have ended, and nobody was answered. */
-async function ended(options: JobStandOptions = {}): Promise<Sent> {
+async function ended({ mayGoAgain = false, ...options }: JobStandOptions & { readonly mayGoAgain?: boolean } = {}): Promise<Sent> {
 	const batch = await sent(options);
 	const { activities, store, batchId } = batch.stand;
 	for (const { part } of await store.parts(batchId)) {
 		await activities.pollBatchPart({ batchId, part });
 		const { outcome } = await activities.pollBatchPart({ batchId, part });
 		if (outcome.kind !== "said") throw new Error(`the part is ${outcome.kind}`);
-		await activities.collectBatchPart({ batchId, part, status: outcome.status, reading: 1, isLast: false, mayGoAgain: false });
+		await activities.collectBatchPart({ batchId, part, status: outcome.status, reading: 1, isLast: false, mayGoAgain });
 	}
 	return batch;
 }
@@ -121,6 +121,25 @@ test("an answer counts where it is of the try that ended the item, and of how it
 	);
 	await deliver();
 	expect([1, 2].map((n) => answerTo(stand, n).body)).toEqual([1, 2].map((n) => `{"usage": 1,\t"said": "é i-${n}"}`));
+});
+
+test("an item that was given up after an error of the provider is answered with that, unless it is charged as lost", async () => {
+	const busy = (id: string) => `{"error":{"type":"overloaded_error","of":"${id}"}}`;
+	const itemOf = (_: string, id: string): ItemScript => ({ kind: "errored", httpStatus: 529, requestId: null, body: busy(id) });
+	const { stand, deliver } = await ended({ items: 3, protocol: "anthropic", script: { itemOf }, mayGoAgain: true });
+	const { activities, store, batchId } = stand;
+	await activities.sendItemsAgain({ batchId, part: 1 });
+	await activities.writeBatchParts({ batchId });
+	const nothing = { costTokens: 0, usage: null, answeredModel: null, serviceTier: null, providerRequestId: null, httpStatus: null };
+	const of = { ...nothing, tryNumber: 2, outcome: "errored", costNanoUsd: null } as const;
+	await store.book(batchId, [
+		{ ...of, n: 1 },
+		{ ...of, n: 2, costNanoUsd: 0n, unresolvedReason: "lost" },
+		{ ...of, n: 3, outcome: "expired" },
+	]);
+	await deliver();
+	expect([1, 2, 3].map((n) => answerTo(stand, n).status)).toEqual([529, 502, 504]);
+	expect(answerTo(stand, 1).body).toBe(busy("batch1-1-1"));
 });
 
 test("what a double of its batch answered is what its caller reads", async () => {
