@@ -2,7 +2,7 @@ import type { Lane } from "#domain/batching/deferred.ts";
 import type { ItemToSend } from "./port.ts";
 
 /**
- * Items of a batch that are called in real time, in PostgreSQL (migrations/0026): one worker at a time calls for a part, and says of each item
+ * Items of a batch that are called in real time, in PostgreSQL (migrations/0028): one worker at a time calls for a part, and says of each item
  * that it goes before it does. Implemented by ./store/real-time.ts.
  */
 

@@ -111,6 +111,9 @@ test("activities, whose capabilities share one name space", () => {
 	expect(Object.keys(createBatchJobActivities({ store: {} } as never))).toEqual([
 		"readBatchJob",
 		"writeBatchParts",
+		"chooseBatchLanes",
+		"hedgeBatchItems",
+		"callRealTimePart",
 		"uploadBatchPart",
 		"createBatchPart",
 		"findBatchPart",

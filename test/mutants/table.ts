@@ -23,6 +23,7 @@ import { GATEWAY_MUTANTS } from "./gateway.ts";
 import { GATEWAY_BATCH_MUTANTS } from "./gateway-batches.ts";
 import { GATEWAY_DEFERRED_MUTANTS } from "./gateway-deferred.ts";
 import { INCREASE_MUTANTS } from "./increases.ts";
+import { LANE_MUTANTS } from "./lanes.ts";
 import { LIMIT_MUTANTS } from "./limits.ts";
 import type { Mutant } from "./mutant.ts";
 import { OPERATION_MUTANTS } from "./operations.ts";
@@ -93,6 +94,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,
 	...ALERT_MUTANTS,
+	...LANE_MUTANTS,
 	...LIMIT_MUTANTS,
 	...AGENT_MUTANTS,
 	...RUN_BOOK_MUTANTS,

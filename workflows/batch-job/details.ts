@@ -44,7 +44,8 @@ function totalLines(state: JobState, { batch }: JobPicture): string[] {
 		...(batch.problem === null ? [] : [`Problem: ${plain(batch.problem, TEXT_SHOWN_MAX)}`]),
 		...(batch.cancelAskedAtMs === null ? [] : [`Its end was asked for at ${formatInstant(batch.cancelAskedAtMs)}.`]),
 		`Retries: ${state.retries}.${state.unresolved > 0 ? ` Charged at their bounds, because nobody knows what they cost: ${state.unresolved} items.` : ""}${state.unknownLines > 0 ? ` Results that name no item of it: ${state.unknownLines}.` : ""}`,
-		...(batch.rules.mayResubmit && !isOver(batch) ? ["What the provider leaves undone goes into another batch, once."] : []),
+		...(batch.origin === "collected" && !isOver(batch) ? ["Its items were handed in alone: each goes with a batch or in real time, by its own deadline."] : []),
+		...(batch.rules.mayResubmit && batch.origin !== "collected" && !isOver(batch) ? ["What the provider leaves undone goes into another batch, once."] : []),
 		...(isOver(batch) ? [] : [timeLeft(state, batch)]),
 	];
 }
@@ -71,10 +72,11 @@ function partLines(state: JobState, { parts }: JobPicture): string[] {
 	];
 }
 
-function partRow(state: JobState, { part, state: partState, items, providerBatchId }: PartRecord): string {
+function partRow(state: JobState, { part, state: partState, items, lane, providerBatchId }: PartRecord): string {
 	const drive = driveOf(state, part);
 	const { status, dueAtMs, isCertain } = drive;
-	const id = providerBatchId === null ? "–" : `\`${plain(providerBatchId, NAME_SHOWN_MAX)}\`${isCertain ? "" : " (perhaps)"}`;
+	const id =
+		lane === "real_time" ? "real time" : providerBatchId === null ? "–" : `\`${plain(providerBatchId, NAME_SHOWN_MAX)}\`${isCertain ? "" : " (perhaps)"}`;
 	const done = status === null || status.total === 0 ? "–" : `${status.succeeded + status.failed} of ${status.total}`;
 	const isOver = partState === "collected" || partState === "failed";
 	return `| ${part} | ${partState} | ${items} | ${id} | ${done} | ${isOver || dueAtMs === 0 ? "–" : formatInstant(dueAtMs)} |`;

@@ -17,7 +17,7 @@ const LANES = `SELECT json_build_array(i.n, i.lane) AS reply FROM tollgate.batch
 
 type WireItem = Omit<RealTimeItem, "boundNanoUsd"> & { readonly boundNanoUsd: string };
 
-/** Items in real time over migrations/0026. */
+/** Items in real time over migrations/0028. */
 export function createRealTimeStore(sql: SqlConnection): RealTimeStore {
 	return {
 		claimPart: async ({ batchId, part }, caller, forMs) => Number(await askBatches<string>(sql, "claim_part", CLAIM, [batchId, part, caller, forMs])),

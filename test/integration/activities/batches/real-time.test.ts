@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CallOutcome } from "#activities/batches/job/real-time.ts";
+import { createRealTimeStore } from "#activities/batches/store/real-time.ts";
 import { BOUND_NANO_USD, HOUR_MS, RealTimeStand, SAID } from "#test/support/real-time-stand.ts";
 
 /** Lanes of items that were handed in alone, on the real functions, with calls to the simulated provider. */
@@ -81,6 +82,27 @@ describe("an item", () => {
 		expect(["cancelled", "succeeded"]).toContain(outcomes[0]);
 		expect(await stand.findings(batchId)).toEqual([]);
 	});
+});
+
+test("an item whose part another worker calls for is left to that one until it is silent", async () => {
+	const batchId = await stand.held([soon()]);
+	const { number } = await stand.batch(batchId);
+	const activities = stand.activities();
+	for (const step of [activities.readBatchJob, activities.chooseBatchLanes]) await step({ batchId });
+	const rows = createRealTimeStore(stand.deferred.batches.sql);
+	const of = { batchId, part: 1 };
+	expect(await rows.claimPart(of, "another", 60_000)).toBe(0);
+	const { outcome } = await activities.callRealTimePart(of);
+	expect(outcome).toMatchObject({ kind: "called", left: 1 });
+	expect(outcome.kind === "called" && outcome.waitMs > 0 && outcome.waitMs <= 60_000).toBe(true);
+	expect(stand.billed(number)).toEqual([]);
+	// Nor does it send, once it was given up and somebody else has the part.
+	await stand.claimsEnd();
+	expect(await rows.claimPart(of, "a third", 60_000)).toBe(0);
+	expect(await rows.markSent(of, "another", [1])).toEqual([]);
+	await stand.claimsEnd();
+	await stand.drive(batchId, activities);
+	expect(stand.billed(number)).toEqual([`batch${number}-1-1`]);
 });
 
 describe("a provider that has too much to do", () => {

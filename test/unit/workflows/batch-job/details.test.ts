@@ -93,3 +93,19 @@ test("texts of others are no Markdown, and however many parts and however long t
 	expect(text).not.toMatch(/<b>|\u202e|\u2028|\u0000/);
 	expect(text).toContain("170 earlier parts.");
 });
+
+test("of items that were handed in alone: that each goes its own way, and which parts go in real time", () => {
+	const job = jobOf(2);
+	const { picture } = job;
+	if (picture === null) throw new Error("the rows were not read");
+	const [first, second] = picture.parts;
+	if (first === undefined || second === undefined) throw new Error("there are two parts");
+	const parts: PartRecord[] = [first, { ...second, lane: "real_time", providerBatchId: null }];
+	const text = renderBatchDetails({
+		...job,
+		picture: { ...picture, batch: { ...picture.batch, origin: "collected", rules: { mayResubmit: true, mayRelane: true } }, parts },
+	});
+	expect(text).toContain("each goes with a batch or in real time, by its own deadline");
+	expect(text).toContain("| 2 | running | 5 | real time | – | – |");
+	expect(text).not.toContain("goes into another batch, once");
+});

@@ -1,0 +1,67 @@
+import type { Mutant } from "./mutant.ts";
+
+/** Lanes of items that were handed in alone: real time, hedges, and what is charged where nobody knows. */
+const REAL_TIME = "migrations/0028_real_time.sql";
+const ANSWERS = "activities/batches/job/real-time-answers.ts";
+const LANES_TEST = "test/integration/activities/batches/real-time.test.ts";
+const KILLS_TEST = "test/integration/activities/batches/real-time-kills.test.ts";
+const HEDGE_TEST = "test/integration/activities/batches/hedge.test.ts";
+const CHOICE_TEST = "test/unit/domain/batching/choose-lane.test.ts";
+const EVERY_DEATH = "leaves nothing unbooked, nothing booked twice, and each item with one end";
+
+export const LANE_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "what was sent and has no kept answer may be billed",
+		file: "activities/batches/job/real-time-part.ts",
+		from: "const unknown = items.filter(({ isSent }) => isSent);",
+		to: "const unknown = items.filter(() => false);",
+		test: KILLS_TEST,
+		titles: [EVERY_DEATH],
+		redBy: "the batch has not ended",
+	},
+	{
+		rule: "what may be billed goes again only with a second bound",
+		file: ANSWERS,
+		from: ".filter(({ n }) => held.has(n))",
+		to: ".filter(() => true)",
+		test: LANES_TEST,
+		titles: ["ends where nobody pays for another try"],
+		redBy: "the batch has not ended",
+	},
+	{
+		rule: "a hedge is sent only with a second bound",
+		file: "migrations/0024_batches.sql",
+		within: "CREATE FUNCTION tollgate.write_batch_part(",
+		from: "part IS NOT NULL AND is_second_held ELSE",
+		to: "false ELSE",
+		test: HEDGE_TEST,
+		titles: ["is overtaken in real time beside it, is cancelled when most of it was, and what it brings late is a duplicate"],
+		redBy: "the batch has not ended",
+	},
+	{
+		rule: "a refusal of the provider is no try",
+		file: REAL_TIME,
+		within: "CREATE FUNCTION tollgate.unmark_sent(",
+		from: "SET sent_try = NULL",
+		to: "SET sent_try = try",
+		test: LANES_TEST,
+		titles: ["is left alone for as long as it says, and what it refused goes under the same try"],
+	},
+	{
+		rule: "one worker at a time calls for a part",
+		file: REAL_TIME,
+		within: "CREATE FUNCTION tollgate.claim_part(",
+		from: "IF v_part.caller <> p_caller AND",
+		to: "IF false AND",
+		test: LANES_TEST,
+		titles: ["an item whose part another worker calls for is left to that one until it is silent"],
+	},
+	{
+		rule: "what its caller keeps out of real time goes with a batch",
+		file: "domain/batching/choose-lane.ts",
+		from: "if (tries === 0 && mayGoRealTime)",
+		to: "if (tries === 0)",
+		test: CHOICE_TEST,
+		titles: ["too little time, and real time forbidden"],
+	},
+];
