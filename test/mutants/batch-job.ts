@@ -85,8 +85,8 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an item goes into another batch once",
 		file: BOOKS,
-		from: "	if (tryNumber >= BATCH_TRIES_MAX) return false;\n",
-		to: "	if (tryNumber > BATCH_TRIES_MAX) return false;\n",
+		from: "? TRIES_MAX : BATCH_TRIES_MAX)) return false;",
+		to: "? TRIES_MAX : BATCH_TRIES_MAX + 1)) return false;",
 		test: BOOKS_TEST,
 		titles: ["what its second batch left undone too has ended"],
 	},
