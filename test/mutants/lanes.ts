@@ -29,14 +29,13 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		redBy: "the batch has not ended",
 	},
 	{
-		rule: "a hedge is sent only with a second bound",
+		rule: "what another part carries goes beside it only with a second bound",
 		file: "migrations/0024_batches.sql",
 		within: "CREATE FUNCTION tollgate.write_batch_part(",
 		from: "part IS NOT NULL AND is_second_held ELSE",
-		to: "false ELSE",
+		to: "part IS NOT NULL ELSE",
 		test: HEDGE_TEST,
-		titles: ["is overtaken in real time beside it, is cancelled when most of it was, and what it brings late is a duplicate"],
-		redBy: "the batch has not ended",
+		titles: ["is carried by no second part without a second bound"],
 	},
 	{
 		rule: "a refusal of the provider is no try",

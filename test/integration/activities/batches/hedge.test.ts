@@ -82,4 +82,15 @@ describe("a batch that does not come in time", () => {
 		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "succeeded", lane: "batch", try: 1 }]);
 		expect(await stand.findings(batchId)).toEqual([]);
 	});
+
+	test("is carried by no second part without a second bound", async () => {
+		const batchId = await stand.held([{ deadlineMs: stand.nowMs + 25 * HOUR_MS }]);
+		const activities = stand.activities(hedging);
+		for (const step of [activities.readBatchJob, activities.chooseBatchLanes]) await step({ batchId });
+		const nothing = { providerFileId: null, providerBatchId: null, submitBeganAtMs: null, runningSinceMs: null, endedAtMs: null };
+		const beside = { batchId, part: 2, token: `t-${batchId}`, items: 1, bytes: 0, lane: "real_time" as const, isBeside: true, ...nothing };
+		await expect(stand.deferred.batches.store.writePart(beside, [1])).rejects.toMatchObject({ code: "internal.invariant" });
+		expect(await stand.deferred.deferred.holdMore(batchId, [1], { waitIsOver: true })).toEqual([1]);
+		expect(await stand.deferred.batches.store.writePart(beside, [1])).toMatchObject({ part: 2, lane: "real_time" });
+	});
 });

@@ -105,6 +105,23 @@ test("an item whose part another worker calls for is left to that one until it i
 	expect(stand.billed(number)).toEqual([`batch${number}-1-1`]);
 });
 
+test("a worker that stops sends nothing more, and keeps what comes in the time it has", async () => {
+	const batchId = await stand.held([soon(), soon()]);
+	const stop = new AbortController();
+	const call = async (): Promise<CallOutcome> => {
+		stop.abort();
+		return { kind: "answered", httpStatus: 200, requestId: "r", body: '{"model":"gpt-test","usage":{"prompt_tokens":1,"completion_tokens":1}}' };
+	};
+	const stopping = stand.activities({ call, stopSignal: stop.signal, pace: { rate: { itemsPerSecond: 1_000, burst: 10 }, concurrency: 1 } });
+	for (const step of [stopping.readBatchJob, stopping.chooseBatchLanes]) await step({ batchId });
+	const { outcome } = await stopping.callRealTimePart({ batchId, part: 1 });
+	expect(outcome).toMatchObject({ kind: "called", left: 1 });
+	expect((await stand.outcomes(batchId)).map(({ outcome: ended }) => ended)).toEqual(["succeeded", null]);
+	await stand.drive(batchId);
+	expect((await stand.outcomes(batchId)).map(({ outcome: ended, try: tries }) => [ended, tries])).toEqual(Array.from({ length: 2 }, () => ["succeeded", 1]));
+	expect(await stand.findings(batchId)).toEqual([]);
+});
+
 describe("a provider that has too much to do", () => {
 	test("is left alone for as long as it says, and what it refused goes under the same try", async () => {
 		const batchId = await stand.held([soon(), soon(), soon()]);
