@@ -36,7 +36,7 @@ export type FaultRun = {
 };
 
 export type Fault = {
-	/** F1 to F44 of the fault table (docs/faults.md). */
+	/** F1 to F45 of the fault table (docs/faults.md). */
 	readonly id: string;
 	readonly name: string;
 	/** Among those that `npm test` runs. */

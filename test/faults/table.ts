@@ -1,6 +1,7 @@
 import { AGENT_FAULTS } from "./agents.ts";
 import { BATCH_JOB_FAULTS } from "./batch-jobs.ts";
 import { CRASHES } from "./crashes.ts";
+import { DEFERRED_FAULTS } from "./deferred.ts";
 import { DEPLOYMENT_FAULTS } from "./deployments.ts";
 import type { Fault } from "./fault.ts";
 import { GATEWAY_FAULTS } from "./gateways.ts";
@@ -38,6 +39,7 @@ export const FAULTS: readonly Fault[] = [
 	...PACKAGE_FAULTS,
 	...AGENT_FAULTS,
 	...BATCH_JOB_FAULTS,
+	...DEFERRED_FAULTS,
 ].sort((one, other) => numberOf(one) - numberOf(other));
 
 function numberOf({ id }: Fault): number {

@@ -11,8 +11,11 @@ const ROOT = path.join(import.meta.dirname, "../..");
 /** A worker of all roles, as `npm start` runs it. */
 export type WorkerProcess = { kill(): Promise<void> };
 
+/** `environment`: further settings, among them the home that gateways keep payloads in; default a home of its own. */
+export type WorkerSystem = { readonly databaseUrl: string; readonly temporalAddress: string; readonly environment?: Readonly<Record<string, string>> };
+
 /** Resolves when it polls. It is ended with the run where nobody killed it before. */
-export async function startWorkerProcess(run: FaultRun, to: { readonly databaseUrl: string; readonly temporalAddress: string }): Promise<WorkerProcess> {
+export async function startWorkerProcess(run: FaultRun, to: WorkerSystem): Promise<WorkerProcess> {
 	const home = await mkdtemp(path.join(tmpdir(), "tollgate-worker-"));
 	const child = spawn(process.execPath, [path.join(ROOT, "workers/all.ts")], {
 		cwd: ROOT,
@@ -23,6 +26,7 @@ export async function startWorkerProcess(run: FaultRun, to: { readonly databaseU
 			TOLLGATE_ADMIN_PORT: "0",
 			DATABASE_URL: to.databaseUrl,
 			TEMPORAL_ADDRESS: to.temporalAddress,
+			...to.environment,
 		},
 		stdio: ["ignore", "pipe", "pipe"],
 	});

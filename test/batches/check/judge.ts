@@ -29,11 +29,13 @@ export type Judged = {
 export type Seen = { readonly runs: readonly Run[]; readonly deferred: readonly DeferredRun[] };
 
 const BATCHES = "SELECT id, number::text, team_id, items FROM tollgate.batch WHERE held_at IS NOT NULL AND origin = 'caller'";
-const ENTRIES = `
+/** Of everything that batches sent, in either lane. */
+export const ENTRIES = `
 	SELECT e.attempt_id, a.request_id, a.outcome, starts_with(coalesce(a.reason, ''), 'duplicate') AS is_double, a.cost_nano_usd::text, count(*)::text AS entries
 	FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.attempt_id
 	WHERE e.gateway_id ~ '^batch[0-9]+$' GROUP BY 1, 2, 3, 4, 5`;
-const DEFERRED = `
+/** Items that were handed in alone. */
+export const DEFERRED = `
 	SELECT i.custom_id AS id, i.team_id, i.lane, i.may_go_real_time, tollgate.to_ms(i.held_at)::float8 AS accepted_at_ms,
 	       tollgate.to_ms(i.deadline)::float8 AS deadline_ms, tollgate.to_ms(i.answered_at)::float8 AS answered_at_ms, p.lane AS part_lane,
 	       tollgate.to_ms(p.created_at)::float8 AS written_at_ms, tollgate.to_ms(p.submit_began_at)::float8 AS sent_at_ms
