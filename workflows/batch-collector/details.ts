@@ -5,7 +5,10 @@ import { formatInstant } from "#domain/budget/window.ts";
 import { formatUsd } from "#domain/money/wire.ts";
 import { plain } from "../shared/details-text.ts";
 
-/** What the operator reads in the Temporal UI: Markdown, as JSON text at most 20,000 bytes (a server limit). At most 16 batches collect at a time. */
+/**
+ * What the operator reads in the Temporal UI: Markdown, as JSON text at most 20,000 bytes (a server limit). At most 16 batches collect at a time. Its pane
+ * shows some 15 lines and cuts wide tables: what can be done stands above the rest.
+ */
 const TEXT_SHOWN_MAX = 300;
 const NAME_SHOWN_MAX = 80;
 const MINUTE_MS = 60_000;
@@ -32,8 +35,9 @@ export function renderCollectorDetails(state: CollectorState, nowMs: number): st
 	if (state.picture === null) return [title, "", "Its rows were not read yet.", ...troubleLines(state)].join("\n");
 	return [
 		...[title, "", `Handed in alone for ${alias}, ${endpoint}; seen at ${formatInstant(state.readAtMs)}.`],
-		...[...troubleLines(state), ...waitingLines(state, state.picture, nowMs), ...flushLines(state), ...providerLines(state.picture)],
-		...["", "What can be done:", "", '- send it now: `flushNow` `{"by":"YOUR NAME"}`'],
+		...troubleLines(state),
+		...["", 'To send what waits now: `flushNow` `{"by":"YOUR NAME"}`'],
+		...[...waitingLines(state, state.picture, nowMs), ...flushLines(state), ...providerLines(state.picture)],
 	].join("\n");
 }
 
@@ -46,19 +50,15 @@ function troubleLines({ trouble, askedBy }: CollectorState): string[] {
 
 function waitingLines(state: CollectorState, { batches }: CollectorPicture, nowMs: number): string[] {
 	if (batches.length === 0) return ["", `Nothing waits${state.emptySinceMs === null ? "" : ` since ${formatInstant(state.emptySinceMs)}`}.`];
-	return [
-		"",
-		"| batch | items | held USD | waits since | earliest deadline | goes at the latest | because |",
-		"| --- | ---: | ---: | --- | --- | --- | --- |",
-		...planFlushes(state, nowMs).map((planned) => waitingRow(planned)),
-	];
+	return ["", ...planFlushes(state, nowMs).map((planned) => waitingLine(planned))];
 }
 
-function waitingRow({ batch, atMs, reason }: PlannedFlush): string {
+function waitingLine({ batch, atMs, reason }: PlannedFlush): string {
 	const { items, firstArrivedAtMs, earliestDeadlineMs } = batch.tally;
-	const times = [firstArrivedAtMs, earliestDeadlineMs, atMs].map((time) => (time === null ? "–" : formatInstant(time)));
-	const [since, deadline, goes] = times;
-	return `| \`${plain(batch.batchId, NAME_SHOWN_MAX)}\` | ${items} | ${formatUsd(BigInt(batch.heldNanoUsd))} | ${since} | ${deadline} | ${goes} | ${WHY[reason]} |`;
+	const since = firstArrivedAtMs === null ? "" : ` since ${formatInstant(firstArrivedAtMs)}`;
+	const deadline = earliestDeadlineMs === null ? "no deadline" : `earliest deadline ${formatInstant(earliestDeadlineMs)}`;
+	const held = `${formatUsd(BigInt(batch.heldNanoUsd))} USD held`;
+	return `- \`${plain(batch.batchId, NAME_SHOWN_MAX)}\`: ${items} items wait${since}, ${held}, ${deadline}. At ${formatInstant(atMs)} at the latest: ${WHY[reason]}.`;
 }
 
 function flushLines({ lastFlush, flushes, flushedItems }: CollectorState): string[] {
