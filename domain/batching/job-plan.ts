@@ -23,6 +23,8 @@ const FAILED_PARTS_MAX = 100;
 const CANCEL_AGAIN_MS = 900_000;
 /** After a provider should have given a batch up. */
 const PROVIDER_GRACE_MS = 3_600_000;
+/** Longer than anything is waited for. */
+const WAIT_MAX_MS = 10 * 86_400_000;
 /** What a provider calls a batch that it would run later, but not now. */
 const LIMIT_CODES: ReadonlySet<string> = new Set(["token_limit_exceeded", "batch_queue_limit_exceeded", "rate_limit_exceeded"]);
 
@@ -81,12 +83,19 @@ export type JobMove = JobStep | { readonly kind: "wait"; readonly untilMs: numbe
 
 type Planned = { readonly step: JobStep; readonly dueAtMs: number };
 
-export function nextMove(state: JobState, nowMs: number): JobMove {
+/**
+ * `called`: the part whose items are being called in real time, or null. That takes as long as the provider does, so everything else of the batch goes on
+ * beside it; but no other part is called, for all share one rate.
+ */
+export function nextMove(state: JobState, nowMs: number, called: number | null = null): JobMove {
 	const { picture } = state;
 	if (picture !== null && isFinalBatch(picture.batch.state)) return { kind: "done" };
 	const planned: Planned[] = picture === null || state.isStale ? [{ step: { kind: "read" }, dueAtMs: state.dueAtMs }] : planAll(state, picture, nowMs);
-	const due = planned.find(({ dueAtMs }) => dueAtMs <= nowMs);
-	return due === undefined ? { kind: "wait", untilMs: Math.min(...planned.map(({ dueAtMs }) => dueAtMs)) } : due.step;
+	const free = called === null ? planned : planned.filter(({ step }) => step.kind !== "call" && !("part" in step && step.part === called));
+	const due = free.find(({ dueAtMs }) => dueAtMs <= nowMs);
+	if (due !== undefined) return due.step;
+	// With nothing else to do the end of the call is waited for, which is a change.
+	return { kind: "wait", untilMs: Math.min(nowMs + WAIT_MAX_MS, ...free.map(({ dueAtMs }) => dueAtMs)) };
 }
 
 /** Whatever waits for something; the first that is due is done. There is always something. */

@@ -19,6 +19,10 @@ export class BatchDriver {
 	isGone = false;
 	private readonly input: BatchJobInput;
 	private changes = 0;
+	/** Steps that ended. */
+	private steps = 0;
+	/** The part that is called in real time, beside everything else. */
+	private called: number | null = null;
 	private shownWord: string | undefined;
 
 	constructor(input: BatchJobInput) {
@@ -30,7 +34,7 @@ export class BatchDriver {
 	}
 
 	next(): JobMove {
-		return this.isGone ? { kind: "done" } : nextMove(this.state, Date.now());
+		return this.isGone ? { kind: "done" } : nextMove(this.state, Date.now(), this.called);
 	}
 
 	takeChange(retriesNow: boolean): void {
@@ -44,15 +48,38 @@ export class BatchDriver {
 		await condition(() => this.changes !== seen, Math.max(untilMs - Date.now(), 1));
 	}
 
+	/** Until the step is done; a call in real time only begins. */
 	async take(step: JobStep): Promise<void> {
+		if (step.kind === "call") void this.call(step);
+		else await this.carryOut(step);
+	}
+
+	/** Until nothing is called in real time. */
+	async callEnds(): Promise<void> {
+		await condition(() => this.called === null);
+	}
+
+	private async call(step: Extract<JobStep, { kind: "call" }>): Promise<void> {
+		const { steps } = this;
+		this.called = step.part;
+		await this.carryOut(step);
+		this.called = null;
+		// Wakes whoever waits. What else was done meanwhile may have seen older rows, or newer ones.
+		if (this.steps === steps + 1) this.changes++;
+		else this.takeChange(false);
+	}
+
+	private async carryOut(step: JobStep): Promise<void> {
 		const seen = this.changes;
 		try {
 			const result = await carryOut(this.state.batchId, step);
+			this.steps++;
 			if (result === null) this.isGone = true;
 			else this.apply({ kind: "stepped", step, result, nowMs: Date.now(), jitter: Math.random() });
 		} catch (error) {
 			if (!(error instanceof ActivityFailure)) throw error;
 			const message = error.cause?.message ?? error.message;
+			this.steps++;
 			log.warn("a step of a batch failed and is planned again", { step: step.kind, error: message });
 			this.apply({ kind: "failed", step, message, nowMs: Date.now(), jitter: Math.random() });
 		}

@@ -29,6 +29,7 @@ async function drive(driver: BatchDriver, { eventsPerRun = EVENTS_PER_RUN }: Bat
 	for (;;) {
 		const move = driver.next();
 		if (move.kind === "done" || isHistoryLongEnough(eventsPerRun)) {
+			await driver.callEnds();
 			await condition(allHandlersFinished);
 			return;
 		}

@@ -162,10 +162,14 @@ describe("the team workflows as witnesses of the chains", () => {
 		const workflowExecution = { workflowId: teamBudgetWorkflowId("deleted") };
 		await client.workflowService.deleteWorkflowExecution({ namespace: "default", workflowExecution });
 		const ask = askTeamWorkflows({ temporalAddress: temporal.address, temporalNamespace: "default" });
-		const testimony = await until("the deletion", async () => {
-			const { heads, note } = await ask(["heard", "deleted"]);
-			return note?.includes("have no workflow") && { heads, note };
-		});
+		const testimony = await until(
+			"the deletion",
+			async () => {
+				const { heads, note } = await ask(["heard", "deleted"]);
+				return note?.includes("have no workflow") && { heads, note };
+			},
+			90_000,
+		);
 		expect(testimony.heads).toContainEqual({ ...head, witness: "team-budget/heard" });
 		expect(testimony.note).toMatch(/left out: 1 did not answer, 1 have no workflow \(deleted\)\.$/);
 	});
