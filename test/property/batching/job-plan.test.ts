@@ -61,7 +61,8 @@ function standOf(given: World) {
 			pollsToEnd: given.pollsToEnd,
 			itemsMax: given.itemsMax,
 			faultOf: () => faults.shift() ?? "none",
-			refusals: given.refusals.map((code) => ({ code, message: "refused as a whole" })),
+			// Anthropic's have no such state: what it does not take it refuses at once. And without metadata nobody could say whose a failed one is.
+			refusals: given.protocol === "openai" ? given.refusals.map((code) => ({ code, message: "refused as a whole" })) : [],
 			// Without metadata one that shows later than the looks cannot be told apart from somebody else's.
 			hiddenLooks: given.protocol === "openai" && !given.areResultsGone ? given.hiddenLooks : Math.min(given.hiddenLooks, 2),
 			truncations: [...given.truncations],
