@@ -57,6 +57,16 @@ test("a part in real time is called until nothing is left, and not before its pr
 	expect(going.trouble).toBeNull();
 });
 
+test("while a part is called everything else goes on, and no other part is called", () => {
+	const parts = [called({ state: "running" }), called({ part: 2 }), part({ part: 3 })];
+	expect(nextMove(jobOf({ parts }), NOW, 1)).toEqual({ kind: "upload", part: 3 });
+	expect(nextMove(jobOf({ parts: parts.slice(0, 2) }), NOW, 1)).toMatchObject({ kind: "wait" });
+	expect(nextMove(jobOf({ parts: [called({ state: "running" })], hasAnswersToDeliver: true }), NOW, 1)).toEqual({ kind: "deliver" });
+	// A day after it was written it would end, but for the call.
+	expect(nextMove(jobOf({ parts: parts.slice(0, 1) }), NOW + DAY_MS, 1)).toMatchObject({ kind: "wait" });
+	expect(nextMove(jobOf({ parts: parts.slice(0, 2) }), NOW)).toEqual({ kind: "call", part: 1 });
+});
+
 test("one that ends in the middle is called all the same, for what was sent may have to be paid; what a day did not bring expires", () => {
 	expect(nextMove(jobOf({ parts: [called({ state: "running" })], batch: { cancelAskedAtMs: NOW } }), NOW)).toEqual({ kind: "call", part: 1 });
 	expect(nextMove(jobOf({ parts: [called({ state: "running" })] }), NOW + DAY_MS)).toMatchObject({ kind: "drop", part: 1, as: "expired" });
