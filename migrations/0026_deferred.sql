@@ -1,4 +1,4 @@
--- Items that were handed in alone, with a deadline (docs/plans/deferred.md). Each is an item of a batch from the first moment: of the one that its team,
+-- Items that were handed in alone, with a deadline (docs/adr/0013). Each is an item of a batch from the first moment: of the one that its team,
 -- deployment, model and price version collect. Tables, lock order: 0024; money: 0025. One function call in one statement each, and each may be repeated.
 
 -- Two of a kind are never collected at once. What is priced otherwise is another one.

@@ -7,7 +7,7 @@ import { registerGateway } from "#test/support/authority-rows.ts";
 import { answered, unbilled } from "#test/support/batch-stand.ts";
 import { DeferredStand } from "#test/support/deferred-stand.ts";
 
-/** Items that are handed in alone: their money, and the batch that collects them, on the real functions (docs/plans/deferred.md). */
+/** Items that are handed in alone: their money, and the batch that collects them, on the real functions (docs/adr/0013). */
 let stand: DeferredStand;
 beforeEach(async () => {
 	stand = await DeferredStand.open();
