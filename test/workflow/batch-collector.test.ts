@@ -155,7 +155,8 @@ describe("an operator", () => {
 		await looked(collector);
 		const details = await detailsOf(collector);
 		expect(details).toMatch(/^## Items of team team\d+ for openai\/m-1: collecting\n/);
-		expect(details).toMatch(/\| `batch_team\d+_1` \| 3 \| 0\.0000003 \| 20\S+ \| 20\S+ \| 20\S+ \| its first item has waited long enough \|/);
+		expect(details).toMatch(/- `batch_team\d+_1`: 3 items wait since 20\S+Z, 0\.0000003 USD held, earliest deadline 20\S+Z\./);
+		expect(details).toMatch(/ At 20\S+Z at the latest: its first item has waited long enough\.\n/);
 		expect(details).toContain("Nine of ten of the provider's batches end within 60 minutes: 200 batches that ended lately");
 		expect(details).toContain("It takes 10 more within this hour.");
 		expect(details).toContain("Of 5000 prompt tokens that may wait there, 0 do.");
