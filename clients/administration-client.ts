@@ -71,6 +71,7 @@ export type ApproveRunRequest = Input<typeof runContract.ApproveRunRequest>;
 export type BatchItem = Output<typeof batchContract.BatchSummary>;
 export type BatchView = Output<typeof batchContract.BatchView>;
 export type DeferredItem = Output<typeof deferredContract.DeferredView>;
+export type RetryDeferredWebhooksRequest = Input<typeof deferredContract.RetryWebhooksRequest>;
 export type DeferredReport = Output<typeof deferredContract.DeferredReport>;
 export type DeferredWebhook = Output<typeof deferredContract.DeferredWebhook>;
 
@@ -216,7 +217,7 @@ export class AdministrationClient {
 			filter: { state?: string | undefined; teamId?: string | undefined; channel?: string | undefined; limit?: number | undefined } = {},
 		): Promise<DeferredWebhook[]> => (await this.#send("GET", `/deferred/webhooks${query(filter)}`, deferredContract.DeferredWebhookList)).webhooks,
 		/** Sends again what was given up, of all unless told of what. */
-		retryWebhooks: (of: Input<typeof deferredContract.RetryWebhooksRequest> = {}): Promise<{ waiting: number }> =>
+		retryWebhooks: (of: RetryDeferredWebhooksRequest = {}): Promise<{ waiting: number }> =>
 			this.#send("POST", "/deferred/webhooks/retry", deferredContract.RetriedWebhooks, of),
 	};
 

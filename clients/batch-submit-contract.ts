@@ -1,5 +1,13 @@
 import { z } from "zod";
-import { amount, teamId, time } from "./administration-contract.ts";
+import { DEFERRED_ID_PATTERN, DEFERRED_STATUSES } from "#domain/batching/deferred.ts";
+
+/** Answers about items handed in alone, `/v1/deferred`, as of a virtual key: what the client reads of them. Money is a decimal string of nano-USD. */
+
+/** What an item asks for, as in the path of the ordinary call. */
+export const DEFERRED_ENDPOINTS = ["chat/completions", "responses", "embeddings", "messages"] as const;
+
+/** Longest a `wait` is held open. */
+export const DEFERRED_WAIT_SECONDS_MAX = 60;
 
 export const DeferredAnswer = z.object({
 	id: z.string().regex(DEFERRED_ID_PATTERN),

@@ -163,10 +163,9 @@ DECLARE
   v_nano_usd bigint := (p_item #>> '{item,boundNanoUsd}')::bigint;
   v_tokens bigint := (p_item #>> '{item,boundTokens}')::bigint;
 BEGIN
-  INSERT INTO tollgate.batch_item (batch_number, n, custom_id, bound_nano_usd, bound_tokens, bound_input_tokens, embedding_inputs, bytes, tiers, team_id, attribution,
-    windows, held_at, deadline, may_go_real_time, webhook, body_blob_key)
-  VALUES (b.number, b.items + 1, p_item ->> 'deferredId', v_nano_usd, v_tokens, (p_item #>> '{item,boundInputTokens}')::bigint,
-    coalesce((p_item #>> '{item,embeddingInputs}')::integer, 1), (p_item #>> '{item,bytes}')::bigint,
+  INSERT INTO tollgate.batch_item (batch_number, n, custom_id, bound_nano_usd, bound_tokens, bound_input_tokens, bytes, tiers, team_id, attribution, windows, held_at,
+    deadline, may_go_real_time, webhook, body_blob_key, request_hash, embedding_inputs)
+  VALUES (b.number, b.items + 1, p_item ->> 'deferredId', v_nano_usd, v_tokens, (p_item #>> '{item,boundInputTokens}')::bigint, (p_item #>> '{item,bytes}')::bigint,
     ARRAY(SELECT jsonb_array_elements_text(p_item #> '{item,tiers}')), b.team_id, p_item -> 'attribution', p_windows, clock_timestamp(),
     tollgate.instant(p_item -> 'deadlineMs'), (p_item ->> 'mayGoRealTime')::boolean, p_item ->> 'webhook', p_item ->> 'bodyBlobKey', p_item ->> 'requestHash',
     coalesce((p_item #>> '{item,embeddingInputs}')::integer, 1));
@@ -367,14 +366,3 @@ BEGIN
   SELECT coalesce(array_agg(n), '{}') INTO v_fresh FROM answered;
   PERFORM tollgate.tell_ended(v_batch.number, v_fresh);
 END $$;
-
--- By team and lane, of what was answered in that time: what it cost, and what the same usage costs in real time.
-CREATE FUNCTION tollgate.deferred_sums(p_team text, p_since timestamptz, p_until timestamptz) RETURNS SETOF jsonb
-LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('teamId', i.team_id, 'lane', i.lane, 'items', count(*), 'costNanoUsd', coalesce(sum(i.cost_nano_usd), 0)::text,
-    'realTimeNanoUsd', coalesce(sum(coalesce(i.real_time_nano_usd, i.cost_nano_usd)), 0)::text, 'lateItems', count(*) FILTER (WHERE i.answered_at > i.deadline),
-    'lateMsMax', coalesce(max(tollgate.to_ms(i.answered_at) - tollgate.to_ms(i.deadline)) FILTER (WHERE i.answered_at > i.deadline), 0))
-  FROM tollgate.batch_item i
-  WHERE i.attribution IS NOT NULL AND i.lane IS NOT NULL AND (p_team IS NULL OR i.team_id = p_team) AND i.answered_at >= p_since AND i.answered_at < p_until
-  GROUP BY i.team_id, i.lane ORDER BY i.team_id, i.lane
-$$;

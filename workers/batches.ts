@@ -20,6 +20,8 @@ import { createPostgresDeferredStore } from "#activities/batches/store/deferred.
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { readProviderLoad } from "#activities/batches/store/provider-load.ts";
 import { createRealTimeStore } from "#activities/batches/store/real-time.ts";
+import { createPostgresTurnarounds } from "#activities/batches/store/turnaround.ts";
+import type { Turnarounds } from "#activities/batches/turnarounds.ts";
 import { createBlobActivities } from "#activities/blobs/activities.ts";
 import type { SweepableBlobStore } from "#activities/blobs/blob-store.ts";
 import { Connection } from "#activities/database/connection.ts";
@@ -29,7 +31,6 @@ import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import { BatchJobClient } from "#clients/batch-job-client.ts";
 import type { ProviderSettings } from "#config/providers.ts";
 import { LANE_MARGIN_MS, REAL_TIME_P99_MS } from "#domain/batching/lane.ts";
-import { UNKNOWN_TURNAROUND } from "#domain/batching/turnaround.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { BATCH_TASK_QUEUE } from "../workflows/batch-job/messages.ts";
 import { openCollectors } from "./batch-collectors.ts";
@@ -92,11 +93,12 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 		namespace: options.temporalNamespace,
 		taskQueue: BATCH_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: createBatchJobActivities(dependenciesOf(options, { sql: driving, transport }, providers.find)),
+		activities: { ...createBatchJobActivities(dependenciesOf(options, { sql: driving, transport, turnarounds }, providers.find)), ...collectors.activities },
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
 		log,
 	});
 	starter.start();
+	collectors.starter.start();
 	const { sweepBlobs } = createBlobActivities({
 		store: options.blobs,
 		retention: options.retention,
@@ -127,11 +129,11 @@ function paced(delayMs: number, pacePermille: number): number {
 
 function dependenciesOf(
 	{ blobs, log, providers, pacePermille }: BatchesRoleOptions,
-	{ sql, transport }: { readonly sql: Connection; readonly transport: ModelTransport },
+	{ sql, transport, turnarounds }: { readonly sql: Connection; readonly transport: ModelTransport; readonly turnarounds: Turnarounds },
 	find: (account: string) => ReturnType<BatchJobDependencies["providerOf"]>,
 ): BatchJobDependencies {
-	const store = createPostgresBatchStore(sql);
 	const pricing = createBatchPricing(sql.unprepared);
+	const store = { ...createPostgresBatchStore(sql), ...createPostgresDeferredStore(sql) };
 	const providerOf: BatchJobDependencies["providerOf"] = (batch) => find(accountOf(batch));
 	return {
 		store,
@@ -140,8 +142,8 @@ function dependenciesOf(
 		readLoad: ({ batch, part }) => readProviderLoad(sql, { batch, part, countsTokens: providerOf(batch)?.limits.enqueuedTokensMax !== undefined }),
 		openPricing: pricing.open,
 		realTime: {
-			store: { ...createRealTimeStore(sql), holdMore: createPostgresDeferredStore(sql).holdMore },
-			turnarounds: { estimate: async () => UNKNOWN_TURNAROUND },
+			store: { ...createRealTimeStore(sql), holdMore: store.holdMore },
+			turnarounds,
 			openCosts: pricing.openCosts,
 			readBody: (key) => wholeOf(blobs.read(key)),
 			call: createItemCalls({ transport, providers }),

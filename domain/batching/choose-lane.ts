@@ -13,23 +13,30 @@ export type LaneItem = Omit<LaneQuestion, "nowMs" | "mayWait"> & {
 
 export type LaneChoice = Lane | "end";
 
+export type LaneChoiceConditions = LaneConditions & {
+	readonly nowMs: number;
+	/** Its account runs batches. */
+	readonly mayBatch: boolean;
+};
+
 /**
  * Which way it goes now. One without a deadline has time; one that may not go in real time goes with a batch however late that is. What was tried
  * in real time goes no other way after that.
  */
-export function chooseLane(item: LaneItem, conditions: LaneConditions & { readonly nowMs: number }): LaneChoice {
-	const { nowMs } = conditions;
+export function chooseLane(item: LaneItem, conditions: LaneChoiceConditions): LaneChoice {
+	const { nowMs, mayBatch } = conditions;
 	const { mayGoRealTime, tries, lastLane, deadlineMs, ...cost } = item;
 	const lane = decideLane({ ...cost, nowMs, mayWait: true, deadlineMs: deadlineMs ?? nowMs + DEADLINE_MAX_MS }, conditions);
 	const isTooLarge = lane.numbers.passedLimit !== undefined;
-	if (tries === 0) return mayGoRealTime ? lane.lane : isTooLarge ? "end" : "batch";
+	if (tries === 0 && mayGoRealTime) return mayBatch ? lane.lane : "real_time";
+	if (tries === 0) return mayBatch && !isTooLarge ? "batch" : "end";
 	return decideRetry({
 		ended: "expired",
 		tries,
 		batchTries: lastLane === "real_time" ? BATCH_TRIES_MAX : tries,
 		slackMs: deadlineMs === null ? null : deadlineMs - nowMs,
 		neededMs: mayGoRealTime ? lane.numbers.neededMs : 0,
-		mayBatch: !isTooLarge,
+		mayBatch: mayBatch && !isTooLarge,
 		mayRealTime: mayGoRealTime,
 	}).kind;
 }

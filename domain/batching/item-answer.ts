@@ -7,7 +7,7 @@ import { wholeErrorOf } from "./render-output.ts";
 export type ItemAnswer = { readonly httpStatus: number; readonly body: string };
 
 /** What we say ourselves, of an item that the provider said nothing of. */
-export type OwnError = { readonly httpStatus: 409 | 500 | 502 | 504; readonly code: string; readonly message: string };
+export type OwnError = { readonly httpStatus: 409 | 413 | 500 | 502 | 504; readonly code: string; readonly message: string };
 
 const UNANSWERED: Readonly<Record<"expired" | "cancelled" | "lost", OwnError>> = {
 	expired: { httpStatus: 504, code: "deferred.expired", message: "This request was not executed in the time there was for it. It is not charged." },
@@ -21,8 +21,8 @@ const UNANSWERED: Readonly<Record<"expired" | "cancelled" | "lost", OwnError>> =
 
 /** The types that providers give to such errors, where they differ from those of all others. */
 const TYPES: Readonly<Record<Protocol, Readonly<Partial<Record<OwnError["httpStatus"], string>>>>> = {
-	openai: { 409: "conflict_error" },
-	anthropic: { 409: "conflict_error", 504: "timeout_error" },
+	openai: { 409: "conflict_error", 413: "invalid_request_error" },
+	anthropic: { 409: "conflict_error", 413: "request_too_large", 504: "timeout_error" },
 };
 
 /** An answer of the provider stands as it wrote it; an error that it gave without the object around it gets that. */

@@ -34,7 +34,7 @@ export type LaneConditions = {
 };
 
 export const LANE_MARGIN_MS = 5 * 60_000;
-/** All but one call of a hundred end within it; taken to be the same of all models. */
+/** What a call in real time takes at most in all but one of a hundred cases, whoever runs the model. */
 export const REAL_TIME_P99_MS = 60_000;
 
 export type LaneReason =

@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 /** Batches: what they hold, how their items are booked, and that nothing takes them for gateways. */
 const BATCHES = "migrations/0024_batches.sql";
+const PARTS = "migrations/0029_batch_parts.sql";
 const MONEY = "migrations/0025_batch_money.sql";
 const AUTHORITY = "migrations/0002_authority_functions.sql";
 const ENDS = "migrations/0008_epoch_ends.sql";
@@ -172,7 +173,7 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "what the items of a part left goes back when it is collected",
-		file: BATCHES,
+		file: PARTS,
 		within: "CREATE FUNCTION tollgate.move_batch_part(",
 		from: "    PERFORM tollgate.free_batch(v_batch.number);\n",
 		to: "",
@@ -208,7 +209,7 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "an item is carried by one part at a time",
-		file: BATCHES,
+		file: PARTS,
 		within: "CREATE FUNCTION tollgate.write_batch_part(",
 		from: "ELSE part IS NULL END;",
 		to: "ELSE true END;",

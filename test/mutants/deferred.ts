@@ -117,7 +117,7 @@ export const DEFERRED_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "a second bound goes back with the last part that ran",
-		file: BATCHES,
+		file: "migrations/0029_batch_parts.sql",
 		within: "CREATE FUNCTION tollgate.move_batch_part(",
 		from: "      PERFORM tollgate.release_seconds(v_batch.number, NULL);\n",
 		to: "      NULL;\n",

@@ -30,7 +30,7 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "what another part carries goes beside it only with a second bound",
-		file: "migrations/0024_batches.sql",
+		file: "migrations/0029_batch_parts.sql",
 		within: "CREATE FUNCTION tollgate.write_batch_part(",
 		from: "part IS NOT NULL AND is_second_held ELSE",
 		to: "part IS NOT NULL ELSE",

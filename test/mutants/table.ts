@@ -16,6 +16,7 @@ import { BOUND_MUTANTS } from "./bounds.ts";
 import { COLLECTOR_MUTANTS } from "./collector.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
 import { DEFERRED_MUTANTS } from "./deferred.ts";
+import { DEFERRED_END_MUTANTS } from "./deferred-ends.ts";
 import { DELIVERY_MUTANTS } from "./delivery.ts";
 import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
@@ -104,6 +105,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...RUN_GUARD_MUTANTS,
 	...DEFERRED_MUTANTS,
 	...DELIVERY_MUTANTS,
+	...DEFERRED_END_MUTANTS,
 	...DURABLE_AGENT_MUTANTS,
 	...BATCH_DECISION_MUTANTS,
 	...BLOB_MUTANTS,

@@ -2,6 +2,7 @@ import { createBatchJobActivities } from "#activities/batches/job/job-activities
 import { createJobLines } from "#activities/batches/job/job-lines.ts";
 import type { BatchAlert, BatchJobDependencies, JobLines, JobStore, PriceResult, QuotaRefusal } from "#activities/batches/job/job-port.ts";
 import { RealTimePaces } from "#activities/batches/job/real-time-pace.ts";
+import { bodyKey } from "#activities/batches/lines/deferred-blobs.ts";
 import type { BatchProvider } from "#activities/batches/providers/provider-port.ts";
 import type { BatchOrigin, CallerBatchRules } from "#domain/batching/batch.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";

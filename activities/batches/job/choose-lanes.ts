@@ -1,14 +1,16 @@
 import { chooseLane, type LaneChoice } from "#domain/batching/choose-lane.ts";
-import { PartCutter } from "#domain/batching/split-parts.ts";
+import { LINE_OVERHEAD_BYTES, PartCutter } from "#domain/batching/split-parts.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
 import type { BatchJobDependencies } from "./job-port.ts";
 import { readBatch } from "./job-rows.ts";
-import { LINE_OVERHEAD_BYTES, providerOf, writePart } from "./job-submit.ts";
+import { providerOf, writePart } from "./job-submit.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
 import { nextPart, writeRealTimeParts, writeUnlessGone } from "./write-real-time.ts";
 
 const PAGE = 5_000;
 const BOOKED_AT_ONCE = 500;
+/** Of an account that runs no batches. */
+const NO_LIMITS = { itemsMax: Number.MAX_SAFE_INTEGER, bytesMax: Number.MAX_SAFE_INTEGER, embeddingInputsMax: undefined, enqueuedTokensMax: undefined };
 
 type Chosen = Readonly<Record<LaneChoice, ItemToSend[]>>;
 
@@ -42,8 +44,9 @@ async function choose(dependencies: BatchJobDependencies, batch: BatchRecord): P
 		realTime.openCosts(batch),
 		realTime.store.lanesOfWaiting(batch.batchId),
 	]);
-	const limits = { ...providerOf(dependencies, batch).limits, itemOverheadBytes: LINE_OVERHEAD_BYTES };
-	const conditions = { nowMs, turnaround, fillWaitMs: 0, realTimeP99Ms, marginMs, limits };
+	const provider = dependencies.providerOf(batch);
+	const limits = { ...(provider?.limits ?? NO_LIMITS), itemOverheadBytes: LINE_OVERHEAD_BYTES };
+	const conditions = { nowMs, turnaround, fillWaitMs: 0, realTimeP99Ms, marginMs, limits, mayBatch: provider !== undefined };
 	const chosen: Chosen = { batch: [], real_time: [], end: [] };
 	for (const item of await itemsToSend(dependencies, batch.batchId)) {
 		const { n, tryNumber, bytes, boundInputTokens, deadlineMs = null, mayGoRealTime = false, embeddingInputs } = item;
@@ -70,6 +73,7 @@ async function writeBatchParts(
 	items: readonly ItemToSend[],
 	stillThere: () => Promise<ReadonlySet<number>>,
 ): Promise<void> {
+	if (items.length === 0) return;
 	const { store } = dependencies;
 	const cutter = new PartCutter({ ...providerOf(dependencies, batch).limits, itemOverheadBytes: LINE_OVERHEAD_BYTES });
 	const chunks: ItemToSend[][] = [];

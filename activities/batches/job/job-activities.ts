@@ -1,5 +1,6 @@
 import type { StepOutcome, StepResult } from "#domain/batching/job-reducer.ts";
 import { asActivity } from "../../shared/activity-errors.ts";
+import { deliverAnswers } from "../delivery/answers.ts";
 import { chooseLanes } from "./choose-lanes.ts";
 import { hedgeItems } from "./hedge-items.ts";
 import { cancelPart, collectPart, dropPart, endUnsent, finishBatch, pollPart, sendAgain, settleDouble, tellLate } from "./job-collect.ts";

@@ -13,8 +13,6 @@ import { endUnsendable } from "./unsendable-items.ts";
 /** How a part gets to its provider: once, or it is looked for. */
 const DONE: StepOutcome = { kind: "done" };
 const PAGE = 5_000;
-/** Around a body in its line: our id, method, url, names and commas. */
-export const LINE_OVERHEAD_BYTES = 256;
 /** From what is recorded to what is sent: a process that was stopped for longer may have been given up meanwhile. */
 const SUBMIT_WITHIN_MS = 20_000;
 
@@ -51,7 +49,7 @@ export async function writeParts(dependencies: BatchJobDependencies, batchId: st
 	if (items.length > 0) await writePart(dependencies, batch, part, items);
 }
 
-/** False: none of its items can be sent, and there is no such part. */
+/** Those whose bodies are not there end. False: none of its items can be sent, and there is no such part. */
 export async function writePart(dependencies: BatchJobDependencies, batch: BatchRecord, part: number, items: readonly ItemToSend[]): Promise<boolean> {
 	const { store, lines } = dependencies;
 	const { batchId } = batch;

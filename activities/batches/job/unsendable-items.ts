@@ -23,7 +23,7 @@ async function* linesOf(batch: BatchRecord, items: readonly ItemToSend[], whyByN
 	for (const item of items) {
 		const why = whyByNumber.get(item.n);
 		if (why === undefined) continue;
-		const { httpStatus, body } = ownErrorOf({ httpStatus: 500, code: "deferred.unsendable", message: why.message }, batch.protocol);
+		const { httpStatus, body } = ownErrorOf({ ...why, code: "deferred.unsendable" }, batch.protocol);
 		const customId = attemptIdOf({ batchNumber: batch.number, items: batch.items, ...item });
 		yield { kind: "item", customId, result: { kind: "errored", httpStatus, requestId: null, body } };
 	}

@@ -20,7 +20,7 @@ export type BodiesToWrite = LineLimits &
 	};
 
 /** Why an item cannot be sent, for whoever handed it in. */
-export type UnsendableItem = { readonly n: number; readonly message: string };
+export type UnsendableItem = { readonly n: number; readonly httpStatus: 413 | 500; readonly message: string };
 
 /** Bodies that are read at once, while the line of an earlier one is written. */
 const READ_AHEAD = { countMax: 8, bytesMax: 16_777_216 };
@@ -37,7 +37,7 @@ async function* eachLine(part: BodiesToWrite, unsendable: (item: UnsendableItem)
 	for await (const { item, body } of bodies) {
 		if (turns.isOver) await turns.next();
 		const sent = typeof body === "string" ? undefined : withModelIfAny(body, deploymentModel);
-		if (sent === undefined) unsendable({ n: item.n, message: typeof body === "string" ? body : "What is kept of this request is none." });
+		if (sent === undefined) unsendable({ n: item.n, httpStatus: 500, message: typeof body === "string" ? body : "What is kept of this request is none." });
 		else yield renderLine({ customId: attemptIdOf({ batchNumber, items, ...item }), body: inOneLine(sent), protocol, endpoint });
 	}
 }

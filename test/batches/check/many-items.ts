@@ -133,19 +133,6 @@ class BatchStages extends Stages<Stage> {
 		this.run = run;
 	}
 
-	async measure<Result>(stage: Stage, work: () => Promise<Result>): Promise<Result> {
-		const { system, onProgress } = this.run;
-		system.forgetPeaks();
-		const beganAtMs = performance.now();
-		const result = await work();
-		const seconds = Math.round((performance.now() - beganAtMs) / 100) / 10;
-		const peaks = system.peaks();
-		this.seconds[stage] = seconds;
-		this.megabytes[stage] = peaks;
-		onProgress(`${this.protocol} ${stage}: ${seconds} s, gateway ${peaks.gateway} MB, worker ${peaks.worker} MB, its process of batches ${peaks.batches} MB`);
-		return result;
-	}
-
 	async finish(batchId: string, bytes: { readonly inputBytes: number; readonly outputBytes: number }): Promise<Seen> {
 		const { system, items } = this.run;
 		const batch = await system.row<BatchRow>(BATCH, [batchId]);

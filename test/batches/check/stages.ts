@@ -53,7 +53,7 @@ export class Stages<Stage extends string> {
 		const peaks = system.peaks();
 		this.seconds[stage] = seconds;
 		this.megabytes[stage] = peaks;
-		onProgress(`${this.of} ${stage}: ${seconds} s, gateway ${peaks.gateway} MB, worker ${peaks.worker} MB`);
+		onProgress(`${this.of} ${stage}: ${seconds} s, gateway ${peaks.gateway} MB, worker ${peaks.worker} MB, its process of batches ${peaks.batches} MB`);
 		return result;
 	}
 }

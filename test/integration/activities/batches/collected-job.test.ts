@@ -110,7 +110,7 @@ function dependencies(change: Partial<BatchJobDependencies["store"]> = {}): Batc
 				},
 			};
 		},
-		openPricing: createBatchPricing(sql.unprepared),
+		openPricing: createBatchPricing(sql.unprepared).open,
 		now: () => performance.now(),
 	};
 }

@@ -32,6 +32,6 @@ test("what nobody answered says why, with a status of its own, in the shape of t
 		expect(parsed(unansweredOf(outcome, "anthropic"))).toMatchObject({ httpStatus: 502, body: { error: { type: "api_error" } } });
 	}
 	expect(answerOf({ kind: "expired" }, "openai")).toEqual(unansweredOf("expired", "openai"));
-	const gone = { httpStatus: 500, code: "deferred.unsendable", message: "gone" } as const;
-	expect(parsed(ownErrorOf(gone, "anthropic")).body).toEqual({ type: "error", error: { type: "api_error", message: "gone" } });
+	const tooLarge = { httpStatus: 413, code: "deferred.unsendable", message: "too large" } as const;
+	expect(parsed(ownErrorOf(tooLarge, "anthropic")).body).toMatchObject({ error: { type: "request_too_large", message: "too large" } });
 });

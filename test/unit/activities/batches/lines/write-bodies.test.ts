@@ -41,7 +41,7 @@ test("an item whose body is gone, damaged, too long or no request has no line, a
 		b: '{"model":"m"}',
 	});
 	expect(text.match(/batch7-1-\d/g)).toEqual(["batch7-1-2", "batch7-1-6"]);
-	expect(unsendable.map(({ n }) => n)).toEqual([1, 3, 4, 5]);
+	expect(unsendable.map(({ n, httpStatus }) => [n, httpStatus])).toEqual([1, 3, 4, 5].map((n) => [n, 500]));
 	expect(new Set(unsendable.map(({ message }) => message)).size).toBe(4);
 });
 
