@@ -109,7 +109,7 @@ export const POLICY_FILE_MUTANTS: readonly Mutant[] = [
 		...YAML,
 		from: "this.count(target.nodeCount, place, path);",
 		to: "this.count(1, place, path);",
-		titles: ["aliases that expand to more than half a million values are refused where they pass it"],
+		titles: ["aliases that expand to more than two million values are refused where they pass it"],
 	},
 	{
 		rule: "a complaint of the parser repeats nothing of the file",

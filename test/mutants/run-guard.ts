@@ -16,7 +16,7 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		from: 'if (stop !== undefined) return { kind: "refused", refusal: this.#holdLoop(live, stop) };',
 		to: "",
 		test: GUARD_TEST,
-		titles: ["is held with the step that the detector says"],
+		titles: ["is held with the step that the detector says, and told in one sentence with its evidence"],
 	},
 	{
 		rule: "what may stop a run is read before its call is sent",
@@ -40,7 +40,7 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		from: 'if (refusal.code !== "budget.exceeded" && refusal.code !== "budget.overrun") return undefined;',
 		to: "return undefined;",
 		test: CEILINGS_TEST,
-		titles: ["of the run holds it by the ceiling that it keeps"],
+		titles: ["of the run holds it by the ceiling that it keeps, and says what is left and what was needed"],
 	},
 	{
 		rule: "what is held in memory is told to PostgreSQL",
@@ -48,7 +48,7 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		from: "setImmediate(() => void this.#tell());",
 		to: "",
 		test: CEILINGS_TEST,
-		titles: ["of the run holds it by the ceiling that it keeps"],
+		titles: ["of the run holds it by the ceiling that it keeps, and says what is left and what was needed"],
 	},
 	{
 		rule: "a hold that could not be told is told again",
@@ -72,7 +72,7 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		from: "for (const node of live.nodes) node.addStep(",
 		to: "for (const node of live.nodes.slice(-1)) node.addStep(",
 		test: CEILINGS_TEST,
-		titles: ["of a run above counts what all below it do"],
+		titles: ["of a run above counts what all below it do, and holds the run that met it alone"],
 	},
 	{
 		rule: "what other gateways took of a run counts here",
@@ -120,7 +120,7 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		from: "forgiveLoops(memory.loop);",
 		to: "",
 		test: GUARD_TEST,
-		titles: ["is forgiven when a person lets the run go on"],
+		titles: ["is forgiven when a person lets the run go on, and found again when it goes on looping"],
 	},
 	{
 		rule: "a tree that changed is read before its next step",
@@ -144,7 +144,7 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		from: "if (live.own.flushMark > enqueuedRows - pendingRows) return false;",
 		to: "",
 		test: REST_TEST,
-		titles: ["rests once its rows are flushed"],
+		titles: ["rests once its rows are flushed, and its next call is one round trip"],
 	},
 	{
 		rule: "a hold at rest ends with a change of its tree",
