@@ -1,4 +1,3 @@
-import { Client, Connection as TemporalConnection } from "@temporalio/client";
 import type { WorkflowBundle } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { Counter, type Registry } from "prom-client";
@@ -11,6 +10,7 @@ import { RunGovernanceClient } from "#clients/run-governance-client.ts";
 import { AGENT_RUN_TASK_QUEUE } from "../workflows/agent-run/messages.ts";
 import { repeat } from "./shared/repeat.ts";
 import { startWorker } from "./shared/start-worker.ts";
+import { openTemporalClient } from "./shared/temporal-connection.ts";
 
 export type AgentRunsRoleOptions = {
 	readonly databaseUrl: string;
@@ -35,8 +35,6 @@ const STATEMENT_TIMEOUT_MS = 5_000;
 const ALERT_EVERY_MS = 500;
 /** Most runs are watched by nobody: one that is not cached is replayed when something happens to it. */
 const WORKFLOWS_CACHED_MAX = 50;
-/** Left alone, gRPC waits up to two minutes between attempts to connect: a pause has to be shown soon after Temporal is back. */
-const RECONNECT_QUICKLY = { "grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 2_000 };
 
 /**
  * Agent runs for people: the task queue "agent-runs" (workflows of runs and their activities), the starter that tells them, and the alerts of
@@ -47,8 +45,7 @@ export function startAgentRunsRole(options: AgentRunsRoleOptions): AgentRunsRole
 	const deciding = new Connection({ url, applicationName: "tollgate-worker-run-decisions", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const telling = new Connection({ url, applicationName: "tollgate-worker-run-starter", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const alerting = new Connection({ url, applicationName: "tollgate-worker-run-alerts", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
-	const connection = TemporalConnection.lazy({ address: options.temporalAddress, connectTimeout: 2_000, channelArgs: RECONNECT_QUICKLY });
-	const client = new Client({ connection, namespace: options.temporalNamespace });
+	const { connection, client } = openTemporalClient(options);
 	const governance = new RunGovernanceClient({ connection, client, ...(messagesPerRun !== undefined && { messagesPerRun }) });
 	const starter = new RunStarter({
 		source: createPostgresUntoldRuns(askOver(telling)),

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { Context } from "@temporalio/activity";
-import { Client, Connection as TemporalConnection } from "@temporalio/client";
 import type { WorkflowBundle } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { Counter, type Registry } from "prom-client";
@@ -36,6 +35,7 @@ import { BATCH_TASK_QUEUE } from "../workflows/batch-job/messages.ts";
 import { openCollectors } from "./batch-collectors.ts";
 import { repeat } from "./shared/repeat.ts";
 import { startWorker } from "./shared/start-worker.ts";
+import { openTemporalClient } from "./shared/temporal-connection.ts";
 
 export type BatchesRoleOptions = {
 	readonly databaseUrl: string;
@@ -67,16 +67,13 @@ const WORKFLOWS_CACHED_MAX = 50;
 const SWEEP_EVERY_MS = 3_600_000;
 /** Then it pauses: a store that was never swept is not emptied in one go. */
 const SWEPT_MAX = 10_000;
-/** Left alone, gRPC waits up to two minutes between attempts to connect. */
-const RECONNECT_QUICKLY = { "grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 2_000 };
 
 /** Batches: the task queue "batches" (workflows of batches and collectors, and their activities), the starters that begin and tell them, and the end of their payloads. */
 export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 	const { databaseUrl: url, log, pacePermille } = options;
 	const driving = new Connection({ url, applicationName: "tollgate-worker-batches", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const telling = new Connection({ url, applicationName: "tollgate-worker-batch-starter", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
-	const connection = TemporalConnection.lazy({ address: options.temporalAddress, connectTimeout: 2_000, channelArgs: RECONNECT_QUICKLY });
-	const client = new Client({ connection, namespace: options.temporalNamespace });
+	const { connection, client } = openTemporalClient(options);
 	const jobs = new BatchJobClient({ connection, client, ...(pacePermille !== undefined && { pacePermille }) });
 	const providers = openBatchProviders(options.providers);
 	const transport = createModelTransport({ keys: createProviderKeys(options.providers) });

@@ -1,4 +1,3 @@
-import { Client, Connection as TemporalConnection } from "@temporalio/client";
 import type { WorkflowBundle } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { Counter, type Registry } from "prom-client";
@@ -16,6 +15,7 @@ import { GovernanceClient } from "#clients/governance-client.ts";
 import { BUDGET_TASK_QUEUE } from "../workflows/team-budget/messages.ts";
 import { bundleApart } from "./bundle.ts";
 import { startWorker } from "./shared/start-worker.ts";
+import { openTemporalClient } from "./shared/temporal-connection.ts";
 
 export type BudgetRoleOptions = {
 	readonly databaseUrl: string;
@@ -37,8 +37,6 @@ export type BudgetRole = {
 
 /** Opening balances sum a window's attempts; everything else here is far below this. */
 const STATEMENT_TIMEOUT_MS = 8_000;
-/** Left alone, gRPC waits up to two minutes between attempts to connect: a crossing has to be told soon after Temporal is back. */
-const RECONNECT_QUICKLY = { "grpc.initial_reconnect_backoff_ms": 250, "grpc.max_reconnect_backoff_ms": 2_000 };
 
 /** The task queue "budget" (team workflows and their activities) and the totals publisher. */
 export async function startBudgetRole(options: BudgetRoleOptions): Promise<BudgetRole> {
@@ -46,8 +44,8 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 	const limits = new Connection({ url, applicationName: "tollgate-worker-budgets", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const totals = new Connection({ url, applicationName: "tollgate-worker-totals", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const openings = new Connection({ url, applicationName: "tollgate-worker-openings", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
-	const connection = TemporalConnection.lazy({ address: options.temporalAddress, connectTimeout: 2_000, channelArgs: RECONNECT_QUICKLY });
-	const governance = new GovernanceClient({ connection, client: new Client({ connection, namespace: options.temporalNamespace }) });
+	const { connection, client } = openTemporalClient(options);
+	const governance = new GovernanceClient({ connection, client });
 	const store = createPostgresBudgetStore(limits);
 	const now = (): number => performance.now();
 	const publisher = new TotalsPublisher({
