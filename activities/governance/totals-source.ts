@@ -55,14 +55,17 @@ const LAST_REFUSALS = `
 
 /** Chains that can still grow, or did an hour ago, and that hold money of these windows. Read after the totals, so they cover them. */
 const CHAIN_HEADS = `
-	SELECT g.gateway_id AS "gatewayId", g.epoch::text, c.chunk_seq::text AS "chunkSeq", encode(c.hash, 'hex') AS hash
-	FROM tollgate.gateway_epoch g
+	SELECT team.n::int AS team, head.* FROM unnest($1::text[]) WITH ORDINALITY AS team (window_ids, n)
 	CROSS JOIN LATERAL (
-		SELECT chunk_seq, hash, at FROM tollgate.chunk WHERE gateway_id = g.gateway_id AND epoch = g.epoch ORDER BY chunk_seq DESC LIMIT 1
-	) c
-	WHERE (g.closed_at IS NULL OR g.closed_at > clock_timestamp() - interval '1 hour')
-	  AND EXISTS (SELECT 1 FROM tollgate.lease l WHERE l.gateway_id = g.gateway_id AND l.epoch = g.epoch AND l.window_id = ANY ($1::bigint[]))
-	ORDER BY c.at DESC LIMIT ${CHAIN_HEADS_MAX}`;
+		SELECT g.gateway_id AS "gatewayId", g.epoch::text, c.chunk_seq::text AS "chunkSeq", encode(c.hash, 'hex') AS hash
+		FROM tollgate.gateway_epoch g
+		CROSS JOIN LATERAL (
+			SELECT chunk_seq, hash, at FROM tollgate.chunk WHERE gateway_id = g.gateway_id AND epoch = g.epoch ORDER BY chunk_seq DESC LIMIT 1
+		) c
+		WHERE (g.closed_at IS NULL OR g.closed_at > clock_timestamp() - interval '1 hour')
+		  AND EXISTS (SELECT 1 FROM tollgate.lease l WHERE l.gateway_id = g.gateway_id AND l.epoch = g.epoch AND l.window_id = ANY (team.window_ids::bigint[]))
+		ORDER BY c.at DESC LIMIT ${CHAIN_HEADS_MAX}
+	) head`;
 
 const TEAM_IDS = "SELECT id FROM tollgate.team UNION ALL SELECT $1";
 
@@ -158,11 +161,20 @@ export class TotalsSource {
 		return new Map((await this.connection.query<CountsRow>("count_refusals", COUNT_REFUSALS, [windowIds])).map((row) => [row.window_id, toCounts(row)]));
 	}
 
-	async report(team: TeamSnapshot): Promise<TotalsReport> {
+	/** What the workflows of these teams are told, in their order. The heads are read at once: a question a team took as long as the signals themselves. */
+	async reports(teams: readonly TeamSnapshot[]): Promise<TotalsReport[]> {
+		const windowIds = teams.map(({ rows }) => `{${rows.map((row) => row.window_id).join(",")}}`);
+		const heads = Map.groupBy(await this.connection.query<ChainHead & { readonly team: number }>("chain_heads", CHAIN_HEADS, [windowIds]), ({ team }) => team);
+		const reports: TotalsReport[] = [];
+		for (const [index, team] of teams.entries()) reports.push(await this.report(team, heads.get(index + 1) ?? []));
+		return reports;
+	}
+
+	private async report(team: TeamSnapshot, heads: readonly ChainHead[]): Promise<TotalsReport> {
 		const counts = new Map(team.windows.map((window) => [window.windowId, countsOf(window)]));
 		const windows = team.rows.map((row) => toWindowReport(row, counts.get(row.window_id) ?? NO_REFUSALS));
 		const { freeze, documentRevision } = team;
-		const chainHeads = await this.connection.query<ChainHead>("chain_heads", CHAIN_HEADS, [team.rows.map((row) => row.window_id)]);
+		const chainHeads = heads.map(({ gatewayId, epoch, chunkSeq, hash }) => ({ gatewayId, epoch, chunkSeq, hash }));
 		const rest = { chainHeads, freeze, documentRevision };
 		if (windows.every((window) => window.refusals === 0)) return { windows, lastRefusals: [], ...rest };
 		const last = await this.connection.query<{ request_id: string; code: string; window_id: string | null; at_ms: number }>("last_refusals", LAST_REFUSALS, [

@@ -237,16 +237,23 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "no second has more than fifty signals",
 		...PACE,
-		from: "taken === undefined ? nowMs : taken + SPAN_MS",
-		to: "nowMs",
+		from: "Math.max(soonestMs, fiftieth.atMs + SPAN_MS)",
+		to: "soonestMs",
 		titles: ["however much moved, ten crossings find a place at once"],
 	},
 	{
 		rule: "what moved leaves room for crossings",
 		...PACE,
-		from: "isCrossing ? SIGNALS_PER_SECOND : ORDINARY_SIGNALS_PER_SECOND",
-		to: "SIGNALS_PER_SECOND",
+		from: "< ORDINARY_SIGNALS_PER_SECOND",
+		to: "< SIGNALS_PER_SECOND",
 		titles: ["however much moved, ten crossings find a place at once"],
+	},
+	{
+		rule: "what moved takes no place of crossings that are about to come",
+		...PACE,
+		from: "Math.max(crossed, crossedBefore)",
+		to: "crossed",
+		titles: ["while fifty cross in each second nothing else takes a place of theirs, however much moved"],
 	},
 	{
 		rule: "a look goes back to before what was under way at the last one",

@@ -132,6 +132,28 @@ describe("what is told", () => {
 		expect(told[0]?.report.chainHeads).toEqual([{ gatewayId: "g1", epoch: "1", chunkSeq: "2", hash }]);
 	});
 
+	test("each team of many is told its own totals and heads, also where some have none", async () => {
+		await client.query("INSERT INTO tollgate.gateway_epoch (gateway_id, epoch, boot_id, fsync_mode) VALUES ('g1', 1, 'b', 'off'), ('g2', 1, 'b', 'off')");
+		await client.query(
+			"INSERT INTO tollgate.chunk (gateway_id, epoch, chunk_seq, entry_count, previous_hash, hash) SELECT g, 1, 1, 1, sha256('before'), sha256('now') FROM unnest(ARRAY['g1', 'g2']) g",
+		);
+		const gatewayOf = (n: number): string | undefined => [undefined, "g1", "g2"][n % 3];
+		for (let n = 0; n < 30; n++) {
+			const windowId = await newTeam(`team-${n}`);
+			const gatewayId = gatewayOf(n);
+			if (gatewayId !== undefined) await post(windowId, 100 + n, gatewayId);
+		}
+		const { cycle, told } = newPublisher();
+		await cycle(0);
+		expect(told).toHaveLength(30);
+		for (const { teamId, report } of told) {
+			const n = Number(teamId.slice("team-".length));
+			const gatewayId = gatewayOf(n);
+			expect(report.windows.map(({ posted }) => posted)).toEqual([gatewayId === undefined ? "0" : String(100 + n)]);
+			expect(report.chainHeads?.map((head) => head.gatewayId)).toEqual(gatewayId === undefined ? [] : [gatewayId]);
+		}
+	});
+
 	test("a move of more than 1 % is told after a second, a smaller one after 30 s, nothing when nothing moved", async () => {
 		const windowId = await newTeam("alpha");
 		const { cycle } = newPublisher();
