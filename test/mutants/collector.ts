@@ -76,9 +76,9 @@ export const COLLECTOR_MUTANTS: readonly Mutant[] = [
 		titles: ["two batches of one collector are told a second apart"],
 	},
 	{
-		rule: "collectors are told no more than twenty a second",
-		file: STARTER,
-		from: "			if (leavesAtMs >= nowMs + this.intervalMs) break;\n			if (leavesAtMs > now()) await wait(leavesAtMs - now());\n",
+		rule: "workflows are told no more often than the pace allows",
+		file: "activities/shared/workflow-starter.ts",
+		from: "		if (leavesAtMs >= endsAtMs) return false;\n		if (leavesAtMs > now()) await wait(leavesAtMs - now());\n",
 		to: "",
 		test: STARTER_TEST,
 		titles: ["every collector is told once, with sums alone, no more than twenty in a second"],

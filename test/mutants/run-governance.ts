@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const RULES = "domain/agents/run-governance.ts";
 const RULES_TEST = "test/unit/domain/agents/run-governance.test.ts";
 const STARTER = "activities/agent-runs/run-starter.ts";
-const PACE = "activities/agent-runs/run-pace.ts";
+const PACE = "activities/shared/tell-pace.ts";
 const STARTER_TEST = "test/unit/activities/agent-runs/run-starter.test.ts";
 const SQL = "migrations/0022_run_governance.sql";
 const SQL_TEST = "test/integration/activities/agent-runs/postgres.test.ts";
@@ -53,8 +53,8 @@ export const RUN_GOVERNANCE_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "one run is told at most once in ten seconds",
 		file: STARTER,
-		from: "		this.toldAt.set(run.number, this.options.now());\n		this.moved.delete(run.number);\n",
-		to: "		this.moved.delete(run.number);\n",
+		from: "				this.toldAt.set(run.number, now());\n				this.moved.delete(run.number);\n",
+		to: "				this.moved.delete(run.number);\n",
 		test: STARTER_TEST,
 		titles: ["tells one run at most once in ten seconds"],
 	},

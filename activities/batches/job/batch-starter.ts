@@ -1,6 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { RunPace } from "../../agent-runs/run-pace.ts";
-import { RoleLoop } from "../../shared/role-loop.ts";
+import { type Telling, WorkflowStarter, type WorkflowStarterOptions } from "../../shared/workflow-starter.ts";
 import type { BatchRecord } from "../port.ts";
 import type { BatchStarterObserver, BatchTeller } from "./job-port.ts";
 
@@ -16,95 +14,52 @@ export type UntoldBatches = {
 	due(most: number): Promise<readonly BatchRecord[]>;
 };
 
-export type BatchStarterOptions = {
+/** `intervalMs`: default 500 ms. */
+export type BatchStarterOptions = WorkflowStarterOptions & {
 	readonly source: UntoldBatches;
 	readonly teller: BatchTeller;
 	readonly observer: BatchStarterObserver;
-	/** Monotonic milliseconds. */
-	readonly now: () => number;
-	/** Resolves after so long; default: a timer. */
-	readonly wait?: (ms: number) => Promise<unknown>;
-	/** From one look to the next, at least. Default 500 ms. */
-	readonly intervalMs?: number;
 };
 
 const DEFAULT_INTERVAL_MS = 500;
 /** A few more than leave between two looks. */
 const DUE_MAX = 16;
-const IN_FLIGHT_MAX = 8;
 /** A workflow takes a batch up when it is told; where none polls, or where telling failed, it is told again after this, so that it neither fills a history nor the log. */
 const TOLD_AGAIN_MS = 60_000;
 /** Those that were told lately stand before the others, and are looked over. */
 const LOOKED_AT_MAX = 1_000;
 
-export class BatchStarter {
-	private readonly options: BatchStarterOptions;
-	private readonly pace = new RunPace();
+export class BatchStarter extends WorkflowStarter<BatchStarterOptions> {
 	/** When telling a batch was tried last. */
 	private readonly triedAt = new Map<string, number>();
-	private readonly loop: RoleLoop;
 
 	constructor(options: BatchStarterOptions) {
-		this.options = options;
-		const { source, observer, now } = options;
-		this.loop = new RoleLoop({ tryLock: () => source.tryLock(), look: () => this.tellDue(), observer, now, intervalMs: () => this.intervalMs });
+		super(options, DEFAULT_INTERVAL_MS);
 	}
 
-	start(delayMs?: number): void {
-		this.loop.start(delayMs);
-	}
-
-	/** Resolves when the cycle under way is over. */
-	stop(): Promise<void> {
-		return this.loop.stop();
-	}
-
-	/** One look, and what may be told until the next. An outage is told to the observer, anything else rejects. */
-	cycle(): Promise<void> {
-		return this.loop.cycle();
-	}
-
-	private get intervalMs(): number {
-		return this.options.intervalMs ?? DEFAULT_INTERVAL_MS;
-	}
-
-	private async tellDue(): Promise<void> {
-		const { source, now, wait = delay } = this.options;
-		const nowMs = now();
+	protected async look(): Promise<void> {
+		const round = this.beginRound();
+		const nowMs = this.options.now();
 		for (const [batchId, atMs] of this.triedAt) if (nowMs - atMs >= TOLD_AGAIN_MS) this.triedAt.delete(batchId);
-		const due = await source.due(Math.min(DUE_MAX + this.triedAt.size, LOOKED_AT_MAX));
-		const inFlight = new Set<Promise<void>>();
-		let isAway = false;
-		for (const batch of due.filter((each) => !this.triedAt.has(nameOf(each))).slice(0, DUE_MAX)) {
-			if (inFlight.size >= IN_FLIGHT_MAX) await Promise.race(inFlight);
-			if (isAway || this.loop.isStopped) break;
-			// Which are starts nobody knows: all are held to the pace of starts.
-			const leavesAtMs = this.pace.freeAtMs(now(), true);
-			if (leavesAtMs >= nowMs + this.intervalMs) break;
-			if (leavesAtMs > now()) await wait(leavesAtMs - now());
-			const arrived = this.pace.take(true);
-			const telling = this.tell(batch).then((outcome) => {
-				arrived(now());
-				isAway ||= outcome === "away";
-				if (outcome === "told") this.options.observer.told(batch);
-			});
-			inFlight.add(telling);
-			void telling.finally(() => inFlight.delete(telling));
-		}
-		await Promise.all(inFlight);
+		const due = await this.options.source.due(Math.min(DUE_MAX + this.triedAt.size, LOOKED_AT_MAX));
+		for (const batch of due.filter((each) => !this.triedAt.has(nameOf(each))).slice(0, DUE_MAX))
+			if (!(await round.hasPlace()) || !(await round.tell(this.telling(batch)))) break;
+		await round.end();
 	}
 
-	private async tell(batch: BatchRecord): Promise<"told" | "away" | "failed"> {
-		try {
-			await this.options.teller.tell(batch, { retriesNow: batch.cancelAskedAtMs !== null });
-		} catch (error) {
-			if (this.loop.isAway(error)) return "away";
-			this.triedAt.set(nameOf(batch), this.options.now());
-			return "failed";
-		}
-		this.loop.temporalAnswered();
-		this.triedAt.set(nameOf(batch), this.options.now());
-		return "told";
+	private telling(batch: BatchRecord): Telling {
+		const { teller, observer, now } = this.options;
+		const tried = (): unknown => this.triedAt.set(nameOf(batch), now());
+		return {
+			// Which are starts nobody knows: all are held to the pace of starts.
+			isStart: true,
+			send: () => teller.tell(batch, { retriesNow: batch.cancelAskedAtMs !== null }),
+			told() {
+				tried();
+				observer.told(batch);
+			},
+			failed: tried,
+		};
 	}
 }
 

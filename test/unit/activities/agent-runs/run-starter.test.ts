@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { DueRun, StarterObserver, UntoldRuns } from "#activities/agent-runs/port.ts";
-import { SIGNALS_PER_SECOND, STARTS_PER_SECOND } from "#activities/agent-runs/run-pace.ts";
 import { RunStarter } from "#activities/agent-runs/run-starter.ts";
+import { SIGNALS_PER_SECOND, STARTS_PER_SECOND } from "#activities/shared/tell-pace.ts";
 import type { RunSnapshot } from "#domain/agents/run-snapshot.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { snapshotOf } from "#test/support/run-snapshots.ts";

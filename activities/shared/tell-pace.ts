@@ -1,6 +1,6 @@
 /**
- * When a run's workflow may be told: at most SIGNALS_PER_SECOND in any second, and of these at most STARTS_PER_SECOND to runs that have no
- * workflow yet, so that a storm of new runs leaves places to those that are held.
+ * When a workflow may be told: at most SIGNALS_PER_SECOND in any second, and of these at most STARTS_PER_SECOND that may have to be started, so
+ * that a storm of new ones leaves places to those that run.
  */
 export const SIGNALS_PER_SECOND = 50;
 export const STARTS_PER_SECOND = 20;
@@ -11,7 +11,7 @@ const SPAN_MS = 1_005;
 /** A place is taken from when a signal leaves until a second after its answer is there: in between it arrives, at a time nobody here knows. */
 type Place = { freeAtMs: number };
 
-export class RunPace {
+export class TellPace {
 	private signals: Place[] = [];
 	private starts: Place[] = [];
 
