@@ -5,6 +5,7 @@ import { SIGNALS_PER_SECOND, STARTS_PER_SECOND } from "#activities/shared/tell-p
 import type { RunSnapshot } from "#domain/agents/run-snapshot.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { snapshotOf } from "#test/support/run-snapshots.ts";
+import { busiestSecond } from "#test/support/starter-stand.ts";
 
 /** Runs that wait to be told, as PostgreSQL would list them, on a clock that stands still between waits. */
 class Stand {
@@ -80,11 +81,6 @@ class Stand {
 
 function dueRun(runId: string, isNew: boolean): DueRun {
 	return { number: runId, version: "1", isNew, untoldEvents: [], snapshot: snapshotOf({ runId }) };
-}
-
-/** The most of them within any second. */
-function busiestSecond(times: readonly number[]): number {
-	return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + 1_000).length));
 }
 
 describe("the starter", () => {

@@ -3,25 +3,26 @@ import type { ItemsCollected, SeenBatch } from "#activities/batches/collector/co
 import { CollectorStarter } from "#activities/batches/collector/collector-starter.ts";
 import { COLLECT_AGE_MS, type CollectedItem, QUIET_MIN_MS, tallyOf } from "#domain/batching/collect.ts";
 import type { CollectorScope } from "#domain/batching/collector-state.ts";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { STARTS_AT_MS } from "#test/support/collector-pictures.ts";
 import { collectorScope } from "#test/support/memory-collector.ts";
+import { busiestSecond, StarterStand } from "#test/support/starter-stand.ts";
 
 type Row = { readonly scope: CollectorScope; version: number; readonly items: CollectedItem[]; isHeld: boolean };
 
 const ITEM: CollectedItem = { bytes: 100, boundInputTokens: 10, arrivedAtMs: STARTS_AT_MS, deadlineMs: null };
 
-/** Rows, a clock that waits move, and a Temporal that takes what it is told. */
+/** Rows, and what a starter meets. */
 function open(batches: number) {
-	const clock = { nowMs: 0 };
+	const stand = new StarterStand();
+	const { clock, words } = stand;
+	const state = Object.assign(stand.state, { tallies: 0 });
 	const rows = new Map<string, Row>();
 	const add = (batchId: string, scope: Partial<CollectorScope> = {}) =>
 		rows.set(batchId, { scope: collectorScope({ teamId: batchId, ...scope }), version: 1, items: [ITEM], isHeld: false });
 	for (let number = 0; number < batches; number++) add(`batch_${number}`);
 	const told: (ItemsCollected & { readonly teamId: string; readonly atMs: number })[] = [];
-	const words: string[] = [];
-	const state = { isStarter: true, isAway: false, broken: "", tallies: 0 };
 	const starter = new CollectorStarter({
+		...stand.options,
 		source: {
 			tryLock: async () => state.isStarter,
 			seen: async (after, most) =>
@@ -43,16 +44,9 @@ function open(batches: number) {
 		},
 		teller: {
 			async tell({ teamId }, collected) {
-				if (state.isAway) throw new CostControlError("governance.unreachable", "away");
-				if (collected.batchId === state.broken) throw new Error("broken");
+				stand.take(collected.batchId);
 				told.push({ ...collected, teamId, atMs: clock.nowMs });
 			},
-		},
-		observer: {
-			told: () => undefined,
-			reachabilityChanged: (isReachable) => void words.push(isReachable ? "back" : "away"),
-			roleChanged: (isStarter) => void words.push(isStarter ? "starter" : "no starter"),
-			failed: () => void words.push("failed"),
 		},
 		limitsOf: () => ({
 			...{
@@ -65,10 +59,6 @@ function open(batches: number) {
 				resultsKeptMs: 1,
 			},
 		}),
-		now: () => clock.nowMs,
-		wait: async (ms) => {
-			clock.nowMs += ms;
-		},
 	});
 	/** Further items of a batch, which came now. */
 	const come = (batchId: string, of: Partial<CollectedItem> = {}, items = 1) => {
@@ -77,12 +67,7 @@ function open(batches: number) {
 		row.version++;
 		for (let item = 0; item < items; item++) row.items.push({ ...ITEM, arrivedAtMs: STARTS_AT_MS + clock.nowMs, ...of });
 	};
-	const cycles = async (count: number) => {
-		for (let cycle = 0; cycle < count; cycle++) {
-			await starter.cycle();
-			clock.nowMs += 1_000;
-		}
-	};
+	const cycles = (count: number) => stand.cycles(starter, count, 1_000);
 	const reasons = (batchId = "batch_0") => told.filter((each) => each.batchId === batchId).map(({ reason }) => reason);
 	return { clock, rows, add, told, words, state, come, cycles, reasons };
 }
@@ -92,8 +77,7 @@ test("every collector is told once, with sums alone, no more than twenty in a se
 	await cycles(10);
 	expect(told.map(({ batchId }) => batchId)).toEqual(Array.from({ length: 60 }, (_, number) => `batch_${number}`));
 	expect(told[0]).toEqual({ batchId: "batch_0", items: 1, reason: "new", teamId: "batch_0", atMs: 0 });
-	const busiest = Math.max(...told.map(({ atMs: from }) => told.filter(({ atMs }) => atMs >= from && atMs < from + 1_000).length));
-	expect(busiest).toBeLessThanOrEqual(20);
+	expect(busiestSecond(told.map(({ atMs }) => atMs))).toBeLessThanOrEqual(20);
 	expect(words).toEqual(["starter"]);
 });
 
