@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Client, type Connection, WorkflowNotFoundError } from "@temporalio/client";
-import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from "@temporalio/common";
+import { TypedSearchAttributes } from "@temporalio/common";
 import type { CollectorScope } from "#domain/batching/collector-state.ts";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import {
 	BATCH_COLLECTOR_ID_PREFIX,
 	BATCH_COLLECTOR_WORKFLOW,
@@ -15,17 +13,9 @@ import {
 	itemsCollectedSignal,
 } from "#workflows/batch-collector/messages.ts";
 import { BATCH_TASK_QUEUE } from "#workflows/batch-job/messages.ts";
-import { STATE_SEARCH_ATTRIBUTE, TEAM_SEARCH_ATTRIBUTE } from "#workflows/team-budget/messages.ts";
-import { toCostControlError } from "./governance-client.ts";
+import { teamAndState, WorkflowMessages, type WorkflowMessagesOptions } from "./workflow-messages.ts";
 
-export type BatchCollectorClientOptions = {
-	/** One connection per process; a lazy one lets the process start while Temporal is away. */
-	readonly connection: Connection;
-	readonly client: Client;
-	/** Deadline of one signal or query; default 3,000 ms. */
-	readonly messageTimeoutMs?: number;
-	/** Deadline of one update; default 12,000 ms. */
-	readonly updateTimeoutMs?: number;
+export type BatchCollectorClientOptions = WorkflowMessagesOptions & {
 	/** Events after which a collector's workflow begins a new run of itself, and delays in thousandths of the ordinary ones; lower only in tests. */
 	readonly eventsPerRun?: number;
 	readonly pacePermille?: number;
@@ -48,28 +38,28 @@ export function batchCollectorWorkflowId({ teamId, protocol, endpoint, deploymen
  */
 export class BatchCollectorClient {
 	private readonly options: BatchCollectorClientOptions;
-	private hasSearchAttributes: Promise<boolean> | undefined;
+	private readonly messages: WorkflowMessages;
 
 	constructor(options: BatchCollectorClientOptions) {
 		this.options = options;
+		this.messages = new WorkflowMessages(options, {
+			code: "batch.missing",
+			message: "nothing was collected for this team, deployment and model lately",
+		});
 	}
 
 	/** Tells the workflow that items wait, and starts it where it does not run. */
 	async tell(scope: CollectorScope, collected: ItemsCollected): Promise<void> {
 		const { eventsPerRun, pacePermille, client } = this.options;
 		const { teamId, deployment, model } = scope;
-		const hasSearchAttributes = await this.findSearchAttributes();
+		const hasSearchAttributes = (await this.messages.searchAttributes()).size > 0;
 		const input: BatchCollectorInput = {
 			...{ scope, hasSearchAttributes },
 			...(eventsPerRun !== undefined && { eventsPerRun }),
 			...(pacePermille !== undefined && { pacePermille }),
 		};
 		const state = "collecting";
-		const attributes = new TypedSearchAttributes([
-			{ key: defineSearchAttributeKey(TEAM_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD), value: teamId },
-			{ key: defineSearchAttributeKey(STATE_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD), value: state },
-		]);
-		await this.within(this.options.messageTimeoutMs ?? 3_000, () =>
+		await this.messages.message(() =>
 			client.workflow.signalWithStart(BATCH_COLLECTOR_WORKFLOW, {
 				workflowId: batchCollectorWorkflowId(scope),
 				taskQueue: BATCH_TASK_QUEUE,
@@ -78,43 +68,21 @@ export class BatchCollectorClient {
 				signalArgs: [collected],
 				staticSummary: `Items of team ${teamId} handed in alone`,
 				memo: { team: teamId, deployment, model, state },
-				...(hasSearchAttributes ? { typedSearchAttributes: attributes } : {}),
+				...(hasSearchAttributes ? { typedSearchAttributes: new TypedSearchAttributes(teamAndState(teamId, state)) } : {}),
 			}),
 		);
 	}
 
 	status(scope: CollectorScope): Promise<BatchCollectorStatus> {
-		return this.within(this.options.messageTimeoutMs ?? 3_000, () => this.handle(scope).query(batchCollectorStatusQuery));
+		return this.messages.message(() => this.handle(scope).query(batchCollectorStatusQuery));
 	}
 
 	/** As a person does it in the Temporal UI: what waits is sent. */
 	flushNow(scope: CollectorScope, by: string): Promise<FlushNowResult> {
-		return this.within(this.options.updateTimeoutMs ?? 12_000, () => this.handle(scope).executeUpdate(flushNowUpdate, { args: [{ by }] }));
+		return this.messages.update(() => this.handle(scope).executeUpdate(flushNowUpdate, { args: [{ by }] }));
 	}
 
 	private handle(scope: CollectorScope) {
 		return this.options.client.workflow.getHandle(batchCollectorWorkflowId(scope));
-	}
-
-	/** Asked once per process: registering them is the server's business, living without them is ours. */
-	private findSearchAttributes(): Promise<boolean> {
-		this.hasSearchAttributes ??= this.within(this.options.messageTimeoutMs ?? 3_000, async () => {
-			const { customAttributes } = await this.options.connection.operatorService.listSearchAttributes({ namespace: this.options.client.options.namespace });
-			return TEAM_SEARCH_ATTRIBUTE in customAttributes && STATE_SEARCH_ATTRIBUTE in customAttributes;
-		}).catch((error: unknown) => {
-			this.hasSearchAttributes = undefined;
-			throw error;
-		});
-		return this.hasSearchAttributes;
-	}
-
-	private async within<Result>(timeoutMs: number, call: () => Promise<Result>): Promise<Result> {
-		try {
-			return await this.options.connection.withDeadline(Date.now() + timeoutMs, call);
-		} catch (error) {
-			if (error instanceof WorkflowNotFoundError)
-				throw new CostControlError("batch.missing", "nothing was collected for this team, deployment and model lately", { cause: error });
-			throw toCostControlError(error);
-		}
 	}
 }

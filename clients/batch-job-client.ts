@@ -1,7 +1,5 @@
-import { type Client, type Connection, WorkflowNotFoundError } from "@temporalio/client";
-import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from "@temporalio/common";
+import { TypedSearchAttributes } from "@temporalio/common";
 import type { BatchState } from "#domain/batching/batch.ts";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import {
 	BATCH_JOB_WORKFLOW,
 	BATCH_TASK_QUEUE,
@@ -14,17 +12,9 @@ import {
 	type CancelBatchResult,
 	cancelBatchUpdate,
 } from "#workflows/batch-job/messages.ts";
-import { STATE_SEARCH_ATTRIBUTE, TEAM_SEARCH_ATTRIBUTE } from "#workflows/team-budget/messages.ts";
-import { toCostControlError } from "./governance-client.ts";
+import { teamAndState, WorkflowMessages, type WorkflowMessagesOptions } from "./workflow-messages.ts";
 
-export type BatchJobClientOptions = {
-	/** One connection per process; a lazy one lets the process start while Temporal is away. */
-	readonly connection: Connection;
-	readonly client: Client;
-	/** Deadline of one signal or query; default 3,000 ms. */
-	readonly messageTimeoutMs?: number;
-	/** Deadline of one update; default 12,000 ms. */
-	readonly updateTimeoutMs?: number;
+export type BatchJobClientOptions = WorkflowMessagesOptions & {
 	/** Events after which a batch's workflow begins a new run of itself, and delays in thousandths of the ordinary ones; lower only in tests. */
 	readonly eventsPerRun?: number;
 	readonly pacePermille?: number;
@@ -36,27 +26,27 @@ export type BatchJobClientOptions = {
  */
 export class BatchJobClient {
 	private readonly options: BatchJobClientOptions;
-	private hasSearchAttributes: Promise<boolean> | undefined;
+	private readonly messages: WorkflowMessages;
 
 	constructor(options: BatchJobClientOptions) {
 		this.options = options;
+		this.messages = new WorkflowMessages(options, {
+			code: "batch.missing",
+			message: "this batch has no workflow: npx tollgate batch retry BATCH begins it",
+		});
 	}
 
 	/** Tells the workflow that the batch changed, and starts it where it does not run. */
 	async tell(batch: { readonly batchId: string; readonly teamId: string; readonly state: BatchState }, change: BatchChange): Promise<void> {
 		const { batchId, teamId, state } = batch;
 		const { eventsPerRun, pacePermille, client } = this.options;
-		const hasSearchAttributes = await this.findSearchAttributes();
+		const hasSearchAttributes = (await this.messages.searchAttributes()).size > 0;
 		const input: BatchJobInput = {
 			...{ batchId, teamId, hasSearchAttributes },
 			...(eventsPerRun !== undefined && { eventsPerRun }),
 			...(pacePermille !== undefined && { pacePermille }),
 		};
-		const attributes = new TypedSearchAttributes([
-			{ key: defineSearchAttributeKey(TEAM_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD), value: teamId },
-			{ key: defineSearchAttributeKey(STATE_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD), value: state },
-		]);
-		await this.within(this.options.messageTimeoutMs ?? 3_000, () =>
+		await this.messages.message(() =>
 			client.workflow.signalWithStart(BATCH_JOB_WORKFLOW, {
 				workflowId: batchJobWorkflowId(batchId),
 				taskQueue: BATCH_TASK_QUEUE,
@@ -65,44 +55,22 @@ export class BatchJobClient {
 				signalArgs: [change],
 				staticSummary: `Batch ${batchId} of team ${teamId}`,
 				memo: { team: teamId, batch: batchId, state },
-				...(hasSearchAttributes ? { typedSearchAttributes: attributes } : {}),
+				...(hasSearchAttributes ? { typedSearchAttributes: new TypedSearchAttributes(teamAndState(teamId, state)) } : {}),
 			}),
 		);
 	}
 
 	/** For people and tests; what PostgreSQL holds is read there. */
 	status(batchId: string): Promise<BatchJobStatus> {
-		return this.within(this.options.messageTimeoutMs ?? 3_000, () => this.handle(batchId).query(batchJobStatusQuery));
+		return this.messages.message(() => this.handle(batchId).query(batchJobStatusQuery));
 	}
 
 	/** As a person cancels it in the Temporal UI. */
 	cancel(batchId: string, by: string): Promise<CancelBatchResult> {
-		return this.within(this.options.updateTimeoutMs ?? 12_000, () => this.handle(batchId).executeUpdate(cancelBatchUpdate, { args: [{ by }] }));
+		return this.messages.update(() => this.handle(batchId).executeUpdate(cancelBatchUpdate, { args: [{ by }] }));
 	}
 
 	private handle(batchId: string) {
 		return this.options.client.workflow.getHandle(batchJobWorkflowId(batchId));
-	}
-
-	/** Asked once per process: registering them is the server's business, living without them is ours. */
-	private findSearchAttributes(): Promise<boolean> {
-		this.hasSearchAttributes ??= this.within(this.options.messageTimeoutMs ?? 3_000, async () => {
-			const { customAttributes } = await this.options.connection.operatorService.listSearchAttributes({ namespace: this.options.client.options.namespace });
-			return TEAM_SEARCH_ATTRIBUTE in customAttributes && STATE_SEARCH_ATTRIBUTE in customAttributes;
-		}).catch((error: unknown) => {
-			this.hasSearchAttributes = undefined;
-			throw error;
-		});
-		return this.hasSearchAttributes;
-	}
-
-	private async within<Result>(timeoutMs: number, call: () => Promise<Result>): Promise<Result> {
-		try {
-			return await this.options.connection.withDeadline(Date.now() + timeoutMs, call);
-		} catch (error) {
-			if (error instanceof WorkflowNotFoundError)
-				throw new CostControlError("batch.missing", "this batch has no workflow: npx tollgate batch retry BATCH begins it", { cause: error });
-			throw toCostControlError(error);
-		}
 	}
 }

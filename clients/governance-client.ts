@@ -1,21 +1,8 @@
-import {
-	type Client,
-	type Connection,
-	isGrpcServiceError,
-	QueryNotRegisteredError,
-	ServiceError,
-	WithStartWorkflowOperation,
-	WorkflowFailedError,
-	WorkflowNotFoundError,
-	WorkflowUpdateFailedError,
-	WorkflowUpdateRPCTimeoutOrCancelledError,
-} from "@temporalio/client";
-import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes, type UpdateDefinition } from "@temporalio/common";
+import { WithStartWorkflowOperation } from "@temporalio/client";
+import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes, type UpdateDefinition } from "@temporalio/common";
 import type { DecideIncreaseInput, EndIncreaseInput, RequestIncreaseInput, WithdrawIncreaseInput } from "#domain/budget/increase-input.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
-import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import {
 	type ApplyPolicyInput,
 	applyPolicyUpdate,
@@ -27,10 +14,8 @@ import {
 	type IncreaseResult,
 	type RevisionResult,
 	requestIncreaseUpdate,
-	STATE_SEARCH_ATTRIBUTE,
 	statusQuery,
 	TEAM_BUDGET_WORKFLOW,
-	TEAM_SEARCH_ATTRIBUTE,
 	type TeamBudgetInput,
 	type TeamBudgetStatus,
 	teamBudgetWorkflowId,
@@ -43,15 +28,10 @@ import {
 	withdrawIncreaseUpdate,
 } from "#workflows/team-budget/messages.ts";
 import { InFlightLimit } from "./in-flight-limit.ts";
+import { teamAndState, WorkflowMessages, type WorkflowMessagesOptions } from "./workflow-messages.ts";
 
-export type GovernanceClientOptions = {
-	/** One connection per process; a lazy one lets the process start while Temporal is away. */
-	readonly connection: Connection;
-	readonly client: Client;
-	/** Deadline of one update, first start of the workflow included; default 10,000 ms. */
-	readonly updateTimeoutMs?: number;
-	/** Deadline of one signal or query; default 3,000 ms. */
-	readonly messageTimeoutMs?: number;
+/** `updateTimeoutMs`: of the first start of the workflow too; default 10,000 ms. */
+export type GovernanceClientOptions = WorkflowMessagesOptions & {
 	/** Messages after which a team's workflow begins a new run; default 500, lower only in tests. */
 	readonly messagesPerRun?: number;
 };
@@ -67,10 +47,15 @@ export type WaitForRevision = (teamId: string, revision: number) => Promise<void
 export class GovernanceClient {
 	private readonly options: GovernanceClientOptions;
 	private readonly inFlight = new InFlightLimit(UPDATES_IN_FLIGHT_MAX);
-	private searchAttributes: Promise<KnownAttributes> | undefined;
+	private readonly messages: WorkflowMessages;
 
 	constructor(options: GovernanceClientOptions) {
 		this.options = options;
+		const { updateTimeoutMs = 10_000 } = options;
+		this.messages = new WorkflowMessages(
+			{ ...options, updateTimeoutMs },
+			{ code: "admin.not_found", message: "this team has no workflow yet: give it a budget first" },
+		);
 	}
 
 	/** Sets and ends budgets. Resolves with the policy revision, after `waitForRevision` if given. */
@@ -88,13 +73,13 @@ export class GovernanceClient {
 
 	/** For people and tests; a dashboard reads PostgreSQL (a busy workflow answers one query at a time). */
 	status(teamId: string): Promise<TeamBudgetStatus> {
-		return this.within(this.options.messageTimeoutMs ?? 3_000, () => this.options.client.workflow.getHandle(teamBudgetWorkflowId(teamId)).query(statusQuery));
+		return this.messages.message(() => this.options.client.workflow.getHandle(teamBudgetWorkflowId(teamId)).query(statusQuery));
 	}
 
 	/** Ids of the teams whose workflow runs, as Temporal lists them; at most `teamsMax`. */
 	async governedTeams(teamsMax: number): Promise<string[]> {
 		const query = `WorkflowType = '${TEAM_BUDGET_WORKFLOW}' AND ExecutionStatus = 'Running'`;
-		return this.within(this.options.updateTimeoutMs ?? 10_000, async () => {
+		return this.messages.update(async () => {
 			const teamIds: string[] = [];
 			for await (const { workflowId } of this.options.client.workflow.list({ query })) {
 				teamIds.push(teamIdOf(workflowId));
@@ -106,9 +91,8 @@ export class GovernanceClient {
 
 	/** Tells a team's workflow its totals, and starts it where it does not run yet. */
 	async reportTotals(teamId: string, report: TotalsReport): Promise<void> {
-		const timeoutMs = this.options.messageTimeoutMs ?? 3_000;
 		const start = await this.startOptions(teamId);
-		await this.within(timeoutMs, () =>
+		await this.messages.message(() =>
 			this.options.client.workflow.signalWithStart(TEAM_BUDGET_WORKFLOW, { ...start, signal: totalsReportedSignal, signalArgs: [report] }),
 		);
 	}
@@ -140,7 +124,7 @@ export class GovernanceClient {
 	): Promise<Result> {
 		const start = await this.startOptions(teamId);
 		const result = await this.inFlight.run(start.workflowId, () =>
-			this.within(this.options.updateTimeoutMs ?? 10_000, () => {
+			this.messages.update(() => {
 				const startWorkflowOperation = new WithStartWorkflowOperation(TEAM_BUDGET_WORKFLOW, { ...start, workflowIdConflictPolicy: "USE_EXISTING" });
 				return this.options.client.workflow.executeUpdateWithStart(definition, { args: [input], startWorkflowOperation });
 			}),
@@ -164,25 +148,9 @@ export class GovernanceClient {
 		};
 	}
 
-	/** Asked once per process: registering them is the server's business, living without them is ours. */
-	private findSearchAttributes(): Promise<KnownAttributes> {
-		this.searchAttributes ??= this.within(this.options.messageTimeoutMs ?? 3_000, async () => {
-			const { customAttributes } = await this.options.connection.operatorService.listSearchAttributes({ namespace: this.options.client.options.namespace });
-			const hasSearchAttributes = TEAM_SEARCH_ATTRIBUTE in customAttributes && STATE_SEARCH_ATTRIBUTE in customAttributes;
-			return { hasSearchAttributes, hasUsedAttribute: hasSearchAttributes && USED_SEARCH_ATTRIBUTE in customAttributes };
-		}).catch((error: unknown) => {
-			this.searchAttributes = undefined;
-			throw error;
-		});
-		return this.searchAttributes;
-	}
-
-	private async within<Result>(timeoutMs: number, call: () => Promise<Result>): Promise<Result> {
-		try {
-			return await this.options.connection.withDeadline(Date.now() + timeoutMs, call);
-		} catch (error) {
-			throw toCostControlError(error);
-		}
+	private async findSearchAttributes(): Promise<KnownAttributes> {
+		const names = await this.messages.searchAttributes();
+		return { hasSearchAttributes: names.size > 0, hasUsedAttribute: names.has(USED_SEARCH_ATTRIBUTE) };
 	}
 }
 
@@ -190,36 +158,7 @@ type KnownAttributes = Required<Pick<TeamBudgetInput, "hasSearchAttributes" | "h
 
 function searchAttributesOf(teamId: string, { hasUsedAttribute }: KnownAttributes): TypedSearchAttributes {
 	return new TypedSearchAttributes([
-		{ key: defineSearchAttributeKey(TEAM_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD), value: teamId },
-		{ key: defineSearchAttributeKey(STATE_SEARCH_ATTRIBUTE, SearchAttributeType.KEYWORD), value: "ok" },
+		...teamAndState(teamId, "ok"),
 		...(hasUsedAttribute ? [{ key: defineSearchAttributeKey(USED_SEARCH_ATTRIBUTE, SearchAttributeType.INT), value: 0 }] : []),
 	]);
-}
-
-/** What a workflow refuses carries its problems as the failure's first detail. */
-function fieldOf({ details }: ApplicationFailure): string | null {
-	const [problems] = details ?? [];
-	const field: unknown = Array.isArray(problems) ? (problems[0] as { field?: unknown } | undefined)?.field : undefined;
-	return typeof field === "string" ? field : null;
-}
-
-/** What Temporal says, in the words of this library. */
-export function toCostControlError(error: unknown): unknown {
-	if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {
-		const { cause } = error;
-		if (cause instanceof ApplicationFailure && cause.type && cause.type in ERROR_CODES) {
-			return new CostControlError(cause.type as ErrorCode, cause.message, { cause: error, details: { field: fieldOf(cause) } });
-		}
-		return error;
-	}
-	if (error instanceof WorkflowNotFoundError)
-		return new CostControlError("admin.not_found", "this team has no workflow yet: give it a budget first", { cause: error });
-	const isAway =
-		error instanceof WorkflowUpdateRPCTimeoutOrCancelledError ||
-		error instanceof QueryNotRegisteredError || // also of a workflow that no worker of this release can replay
-		error instanceof ServiceError ||
-		isGrpcServiceError(error);
-	return isAway
-		? new CostControlError("governance.unreachable", "Temporal or its worker does not answer; limits in force stay in force, try again", { cause: error })
-		: error;
 }
