@@ -1,11 +1,9 @@
-import { allHandlersFinished, CancellationScope, condition, makeContinueAsNewFunc, setHandler, workflowInfo } from "@temporalio/workflow";
+import { allHandlersFinished, CancellationScope, condition, makeContinueAsNewFunc, setHandler } from "@temporalio/workflow";
 import { guardHandler } from "../shared/handler-errors.ts";
+import { EVENTS_PER_RUN, isHistoryLongEnough } from "../shared/lifecycle.ts";
+import { validateBy } from "../shared/validate-by.ts";
 import { CollectorDriver } from "./driver.ts";
 import { type BatchCollectorInput, batchCollectorStatusQuery, flushNowUpdate, itemsCollectedSignal } from "./messages.ts";
-import { validateFlushNow } from "./validation.ts";
-
-/** Some 150 flushes. */
-const EVENTS_PER_RUN = 2_000;
 
 /**
  * Says when items that were handed in alone go: of one team, protocol, endpoint, deployment and model. What waits is in PostgreSQL, and a batch that is
@@ -37,14 +35,9 @@ async function drive(driver: CollectorDriver, { eventsPerRun = EVENTS_PER_RUN }:
 	}
 }
 
-function isHistoryLongEnough(eventsPerRun: number): boolean {
-	const { continueAsNewSuggested, targetWorkerDeploymentVersionChanged, historyLength } = workflowInfo();
-	return continueAsNewSuggested || targetWorkerDeploymentVersionChanged === true || historyLength >= eventsPerRun;
-}
-
 function setHandlers(driver: CollectorDriver): void {
 	setHandler(flushNowUpdate, ({ by }) => driver.flushNow(by), {
-		validator: guardHandler(validateFlushNow),
+		validator: guardHandler(validateBy),
 		description: 'Send what waits now: {"by":"YOUR NAME"}. Each batch gets a job of its own.',
 	});
 	setHandler(itemsCollectedSignal, () => driver.takeTold(), {

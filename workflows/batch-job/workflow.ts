@@ -1,11 +1,11 @@
-import { allHandlersFinished, CancellationScope, condition, log, makeContinueAsNewFunc, setHandler, workflowInfo } from "@temporalio/workflow";
+import { allHandlersFinished, CancellationScope, condition, log, makeContinueAsNewFunc, setHandler } from "@temporalio/workflow";
 import { guardHandler } from "../shared/handler-errors.ts";
+import { EVENTS_PER_RUN, isHistoryLongEnough } from "../shared/lifecycle.ts";
+import { validateBy } from "../shared/validate-by.ts";
 import { BatchDriver } from "./driver.ts";
 import { type BatchJobInput, batchChangedSignal, batchJobStatusQuery, cancelBatchUpdate } from "./messages.ts";
-import { asksForRetry, validateCancel } from "./validation.ts";
+import { asksForRetry } from "./validation.ts";
 
-/** A batch that waits a whole day takes some 1,300 events: most end within one run of the workflow. */
-const EVENTS_PER_RUN = 2_000;
 /** Who is written down where Temporal was asked to cancel the workflow. */
 const TEMPORAL = "Temporal: the workflow was cancelled";
 
@@ -38,14 +38,9 @@ async function drive(driver: BatchDriver, { eventsPerRun = EVENTS_PER_RUN }: Bat
 	}
 }
 
-function isHistoryLongEnough(eventsPerRun: number): boolean {
-	const { continueAsNewSuggested, targetWorkerDeploymentVersionChanged, historyLength } = workflowInfo();
-	return continueAsNewSuggested || targetWorkerDeploymentVersionChanged === true || historyLength >= eventsPerRun;
-}
-
 function setHandlers(driver: BatchDriver): void {
 	setHandler(cancelBatchUpdate, ({ by }) => driver.cancel(by), {
-		validator: guardHandler(validateCancel),
+		validator: guardHandler(validateBy),
 		description: 'Cancel the batch: {"by":"YOUR NAME"}. What the provider has finished is paid and comes back; the rest is given back.',
 	});
 	setHandler(batchChangedSignal, (change) => driver.takeChange(asksForRetry(change)), {

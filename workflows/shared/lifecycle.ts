@@ -7,7 +7,18 @@ import { workflowInfo } from "@temporalio/workflow";
  */
 export const MESSAGES_PER_RUN = 500;
 
+/** Of a workflow that drives something to its end, and counts its events: a batch that waits a whole day takes some 1,300, a flush of a collector some 13. */
+export const EVENTS_PER_RUN = 2_000;
+
 export function isRunLongEnough(messagesHandled: number, messagesPerRun: number): boolean {
+	return isNewRunSuggested() || messagesHandled >= messagesPerRun;
+}
+
+export function isHistoryLongEnough(eventsPerRun: number): boolean {
+	return isNewRunSuggested() || workflowInfo().historyLength >= eventsPerRun;
+}
+
+function isNewRunSuggested(): boolean {
 	const { continueAsNewSuggested, targetWorkerDeploymentVersionChanged } = workflowInfo();
-	return continueAsNewSuggested || targetWorkerDeploymentVersionChanged === true || messagesHandled >= messagesPerRun;
+	return continueAsNewSuggested || targetWorkerDeploymentVersionChanged === true;
 }
