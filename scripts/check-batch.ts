@@ -3,11 +3,12 @@ import { parseArgs } from "node:util";
 import { runIsolatedCheck } from "./isolated-check.ts";
 
 // `npm run check:batch -- --seed S --batches N`: each item of a batch, or handed in alone, is delivered and booked exactly once, whatever is killed
-// and whatever the provider does. Last line: one JSON object with `ok`, `seed` and counts. Exit code 0: it held; 1: broken; 2: it could not be run.
+// and whatever the provider does, and the end of each that named a webhook is told to it. Last line: one JSON object with `ok`, `seed` and counts. Exit code 0: it held; 1: broken; 2: it could not be run.
 
 const HELP = `npm run check:batch -- [--seed S] [--batches N | --scenario FILE | --items N [--deferred]]
   --seed S         a whole number; default: of the clock, and printed
-  --batches N      random batches with random faults, 1 to 10000; default 200; beside them N / 4 teams hand in items alone
+  --batches N      random batches with random faults, 1 to 10000; default 200; beside them N / 4 teams hand in items alone,
+                   some with webhooks, whose receiver fails at random
   --scenario FILE  instead: batches and faults of a file, JSON or YAML (docs/batches-operators.md, "Check it")
   --items N        instead: one batch of so many items, 1 to 50000; time, memory and messages of it
   --deferred       those items are handed in alone, by POST /v1/deferred

@@ -34,11 +34,12 @@ const SCENARIO = {
 		{ protocol: "openai", items: 20, limitNanoUsd: "1200000", plan: { turnaroundMs: 1_800_000 } },
 		{ protocol: "anthropic", items: 8, plan: { turnaroundMs: 36_000_000, cancelMs: 60_000 }, cancelAfterMs: 1_500 },
 	],
-	// Alone: batches that are late, and called in real time before their deadlines; forbidden to be; failed, cancelled, repeated; too dear.
+	// Alone: batches that are late, and called in real time before their deadlines; forbidden to be; failed, cancelled, repeated; too dear; told to webhooks, some of which refuse.
 	deferred: [
 		{
 			...{ protocol: "openai", items: 14, keys: 2, features: 2, users: 2, plan: { turnaroundMs: 144_000_000 }, failedShare: 0.1 },
 			...{ deadlineShare: 0.8, deadlineMostMs: 64_800_000, batchOnlyShare: 0.2, repeatedShare: 0.3, cancelledShare: 0.1, unnamedShare: 0.2 },
+			...{ webhook: true, refusedWebhookShare: 0.3 },
 		},
 		{ protocol: "anthropic", items: 8, plan: { turnaroundMs: 3_600_000 }, deadlineShare: 0, limitNanoUsd: "1500000" },
 	],
@@ -61,6 +62,9 @@ test("each item of a few batches, and each that was handed in alone, comes once 
 	const alone = result["deferred"] as Record<string, number>;
 	expect((alone["accepted"] ?? 0) + (alone["refused"] ?? 0), "handed in alone").toBeGreaterThanOrEqual(22);
 	for (const what of ["refused", "repeated", "succeeded", "failed", "realTime", "batch"]) expect(alone[what], what).toBeGreaterThan(0);
+	const webhooks = result["webhooks"] as Record<string, number>;
+	for (const what of ["taken", "refused"]) expect(webhooks[what], what).toBeGreaterThan(0);
+	expect((webhooks["taken"] ?? 0) + (webhooks["refused"] ?? 0), "told of").toBeLessThanOrEqual(webhooks["messages"] ?? 0);
 }, 300_000);
 
 test("what cannot be read is answered by the help, a scenario by what is wrong in it", async () => {

@@ -47,7 +47,7 @@ function itemsOf(run: FaultRun, order: DeferredRun["order"]): DeferredItem[] {
 				fate: "answered",
 			},
 			text: `question ${index} [[simulate:${JSON.stringify(directive)}]][[simulate-batch:${JSON.stringify(plan)}]]`,
-			...{ deadlineSeconds: isNear ? NEAR_SECONDS : null, isBatchOnly: false, atMs: 0, cancelAfterMs: null, isRepeated: false },
+			...{ deadlineSeconds: isNear ? NEAR_SECONDS : null, isBatchOnly: false, atMs: 0, cancelAfterMs: null, isRepeated: false, webhook: null },
 		};
 	});
 }

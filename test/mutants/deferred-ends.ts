@@ -6,6 +6,7 @@ const OUTBOX_TEST = "test/integration/activities/batches/deferred-webhooks.test.
 const WORKER_TEST = "test/integration/workers/deferred-webhooks.test.ts";
 const PEOPLE_TEST = "test/integration/activities/batches/late-items.test.ts";
 const COMMANDS_TEST = "test/integration/clients/command-line/deferred.test.ts";
+const CHECK = { file: "test/batches/check/judge-webhooks.ts", test: "test/unit/batches/check-webhooks.test.ts" } as const;
 const CLAIM = { file: ENDS, within: "CREATE FUNCTION tollgate.claim_deferred_webhooks(", test: OUTBOX_TEST } as const;
 const FINISH = { file: ENDS, within: "CREATE FUNCTION tollgate.finish_deferred_webhook(", test: OUTBOX_TEST } as const;
 const LATE = { file: ENDS, within: "CREATE FUNCTION tollgate.watch_late_items(", test: PEOPLE_TEST } as const;
@@ -138,5 +139,54 @@ export const DEFERRED_END_MUTANTS: readonly Mutant[] = [
 		to: 'if (origin === "collected" && state === "held")',
 		test: COMMANDS_TEST,
 		titles: ["a batch that collects is shown with where its items are, and is neither ended nor tried: its collector sends it"],
+	},
+	{
+		rule: "the check of batches finds a webhook that is not signed",
+		...CHECK,
+		from: "if (problem !== null) throw",
+		to: 'if (channel === "" && problem !== null) throw',
+		titles: ["a delivery: a message without a signature is broken"],
+	},
+	{
+		rule: "the check of batches finds an end that nobody was told",
+		...CHECK,
+		from: "if (webhook !== null && told.length === 0) throw",
+		to: 'if (webhook === "" && told.length === 0) throw',
+		titles: ["a delivery: an end that nobody was told is broken"],
+	},
+	{
+		rule: "the check of batches finds an end that was told under two ids",
+		...CHECK,
+		from: "if (ids.length > 1) throw",
+		to: "if (ids.length > 2) throw",
+		titles: ["a delivery: an end told twice under two ids is broken"],
+	},
+	{
+		rule: "the check of batches finds an end that was told otherwise than its record",
+		...CHECK,
+		from: "if (!isDeepStrictEqual(recordIn(said.data), record))",
+		to: "if (!isDeepStrictEqual(Object.keys(recordIn(said.data)), Object.keys(record)))",
+		titles: ["a delivery: another status is broken"],
+	},
+	{
+		rule: "the check of batches finds an end that was told to another channel",
+		...CHECK,
+		from: "if (delivery.channel !== webhook) throw",
+		to: "if (webhook === null) throw",
+		titles: ["a delivery: an item told to another team's channel is broken"],
+	},
+	{
+		rule: "the check of batches finds an end that was told again though nothing was killed",
+		...CHECK,
+		from: "if (!isExplained) throw",
+		to: "if (outages.length > 0 && !isExplained) throw",
+		titles: ["a delivery: a message again after it was taken is broken"],
+	},
+	{
+		rule: "the check of batches finds a webhook that is left over",
+		...CHECK,
+		from: "if (state !== wanted.state) throw",
+		to: 'if (state === "" && state !== wanted.state) throw',
+		titles: ["the books: one that waits is broken"],
 	},
 ];

@@ -34,7 +34,7 @@ const BATCHES_PER_WAVE = 20;
 
 /**
  * Random batches and items handed in alone, or those of a scenario, with processes killed in between and a provider that fails; afterwards each
- * item must have been delivered and booked exactly once, and nothing be held.
+ * item must have been delivered and booked exactly once, told to the channel that it named, and nothing be held.
  * @throws Broken where it was not; anything else says that the check could not be run.
  */
 export async function checkBatches({ seed, batches, scenario, folder, onProgress }: CheckOptions): Promise<CheckCounts> {
@@ -51,8 +51,9 @@ export async function checkBatches({ seed, batches, scenario, folder, onProgress
 			const judged = await judge(system, done, onProgress);
 			const killed = Object.values(kills).reduce((sum, count) => sum + count, 0);
 			const { accepted, late } = judged.deferred;
+			const { taken, refused } = judged.webhooks;
 			onProgress(
-				`${runs.length} of ${ordered} batches, ${judged.delivered} items delivered, ${accepted} alone and ${late} of them late, ${judged.billed} billed, ${killed} kills`,
+				`${runs.length} of ${ordered} batches, ${judged.delivered} items delivered, ${accepted} alone and ${late} of them late, ${taken + refused} told of, ${judged.billed} billed, ${killed} kills`,
 			);
 			if (runs.length >= ordered) return { batches: runs.length, ...judged, refusals: runs.reduce((sum, { refusals }) => sum + refusals, 0), kills };
 		}

@@ -17,6 +17,8 @@ export type SeenDeferred = {
 	readonly isLate: boolean;
 	readonly heldNanoUsd: string;
 	readonly costNanoUsd: string | null;
+	/** The channel that is told of its end. */
+	readonly webhook: string | null;
 	readonly answer: SeenAnswer | null;
 	/** Of the bytes that stand for its answer. */
 	readonly digest: string;
@@ -53,6 +55,7 @@ type Wire = {
 	readonly is_late: boolean;
 	readonly held_nano_usd: string;
 	readonly cost_nano_usd: string | null;
+	readonly webhook: string | null;
 	readonly answer?: { readonly status_code: number; readonly body: Readonly<Record<string, unknown>> } | null;
 };
 
@@ -151,13 +154,14 @@ export class DeferredCaller {
 	}
 }
 
-function headersOf({ name, hasIdempotencyKey, feature, user, deadlineSeconds, isBatchOnly }: DeferredItem): Record<string, string> {
+function headersOf({ name, hasIdempotencyKey, feature, user, deadlineSeconds, isBatchOnly, webhook }: DeferredItem): Record<string, string> {
 	return {
 		...(hasIdempotencyKey && { "idempotency-key": name }),
 		...(feature !== null && { "x-tollgate-feature": feature }),
 		...(user !== null && { "x-tollgate-user": user }),
 		...(deadlineSeconds !== null && { "x-tollgate-deadline": `${deadlineSeconds}s` }),
 		...(isBatchOnly && { "x-tollgate-lane": "batch" }),
+		...(webhook !== null && { "x-tollgate-webhook": webhook }),
 	};
 }
 
@@ -178,6 +182,7 @@ export function seenOf(text: string): SeenDeferred {
 		isLate: wire.is_late,
 		heldNanoUsd: wire.held_nano_usd,
 		costNanoUsd: wire.cost_nano_usd,
+		webhook: wire.webhook,
 		answer: answer && {
 			statusCode: answer.status_code,
 			id: typeof answer.body["id"] === "string" ? answer.body["id"] : null,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { checkPlan } from "#simulator/batches/plan.ts";
 import type { Random } from "#test/faults/random.ts";
 import { isTakenBy, MS_MAX, whole } from "./scenario-fields.ts";
+import { channelOf } from "./webhook-receiver.ts";
 
 /** Items that one team hands in alone, and each of them drawn from it. */
 
@@ -34,6 +35,9 @@ export const deferredOrder = z.strictObject({
 	/** Handed in twice with one Idempotency-Key; and those that have none at all. */
 	repeatedShare: share.default(0),
 	unnamedShare: share.default(0),
+	/** `x-tollgate-webhook`: true for all of them, or for a share. Of those, a share names a channel whose receiver says never. */
+	webhook: z.union([z.boolean(), share]).default(false).transform(Number),
+	refusedWebhookShare: share.default(0),
 	/** All are handed in within so long. */
 	withinMs: whole(0, MS_MAX).default(2_000),
 	/** Of its team. Default: enough. */
@@ -64,6 +68,8 @@ export type DeferredItem = {
 	readonly atMs: number;
 	readonly cancelAfterMs: number | null;
 	readonly isRepeated: boolean;
+	/** The channel that is told of its end; null: none. */
+	readonly webhook: string | null;
 };
 
 const MODELS = { openai: ["gpt-4o", "gpt-4o-mini"], anthropic: ["claude-haiku-4-5", "claude-sonnet-4-5"] } as const;
@@ -73,11 +79,18 @@ const FAILED_STATUSES = [500, 400] as const;
 
 /** In the order in which they are handed in. */
 export function drawItems(order: DeferredOrder, team: string, random: Random): DeferredItem[] {
-	const items = Array.from({ length: order.items }, (_, index) => drawItem(order, `${team}-${index + 1}`, random));
+	const drawn = Array.from({ length: order.items }, (_, index) => drawItem(order, `${team}-${index + 1}`, random));
+	// After all else, so that an order without webhooks draws the same as one with them.
+	const items = drawn.map((item) => ({ ...item, webhook: drawWebhook(order, team, random) }));
 	return items.toSorted((one, other) => one.atMs - other.atMs);
 }
 
-function drawItem(order: DeferredOrder, name: string, random: Random): DeferredItem {
+function drawWebhook({ webhook, refusedWebhookShare }: DeferredOrder, team: string, random: Random): string | null {
+	if (random.share() >= webhook) return null;
+	return channelOf(team, random.share() < refusedWebhookShare ? "refuses" : "takes");
+}
+
+function drawItem(order: DeferredOrder, name: string, random: Random): Omit<DeferredItem, "webhook"> {
 	const happens = (likelihood: number): boolean => random.share() < likelihood;
 	const oneOf = (what: string, count: number): string | null => (count === 0 ? null : `${what}-${random.integer(1, count)}`);
 	const isStuck = happens(order.stuckShare);

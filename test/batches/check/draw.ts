@@ -49,6 +49,8 @@ function drawDeferred(random: Random): DeferredOrder {
 		unnamedShare: random.pick([0, 0, 0.3]),
 		withinMs: random.integer(0, 6_000),
 		limitNanoUsd: String(Math.ceil(items * DEFERRED_NANO_USD * (random.share() < 0.3 ? random.pick([0.2, 0.5]) : 100))),
+		webhook: random.pick([0, 0.3, 1]),
+		refusedWebhookShare: random.pick([0, 0, 0.2]),
 	};
 }
 

@@ -2,13 +2,14 @@ import { Broken } from "#test/govern/broken.ts";
 import { until } from "#test/support/until.ts";
 import { type DeferredEntry, type DeferredJudged, type DeferredRow, judgeDeferred } from "./judge-deferred.ts";
 import { type BatchRow, type EntryRow, judgeBooked, judgeDelivered } from "./judge-items.ts";
+import { judgeWebhooks, type UndeliveredRow, type WebhookRow, type WebhooksJudged } from "./judge-webhooks.ts";
 import type { Run } from "./run.ts";
 import type { DeferredRun } from "./run-deferred.ts";
 import type { BatchSystem } from "./system.ts";
 
 /**
- * Judges by what the callers downloaded, the provider's log, the ledger, the rows of refusals and the leases alone: nothing that a batch says of
- * itself is believed.
+ * Judges by what the callers downloaded, what receivers were told, the provider's log, the ledger, the rows of refusals and the leases alone: nothing that
+ * a batch says of itself is believed.
  */
 export type Judged = {
 	readonly items: number;
@@ -23,6 +24,8 @@ export type Judged = {
 	readonly overrunNanoUsd: string;
 	/** Of items handed in alone; what is above counts theirs too, but for `items` and `delivered`. */
 	readonly deferred: DeferredJudged;
+	/** Of those that named a channel which is told of their end. */
+	readonly webhooks: WebhooksJudged;
 };
 
 /** What the callers of batches, and those of single items, have seen. */
@@ -48,6 +51,9 @@ const HELD = `
 const UNFINISHED = `
 	SELECT id, state FROM tollgate.batch
 	WHERE state NOT IN ('completed', 'expired', 'cancelled', 'failed') AND (state <> 'collecting' OR (origin = 'collected' AND open_items > 0))`;
+const WEBHOOKS = "SELECT deferred_id, team_id, channel, state FROM tollgate.deferred_webhook";
+const UNTOLD = "SELECT deferred_id, channel, attempts, last_error FROM tollgate.deferred_webhook WHERE state = 'waiting' LIMIT 5";
+const UNDELIVERED = "SELECT team_id, detail ->> 'channel' AS channel FROM tollgate.alert WHERE kind = 'deferred.undelivered'";
 const REFUSALS = "SELECT team_id, count(*)::integer AS refusals FROM tollgate.refusal WHERE NOT is_observed GROUP BY 1";
 
 const QUIET_WITHIN_MS = 120_000;
@@ -64,6 +70,7 @@ export async function judge(system: BatchSystem, seen: Seen, onLate: (line: stri
 	const logged = log.map(({ attemptId }) => attemptId);
 	judgeBooked({ batches, runs, entries, logged });
 	const judged = judgeDeferred({ runs: deferred, rows: await system.sql<DeferredRow>(DEFERRED), entries, logged: log, outages: system.outages }, onLate);
+	const webhooks = await judgeTold(system, deferred);
 	const { report, findings } = await system.stand.verify();
 	const complaints = findings.slice(0, 5).map(({ kind, row, message }) => `${kind}: ${row} ${message}`);
 	if (!report.ok || report.overspendNanoUsd !== "0") throw new Broken(`verify: ${JSON.stringify(report)} ${complaints.join("; ")}`);
@@ -76,10 +83,11 @@ export async function judge(system: BatchSystem, seen: Seen, onLate: (line: stri
 		overspendNanoUsd: report.overspendNanoUsd,
 		overrunNanoUsd: report.overrunNanoUsd,
 		deferred: judged,
+		webhooks,
 	};
 }
 
-/** Waits until nothing is unfinished and nothing is held; what stays so is broken. */
+/** Waits until nothing is unfinished, nothing is held and nothing is to be told; what stays so is broken. */
 export async function quiet(system: BatchSystem): Promise<void> {
 	let left: readonly string[] = [];
 	try {
@@ -88,7 +96,8 @@ export async function quiet(system: BatchSystem): Promise<void> {
 			async () => {
 				const unfinished = (await system.sql<{ id: string; state: string }>(UNFINISHED)).map(({ id, state }) => `${id} is ${state}`);
 				const held = (await system.sql<{ gateway_id: string; held: string }>(HELD)).map((row) => `${row.gateway_id} holds ${row.held}`);
-				left = [...unfinished, ...held];
+				const untold = (await system.sql<UntoldRow>(UNTOLD)).map(sayUntold);
+				left = [...unfinished, ...held, ...untold];
 				return left.length === 0;
 			},
 			QUIET_WITHIN_MS,
@@ -97,6 +106,17 @@ export async function quiet(system: BatchSystem): Promise<void> {
 		if (left.length === 0) throw error;
 		throw new Broken(`after the end: ${left.join("; ")}`);
 	}
+}
+
+type UntoldRow = { deferred_id: string; channel: string; attempts: number; last_error: string | null };
+
+function sayUntold({ deferred_id: id, channel, attempts, last_error: said }: UntoldRow): string {
+	return `${channel} has not been told of ${id} in ${attempts} tries${said === null ? "" : ` (${said})`}`;
+}
+
+async function judgeTold(system: BatchSystem, runs: readonly DeferredRun[]): Promise<WebhooksJudged> {
+	const [rows, undelivered] = [await system.sql<WebhookRow>(WEBHOOKS), await system.sql<UndeliveredRow>(UNDELIVERED)];
+	return judgeWebhooks({ runs, deliveries: system.webhooks.deliveries, rows, undelivered, outages: system.outages });
 }
 
 /** Who was answered 402 has a row that says why, and who was not, none: more rows may stand for answers that were lost. */

@@ -20,7 +20,7 @@ export type LateItem = {
 const CALL_MS = 2_000;
 const MARGIN_MS = 8_000;
 /** What a worker, or Temporal, that is back needs until what it did is taken up: heartbeats of activities run out first. */
-const RECOVERS_WITHIN_MS = 30_000;
+export const RECOVERS_WITHIN_MS = 30_000;
 
 /** The first reason that holds; undefined where none does. */
 export function explainLateness({ row, fate, isWithheld, isShort, outages }: LateItem): string | undefined {

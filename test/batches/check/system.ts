@@ -4,6 +4,7 @@ import path from "node:path";
 import pg from "pg";
 import { findFreePort } from "#activities/process/free-port.ts";
 import { WORKER_ALLOCATOR, WORKER_NODE_FLAGS } from "#config/worker-process.ts";
+import { createRandom } from "#test/faults/random.ts";
 import { OwnServer } from "#test/faults/server.ts";
 import { insertKey, withClient } from "#test/support/authority-rows.ts";
 import { type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
@@ -11,6 +12,7 @@ import { preloading } from "#test/support/preload.ts";
 import { systemEnvironment } from "#test/support/system.ts";
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
 import type { Outage } from "./lateness.ts";
+import { WebhookReceiver } from "./webhook-receiver.ts";
 
 const ROOT = path.join(import.meta.dirname, "../../..");
 /** Of every team's budget: so long that hardly a check meets its end. */
@@ -29,12 +31,13 @@ type Gateway = (typeof GATEWAYS)[number];
 
 /**
  * What a batch passes through, each a process that can be killed and started again where it was: two gateways, PostgreSQL with fsync on, a
- * Temporal server on a file, the worker; and the simulated provider, whose day is less than a minute.
+ * Temporal server on a file, the worker; the simulated provider, whose day is less than a minute; and a receiver of webhooks, which is not killed.
  */
 export class BatchSystem {
 	readonly stand: GatewayStand;
 	/** Of processes that were killed, in order; those that are away yet never end. */
 	readonly outages: { -readonly [Field in keyof Outage]: Outage[Field] }[] = [];
+	readonly webhooks: WebhookReceiver;
 	private readonly server: OwnServer;
 	private readonly folder: string;
 	private readonly ports: Readonly<Record<Gateway | "admin" | "temporal", number>>;
@@ -47,14 +50,15 @@ export class BatchSystem {
 	private isPostgresUp = true;
 	private workerLog = "";
 
-	private constructor(parts: { stand: GatewayStand; server: OwnServer; folder: string; ports: BatchSystem["ports"] }) {
+	private constructor(parts: { stand: GatewayStand; webhooks: WebhookReceiver; server: OwnServer; folder: string; ports: BatchSystem["ports"] }) {
 		this.stand = parts.stand;
+		this.webhooks = parts.webhooks;
 		this.server = parts.server;
 		this.folder = parts.folder;
 		this.ports = parts.ports;
 	}
 
-	/** `folder` keeps Temporal's file; `seed` is that of the provider's dice. */
+	/** `folder` keeps Temporal's file and the secrets of channels; `seed` is that of the dice of the provider, and of the receiver. */
 	static async open(folder: string, seed: number): Promise<BatchSystem> {
 		const server = await OwnServer.start();
 		const stand = await openGatewayStand({
@@ -63,7 +67,7 @@ export class BatchSystem {
 			providerEnvironment: { TOLLGATE_SIMULATOR_SEED: String(seed) },
 		});
 		const ports = { admin: await findFreePort(), temporal: await findFreePort(), gateway_1: await findFreePort(), gateway_2: await findFreePort() };
-		const system = new BatchSystem({ stand, server, folder, ports });
+		const system = new BatchSystem({ stand, webhooks: await WebhookReceiver.open(folder, createRandom(seed)), server, folder, ports });
 		// Whoever ends the check leaves nothing running.
 		for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void system.close().finally(() => process.exit(2)));
 		try {
@@ -120,13 +124,15 @@ export class BatchSystem {
 		if (outage?.untilMs === Number.POSITIVE_INFINITY) outage.untilMs = Date.now();
 	}
 
-	/** A team with one budget, and as many keys, each of which may say for which feature and user it asks. */
+	/** A team with one budget, its channels, and as many keys, each of which may say for which feature and user it asks. */
 	async teamOfKeys(limitNanoUsd: bigint, { admissionWaitMs, keys }: { readonly admissionWaitMs: number; readonly keys: number }): Promise<Team> {
 		const { teamId } = await this.stand.team(limitNanoUsd, { admissionWaitMs });
 		return withClient(this.server.database.url, async (client) => {
 			const secrets: string[] = [];
 			for (let key = 1; key <= keys; key += 1) secrets.push(await insertKey(client, teamId, { id: `key_${teamId}_${key}` }));
 			await client.query("UPDATE tollgate.virtual_key SET may_assert = '{user,feature}' WHERE team_id = $1", [teamId]);
+			for (const { name, config } of this.webhooks.channelsFor(teamId))
+				await client.query("INSERT INTO tollgate.alert_channel (name, kind, config) VALUES ($1, 'webhook', $2)", [name, JSON.stringify(config)]);
 			return { teamId, keys: secrets };
 		});
 	}
@@ -157,6 +163,7 @@ export class BatchSystem {
 	async close(): Promise<void> {
 		await this.endWorker();
 		await this.endTemporal("SIGTERM");
+		await this.webhooks.close();
 		await this.stand.close();
 	}
 

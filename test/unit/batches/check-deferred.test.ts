@@ -12,12 +12,13 @@ const USAGE = { prompt_tokens: 5, completion_tokens: 7 };
 
 const ITEM: DeferredItem = {
 	...{ name: "team-1", hasIdempotencyKey: true, key: 0, model: "gpt-4o", feature: null, user: null, text: "question", fate: "answered" },
-	...{ deadlineSeconds: 20, isBatchOnly: false, atMs: 0, cancelAfterMs: null, isRepeated: false },
+	...{ deadlineSeconds: 20, isBatchOnly: false, atMs: 0, cancelAfterMs: null, isRepeated: false, webhook: null },
 };
 
 const SEEN: SeenDeferred = {
 	...{ id: "deferred_1", status: "succeeded", lane: "batch", deadlineMs: 30_000, answeredAtMs: 20_000, isLate: false, heldNanoUsd: "0", costNanoUsd: "7" },
 	answer: { statusCode: 200, id: "chatcmpl-first", usage: USAGE, isError: false },
+	webhook: null,
 	digest: "d1",
 };
 const ERROR = { statusCode: 400, id: null, usage: undefined, isError: true };
@@ -167,7 +168,7 @@ test("a record is read off the wire", () => {
 	const answer = { status_code: 200, body: { id: "chatcmpl-a", usage: USAGE } };
 	const wire = {
 		...{ id: "deferred_1", object: "deferred", status: "succeeded", lane: "batch", deadline: "1970-01-01T00:00:30Z", answered_at: "1970-01-01T00:00:20Z" },
-		...{ is_late: false, held_nano_usd: "0", cost_nano_usd: "7", answer },
+		...{ is_late: false, held_nano_usd: "0", cost_nano_usd: "7", webhook: null, answer },
 	};
 	const seen = seenOf(JSON.stringify(wire));
 	expect(seen).toEqual({ ...SEEN, answer: { ...SEEN.answer, id: "chatcmpl-a" }, digest: seen.digest });
@@ -178,7 +179,16 @@ test("a record is read off the wire", () => {
 test("items are drawn as their order says, the same for the same seed", () => {
 	const order = deferredOrder.parse({
 		...{ protocol: "anthropic", items: 400, keys: 3, features: 2, users: 2, failedShare: 0.2, stuckShare: 0.1, withheldShare: 0.1 },
-		...{ deadlineShare: 0.5, deadlineMostMs: 86_400_000, batchOnlyShare: 0.2, cancelledShare: 0.1, repeatedShare: 0.1, unnamedShare: 0.1 },
+		...{
+			deadlineShare: 0.5,
+			deadlineMostMs: 86_400_000,
+			batchOnlyShare: 0.2,
+			cancelledShare: 0.1,
+			repeatedShare: 0.1,
+			unnamedShare: 0.1,
+			webhook: 0.5,
+			refusedWebhookShare: 0.3,
+		},
 	});
 	const items = drawItems(order, "team", createRandom(3));
 	expect(drawItems(order, "team", createRandom(3))).toEqual(items);
@@ -188,5 +198,8 @@ test("items are drawn as their order says, the same for the same seed", () => {
 		expect(new Set(items.map((item) => item[field])).size, field).toBeGreaterThan(1);
 	const deadlines = items.flatMap(({ deadlineSeconds }) => deadlineSeconds ?? []);
 	expect([Math.min(...deadlines) >= 1, Math.max(...deadlines) <= 48, deadlines.length > 150, deadlines.length < 250]).toEqual([true, true, true, true]);
+	const without = drawItems({ ...order, webhook: 0 }, "team", createRandom(3));
+	expect(without.map((item) => ({ ...item, webhook: undefined }))).toEqual(items.map((item) => ({ ...item, webhook: undefined })));
+	expect(new Set(items.map(({ webhook }) => webhook))).toEqual(new Set([null, "team-takes", "team-refuses"]));
 	expect(items.filter(({ fate, isBatchOnly }) => fate === "stuck" && !isBatchOnly)).toEqual([]);
 });

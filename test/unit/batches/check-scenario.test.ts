@@ -42,6 +42,17 @@ test("items handed in alone need no batches beside them", () => {
 	});
 });
 
+test.each([
+	["webhook: true", 1],
+	["webhook: false", 0],
+	["webhook: 0.25", 0.25],
+])("%s of items handed in alone is a share of them", (field, share) => {
+	expect(read(`deferred: [{ protocol: openai, items: 5, ${field}, refusedWebhookShare: 0.1 }]`).deferred[0]).toMatchObject({
+		webhook: share,
+		refusedWebhookShare: 0.1,
+	});
+});
+
 test("what is drawn at random could stand in a file, and is the same for the same seed", () => {
 	for (let seed = 1; seed <= 50; seed += 1) {
 		const drawn = drawScenario(createRandom(seed), 20);
@@ -56,6 +67,8 @@ test.each([
 	["{}", /batches: expected batches, or deferred items/],
 	["deferred: [{ protocol: openai, items: 5, keys: 0 }]", /deferred\.0\.keys: /],
 	["deferred: [{ protocol: openai, items: 5, plan: { turnaround: 5 } }]", /deferred\.0\.plan: .*unknown field turnaround/],
+	["deferred: [{ protocol: openai, items: 5, webhook: 2 }]", /deferred\.0\.webhook: /],
+	["deferred: [{ protocol: openai, items: 5, webhook: hook }]", /deferred\.0\.webhook: /],
 	["deferred: [{ protocol: openai, items: 5, deadlineMostMs: 5 }]", /deferred\.0\.deadlineMostMs: /],
 	["batches: [{ protocol: openai, items: 0 }]", /batches\.0\.items: /],
 	["batches: [{ protocol: openai, items: 1, plan: { turnaround: 5 } }]", /batches\.0\.plan: .*unknown field turnaround/],
