@@ -56,6 +56,14 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		titles: ["an item whose part another worker calls for is left to that one until it is silent"],
 	},
 	{
+		rule: "an answer that comes when its part is another's is not kept",
+		file: ANSWERS,
+		from: "		requireClaim();\n",
+		to: "		void requireClaim;\n",
+		test: LANES_TEST,
+		titles: ["what a worker hears that stood still past its claim is not kept over what the next one charged"],
+	},
+	{
 		rule: "what its caller keeps out of real time goes with a batch",
 		file: "domain/batching/choose-lane.ts",
 		from: "if (tries === 0 && mayGoRealTime)",

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import type { CallOutcome } from "#activities/batches/job/real-time.ts";
+import { REAL_TIME_TIMES } from "#activities/batches/job/real-time-times.ts";
 import { createRealTimeStore } from "#activities/batches/store/real-time.ts";
 import { BOUND_NANO_USD, HOUR_MS, RealTimeStand, SAID } from "#test/support/real-time-stand.ts";
 
@@ -103,6 +105,48 @@ test("an item whose part another worker calls for is left to that one until it i
 	await stand.claimsEnd();
 	await stand.drive(batchId, activities);
 	expect(stand.billed(number)).toEqual([`batch${number}-1-1`]);
+});
+
+test("what a worker hears that stood still past its claim is not kept over what the next one charged", async () => {
+	const batchId = await stand.held([soon(), soon()]);
+	const { number } = await stand.batch(batchId);
+	const [of, stood, goesOn] = [{ batchId, part: 1 }, Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+	const call = async (_call: unknown, n: number): Promise<CallOutcome> =>
+		n === 1
+			? { kind: "answered", httpStatus: 200, requestId: "r", body: '{"model":"gpt-test","usage":{"prompt_tokens":7,"completion_tokens":7}}' }
+			: { kind: "refused", retryAfterMs: null, why: "the provider said 429" };
+	const usual = stand.dependencies({ call });
+	// One answer is there, and not kept: it stands still within the turn that keeps it, where it asked for its claim already.
+	let stoodMs = 0;
+	const unmarkSent: typeof usual.realTime.store.unmarkSent = async (...given) => {
+		stood.resolve();
+		await goesOn.promise;
+		await usual.realTime.store.unmarkSent(...given);
+	};
+	const still = createBatchJobActivities({
+		...usual,
+		now: () => performance.now() + stoodMs,
+		realTime: { ...usual.realTime, store: { ...usual.realTime.store, unmarkSent } },
+	});
+	for (const step of [still.readBatchJob, still.chooseBatchLanes]) await step({ batchId });
+	const first = still.callRealTimePart(of).then(
+		() => "kept",
+		(error: unknown) => String(error),
+	);
+	await stood.promise;
+	stoodMs = REAL_TIME_TIMES.claimMs;
+	await stand.claimsEnd();
+	const next = stand.activities();
+	await next.callRealTimePart(of);
+	const keptBytes = () => [...stand.blobs.blobs].map(([key, bytes]) => [key, bytes.toString("utf8")]);
+	const charged = { kept: keptBytes(), entries: await stand.deferred.batches.entries(batchId) };
+	expect(charged.entries.map(({ attempt_id, outcome }) => [attempt_id, outcome])).toEqual([1, 2].map((n) => [`batch${number}-1-${n}`, "unresolved"]));
+	goesOn.resolve();
+	expect(await first).toContain("may be another worker's by now");
+	expect({ kept: keptBytes(), entries: await stand.deferred.batches.entries(batchId) }).toEqual(charged);
+	await stand.drive(batchId, next);
+	expect((await stand.outcomes(batchId)).map(({ outcome, outcome_try }) => [outcome, outcome_try])).toEqual([1, 2].map(() => ["succeeded", 2]));
+	expect(await stand.findings(batchId)).toEqual([]);
 });
 
 test("a worker that stops sends nothing more, and keeps what comes in the time it has", async () => {
