@@ -36,7 +36,10 @@ export function deferredStatus({ batchState, outcome, isCarried, isAnswered }: D
 	return outcome !== null || isCarried ? "running" : "waiting";
 }
 
-export type DeadlineReading = { readonly kind: "deadline"; readonly deadlineMs: number } | { readonly kind: "invalid"; readonly message: string };
+export type DeadlineReading =
+	| { readonly kind: "deadline"; readonly deadlineMs: number }
+	/** `too_soon`: it may have been good before. */
+	| { readonly kind: "invalid" | "too_soon"; readonly message: string };
 
 const SPAN = /^(\d{1,6})(s|m|h|d)$/;
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -48,8 +51,8 @@ export function readDeadline(text: string, nowMs: number): DeadlineReading {
 	const span = SPAN.exec(text);
 	const deadlineMs = span === null ? instantOf(text) : nowMs + Number(span[1]) * (UNIT_MS[span[2] ?? ""] ?? Number.NaN);
 	if (Number.isNaN(deadlineMs)) return { kind: "invalid", message: "a deadline is a span such as 6h, 30m or 2d, or an instant such as 2026-12-01T09:00:00Z" };
-	if (deadlineMs <= nowMs) return { kind: "invalid", message: "this deadline is past" };
-	if (deadlineMs - nowMs < DEADLINE_MIN_MS) return { kind: "invalid", message: "a deadline is at least a minute away; what is needed sooner is a call" };
+	if (deadlineMs <= nowMs) return { kind: "too_soon", message: "this deadline is past" };
+	if (deadlineMs - nowMs < DEADLINE_MIN_MS) return { kind: "too_soon", message: "a deadline is at least a minute away; what is needed sooner is a call" };
 	if (deadlineMs - nowMs > DEADLINE_MAX_MS) return { kind: "invalid", message: "a deadline is at most seven days away" };
 	return { kind: "deadline", deadlineMs };
 }

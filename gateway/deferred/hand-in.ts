@@ -16,7 +16,7 @@ import { renderItem } from "./render-item.ts";
 export type DeferredCall = BatchCall & { readonly deferred: DeferredRoutes };
 
 /**
- * The order of an item: headers → known already? → admission as of a call → body to the blob store → money. What is accepted has a body; of what is not, a
+ * The order of an item: headers → known already (whatever time is left by now)? → admission as of a call → body to the blob store → money. What is accepted has a body; of what is not, a
  * body at most is left, which is deleted at once or by the sweep.
  */
 export async function handIn(call: DeferredCall, endpoint: BatchEndpoint): Promise<Answer | Problem> {
@@ -28,6 +28,7 @@ export async function handIn(call: DeferredCall, endpoint: BatchEndpoint): Promi
 	const body = bodyOf(request);
 	const name = nameItem({ key, endpoint, headers, body });
 	const known = name.requestHash === null ? undefined : await deferred.store.readDeferred(key.teamId, name.deferredId);
+	if (read.kind === "too_soon") return known?.requestHash === name.requestHash ? answerKnown(known, name) : read.problem;
 	if (known !== undefined) return answerKnown(known, name);
 	const admitting = { pipeline: context.pipeline, opaqueUserId: deferred.opaqueUserId, digestOf };
 	const admission = await admitItem(admitting, { ...name, key, protocol, endpoint, body, headers });

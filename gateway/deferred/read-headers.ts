@@ -1,7 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import type { KeyIdentity, RequestAuthority } from "#activities/request/port.ts";
 import { CHANNEL_NAME_PATTERN } from "#domain/alerts/channel.ts";
-import { readDeadline } from "#domain/batching/deferred.ts";
+import { type DeadlineReading, readDeadline } from "#domain/batching/deferred.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
 import { type Asserted, readAssertions } from "../assertions.ts";
 import { mediaProblems } from "../call-body.ts";
@@ -17,7 +17,11 @@ export type ItemHeaders = {
 	readonly idempotencyKey: string | null;
 	readonly asserted: Asserted;
 };
-export type ReadItemHeaders = { readonly kind: "read"; readonly headers: ItemHeaders } | { readonly kind: "rejected"; readonly problem: Problem };
+export type ReadItemHeaders =
+	| { readonly kind: "read"; readonly headers: ItemHeaders }
+	/** Nothing is wrong but the deadline, which may have been good before: only an item that is known already is answered. Its deadline stands as null. */
+	| { readonly kind: "too_soon"; readonly headers: ItemHeaders; readonly problem: Problem }
+	| { readonly kind: "rejected"; readonly problem: Problem };
 
 export type HeaderRules = {
 	readonly key: KeyIdentity;
@@ -41,7 +45,8 @@ export async function readItemHeaders(request: FastifyRequest, rules: HeaderRule
 		});
 	const problems: FieldProblem[] = [];
 	const refuse = (field: string, problem: string): void => void problems.push({ field, problem: problem.replace(/\.$/, "") });
-	const deadlineMs = readDeadlineHeader(request, nowMs, refuse);
+	const deadline = readDeadlineHeader(request, nowMs);
+	if (deadline !== null && deadline.kind !== "deadline") refuse(DEADLINE, deadline.message);
 	const mayGoRealTime = readLane(request, refuse);
 	const webhook = await readWebhook(request, rules.knowsChannel, refuse);
 	const idempotencyKey = readKey(request, refuse);
@@ -51,19 +56,19 @@ export async function readItemHeaders(request: FastifyRequest, rules: HeaderRule
 		if (problems.length === 0) return assertions;
 		refuse(assertions.problem.field ?? "x-tollgate-user", assertions.problem.message);
 	}
-	if (problems.length > 0 || assertions.kind === "rejected") return rejected(toProblem(problems));
-	return { kind: "read", headers: { deadlineMs, mayGoRealTime, webhook, idempotencyKey, asserted: assertions.values } };
+	if (assertions.kind === "rejected") return rejected(toProblem(problems));
+	const deadlineMs = deadline?.kind === "deadline" ? deadline.deadlineMs : null;
+	const headers = { deadlineMs, mayGoRealTime, webhook, idempotencyKey, asserted: assertions.values };
+	if (problems.length === 0) return { kind: "read", headers };
+	const isDeadlineAlone = problems.length === 1 && deadline?.kind === "too_soon";
+	return isDeadlineAlone ? { kind: "too_soon", headers, problem: toProblem(problems) } : rejected(toProblem(problems));
 }
 
 type Refuse = (field: string, problem: string) => void;
 
-function readDeadlineHeader({ headers }: FastifyRequest, nowMs: number, refuse: Refuse): number | null {
+function readDeadlineHeader({ headers }: FastifyRequest, nowMs: number): DeadlineReading | null {
 	const text = headers[DEADLINE];
-	if (text === undefined) return null;
-	const reading = readDeadline(String(text), nowMs);
-	if (reading.kind === "deadline") return reading.deadlineMs;
-	refuse(DEADLINE, reading.message);
-	return null;
+	return text === undefined ? null : readDeadline(String(text), nowMs);
 }
 
 function readLane({ headers }: FastifyRequest, refuse: Refuse): boolean {

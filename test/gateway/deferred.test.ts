@@ -192,6 +192,26 @@ describe("an Idempotency-Key", () => {
 		expect(on.items.asks).toHaveLength(1);
 	});
 
+	test("the same request is the same item when its deadline is past by then, and no other", async () => {
+		const headers = { ...key, "x-tollgate-deadline": new Date(1_796_000_000_000 + 7_200_000).toISOString() };
+		const first = await handIn(CHAT, headers);
+		for (const laterMs of [7_170_000, 7_200_000]) {
+			on.stand.laterMs = laterMs;
+			const { data, response } = await handIn(CHAT, headers).withResponse();
+			expect(response.headers.get("x-tollgate-idempotent-replay")).toBe("true");
+			expect(data).toEqual(first);
+		}
+		const past = { status: 400, code: "deferred.deadline", param: "x-tollgate-deadline", message: expect.stringContaining("is past") };
+		const others = [
+			handIn({ ...CHAT, max_tokens: 21 }, headers),
+			handIn(CHAT, { ...headers, "idempotency-key": "order-18" }),
+			handIn(CHAT, { "x-tollgate-deadline": headers["x-tollgate-deadline"] }),
+		];
+		for (const other of others) expect(await refusalOf(other)).toMatchObject(past);
+		expect(await refusalOf(handIn(CHAT, { ...headers, "x-tollgate-lane": "fast" }))).toMatchObject({ code: "deferred.deadline" });
+		expect(on.items.asks).toHaveLength(1);
+	});
+
 	test("another request under it is refused, and leaves the first as it was", async () => {
 		const first = await handIn(CHAT, key);
 		const told = await refusalOf(handIn({ ...CHAT, max_tokens: 21 }, key));

@@ -8,6 +8,7 @@ const BOUND = "gateway/deferred/bound-item.ts";
 const ADMIT = "gateway/deferred/admit-item.ts";
 const TEST = "test/gateway/deferred.test.ts";
 const BAD_INPUT = "test/gateway/deferred-bad-input.test.ts";
+const PAST = "the same request is the same item when its deadline is past by then, and no other";
 const READING = "test/gateway/deferred-reading.test.ts";
 
 export const GATEWAY_DEFERRED_MUTANTS: readonly Mutant[] = [
@@ -112,10 +113,27 @@ export const GATEWAY_DEFERRED_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a deadline that is past is refused",
 		file: HEADERS,
-		from: "	refuse(DEADLINE, reading.message);\n",
-		to: "",
+		from: "refuse(DEADLINE, deadline.message);",
+		to: "void refuse;",
 		test: BAD_INPUT,
 		titles: ["a deadline that is past", "every mistake is told at once"],
+	},
+	{
+		rule: "an item that is known is found again when its deadline is past",
+		file: HEADERS,
+		from: 'problems.length === 1 && deadline?.kind === "too_soon"',
+		to: "false",
+		test: TEST,
+		titles: [PAST],
+	},
+	{
+		rule: "with a deadline that is past nothing is found but the same request",
+		file: HAND_IN,
+		from: "known?.requestHash === name.requestHash ?",
+		to: "known !== undefined ?",
+		test: TEST,
+		titles: [PAST],
+		redBy: "idempotency.mismatch",
 	},
 	{
 		rule: "an item names a channel that policy has",

@@ -29,6 +29,8 @@ export type GatewayBatches = {
 	moneyNanoUsd: bigint | undefined;
 	/** Others hold the rest and may give it back: it is waited for. */
 	isHeldByOthers: boolean;
+	/** How far the wall clock is ahead of that of records. */
+	laterMs: number;
 	/** Set to fail every statement of this name. */
 	failing: keyof RouteStore | undefined;
 	/** The batch as its job left it. */
@@ -59,7 +61,7 @@ export function createGatewayBatches(): GatewayBatches {
 				() => BEGAN_AT_MS + ++records * 1_000,
 			),
 			blobs,
-			wallClockMs: nowMs,
+			wallClockMs: () => nowMs() + stand.laterMs,
 		},
 		blobs,
 		files: new Map(),
@@ -68,6 +70,7 @@ export function createGatewayBatches(): GatewayBatches {
 		asks: [],
 		moneyNanoUsd: undefined,
 		isHeldByOthers: false,
+		laterMs: 0,
 		failing: undefined,
 		move: (batchId, changes) => void stand.batches.set(batchId, { ...known(stand, batchId), ...changes }),
 		async end(batchId, { state, counts, output, errors }) {
