@@ -102,9 +102,9 @@ export const COLLECTOR_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "each input of embeddings that is collected counts",
-		file: DEFERRED,
-		within: "CREATE FUNCTION tollgate.add_deferred_item(",
-		from: "coalesce((p_item #>> '{item,embeddingInputs}')::integer, 1)",
+		file: "migrations/0031_deferred_groups.sql",
+		within: "CREATE FUNCTION tollgate.add_deferred_items(",
+		from: "coalesce((a.item #>> '{item,embeddingInputs}')::integer, 1)",
 		to: "1",
 		test: STORE_TEST,
 		titles: ["is the sums of its batch as the provider's limits count them: with what stands around a body, and each input of embeddings"],

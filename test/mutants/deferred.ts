@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 /** Items that are handed in alone: each holds its own bound in its own windows, in the batch that collects it. */
 const DEFERRED = "migrations/0026_deferred.sql";
+const GROUPS = "migrations/0031_deferred_groups.sql";
 const BATCHES = "migrations/0024_batches.sql";
 const STORE_TEST = "test/integration/activities/batches/deferred-store.test.ts";
 const MORE_TEST = "test/integration/activities/batches/hold-more.test.ts";
@@ -19,10 +20,10 @@ export const DEFERRED_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "an item meets the budgets of who pays for it",
-		file: DEFERRED,
-		within: "CREATE FUNCTION tollgate.accept_deferred(",
-		from: "tollgate.budgets_met(v_batch, p_item -> 'attribution') d;",
-		to: "tollgate.budgets_met(v_batch, '{}') d;",
+		file: GROUPS,
+		within: "CREATE FUNCTION tollgate.deferred_askers(",
+		from: "tollgate.budgets_met(b, q.item -> 'attribution') d",
+		to: "tollgate.budgets_met(b, '{}') d",
 		test: STORE_TEST,
 		titles: ["meets the budgets of its own key and user, beside others of the same batch"],
 	},
@@ -36,7 +37,7 @@ export const DEFERRED_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "an item waits for the claim it began with, not for those of later ones",
-		file: "activities/batches/store/deferred.ts",
+		file: "activities/batches/store/accept-items.ts",
 		from: "judgeShort(sql, { ...asking, claims, items:",
 		to: "judgeShort(sql, { ...asking, items:",
 		test: STORE_TEST,

@@ -17,6 +17,7 @@ import { COLLECTOR_MUTANTS } from "./collector.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
 import { DEFERRED_MUTANTS } from "./deferred.ts";
 import { DEFERRED_END_MUTANTS } from "./deferred-ends.ts";
+import { DEFERRED_GROUP_MUTANTS } from "./deferred-groups.ts";
 import { DELIVERY_MUTANTS } from "./delivery.ts";
 import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
@@ -106,6 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...DEFERRED_MUTANTS,
 	...DELIVERY_MUTANTS,
 	...DEFERRED_END_MUTANTS,
+	...DEFERRED_GROUP_MUTANTS,
 	...DURABLE_AGENT_MUTANTS,
 	...BATCH_DECISION_MUTANTS,
 	...BLOB_MUTANTS,

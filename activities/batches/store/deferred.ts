@@ -1,14 +1,11 @@
-import type { GrantedItem } from "#activities/authority/port.ts";
-import { parseItem, type Wire } from "#activities/authority/postgres.ts";
-import { type SqlConnection, sqlState } from "#activities/ledger/settle-chunk.ts";
-import type { BatchState, ItemOutcome } from "#domain/batching/batch.ts";
-import { DEFERRED_STATUSES, type DeferredStatus, deferredStatus } from "#domain/batching/deferred.ts";
-import type { AcceptResult, AnswerToDeliver, Collector, DeferredRecord, DeferredStore, DeferredSums, NewDeferredItem } from "../deferred-port.ts";
+import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
+import { DEFERRED_STATUSES, type DeferredStatus } from "#domain/batching/deferred.ts";
+import type { AnswerToDeliver, Collector, DeferredRecord, DeferredStore, DeferredSums } from "../deferred-port.ts";
 import type { BatchRecord } from "../port.ts";
+import { createAccepting } from "./accept-items.ts";
 import { askBatches, listBatches } from "./ask-batches.ts";
-import { type Asker, type Granted, judgeShort, recordObserved, refuseUncovered } from "./money-ask.ts";
+import { parseRecord, type WireRecord } from "./deferred-record.ts";
 
-const ACCEPT = "SELECT tollgate.accept_deferred($1, $2) AS reply";
 const ITEM = "SELECT tollgate.deferred_record(b, i) AS reply FROM tollgate.batch_item i JOIN tollgate.batch b ON b.number = i.batch_number";
 const READ = `${ITEM} WHERE i.custom_id = $2 AND i.attribution IS NOT NULL AND i.team_id = $1`;
 const ANSWERED =
@@ -39,23 +36,12 @@ const listText = (condition: string): string => `${ITEM} WHERE i.team_id = $1 AN
 const LIST = listText("true");
 const LIST_WITH = Object.fromEntries(DEFERRED_STATUSES.map((status) => [status, listText(WITH_STATUS[status])])) as Readonly<Record<DeferredStatus, string>>;
 
-/** As `tollgate.deferred_record` says it. */
-type WireRecord = Omit<DeferredRecord, "status"> & {
-	readonly batchState: BatchState;
-	readonly outcome: ItemOutcome | null;
-	readonly isCarried: boolean;
-};
-type Accepted = { readonly kind: "accepted"; readonly record: WireRecord; readonly batch: BatchRecord };
-type Short = Granted & { readonly kind: "short"; readonly claims: Readonly<Record<string, string>> };
-/** Asked again, an item that is accepted says no more than that. */
-type AcceptReply = Accepted | (Accepted & Granted) | Short | (Asker & { readonly kind: "uncovered" });
-
-/** Items that were handed in alone, over migrations/0026. */
+/** Items that were handed in alone, over migrations/0026 and 0031. */
 export function createPostgresDeferredStore(sql: SqlConnection): DeferredStore {
 	const readDeferred = async (teamId: string, deferredId: string): Promise<DeferredRecord | undefined> =>
 		(await listBatches<WireRecord>(sql, "read_deferred", READ, [teamId, deferredId])).map(parseRecord)[0];
 	return {
-		accept: (item, wait) => accept(sql, item, wait),
+		accept: createAccepting(sql),
 		readDeferred,
 		async listDeferred(teamId, { after, limit, status }) {
 			const [name, text] = status === undefined ? ["list_deferred", LIST] : [`list_deferred_${status}`, LIST_WITH[status]];
@@ -76,38 +62,4 @@ export function createPostgresDeferredStore(sql: SqlConnection): DeferredStore {
 		sums: (teamId, { sinceMs, untilMs }) => listBatches<DeferredSums>(sql, "deferred_sums", SUMS, [teamId, sinceMs, untilMs]),
 		holdMore: (batchId, numbers, { waitIsOver }) => askBatches(sql, "hold_more", HOLD_MORE, [batchId, numbers, waitIsOver]),
 	};
-}
-
-/** Asks for the money of an item once, and judges the grant as a call's is judged (money-ask.ts). */
-async function accept(sql: SqlConnection, item: NewDeferredItem, { waitIsOver }: { readonly waitIsOver: boolean }): Promise<AcceptResult> {
-	const reply = await askToAccept(sql, item, waitIsOver);
-	const ask = { of: "call", requestId: item.deferredId, waitIsOver } as const;
-	if (reply.kind === "accepted") {
-		if ("items" in reply) await recordObserved(sql, { ...ask, asker: reply, name: nameOf(item, reply) });
-		return { kind: "accepted", record: parseRecord(reply.record), batch: reply.batch };
-	}
-	const asking = { ...ask, asker: reply, name: nameOf(item, reply) };
-	if (reply.kind === "uncovered") return refuseUncovered(sql, asking);
-	const claims = new Map(Object.entries(reply.claims).map(([windowId, claimId]) => [windowId, BigInt(claimId)]));
-	return judgeShort(sql, { ...asking, claims, items: reply.items.map((each: Wire<GrantedItem>) => parseItem(each)) });
-}
-
-async function askToAccept(sql: SqlConnection, item: NewDeferredItem, waitIsOver: boolean): Promise<AcceptReply> {
-	const values = [JSON.stringify({ ...item, item: { ...item.item, boundNanoUsd: item.item.boundNanoUsd.toString() } }), waitIsOver];
-	try {
-		return await askBatches<AcceptReply>(sql, "accept_deferred", ACCEPT, values);
-	} catch (error) {
-		// The same id was accepted meanwhile, by a batch that collects at another price version: it is known now.
-		if (sqlState(error) !== "23505") throw error;
-		return askBatches<AcceptReply>(sql, "accept_deferred", ACCEPT, values);
-	}
-}
-
-/** Counted over the batch's life by when: a count of asks begins anew when nobody asked for a while. */
-function nameOf({ deferredId }: NewDeferredItem, { askedAtMs, asks }: Asker): string {
-	return `${deferredId}-${askedAtMs}-${asks}`;
-}
-
-function parseRecord({ batchState, outcome, isCarried, ...rest }: WireRecord): DeferredRecord {
-	return { ...rest, status: deferredStatus({ batchState, outcome, isCarried, isAnswered: rest.answeredAtMs !== null }) };
 }
