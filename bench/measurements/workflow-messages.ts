@@ -141,7 +141,7 @@ function startWorker({ processes, folder }: LaneContext, { name, databaseUrl, ad
 	return processes.startServer({
 		name: `worker-${name}`,
 		core: OTHER_CORE,
-		command: [process.execPath, "--enable-source-maps", path.join(ROOT, "workers/all.ts")],
+		command: [process.execPath, "--enable-source-maps", path.join(ROOT, "workers/main.ts")],
 		environment,
 	});
 }

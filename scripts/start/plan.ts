@@ -34,7 +34,7 @@ const PROJECT_FOLDER = path.join(import.meta.dirname, "../..");
 
 export const PRODUCT_ENTRIES: Entries = {
 	provider: path.join(PROJECT_FOLDER, "simulator/main.ts"),
-	worker: path.join(PROJECT_FOLDER, "workers/all.ts"),
+	worker: path.join(PROJECT_FOLDER, "workers/main.ts"),
 	gateway: path.join(PROJECT_FOLDER, "gateway/main.ts"),
 };
 

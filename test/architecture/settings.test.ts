@@ -46,7 +46,7 @@ test("containers start a gateway as npm start does", () => {
 
 test("a container starts a worker as npm start does", () => {
 	const worker = (read("docker-compose.yml").split(/^ {2}worker:$/m)[1] ?? "").split(/^ {2}(?=\S)/m)[0] ?? "";
-	expect(worker).toContain(`command: ${JSON.stringify(["node", ...WORKER_NODE_FLAGS, "workers/all.ts"]).replaceAll(",", ", ")}`);
+	expect(worker).toContain(`command: ${JSON.stringify(["node", ...WORKER_NODE_FLAGS, "workers/main.ts"]).replaceAll(",", ", ")}`);
 	for (const [name, value] of Object.entries(WORKER_ALLOCATOR)) expect(worker).toContain(`      ${name}: "${value}"\n`);
 });
 

@@ -17,7 +17,7 @@ export type WorkerSystem = { readonly databaseUrl: string; readonly temporalAddr
 /** Resolves when it polls. It is ended with the run where nobody killed it before. */
 export async function startWorkerProcess(run: FaultRun, to: WorkerSystem): Promise<WorkerProcess> {
 	const home = await mkdtemp(path.join(tmpdir(), "tollgate-worker-"));
-	const child = spawn(process.execPath, [path.join(ROOT, "workers/all.ts")], {
+	const child = spawn(process.execPath, [path.join(ROOT, "workers/main.ts")], {
 		cwd: ROOT,
 		env: {
 			PATH: process.env["PATH"],

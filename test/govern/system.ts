@@ -172,7 +172,7 @@ export class GovernedSystem {
 	}
 
 	private startWorker(): void {
-		const child = spawn(process.execPath, [...WORKER_NODE_FLAGS, path.join(ROOT, "workers/all.ts")], {
+		const child = spawn(process.execPath, [...WORKER_NODE_FLAGS, path.join(ROOT, "workers/main.ts")], {
 			cwd: ROOT,
 			env: {
 				...process.env,

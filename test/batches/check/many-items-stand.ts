@@ -73,7 +73,7 @@ export class ManyItemsStand {
 				closes.push(() => end(child));
 				return { child, said: await firstLine(child) };
 			};
-			const worker = await start("workers/all.ts", { flags: WORKER_NODE_FLAGS, environment: { ...WORKER_ALLOCATOR, TEMPORAL_ADDRESS: temporal.address } });
+			const worker = await start("workers/main.ts", { flags: WORKER_NODE_FLAGS, environment: { ...WORKER_ALLOCATOR, TEMPORAL_ADDRESS: temporal.address } });
 			const gateway = await start("gateway/main.ts", { flags: GATEWAY_NODE_FLAGS, environment: { ...GATEWAY_ALLOCATOR, TOLLGATE_GATEWAY_ID: "g1" } });
 			const sql = new pg.Client({ connectionString: stand.database.url });
 			await sql.connect();

@@ -216,7 +216,7 @@ export class BatchSystem {
 	}
 
 	private startWorker(): void {
-		const child = spawn(process.execPath, [...WORKER_NODE_FLAGS, path.join(ROOT, "workers/all.ts")], {
+		const child = spawn(process.execPath, [...WORKER_NODE_FLAGS, path.join(ROOT, "workers/main.ts")], {
 			cwd: ROOT,
 			env: systemEnvironment(this.stand.home, {
 				...WORKER_ALLOCATOR,

@@ -12,7 +12,7 @@ import { startTestTemporal, type TestTemporal } from "../../support/temporal.ts"
 import { until } from "../../support/until.ts";
 
 /** The worker as `npm start` runs it, on a real PostgreSQL and a real Temporal. */
-const ENTRY = path.join(import.meta.dirname, "../../../workers/all.ts");
+const ENTRY = path.join(import.meta.dirname, "../../../workers/main.ts");
 
 let folder: string;
 let database: TestDatabase;

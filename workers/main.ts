@@ -27,7 +27,7 @@ import { startUpkeep } from "./upkeep.ts";
 import { startVelocity } from "./velocity.ts";
 
 /**
- * Every role of the worker: team workflows, totals publisher, workflows of agent runs, ledger upkeep, alerts, prices, administration API; and batches,
+ * The worker's process: team workflows, totals publisher, workflows of agent runs, ledger upkeep, alerts, prices, administration API; and batches,
  * in a process that it starts.
  * Prints one line on stdout when the worker polls and the demo budget is in force; logs go to stderr.
  * Survives PostgreSQL and Temporal being away. SIGTERM or SIGINT stops it.
