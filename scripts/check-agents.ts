@@ -1,5 +1,5 @@
 import path from "node:path";
-import { parseArgs } from "node:util";
+import { isSeed, isWhole, runWithOptions, seedOf, type TypedOptions } from "./check-options.ts";
 import { runIsolatedCheck } from "./isolated-check.ts";
 
 // `npm run check:agents -- --seed S --variants N`: every loop is stopped in time and no legitimate run is, through a real gateway. Last line:
@@ -15,28 +15,12 @@ const HELP = `npm run check:agents -- [--seed S] [--variants N | --corpus FILE] 
 
 type Options = { readonly seed: number; readonly variants: number; readonly gateways: number; readonly corpus: string };
 
-function readOptions(): Options | undefined {
-	const text = { type: "string" } as const;
-	try {
-		const { values } = parseArgs({ options: { seed: text, variants: text, gateways: text, corpus: text, help: { type: "boolean" } } });
-		const [seed, variants, gateways] = [Number(values.seed ?? Date.now() % 2 ** 31), Number(values.variants ?? 72), Number(values.gateways ?? 1)];
-		const isWhole = (value: number, lowest: number, highest: number): boolean => Number.isInteger(value) && value >= lowest && value <= highest;
-		const isRight = !values.help && isWhole(seed, 0, 2 ** 32) && isWhole(variants, 1, 2_000) && isWhole(gateways, 1, 4);
-		return isRight ? { seed, variants, gateways, corpus: values.corpus === undefined ? "" : path.resolve(values.corpus) } : undefined;
-	} catch (error) {
-		process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-		return undefined;
-	}
+function read(typed: TypedOptions<"seed" | "variants" | "gateways" | "corpus">): Options | undefined {
+	const [seed, variants, gateways] = [seedOf(typed), Number(typed.variants ?? 72), Number(typed.gateways ?? 1)];
+	const isRight = isSeed(seed) && isWhole(variants, 1, 2_000) && isWhole(gateways, 1, 4);
+	return isRight ? { seed, variants, gateways, corpus: typed.corpus === undefined ? "" : path.resolve(typed.corpus) } : undefined;
 }
 
-async function main(): Promise<number> {
-	const options = readOptions();
-	if (options === undefined) {
-		process.stdout.write(HELP);
-		return 2;
-	}
-	const { seed, variants, gateways, corpus } = options;
-	return runIsolatedCheck("agents", "test/agents/main.ts", () => [String(seed), String(variants), String(gateways), corpus]);
-}
-
-process.exitCode = await main();
+process.exitCode = await runWithOptions({ names: ["seed", "variants", "gateways", "corpus"], help: HELP, read }, ({ seed, variants, gateways, corpus }) =>
+	runIsolatedCheck("agents", "test/agents/main.ts", () => [String(seed), String(variants), String(gateways), corpus]),
+);

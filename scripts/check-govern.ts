@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { isSeed, isWhole, runWithOptions, seedOf, type TypedOptions } from "./check-options.ts";
 import { runIsolatedCheck } from "./isolated-check.ts";
 
 // `npm run check:govern -- --seed S`: every alert exactly once, whatever is killed. Last line: one JSON object with `ok`, `seed` and
@@ -12,21 +12,11 @@ const HELP = `npm run check:govern -- [--seed S] [--runs N | --teams N]
 
 type Options = { readonly seed: number; readonly runs: number; readonly teams: number };
 
-function readOptions(): Options | undefined {
-	const text = { type: "string" } as const;
-	const { values } = parseArgs({ options: { seed: text, runs: text, teams: text, help: { type: "boolean" } } });
-	const [seed, runs, teams] = [Number(values.seed ?? Date.now() % 2 ** 31), Number(values.runs ?? 200), Number(values.teams ?? 0)];
-	const isWhole = (value: number, lowest: number, highest: number): boolean => Number.isInteger(value) && value >= lowest && value <= highest;
-	return !values.help && isWhole(seed, 0, 2 ** 32) && isWhole(runs, 1, 10_000) && isWhole(teams, 0, 100_000) ? { seed, runs, teams } : undefined;
+function read(typed: TypedOptions<"seed" | "runs" | "teams">): Options | undefined {
+	const [seed, runs, teams] = [seedOf(typed), Number(typed.runs ?? 200), Number(typed.teams ?? 0)];
+	return isSeed(seed) && isWhole(runs, 1, 10_000) && isWhole(teams, 0, 100_000) ? { seed, runs, teams } : undefined;
 }
 
-async function main(): Promise<number> {
-	const options = readOptions();
-	if (options === undefined) {
-		process.stdout.write(HELP);
-		return 2;
-	}
-	return runIsolatedCheck("govern", "test/govern/main.ts", (folder) => [String(options.seed), String(options.runs), String(options.teams), folder]);
-}
-
-process.exitCode = await main();
+process.exitCode = await runWithOptions({ names: ["seed", "runs", "teams"], help: HELP, read }, ({ seed, runs, teams }) =>
+	runIsolatedCheck("govern", "test/govern/main.ts", (folder) => [String(seed), String(runs), String(teams), folder]),
+);
