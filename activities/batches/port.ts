@@ -119,10 +119,11 @@ export type ItemBooking = {
 	readonly providerRequestId: string | null;
 	readonly httpStatus: number | null;
 	/**
-	 * Why nobody knows what it cost: it is charged at its bound, unresolved, whatever the amounts here say. Absent or null: it is known. With the outcome
-	 * `errored` nothing is known of it at all, and an item that has an outcome after all keeps that alone.
+	 * Why nobody knows what it cost: it is charged at its bound, unresolved, whatever the amounts here say. Absent or null: it is known.
 	 */
 	readonly unresolvedReason?: string | null;
+	/** Nothing is known of the try at all, and never will be: an item that has an outcome after all keeps that alone. Default false. */
+	readonly isLost?: boolean;
 	/** What an operator should know of a cost that is known: no price fits the answer quite. */
 	readonly alert?: string | null;
 	/** What the same usage costs in real time; null or absent: nobody asked. */

@@ -162,6 +162,14 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
 		redBy: "out of range",
 	},
 	{
+		rule: "a try of which nothing will ever be known charges no item that has its outcome",
+		file: "activities/batches/store/book-items.ts",
+		from: "isLost: booking.isLost === true",
+		to: "isLost: false",
+		test: BOOK_TEST,
+		titles: ["has the ending that was booked first, however a late answer of it reads"],
+	},
+	{
 		rule: "results are booked only on the books they were decided on",
 		file: MONEY,
 		within: "CREATE FUNCTION tollgate.book_batch(",

@@ -125,6 +125,7 @@ export const GATEWAY_DEFERRED_MUTANTS: readonly Mutant[] = [
 		to: "false",
 		test: TEST,
 		titles: [PAST],
+		redBy: "a deadline is at least a minute away",
 	},
 	{
 		rule: "with a deadline that is past nothing is found but the same request",

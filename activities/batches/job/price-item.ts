@@ -41,7 +41,7 @@ export function bookingOf(of: Try, result: ItemResult, pricing: ItemPricing): It
 
 /** An item whose part ran, and of which nothing more will be heard: the provider lost it, or its results are gone. */
 export function lostBookingOf({ n, tryNumber }: Try, reason: string): ItemBooking {
-	return { n, tryNumber, outcome: "errored", ...unresolved(reason), ...UNANSWERED };
+	return { n, tryNumber, outcome: "errored", isLost: true, ...unresolved(reason), ...UNANSWERED };
 }
 
 function detailOf({ requestId, httpStatus }: Answered): Pick<ItemBooking, "providerRequestId" | "httpStatus"> {

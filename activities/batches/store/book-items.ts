@@ -127,8 +127,7 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 		const booking = atBound(result, item);
 		const { n, tryNumber, outcome, costNanoUsd } = booking;
 		const name = `${n}/${tryNumber}`;
-		const isLost = outcome === "errored" && ![null, REJECTED].includes(booking.unresolvedReason ?? null);
-		const decision = decideBooking(item, { tryNumber, outcome, isBilled: costNanoUsd !== null, isBooked: booked.has(name), isLost });
+		const decision = decideBooking(item, { tryNumber, outcome, isBilled: costNanoUsd !== null, isBooked: booked.has(name), isLost: booking.isLost === true });
 		if (decision === "ignored") continue;
 		const isSecond = decision === "duplicate" && item.isSecondHeld === true;
 		const reserved = decision === "ends" || isSecond ? { ...NOTHING, nanoUsd: BigInt(item.boundNanoUsd), tokens: BigInt(item.boundTokens) } : NOTHING;

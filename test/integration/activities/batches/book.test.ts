@@ -50,13 +50,14 @@ describe("an item", () => {
 
 	test("has the ending that was booked first, however a late answer of it reads", async () => {
 		const batchId = await stand.sent();
-		const lost: ItemBooking = { ...unbilled(1, "errored"), costNanoUsd: 0n, unresolvedReason: "the provider says nothing of it" };
+		const lost: ItemBooking = { ...unbilled(1, "errored"), costNanoUsd: 0n, unresolvedReason: "the provider says nothing of it", isLost: true };
 		expect(await book(batchId, lost, unbilled(3, "expired"))).toEqual([1, 3]);
 		expect(await book(batchId, answered(1))).toEqual([]);
 		const [first, last] = [
 			{ n: 1, tryNumber: 1, outcome: "errored" },
 			{ n: 3, tryNumber: 1, outcome: "expired" },
 		];
+		expect(await book(batchId, { ...lost, n: 3 })).toEqual([]);
 		expect(await stand.store.endings(batchId, 0, 10)).toEqual([first, last]);
 		expect([await stand.store.endings(batchId, 0, 1), await stand.store.endings(batchId, 1, 1)]).toEqual([[first], [last]]);
 	});

@@ -84,7 +84,7 @@ describe("what was not answered", () => {
 	});
 
 	test("what is lost is charged at its bound, unresolved", () => {
-		expect(lostBookingOf(of, "results are gone")).toMatchObject({ ...of, outcome: "errored", unresolvedReason: "results are gone" });
+		expect(lostBookingOf(of, "results are gone")).toMatchObject({ ...of, outcome: "errored", isLost: true, unresolvedReason: "results are gone" });
 		expect(lostBookingOf(of, "results are gone").costNanoUsd).not.toBeNull();
 	});
 });
