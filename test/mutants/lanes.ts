@@ -7,6 +7,7 @@ const LANES_TEST = "test/integration/activities/batches/real-time.test.ts";
 const KILLS_TEST = "test/integration/activities/batches/real-time-kills.test.ts";
 const HEDGE_TEST = "test/integration/activities/batches/hedge.test.ts";
 const CHOICE_TEST = "test/unit/domain/batching/choose-lane.test.ts";
+const FAILED_TWICE = "that may not go in real time, and fails in both its batches, is answered with what the provider said last";
 const EVERY_DEATH = "leaves nothing unbooked, nothing booked twice, and each item with one end";
 
 export const LANE_MUTANTS: readonly Mutant[] = [
@@ -62,6 +63,22 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		to: "		void requireClaim;\n",
 		test: LANES_TEST,
 		titles: ["what a worker hears that stood still past its claim is not kept over what the next one charged"],
+	},
+	{
+		rule: "an item whose last try the provider answered with an error is not told that it had no time",
+		file: "activities/batches/job/choose-lanes.ts",
+		from: 'failed.has(n) ? "errored" : "expired"',
+		to: 'failed.has(n * 0) ? "errored" : "expired"',
+		test: LANES_TEST,
+		titles: [FAILED_TWICE],
+	},
+	{
+		rule: "an error of an earlier try is not the last that was said",
+		file: "activities/batches/job/failed-last.ts",
+		from: "lastTries.get(named.n) === named.tryNumber",
+		to: "lastTries.has(named.n)",
+		test: LANES_TEST,
+		titles: [FAILED_TWICE],
 	},
 	{
 		rule: "what its caller keeps out of real time goes with a batch",

@@ -208,6 +208,15 @@ export class RealTimeStand {
 		);
 	}
 
+	/** What callers read, by the number of the item. */
+	async answers(batchId: string): Promise<{ readonly status: number | null; readonly body: string | undefined }[]> {
+		const rows = await this.deferred.batches.ledger.sql<{ status: number | null; key: string }>(
+			`SELECT i.http_status AS status, i.answer_blob_key AS key FROM tollgate.batch_item i JOIN tollgate.batch b ON b.number = i.batch_number WHERE b.id = $1 ORDER BY i.n`,
+			[batchId],
+		);
+		return rows.map(({ status, key }) => ({ status, body: this.blobs.blobs.get(key)?.toString("utf8") }));
+	}
+
 	/** What the provider billed in real time, by attempt. */
 	billed(batchNumber: string): string[] {
 		return this.simulated

@@ -52,7 +52,7 @@ async function* answersOf(dependencies: DeliveryDependencies, batch: BatchRecord
 	const lastErrors = new LastErrors();
 	const parts = new Set([...awaited.values()].map(({ part }) => part ?? 0));
 	for (const reading of (await readingsOf(dependencies, batch)).toSorted(byLikelihood(parts))) {
-		for await (const line of linesOf(dependencies, batch, reading)) {
+		for await (const line of keptLinesOf(dependencies, batch, reading)) {
 			const found = findIn(line, batch, awaited);
 			if (found === undefined) continue;
 			const { item, result } = found;
@@ -77,7 +77,11 @@ function byLikelihood(parts: ReadonlySet<number>): (left: Reading, right: Readin
 }
 
 /** What cannot be read for good is left out: others' answers do not wait for it. */
-async function* linesOf({ lines, observer }: DeliveryDependencies, batch: BatchRecord, reading: Reading): AsyncGenerator<ResultLine> {
+export async function* keptLinesOf(
+	{ lines, observer }: Pick<DeliveryDependencies, "lines" | "observer">,
+	batch: BatchRecord,
+	reading: Reading,
+): AsyncGenerator<ResultLine> {
 	const turns = new FairTurns();
 	try {
 		for await (const line of lines.readResults(batch, reading)) {

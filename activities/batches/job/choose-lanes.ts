@@ -1,6 +1,7 @@
 import { chooseLane, type LaneChoice } from "#domain/batching/choose-lane.ts";
 import { LINE_OVERHEAD_BYTES, PartCutter } from "#domain/batching/split-parts.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
+import { failedLast } from "./failed-last.ts";
 import type { BatchJobDependencies } from "./job-port.ts";
 import { readBatch } from "./job-rows.ts";
 import { providerOf, writePart } from "./job-submit.ts";
@@ -21,7 +22,8 @@ export async function chooseLanes(dependencies: BatchJobDependencies, batchId: s
 	const stillThere = async () => new Set((await itemsToSend(dependencies, batchId)).map(({ n }) => n));
 	const { batch: withBatch, real_time: inRealTime, end } = await choose(dependencies, batch);
 	// What nobody runs any more is not billed.
-	const outcome = (item: ItemToSend) => (item.mayGoRealTime === true ? "errored" : "expired");
+	const failed = await failedLast(dependencies, batch, end);
+	const outcome = ({ n }: ItemToSend) => (failed.has(n) ? "errored" : "expired");
 	const nothing = { costNanoUsd: null, costTokens: 0, usage: null, answeredModel: null, serviceTier: null, providerRequestId: null, httpStatus: null };
 	for (let from = 0; from < end.length; from += BOOKED_AT_ONCE) {
 		const ended = end.slice(from, from + BOOKED_AT_ONCE);

@@ -3,6 +3,7 @@ import { createBatchJobActivities } from "#activities/batches/job/job-activities
 import type { CallOutcome } from "#activities/batches/job/real-time.ts";
 import { REAL_TIME_TIMES } from "#activities/batches/job/real-time-times.ts";
 import { createRealTimeStore } from "#activities/batches/store/real-time.ts";
+import type { ItemResult } from "#domain/batching/item-result.ts";
 import { BOUND_NANO_USD, HOUR_MS, RealTimeStand, SAID } from "#test/support/real-time-stand.ts";
 
 /** Lanes of items that were handed in alone, on the real functions, with calls to the simulated provider. */
@@ -58,6 +59,29 @@ describe("an item", () => {
 		await stand.drive(batchId);
 		expect(await stand.outcomes(batchId)).toMatchObject([{ outcome: "errored", try: 3, outcome_try: 3 }]);
 		expect(stand.billed(number)).toEqual([]);
+		expect(await stand.findings(batchId)).toEqual([]);
+	});
+
+	test("that may not go in real time, and fails in both its batches, is answered with what the provider said last", async () => {
+		const busy = (id: string): ItemResult => ({
+			kind: "errored",
+			httpStatus: 529,
+			requestId: null,
+			body: `{"error":{"type":"server_error","message":"of ${id}"}}`,
+		});
+		const itemOf = (name: string, id: string): ItemResult =>
+			name === "i-1" || Number(id.split("-")[2]) <= 3 ? (name === "i-3" ? { kind: "expired" } : busy(id)) : { kind: "expired" };
+		const inBatches = { deadlineMs: null, mayGoRealTime: false };
+		const batchId = await stand.held([inBatches, inBatches, inBatches]);
+		const { number } = await stand.batch(batchId);
+		await stand.drive(batchId, stand.activities({ script: { itemOf } }));
+		expect((await stand.outcomes(batchId)).map(({ outcome, try: tries }) => [outcome, tries])).toEqual(
+			["errored", "expired", "expired"].map((outcome) => [outcome, 2]),
+		);
+		const answers = await stand.answers(batchId);
+		expect(answers.map(({ status }) => status)).toEqual([529, 504, 504]);
+		expect(answers[0]?.body).toBe(`{"error":{"type":"server_error","message":"of batch${number}-1-4"}}`);
+		expect(await stand.deferred.batches.entries(batchId)).toEqual([]);
 		expect(await stand.findings(batchId)).toEqual([]);
 	});
 
