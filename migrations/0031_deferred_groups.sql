@@ -24,22 +24,27 @@ END $$;
 -- Those of p_items that were not accepted yet, in their order.
 CREATE FUNCTION tollgate.deferred_askers(b tollgate.batch, p_items jsonb) RETURNS SETOF tollgate.deferred_asker
 LANGUAGE sql STABLE AS $$
-  SELECT q.place::integer, q.item ->> 'deferredId', q.item, q.nano_usd, q.tokens, m.budgets, m.needs, m.rules,
-    t.deleted_at IS NULL AND (m.has_own OR t.is_unlimited) AND cardinality(m.budgets) <= 32
-  FROM (
-    SELECT place, item, (item #>> '{item,boundNanoUsd}')::bigint AS nano_usd, (item #>> '{item,boundTokens}')::bigint AS tokens
+  WITH q AS (
+    SELECT place, item, (item #>> '{item,boundNanoUsd}')::bigint AS nano_usd, (item #>> '{item,boundTokens}')::bigint AS tokens,
+      jsonb_build_object('keyId', item #> '{attribution,keyId}', 'feature', item #> '{attribution,feature}', 'userId', item #> '{attribution,userId}',
+        'environment', item #> '{attribution,environment}') AS who
     FROM jsonb_array_elements(p_items) WITH ORDINALITY AS e (item, place)
-  ) q
-  JOIN tollgate.team t ON t.id = b.team_id
-  CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(d.id ORDER BY d.id), '{}') AS budgets, coalesce(bool_or(d.team_id IS NOT NULL), false) AS has_own,
-      coalesce(array_agg(tollgate.amount_in(d.unit, q.nano_usd, q.tokens, NULL, NULL) ORDER BY d.id), '{}') AS needs,
-      coalesce(jsonb_agg(jsonb_build_object('budgetId', d.id::text, 'teamId', d.team_id, 'dimension', d.dimension, 'dimensionValue', d.dimension_value,
-        'unit', d.unit, 'windowKind', d.window_kind) ORDER BY d.id), '[]') AS rules
-    FROM tollgate.budgets_met(b, q.item -> 'attribution') d
-  ) m
-  WHERE NOT tollgate.is_accepted(q.item ->> 'deferredId')
-  ORDER BY q.place
+    WHERE NOT tollgate.is_accepted(item ->> 'deferredId')
+  ), met AS (
+    -- Once for all who pay alike: there may be thousands of budgets to be looked through.
+    SELECT w.who, m.* FROM (SELECT DISTINCT who FROM q) AS w
+    CROSS JOIN LATERAL (
+      SELECT coalesce(array_agg(d.id ORDER BY d.id), '{}') AS budgets, coalesce(array_agg(d.unit ORDER BY d.id), '{}') AS units,
+        coalesce(bool_or(d.team_id IS NOT NULL), false) AS has_own,
+        coalesce(jsonb_agg(jsonb_build_object('budgetId', d.id::text, 'teamId', d.team_id, 'dimension', d.dimension, 'dimensionValue', d.dimension_value,
+          'unit', d.unit, 'windowKind', d.window_kind) ORDER BY d.id), '[]') AS rules
+      FROM tollgate.budgets_met(b, w.who) d
+    ) AS m
+  )
+  SELECT q.place::integer, q.item ->> 'deferredId', q.item, q.nano_usd, q.tokens, m.budgets,
+    ARRAY(SELECT tollgate.amount_in(u.unit, q.nano_usd, q.tokens, NULL, NULL) FROM unnest(m.units) WITH ORDINALITY AS u (unit, place) ORDER BY u.place), m.rules,
+    t.deleted_at IS NULL AND (m.has_own OR t.is_unlimited) AND cardinality(m.budgets) <= 32
+  FROM q JOIN met m ON m.who = q.who JOIN tollgate.team t ON t.id = b.team_id ORDER BY q.place
 $$;
 
 -- That each of these asks (deferred_ask of 0026), in the order of their ids: of an id that two batches are asked to take at once, one waits for the other.

@@ -7,7 +7,7 @@ import type { DeferredStatus, Lane } from "#domain/batching/deferred.ts";
 import type { Attribution, BatchRecord, Page } from "./port.ts";
 
 /**
- * Items that were handed in alone, in PostgreSQL (migrations/0026): each function one call in one statement, each may be done again. Numbers
+ * Items that were handed in alone, in PostgreSQL (migrations/0026, 0031): each function one call in one statement, each may be done again. Numbers
  * travel as decimal strings, times as milliseconds since 1970 on PostgreSQL's clock. Implemented by ./store/deferred.ts.
  */
 
@@ -91,7 +91,7 @@ export type DeferredSums = {
 };
 
 export type DeferredStore = {
-	/** Adds the item to its collector's batch and holds its bound, or neither. Asked as `holdInTime` does. */
+	/** Adds the item to its collector's batch and holds its bound, or neither; with those that ask at the same time, each for itself. Asked as `holdInTime` does. */
 	accept(item: NewDeferredItem, ask: { readonly waitIsOver: boolean }): Promise<AcceptResult>;
 	/** undefined: none of this team is called so. */
 	readDeferred(teamId: string, deferredId: string): Promise<DeferredRecord | undefined>;

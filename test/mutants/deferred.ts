@@ -22,7 +22,7 @@ export const DEFERRED_MUTANTS: readonly Mutant[] = [
 		rule: "an item meets the budgets of who pays for it",
 		file: GROUPS,
 		within: "CREATE FUNCTION tollgate.deferred_askers(",
-		from: "tollgate.budgets_met(b, q.item -> 'attribution') d",
+		from: "tollgate.budgets_met(b, w.who) d",
 		to: "tollgate.budgets_met(b, '{}') d",
 		test: STORE_TEST,
 		titles: ["meets the budgets of its own key and user, beside others of the same batch"],

@@ -91,7 +91,9 @@ describe("items that come together", () => {
 		const [first, twice, other] = some(3) as [NewDeferredItem, NewDeferredItem, NewDeferredItem];
 		expect((await together([first, twice, other, twice, twice])).map(became)).toEqual(["n 1", "n 2", "n 3", "n 2", "n 2"]);
 		expect(await stand.batches.window()).toEqual({ granted: "600", leased: "600" });
+		const before = sql.statements;
 		expect((await together([stand.item(), twice, stand.item(), first])).map(became)).toEqual(["n 4", "n 2", "n 5", "n 1"]);
+		expect(sql.statements - before).toBe(2);
 		expect(await findings()).toEqual([]);
 	});
 
