@@ -10,7 +10,8 @@ export type RealTimePart = { readonly batchId: string; readonly part: number };
 
 /** An item without an outcome that a part in real time carries. */
 export type RealTimeItem = Pick<ItemToSend, "n" | "tryNumber" | "customId" | "boundNanoUsd"> & {
-	readonly bodyBlobKey: string;
+	/** null: of a caller's batch. */
+	readonly bodyBlobKey: string | null;
 	readonly deadlineMs: number | null;
 	/** This try was, or was about to be, sent. */
 	readonly isSent: boolean;

@@ -35,9 +35,9 @@ export type ItemCounts = { readonly open: number } & Readonly<Record<ItemOutcome
 
 /** What the key's policy lets us do with a caller's own batch beside driving it (virtual key `batches`, default neither). */
 export type CallerBatchRules = {
-	/** Items that expired or failed for reasons of the provider go into another batch. */
+	/** Items that expired or failed for reasons of the provider go into another batch, once. */
 	readonly mayResubmit: boolean;
-	/** Items whose deadline comes near go in real time, at its price. */
+	/** What no batch may carry any more of them goes in real time, at its price: of a collected batch also what its deadline leaves no time for. */
 	readonly mayRelane: boolean;
 };
 

@@ -1,3 +1,4 @@
+import type { CallerBatchRules } from "./batch.ts";
 import { DEADLINE_MAX_MS, type Lane } from "./deferred.ts";
 import { decideLane, type LaneConditions, type LaneQuestion } from "./lane.ts";
 import { BATCH_TRIES_MAX, decideRetry } from "./retry.ts";
@@ -39,4 +40,14 @@ export function chooseLane(item: LaneItem, conditions: LaneChoiceConditions): La
 		mayBatch: mayBatch && !isTooLarge,
 		mayRealTime: mayGoRealTime,
 	}).kind;
+}
+
+/**
+ * The same for an item of a caller's own batch, some of which a batch of the provider left undone. It has no deadline: it goes with a batch the first time, as
+ * he asked, and a second time where its key says so, then in real time where that says so.
+ */
+export function chooseCallerLane({ tries, lastLane }: Pick<LaneItem, "tries" | "lastLane">, { mayResubmit, mayRelane }: CallerBatchRules): LaneChoice {
+	if (tries === 0) return "batch";
+	const batchTries = lastLane === "real_time" ? BATCH_TRIES_MAX : tries;
+	return decideRetry({ ended: "expired", tries, batchTries, slackMs: null, neededMs: 0, mayBatch: mayResubmit, mayRealTime: mayRelane }).kind;
 }

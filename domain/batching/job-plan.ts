@@ -61,7 +61,7 @@ export type JobStep =
 	| { readonly kind: "read" }
 	/** Splits what has to go into parts, and writes their request files. */
 	| { readonly kind: "writeParts" }
-	/** The same for items that were handed in alone: each goes with a batch or in real time. */
+	/** The same where items may go in real time: each goes with a batch or does that. */
 	| { readonly kind: "chooseLanes" }
 	/** Sends what its batch does not bring in time in real time too. */
 	| { readonly kind: "hedge" }
@@ -147,7 +147,13 @@ function planBatch({ sought }: JobState, picture: JobPicture, isEverythingRead: 
 	if (batch.cancelAskedAtMs !== null) return { kind: "endUnsent", as: "cancelled", problem: null };
 	if (parts.filter(({ state }) => state === "failed").length >= FAILED_PARTS_MAX)
 		return { kind: "endUnsent", as: "expired", problem: "the provider had no room for it" };
-	return { kind: batch.origin === "collected" && batch.rules.mayRelane ? "chooseLanes" : "writeParts" };
+	const isChosen = batch.rules.mayRelane && (batch.origin === "collected" || parts.some(hasRun));
+	return { kind: isChosen ? "chooseLanes" : "writeParts" };
+}
+
+/** A caller's own batch goes with the provider's batches, as he asked, until one of them ran and left something undone. */
+function hasRun({ state, lane }: PartRecord): boolean {
+	return lane !== "real_time" && (state === "ended" || state === "collected");
 }
 
 /** It was tried and not found: a provider may show it after all, hours later. */
@@ -234,7 +240,7 @@ function stepOfEnded(record: PartRecord, drive: PartDrive, picture: JobPicture):
 	if (status?.state !== "ended") return { kind: "poll", part };
 	const reading = drive.readings + 1;
 	const { rules, cancelAskedAtMs } = picture.batch;
-	const mayGoAgain = rules.mayResubmit && cancelAskedAtMs === null;
+	const mayGoAgain = (rules.mayResubmit || rules.mayRelane) && cancelAskedAtMs === null;
 	return { kind: "collect", part, status, reading, isLast: reading >= READINGS_MAX, mayGoAgain };
 }
 

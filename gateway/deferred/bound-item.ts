@@ -1,11 +1,10 @@
 import type { PricedDeployment } from "#activities/providers/port.ts";
 import { boundOptions } from "#activities/request/pipeline.ts";
 import type { TeamPolicy } from "#activities/request/port.ts";
-import type { HeldItem } from "#domain/batching/batch.ts";
+import { type DearestLane, dearestLane } from "#domain/batching/dearest-lane.ts";
 import { boundRequest } from "#domain/bound/bound-request.ts";
 import type { Bound, BoundResult, InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
 import { applyCaps, type CapProblem, capsFor, withLoweredOutput } from "#domain/limits/caps.ts";
-import type { PriceTier } from "#domain/pricing/price-book.ts";
 
 export type ItemToBound = {
 	readonly request: InspectedRequest;
@@ -17,11 +16,8 @@ export type ItemToBound = {
 	readonly mayGoRealTime: boolean;
 };
 
-export type BoundedItem = {
+export type BoundedItem = DearestLane & {
 	readonly kind: "bounded";
-	/** Of the dearest lane it may take. */
-	readonly dearest: Bound;
-	readonly amounts: Pick<HeldItem, "boundNanoUsd" | "boundTokens" | "boundInputTokens" | "tiers">;
 	/** To which a cap of the team lowered its output; the body must carry it. undefined: none did. */
 	readonly cappedOutputTokens: number | undefined;
 };
@@ -43,14 +39,7 @@ export function boundItem(item: ItemToBound): ItemBound {
 	if (capped.kind === "refused") return capped;
 	const { outputTokens } = capped;
 	const bounds = outputTokens === undefined ? lanes : lanes.map((bound) => withLoweredOutput(bound, outputTokens));
-	const dearest = bounds.reduce((most, bound) => (bound.nanoUsd > most.nanoUsd ? bound : most));
-	const amounts = {
-		boundNanoUsd: dearest.nanoUsd,
-		boundTokens: Math.max(...bounds.map(({ tokens }) => tokens)),
-		boundInputTokens: Math.max(...bounds.map(({ inputTokens }) => inputTokens)),
-		tiers: [...new Set<PriceTier>(bounds.flatMap(({ reach }) => reach.tiers))],
-	};
-	return { kind: "bounded", dearest, amounts, cappedOutputTokens: outputTokens };
+	return { kind: "bounded", ...dearestLane(bounds), cappedOutputTokens: outputTokens };
 }
 
 /** Batch first, as far as it may take that lane. */

@@ -77,7 +77,7 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "unfinished items of a caller's batch go again only where its rule says so",
 		file: PLAN,
-		from: "rules.mayResubmit && cancelAskedAtMs === null",
+		from: "(rules.mayResubmit || rules.mayRelane) && cancelAskedAtMs === null",
 		to: "cancelAskedAtMs === null",
 		test: PLAN_TEST,
 		titles: ["what did not run ends where the rules do not say that it may go again, or its end was asked for"],

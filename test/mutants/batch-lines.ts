@@ -10,8 +10,8 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an item of a batch is held at the batch prices alone",
 		file: ITEMS,
-		from: "		onlyTiers: BATCH_TIER,\n",
-		to: "		...(BATCH_TIER.length > 1 && { onlyTiers: BATCH_TIER }),\n",
+		from: "{ ...options, onlyTiers: BATCH_TIER }",
+		to: "{ ...options, ...(BATCH_TIER.length > 1 && { onlyTiers: BATCH_TIER }) }",
 		test: ITEMS_TEST,
 		titles: ["are held at the batch prices of their bodies, and numbered as they stand"],
 	},
@@ -102,8 +102,8 @@ export const BATCH_LINE_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "an item of embeddings says how many inputs it has",
 		file: ITEMS,
-		from: "		embeddingInputs: request.embeddingInputs,\n",
-		to: "",
+		from: ".amounts, embeddingInputs, bytes",
+		to: ".amounts, bytes",
 		test: "test/gateway/batches-openai.test.ts",
 		titles: ["embeddings and responses are batched as well"],
 	},

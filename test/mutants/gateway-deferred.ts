@@ -72,7 +72,7 @@ export const GATEWAY_DEFERRED_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "an item is held at the dearest lane it may take",
-		file: BOUND,
+		file: "domain/batching/dearest-lane.ts",
 		from: "bound.nanoUsd > most.nanoUsd ? bound : most",
 		to: "bound.nanoUsd < most.nanoUsd ? bound : most",
 		test: TEST,

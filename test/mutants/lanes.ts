@@ -7,10 +7,50 @@ const LANES_TEST = "test/integration/activities/batches/real-time.test.ts";
 const KILLS_TEST = "test/integration/activities/batches/real-time-kills.test.ts";
 const HEDGE_TEST = "test/integration/activities/batches/hedge.test.ts";
 const CHOICE_TEST = "test/unit/domain/batching/choose-lane.test.ts";
-const FAILED_TWICE = "that may not go in real time, and fails in both its batches, is answered with what the provider said last";
+const RELANE_TEST = "test/unit/activities/batches/job/relane.test.ts";
 const EVERY_DEATH = "leaves nothing unbooked, nothing booked twice, and each item with one end";
 
 export const LANE_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "nothing of a caller's batch goes in real time without the rule of its key",
+		file: "domain/batching/choose-lane.ts",
+		from: "mayRealTime: mayRelane })",
+		to: "mayRealTime: true })",
+		test: CHOICE_TEST,
+		titles: ["after two batches, with another batch alone"],
+	},
+	{
+		rule: "lanes of a caller's batch are chosen only where its rules say so",
+		file: "domain/batching/job-plan.ts",
+		from: "const isChosen = batch.rules.mayRelane && ",
+		to: "const isChosen = ",
+		test: "test/unit/domain/batching/job-lanes.test.ts",
+		titles: ["lanes are chosen where the rules say so: of a collected batch at once, of a caller's own when a batch of the provider ran"],
+	},
+	{
+		rule: "what no provider ran of a caller's batch does not go in real time",
+		file: "domain/batching/job-plan.ts",
+		from: " || parts.some(hasRun));",
+		to: " || parts.length > 0);",
+		test: RELANE_TEST,
+		titles: ["what no provider took is handed in again, and not called"],
+	},
+	{
+		rule: "what may go in real time is held at the dearer of both lanes",
+		file: "activities/batches/lines/bound-items.ts",
+		from: "return mayGoRealTime ? [withBatch, boundRequest(request, candidate.line, options)] : [withBatch];",
+		to: "return [withBatch];",
+		test: "test/unit/activities/batches/lines/bound-items.test.ts",
+		titles: ["that may go in real time are held at the dearer of both lanes, and at the tiers of either"],
+	},
+	{
+		rule: "what went in real time of a caller's batch is settled at that price",
+		file: "activities/batches/job/batch-pricing.ts",
+		from: ' || lane === "real_time";',
+		to: ";",
+		test: "test/integration/activities/batches/relane.test.ts",
+		titles: ["what its batch left undone is settled at the price of real time, and nothing is held or overspent after it"],
+	},
 	{
 		rule: "what was sent and has no kept answer may be billed",
 		file: "activities/batches/job/real-time-part.ts",

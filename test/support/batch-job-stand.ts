@@ -11,6 +11,7 @@ import { emptyJob, type JobState } from "#domain/batching/job-state.ts";
 import { UNKNOWN_TURNAROUND } from "#domain/batching/turnaround.ts";
 import { deferredIdOf, inputFileOf, MemoryBatchStore } from "./memory-batches.ts";
 import { MemoryBlobs } from "./memory-blobs.ts";
+import { memoryRealTime } from "./memory-real-time.ts";
 import { type ProviderScript, ScriptedBatchProvider } from "./scripted-batch-provider.ts";
 
 export const COST_NANO_USD = 40n;
@@ -25,6 +26,8 @@ export type JobStandOptions = {
 	readonly origin?: BatchOrigin;
 	readonly rules?: CallerBatchRules;
 	readonly batchId?: string;
+	/** How a call in real time is answered; default: nothing goes so. */
+	readonly call?: BatchJobDependencies["realTime"]["call"];
 	/** Called before each call of the store, the lines and the provider, with its place among them; what it throws is a crash there. */
 	readonly onCall?: (place: number, name: string) => void;
 	/** Default: a virtual clock, which waits move. */
@@ -64,8 +67,10 @@ export function openJobStand(options: JobStandOptions = {}): JobStand {
 	const lines = createJobLines({ blobs, store, wallClockMs: () => clock.nowMs });
 	const alerts: BatchAlert[] = [];
 	const quota: (QuotaRefusal | null)[] = [];
+	const inRealTime = { store: memoryRealTime(store), paces: new RealTimePaces(), wallClockMs: () => clock.nowMs };
 	const dependencies: BatchJobDependencies = {
 		...dependenciesOver({ store, lines, provider }, options.onCall),
+		...(options.call && { realTime: { ...nothingInRealTime, ...inRealTime, call: options.call } }),
 		raise: async (alert) => void alerts.push(alert),
 		tellQuota: async (_batch, refused) => void quota.push(refused),
 	};

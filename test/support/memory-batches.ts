@@ -9,16 +9,20 @@ import type { BatchState, HeldItem, ItemOutcome } from "#domain/batching/batch.t
 import { isFinalBatch, mayMove, mayMovePart } from "#domain/batching/batch-moves.ts";
 import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import { decideBooking } from "#domain/batching/decide-booking.ts";
+import type { Lane } from "#domain/batching/deferred.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 
 type Answer = { readonly httpStatus: number; readonly answerBlobKey: string };
-type ItemRow = HeldItem &
+export type ItemRow = HeldItem &
 	Pick<ItemToSend, "bodyBlobKey" | "deadlineMs" | "mayGoRealTime"> & {
 		tryNumber: number;
 		part: number | null;
 		outcome: ItemOutcome | null;
 		outcomeTry: number;
 		isCharged?: boolean;
+		/** Of the newest try. */
+		lane?: Lane;
+		sentTry?: number;
 		answer?: Answer;
 	};
 type BatchRow = { record: BatchRecord; items: ItemRow[]; parts: PartRecord[]; isHoldClosed: boolean };
@@ -92,6 +96,11 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 
 	outcomes(batchId: string): (ItemOutcome | null)[] {
 		return this.row(batchId).items.map(({ outcome }) => outcome);
+	}
+
+	/** Without an outcome. */
+	openItems(batchId: string): ItemRow[] {
+		return this.row(batchId).items.filter(({ outcome }) => outcome === null);
 	}
 
 	/** What its caller reads of each item; undefined: nothing yet. */
@@ -177,6 +186,7 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 			assert(item !== undefined && item.outcome === null && item.part === null, `item ${n} is not free to be sent`);
 			item.tryNumber++;
 			item.part = part.part;
+			item.lane = part.lane ?? "batch";
 		}
 		const record: PartRecord = { ...part, state: "written" };
 		row.parts.push(record);

@@ -14,6 +14,7 @@ import { createModelTransport } from "#activities/providers/call-model.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import type { ProviderSettings } from "#config/providers.ts";
+import type { CallerBatchRules } from "#domain/batching/batch.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
 import { type JobStep, nextMove } from "#domain/batching/job-plan.ts";
 import { reduceJob, type StepResult } from "#domain/batching/job-reducer.ts";
@@ -61,6 +62,7 @@ export class RealTimeStand {
 	/** Milliseconds since 1970 of the planner and the lanes; waits move it. */
 	nowMs = Date.now();
 	#providers = 0;
+	#files = 0;
 	readonly #transport;
 	readonly #settings: ProviderSettings;
 
@@ -101,6 +103,21 @@ export class RealTimeStand {
 			batchId = (await this.deferred.accepted({ ...named, bodyBlobKey })).batch.batchId;
 		}
 		return this.deferred.flushed(batchId);
+	}
+
+	/** A caller's own batch, which is held, under these rules. `contents` may hold what the simulated provider is to do. */
+	async heldOfCaller(contents: readonly string[], rules: CallerBatchRules): Promise<string> {
+		const { batches } = this.deferred;
+		const lines = contents.map((content, index) => {
+			const body = { model: "asked-for", name: `i-${index + 1}`, max_tokens: 5, messages: [{ role: "user", content }] };
+			return JSON.stringify({ custom_id: `mine-${index + 1}`, method: "POST", url: "/v1/chat/completions", body });
+		});
+		const fileId = `file-${String(++this.#files).padStart(24, "0")}`;
+		const file = { fileId, teamId: "demo", keyId: "key_0", purpose: "batch", filename: "in.jsonl", blobKey: `demo/files/${fileId}.jsonl` } as const;
+		this.blobs.blobs.set(file.blobKey, Buffer.from(lines.join("\n")));
+		await batches.store.createFile({ ...file, bytes: 1, lines: lines.length, expiresAtMs: null });
+		const bound = { count: lines.length, boundNanoUsd: BOUND_NANO_USD, boundTokens: 50_000 };
+		return batches.held({ ...bound, inputFileId: fileId, rules, pricesAsOfMs: Date.now() });
 	}
 
 	activities(options: RealTimeOptions = {}): ReturnType<typeof createBatchJobActivities> {

@@ -65,6 +65,22 @@ describe("a batch", () => {
 		expect(stand.store.entries.map(({ attemptId }) => attemptId)).toEqual(["batch1-1-1", "batch1-1-3", "batch1-1-5"]);
 	});
 
+	test("goes in real time where the key says so, once its batch has left something undone", async () => {
+		const script = { itemOf: (name: string): ItemResult => (name === "i-2" ? { kind: "expired" } : said) };
+		const live = { kind: "answered", httpStatus: 200, requestId: "req-live", body: '{"usage":2}' } as const;
+		const called: string[] = [];
+		const call = async ({ attemptId }: { readonly attemptId: string }) => {
+			called.push(attemptId);
+			return live;
+		};
+		const stand = await worker.begin({ items: 3, rules: { mayResubmit: false, mayRelane: true }, script, call });
+		const record = await ended(stand);
+		expect(record).toMatchObject({ state: "completed", counts: { succeeded: 3, expired: 0 }, errorFileId: null });
+		expect(called).toEqual(["batch1-1-5"]);
+		const file = stand.store.files.get(record?.outputFileId ?? "");
+		expect(stand.blobs.lines(file?.blobKey ?? "").map((line) => JSON.parse(line).custom_id)).toEqual(["c-1", "c-3", "c-2"]);
+	});
+
 	test("whose creation was not answered is found at the provider, and not made twice", async () => {
 		const faults = new Map([["create", "cutAfter" as const]]);
 		const faultOf = (call: string) => {

@@ -45,9 +45,15 @@ function totalLines(state: JobState, { batch }: JobPicture): string[] {
 		...(batch.cancelAskedAtMs === null ? [] : [`Its end was asked for at ${formatInstant(batch.cancelAskedAtMs)}.`]),
 		`Retries: ${state.retries}.${state.unresolved > 0 ? ` Charged at their bounds, because nobody knows what they cost: ${state.unresolved} items.` : ""}${state.unknownLines > 0 ? ` Results that name no item of it: ${state.unknownLines}.` : ""}`,
 		...(batch.origin === "collected" && !isOver(batch) ? ["Its items were handed in alone: each goes with a batch or in real time, by its own deadline."] : []),
-		...(batch.rules.mayResubmit && batch.origin !== "collected" && !isOver(batch) ? ["What the provider leaves undone goes into another batch, once."] : []),
+		...(batch.origin === "collected" || isOver(batch) ? [] : ruleLines(batch)),
 		...(isOver(batch) ? [] : [timeLeft(state, batch)]),
 	];
+}
+
+function ruleLines({ rules: { mayResubmit, mayRelane } }: JobBatch): string[] {
+	if (mayResubmit && mayRelane) return ["What the provider leaves undone goes into another batch, once, and then in real time."];
+	if (mayRelane) return ["What the provider leaves undone goes in real time."];
+	return mayResubmit ? ["What the provider leaves undone goes into another batch, once."] : [];
 }
 
 function timeLeft(state: JobState, { deadlineMs }: JobBatch): string {

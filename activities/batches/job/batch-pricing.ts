@@ -37,8 +37,10 @@ export function createBatchPricing(database: Queryable): BatchPricing {
 	return {
 		async open(batch, lane = "batch") {
 			const { book, line } = await lineOf(batch);
+			// An item of a caller's batch went with that, unless it is said that it did not.
+			const isTold = batch.origin === "collected" || lane === "real_time";
 			const tiers: readonly PriceTier[] = [lane === "batch" ? "batch" : "standard"];
-			const pricing = { line, reach: { tiers }, deployment: batch.deployment, book, endpoint: batch.endpoint, ...(batch.origin === "collected" && { lane }) };
+			const pricing = { line, reach: { tiers }, deployment: batch.deployment, book, endpoint: batch.endpoint, ...(isTold && { lane }) };
 			return (of, result) => bookingOf(of, result, pricing);
 		},
 		async openCosts(batch) {

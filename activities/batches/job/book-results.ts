@@ -137,9 +137,9 @@ class ResultBooker {
 }
 
 /** Not what is wrong with the item: it would be wrong again. */
-function isForAnotherTry({ protocol, origin }: BatchRecord, result: ItemResult, tryNumber: number): boolean {
-	// What was handed in alone may go in real time after its batches.
-	if (tryNumber >= (origin === "collected" ? TRIES_MAX : BATCH_TRIES_MAX)) return false;
+function isForAnotherTry({ protocol, rules }: BatchRecord, result: ItemResult, tryNumber: number): boolean {
+	// It may go in real time after its batches.
+	if (tryNumber >= (rules.mayRelane ? TRIES_MAX : BATCH_TRIES_MAX)) return false;
 	return result.kind === "errored" ? judgeItemError(protocol, result).isWorthAnother : result.kind !== "succeeded";
 }
 

@@ -1,4 +1,4 @@
-import { chooseLane, type LaneChoice } from "#domain/batching/choose-lane.ts";
+import { chooseCallerLane, chooseLane, type LaneChoice } from "#domain/batching/choose-lane.ts";
 import { LINE_OVERHEAD_BYTES, PartCutter } from "#domain/batching/split-parts.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
 import { failedLast } from "./failed-last.ts";
@@ -20,7 +20,7 @@ export async function chooseLanes(dependencies: BatchJobDependencies, batchId: s
 	const { store } = dependencies;
 	const batch = await readBatch(store, batchId);
 	const stillThere = async () => new Set((await itemsToSend(dependencies, batchId)).map(({ n }) => n));
-	const { batch: withBatch, real_time: inRealTime, end } = await choose(dependencies, batch);
+	const { batch: withBatch, real_time: inRealTime, end } = await (batch.origin === "caller" ? chooseOfCaller : choose)(dependencies, batch);
 	// What nobody runs any more is not billed.
 	const failed = await failedLast(dependencies, batch, end);
 	const outcome = ({ n }: ItemToSend) => (failed.has(n) ? "errored" : "expired");
@@ -56,6 +56,14 @@ async function choose(dependencies: BatchJobDependencies, batch: BatchRecord): P
 		const asked = { ...sizes, ...costOf(item.boundNanoUsd), deadlineMs, mayGoRealTime, tries: tryNumber - 1, lastLane: lanes.get(n) ?? null };
 		chosen[chooseLane(asked, conditions)].push(item);
 	}
+	return chosen;
+}
+
+async function chooseOfCaller(dependencies: BatchJobDependencies, { batchId, rules }: BatchRecord): Promise<Chosen> {
+	const lanes = await dependencies.realTime.store.lanesOfWaiting(batchId);
+	const chosen: Chosen = { batch: [], real_time: [], end: [] };
+	for (const item of await itemsToSend(dependencies, batchId))
+		chosen[chooseCallerLane({ tries: item.tryNumber - 1, lastLane: lanes.get(item.n) ?? null }, rules)].push(item);
 	return chosen;
 }
 

@@ -8,6 +8,7 @@ import { answerKey } from "../lines/deferred-blobs.ts";
 import { ItemEndings } from "../lines/item-endings.ts";
 import { joinOutputs } from "../lines/join-outputs.ts";
 import { readResultLines, writeResultLine } from "../lines/result-lines.ts";
+import { storedBodies } from "../lines/stored-bodies.ts";
 import { type UnsendableItem, writeBodies } from "../lines/write-bodies.ts";
 import { writeLines } from "../lines/write-lines.ts";
 import type { BatchRecord, BatchStore, FileRecord } from "../port.ts";
@@ -43,6 +44,10 @@ export function createJobLines({ blobs, store, wallClockMs }: JobLinesOptions): 
 					? writeBodies({ ...how, openBody: (key) => blobs.read(key) }, (item) => unsendable.push(item))
 					: writeLines(blobs.read((await inputOf(store, batch)).blobKey), how);
 			return { ...(await blobs.write(requestsKey(batch, part), written)), unsendable };
+		},
+		async *readBodies(batch, items) {
+			const stored = blobs.read((await inputOf(store, batch)).blobKey);
+			for await (const { item, body } of storedBodies(stored, items, { lineBytesMax: LINE_BYTES_MAX })) yield { n: item.n, body: Buffer.from(body) };
 		},
 		openRequests: (batch, part) => blobs.read(requestsKey(batch, part)),
 		hasResults: async (batch, reading) => (await blobs.describe(resultsKey(batch, reading))) !== undefined,

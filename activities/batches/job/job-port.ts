@@ -70,6 +70,8 @@ export type JobLines = {
 	/** Writes the request file of a part: the callers' bodies under our ids, in the provider's form. */
 	writeRequests(batch: BatchRecord, part: number, items: readonly ItemToSend[]): Promise<WrittenRequests>;
 	openRequests(batch: BatchRecord, part: number): AsyncIterable<Uint8Array>;
+	/** Bodies of these items of a caller's batch, in order of `n`, with the model that he asked for. */
+	readBodies(batch: BatchRecord, items: readonly { readonly n: number }[]): AsyncIterable<{ readonly n: number; readonly body: Buffer }>;
 	hasResults(batch: BatchRecord, reading: Reading): Promise<boolean>;
 	/** Whole or not at all. */
 	keepResults(batch: BatchRecord, reading: Reading, lines: AsyncIterable<ResultLine>): Promise<void>;

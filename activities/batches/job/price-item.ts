@@ -14,7 +14,7 @@ import type { ItemBooking } from "../port.ts";
 export type ItemPricing = ReservedPrice & {
 	readonly book: PriceBook;
 	readonly endpoint: BatchEndpoint;
-	/** Of an item that was handed in alone: that the try went. Absent: of a caller's batch, whose items know no other than the batch. */
+	/** That the try went. Absent: with the batch of a caller. */
 	readonly lane?: Lane;
 };
 

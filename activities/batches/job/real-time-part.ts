@@ -12,6 +12,7 @@ import type { BatchJobDependencies, CallInput } from "./job-port.ts";
 import { readBatch, readPart } from "./job-rows.ts";
 import type { CallOutcome, RealTimeTimes, Waiting } from "./real-time.ts";
 import { openItemsOf, RealTimeAnswers } from "./real-time-answers.ts";
+import { type ItemBodies, openBodies } from "./real-time-bodies.ts";
 import { PartClaim } from "./real-time-claim.ts";
 import type { RealTimePace } from "./real-time-pace.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
@@ -71,7 +72,8 @@ async function callItems(work: Work): Promise<StepOutcome> {
 	for (let from = 0; from < unknown.length; from += PAGE_ANSWERS_MAX) await answers.keepUnknown(unknown.slice(from, from + PAGE_ANSWERS_MAX));
 	let put: { readonly waitMs: number; readonly why: string | null } = { waitMs: 0, why: null };
 	if (batch.cancelAskedAtMs === null) {
-		const calls = new RealTimeCalls(work, items.filter(({ isSent }) => !isSent).map(waitingOf));
+		const unsent = items.filter(({ isSent }) => !isSent);
+		const calls = new RealTimeCalls(work, await openBodies(dependencies, batch, unsent));
 		put = await calls.run();
 	} else await store.releaseItems(of, "cancelled");
 	const left = (await openItemsOf(dependencies, of)).length;
@@ -91,6 +93,7 @@ type Answer = { readonly item: Waiting; readonly result: ItemResult | null; read
 /** The calls of one activity. */
 class RealTimeCalls {
 	readonly #work: Work;
+	readonly #bodies: ItemBodies;
 	readonly #pace: RealTimePace;
 	#waiting: Waiting[];
 	/** Came, and are not kept yet. */
@@ -106,10 +109,11 @@ class RealTimeCalls {
 	/** The rows or the blobs did not take something: no more is sent, and what is under way is still kept where that is possible. */
 	#failure: unknown;
 
-	constructor(work: Work, waiting: readonly Waiting[]) {
+	constructor(work: Work, bodies: ItemBodies) {
 		const { dependencies, batch } = work;
 		this.#work = work;
-		this.#waiting = [...waiting];
+		this.#bodies = bodies;
+		this.#waiting = bodies.items.map(waitingOf);
 		this.#pace = dependencies.realTime.paces.of(batch.deployment, dependencies.realTime.wallClockMs());
 	}
 
@@ -209,7 +213,7 @@ class RealTimeCalls {
 		const { realTime } = this.#work.dependencies;
 		const attemptId = attemptIdOf({ batchNumber: batch.number, items: batch.items, n, tryNumber });
 		try {
-			const body = await realTime.readBody(bodyBlobKey);
+			const body = await this.#bodies.read({ n, bodyBlobKey });
 			return await realTime.call({ batch, attemptId, body, maxMs });
 		} catch (error) {
 			if (error instanceof CostControlError && BODY_GONE.has(error.code))

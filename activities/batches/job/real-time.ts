@@ -6,7 +6,7 @@ import type { Turnarounds } from "../turnarounds.ts";
 import type { ExpectedCosts } from "./batch-pricing.ts";
 import type { RealTimePaces } from "./real-time-pace.ts";
 
-/** What the lanes of items that were handed in alone need, beside what every batch does. */
+/** What items that may go in real time need, beside what every batch does. */
 export type RealTimeDependencies = {
 	readonly store: RealTimeStore & Pick<DeferredStore, "holdMore">;
 	readonly turnarounds: Turnarounds;
@@ -63,7 +63,8 @@ export type RealTimeTimes = {
 export type Waiting = {
 	readonly n: number;
 	readonly tryNumber: number;
-	readonly bodyBlobKey: string;
+	/** null: it stands in the file of its caller's batch. */
+	readonly bodyBlobKey: string | null;
 	readonly deadlineMs: number | null;
 	readonly valueNanoUsd: NanoUsd;
 };

@@ -3,20 +3,21 @@ import { checkReferences, type ReferenceCheck } from "#activities/request/check-
 import type { TeamPolicy } from "#activities/request/port.ts";
 import type { BatchEndpoint, HeldItem } from "#domain/batching/batch.ts";
 import { checkLine, type FieldProblem, type RequestLine } from "#domain/batching/check-line.ts";
+import { dearestLane } from "#domain/batching/dearest-lane.ts";
 import { BODY_FIELDS, type LineForm, type LineProblems, ProblemList } from "#domain/batching/line-problem.ts";
 import { withModel } from "#domain/batching/render-line.ts";
 import { boundRequest } from "#domain/bound/bound-request.ts";
 import type { FieldTable } from "#domain/bound/field-table.ts";
 import { hasTools } from "#domain/bound/has-tools.ts";
 import { inspectRequest } from "#domain/bound/inspect-request.ts";
-import type { Bound, RequestProblem } from "#domain/bound/request.ts";
+import type { Bound, BoundResult, InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
 import { applyCaps, type CapProblem, capsFor } from "#domain/limits/caps.ts";
 import { FairTurns } from "./fair-turns.ts";
 import { type LineLimits, readLines } from "./read-lines.ts";
 
 /**
  * The most each item of a stored batch can cost, proven as for a call (money-path §2) but for two things: an item is billed at the batch
- * prices alone, and nothing lowers its output afterwards, so what a cap of the team would lower is refused.
+ * prices alone, unless it may go in real time, and nothing lowers its output afterwards, so what a cap of the team would lower is refused.
  */
 export type ItemRules = LineLimits & {
 	readonly form: LineForm;
@@ -32,6 +33,8 @@ export type ItemRules = LineLimits & {
 	readonly feature: string | null;
 	/** Whose earlier answers are. */
 	readonly authority: ReferenceCheck["authority"];
+	/** What its batch leaves undone of it goes in real time: the dearer of both lanes is held. Default no. */
+	readonly mayGoRealTime?: boolean;
 	/** Values of the `anthropic-beta` header the batch came with (default none). */
 	readonly betas?: readonly string[];
 };
@@ -118,31 +121,26 @@ async function boundLine(n: number, bytes: Buffer, rules: ItemRules): Promise<Bo
 	if (inspection.kind === "rejected") return ofBody(inspection.problem, rules.form);
 	const references = await checkReferences(inspection.request, rules);
 	if (references !== undefined) return ofBody(references, rules.form);
-	const { defaultTiers, tokenPermille, enforcedCapFields, model } = candidate.deployment;
-	const { clampFloorTokens, clampFloorReasoningTokens } = rules.policy;
-	const bounded = boundRequest(inspection.request, candidate.line, {
-		clampFloorTokens,
-		clampFloorReasoningTokens,
-		defaultTiers,
-		tokenPermille,
-		onlyTiers: BATCH_TIER,
-		...(enforcedCapFields && { enforcedCapFields }),
-	});
-	if (bounded.kind === "unbounded") return ofBody(bounded.problem, rules.form);
-	const { bound } = bounded;
-	const overCap = capProblem(bound, rules);
-	if (overCap !== undefined) return ofBody(overCap, rules.form);
-	const item = {
-		n,
-		customId: request.customId,
-		boundNanoUsd: bound.nanoUsd,
-		boundTokens: bound.tokens,
-		boundInputTokens: bound.inputTokens,
-		embeddingInputs: request.embeddingInputs,
-		bytes: withModel(request.body, model).length,
-		tiers: bound.reach.tiers,
-	};
+	const bounds: Bound[] = [];
+	for (const bounded of boundLanes(inspection.request, rules)) {
+		if (bounded.kind === "unbounded") return ofBody(bounded.problem, rules.form);
+		const overCap = capProblem(bounded.bound, rules);
+		if (overCap !== undefined) return ofBody(overCap, rules.form);
+		bounds.push(bounded.bound);
+	}
+	const { customId, embeddingInputs } = request;
+	const sent = withModel(request.body, candidate.deployment.model);
+	const item = { n, customId, ...dearestLane(bounds).amounts, embeddingInputs, bytes: sent.length };
 	return { item, hasTools: hasTools(inspection.request) };
+}
+
+/** With a batch, and in real time where it may go so. */
+function boundLanes(request: InspectedRequest, { candidate, policy, mayGoRealTime = false }: ItemRules): readonly BoundResult[] {
+	const { defaultTiers, tokenPermille, enforcedCapFields } = candidate.deployment;
+	const { clampFloorTokens, clampFloorReasoningTokens } = policy;
+	const options = { clampFloorTokens, clampFloorReasoningTokens, defaultTiers, tokenPermille, ...(enforcedCapFields && { enforcedCapFields }) };
+	const withBatch = boundRequest(request, candidate.line, { ...options, onlyTiers: BATCH_TIER });
+	return mayGoRealTime ? [withBatch, boundRequest(request, candidate.line, options)] : [withBatch];
 }
 
 /** Caps per call hold for an item. What they would lower in real time has no floor here: nobody would write the lower cap into the stored body. */

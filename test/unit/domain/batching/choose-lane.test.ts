@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chooseLane, type LaneChoiceConditions, type LaneItem } from "#domain/batching/choose-lane.ts";
+import { chooseCallerLane, chooseLane, type LaneChoiceConditions, type LaneItem } from "#domain/batching/choose-lane.ts";
 import { UNKNOWN_TURNAROUND } from "#domain/batching/turnaround.ts";
 
 const NOW = 1_700_000_000_000;
@@ -54,5 +54,26 @@ describe("again", () => {
 		["three tries", { tries: 3, lastLane: "real_time", deadlineMs: null }, "end"],
 	])("after %s", (_, more, lane) => {
 		expect(chooseLane(item(more), conditions)).toBe(lane);
+	});
+});
+
+describe("an item of a caller's own batch", () => {
+	const [resubmit, relane, both] = [
+		{ mayResubmit: true, mayRelane: false },
+		{ mayResubmit: false, mayRelane: true },
+		{ mayResubmit: true, mayRelane: true },
+	];
+	test.each<[string, typeof both, number, LaneItem["lastLane"], string]>([
+		["the first time", relane, 0, null, "batch"],
+		["after a batch, in real time alone", relane, 1, "batch", "real_time"],
+		["after a batch and a call", relane, 2, "real_time", "real_time"],
+		["after three tries", relane, 3, "real_time", "end"],
+		["after a batch, with both rules", both, 1, "batch", "batch"],
+		["after two batches, with both rules", both, 2, "batch", "real_time"],
+		["after a batch and a call, with both rules", both, 2, "real_time", "real_time"],
+		["after two batches, with another batch alone", resubmit, 2, "batch", "end"],
+		["after a batch, with another batch alone", resubmit, 1, "batch", "batch"],
+	])("%s", (_, rules, tries, lastLane, lane) => {
+		expect(chooseCallerLane({ tries, lastLane }, rules)).toBe(lane);
 	});
 });

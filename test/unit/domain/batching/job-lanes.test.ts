@@ -31,10 +31,22 @@ function after(job: JobState, outcome: StepOutcome, picture = job.picture as Job
 	return reduceJob(job, { kind: "stepped", step, result: { picture, outcome }, nowMs, jitter: 0.5 });
 }
 
-test("lanes are chosen where its key says so for a collected batch, and for no other", () => {
+test("lanes are chosen where the rules say so: of a collected batch at once, of a caller's own when a batch of the provider ran", () => {
 	expect(nextMove(jobOf({ hasItemsToSend: true }), NOW)).toEqual({ kind: "chooseLanes" });
 	expect(nextMove(jobOf({ hasItemsToSend: true, batch: { origin: "caller" } }), NOW)).toEqual({ kind: "writeParts" });
 	expect(nextMove(jobOf({ hasItemsToSend: true, batch: { rules: { mayResubmit: true, mayRelane: false } } }), NOW)).toEqual({ kind: "writeParts" });
+	const own = (rules: JobBatch["rules"], parts: readonly PartRecord[]) =>
+		nextMove(jobOf({ hasItemsToSend: true, parts, batch: { origin: "caller", rules } }), NOW);
+	const [relane, resubmit] = [
+		{ mayResubmit: false, mayRelane: true },
+		{ mayResubmit: true, mayRelane: false },
+	];
+	for (const state of ["ended", "collected"] as const) {
+		expect(own(relane, [part({ state, providerBatchId: "pb-1" })])).toEqual({ kind: "chooseLanes" });
+		expect(own(resubmit, [part({ state, providerBatchId: "pb-1" })])).toEqual({ kind: "writeParts" });
+	}
+	// What no provider ran is handed in again, however often.
+	for (const parts of [[], [part({ state: "failed" })], [called({ state: "collected" })]]) expect(own(relane, parts)).toEqual({ kind: "writeParts" });
 	expect(nextMove(jobOf({ hasItemsToSend: true, batch: { cancelAskedAtMs: NOW } }), NOW)).toMatchObject({ kind: "endUnsent" });
 });
 

@@ -134,11 +134,11 @@ test("results that lack items are read again, and what is missing the third time
 	expect(job.trouble?.message).toBe("1 items have no result, and 1 lines could not be read");
 });
 
-test("what did not run goes again where the rules say so; what the provider lost is charged", () => {
-	const ended = after(jobOf([part({ state: "ended", providerBatchId: "pb-1" })], { rules: { mayResubmit: true, mayRelane: false } }), {
-		kind: "said",
-		status: status("ended"),
-	});
+test.each([
+	{ mayResubmit: true, mayRelane: false },
+	{ mayResubmit: false, mayRelane: true },
+])("what did not run goes again where the rules say so; what the provider lost is charged: %j", (rules) => {
+	const ended = after(jobOf([part({ state: "ended", providerBatchId: "pb-1" })], { rules }), { kind: "said", status: status("ended") });
 	expect(nextMove(ended, NOW)).toMatchObject({ kind: "collect", mayGoAgain: true });
 	expect(nextMove(after(ended, { kind: "collected", tally: { ...tally, goAgain: 1 } }), NOW)).toEqual({ kind: "again", part: 1 });
 	expect(nextMove(after(ended, { kind: "lost", message: "gone" }), NOW)).toMatchObject({ kind: "collect", status: null, isLast: true });
@@ -146,7 +146,7 @@ test("what did not run goes again where the rules say so; what the provider lost
 
 test("what did not run ends where the rules do not say that it may go again, or its end was asked for", () => {
 	const again = { mayResubmit: true, mayRelane: false };
-	for (const changes of [{}, { rules: { mayResubmit: false, mayRelane: true } }, { rules: again, cancelAskedAtMs: NOW }]) {
+	for (const changes of [{}, { rules: again, cancelAskedAtMs: NOW }, { rules: { mayResubmit: false, mayRelane: true }, cancelAskedAtMs: NOW }]) {
 		const ended = after(jobOf([part({ state: "ended", providerBatchId: "pb-1" })], changes), { kind: "said", status: status("ended") });
 		expect(nextMove(ended, NOW)).toMatchObject({ kind: "collect", mayGoAgain: false });
 	}

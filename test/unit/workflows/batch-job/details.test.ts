@@ -72,10 +72,13 @@ test.each(["completed", "expired", "cancelled", "failed"] as const)("a batch tha
 test("whether unfinished items go again is said while it may matter", () => {
 	const job = jobOf(1);
 	if (job.picture === null) throw new Error("the job has no rows");
-	const batch = { ...job.picture.batch, rules: { mayResubmit: true, mayRelane: false } };
-	const said = "What the provider leaves undone goes into another batch, once.";
-	expect(renderBatchDetails({ ...job, picture: { ...job.picture, batch } })).toContain(said);
-	expect(renderBatchDetails(job)).not.toContain(said);
+	const { picture } = job;
+	const told = (mayResubmit: boolean, mayRelane: boolean) =>
+		renderBatchDetails({ ...job, picture: { ...picture, batch: { ...picture.batch, rules: { mayResubmit, mayRelane } } } });
+	expect(told(true, false)).toContain("What the provider leaves undone goes into another batch, once.");
+	expect(told(false, true)).toContain("What the provider leaves undone goes in real time.");
+	expect(told(true, true)).toContain("What the provider leaves undone goes into another batch, once, and then in real time.");
+	expect(told(false, false)).not.toContain("What the provider leaves undone");
 });
 
 test("what holds it up stands first", () => {

@@ -112,3 +112,20 @@ test("more than fit one booking are booked in chunks, and a second reading books
 	expect(await book(lines)).toMatchObject({ booked: 0, repeated: 1_201 });
 	expect(store.entries).toHaveLength(1_201);
 });
+
+test("what may go in real time has a third try", async () => {
+	const store = new MemoryBatchStore(() => 0);
+	const batch = store.add({ batchId: "batch_1", protocol: "anthropic", items: 1, rules: { mayResubmit: true, mayRelane: true } });
+	const nothing = { providerFileId: null, providerBatchId: null, submitBeganAtMs: null, runningSinceMs: null, endedAtMs: null };
+	for (const [part, goAgain] of [
+		[1, 1],
+		[2, 1],
+		[3, 0],
+	] as const) {
+		await store.writePart({ batchId: "batch_1", part, token: "t", items: 1, bytes: 1, ...nothing }, [1]);
+		const lines = eachOf([line(`batch1-1-${part}`, expired)]);
+		expect(await bookResults({ store, batch, part, lines, price: priceOf, isLast: false, mayGoAgain: true })).toMatchObject({ goAgain });
+		await store.releaseItems({ batchId: "batch_1", part }, "again");
+	}
+	expect(store.outcomes("batch_1")).toEqual(["expired"]);
+});

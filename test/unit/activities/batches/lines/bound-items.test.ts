@@ -57,6 +57,20 @@ describe("items of a batch", () => {
 		expect(items[0]?.boundNanoUsd).toBe(BigInt(JSON.stringify(bodies[0]).length + 12) * 1_250n + 100n * 5_000n);
 	});
 
+	test("that may go in real time are held at the dearer of both lanes, and at the tiers of either", async () => {
+		const text = openAiLine("c-1", {}, chatBody());
+		const [alone] = (await run(text)).items;
+		const [both] = (await run(text, { ...itemRules(), mayGoRealTime: true })).items;
+		const call = boundRequest(inspected("chat.completions", chatBody()), openAiBatchLine(), OPTIONS);
+		if (call.kind === "unbounded") throw new Error(call.problem.message);
+		expect(call.bound.nanoUsd).toBeGreaterThan(alone?.boundNanoUsd ?? 0n);
+		expect(both).toMatchObject({ boundNanoUsd: call.bound.nanoUsd, boundTokens: alone?.boundTokens, tiers: ["batch", "standard"] });
+		// A cap on the cost of a call is one on each lane.
+		const cap = { feature: null, costNanoUsd: String(alone?.boundNanoUsd) };
+		expect((await run(text, withCaps([cap]))).bound.kind).toBe("bounded");
+		expect((await run(text, { ...withCaps([cap]), mayGoRealTime: true })).bound.kind).toBe("refused");
+	});
+
 	test("tell whether any of them brings tools", async () => {
 		const tools = [{ type: "function", function: { name: "f" } }];
 		const { bound } = await run([openAiLine("a", {}, chatBody({ tools })), openAiLine("b")].join("\n"));
