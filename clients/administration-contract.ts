@@ -178,6 +178,12 @@ export const CreateKeyRequest = z.strictObject({
 	maxAsserted: z.int().min(1).max(10_000_000).optional().describe("distinct asserted values per dimension; default 10000"),
 	requiresRun: z.boolean().optional().describe("true: calls that name no agent run join one by their key and how their conversation begins; default false"),
 	resubmitsBatches: z.boolean().optional().describe("true: items that its batches left undone go into another batch, once; default false"),
+	relanesBatches: z
+		.boolean()
+		.optional()
+		.describe(
+			"true: items that its batches left undone go in real time, at whose price they are held, after the other batch where there is one; default false",
+		),
 	expiresInMs: durationMs.optional().describe("absent = until revoked"),
 });
 export const CreatedKey = z.object({ id: z.string(), key: z.string().describe("the secret; shown this once"), revision });
@@ -197,6 +203,7 @@ export const Key = z.object({
 	maxAsserted: z.int(),
 	requiresRun: z.boolean(),
 	resubmitsBatches: z.boolean(),
+	relanesBatches: z.boolean(),
 	rotatedFrom: z.string().nullable(),
 	createdAt: time,
 	createdBy: z.string(),

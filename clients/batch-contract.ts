@@ -31,6 +31,7 @@ export const BatchView = BatchSummary.extend({
 	origin: z.string(),
 	keyId: z.string().nullable().describe("null = of items that were handed in alone, each with a key of its own"),
 	mayResubmit: z.boolean().describe("whether items that did not run go into another batch"),
+	mayRelane: z.boolean().describe("whether items that no batch may carry any more go in real time"),
 	inputFileId: z.string().nullable(),
 	outputFileId: z.string().nullable(),
 	errorFileId: z.string().nullable(),

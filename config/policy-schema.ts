@@ -94,6 +94,7 @@ const deployment = z.strictObject({
 const keyBatches = z
 	.strictObject({
 		resubmit: z.boolean().optional().describe("True: items that its batches left undone go into another batch; default false"),
+		relane: z.boolean().optional().describe("True: items that its batches left undone go in real time, at whose price they are held; default false"),
 	} satisfies Record<WrittenField<"keyBatches">, z.ZodType>)
 	.describe("What is done with the key's own batches beside driving them");
 

@@ -108,7 +108,7 @@ function detailOf(batch: BatchRecord, parts: readonly PartRecord[], progress: Ba
 	const { deployment, origin, attribution, rules, inputFileId, outputFileId, errorFileId } = batch;
 	return {
 		...summaryOf(batch),
-		...{ deployment, origin, keyId: attribution?.keyId ?? null, mayResubmit: rules.mayResubmit, inputFileId, outputFileId, errorFileId },
+		...{ deployment, origin, keyId: attribution?.keyId ?? null, ...rules, inputFileId, outputFileId, errorFileId },
 		runningSince: instantOf(batch.runningSinceMs),
 		deadline: instantOf(batch.deadlineMs),
 		parts: parts.map((part) => partOf(part, progress)),

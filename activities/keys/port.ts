@@ -22,6 +22,8 @@ export type VirtualKeyRequest = {
 	readonly requiresRun?: boolean | undefined;
 	/** Items that its batches left undone go into another batch; default false. */
 	readonly resubmitsBatches?: boolean | undefined;
+	/** Items that no batch may carry any more go in real time; default false. */
+	readonly relanesBatches?: boolean | undefined;
 	/** Life of the key from now; absent = until revoked. */
 	readonly expiresInMs?: number | undefined;
 };
@@ -42,6 +44,7 @@ export type VirtualKey = {
 	readonly maxAsserted: number;
 	readonly requiresRun: boolean;
 	readonly resubmitsBatches: boolean;
+	readonly relanesBatches: boolean;
 	readonly rotatedFrom: string | null;
 	readonly createdAt: string;
 	readonly createdBy: string;

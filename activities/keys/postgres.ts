@@ -6,8 +6,8 @@ import type { CreatedKey, Queryable, VirtualKey, VirtualKeyRequest } from "./por
 
 const CREATE = `
 	WITH created AS (
-		INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, feature, user_id, environment, models, endpoints, may_assert, max_asserted, created_by, expires_at, requires_run, resubmits_batches)
-		SELECT $1, $2::bytea, $3::bytea, t.id, $5, $6, $7, $8::text[], $9::text[], $10::text[], $11::integer, $12, clock_timestamp() + $13 * interval '1 millisecond', $14::boolean, $15::boolean
+		INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, feature, user_id, environment, models, endpoints, may_assert, max_asserted, created_by, expires_at, requires_run, resubmits_batches, relanes_batches)
+		SELECT $1, $2::bytea, $3::bytea, t.id, $5, $6, $7, $8::text[], $9::text[], $10::text[], $11::integer, $12, clock_timestamp() + $13 * interval '1 millisecond', $14::boolean, $15::boolean, $16::boolean
 		FROM tollgate.team t WHERE t.id = $4 AND t.deleted_at IS NULL
 		RETURNING id, team_id
 	)
@@ -32,6 +32,7 @@ export async function createVirtualKey(database: Queryable, request: VirtualKeyR
 		request.expiresInMs ?? null,
 		request.requiresRun ?? false,
 		request.resubmitsBatches ?? false,
+		request.relanesBatches ?? false,
 	];
 	const row = (await database.query<{ revision: string }>(CREATE, values)).rows[0];
 	if (!row)
@@ -50,8 +51,8 @@ const ROTATE = `
 		WHERE id = $4 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
 		RETURNING *
 	), created AS (
-		INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, feature, user_id, environment, models, endpoints, may_assert, max_asserted, requires_run, resubmits_batches, rotated_from, created_by, expires_at)
-		SELECT $1, $2::bytea, $3::bytea, team_id, feature, user_id, environment, models, endpoints, may_assert, max_asserted, requires_run, resubmits_batches, id, $6, clock_timestamp() + $7 * interval '1 millisecond'
+		INSERT INTO tollgate.virtual_key (id, secret_hash, derive_public_key, team_id, feature, user_id, environment, models, endpoints, may_assert, max_asserted, requires_run, resubmits_batches, relanes_batches, rotated_from, created_by, expires_at)
+		SELECT $1, $2::bytea, $3::bytea, team_id, feature, user_id, environment, models, endpoints, may_assert, max_asserted, requires_run, resubmits_batches, relanes_batches, id, $6, clock_timestamp() + $7 * interval '1 millisecond'
 		FROM retired
 		RETURNING id
 	), recorded AS (
@@ -89,7 +90,7 @@ export async function revokeVirtualKey(database: Queryable, keyId: string, admin
 }
 
 const LIST = `
-	SELECT id, team_id AS "teamId", feature, user_id AS "userId", environment, models, endpoints, may_assert AS "mayAssert", max_asserted AS "maxAsserted", requires_run AS "requiresRun", resubmits_batches AS "resubmitsBatches",
+	SELECT id, team_id AS "teamId", feature, user_id AS "userId", environment, models, endpoints, may_assert AS "mayAssert", max_asserted AS "maxAsserted", requires_run AS "requiresRun", resubmits_batches AS "resubmitsBatches", relanes_batches AS "relanesBatches",
 	       rotated_from AS "rotatedFrom", created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", revoked_at AS "revokedAt"
 	FROM tollgate.virtual_key
 	WHERE ($1::text IS NULL OR team_id = $1) AND ($2::text IS NULL OR id > $2)

@@ -22,6 +22,7 @@ type KeyRow = {
 	maxAsserted: number;
 	requiresRun: boolean;
 	resubmitsBatches: boolean;
+	relanesBatches: boolean;
 	derivePublicKey: string;
 	isRevoked: boolean;
 	expiresInMs: number | null;
@@ -67,8 +68,8 @@ export async function resolveVirtualKey(database: Queryable, presentedText: stri
 }
 
 function identityOf(row: KeyRow): KeyIdentity {
-	const { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun, resubmitsBatches } = row;
-	return { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun, resubmitsBatches };
+	const { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun, resubmitsBatches, relanesBatches } = row;
+	return { keyId, teamId, feature, userId, environment, models, endpoints, mayAssert, requiresRun, resubmitsBatches, relanesBatches };
 }
 
 function known(row: KeyRow, key: KeyIdentity, expiresInMs: number | null): VirtualKeyResolution {

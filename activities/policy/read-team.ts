@@ -87,17 +87,16 @@ function readKey(cursor: Cursor): Partial<KeyAttributes> | undefined {
 		mayAssert: fields.mayAssert && readAssertable(fields.mayAssert),
 		maxAsserted: fields.maxAsserted?.wholeNumber(1, MAX_ASSERTED),
 		requiresRun: fields.requireRun?.flag(),
-		resubmitsBatches: fields.batches && readResubmits(fields.batches),
+		...(fields.batches && readBatchRules(fields.batches)),
 	});
 	if (fields.endpoints !== undefined && key.endpoints?.length === 0)
 		fields.endpoints.fail("would let the key call nothing; null means all, tollgate key revoke ends a key");
 	return key;
 }
 
-const NOT_OFFERED = new Map([["relane", "is not offered: what a batch leaves undone goes into another batch (resubmit) or ends, it does not go in real time"]]);
-
-function readResubmits(cursor: Cursor): boolean | undefined {
-	return cursor.fields(WRITTEN_FIELDS.keyBatches, NOT_OFFERED)?.resubmit?.flag();
+function readBatchRules(cursor: Cursor): Partial<KeyAttributes> {
+	const fields = cursor.fields(WRITTEN_FIELDS.keyBatches);
+	return withoutUndefined({ resubmitsBatches: fields?.resubmit?.flag(), relanesBatches: fields?.relane?.flag() });
 }
 
 function readAssertable(cursor: Cursor): KeyAttributes["mayAssert"] | undefined {

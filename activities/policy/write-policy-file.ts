@@ -93,8 +93,9 @@ function writeRate({ dimension, dimensionValue, ...limits }: RateRule): Written 
 	return { ...(dimension !== "team" && { [dimension]: dimensionValue }), ...limits };
 }
 
-function writeKey({ userId, requiresRun, resubmitsBatches, ...key }: Partial<KeyAttributes>): Written {
-	const batches = resubmitsBatches === undefined ? undefined : { resubmit: resubmitsBatches };
+function writeKey({ userId, requiresRun, resubmitsBatches, relanesBatches, ...key }: Partial<KeyAttributes>): Written {
+	const rules = withoutUndefined({ resubmit: resubmitsBatches, relane: relanesBatches });
+	const batches = Object.keys(rules).length === 0 ? undefined : rules;
 	return withoutUndefined({ ...key, user: userId, requireRun: requiresRun, batches });
 }
 

@@ -31,6 +31,8 @@ export type KeyIdentity = {
 	readonly requiresRun?: boolean;
 	/** Batches made with it are resubmitted where they leave items undone. Absent = no. */
 	readonly resubmitsBatches?: boolean;
+	/** What no batch may carry any more of them goes in real time. Absent = no. */
+	readonly relanesBatches?: boolean;
 };
 
 export type KeyResolution =

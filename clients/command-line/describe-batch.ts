@@ -43,6 +43,13 @@ export function progressLine(batch: BatchView): string {
 	return `${batch.state}: ${endedOf(batch)} items ended${there}, held ${amount(batch.heldNanoUsd)}, settled ${amount(batch.settledNanoUsd)}${waits}`;
 }
 
+function ruleLines({ mayResubmit, mayRelane }: BatchView): string[] {
+	if (mayResubmit && mayRelane)
+		return ["  rule     unfinished items go into another batch, once, then in real time (batches.resubmit and batches.relane of its key)"];
+	if (mayRelane) return ["  rule     unfinished items go in real time (batches.relane of its key)"];
+	return mayResubmit ? ["  rule     unfinished items go into another batch, once (batches.resubmit of its key)"] : [];
+}
+
 function headOf(batch: BatchView): string {
 	const { counts, progress } = batch;
 	const byOutcome = (["succeeded", "errored", "expired", "cancelled", "open"] as const).filter((outcome) => counts[outcome] > 0);
@@ -57,7 +64,7 @@ function headOf(batch: BatchView): string {
 		...(isCollected
 			? [`  alone    its items were handed in one by one: npx tollgate deferred list --team ${batch.teamId}`]
 			: [`  files    input ${cell(batch.inputFileId)}, output ${cell(batch.outputFileId)}, errors ${cell(batch.errorFileId)}`]),
-		...(batch.mayResubmit && !isCollected ? ["  rule     unfinished items go into another batch, once (batches.resubmit of its key)"] : []),
+		...(isCollected ? [] : ruleLines(batch)),
 		`  time     created ${batch.createdAt}, running since ${cell(batch.runningSince)}, ended ${cell(batch.endedAt)}${batch.cancelAskedAt === null ? "" : `, cancelled ${batch.cancelAskedAt}`}`,
 		...(progress === null
 			? []

@@ -48,6 +48,7 @@ export function describeKey(key: KeyAttributes): string {
 		key.endpoints === null ? undefined : `endpoints ${describeValue(key.endpoints)}`,
 		key.requiresRun ? "every call in an agent run" : undefined,
 		key.resubmitsBatches ? "unfinished items of batches resubmitted" : undefined,
+		key.relanesBatches ? "unfinished items of batches in real time" : undefined,
 		key.mayAssert.length === 0 ? undefined : `may assert ${key.mayAssert.join(" and ")} (${grouped(key.maxAsserted)})`,
 	]);
 }

@@ -47,6 +47,7 @@ const DEFAULT_KEY: KeyAttributes = {
 	maxAsserted: 10_000,
 	requiresRun: false,
 	resubmitsBatches: false,
+	relanesBatches: false,
 };
 const DEFAULT_THRESHOLDS: readonly BudgetThreshold[] = [{ action: "notify", at: { basisPoints: DEFAULT_WARN_BASIS_POINTS } }];
 
@@ -124,6 +125,7 @@ function mergeKey(known: KeyAttributes, attributes: Partial<KeyAttributes>): Key
 		maxAsserted: attributes.maxAsserted ?? known.maxAsserted,
 		requiresRun: attributes.requiresRun ?? known.requiresRun,
 		resubmitsBatches: attributes.resubmitsBatches ?? known.resubmitsBatches,
+		relanesBatches: attributes.relanesBatches ?? known.relanesBatches,
 	};
 }
 

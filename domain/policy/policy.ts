@@ -65,6 +65,8 @@ export type KeyAttributes = {
 	readonly requiresRun: boolean;
 	/** What its batches leave undone goes into another batch; a batch keeps the rule it was made with. */
 	readonly resubmitsBatches: boolean;
+	/** What no batch may carry any more of them goes in real time, at its price. */
+	readonly relanesBatches: boolean;
 };
 
 export type ModelDeployment = { readonly provider: string; readonly model: string; readonly pricedAsModel: string };

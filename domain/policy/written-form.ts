@@ -29,7 +29,7 @@ export const WRITTEN_FIELDS = {
 	rate: ["feature", "user", "model", "key", "requestsPerMinute", "tokensPerMinute", "inFlight"],
 	runs: ["limits", "most", "onLoop", "newRunsPerHour", "pauseHours"],
 	key: ["feature", "user", "environment", "models", "endpoints", "mayAssert", "maxAsserted", "requireRun", "batches"],
-	keyBatches: ["resubmit"],
+	keyBatches: ["resubmit", "relane"],
 	route: ["channel", "kinds"],
 	deployment: ["provider", "model", "pricedAsModel"],
 	channel: ["kind", "url", "urlEnv", "urlFile", "routingKeyEnv", "routingKeyFile", "secretEnv", "secretFile", "allowPrivate"],

@@ -52,8 +52,8 @@ export function problemOfMade(made: Exclude<Made, { kind: "made" }>): Problem {
 export type Making = Pick<GatewayContext, "pipeline" | "log"> & { readonly batches: BatchRoutes };
 
 /** A caller's own batch is driven as he made it, unless his key says otherwise: his code may resubmit by itself. It keeps what it was made with. */
-function callerRules({ resubmitsBatches = false }: KeyIdentity): CallerBatchRules {
-	return { mayResubmit: resubmitsBatches, mayRelane: false };
+function callerRules({ resubmitsBatches = false, relanesBatches = false }: KeyIdentity): CallerBatchRules {
+	return { mayResubmit: resubmitsBatches, mayRelane: relanesBatches };
 }
 
 /**
@@ -217,5 +217,6 @@ function itemRules({ pipeline }: Making, wanted: BatchToMake, candidate: PricedD
 		teamId: key.teamId,
 		feature: asserted.feature ?? key.feature,
 		authority: pipeline.authority,
+		mayGoRealTime: callerRules(key).mayRelane,
 	};
 }

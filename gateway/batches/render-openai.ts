@@ -87,9 +87,10 @@ export function renderOpenAiBatch(batch: BatchRecord): OpenAiBatch {
 	};
 }
 
-/** Each of the provider's batches that its items may go in, one after the other, has a window of its own. */
+/** Each of the provider's batches that its items may go in, one after the other, has a window of its own, and so has what goes in real time after them. */
 export function expiresAtMs({ deadlineMs, createdAtMs, rules }: BatchRecord): number {
-	return deadlineMs ?? createdAtMs + COMPLETION_WINDOW_MS * (rules.mayResubmit ? BATCH_TRIES_MAX : 1);
+	const windows = (rules.mayResubmit ? BATCH_TRIES_MAX : 1) + (rules.mayRelane ? 1 : 0);
+	return deadlineMs ?? createdAtMs + COMPLETION_WINDOW_MS * windows;
 }
 
 function errorsOf({ problem }: BatchRecord, status: OpenAiBatchStatus): OpenAiBatchErrors | null {

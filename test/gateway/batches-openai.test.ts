@@ -258,15 +258,32 @@ test("whoever may assert books the batch for a user; whoever may not is refused"
 	expect(on.stand.batches.get(JSON.parse(made.body.toString()).id)?.attribution).toMatchObject({ userId: "ann", asserted: { user: "ann" } });
 });
 
-test("a batch takes the rule of its key, and never that it may go in real time", async () => {
+test("a batch takes the rules of its key, and no other", async () => {
 	const ask = { input_file_id: (await upload()).id, endpoint: "/v1/chat/completions", completion_window: "24h" } as const;
 	const rulesOf = async () => on.stand.batches.get((await openai.batches.create(ask)).id)?.rules;
 	expect(await rulesOf()).toEqual({ mayResubmit: false, mayRelane: false });
 	const key = on.authority.keys.get(TEST_KEY)!;
 	on.authority.keys.set(TEST_KEY, { ...key, resubmitsBatches: true });
 	expect(await rulesOf()).toEqual({ mayResubmit: true, mayRelane: false });
+	on.authority.keys.set(TEST_KEY, { ...key, relanesBatches: true });
+	expect(await rulesOf()).toEqual({ mayResubmit: false, mayRelane: true });
+	on.authority.keys.set(TEST_KEY, { ...key, resubmitsBatches: true, relanesBatches: true });
+	expect(await rulesOf()).toEqual({ mayResubmit: true, mayRelane: true });
 	on.authority.keys.set(TEST_KEY, { ...key, resubmitsBatches: false });
 	expect(await rulesOf()).toEqual({ mayResubmit: false, mayRelane: false });
+});
+
+test("a batch that may go in real time holds what that costs, and is refused where only the price of batches is left", async () => {
+	const ask = { input_file_id: (await upload()).id, endpoint: "/v1/chat/completions", completion_window: "24h" } as const;
+	const heldOf = async () => BigInt(on.stand.batches.get((await openai.batches.create(ask)).id)?.heldNanoUsd ?? 0);
+	const withBatches = await heldOf();
+	const key = on.authority.keys.get(TEST_KEY)!;
+	on.authority.keys.set(TEST_KEY, { ...key, relanesBatches: true });
+	const inRealTime = await heldOf();
+	expect(inRealTime).toBeGreaterThan((withBatches * 19n) / 10n);
+	on.stand.moneyNanoUsd = inRealTime - 1n;
+	await expect(openai.batches.create(ask)).rejects.toMatchObject({ status: 402 });
+	expect(on.stand.moneyNanoUsd).toBe(inRealTime - 1n);
 });
 
 test("nothing is kept where nothing was asked for", async () => {

@@ -126,6 +126,7 @@ const key = fc.record({
 	maxAsserted: fc.integer({ min: 1, max: 10_000_000 }),
 	requiresRun: fc.boolean(),
 	resubmitsBatches: fc.boolean(),
+	relanesBatches: fc.boolean(),
 });
 const count = fc.integer({ min: 1, max: 1_000_000 });
 const cap = fc

@@ -19,6 +19,7 @@ type KeyOptions = {
 	maxAsserted?: string;
 	requireRun?: boolean;
 	resubmitBatches?: boolean;
+	relaneBatches?: boolean;
 	expires?: number;
 	overlap?: number;
 	ttl?: number;
@@ -91,6 +92,7 @@ function addCreate(key: Command, terminal: Terminal): void {
 			"--max-asserted <N>": ["distinct asserted values; default 10000", wholeNumber(1, 10_000_000)],
 			"--require-run": "calls that name no agent run join one by their key and how their conversation begins",
 			"--resubmit-batches": "items that its batches left undone, as when a batch expired, go into another batch once",
+			"--relane-batches": "items that its batches left undone go in real time, at whose price they are held",
 			"--expires <DURATION>": ["like 30d; default until revoked", duration],
 		},
 		run: async ({ system, print, options }) => {
@@ -105,6 +107,7 @@ function addCreate(key: Command, terminal: Terminal): void {
 				maxAsserted: options.maxAsserted === undefined ? undefined : Number(options.maxAsserted),
 				requiresRun: options.requireRun,
 				resubmitsBatches: options.resubmitBatches,
+				relanesBatches: options.relaneBatches,
 				expiresInMs: options.expires,
 			});
 			print({ id, key: secret }, `Key ${id}. It is shown this once:\n${secret}`);

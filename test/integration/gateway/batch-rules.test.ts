@@ -47,8 +47,16 @@ test("what a policy says of a key's batches holds for those made after it, and t
 			return (await rulesOf(batchId))?.mayResubmit === true && batchId;
 		});
 		expect(await rulesOf(before)).toEqual({ mayResubmit: false, mayRelane: false });
-		await applyPolicy(context, policy("{ resubmit: false }"));
-		await until("the rule to be gone", async () => (await rulesOf(await make()))?.mayResubmit === false);
+		await applyPolicy(context, policy("{ resubmit: false, relane: true }"));
+		const relaned = await until("the other rule to be in force", async () => {
+			const batchId = await make();
+			return (await rulesOf(batchId))?.mayRelane === true && batchId;
+		});
+		expect(await rulesOf(relaned)).toEqual({ mayResubmit: false, mayRelane: true });
+		const heldOf = async (batchId: string) => BigInt((await store.read(batchId))?.heldNanoUsd ?? 0);
+		expect(await heldOf(relaned)).toBeGreaterThan(await heldOf(before));
+		await applyPolicy(context, policy("{ relane: false }"));
+		await until("the rules to be gone", async () => (await rulesOf(await make()))?.mayRelane === false);
 		expect(await rulesOf(resubmitted)).toEqual({ mayResubmit: true, mayRelane: false });
 	});
 });

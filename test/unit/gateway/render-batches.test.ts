@@ -80,6 +80,9 @@ test("a batch whose unfinished items go again may take another window", () => {
 	expect(renderOpenAiBatch(again).expires_at).toBe(1_796_000_000 + 2 * 86_400);
 	expect(Date.parse(renderMessageBatch(again, "").expires_at)).toBe(CREATED_AT_MS + 2 * 86_400_000);
 	expect(renderOpenAiBatch({ ...again, deadlineMs: CREATED_AT_MS + 5_000 }).expires_at).toBe(1_796_000_005);
+	const windowsOf = (mayResubmit: boolean, mayRelane: boolean) =>
+		((renderOpenAiBatch(record({ rules: { mayResubmit, mayRelane } })).expires_at ?? 0) - 1_796_000_000) / 86_400;
+	expect([windowsOf(false, false), windowsOf(false, true), windowsOf(true, true)]).toEqual([1, 2, 3]);
 });
 
 test("a batch that the provider took nothing of says why", () => {

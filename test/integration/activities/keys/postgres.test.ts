@@ -120,13 +120,14 @@ describe("revoking and rotating", () => {
 	});
 
 	test("the rule for batches is none by default, comes with the key and goes on to its successor and to keys derived of it", async () => {
-		expect(await resolveVirtualKey(pool, (await create()).key)).toMatchObject({ key: { resubmitsBatches: false } });
-		const old = await create({ resubmitsBatches: true });
+		expect(await resolveVirtualKey(pool, (await create()).key)).toMatchObject({ key: { resubmitsBatches: false, relanesBatches: false } });
+		const old = await create({ resubmitsBatches: true, relanesBatches: true });
 		const successor = await rotateVirtualKey(pool, { keyId: old.id, overlapMs: 0 }, "ada");
 		const derived = deriveKey({ key: successor.key, user: "u1", ttlMs: 60_000 });
-		for (const key of [successor.key, derived]) expect(await resolveVirtualKey(pool, key)).toMatchObject({ kind: "known", key: { resubmitsBatches: true } });
+		const rules = { resubmitsBatches: true, relanesBatches: true };
+		for (const key of [successor.key, derived]) expect(await resolveVirtualKey(pool, key)).toMatchObject({ kind: "known", key: rules });
 		const listed = await listVirtualKeys(pool, { limit: 1_000 });
-		expect(listed.find(({ id }) => id === successor.id)).toMatchObject({ resubmitsBatches: true });
+		expect(listed.find(({ id }) => id === successor.id)).toMatchObject(rules);
 	});
 
 	test("an overlap never lengthens a life", async () => {

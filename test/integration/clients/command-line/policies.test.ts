@@ -103,7 +103,7 @@ describe("policy files", () => {
 		expect(await run("team show leaving")).toBe(1);
 	});
 
-	test("a key made to resubmit its batches stands so in the policy, which takes it back; real time for them is refused with its line", async () => {
+	test("a key made to resubmit its batches, or to send what they leave undone in real time, stands so in the policy, which takes it back", async () => {
 		const { id } = await runJson("key create --team search --resubmit-batches");
 		const [plain, listed] = [(await runJson("key create --team search")).id, await runJson("key list --team search")];
 		const ruleOf = (keyId: string) => listed.find((key: { readonly id: string }) => key.id === keyId)?.resubmitsBatches;
@@ -120,8 +120,17 @@ describe("policy files", () => {
 		output.length = 0;
 		expect(await run("policy show")).toBe(0);
 		expect(output.join("\n")).not.toContain("resubmit: true");
-		expect(await run(["apply", await ruled("{ relane: true }"), "--yes"])).toBe(1);
-		expect(errors.join("\n")).toMatch(new RegExp(`policy\\.yaml:6:\\d+ teams\\.search\\.keys\\.${id}\\.batches\\.relane: is not offered`));
+		const relaned = await runJson("key create --team search --relane-batches");
+		const keys = await runJson("key list --team search");
+		expect(keys.find((key: { readonly id: string }) => key.id === relaned.id)).toMatchObject({ resubmitsBatches: false, relanesBatches: true });
+		expect(await run(["apply", await ruled("{ resubmit: true, relane: true }"), "--yes"])).toBe(0);
+		output.length = 0;
+		expect(await run("policy show")).toBe(0);
+		expect(output.join("\n").match(/relane: true/g)).toHaveLength(2);
+		expect(await run(["apply", await ruled("{ resubmit: false, relane: false }"), "--yes"])).toBe(0);
+		output.length = 0;
+		expect(await run("policy show")).toBe(0);
+		expect(output.join("\n").match(/relane: true/g)).toHaveLength(1);
 	});
 });
 

@@ -188,9 +188,9 @@ describe("each mistake is named with its line and field", () => {
 		["a flag that is none", ["unlimited: yes"], "4 teams.search.unlimited: must be true or false"],
 		["a key that is none", ["keys: { tg-CANARY: {} }"], "4 teams.search.keys: holds a name that is none: it must be a key id"],
 		[
-			"real time for what a batch left undone",
-			["keys:", "  key_0123456789abcdef:", "    batches:", "      resubmit: true", "      relane: true"],
-			"8 teams.search.keys.key_0123456789abcdef.batches.relane: is not offered: what a batch leaves undone goes into another batch (resubmit) or ends",
+			"a rule for real time that is neither yes nor no",
+			["keys:", "  key_0123456789abcdef:", "    batches:", "      resubmit: true", "      relane: often"],
+			"8 teams.search.keys.key_0123456789abcdef.batches.relane: must be true or false",
 		],
 		[
 			"a rule for batches that does not exist",

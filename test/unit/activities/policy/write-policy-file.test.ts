@@ -103,6 +103,9 @@ test("a key's rule for its batches is written as it is read, and not at all wher
 	expect(text).toContain("batches:\n          resubmit: true\n");
 	expect(text.match(/batches/g)).toHaveLength(1);
 	expect(text).not.toContain("resubmitsBatches");
+	const both = writePolicyFile({ teams: { ads: { keys: { key_0000000000000001: { resubmitsBatches: false, relanesBatches: true } } } } });
+	expect(both).toContain("batches:\n          resubmit: false\n          relane: true\n");
+	expect(writePolicyFile({ teams: { ads: { keys: { key_0000000000000001: { relanesBatches: true } } } } })).toContain("batches:\n          relane: true\n");
 });
 
 test("a team of which there is nothing to say is still named", () => {

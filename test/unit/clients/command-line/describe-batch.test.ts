@@ -6,7 +6,15 @@ const batch: BatchView = {
 	...{ batchId: "batch_1", teamId: "search", state: "running", protocol: "openai", endpoint: "chat.completions", model: "m-1", provider: "openai" },
 	...{ items: 100, counts: { open: 60, succeeded: 39, errored: 1, expired: 0, cancelled: 0 }, heldNanoUsd: "600000000", settledNanoUsd: "250000000" },
 	...{ problem: null, createdAt: "2026-11-26T10:00:00Z", endedAt: null, cancelAskedAt: null, deployment: "openai/m-1", origin: "caller", keyId: "k1" },
-	...{ mayResubmit: false, inputFileId: "file-1", outputFileId: null, errorFileId: null, runningSince: "2026-11-26T10:00:05Z", deadline: null },
+	...{
+		mayResubmit: false,
+		mayRelane: false,
+		inputFileId: "file-1",
+		outputFileId: null,
+		errorFileId: null,
+		runningSince: "2026-11-26T10:00:05Z",
+		deadline: null,
+	},
 	parts: [
 		{
 			part: 1,
@@ -47,6 +55,10 @@ test("a batch is described with what it is, what it holds, its parts, and what c
 	const rule = "  rule     unfinished items go into another batch, once (batches.resubmit of its key)";
 	expect(lines).not.toContain(rule);
 	expect(describeBatch({ ...batch, mayResubmit: true }).split("\n")).toContain(rule);
+	const inRealTime = "  rule     unfinished items go in real time (batches.relane of its key)";
+	expect(describeBatch({ ...batch, mayRelane: true }).split("\n")).toContain(inRealTime);
+	const both = "  rule     unfinished items go into another batch, once, then in real time (batches.resubmit and batches.relane of its key)";
+	expect(describeBatch({ ...batch, mayResubmit: true, mayRelane: true }).split("\n")).toContain(both);
 });
 
 test("what holds it up is said, with what can be done about it", () => {

@@ -16,6 +16,7 @@ const key: KeyAttributes = {
 	maxAsserted: 10,
 	requiresRun: false,
 	resubmitsBatches: false,
+	relanesBatches: false,
 };
 
 const withTeam = (team: Partial<TeamEntry>): Policy => ({ ...EMPTY_POLICY, teams: { search: { ...EMPTY_TEAM, ...team } } });
@@ -75,6 +76,8 @@ test("what a key does with unfinished items of its batches is said", () => {
 	const [change] = diffPolicy(withTeam({ keys: { k: key } }), withTeam({ keys: { k: { ...key, resubmitsBatches: true } } }));
 	expect(change).toMatchObject({ path: "teams.search.keys.k" });
 	expect(change?.summary).toContain("unfinished items of batches resubmitted");
+	const [relaned] = diffPolicy(withTeam({ keys: { k: key } }), withTeam({ keys: { k: { ...key, relanesBatches: true } } }));
+	expect(relaned?.summary).toContain("unfinished items of batches in real time");
 });
 
 test("changes say where, from what and to what, in the order of the policy", () => {

@@ -14,6 +14,7 @@ const key: KeyAttributes = {
 	maxAsserted: 5,
 	requiresRun: false,
 	resubmitsBatches: false,
+	relanesBatches: false,
 };
 
 const current: Policy = {
@@ -49,6 +50,9 @@ describe("what a file leaves out stays", () => {
 		expect(attributesOf(resubmitted)).toEqual({ ...key, resubmitsBatches: true });
 		expect(attributesOf(mergePolicy(resubmitted, file({ feature: "ranking" }), { isPruning: true }))).toMatchObject({ resubmitsBatches: true });
 		expect(attributesOf(mergePolicy(resubmitted, file({ resubmitsBatches: false }), { isPruning: false }))).toEqual(key);
+		const relaned = mergePolicy(resubmitted, file({ relanesBatches: true }), { isPruning: false });
+		expect(attributesOf(relaned)).toEqual({ ...key, resubmitsBatches: true, relanesBatches: true });
+		expect(attributesOf(mergePolicy(relaned, file({ relanesBatches: false }), { isPruning: false }))).toEqual({ ...key, resubmitsBatches: true });
 	});
 
 	test("of a budget: calendar, mode and thresholds; a new one takes its defaults", () => {
