@@ -5,6 +5,7 @@ const RESTORE = "test/integration/operations/restore.test.ts";
 const ARCHIVE = "test/integration/operations/archived-month.test.ts";
 const REGISTER = { file: "migrations/0002_authority_functions.sql", within: "CREATE FUNCTION tollgate.register_gateway(", test: RESTORE } as const;
 const REPLACE = { file: "activities/process/replace-file.ts", test: "test/unit/activities/process/replace-file.test.ts" } as const;
+const BUNDLE = { file: "workers/bundle.ts", test: "test/architecture/bundle.test.ts" } as const;
 const EPOCHS = ["an epoch that the disk, a lease or a chain remembers is not given again"];
 
 export const OPERATION_MUTANTS: readonly Mutant[] = [
@@ -79,6 +80,21 @@ export const OPERATION_MUTANTS: readonly Mutant[] = [
 		test: "test/unit/workers/chain-witnesses.test.ts",
 		titles: ["one that is silent and one that is gone leave the testimony of the others, and are counted"],
 		redBy: "away",
+	},
+	{
+		rule: "a worker does not hold the sources in the map of its workflow code",
+		...BUNDLE,
+		from: '		webpackConfigHook: (config) => ({ ...config, devtool: "inline-nosources-cheap-module-source-map" }),\n',
+		to: "",
+		titles: ["the bundle stays small: a worker holds it many times while it starts"],
+	},
+	{
+		rule: "workflow code takes one byte a character",
+		...BUNDLE,
+		from: "code: escapeWideCharacters(bundle.code)",
+		to: "code: bundle.code",
+		also: "void escapeWideCharacters;",
+		titles: ["the bundle stays small: a worker holds it many times while it starts"],
 	},
 	{
 		rule: "only what the file holds leaves the database",
