@@ -32,7 +32,7 @@ export async function measureManyDeferred(input: ManyDeferredInput): Promise<Rec
 		if (!report.ok) throw new Broken(`verify: ${findings.slice(0, 5).join("; ")}`);
 		const figures = { items, idleMegabytes: idle, deferred: seen, verifiedEntries: report.entries };
 		onProgress(JSON.stringify(figures));
-		refuseAboveLimits(seen);
+		refuseAboveLimits({ ...seen, megabytes: { start: idle, ...seen.megabytes } });
 		return figures;
 	} finally {
 		await system.close();

@@ -14,6 +14,7 @@ import { type GatewayStand, openGatewayStand } from "#test/support/gateway-proce
 import { systemEnvironment } from "#test/support/system.ts";
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
 import { batchJobWorkflowId } from "#workflows/batch-job/messages.ts";
+import { CloseList } from "./close-list.ts";
 
 const ROOT = path.join(import.meta.dirname, "../../..");
 /** More than 50,000 items of any size can be bounded at. */
@@ -23,7 +24,10 @@ const LIMIT_NANO_USD = 1_000_000_000_000_000n;
 export type Peaks = { readonly gateway: number; readonly worker: number; readonly batches: number };
 export type History = { readonly events: number; readonly messages: number; readonly runs: number };
 
-type Parts = Pick<ManyItemsStand, "stand" | "temporal" | "sql" | "gatewayUrl" | "key" | "admin"> & { readonly children: readonly [ChildProcess, ChildProcess] };
+type Parts = Pick<ManyItemsStand, "stand" | "temporal" | "sql" | "gatewayUrl" | "key" | "admin"> & {
+	readonly children: readonly [ChildProcess, ChildProcess];
+	readonly closes: CloseList;
+};
 
 /**
  * A gateway and a worker as `npm start` runs them, each a process of its own with the same flags, on a PostgreSQL with fsync, a Temporal
@@ -38,8 +42,7 @@ export class ManyItemsStand {
 	/** Of a team with one budget. */
 	readonly key: string;
 	readonly admin: AdministrationClient;
-	private readonly children: readonly [ChildProcess, ChildProcess];
-
+	private readonly closes: CloseList;
 	/** Of the gateway, the worker, and the process of batches that the worker starts. */
 	private readonly pids: readonly [number, number, number];
 
@@ -50,19 +53,18 @@ export class ManyItemsStand {
 		this.gatewayUrl = parts.gatewayUrl;
 		this.key = parts.key;
 		this.admin = parts.admin;
-		this.children = parts.children;
+		this.closes = parts.closes;
 		const [gateway, worker] = parts.children.map(({ pid }) => pid ?? Number.NaN) as [number, number];
 		this.pids = [gateway, worker, batchesProcessOf(worker)];
 	}
 
 	static async open(): Promise<ManyItemsStand> {
-		const closes: (() => Promise<unknown>)[] = [];
+		const closes = new CloseList();
+		closes.closeAtSignals();
 		try {
-			const server = await OwnServer.start();
-			const stand = await openGatewayStand({ database: server.database, windowKind: "lifetime" });
-			closes.push(() => stand.close());
-			const temporal = await startTestTemporal();
-			closes.push(() => temporal.close());
+			const server = await closes.open(OwnServer.start());
+			const stand = await closes.open(openGatewayStand({ database: server.database, windowKind: "lifetime" }));
+			const temporal = await closes.open(startTestTemporal());
 			const environment = { TOLLGATE_SIMULATED_PROVIDER_URL: stand.provider.url, DATABASE_URL: stand.database.url };
 			const start = async (entry: string, options: { readonly flags: readonly string[]; readonly environment: Record<string, string> }): Promise<Started> => {
 				const child = spawn(process.execPath, [...options.flags, path.join(ROOT, entry)], {
@@ -70,19 +72,21 @@ export class ManyItemsStand {
 					env: systemEnvironment(stand.home, { ...environment, ...options.environment }),
 					stdio: ["ignore", "pipe", "inherit"],
 				});
-				closes.push(() => end(child));
+				closes.add(() => end(child));
 				return { child, said: await firstLine(child) };
 			};
 			const worker = await start("workers/main.ts", { flags: WORKER_NODE_FLAGS, environment: { ...WORKER_ALLOCATOR, TEMPORAL_ADDRESS: temporal.address } });
 			const gateway = await start("gateway/main.ts", { flags: GATEWAY_NODE_FLAGS, environment: { ...GATEWAY_ALLOCATOR, TOLLGATE_GATEWAY_ID: "g1" } });
 			const sql = new pg.Client({ connectionString: stand.database.url });
+			sql.on("error", () => undefined); // the statement under way rejects with it
 			await sql.connect();
+			closes.add(() => sql.end());
 			const { key: adminKey } = await createAdminKey(sql, `ada-${randomBytes(2).toString("hex")}`, "check:batch");
 			const { key } = await stand.team(LIMIT_NANO_USD);
 			const admin = new AdministrationClient({ adminUrl: worker.said["admin"] ?? "", adminKey, timeoutMs: 15_000 });
-			return new ManyItemsStand({ stand, temporal, sql, gatewayUrl: gateway.said["url"] ?? "", key, admin, children: [gateway.child, worker.child] });
+			return new ManyItemsStand({ stand, temporal, sql, gatewayUrl: gateway.said["url"] ?? "", key, admin, children: [gateway.child, worker.child], closes });
 		} catch (error) {
-			for (const close of closes.reverse()) await close();
+			await closes.close();
 			throw error;
 		}
 	}
@@ -138,11 +142,8 @@ export class ManyItemsStand {
 		return found;
 	}
 
-	async close(): Promise<void> {
-		await this.sql.end();
-		for (const child of this.children) await end(child);
-		await this.temporal.close();
-		await this.stand.close();
+	close(): Promise<void> {
+		return this.closes.close();
 	}
 }
 

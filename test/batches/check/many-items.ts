@@ -56,7 +56,7 @@ export async function measureManyItems({ items, seed, folder, onProgress }: Many
 		if (!report.ok) throw new Broken(`verify: ${findings.slice(0, 5).join("; ")}`);
 		const figures = { items, idleMegabytes: idle, openai, anthropic, verifiedEntries: report.entries };
 		onProgress(JSON.stringify(figures));
-		for (const seen of [openai, anthropic]) refuseAboveLimits(seen);
+		for (const seen of [openai, anthropic]) refuseAboveLimits({ ...seen, megabytes: { start: idle, ...seen.megabytes } });
 		return figures;
 	} finally {
 		await system.close();
