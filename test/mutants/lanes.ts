@@ -7,6 +7,7 @@ const LANES_TEST = "test/integration/activities/batches/real-time.test.ts";
 const KILLS_TEST = "test/integration/activities/batches/real-time-kills.test.ts";
 const HEDGE_TEST = "test/integration/activities/batches/hedge.test.ts";
 const CHOICE_TEST = "test/unit/domain/batching/choose-lane.test.ts";
+const FAILED_TWICE = "that may not go in real time, and fails in both its batches, is answered with what the provider said last";
 const RELANE_TEST = "test/unit/activities/batches/job/relane.test.ts";
 const EVERY_DEATH = "leaves nothing unbooked, nothing booked twice, and each item with one end";
 
