@@ -75,7 +75,7 @@ export async function measureManyTeams(input: { seed: number; teams: number; fol
 			(teams / LIMITS.toldPerSecond) * 3_000 + 60_000,
 		);
 		const secondsUntilAllTold = Math.round((performance.now() - startedAtMs) / 1_000);
-		const crossed = await crossAll(system, { teams, random: createRandom(input.seed) });
+		const crossed = await crossAll(system, { teams, random: createRandom(input.seed), onProgress });
 		const watched = await watch.stop();
 		const counts = {
 			teams,
@@ -101,8 +101,10 @@ function refuseAbove(what: string, measured: number, limit: number): void {
 
 type Crossed = { readonly teamId: string; readonly atMs: number; readonly announcedMs: number };
 
+type Crossing = { readonly teams: number; readonly random: Random; readonly onProgress: (line: string) => void };
+
 /** Fifty teams a second pass 80 % of their limits while hundreds of others move. */
-async function crossAll(system: GovernedSystem, { teams, random }: { readonly teams: number; readonly random: Random }): Promise<Crossed[]> {
+async function crossAll(system: GovernedSystem, { teams, random, onProgress }: Crossing): Promise<Crossed[]> {
 	const crossedAt = new Map<string, Date>();
 	let next = 1;
 	for (let second = 0; second < CROSSING_SECONDS && next <= teams; second += 1) {
@@ -120,6 +122,8 @@ async function crossAll(system: GovernedSystem, { teams, random }: { readonly te
 		async () => {
 			const rows = await system.sql<{ team_id: string; at: Date }>(FIRED);
 			const ofCrossed = rows.filter(({ team_id }) => crossedAt.has(team_id));
+			onProgress(`${ofCrossed.length} of ${crossedAt.size} crossings are announced`);
+			if (ofCrossed.length < crossedAt.size) await new Promise((resolve) => setTimeout(resolve, 2_000)); // as above
 			return ofCrossed.length === crossedAt.size && ofCrossed;
 		},
 		ANNOUNCED_WITHIN_MS,
