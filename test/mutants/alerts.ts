@@ -256,6 +256,22 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		titles: ["while fifty cross in each second nothing else takes a place of theirs, however much moved"],
 	},
 	{
+		rule: "with Temporal away one signal of a look finds out whether it is back",
+		file: "activities/governance/totals-publisher.ts",
+		from: "if (wasAway && index === 0) await telling;",
+		to: "",
+		test: "test/unit/activities/governance/look-interval.test.ts",
+		titles: ["with Temporal away no more than were on their way are tried, and one in each look that follows"],
+	},
+	{
+		rule: "each team that is told has its own report",
+		file: "activities/governance/totals-publisher.ts",
+		from: "reports[place]",
+		to: "reports[0]",
+		test: "test/integration/activities/totals-publisher.test.ts",
+		titles: ["each team of many is told its own totals and heads, also where some have none"],
+	},
+	{
 		rule: "a look goes back to before what was under way at the last one",
 		file: "activities/governance/totals-source.ts",
 		from: "pg_snapshot_xmin(",

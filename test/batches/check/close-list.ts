@@ -30,10 +30,7 @@ export class CloseList {
 		return this.closing;
 	}
 
-	/**
-	 * Whoever ends the check leaves nothing running; a second signal does not wait for that. Without it a signal does nothing at all: the runtime
-	 * of Temporal's SDK, which the check uses too, takes it as one for workers, of which there are none here.
-	 */
+	/** Whoever ends the check leaves nothing running; a second signal does not wait for that. */
 	closeAtSignals(): void {
 		for (const signal of SIGNALS)
 			process.on(signal, () => {
