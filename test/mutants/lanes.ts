@@ -9,6 +9,7 @@ const HEDGE_TEST = "test/integration/activities/batches/hedge.test.ts";
 const CHOICE_TEST = "test/unit/domain/batching/choose-lane.test.ts";
 const FAILED_TWICE = "that may not go in real time, and fails in both its batches, is answered with what the provider said last";
 const RELANE_TEST = "test/unit/activities/batches/job/relane.test.ts";
+const CHECK = { file: "test/batches/check/judge-items.ts", test: "test/unit/batches/check-judge.test.ts" } as const;
 const EVERY_DEATH = "leaves nothing unbooked, nothing booked twice, and each item with one end";
 
 export const LANE_MUTANTS: readonly Mutant[] = [
@@ -51,6 +52,27 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		to: ";",
 		test: "test/integration/activities/batches/relane.test.ts",
 		titles: ["what its batch left undone is settled at the price of real time, and nothing is held or overspent after it"],
+	},
+	{
+		...CHECK,
+		rule: "check:batch takes a call that the key forbids for broken",
+		from: "!order.relane || placeOf(attemptId) <= items",
+		to: "placeOf(attemptId) <= items",
+		titles: ["rules of a key: a call that its key forbids is broken"],
+	},
+	{
+		...CHECK,
+		rule: "check:batch takes a call at the price of a batch for broken",
+		from: "if (wayOf(service_tier) !== way)",
+		to: "if (wayOf(service_tier) !== way && way !== IN_REAL_TIME)",
+		titles: ["rules of a key: a call at the price of a batch is broken"],
+	},
+	{
+		...CHECK,
+		rule: "check:batch takes what expired and could have been called for broken",
+		from: "order.relane && order.cancelAfterMs === undefined && expired.length > 0",
+		to: "false && expired.length > 0",
+		titles: ["rules of a key: an item that expired though it may be called is broken"],
 	},
 	{
 		rule: "what was sent and has no kept answer may be billed",

@@ -53,7 +53,7 @@ export async function checkBatches({ seed, batches, scenario, folder, onProgress
 			const { accepted, late } = judged.deferred;
 			const { taken, refused } = judged.webhooks;
 			onProgress(
-				`${runs.length} of ${ordered} batches, ${judged.delivered} items delivered, ${accepted} alone and ${late} of them late, ${taken + refused} told of, ${judged.billed} billed, ${killed} kills`,
+				`${runs.length} of ${ordered} batches, ${judged.delivered} items delivered, ${judged.realTime} of them in real time, ${accepted} alone and ${late} of them late, ${taken + refused} told of, ${judged.billed} billed, ${killed} kills`,
 			);
 			if (runs.length >= ordered) return { batches: runs.length, ...judged, refusals: runs.reduce((sum, { refusals }) => sum + refusals, 0), kills };
 		}
@@ -70,8 +70,11 @@ type Performing = { readonly random: Random; readonly kills: Record<Component, n
 /** What was killed is started again before a failure of the runs is told. */
 async function performWave(system: BatchSystem, { batches, deferred, faults }: Scenario, { random, kills, done }: Performing): Promise<void> {
 	const ordered: Ordered[] = [];
-	for (const order of batches)
-		ordered.push({ order, team: await system.stand.team(BigInt(order.limitNanoUsd), { admissionWaitMs: ADMISSION_WAIT_MS }), random: random.fork() });
+	for (const order of batches) {
+		const { resubmit, relane, limitNanoUsd } = order;
+		const team = await system.teamOfRules(BigInt(limitNanoUsd), { admissionWaitMs: ADMISSION_WAIT_MS, resubmit, relane });
+		ordered.push({ order, team, random: random.fork() });
+	}
 	const alone: OrderedDeferred[] = [];
 	for (const order of deferred)
 		alone.push({

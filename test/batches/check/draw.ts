@@ -14,12 +14,21 @@ const A_DAY_AND_MORE_MS = 25 * HOUR_MS;
 /** Roughly what an item is held at. */
 const ITEM_NANO_USD = 200_000;
 /** The same at the price of real time. */
-const DEFERRED_NANO_USD = 2 * ITEM_NANO_USD;
+const REAL_TIME_NANO_USD = 2 * ITEM_NANO_USD;
 /** The longer ones meet batches in every state. */
 const CALMS_MS = [200, 2_000, 6_000] as const;
 const LONGEST_OUTAGE_MS = 1_500;
 /** What is never answered runs out with the first of these days, its second try with another. */
 const DAYS_AFTER_MS = [2_000, 17_000, 32_000] as const;
+
+/** Of three keys in five one rule or both. */
+const KEY_RULES = [
+	{ resubmit: false, relane: false },
+	{ resubmit: false, relane: false },
+	{ resubmit: true, relane: false },
+	{ resubmit: false, relane: true },
+	{ resubmit: true, relane: true },
+] as const;
 
 /** One team in five hands in items alone. */
 const BATCHES_PER_DEFERRED = 4;
@@ -48,7 +57,7 @@ function drawDeferred(random: Random): DeferredOrder {
 		repeatedShare: random.pick([0, 0.3]),
 		unnamedShare: random.pick([0, 0, 0.3]),
 		withinMs: random.integer(0, 6_000),
-		limitNanoUsd: String(Math.ceil(items * DEFERRED_NANO_USD * (random.share() < 0.3 ? random.pick([0.2, 0.5]) : 100))),
+		limitNanoUsd: String(Math.ceil(items * REAL_TIME_NANO_USD * (random.share() < 0.3 ? random.pick([0.2, 0.5]) : 100))),
 		webhook: random.pick([0, 0.3, 1]),
 		refusedWebhookShare: random.pick([0, 0, 0.2]),
 	};
@@ -56,15 +65,19 @@ function drawDeferred(random: Random): DeferredOrder {
 
 function drawBatch(random: Random): BatchOrder {
 	const items = random.pick([random.integer(1, 8), random.integer(5, 60), random.integer(40, 300)]);
-	return {
-		protocol: random.pick(["openai", "anthropic"]),
+	const drawn = {
+		protocol: random.pick<BatchOrder["protocol"]>(["openai", "anthropic"]),
 		items,
 		plan: drawPlan(random),
 		failedShare: random.pick([0, 0.05, 0.3]),
 		doubledShare: random.pick([0, 0, 0.1]),
-		limitNanoUsd: String(Math.ceil(items * ITEM_NANO_USD * (random.share() < 0.3 ? random.pick([0.05, 0.2, 0.5, 0.9]) : 100))),
-		...(random.share() < 0.15 && { cancelAfterMs: random.integer(0, 4_000) }),
 	};
+	const limitedTo = random.share() < 0.3 ? random.pick([0.05, 0.2, 0.5, 0.9]) : 100;
+	const cancelled = random.share() < 0.15 && { cancelAfterMs: random.integer(0, 4_000) };
+	const rules = random.pick(KEY_RULES);
+	// It is held at the dearer of both prices.
+	const itemNanoUsd = rules.relane ? REAL_TIME_NANO_USD : ITEM_NANO_USD;
+	return { ...drawn, limitNanoUsd: String(Math.ceil(items * itemNanoUsd * limitedTo)), ...rules, ...cancelled };
 }
 
 /** What the provider does with it: one batch in five does not come back within its day. */

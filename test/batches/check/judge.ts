@@ -14,6 +14,8 @@ import type { BatchSystem } from "./system.ts";
 export type Judged = {
 	readonly items: number;
 	readonly delivered: number;
+	/** Of items of batches: tries that the provider billed as calls. */
+	readonly realTime: number;
 	/** Lines of the provider's log. */
 	readonly billed: number;
 	/** Charged at their bound, since nobody knows what became of them. */
@@ -34,9 +36,9 @@ export type Seen = { readonly runs: readonly Run[]; readonly deferred: readonly 
 const BATCHES = "SELECT id, number::text, team_id, items FROM tollgate.batch WHERE held_at IS NOT NULL AND origin = 'caller'";
 /** Of everything that batches sent, in either lane. */
 export const ENTRIES = `
-	SELECT e.attempt_id, a.request_id, a.outcome, starts_with(coalesce(a.reason, ''), 'duplicate') AS is_double, a.cost_nano_usd::text, count(*)::text AS entries
+	SELECT e.attempt_id, a.request_id, a.outcome, a.service_tier, starts_with(coalesce(a.reason, ''), 'duplicate') AS is_double, a.cost_nano_usd::text, count(*)::text AS entries
 	FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.attempt_id
-	WHERE e.gateway_id ~ '^batch[0-9]+$' GROUP BY 1, 2, 3, 4, 5`;
+	WHERE e.gateway_id ~ '^batch[0-9]+$' GROUP BY 1, 2, 3, 4, 5, 6`;
 /** Items that were handed in alone. */
 export const DEFERRED = `
 	SELECT i.custom_id AS id, i.team_id, i.lane, i.may_go_real_time, tollgate.to_ms(i.held_at)::float8 AS accepted_at_ms,
@@ -67,8 +69,7 @@ export async function judge(system: BatchSystem, seen: Seen, onLate: (line: stri
 	const delivered = runs.reduce((sum, run) => sum + judgeDelivered(run), 0);
 	const entries = await system.sql<EntryRow & DeferredEntry>(ENTRIES);
 	const log = system.stand.provider.calls();
-	const logged = log.map(({ attemptId }) => attemptId);
-	judgeBooked({ batches, runs, entries, logged });
+	const realTime = judgeBooked({ batches, runs, entries, logged: log, outages: system.outages });
 	const judged = judgeDeferred({ runs: deferred, rows: await system.sql<DeferredRow>(DEFERRED), entries, logged: log, outages: system.outages }, onLate);
 	const webhooks = await judgeTold(system, deferred);
 	const { report, findings } = await system.stand.verify();
@@ -77,7 +78,8 @@ export async function judge(system: BatchSystem, seen: Seen, onLate: (line: stri
 	return {
 		items: batches.reduce((sum, { items }) => sum + items, 0),
 		delivered,
-		billed: logged.length,
+		realTime,
+		billed: log.length,
 		unresolved: entries.filter(({ outcome }) => outcome === "unresolved").length,
 		doubles: entries.filter(({ is_double }) => is_double).length,
 		overspendNanoUsd: report.overspendNanoUsd,

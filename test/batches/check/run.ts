@@ -58,12 +58,17 @@ async function handIn(caller: Caller, { order, teamId, handedIn, random }: Handi
 	return { refusals };
 }
 
-function itemsOf({ plan, failedShare, doubledShare }: BatchOrder, given: { readonly prefix: string; readonly count: number; readonly random: Random }): Item[] {
+function itemsOf(
+	{ plan, failedShare, doubledShare, relane }: BatchOrder,
+	given: { readonly prefix: string; readonly count: number; readonly random: Random },
+): Item[] {
 	const { prefix, count, random } = given;
+	// In real time one that is always told to come later is called for a day.
+	const statuses = relane ? [400, 500] : [400, 429, 500];
 	return Array.from({ length: count }, (_, index) => {
 		const drawn = random.share();
 		const outputTokens = random.integer(1, 20);
-		const fault = drawn < failedShare ? { status: random.pick([400, 429, 500]) } : drawn < failedShare + doubledShare ? { fault: "duplicate_chunk" } : {};
+		const fault = drawn < failedShare ? { status: random.pick(statuses) } : drawn < failedShare + doubledShare ? { fault: "duplicate_chunk" } : {};
 		const ofBatch = index === 0 ? `[[simulate-batch:${JSON.stringify(plan satisfies BatchPlan)}]]` : "";
 		return { customId: `${prefix}${index + 1}`, text: `question ${index + 1} [[simulate:${JSON.stringify({ outputTokens, ...fault })}]]${ofBatch}` };
 	});

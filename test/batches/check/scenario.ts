@@ -22,6 +22,9 @@ const batchOrder = z.strictObject({
 		.string()
 		.regex(/^\d{1,18}$/, "expected nano-USD as decimal digits")
 		.default("1000000000000"),
+	/** What its key says of requests that a batch of the provider left undone: another batch, real time (docs/batches.md, "Unfinished requests"). */
+	resubmit: z.boolean().default(false),
+	relane: z.boolean().default(false),
 	/** Its caller cancels it so long after it was made; default: he does not. */
 	cancelAfterMs: whole(0, MS_MAX).optional(),
 });

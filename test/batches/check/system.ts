@@ -25,6 +25,7 @@ const LOG_CHARACTERS_KEPT = 8_000;
 
 export const COMPONENTS = ["worker", "gateway_1", "gateway_2", "postgres", "temporal"] as const;
 export type Component = (typeof COMPONENTS)[number];
+type TeamRules = { readonly admissionWaitMs: number; readonly resubmit: boolean; readonly relane: boolean };
 type Team = { readonly teamId: string; readonly keys: readonly string[] };
 const GATEWAYS = ["gateway_1", "gateway_2"] as const;
 type Gateway = (typeof GATEWAYS)[number];
@@ -122,6 +123,13 @@ export class BatchSystem {
 	private isBack(component: Component): void {
 		const outage = this.outages.findLast((each) => each.component === component);
 		if (outage?.untilMs === Number.POSITIVE_INFINITY) outage.untilMs = Date.now();
+	}
+
+	/** A team with one budget and one key, whose batches go by these rules. */
+	async teamOfRules(limitNanoUsd: bigint, { admissionWaitMs, resubmit, relane }: TeamRules): Promise<{ readonly teamId: string; readonly key: string }> {
+		const team = await this.stand.team(limitNanoUsd, { admissionWaitMs });
+		await this.sql("UPDATE tollgate.virtual_key SET resubmits_batches = $2, relanes_batches = $3 WHERE team_id = $1", [team.teamId, resubmit, relane]);
+		return team;
 	}
 
 	/** A team with one budget, its channels, and as many keys, each of which may say for which feature and user it asks. */

@@ -21,7 +21,12 @@ test("YAML and JSON are read; what is left out has its default", () => {
 	const yaml =
 		"batches:\n  - { protocol: openai, items: 5, plan: { turnaroundMs: 60000 } }\nfaults:\n  - { atMs: 5, kind: kill, component: worker, forMs: 10 }\n";
 	const expected = {
-		batches: [{ protocol: "openai", items: 5, plan: { turnaroundMs: 60_000 }, failedShare: 0, doubledShare: 0, limitNanoUsd: "1000000000000" }],
+		batches: [
+			{
+				...{ protocol: "openai", items: 5, plan: { turnaroundMs: 60_000 }, failedShare: 0, doubledShare: 0, limitNanoUsd: "1000000000000" },
+				...{ resubmit: false, relane: false },
+			},
+		],
 		deferred: [],
 		faults: [{ atMs: 5, kind: "kill", component: "worker", forMs: 10 }],
 	};
@@ -53,6 +58,14 @@ test.each([
 	});
 });
 
+test("each rule of a key is drawn for some batches, alone and with the other, and neither for most", () => {
+	const drawn = drawScenario(createRandom(1), 100).batches.map(({ resubmit, relane }) => `${resubmit} ${relane}`);
+	const shares = Map.groupBy(drawn, (rules) => rules);
+	expect([...shares.keys()].sort()).toEqual(["false false", "false true", "true false", "true true"]);
+	for (const [, each] of shares) expect(each.length).toBeGreaterThan(5);
+	expect(read("batches: [{ protocol: openai, items: 5, relane: true }]").batches[0]).toMatchObject({ resubmit: false, relane: true });
+});
+
 test("what is drawn at random could stand in a file, and is the same for the same seed", () => {
 	for (let seed = 1; seed <= 50; seed += 1) {
 		const drawn = drawScenario(createRandom(seed), 20);
@@ -72,6 +85,7 @@ test.each([
 	["deferred: [{ protocol: openai, items: 5, deadlineMostMs: 5 }]", /deferred\.0\.deadlineMostMs: /],
 	["batches: [{ protocol: openai, items: 0 }]", /batches\.0\.items: /],
 	["batches: [{ protocol: openai, items: 1, plan: { turnaround: 5 } }]", /batches\.0\.plan: .*unknown field turnaround/],
+	["batches: [{ protocol: openai, items: 1, relane: maybe }]", /batches\.0\.relane: /],
 	["batches: [{ protocol: openai, items: 1, colour: red }]", /batches\.0: .*colour/],
 	["batches: [{ protocol: openai, items: 1, limitNanoUsd: '1.5' }]", /batches\.0\.limitNanoUsd: expected nano-USD/],
 	["{ batches: [{ protocol: gopher, items: 1 }], faults: [{ atMs: 0, kind: kill, component: moon, forMs: 1 }] }", /protocol: .*; faults\.0\.component: /],
