@@ -38,6 +38,14 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		titles: ["what no provider took is handed in again, and not called"],
 	},
 	{
+		rule: "what a caller's file does not have any more ends, and is not waited for",
+		file: "activities/batches/job/real-time-bodies.ts",
+		from: "if (!isBodyGone(error)) throw error;",
+		to: "throw error;",
+		test: RELANE_TEST,
+		titles: ["whose file is gone ends with its tries, as one that cannot be sent, and costs nothing"],
+	},
+	{
 		rule: "what may go in real time is held at the dearer of both lanes",
 		file: "activities/batches/lines/bound-items.ts",
 		from: "return mayGoRealTime ? [withBatch, boundRequest(request, candidate.line, options)] : [withBatch];",

@@ -4,7 +4,6 @@ import { ownErrorOf } from "#domain/batching/item-answer.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
 import { planFallback } from "#domain/batching/pressure.ts";
-import type { ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { BatchRecord } from "../port.ts";
 import type { RealTimeItem, RealTimePart } from "../real-time-port.ts";
@@ -12,7 +11,7 @@ import type { BatchJobDependencies, CallInput } from "./job-port.ts";
 import { readBatch, readPart } from "./job-rows.ts";
 import type { CallOutcome, RealTimeTimes, Waiting } from "./real-time.ts";
 import { openItemsOf, RealTimeAnswers } from "./real-time-answers.ts";
-import { type ItemBodies, openBodies } from "./real-time-bodies.ts";
+import { type ItemBodies, isBodyGone, openBodies } from "./real-time-bodies.ts";
 import { PartClaim } from "./real-time-claim.ts";
 import type { RealTimePace } from "./real-time-pace.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
@@ -21,7 +20,6 @@ const DONE: StepOutcome = { kind: "done" };
 /** Kept at once; and answers are kept sooner where together they are longer. */
 const PAGE_ANSWERS_MAX = 100;
 const PAGE_BYTES_MAX = 8_388_608;
-const BODY_GONE: ReadonlySet<ErrorCode> = new Set(["blob.missing", "blob.damaged"]);
 /** While nothing else is to be waited for. */
 const IDLE_MS = 250;
 
@@ -216,7 +214,7 @@ class RealTimeCalls {
 			const body = await this.#bodies.read({ n, bodyBlobKey });
 			return await realTime.call({ batch, attemptId, body, maxMs });
 		} catch (error) {
-			if (error instanceof CostControlError && BODY_GONE.has(error.code))
+			if (isBodyGone(error))
 				return {
 					kind: "answered",
 					requestId: null,

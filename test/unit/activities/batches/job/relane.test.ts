@@ -127,6 +127,26 @@ test("more than is kept in memory at once is called by one activity after anothe
 	expect(stand.calls.every(({ body }) => body.length > padding.length)).toBe(true);
 });
 
+test("whose file is gone ends with its tries, as one that cannot be sent, and costs nothing", async () => {
+	const stand = standOf({ unfinished: ["i-2", "i-3"] });
+	const [[key, file] = ["", Buffer.of()]] = [...stand.blobs.blobs];
+	let activities = 0;
+	const onStep = async ({ kind }: { readonly kind: string }): Promise<void> => {
+		if (kind === "call") activities++;
+		if (kind === "call") await stand.blobs.delete(key);
+		// The ids of its caller are read from it.
+		if (kind === "finish") stand.blobs.blobs.set(key, file);
+	};
+	await driveJob(stand, { onStep: (step) => void onStep(step) });
+	// Two tries are left, and neither is waited for.
+	expect(activities).toBe(2);
+	expect(stand.calls).toEqual([]);
+	expect(stand.store.outcomes(stand.batchId)).toEqual(["succeeded", "errored", "errored"]);
+	expect((await stand.outputOf("errorFileId"))[0]).toMatchObject({ response: { status_code: 500, body: { error: { code: "deferred.unsendable" } } } });
+	expect(stand.store.entries).toHaveLength(1);
+	expect(stand.store.heldNanoUsd(stand.batchId)).toBe(0n);
+});
+
 test("a worker that ends anywhere leaves each request with one outcome, and none called twice that may have run", async () => {
 	let places = 0;
 	await driveJob(standOf({ onCall: () => void places++ }));
