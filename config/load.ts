@@ -36,6 +36,8 @@ export type Settings = Readonly<{
 	/** Absolute. */
 	idempotencyKeyFile: string;
 	blobs: BlobSettings;
+	/** Of calls of batches, when their worker is to end. */
+	stopGraceMs: number;
 	temporalBinary: string | null;
 	providersFile: string | null;
 	pricesFile: string | null;
@@ -168,6 +170,7 @@ function toSettings(values: Values): Omit<Settings, FromFiles> {
 		gatewayId: values.TOLLGATE_GATEWAY_ID,
 		journalFsync: values.TOLLGATE_JOURNAL_FSYNC,
 		idempotencyKeyFile: path.resolve(values.TOLLGATE_IDEMPOTENCY_KEY_FILE ?? path.join(home, "idempotency-key")),
+		stopGraceMs: values.TOLLGATE_STOP_GRACE_SECONDS * 1_000,
 		temporalBinary: values.TOLLGATE_TEMPORAL_BINARY ?? null,
 		providersFile: values.TOLLGATE_PROVIDERS_FILE ?? null,
 		pricesFile: values.TOLLGATE_PRICES_FILE ?? null,

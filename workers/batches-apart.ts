@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WorkflowBundle } from "@temporalio/worker";
 import type { Logger } from "pino";
-import { BATCHES_ALLOCATOR, BATCHES_NODE_FLAGS } from "#config/worker-process.ts";
+import { BATCHES_ALLOCATOR, BATCHES_NODE_FLAGS, STOP_REST_MS } from "#config/worker-process.ts";
 
 /** What the parent says. `start` comes first, and once. */
 export type ToBatches =
@@ -15,6 +15,8 @@ export type FromBatches = { readonly kind: "polls" } | { readonly kind: "metrics
 export type BatchesApartOptions = {
 	/** Kept, for a process that has to be started again. */
 	readonly workflowBundle: WorkflowBundle;
+	/** As the process reads it from its settings. */
+	readonly stopGraceMs: number;
 	readonly log: Pick<Logger, "info" | "warn" | "error">;
 };
 
@@ -31,13 +33,12 @@ const RETRY_MAX_MS = 5_000;
 /** A process that lived so long did not fail at starting. */
 const STEADY_AFTER_MS = 60_000;
 const METRICS_WITHIN_MS = 1_000;
-const STOP_WITHIN_MS = 12_000;
 
 /**
  * Batches in a process of their own, for as long as this one lives: their payloads pass through a heap that is collected often, and what
  * becomes of it is nothing to budgets. It is started again when it ends, and ends with this process, however that ends.
  */
-export function startBatchesApart({ workflowBundle, log }: BatchesApartOptions): BatchesApart {
+export function startBatchesApart({ workflowBundle, stopGraceMs, log }: BatchesApartOptions): BatchesApart {
 	const stopping = new AbortController();
 	const polls = Promise.withResolvers<void>();
 	let child: ChildProcess | undefined;
@@ -78,7 +79,7 @@ export function startBatchesApart({ workflowBundle, log }: BatchesApartOptions):
 			const ending = child;
 			if (ending !== undefined) {
 				say(ending, { kind: "stop" });
-				const late = setTimeout(() => ending.kill("SIGKILL"), STOP_WITHIN_MS);
+				const late = setTimeout(() => ending.kill("SIGKILL"), stopGraceMs + STOP_REST_MS);
 				await running;
 				clearTimeout(late);
 			}

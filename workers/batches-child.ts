@@ -36,6 +36,7 @@ async function take(message: ToBatches): Promise<void> {
 				workflowBundle: message.workflowBundle,
 				blobs: await openBlobStore(settings.blobs),
 				retention: settings.blobs.retention,
+				stopGraceMs: settings.stopGraceMs,
 				providers: offeredProviders(),
 				log,
 				metrics,

@@ -29,6 +29,7 @@ import type { ModelTransport } from "#activities/providers/port.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import { BatchJobClient } from "#clients/batch-job-client.ts";
 import type { ProviderSettings } from "#config/providers.ts";
+import { STOP_GRACE_MS } from "#config/worker-process.ts";
 import { LANE_MARGIN_MS, REAL_TIME_P99_MS } from "#domain/batching/lane.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { BATCH_TASK_QUEUE } from "../workflows/batch-job/messages.ts";
@@ -48,6 +49,8 @@ export type BatchesRoleOptions = {
 	readonly blobs: SweepableBlobStore;
 	/** How long payloads are kept. */
 	readonly retention: BlobRetention;
+	/** What calls under way have to end in, when the role is to stop; then they are cut, and charged at their bounds. Default 20 s. */
+	readonly stopGraceMs?: number;
 	readonly log: Pick<Logger, "info" | "warn" | "error">;
 	readonly metrics: Registry;
 	/** As in BatchJobClient; lower only in tests. */
@@ -62,6 +65,8 @@ export type BatchesRole = {
 };
 
 const STATEMENT_TIMEOUT_MS = 10_000;
+/** From when calls are cut until activities are cancelled: what was cut is kept and booked. */
+const CUT_BOOKED_WITHIN_MS = 2_000;
 /** A batch waits for hours: one that is not cached is replayed when something happens to it. */
 const WORKFLOWS_CACHED_MAX = 50;
 const SWEEP_EVERY_MS = 3_600_000;
@@ -70,7 +75,8 @@ const SWEPT_MAX = 10_000;
 
 /** Batches: the task queue "batches" (workflows of batches and collectors, and their activities), the starters that begin and tell them, and the end of their payloads. */
 export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
-	const { databaseUrl: url, log, pacePermille } = options;
+	const { databaseUrl: url, log, pacePermille, stopGraceMs = STOP_GRACE_MS } = options;
+	const stopping = new AbortController();
 	const driving = new Connection({ url, applicationName: "tollgate-worker-batches", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const telling = new Connection({ url, applicationName: "tollgate-worker-batch-starter", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const { connection, client } = openTemporalClient(options);
@@ -90,8 +96,14 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 		namespace: options.temporalNamespace,
 		taskQueue: BATCH_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: { ...createBatchJobActivities(dependenciesOf(options, { sql: driving, transport, turnarounds }, providers.find)), ...collectors.activities },
+		activities: {
+			...createBatchJobActivities(
+				dependenciesOf(options, { sql: driving, transport, turnarounds, stopping: stopping.signal, stopMs: stopGraceMs }, providers.find),
+			),
+			...collectors.activities,
+		},
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
+		stopGraceMs: stopGraceMs + CUT_BOOKED_WITHIN_MS,
 		log,
 	});
 	starter.start();
@@ -107,8 +119,8 @@ export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
 		jobs,
 		polls: worker.polls,
 		async stop() {
-			await Promise.all([starter.stop(), collectors.starter.stop(), stopSweep()]);
-			await worker.stop();
+			stopping.abort();
+			await Promise.all([worker.stop(), starter.stop(), collectors.starter.stop(), stopSweep()]);
 			await Promise.all([connection.close(), driving.close(), telling.close(), providers.close(), transport.close()]);
 		},
 	};
@@ -124,9 +136,17 @@ function paced(delayMs: number, pacePermille: number): number {
 	return Math.ceil((delayMs * pacePermille) / 1_000);
 }
 
+type Parts = {
+	readonly sql: Connection;
+	readonly transport: ModelTransport;
+	readonly turnarounds: Turnarounds;
+	readonly stopping: AbortSignal;
+	readonly stopMs: number;
+};
+
 function dependenciesOf(
 	{ blobs, log, providers, pacePermille }: BatchesRoleOptions,
-	{ sql, transport, turnarounds }: { readonly sql: Connection; readonly transport: ModelTransport; readonly turnarounds: Turnarounds },
+	{ sql, transport, turnarounds, stopping, stopMs }: Parts,
 	find: (account: string) => ReturnType<BatchJobDependencies["providerOf"]>,
 ): BatchJobDependencies {
 	const pricing = createBatchPricing(sql.unprepared);
@@ -146,9 +166,12 @@ function dependenciesOf(
 			call: createItemCalls({ transport, providers }),
 			paces: new RealTimePaces(),
 			newCaller: randomUUID,
-			stopSignal: () => Context.current().cancellationSignal,
+			stopSignal: () => AbortSignal.any([stopping, Context.current().cancellationSignal]),
 			wallClockMs: Date.now,
-			...(pacePermille !== undefined && { times: { realTimeP99Ms: paced(REAL_TIME_P99_MS, pacePermille), marginMs: paced(LANE_MARGIN_MS, pacePermille) } }),
+			times: {
+				stopMs,
+				...(pacePermille !== undefined && { realTimeP99Ms: paced(REAL_TIME_P99_MS, pacePermille), marginMs: paced(LANE_MARGIN_MS, pacePermille) }),
+			},
 		},
 		raise: createBatchAlerts(sql),
 		tellQuota: createQuotaAlerts(sql),

@@ -66,8 +66,8 @@ async function main(): Promise<void> {
 	stopping.add(() => budgetRole.stop());
 	const runsRole = startAgentRunsRole(governed);
 	stopping.add(() => runsRole.stop());
-	const batches = startBatchesApart({ workflowBundle, log });
-	stopping.add(() => batches.stop());
+	const batches = startBatchesApart({ workflowBundle, stopGraceMs: settings.stopGraceMs, log });
+	stopping.addPatient(() => batches.stop());
 	const temporal = openTemporalClient(governed);
 	stopping.add(() => temporal.connection.close());
 	await retryOutages("prices", () => loadPrices(database, settings.pricesFile, log), log);
@@ -109,10 +109,11 @@ function portOf(app: FastifyInstance): number {
 	return (app.server.address() as AddressInfo).port;
 }
 
-/** Stops what was started, last first, once. A second signal ends the process at once. */
+/** Stops what was started, last first, once; what takes its time begins to stop before all else. A second signal ends the process at once. */
 class StopList {
 	private readonly log: Logger;
 	private readonly stops: (() => Promise<unknown>)[] = [];
+	private readonly patient: (() => Promise<unknown>)[] = [];
 	private isStopping = false;
 
 	constructor(log: Logger) {
@@ -122,6 +123,11 @@ class StopList {
 
 	add(stop: () => Promise<unknown>): void {
 		this.stops.unshift(stop);
+	}
+
+	/** Of what needs nothing that was started here. */
+	addPatient(stop: () => Promise<unknown>): void {
+		this.patient.push(stop);
 	}
 
 	private stop(): void {
@@ -137,7 +143,10 @@ class StopList {
 	}
 
 	private async stopAll(): Promise<void> {
-		for (const stop of this.stops) await stop();
+		const inOrder = async (): Promise<void> => {
+			for (const stop of this.stops) await stop();
+		};
+		await Promise.all([...this.patient.map((stop) => stop()), inOrder()]);
 	}
 }
 

@@ -10,7 +10,10 @@ import type { Plan } from "./plan.ts";
 import type { Service } from "./service.ts";
 import { startTemporalServer } from "./temporal-server.ts";
 
-/** Everything `npm start` runs, one function per kind. Patience adds up to less than 15 s over the three waves of a stop. */
+/**
+ * Everything `npm start` runs, one function per kind. Patience adds up to less than 15 s over the three waves of a stop, and the time that calls of
+ * batches have to end in.
+ */
 
 const DRAIN: Service["stopSteps"] = [
 	["SIGTERM", 9_000],
@@ -60,10 +63,15 @@ export function describeWorker(plan: Plan, addresses: Addresses): Service {
 	const logFile = prepareLog(plan, "worker");
 	return {
 		name: "worker",
-		stopSteps: DRAIN,
+		stopSteps: workerStopSteps(plan),
 		start: (_life, onSpawn) =>
 			startNodeChild({ name: "worker", ...node(plan.entries.worker, WORKER_NODE_FLAGS), environment: workerEnvironment(plan, addresses), logFile }, onSpawn),
 	};
+}
+
+/** What a worker does beside its calls of batches takes as long as before; while none is under way it ends as soon. */
+function workerStopSteps({ settings }: Plan): Service["stopSteps"] {
+	return DRAIN.map(([signal, patienceMs], index) => [signal, index === 0 ? patienceMs + settings.stopGraceMs : patienceMs] as const);
 }
 
 export function describeGateway(plan: Plan, addresses: Addresses, index: number): Service {

@@ -51,7 +51,7 @@ export class RunningSystem {
 		return this.#demoLimitNanoUsd;
 	}
 
-	/** Gateways and the worker first, then what they write to, the database last. Within 15 s. */
+	/** Gateways and the worker first, then what they write to, the database last. Within 15 s, and the time that calls of batches have. */
 	async stop(): Promise<void> {
 		this.#stopping.abort();
 		// A build is ended and cleaned up by this process, which therefore outlives it.

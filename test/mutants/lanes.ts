@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts";
 const REAL_TIME = "migrations/0028_real_time.sql";
 const ANSWERS = "activities/batches/job/real-time-answers.ts";
 const LANES_TEST = "test/integration/activities/batches/real-time.test.ts";
+const STOP_TEST = "test/integration/workers/batches-stop.test.ts";
 const KILLS_TEST = "test/integration/activities/batches/real-time-kills.test.ts";
 const HEDGE_TEST = "test/integration/activities/batches/hedge.test.ts";
 const CHOICE_TEST = "test/unit/domain/batching/choose-lane.test.ts";
@@ -90,6 +91,30 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		test: KILLS_TEST,
 		titles: [EVERY_DEATH],
 		redBy: "the batch has not ended",
+	},
+	{
+		rule: "calls under way when the worker is to end have the time that is set",
+		file: "workers/batches.ts",
+		from: "				stopMs,\n",
+		to: "				stopMs: 1_500,\n",
+		test: STOP_TEST,
+		titles: ["a call that takes longer than the rest of a stop is waited for, delivered, and booked as it was used"],
+	},
+	{
+		rule: "the Temporal worker cancels nothing while calls have their time",
+		file: "workers/batches.ts",
+		from: "		stopGraceMs: stopGraceMs + CUT_BOOKED_WITHIN_MS,\n",
+		to: "",
+		test: STOP_TEST,
+		titles: ["a call that takes longer than the rest of a stop is waited for, delivered, and booked as it was used"],
+	},
+	{
+		rule: "what still runs then is cut, and booked",
+		file: "activities/batches/job/real-time-part.ts",
+		from: " >= times.stopMs) this.#cutting.abort();",
+		to: " >= times.stopMs) void this.#cutting;",
+		test: STOP_TEST,
+		titles: ["a call that runs longer than it may is cut, and charged at its bound before the worker ends"],
 	},
 	{
 		rule: "what may be billed goes again only with a second bound",

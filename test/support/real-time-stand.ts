@@ -78,6 +78,11 @@ export class RealTimeStand {
 		this.#transport = createModelTransport({ keys: createProviderKeys([this.#settings]) });
 	}
 
+	/** The account that real-time calls go by. */
+	get account(): ProviderSettings {
+		return this.#settings;
+	}
+
 	static async open(): Promise<RealTimeStand> {
 		const [deferred, simulated] = await Promise.all([DeferredStand.open(), startSimulatedProvider()]);
 		const facts = { kind: "chat", protocol: "openai", hiddenTokensPerRequest: 0, hiddenTokensPerMessage: 0, isReasoning: false };
@@ -223,6 +228,15 @@ export class RealTimeStand {
 			`SELECT i.n, i.outcome, i.outcome_try, i.lane, i.try FROM tollgate.batch_item i JOIN tollgate.batch b ON b.number = i.batch_number WHERE b.id = $1 ORDER BY i.n`,
 			[batchId],
 		);
+	}
+
+	/** Of which it is written that their last try went. */
+	async sentItems(batchId: string): Promise<number> {
+		const [row] = await this.deferred.batches.ledger.sql<{ sent: number }>(
+			"SELECT count(*)::int AS sent FROM tollgate.batch_item i JOIN tollgate.batch b ON b.number = i.batch_number WHERE b.id = $1 AND i.sent_try = i.try",
+			[batchId],
+		);
+		return row?.sent ?? 0;
 	}
 
 	/** What callers read, by the number of the item. */

@@ -10,6 +10,8 @@ export type WorkerRole = {
 	readonly activities: object;
 	/** Default 200. */
 	readonly workflowsCachedMax?: number;
+	/** What activities under way have to end in before they are cancelled; default two seconds. */
+	readonly stopGraceMs?: number;
 	readonly log: Pick<Logger, "info" | "warn">;
 };
 
@@ -23,6 +25,9 @@ export type RunningWorker = {
 const WORKFLOWS_CACHED_MAX = 200;
 /** A killed worker's cached workflows go to its successor after this; the SDK's 10 s would outlast the deadline of an update. */
 const STICKY_TIMEOUT = "2 seconds";
+const STOP_GRACE_MS = 2_000;
+/** From then on; after it they are left to themselves. */
+const STOP_FORCE_MS = 3_000;
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 5_000;
 
@@ -70,8 +75,8 @@ async function runOnce(role: WorkerRole, stopping: AbortSignal, onPolling: () =>
 			activities: role.activities,
 			maxCachedWorkflows: role.workflowsCachedMax ?? WORKFLOWS_CACHED_MAX,
 			stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
-			shutdownGraceTime: "2 seconds",
-			shutdownForceTime: "5 seconds",
+			shutdownGraceTime: role.stopGraceMs ?? STOP_GRACE_MS,
+			shutdownForceTime: (role.stopGraceMs ?? STOP_GRACE_MS) + STOP_FORCE_MS,
 		});
 		const stop = (): void => {
 			if (worker.getState() === "RUNNING") worker.shutdown();

@@ -34,14 +34,24 @@ export function createItemCalls({ transport, providers }: ItemCallsOptions): Rea
 
 type Answer = { readonly kind: "answer"; readonly status: number; readonly headers: AnswerHeaders; readonly body: Buffer };
 
-function send(transport: ItemCallsOptions["transport"], deployment: Deployment, { batch, attemptId, body, maxMs }: ItemCall): Promise<Answer | CallOutcome> {
+function send(
+	transport: ItemCallsOptions["transport"],
+	deployment: Deployment,
+	{ batch, attemptId, body, maxMs, signal }: ItemCall,
+): Promise<Answer | CallOutcome> {
 	return new Promise((resolve) => {
+		if (signal.aborted) return resolve({ kind: "refused", retryAfterMs: null, why: "the worker stops" });
 		const pieces: Buffer[] = [];
 		let bytes = 0;
 		let head: { readonly status: number; readonly headers: AnswerHeaders } | undefined;
 		const call = {
 			...{ deployment, endpoint: batch.endpoint, body: withModel(body, deployment.model), attemptId, maxCallMs: maxMs },
 			forwardedHeaders: deployment.protocol === "anthropic" ? ["anthropic-version", "2023-06-01"] : [],
+		};
+		const cut = (): void => open.abort();
+		const end = (outcome: Answer | CallOutcome): void => {
+			signal.removeEventListener("abort", cut);
+			resolve(outcome);
 		};
 		const open = transport.send(call, {
 			onSent: () => undefined,
@@ -53,13 +63,13 @@ function send(transport: ItemCallsOptions["transport"], deployment: Deployment, 
 				if (bytes > ANSWER_BYTES_MAX) open.abort();
 				else pieces.push(chunk);
 			},
-			onEnd: () =>
-				resolve(head === undefined ? { kind: "unknown", why: "an answer without a status" } : { kind: "answer", ...head, body: Buffer.concat(pieces) }),
+			onEnd: () => end(head === undefined ? { kind: "unknown", why: "an answer without a status" } : { kind: "answer", ...head, body: Buffer.concat(pieces) }),
 			onFailure({ kind, isSent, message }) {
-				if (!isSent) resolve({ kind: "refused", retryAfterMs: null, why: `the provider cannot be reached: ${message}` });
-				else resolve({ kind: "unknown", why: bytes > ANSWER_BYTES_MAX ? `the answer is longer than ${ANSWER_BYTES_MAX} bytes` : `the call was ${kind}` });
+				if (!isSent) end({ kind: "refused", retryAfterMs: null, why: `the provider cannot be reached: ${message}` });
+				else end({ kind: "unknown", why: bytes > ANSWER_BYTES_MAX ? `the answer is longer than ${ANSWER_BYTES_MAX} bytes` : `the call was ${kind}` });
 			},
 		});
+		signal.addEventListener("abort", cut);
 	});
 }
 

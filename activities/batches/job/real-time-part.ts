@@ -101,6 +101,8 @@ class RealTimeCalls {
 	#refused: Waiting[] = [];
 	#why: string | null = null;
 	#underWay = 0;
+	/** Of all that is under way, when its time is over. */
+	readonly #cutting = new AbortController();
 	#nextAtMs: number | null = null;
 	#wake: () => void = () => undefined;
 	#hasHappened = false;
@@ -115,7 +117,10 @@ class RealTimeCalls {
 		this.#pace = dependencies.realTime.paces.of(batch.deployment, dependencies.realTime.wallClockMs());
 	}
 
-	/** Until everything was called, the time is over, or the provider wants to be left alone. What is under way is waited for. */
+	/**
+	 * Until everything was called, the time is over, or the provider wants to be left alone. What is under way is waited for; when the worker is to
+	 * end, for so long as it allows. Then it is cut: what the provider had is of unknown outcome, and booked so.
+	 */
 	async run(): Promise<{ readonly waitMs: number; readonly why: string | null }> {
 		const { dependencies, claim, times } = this.#work;
 		const { realTime, now } = dependencies;
@@ -130,10 +135,9 @@ class RealTimeCalls {
 				if (stop.aborted) stoppedAt ??= now();
 				const pausedMs = this.#pace.pausedForMs(realTime.wallClockMs());
 				const isOver = stoppedAt !== undefined || now() >= endsAt || pausedMs > 0 || this.#failure !== undefined;
-				const isGivenUp = stoppedAt !== undefined && now() - stoppedAt >= times.stopMs;
-				await this.#advance({ sends: !isOver, keepsAll: isGivenUp });
-				if (isGivenUp) return { waitMs: 0, why: "the worker stops" };
-				if (this.#isDone(isOver)) return { waitMs: pausedMs, why: this.#why };
+				if (stoppedAt !== undefined && now() - stoppedAt >= times.stopMs) this.#cutting.abort();
+				await this.#advance({ sends: !isOver });
+				if (this.#isDone(isOver)) return { waitMs: pausedMs, why: this.#cutting.signal.aborted ? "the worker stops" : this.#why };
 				await this.#somethingHappens();
 			}
 		} finally {
@@ -141,11 +145,11 @@ class RealTimeCalls {
 		}
 	}
 
-	async #advance({ sends, keepsAll }: { readonly sends: boolean; readonly keepsAll: boolean }): Promise<void> {
+	async #advance({ sends }: { readonly sends: boolean }): Promise<void> {
 		this.#nextAtMs = null;
 		try {
 			if (sends) await this.#sendDue();
-			if (keepsAll || this.#underWay === 0 || this.#isPageDue()) await this.#keep();
+			if (this.#underWay === 0 || this.#isPageDue()) await this.#keep();
 		} catch (error) {
 			this.#failure ??= error;
 		}
@@ -212,7 +216,7 @@ class RealTimeCalls {
 		const attemptId = attemptIdOf({ batchNumber: batch.number, items: batch.items, n, tryNumber });
 		try {
 			const body = await this.#bodies.read({ n, bodyBlobKey });
-			return await realTime.call({ batch, attemptId, body, maxMs });
+			return await realTime.call({ batch, attemptId, body, maxMs, signal: this.#cutting.signal });
 		} catch (error) {
 			if (isBodyGone(error))
 				return {

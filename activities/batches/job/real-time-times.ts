@@ -1,3 +1,4 @@
+import { STOP_GRACE_MS } from "#config/worker-process.ts";
 import { LANE_MARGIN_MS, REAL_TIME_P99_MS } from "#domain/batching/lane.ts";
 import type { RealTimeTimes } from "./real-time.ts";
 
@@ -6,8 +7,7 @@ export const REAL_TIME_TIMES: RealTimeTimes = {
 	callMs: 600_000,
 	claimMs: 30_000,
 	keepMs: 1_000,
-	// A worker that stops ends what its activities do after five seconds.
-	stopMs: 1_500,
+	stopMs: STOP_GRACE_MS,
 	realTimeP99Ms: REAL_TIME_P99_MS,
 	marginMs: LANE_MARGIN_MS,
 };

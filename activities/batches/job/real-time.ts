@@ -19,7 +19,7 @@ export type RealTimeDependencies = {
 	readonly paces: RealTimePaces;
 	/** Another name each time: whoever calls for a part is told from all others by it. */
 	newCaller(): string;
-	/** Aborted when the worker ends, or the activity is not wanted any more: nothing is sent from then on. */
+	/** Aborted when the worker is to end, or the activity is not wanted any more: nothing is sent from then on. */
 	stopSignal(): AbortSignal;
 	/** Milliseconds since 1970. */
 	wallClockMs(): number;
@@ -33,6 +33,8 @@ export type ItemCall = {
 	/** With the model that its caller asked for. */
 	readonly body: Buffer;
 	readonly maxMs: number;
+	/** Aborted: the call is cut. */
+	readonly signal: AbortSignal;
 };
 
 export type CallOutcome =
@@ -52,7 +54,7 @@ export type RealTimeTimes = {
 	readonly claimMs: number;
 	/** An answer is kept, and booked, at most so long after it came. */
 	readonly keepMs: number;
-	/** What is under way when the worker stops has so long. */
+	/** What is under way when the worker is to end has so long; then it is cut. */
 	readonly stopMs: number;
 	/** As in lane.ts. */
 	readonly realTimeP99Ms: number;

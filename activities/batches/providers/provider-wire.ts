@@ -71,7 +71,7 @@ export function openProviderWire(provider: ProviderSettings, times: WireTimes): 
 			});
 			return clean(answer, redaction, isOfResults ? Number.POSITIVE_INFINITY : ANSWER_BYTES_MAX) as unknown as Response;
 		},
-		close: () => dispatcher.close(),
+		close: () => dispatcher.destroy(),
 	};
 }
 

@@ -20,6 +20,9 @@ const ROOT = path.join(import.meta.dirname, "../../..");
 /** More than 50,000 items of any size can be bounded at. */
 const LIMIT_NANO_USD = 1_000_000_000_000_000n;
 
+/** What the worker does when the measurement ends is nobody's. */
+const NOT_WAITED_FOR = { TOLLGATE_STOP_GRACE_SECONDS: "0" };
+
 /** What a process held at its most, in megabytes that are resident. */
 export type Peaks = { readonly gateway: number; readonly worker: number; readonly batches: number };
 export type History = { readonly events: number; readonly messages: number; readonly runs: number };
@@ -75,7 +78,10 @@ export class ManyItemsStand {
 				closes.add(() => end(child));
 				return { child, said: await firstLine(child) };
 			};
-			const worker = await start("workers/main.ts", { flags: WORKER_NODE_FLAGS, environment: { ...WORKER_ALLOCATOR, TEMPORAL_ADDRESS: temporal.address } });
+			const worker = await start("workers/main.ts", {
+				flags: WORKER_NODE_FLAGS,
+				environment: { ...WORKER_ALLOCATOR, ...NOT_WAITED_FOR, TEMPORAL_ADDRESS: temporal.address },
+			});
 			const gateway = await start("gateway/main.ts", { flags: GATEWAY_NODE_FLAGS, environment: { ...GATEWAY_ALLOCATOR, TOLLGATE_GATEWAY_ID: "g1" } });
 			const sql = new pg.Client({ connectionString: stand.database.url });
 			sql.on("error", () => undefined); // the statement under way rejects with it

@@ -122,6 +122,13 @@ async function batchesProcess(): Promise<number | undefined> {
 	return undefined;
 }
 
+async function isServing(): Promise<boolean> {
+	return fetch(`${report.admin}/healthz`).then(
+		({ ok }) => ok,
+		() => false,
+	);
+}
+
 async function countersOfBatches(): Promise<boolean> {
 	return (await (await fetch(`${report.admin}/metrics`)).text()).includes("tollgate_batches_told_total 0");
 }
@@ -198,6 +205,20 @@ describe("the worker process", () => {
 		expect(() => process.kill(batches, 0)).toThrow("ESRCH");
 		// Left to itself the SDK ends its workers at the signal, and each was made anew while the others were being stopped.
 		expect(stderr).not.toContain("Cannot close connection while Workers hold a reference to it");
+	});
+
+	test("a second signal ends it at once, and with it the process of batches", async () => {
+		await startAgain();
+		const batches = await until("its process of batches", batchesProcess);
+		const ended = new Promise((resolve) => worker.once("exit", (code, signal) => resolve(code ?? signal)));
+		// Stopped, it hears of its end when it goes on: until then the worker waits for it.
+		process.kill(batches, "SIGSTOP");
+		worker.kill("SIGTERM");
+		await until("the stop", async () => !(await isServing()));
+		worker.kill("SIGTERM");
+		expect(await ended).toBe(1);
+		process.kill(batches, "SIGCONT");
+		await until("its end", () => !isThere(batches));
 	});
 
 	test("killed, it leaves no process of batches behind", async () => {
