@@ -1,4 +1,3 @@
-import { STOP_GRACE_MS } from "#config/worker-process.ts";
 import { LANE_MARGIN_MS, REAL_TIME_P99_MS } from "#domain/batching/lane.ts";
 import type { RealTimeTimes } from "./real-time.ts";
 
@@ -7,7 +6,7 @@ export const REAL_TIME_TIMES: RealTimeTimes = {
 	callMs: 600_000,
 	claimMs: 30_000,
 	keepMs: 1_000,
-	stopMs: STOP_GRACE_MS,
+	stopMs: 20_000,
 	realTimeP99Ms: REAL_TIME_P99_MS,
 	marginMs: LANE_MARGIN_MS,
 };
