@@ -80,15 +80,17 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 }
 
 function countTold(sink: TotalsSink, metrics: Registry): TotalsSink {
-	const counter = new Counter({
-		name: "tollgate_totals_told_total",
-		help: "Totals that a team's workflow accepted, at most 50 a second.",
+	const sent = new Counter({
+		name: "tollgate_totals_sent_total",
+		help: "Totals that left for a team's workflow, taken or not, at most 50 a second.",
 		registers: [metrics],
 	});
+	const told = new Counter({ name: "tollgate_totals_told_total", help: "Totals that a team's workflow accepted.", registers: [metrics] });
 	return {
 		async reportTotals(teamId, report) {
+			sent.inc();
 			await sink.reportTotals(teamId, report);
-			counter.inc();
+			told.inc();
 		},
 	};
 }

@@ -15,13 +15,16 @@ import type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 import { OwnServer } from "#test/faults/server.ts";
 import { type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
 import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
-import { teamBudgetWorkflowId, totalsReportedSignal } from "#workflows/team-budget/messages.ts";
+import { BUDGET_TASK_QUEUE, teamBudgetWorkflowId, totalsReportedSignal } from "#workflows/team-budget/messages.ts";
 import { insist } from "./insist.ts";
 
 const ROOT = path.join(import.meta.dirname, "../..");
 const CHANNEL = "govern";
 /** Of every team's budget: so long that hardly a run meets its end. */
 export const WINDOW_KIND = "quarter";
+
+/** TASK_QUEUE_TYPE_WORKFLOW of temporal.api.enums.v1. */
+const WORKFLOW_TASKS = 1;
 
 export const COMPONENTS = ["worker", "temporal", "postgres", "receiver"] as const;
 export type Component = (typeof COMPONENTS)[number];
@@ -147,6 +150,18 @@ export class GovernedSystem {
 			if (payload == null || signaled?.signalName !== totalsReportedSignal.name) return [];
 			return [{ atMs: tsToMs(eventTime), report: defaultPayloadConverter.fromPayload<TotalsReport>(payload) }];
 		});
+	}
+
+	/** Workflow tasks of teams that no worker has begun, as Temporal counts them. */
+	async waitingWorkflowTasks(): Promise<number> {
+		if (this.temporal === undefined) throw new Error("Temporal is stopped");
+		const { stats } = await this.temporal.client.workflowService.describeTaskQueue({
+			namespace: "default",
+			taskQueue: { name: BUDGET_TASK_QUEUE },
+			taskQueueType: WORKFLOW_TASKS,
+			reportStats: true,
+		});
+		return Number(stats?.approximateBacklogCount ?? Number.NaN);
 	}
 
 	async workerMetrics(): Promise<string> {
