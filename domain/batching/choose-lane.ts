@@ -42,12 +42,28 @@ export function chooseLane(item: LaneItem, conditions: LaneChoiceConditions): La
 	}).kind;
 }
 
+/** Where the provider did not take some batches of a caller's, for want of room. */
+export type RunTries = {
+	/** Numbers of the item's tries that a provider had. */
+	readonly tries: readonly number[];
+	/** Batches that were not taken: no item was in more of them. */
+	readonly untaken: number;
+};
+
 /**
  * The same for an item of a caller's own batch, some of which a batch of the provider left undone. It has no deadline: it goes with a batch the first time, as
- * he asked, and a second time where its key says so, then in real time where that says so.
+ * he asked, and a second time where its key says so, then in real time where that says so. A batch that was not taken was no try in which it could be done: it
+ * goes with another. So does, for once, what a provider took and never spoke of, if another batch was not taken: the two look alike, and that is the cheaper way.
  */
-export function chooseCallerLane({ tries, lastLane }: Pick<LaneItem, "tries" | "lastLane">, { mayResubmit, mayRelane }: CallerBatchRules): LaneChoice {
+export function chooseCallerLane(
+	{ tries, lastLane }: Pick<LaneItem, "tries" | "lastLane">,
+	{ mayResubmit, mayRelane }: CallerBatchRules,
+	ran?: RunTries,
+): LaneChoice {
 	if (tries === 0) return "batch";
-	const batchTries = lastLane === "real_time" ? BATCH_TRIES_MAX : tries;
-	return decideRetry({ ended: "expired", tries, batchTries, slackMs: null, neededMs: 0, mayBatch: mayResubmit, mayRealTime: mayRelane }).kind;
+	const wasTaken = ran === undefined || lastLane === "real_time" || ran.tries.includes(tries);
+	if (!wasTaken && tries < ran.untaken + BATCH_TRIES_MAX) return "batch";
+	const runs = ran === undefined ? tries : Math.max(1, ran.tries.length);
+	const batchTries = lastLane === "real_time" ? BATCH_TRIES_MAX : runs;
+	return decideRetry({ ended: "expired", tries: runs, batchTries, slackMs: null, neededMs: 0, mayBatch: mayResubmit, mayRealTime: mayRelane }).kind;
 }

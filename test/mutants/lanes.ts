@@ -31,6 +31,22 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		titles: ["lanes are chosen where the rules say so: of a collected batch at once, of a caller's own when a batch of the provider ran"],
 	},
 	{
+		rule: "what no provider took of a caller's batch does not go in real time, whatever another of its batches left undone",
+		file: "domain/batching/choose-lane.ts",
+		from: "	if (!wasTaken && tries < ran.untaken + BATCH_TRIES_MAX)",
+		to: "	if (ran === null)",
+		test: RELANE_TEST,
+		titles: ["is not what no provider took: that goes with a batch again, however often and whatever another one left undone meanwhile"],
+	},
+	{
+		rule: "what no provider ever speaks of does not go with batches for ever",
+		file: "domain/batching/choose-lane.ts",
+		from: "	if (!wasTaken && tries < ran.untaken + BATCH_TRIES_MAX)",
+		to: "	if (!wasTaken)",
+		test: CHOICE_TEST,
+		titles: ["what nobody spoke of twice, goes no more with a batch"],
+	},
+	{
 		rule: "what no provider ran of a caller's batch does not go in real time",
 		file: "domain/batching/job-plan.ts",
 		from: " || parts.some(hasRun));",

@@ -17,8 +17,8 @@ export type ProviderScript = {
 	/** Polls until a batch has ended, unless it is cancelled, by how many were made; default 2. */
 	readonly pollsToEnd?: number | ((batches: number) => number);
 	readonly faultOf?: (call: Call) => CallFault;
-	/** How a batch ends that it refuses as a whole: once for each entry. */
-	readonly refusals?: { readonly code: string; readonly message: string }[];
+	/** How a batch ends that it refuses as a whole: once for each entry, in the order they are made; undefined: it takes that one. */
+	readonly refusals?: ({ readonly code: string; readonly message: string } | undefined)[];
 	/** Looks that do not show a batch yet, after its creation. */
 	readonly hiddenLooks?: number;
 	readonly hasMetadata?: boolean;

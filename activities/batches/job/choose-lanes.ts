@@ -6,6 +6,7 @@ import type { BatchJobDependencies } from "./job-port.ts";
 import { readBatch } from "./job-rows.ts";
 import { providerOf, writePart } from "./job-submit.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
+import { triesThatRan } from "./tries-that-ran.ts";
 import { nextPart, writeRealTimeParts, writeUnlessGone } from "./write-real-time.ts";
 
 const PAGE = 5_000;
@@ -59,11 +60,17 @@ async function choose(dependencies: BatchJobDependencies, batch: BatchRecord): P
 	return chosen;
 }
 
-async function chooseOfCaller(dependencies: BatchJobDependencies, { batchId, rules }: BatchRecord): Promise<Chosen> {
-	const lanes = await dependencies.realTime.store.lanesOfWaiting(batchId);
+async function chooseOfCaller(dependencies: BatchJobDependencies, batch: BatchRecord): Promise<Chosen> {
+	const { batchId, rules } = batch;
+	const { realTime, store } = dependencies;
+	const [items, lanes, parts] = await Promise.all([itemsToSend(dependencies, batchId), realTime.store.lanesOfWaiting(batchId), store.parts(batchId)]);
+	const untaken = parts.filter(({ state, lane }) => state === "failed" && lane !== "real_time").length;
+	const ran = untaken === 0 ? undefined : await triesThatRan(dependencies, batch, items);
 	const chosen: Chosen = { batch: [], real_time: [], end: [] };
-	for (const item of await itemsToSend(dependencies, batchId))
-		chosen[chooseCallerLane({ tries: item.tryNumber - 1, lastLane: lanes.get(item.n) ?? null }, rules)].push(item);
+	for (const item of items) {
+		const asked = { tries: item.tryNumber - 1, lastLane: lanes.get(item.n) ?? null };
+		chosen[chooseCallerLane(asked, rules, ran && { tries: [...(ran.get(item.n) ?? [])], untaken })].push(item);
+	}
 	return chosen;
 }
 

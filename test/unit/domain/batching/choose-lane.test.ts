@@ -76,4 +76,17 @@ describe("an item of a caller's own batch", () => {
 	])("%s", (_, rules, tries, lastLane, lane) => {
 		expect(chooseCallerLane({ tries, lastLane }, rules)).toBe(lane);
 	});
+
+	test.each<[string, typeof both, number, LaneItem["lastLane"], { tries: number[]; untaken: number }, string]>([
+		["was not taken, goes with a batch", relane, 1, "batch", { tries: [], untaken: 1 }, "batch"],
+		["was never taken, goes with a batch after any number of them", resubmit, 9, "batch", { tries: [], untaken: 9 }, "batch"],
+		["was left undone, goes in real time though another batch was not taken", relane, 1, "batch", { tries: [1], untaken: 1 }, "real_time"],
+		["was left undone and then not taken, goes with a batch", both, 2, "batch", { tries: [1], untaken: 1 }, "batch"],
+		["was left undone after it was not taken, has had one try", both, 2, "batch", { tries: [2], untaken: 1 }, "batch"],
+		["nobody spoke of, goes with one batch more", relane, 2, "batch", { tries: [], untaken: 1 }, "batch"],
+		["nobody spoke of twice, goes no more with a batch", relane, 3, "batch", { tries: [], untaken: 1 }, "real_time"],
+		["was called, goes with no batch any more", both, 2, "real_time", { tries: [1], untaken: 1 }, "real_time"],
+	])("what %s", (_, rules, tries, lastLane, ran, lane) => {
+		expect(chooseCallerLane({ tries, lastLane }, rules, ran)).toBe(lane);
+	});
 });

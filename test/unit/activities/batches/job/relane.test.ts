@@ -75,6 +75,21 @@ describe("what the provider's batch left undone", () => {
 		expect(stand.store.outcomes(stand.batchId)).toEqual(["succeeded", "expired", "succeeded"]);
 	});
 
+	test("is not what no provider took: that goes with a batch again, however often and whatever another one left undone meanwhile", async () => {
+		const refusal = { code: "token_limit_exceeded", message: "Enqueued token limit reached" };
+		const refusals = [undefined, ...Array.from({ length: 5 }, () => refusal)];
+		const itemOf = (name: string) => (name === "i-1" ? ({ kind: "expired" } as const) : said);
+		const stand = standOf({ items: 4, script: { itemsMax: 2, refusals, itemOf } });
+		await driveJob(stand);
+		expect(stand.calls.map(({ body }) => body)).toEqual(['{"model":"m-1","name":"i-1"}']);
+		const taken = [...stand.provider.batches.values()].filter(({ status }) => status.state === "ended");
+		expect(taken.map(({ customIds }) => customIds.map(({ name }) => name))).toEqual([
+			["i-1", "i-2"],
+			["i-3", "i-4"],
+		]);
+		expect(stand.store.outcomes(stand.batchId)).toEqual(["succeeded", "succeeded", "succeeded", "succeeded"]);
+	});
+
 	test("ends after three tries, with what the last one said", async () => {
 		const body = '{"error":{"type":"server_error","message":"down"}}';
 		const stand = standOf({ answers: () => ({ kind: "answered", httpStatus: 500, requestId: null, body }) });
