@@ -47,12 +47,12 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		titles: ["what nobody spoke of twice, goes no more with a batch"],
 	},
 	{
-		rule: "what no provider ran of a caller's batch does not go in real time",
+		rule: "lanes of a caller's batch are not chosen before one of its batches ran",
 		file: "domain/batching/job-plan.ts",
 		from: " || parts.some(hasRun));",
 		to: " || parts.length > 0);",
-		test: RELANE_TEST,
-		titles: ["what no provider took is handed in again, and not called"],
+		test: "test/unit/domain/batching/job-lanes.test.ts",
+		titles: ["lanes are chosen where the rules say so: of a collected batch at once, of a caller's own when a batch of the provider ran"],
 	},
 	{
 		rule: "what a caller's file does not have any more ends, and is not waited for",
