@@ -94,13 +94,13 @@ test("granted is posted and pending after every step, and verify finds the books
 			await stand.ledger.fallSilent();
 			expect((await verifyLedger({ databaseUrl: stand.ledger.database.url })).findings).toEqual([]);
 		}),
-		{ numRuns: 30 },
+		{ numRuns: 60 },
 	);
 	for (const row of await stand.ledger.sql<{ held: number; booked: number; closed: number }>(
 		`SELECT (SELECT count(*)::int FROM tollgate.batch WHERE held_at IS NOT NULL) AS held, (SELECT count(*)::int FROM tollgate.attempt) AS booked,
 		        (SELECT count(*)::int FROM tollgate.gateway_epoch WHERE kind = 'batch' AND closed_at IS NOT NULL) AS closed`,
 	))
 		[held, booked, closed] = [row.held, row.booked, row.closed];
-	// Histories in which nothing happens would prove nothing. Thirty at random hold, book and close some dozen each, now and then five.
-	for (const count of [held, booked, closed]) expect(count).toBeGreaterThan(0);
+	// Histories in which nothing happens would prove nothing.
+	for (const count of [held, booked, closed]) expect(count).toBeGreaterThan(5);
 });
