@@ -43,6 +43,8 @@ export type AdmissionQueueDependencies = {
 	readonly isAway: () => boolean;
 	/** Whether PostgreSQL was heard without a gap lately: only then does another gateway's silence mean that it is gone. */
 	readonly isHearing: () => boolean;
+	/** Since when it is heard without a gap. */
+	readonly hearingSinceMs: () => number;
 	readonly onFenced: () => void;
 	readonly onError: (error: unknown) => void;
 	readonly counters: { grants: number };
@@ -354,7 +356,7 @@ export class AdmissionQueue {
 		if (!isWaitOver && !isFullHopeless) return this.askAgain(waiter, wasServed ? 0 : ASK_AGAIN_MS);
 		const mayOthersHaveIdle = evidence.mayOthersHaveIdle(this.dependencies.isHearing);
 		if (wasServed || mayOthersHaveIdle) {
-			if (waitedMs >= waitMs + RECALL_GRACE_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
+			if (this.isGraceOver(waiter, nowMs)) return this.end(waiter, { kind: "unreachable", waitedMs });
 			// Served: the money was there at the grant's commit, and a call from memory took it meanwhile. Nobody was asked for more yet.
 			return this.askAgain(waiter, wasServed ? 0 : ASK_AGAIN_MS / 4);
 		}
@@ -370,6 +372,13 @@ export class AdmissionQueue {
 		if (waiter.isFinal && waitedMs >= waitMs + MIN_AUTHORITY_WAIT_MS) return this.end(waiter, { kind: "unreachable", waitedMs });
 		waiter.isFinal = isWaitOver; // enough is free, but kept for an earlier claim: the last ask takes it
 		this.askAgain(waiter, isWaitOver ? 0 : ASK_AGAIN_MS);
+	}
+
+	/** A stall of PostgreSQL takes nothing of the time in which others answer, be it that there is no end of stalls: then it is twice as long. */
+	private isGraceOver({ startedAtMs, standing }: Waiter, nowMs: number): boolean {
+		const waitEndedAtMs = startedAtMs + standing.waitMs;
+		const sinceMs = Math.max(waitEndedAtMs, this.dependencies.hearingSinceMs());
+		return nowMs >= Math.min(sinceMs, waitEndedAtMs + RECALL_GRACE_MS) + RECALL_GRACE_MS;
 	}
 
 	private askAgain(waiter: Waiter, afterMs: number): void {

@@ -60,7 +60,8 @@ export class LeaseKeeper {
 	private timer: NodeJS.Timeout | undefined;
 	private isStopped = false;
 	private heardAtMs = Number.NEGATIVE_INFINITY;
-	private hearingSinceMs = Number.POSITIVE_INFINITY;
+	/** Since when heartbeats are answered without a gap, on the gateway's clock; Infinity before the first. */
+	hearingSinceMs = Number.POSITIVE_INFINITY;
 
 	constructor(dependencies: LeaseKeeperDependencies, revision: bigint) {
 		this.dependencies = dependencies;

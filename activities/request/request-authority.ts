@@ -90,6 +90,7 @@ class GatewayAuthority implements RequestAuthority {
 			onAhead: (reply, units, askedAtMs) => this.takeAhead(reply, units, askedAtMs),
 			isAway: () => this.keeper.isAway(nowMs()),
 			isHearing: () => this.keeper.isHearing(nowMs()),
+			hearingSinceMs: () => this.keeper.hearingSinceMs,
 			onFenced,
 			onError,
 			counters,

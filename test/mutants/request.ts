@@ -27,6 +27,22 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		titles: ["holds back a call that it names and no other, also from the money kept for an outage"],
 	},
 	{
+		rule: "a stall of PostgreSQL takes nothing of the time in which others answer",
+		file: QUEUE,
+		from: "Math.max(waitEndedAtMs, this.dependencies.hearingSinceMs())",
+		to: "waitEndedAtMs",
+		test: `${UNIT}/admission-queue.test.ts`,
+		titles: ["gives the others as long after a stall of PostgreSQL as they have without one, and where stalls have no end twice as long"],
+	},
+	{
+		rule: "a call waits for the answers of others twice as long at most, whatever stalls",
+		file: QUEUE,
+		from: "Math.min(sinceMs, waitEndedAtMs + RECALL_GRACE_MS)",
+		to: "sinceMs",
+		test: `${UNIT}/admission-queue.test.ts`,
+		titles: ["gives the others as long after a stall of PostgreSQL as they have without one, and where stalls have no end twice as long"],
+	},
+	{
 		rule: "a call that waits is degraded at once",
 		file: QUEUE,
 		from: "		if (beyond) return this.end",

@@ -9,7 +9,7 @@ import { testBound } from "#test/support/request-authority.ts";
 
 /** A gateway without money, on an authority and a clock that the test plays: 60 of 100 are held by another gateway. */
 function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean, isServed = false) {
-	const clock = { nowMs: 0 };
+	const clock = { nowMs: 0, hearingSinceMs: Number.NEGATIVE_INFINITY };
 	let asked = 0;
 	const item = heldElsewhereItem(changes);
 	const grant = async (): Promise<GrantReply> => {
@@ -25,6 +25,7 @@ function openQueue(changes: Partial<GrantedItem>, isHearing: () => boolean, isSe
 		onAhead: () => undefined,
 		isAway: () => false,
 		isHearing,
+		hearingSinceMs: () => clock.hearingSinceMs,
 		onFenced: () => expect.fail("fenced"),
 		onError: (error) => expect.fail(String(error)),
 		counters: { grants: 0 },
@@ -58,6 +59,19 @@ it("never refuses while a reachable gateway has not answered the claim: in the e
 	await askedOnce();
 	clock.nowMs = 3_000;
 	expect(await verdict).toMatchObject({ kind: "unreachable" });
+});
+
+it("gives the others as long after a stall of PostgreSQL as they have without one, and where stalls have no end twice as long", async () => {
+	const { clock, verdict, askedOnce } = openQueue({ leastAnswered: 4n }, () => true);
+	await askedOnce();
+	clock.hearingSinceMs = 1_500;
+	clock.nowMs = 4_200;
+	await askedOnce();
+	clock.hearingSinceMs = 4_500;
+	clock.nowMs = 5_500;
+	await askedOnce();
+	clock.nowMs = 6_000;
+	expect(await Promise.race([verdict, askedOnce()])).toMatchObject({ kind: "unreachable" });
 });
 
 it("takes another gateway's silence for its own only when PostgreSQL was heard all the time", async () => {

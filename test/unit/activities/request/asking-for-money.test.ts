@@ -35,6 +35,7 @@ function openQueue() {
 			return false;
 		},
 		isHearing: () => true,
+		hearingSinceMs: () => 0,
 		onFenced: () => expect.fail("fenced"),
 		onError: () => undefined,
 		counters: { grants: 0 },

@@ -38,7 +38,7 @@ function openGateway({ news = () => ({}), changes = [], windows = 0 }: Played = 
 		book.adopt("nano_usd", heldElsewhereItem({ budgetId: String(at), windowId: String(at), leaseGranted: 40n }), Number.POSITIVE_INFINITY);
 	const fail = (error: unknown): never => expect.fail(String(error));
 	const queue = new AdmissionQueue({
-		...{ authority, book, nowMs, onReply: () => true, onAhead: () => undefined, isAway: () => false, isHearing: () => true },
+		...{ authority, book, nowMs, onReply: () => true, onAhead: () => undefined, isAway: () => false, isHearing: () => true, hearingSinceMs: () => 0 },
 		...{ onFenced: () => fail("fenced"), onError: fail, counters: { grants: 0 } },
 	});
 	const writer = { enqueueAttempt: fail, enqueueRefusal: fail, flush: async () => undefined, pendingRows: 0, close: async () => undefined };

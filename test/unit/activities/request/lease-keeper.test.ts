@@ -71,6 +71,7 @@ function openGateway(news: (beat: number) => Partial<HeartbeatReply> = () => ({}
 		onAhead: () => undefined,
 		isAway: () => false,
 		isHearing: () => true,
+		hearingSinceMs: () => 0,
 		onFenced: () => fail("fenced"),
 		onError: fail,
 		counters: { grants: 0 },

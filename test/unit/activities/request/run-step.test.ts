@@ -162,7 +162,15 @@ describe("waiting for budget", () => {
 		const step = begin();
 		const queue = new AdmissionQueue({
 			...{ authority: { grant: () => new Promise<never>(() => undefined) } as Partial<Authority> as Authority, book: new LeaseBook() },
-			...{ nowMs: () => 0, onReply: () => true, onAhead: () => undefined, isAway: () => false, isHearing: () => true, onFenced: () => undefined },
+			...{
+				nowMs: () => 0,
+				onReply: () => true,
+				onAhead: () => undefined,
+				isAway: () => false,
+				isHearing: () => true,
+				hearingSinceMs: () => 0,
+				onFenced: () => undefined,
+			},
 			...{ onError: (error: unknown) => expect.fail(String(error)), counters: { grants: 0 } },
 		});
 		const standing = { budgets: [{ budgetId: "1", unit: "nano_usd" as const }], allowance: NOTHING, waitMs: 60_000 };
