@@ -17,8 +17,8 @@ import { startAgentRunsRole } from "./agent-runs.ts";
 import { startAlerts } from "./alerts.ts";
 import { startBatchesApart } from "./batches-apart.ts";
 import { startBudgetRole } from "./budget.ts";
-import { bundleApart } from "./bundle.ts";
 import { startExpectation } from "./expectation.ts";
+import { keptBundle } from "./kept-bundle.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
 import { openTemporalClient } from "./shared/temporal-connection.ts";
@@ -53,7 +53,10 @@ async function main(): Promise<void> {
 	stopping.add(() => expectationConnection.close());
 	stopping.add(startExpectation(expectationConnection, log));
 	stopping.add(startVelocity(upkeepConnection, { log, metrics }));
-	const workflowBundle = await bundleApart();
+	const workflowBundle = await keptBundle({
+		cacheFolder: settings.cache,
+		onProblem: (err) => log.warn({ err }, "the workflow code cannot be kept: each start builds it, which takes some four seconds"),
+	});
 	const governed = {
 		databaseUrl,
 		temporalAddress: requireTemporalAddress(settings),

@@ -9,6 +9,22 @@ const BUNDLE = { file: "workers/bundle.ts", test: "test/architecture/bundle.test
 const EPOCHS = ["an epoch that the disk, a lease or a chain remembers is not given again"];
 
 export const OPERATION_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "a worker runs no half of the workflow code that was kept",
+		file: "workers/kept-bundle.ts",
+		from: "	if (text.slice(0, end) !== hashOf(content)) return undefined;\n",
+		to: "",
+		test: "test/unit/workers/kept-bundle.test.ts",
+		titles: ["builds again, and keeps it, where half of a file is left"],
+	},
+	{
+		rule: "workflow code of other sources is not run",
+		file: "workers/kept-bundle.ts",
+		from: ".update(await readFile(path.join(root, file)))",
+		to: "",
+		test: "test/unit/workers/kept-bundle.test.ts",
+		titles: ["builds once for the same sources, and again for others"],
+	},
 	{ rule: "an epoch that the gateway's disk remembers is not given again", ...REGISTER, from: "greatest(p_last_epoch,", to: "greatest(0,", titles: EPOCHS },
 	{
 		rule: "an epoch that a lease remembers is not given again",

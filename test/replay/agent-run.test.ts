@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { RecordedHistories } from "#test/support/replay.ts";
-import { buildWorkflowBundle } from "../../workers/bundle.ts";
+import { testWorkflowBundle } from "#test/support/temporal.ts";
 
-const histories = new RecordedHistories("agent-run", { workflowId: "agent-run/recorded", buildBundle: buildWorkflowBundle });
+const histories = new RecordedHistories("agent-run", { workflowId: "agent-run/recorded", buildBundle: testWorkflowBundle });
 
 beforeAll(() => histories.prepare());
 

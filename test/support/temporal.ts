@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { Client, Connection } from "@temporalio/client";
-import { DefaultLogger, NativeConnection, Runtime, type WorkflowBundle } from "@temporalio/worker";
+import { DefaultLogger, NativeConnection, Runtime, type WorkflowBundleWithSourceMap } from "@temporalio/worker";
 import { findFreePort } from "#activities/process/free-port.ts";
 import { loadSettings } from "#config/load.ts";
 import { acquireTemporalBinary } from "../../scripts/start/temporal-binary.ts";
 import { buildWorkflowBundle } from "../../workers/bundle.ts";
+import { keptBundle } from "../../workers/kept-bundle.ts";
 
 export type TestTemporal = {
 	readonly address: string;
@@ -82,12 +83,17 @@ export async function startTestTemporal({ hasSearchAttributes = true, port, data
 	}
 }
 
-let bundle: Promise<WorkflowBundle> | undefined;
+let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 
-/** The workflow bundle, built once per test process. */
-export function testWorkflowBundle(): Promise<WorkflowBundle> {
-	bundle ??= buildWorkflowBundle();
+/** The workflow bundle, built once per test run. */
+export function testWorkflowBundle(): Promise<WorkflowBundleWithSourceMap> {
+	const cacheFolder = process.env["TOLLGATE_TEST_RUN_FOLDER"] ?? "";
+	bundle ??= keptBundle({ cacheFolder, build: buildWorkflowBundle, onProblem: rethrow });
 	return bundle;
+}
+
+function rethrow(error: unknown): never {
+	throw error;
 }
 
 async function connectWithin(address: string, timeoutMs: number): Promise<Connection> {
