@@ -11,9 +11,39 @@ const CHOICE_TEST = "test/unit/domain/batching/choose-lane.test.ts";
 const FAILED_TWICE = "that may not go in real time, and fails in both its batches, is answered with what the provider said last";
 const RELANE_TEST = "test/unit/activities/batches/job/relane.test.ts";
 const CHECK = { file: "test/batches/check/judge-items.ts", test: "test/unit/batches/check-judge.test.ts" } as const;
+const CALL = { file: "activities/batches/job/real-time-call.ts", test: "test/unit/activities/batches/job/real-time-call.test.ts" } as const;
 const EVERY_DEATH = "leaves nothing unbooked, nothing booked twice, and each item with one end";
 
 export const LANE_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "what may have run is not called refused because the answer broke off",
+		...CALL,
+		from: "if (!isSent) end(",
+		to: "if (true) end(",
+		titles: ["is unknown where the answer is cut, or longer than an answer can be"],
+	},
+	{
+		rule: "credit that is at its end is no overload, which another time would mend",
+		...CALL,
+		from: " && !judgeItemError(deployment.protocol, { httpStatus, body }).isOfAccount",
+		to: "",
+		titles: ["is answered where its credit is at its end: another time does not help"],
+	},
+	{
+		rule: "no provider key is kept with an answer",
+		...CALL,
+		from: "redaction.body(said.body)",
+		to: "said.body",
+		titles: ["goes with its model and key, and brings the bytes of the answer, but for the key"],
+	},
+	{
+		rule: "16 MiB of a caller's file are in memory at once",
+		file: "activities/batches/job/real-time-bodies.ts",
+		from: "			if (bytes >= BODIES_BYTES_MAX) break;\n",
+		to: "",
+		test: "test/unit/activities/batches/job/real-time-bodies.test.ts",
+		titles: ["holds 16 MiB of a caller's file at once, and leaves the items behind them to the next activity"],
+	},
 	{
 		rule: "nothing of a caller's batch goes in real time without the rule of its key",
 		file: "domain/batching/choose-lane.ts",
