@@ -2,7 +2,7 @@ import { z } from "zod";
 import { BLOB_PURPOSES } from "#domain/blobs/blob-key.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { parseUsd } from "#domain/money/wire.ts";
-import { STOP_GRACE_MS } from "./worker-process.ts";
+import { CALLS_GRACE_MS } from "./worker-process.ts";
 
 /**
  * Every deployment setting, by the environment variable it comes from. The description of each says what is expected: it is
@@ -124,7 +124,7 @@ export const environmentSchema = z.object({
 	TOLLGATE_BLOBS_KEPT_DAYS: keptDays.describe(
 		"days that payloads are kept, 3 to 3650, and after it other days by purpose (files, batches), like 30,batches=7; default 30",
 	),
-	TOLLGATE_STOP_GRACE_SECONDS: integer(0, 600, STOP_GRACE_MS / 1_000).describe(
+	TOLLGATE_STOP_GRACE_SECONDS: integer(0, 600, CALLS_GRACE_MS / 1_000).describe(
 		"seconds that calls of batches under way have to end when their worker gets SIGTERM, 0 to 600; then they are cut, and charged at their bounds; default 20",
 	),
 	TOLLGATE_TEMPORAL_BINARY: text.describe("path of a temporal command-line binary; default: found, downloaded or built"),

@@ -9,7 +9,7 @@ export const WORKER_NODE_FLAGS: readonly string[] = ["--enable-source-maps", "--
 export const WORKER_ALLOCATOR: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: "2", MALLOC_TRIM_THRESHOLD_: "131072" };
 
 /** What a worker's calls of batches that are under way have to end in, from its SIGTERM on; the standard of TOLLGATE_STOP_GRACE_SECONDS. */
-export const STOP_GRACE_MS = 20_000;
+export const CALLS_GRACE_MS = 20_000;
 /** Beside it: everything else of a worker stops, and its connections close, in so long. */
 export const STOP_REST_MS = 12_000;
 

@@ -29,7 +29,7 @@ import type { ModelTransport } from "#activities/providers/port.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import { BatchJobClient } from "#clients/batch-job-client.ts";
 import type { ProviderSettings } from "#config/providers.ts";
-import { STOP_GRACE_MS } from "#config/worker-process.ts";
+import { CALLS_GRACE_MS } from "#config/worker-process.ts";
 import { LANE_MARGIN_MS, REAL_TIME_P99_MS } from "#domain/batching/lane.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { BATCH_TASK_QUEUE } from "../workflows/batch-job/messages.ts";
@@ -75,7 +75,7 @@ const SWEPT_MAX = 10_000;
 
 /** Batches: the task queue "batches" (workflows of batches and collectors, and their activities), the starters that begin and tell them, and the end of their payloads. */
 export function startBatchesRole(options: BatchesRoleOptions): BatchesRole {
-	const { databaseUrl: url, log, pacePermille, stopGraceMs = STOP_GRACE_MS } = options;
+	const { databaseUrl: url, log, pacePermille, stopGraceMs = CALLS_GRACE_MS } = options;
 	const stopping = new AbortController();
 	const driving = new Connection({ url, applicationName: "tollgate-worker-batches", statementTimeoutMs: STATEMENT_TIMEOUT_MS });
 	const telling = new Connection({ url, applicationName: "tollgate-worker-batch-starter", statementTimeoutMs: STATEMENT_TIMEOUT_MS });

@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { GATEWAY_ALLOCATOR, GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
 import { describeSettings } from "#config/schema.ts";
-import { STOP_GRACE_MS, WORKER_ALLOCATOR, WORKER_NODE_FLAGS } from "#config/worker-process.ts";
+import { CALLS_GRACE_MS, WORKER_ALLOCATOR, WORKER_NODE_FLAGS } from "#config/worker-process.ts";
 import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
 
 const known = new Set(describeSettings().map((row) => row.name));
@@ -52,7 +52,7 @@ test("a container starts a worker as npm start does", () => {
 
 test("a container's worker has the time that its calls of batches have, and 15 s, as with npm start", () => {
 	const worker = (read("docker-compose.yml").split(/^ {2}worker:$/m)[1] ?? "").split(/^ {2}(?=\S)/m)[0] ?? "";
-	expect(worker).toContain(`    stop_grace_period: ${(STOP_GRACE_MS + 15_000) / 1_000}s\n`);
+	expect(worker).toContain(`    stop_grace_period: ${(CALLS_GRACE_MS + 15_000) / 1_000}s\n`);
 });
 
 test("in docker-compose.yml only gateway and worker have a way out to providers, and only the worker one to receivers of alerts", () => {

@@ -216,9 +216,9 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "an error of an earlier try is not the last that was said",
-		file: "activities/batches/job/failed-last.ts",
-		from: "lastTries.get(named.n) === named.tryNumber",
-		to: "lastTries.has(named.n)",
+		file: "activities/batches/job/kept-tries.ts",
+		from: "lastTries.get(n) === tryNumber",
+		to: "lastTries.has(n)",
 		test: LANES_TEST,
 		titles: [FAILED_TWICE],
 	},

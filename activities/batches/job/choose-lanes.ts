@@ -1,12 +1,11 @@
 import { chooseCallerLane, chooseLane, type LaneChoice } from "#domain/batching/choose-lane.ts";
 import { LINE_OVERHEAD_BYTES, PartCutter } from "#domain/batching/split-parts.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
-import { failedLast } from "./failed-last.ts";
 import type { BatchJobDependencies } from "./job-port.ts";
 import { readBatch } from "./job-rows.ts";
 import { providerOf, writePart } from "./job-submit.ts";
+import { failedLast, triesThatRan } from "./kept-tries.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
-import { triesThatRan } from "./tries-that-ran.ts";
 import { nextPart, writeRealTimeParts, writeUnlessGone } from "./write-real-time.ts";
 
 const PAGE = 5_000;
