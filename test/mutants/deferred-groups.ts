@@ -94,6 +94,15 @@ export const DEFERRED_GROUP_MUTANTS: readonly Mutant[] = [
 		redBy: "Property failed",
 	},
 	{
+		rule: "nothing is held in a batch whose holder is closed",
+		file: GROUPS,
+		within: "CREATE FUNCTION tollgate.hold_deferred(",
+		from: "IF (v_grant ->> 'fenced')::boolean THEN",
+		to: "IF false THEN",
+		test: STORE_TEST,
+		titles: ["is not, where the holder of its batch was closed: that is said, and nothing of it is there or held"],
+	},
+	{
 		rule: "of a group those are added that were served",
 		file: GROUPS,
 		within: "CREATE FUNCTION tollgate.hold_deferred(",

@@ -114,6 +114,7 @@ describe("a change that PostgreSQL refuses for what it says", () => {
 		expect((await role.governance.status("refused")).refusedChange).toMatchObject({ requestedBy: "ada", problem: expect.stringContaining("23514") });
 		expect(governance.errors).toContain("change.refused of team refused");
 		expect(await governance.metrics.metrics()).toContain('tollgate_threshold_events_total{event="change.refused"} 1');
+		expect(await governance.metrics.metrics()).toMatch(/^tollgate_totals_sent_total [1-9]/m);
 		await post(windowId, { posted: 900 });
 		await until("the warning", async () => (await eventsOf("refused")).includes("threshold.warn.fired"));
 		await set("2000");

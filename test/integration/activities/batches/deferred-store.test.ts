@@ -61,6 +61,15 @@ describe("an item that is accepted", () => {
 		expect(await stand.deferred.readDeferred("other", item.deferredId)).toBeUndefined();
 	});
 
+	test("is not, where the holder of its batch was closed: that is said, and nothing of it is there or held", async () => {
+		const { batch } = await stand.accepted(stand.item());
+		await stand.batches.ledger.sql("UPDATE tollgate.gateway_epoch SET closed_at = clock_timestamp(), closed_how = 'drained' WHERE kind = 'batch'");
+		const item = stand.item();
+		await expect(stand.accept(item)).rejects.toThrow(`the holder of batch ${batch.batchId} is closed`);
+		expect(await stand.deferred.readDeferred("demo", item.deferredId)).toBeUndefined();
+		expect(await stand.batches.window()).toEqual({ granted: "200", leased: "200" });
+	});
+
 	test("of the same id at once is one, whatever it is priced at", async () => {
 		const item = stand.item();
 		const results = await Promise.all([1, 2, 3, 1, 2, 3].map((priceVersion) => stand.accepted({ ...item, priceVersion })));
