@@ -150,6 +150,14 @@ export type BatchHedge = {
 	readonly parts: readonly { readonly part: number; readonly items: number; readonly waiting: number }[];
 };
 
+/** What is known of a part anew. */
+export type PartDetail = {
+	readonly providerFileId?: string;
+	readonly status?: ProviderBatchStatus;
+	/** Of the batch that `status` names; absent: as it stands. One that is certain is of no other part: rejects where it is. */
+	readonly isCertain?: boolean;
+};
+
 export type BatchStore = {
 	createFile(file: Omit<FileRecord, "createdAtMs">): Promise<FileRecord>;
 	/** undefined: none of this team is called so. */
@@ -197,14 +205,10 @@ export type BatchStore = {
 	 * written.
 	 */
 	writePart(part: NewPart, numbers: readonly number[]): Promise<PartRecord>;
-	movePart(
-		of: { readonly batchId: string; readonly part: number },
-		to: PartState,
-		detail: { readonly providerFileId?: string; readonly status?: ProviderBatchStatus },
-	): Promise<PartRecord>;
+	movePart(of: { readonly batchId: string; readonly part: number }, to: PartState, detail: PartDetail): Promise<PartRecord>;
 	parts(batchId: string): Promise<readonly PartRecord[]>;
-	/** Is it known as another part's? */
-	knownProviderBatches(provider: string): Promise<ReadonlySet<string>>;
+	/** By their ids; whether it is certain which part it is of. */
+	knownProviderBatches(provider: string): Promise<ReadonlyMap<string, { readonly isCertain: boolean }>>;
 
 	/**
 	 * Books tries of items, at most 500 a call: ledger entries, lease counters of the holder and the items' outcomes in one statement. What is

@@ -26,11 +26,18 @@ export type PartRecord = {
 	readonly lane?: Lane;
 	readonly providerFileId: string | null;
 	readonly providerBatchId: string | null;
+	/** Of `providerBatchId`. Absent: it is. False: it was found by its size alone, and may be another part's. */
+	readonly isCertain?: false;
 	/** Milliseconds since 1970 on PostgreSQL's clock; null = not yet. */
 	readonly submitBeganAtMs: number | null;
 	readonly runningSinceMs: number | null;
 	readonly endedAtMs: number | null;
 };
+
+/** Whether what the provider runs as `providerBatchId` is certainly this part. */
+export function isCertain(record: Pick<PartRecord, "isCertain">): boolean {
+	return record.isCertain !== false;
+}
 
 /** How a provider's batch stands. Counts are the provider's own and may be zero until it ended. */
 export type ProviderBatchStatus = {

@@ -173,6 +173,8 @@ function endOf({ batch, parts }: JobPicture): { readonly to: FinalBatchState; re
 function planPart(record: PartRecord, drive: PartDrive, picture: JobPicture, nowMs: number): Planned | undefined {
 	if (isFinalPart(record.state)) return undefined;
 	if (record.lane === "real_time") return { step: stepInRealTime(record, drive, nowMs), dueAtMs: drive.dueAtMs };
+	const isOthers = record.providerBatchId !== null && drive.notOurs.includes(record.providerBatchId);
+	if (isOthers) return { step: stepOfForeign(record, drive), dueAtMs: drive.dueAtMs };
 	if (record.state === "running") return planRunning(record, drive, picture, nowMs);
 	if (record.state === "ended") return { step: stepOfEnded(record, drive, picture), dueAtMs: drive.dueAtMs };
 	if (isInDoubt(record, drive)) return { step: findOf(record, drive), dueAtMs: drive.dueAtMs };
@@ -228,11 +230,9 @@ function dropOf(part: number, { problems }: ProviderBatchStatus, { batch }: JobP
 }
 
 function stepOfEnded(record: PartRecord, drive: PartDrive, picture: JobPicture): JobStep {
-	const { part, providerBatchId } = record;
+	const { part } = record;
 	const { status, tally } = drive;
 	if (drive.isLost) return lastCollect(record, drive);
-	if (providerBatchId !== null && drive.notOurs.includes(providerBatchId))
-		return drive.looks < LOOKS_MAX ? findOf(record, drive) : { kind: "drop", part, as: "again", problem: "none of the provider's batches is it" };
 	// Of the true one, which was found behind somebody else's.
 	if (status?.state === "failed") return dropOf(part, status, picture);
 	if (tally !== null && tally.missing === 0 && tally.goAgain > 0) return { kind: "again", part };
@@ -242,6 +242,13 @@ function stepOfEnded(record: PartRecord, drive: PartDrive, picture: JobPicture):
 	const { rules, cancelAskedAtMs } = picture.batch;
 	const mayGoAgain = (rules.mayResubmit || rules.mayRelane) && cancelAskedAtMs === null;
 	return { kind: "collect", part, status, reading, isLast: reading >= READINGS_MAX, mayGoAgain };
+}
+
+/** What was taken for it is another's: the true one is looked for. */
+function stepOfForeign(record: PartRecord, drive: PartDrive): JobStep {
+	if (drive.isLost) return lastCollect(record, drive);
+	if (drive.looks < LOOKS_MAX) return findOf(record, drive);
+	return { kind: "drop", part: record.part, as: "again", problem: "none of the provider's batches is it" };
 }
 
 function findOf({ part }: PartRecord, { notOurs }: PartDrive): JobStep {

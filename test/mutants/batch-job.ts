@@ -4,6 +4,8 @@ const PLAN = "domain/batching/job-plan.ts";
 const REDUCER = "domain/batching/job-reducer.ts";
 const PLAN_TEST = "test/unit/domain/batching/job-plan.test.ts";
 const SUBMIT = "activities/batches/job/job-submit.ts";
+const FOUND = { file: SUBMIT, test: "test/integration/activities/batches/found-by-size.test.ts" } as const;
+const ANSWERED = "one whose creation is answered is its own, although another job took it for the one it looks for";
 const SUBMIT_TEST = "test/unit/activities/batches/job/job-submit.test.ts";
 const BOOKS = "activities/batches/job/book-results.ts";
 const BOOKS_TEST = "test/unit/activities/batches/job/book-results.test.ts";
@@ -25,6 +27,51 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 		to: "",
 		test: PLAN_TEST,
 		titles: ["a step of creation that was cut is looked for, and nothing else that was cut is"],
+	},
+	{
+		rule: "what another part took for itself by its size may be this one",
+		...FOUND,
+		from: "known.get(id)?.isCertain === true && !(",
+		to: "known.has(id) && !(",
+		titles: ["two that were each taken for the other come to whose they are"],
+	},
+	{
+		rule: "what was found by its size alone is not certain",
+		...FOUND,
+		from: "status: first.status, isCertain: first.isCertain }",
+		to: "status: first.status, isCertain: true }",
+		titles: [ANSWERED],
+	},
+	{
+		rule: "what nobody took for another part is likelier than what somebody did",
+		...FOUND,
+		from: "taken(left) - taken(right) || ",
+		to: "",
+		titles: ["two that were each taken for the other come to whose they are"],
+	},
+	{
+		rule: "what was found by its size, and read and deleted by whose it is, is not lost",
+		...FOUND,
+		file: "activities/batches/job/job-collect.ts",
+		from: "	if (isCertain(record) || record.providerBatchId === null) return false;\n",
+		to: "	if (record) return false;\n",
+		titles: [ANSWERED],
+	},
+	{
+		rule: "results that name items of a part make its batch certain before it is deleted",
+		...FOUND,
+		file: "activities/batches/job/job-collect.ts",
+		from: 'if (whose === "ours" && !isCertain(record))',
+		to: 'if (whose === "ours" && false)',
+		titles: ["two that were each taken for the other come to whose they are"],
+	},
+	{
+		rule: "another's batch is left to it while it runs, too",
+		file: PLAN,
+		from: "	if (isOthers) return { step: stepOfForeign(record, drive), dueAtMs: drive.dueAtMs };\n",
+		to: "",
+		test: PLAN_TEST,
+		titles: ["what was found by its size, and turns out to be another part's while it runs, is left to that one"],
 	},
 	{
 		rule: "a provider batch that may be somebody else's is not cancelled",

@@ -101,7 +101,7 @@ function dependenciesOf(batchId: string): BatchJobDependencies {
 		async *results(status) {
 			yield* await ask<ResultLine[]>(batchId, "provider", "results", status);
 		},
-		forget: () => ask(batchId, "provider", "forget"),
+		forget: (of) => ask(batchId, "provider", "forget", of),
 	};
 	return {
 		...{ store, lines, providerOf: () => provider, openPricing: async () => priceOf, heartbeat: () => undefined, now: () => performance.now() },

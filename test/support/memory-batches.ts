@@ -2,12 +2,12 @@ import type { AnswerToDeliver } from "#activities/batches/deferred-port.ts";
 import type { JobStore } from "#activities/batches/job/job-port.ts";
 import { bodyKey } from "#activities/batches/lines/deferred-blobs.ts";
 import type { ItemEnding } from "#activities/batches/lines/item-endings.ts";
-import type { BatchHedge, BatchRecord, BatchStore, FileRecord, ItemBooking, ItemToSend } from "#activities/batches/port.ts";
+import type { BatchHedge, BatchRecord, BatchStore, FileRecord, ItemBooking, ItemToSend, PartDetail } from "#activities/batches/port.ts";
 import { assert } from "#domain/assert.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { BatchState, HeldItem, ItemOutcome } from "#domain/batching/batch.ts";
 import { isFinalBatch, mayMove, mayMovePart } from "#domain/batching/batch-moves.ts";
-import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import { isCertain, type PartRecord, type PartState } from "#domain/batching/batch-part.ts";
 import { decideBooking } from "#domain/batching/decide-booking.ts";
 import type { Lane } from "#domain/batching/deferred.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
@@ -196,15 +196,17 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 	async movePart(
 		{ batchId, part }: { batchId: string; part: number },
 		to: PartState,
-		{ providerFileId, status }: { providerFileId?: string; status?: ProviderBatchStatus },
+		{ providerFileId, status, isCertain: isNowCertain = isCertain(this.row(batchId).parts.find((other) => other.part === part) ?? {}) }: PartDetail,
 	): Promise<PartRecord> {
 		const row = this.row(batchId);
 		const at = row.parts.findIndex((other) => other.part === part);
 		const record = row.parts[at];
 		assert(record !== undefined, `there is no part ${part}`);
 		if (!mayMovePart(record.state, to)) throw new CostControlError("internal.invariant", `a part that is ${record.state} does not become ${to}`);
+		const { isCertain: _, ...rest } = record;
 		const moved: PartRecord = {
-			...record,
+			...rest,
+			...(!isNowCertain && { isCertain: false }),
 			state: to,
 			providerFileId: providerFileId ?? record.providerFileId,
 			providerBatchId: status?.providerBatchId ?? record.providerBatchId,
@@ -220,8 +222,9 @@ export class MemoryBatchStore implements JobStore, Pick<BatchStore, "createFile"
 		return [...this.row(batchId).parts];
 	}
 
-	async knownProviderBatches(): Promise<ReadonlySet<string>> {
-		return new Set([...this.rows.values()].flatMap(({ parts }) => parts.flatMap(({ providerBatchId }) => providerBatchId ?? [])));
+	async knownProviderBatches(): Promise<ReadonlyMap<string, { readonly isCertain: boolean }>> {
+		const parts = [...this.rows.values()].flatMap((row) => row.parts).toSorted((left, right) => Number(isCertain(left)) - Number(isCertain(right)));
+		return new Map(parts.flatMap((part) => (part.providerBatchId === null ? [] : [[part.providerBatchId, { isCertain: isCertain(part) }]])));
 	}
 
 	async book(batchId: string, bookings: readonly ItemBooking[]): Promise<readonly number[]> {

@@ -27,8 +27,12 @@ export type ProviderScript = {
 	/** Readings that are cut after so many lines; whole from then on. */
 	readonly truncations?: number[];
 	readonly areResultsGone?: boolean;
+	/** What is deleted is gone. */
+	readonly isForgotten?: boolean;
 	/** Batches of somebody else that look like one of ours. */
 	readonly strangers?: number;
+	/** When a batch is made, and its answer not given yet. */
+	readonly onMade?: () => Promise<void>;
 	/** Before the numbers of its batches; default `pb`. */
 	readonly idPrefix?: string;
 };
@@ -80,7 +84,9 @@ export class ScriptedBatchProvider implements BatchProvider {
 				.toString("utf8")
 				.split("\n")
 				.filter((line) => line !== "");
-			return this.make(part.token, lines.map(readRequest)).status;
+			const { status } = this.make(part.token, lines.map(readRequest));
+			await this.script.onMade?.();
+			return status;
 		});
 	}
 
@@ -120,8 +126,9 @@ export class ScriptedBatchProvider implements BatchProvider {
 		if (most < lines.length) yield { kind: "unreadable", line: most + 1, problem: "is cut", start: '{"custom' };
 	}
 
-	async forget(): Promise<void> {
+	async forget({ status }: Parameters<BatchProvider["forget"]>[0]): Promise<void> {
 		this.calls.push("results");
+		if (this.script.isForgotten) this.batches.delete(status.providerBatchId);
 	}
 
 	private pollsToEnd(): number {

@@ -1,6 +1,6 @@
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { BatchState } from "#domain/batching/batch.ts";
-import type { ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import { isCertain, type PartRecord, type ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { movesToEnd } from "#domain/batching/job-plan.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
@@ -32,10 +32,13 @@ type Lost = Extract<StepOutcome, { kind: "lost" }>;
 export async function pollPart(dependencies: BatchJobDependencies, { batchId, part }: PartInput): Promise<StepOutcome> {
 	const { store } = dependencies;
 	const batch = await readBatch(store, batchId);
-	const { providerBatchId, state } = await readPart(store, { batchId, part });
+	const record = await readPart(store, { batchId, part });
+	const { providerBatchId, state } = record;
 	if (providerBatchId === null || (state !== "running" && state !== "ended")) return DONE;
+	if (await isKnownAsOthers(store, batch, record)) return { kind: "foreign", providerBatchId };
 	const status = await unlessLost(() => providerOf(dependencies, batch).poll(providerBatchId));
-	if ("kind" in status) return status;
+	// Its owner may have read and deleted it since.
+	if ("kind" in status) return (await isKnownAsOthers(store, batch, record)) ? { kind: "foreign", providerBatchId } : status;
 	if (status.state === "ended" && state === "running") await store.movePart({ batchId, part }, "ended", { status });
 	return { kind: "said", status };
 }
@@ -51,15 +54,18 @@ export async function collectPart(dependencies: BatchJobDependencies, input: Col
 	const { store, lines } = dependencies;
 	const { batchId, part, status, isLast, mayGoAgain } = input;
 	const batch = await readBatch(store, batchId);
-	const { state } = await readPart(store, { batchId, part });
-	if (state !== "running" && state !== "ended") return DONE;
+	const record = await readPart(store, { batchId, part });
+	if (record.state !== "running" && record.state !== "ended") return DONE;
 	let said: AsyncIterable<ResultLine> = noLines();
 	if (status !== null) {
 		const { providerBatchId } = status;
 		const reading = { part, reading: input.reading, providerBatchId };
 		const lost = await keepResults(dependencies, batch, reading, status);
-		if (lost !== undefined) return lost;
-		if (await isForeign(dependencies, batch, reading)) return { kind: "foreign", providerBatchId };
+		if (lost !== undefined) return (await isKnownAsOthers(store, batch, record)) ? { kind: "foreign", providerBatchId } : lost;
+		const whose = await whoseResults(dependencies, batch, reading);
+		if (whose === "others") return { kind: "foreign", providerBatchId };
+		// Before it is paid, and deleted at the provider: from then on no other part takes it for its own.
+		if (whose === "ours" && !isCertain(record)) await store.movePart({ batchId, part }, record.state, { isCertain: true });
 		said = lines.readResults(batch, reading);
 	}
 	const price = await dependencies.openPricing(batch);
@@ -82,22 +88,28 @@ async function keepResults(dependencies: BatchJobDependencies, batch: BatchRecor
 	}
 }
 
+/** It was found by its size, and meanwhile an answer or its results said that it is another part. It may be gone at the provider by now. */
+async function isKnownAsOthers(store: BatchJobDependencies["store"], { provider }: BatchRecord, record: PartRecord): Promise<boolean> {
+	if (isCertain(record) || record.providerBatchId === null) return false;
+	return (await store.knownProviderBatches(provider)).get(record.providerBatchId)?.isCertain === true;
+}
+
 /**
- * Only a batch that was found by its size can be: nothing of the part has ended, its lines name items, and none of them is one that the part
+ * Only a batch that was found by its size can be another's: nothing of the part has ended, its lines name items, and none of them is one that the part
  * carries. It may be another part of the same batch, which looks like this one.
  */
-async function isForeign({ lines, store }: BatchJobDependencies, batch: BatchRecord, reading: Reading): Promise<boolean> {
+async function whoseResults({ lines, store }: BatchJobDependencies, batch: BatchRecord, reading: Reading): Promise<"ours" | "others" | "unknown"> {
 	const carried = new Set<string>();
 	const of = { batchId: batch.batchId, part: reading.part };
 	for await (const item of openItemsOf(store, of)) carried.add(attemptIdOf({ batchNumber: batch.number, items: batch.items, ...item }));
-	if (carried.size < (await readPart(store, of)).items) return false;
+	if (carried.size < (await readPart(store, of)).items) return "ours";
 	let named = 0;
 	for await (const line of lines.readResults(batch, reading)) {
 		if (line.kind !== "item") continue;
-		if (carried.has(line.customId)) return false;
+		if (carried.has(line.customId)) return "ours";
 		named++;
 	}
-	return named > 0;
+	return named > 0 ? "others" : "unknown";
 }
 
 export async function tellLate({ store, raise }: BatchJobDependencies, batchId: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { PartRecord, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import { isCertain, type PartRecord, type ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import { decideSubmitRoom } from "#domain/batching/job-pace.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
 import { LINE_OVERHEAD_BYTES, PartCutter } from "#domain/batching/split-parts.ts";
@@ -103,7 +103,7 @@ export async function createPart(dependencies: BatchJobDependencies, { batchId, 
 	if (dependencies.now() - recordedAtMs > SUBMIT_WITHIN_MS) return { kind: "unknown", message: "recording the attempt took too long to go on with it" };
 	try {
 		const status = await provider.create(toSubmit(dependencies, batch, submitting));
-		await keepTaken(dependencies, batch, { part, state: "running", status });
+		await keepTaken(dependencies, batch, { part, state: "running", status, isCertain: true });
 		return { kind: "said", status };
 	} catch (error) {
 		await tellQuota(dependencies, batch, { part, error });
@@ -113,7 +113,10 @@ export async function createPart(dependencies: BatchJobDependencies, { batchId, 
 	}
 }
 
-/** Looks at the provider for a part whose creation has no known outcome. */
+/**
+ * Looks at the provider for a part whose creation has no known outcome. What another part certainly is, is left out; what another one took for itself by its
+ * size is not, for it may be this one: whose it is shows in its results.
+ */
 export async function findPart(dependencies: BatchJobDependencies, { batchId, part, notOurs }: FindInput): Promise<StepOutcome> {
 	const { store } = dependencies;
 	const batch = await readBatch(store, batchId);
@@ -121,11 +124,13 @@ export async function findPart(dependencies: BatchJobDependencies, { batchId, pa
 	const isInDoubt = record.state === "submitting" || (record.providerBatchId !== null && notOurs.includes(record.providerBatchId));
 	if (!isInDoubt) return DONE;
 	const known = await store.knownProviderBatches(batch.provider);
-	const isOthers = (id: string): boolean => notOurs.includes(id) || (known.has(id) && id !== record.providerBatchId);
+	const isOthers = (id: string): boolean =>
+		notOurs.includes(id) || (known.get(id)?.isCertain === true && !(id === record.providerBatchId && isCertain(record)));
 	const found = await providerOf(dependencies, batch).find(record, { sinceMs: record.submitBeganAtMs ?? batch.createdAtMs, isOthers });
-	const [first, ...others] = found.toSorted(byLikelihood(record.submitBeganAtMs ?? batch.createdAtMs));
+	const [first, ...others] = found.toSorted(byLikelihood(record.submitBeganAtMs ?? batch.createdAtMs, (id) => known.has(id)));
 	if (first === undefined) return { kind: "absent" };
-	await keepTaken(dependencies, batch, { part, state: record.state === "submitting" ? "running" : record.state, status: first.status });
+	const state = record.state === "submitting" ? "running" : record.state;
+	await keepTaken(dependencies, batch, { part, state, status: first.status, isCertain: first.isCertain });
 	const doubles = first.isCertain ? others.filter(({ isCertain }) => isCertain).map(({ status }) => status.providerBatchId) : [];
 	return { kind: "found", status: first.status, isCertain: first.isCertain, doubles };
 }
@@ -136,23 +141,25 @@ export async function seekPart(dependencies: BatchJobDependencies, { batchId, pa
 	const batch = await readBatch(store, batchId);
 	const record = await readPart(store, { batchId, part });
 	const known = await store.knownProviderBatches(batch.provider);
-	const question = { sinceMs: record.submitBeganAtMs ?? batch.createdAtMs, isOthers: (id: string): boolean => known.has(id) };
+	const question = { sinceMs: record.submitBeganAtMs ?? batch.createdAtMs, isOthers: (id: string): boolean => known.get(id)?.isCertain === true };
 	const [first, ...others] = (await providerOf(dependencies, batch).find(record, question)).filter(({ isCertain }) => isCertain);
 	if (first === undefined) return { kind: "absent" };
 	return { kind: "found", status: first.status, isCertain: true, doubles: others.map(({ status }) => status.providerBatchId) };
 }
 
-/** Certain ones first, then those made nearest to the attempt. */
-function byLikelihood(attemptAtMs: number): (left: FoundBatch, right: FoundBatch) => number {
+/** Certain ones first, then those that nobody took for another part, then those made nearest to the attempt. */
+function byLikelihood(attemptAtMs: number, isTaken: (id: string) => boolean): (left: FoundBatch, right: FoundBatch) => number {
 	const distance = ({ status }: FoundBatch): number => Math.abs(status.createdAtMs - attemptAtMs);
-	return (left, right) => Number(right.isCertain) - Number(left.isCertain) || distance(left) - distance(right);
+	const taken = ({ status }: FoundBatch): number => Number(isTaken(status.providerBatchId));
+	return (left, right) => Number(right.isCertain) - Number(left.isCertain) || taken(left) - taken(right) || distance(left) - distance(right);
 }
 
-type Taken = { readonly part: number; readonly state: PartRecord["state"]; readonly status: ProviderBatchStatus };
+type Taken = { readonly part: number; readonly state: PartRecord["state"]; readonly status: ProviderBatchStatus; readonly isCertain: boolean };
 
-async function keepTaken({ store, tellQuota: tell }: BatchJobDependencies, batch: BatchRecord, { part, state, status }: Taken): Promise<void> {
+async function keepTaken({ store, tellQuota: tell }: BatchJobDependencies, batch: BatchRecord, taken: Taken): Promise<void> {
+	const { part, state, status, isCertain } = taken;
 	const { batchId, state: batchState } = batch;
-	await store.movePart({ batchId, part }, state, { status });
+	await store.movePart({ batchId, part }, state, { status, isCertain });
 	if (batchState === "held") await store.move(batchId, "running", {});
 	await tell(batch, null);
 }

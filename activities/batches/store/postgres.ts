@@ -44,8 +44,8 @@ const READ_PART = `${PART} WHERE b.id = $1 AND p.part = $2`;
 const MOVE_PART = "SELECT tollgate.move_batch_part($1, $2, $3, $4, $5) AS reply";
 const PARTS = `${PART} WHERE b.id = $1 ORDER BY p.part`;
 /** No provider keeps results for longer. */
-const KNOWN = `SELECT provider_batch_id AS reply FROM tollgate.batch_part
-	WHERE provider = $1 AND provider_batch_id IS NOT NULL AND created_at > statement_timestamp() - interval '31 days'`;
+const KNOWN = `SELECT json_build_object('id', provider_batch_id, 'isCertain', bool_or(is_certain)) AS reply FROM tollgate.batch_part
+	WHERE provider = $1 AND provider_batch_id IS NOT NULL AND created_at > statement_timestamp() - interval '31 days' GROUP BY provider_batch_id`;
 const HEDGE = `SELECT json_build_object(
 	'byMs', (SELECT tollgate.to_ms(min(w.deadline - (w.place - 1) * $2 * interval '1 millisecond'))
 		FROM (SELECT deadline, row_number() OVER (ORDER BY deadline) AS place FROM tollgate.waiting_in_batches($1)) w),
@@ -130,8 +130,8 @@ function partsOf(
 			(await listBatches<WireItem>(sql, "items_of_part", OF_PART, [batchId, part, after, most])).map(parseItem),
 		endings: (batchId, after, most) => listBatches(sql, "batch_endings", ENDINGS, [batchId, after, most]),
 		writePart: (part, numbers) => askBatches(sql, "write_batch_part", WRITE_PART, [JSON.stringify(part), numbers]),
-		async movePart({ batchId, part: number }, to, { providerFileId, status }) {
-			const detail = JSON.stringify({ providerFileId, providerBatchId: status?.providerBatchId });
+		async movePart({ batchId, part: number }, to, { providerFileId, status, isCertain }) {
+			const detail = JSON.stringify({ providerFileId, providerBatchId: status?.providerBatchId, isCertain });
 			for (;;) {
 				const [part] = await listBatches<PartRecord>(sql, "read_batch_part", READ_PART, [batchId, number]);
 				if (part === undefined) throw new CostControlError("batch.missing", `batch ${batchId} has no part ${number}`);
@@ -142,7 +142,10 @@ function partsOf(
 			}
 		},
 		parts: (batchId) => listBatches(sql, "batch_parts", PARTS, [batchId]),
-		knownProviderBatches: async (provider) => new Set(await listBatches<string>(sql, "known_provider_batches", KNOWN, [provider])),
+		async knownProviderBatches(provider) {
+			const known = await listBatches<{ id: string; isCertain: boolean }>(sql, "known_provider_batches", KNOWN, [provider]);
+			return new Map(known.map(({ id, isCertain }) => [id, { isCertain }]));
+		},
 		readHedge: (batchId, spacingMs) => askBatches(sql, "read_hedge", HEDGE, [batchId, spacingMs]),
 		releaseItems: ({ batchId, part }, as) => askBatches(sql, "release_batch_items", RELEASE, [batchId, part, as]),
 	};

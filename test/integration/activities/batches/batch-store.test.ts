@@ -262,8 +262,8 @@ describe("a part", () => {
 		const running = await stand.store.movePart(of, "running", { status });
 		expect(running).toMatchObject({ state: "running", providerBatchId: "batch_p", providerFileId: "file-p" });
 		expect(await stand.store.movePart(of, "running", { status })).toMatchObject(running);
-		expect(await stand.store.knownProviderBatches("openai")).toEqual(new Set(["batch_p"]));
-		expect(await stand.store.knownProviderBatches("anthropic")).toEqual(new Set());
+		expect(await stand.store.knownProviderBatches("openai")).toEqual(new Map([["batch_p", { isCertain: true }]]));
+		expect(await stand.store.knownProviderBatches("anthropic")).toEqual(new Map());
 		await expect(stand.store.movePart({ batchId, part: 9 }, "running", {})).rejects.toMatchObject({ code: "batch.missing" });
 	});
 
@@ -285,5 +285,10 @@ describe("a part", () => {
 		for (const batchId of batches) await stand.store.movePart({ batchId, part: 1 }, "submitting", {});
 		await stand.store.movePart({ batchId: first, part: 1 }, "running", { status });
 		await expect(stand.store.movePart({ batchId: second, part: 1 }, "running", { status })).rejects.toThrow("duplicate key");
+		// What is found by its size alone may be this one: whose it is, its results say.
+		const sought = await stand.store.movePart({ batchId: second, part: 1 }, "running", { status, isCertain: false });
+		expect(sought).toMatchObject({ providerBatchId: "batch_p", isCertain: false });
+		expect(await stand.store.knownProviderBatches("openai")).toEqual(new Map([["batch_p", { isCertain: true }]]));
+		await expect(stand.store.movePart({ batchId: second, part: 1 }, "running", { isCertain: true })).rejects.toThrow("duplicate key");
 	});
 });

@@ -165,6 +165,15 @@ test("somebody else's batch is left alone: the true one is looked for once more,
 	expect(nextMove(other, NOW + 60_000)).toMatchObject({ kind: "collect", status: { providerBatchId: "pb-2" } });
 });
 
+test("what was found by its size, and turns out to be another part's while it runs, is left to that one", () => {
+	const running = jobOf([part({ state: "running", providerBatchId: "pb-1" })]);
+	const foreign = after(running, { kind: "foreign", providerBatchId: "pb-1" });
+	expect(nextMove(foreign, NOW)).toEqual({ kind: "find", part: 1, notOurs: ["pb-1"] });
+	expect(nextMove(after(foreign, { kind: "absent" }), NOW)).toMatchObject({ kind: "drop", as: "again" });
+	const other = { kind: "found", status: status("running", { providerBatchId: "pb-2" }), isCertain: false, doubles: [] } as const;
+	expect(nextMove(after(foreign, other, { providerBatchId: "pb-2" }), NOW + 60_000)).toEqual({ kind: "poll", part: 1 });
+});
+
 test("a double is cancelled before the batch ends, and its failure holds up nothing else", () => {
 	const submitting = jobOf([part({ state: "submitting" })]);
 	const found = after(

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { BatchJobActivities } from "#activities/batches/job/job-activities.ts";
+import { RealTimeStand } from "#test/support/real-time-stand.ts";
+import type { CallFault } from "#test/support/scripted-batch-provider.ts";
+
+/** Batches of two teams' jobs that look alike to a provider without metadata: whose each is shows in its results, by our own ids. */
+let stand: RealTimeStand;
+/** Of the next creations, in their order. */
+let faults: CallFault[];
+/** Within the creation that is under way, when the provider has made it. */
+let onCreated: () => Promise<void>;
+beforeAll(async () => {
+	stand = await RealTimeStand.open();
+});
+afterAll(() => stand?.close());
+beforeEach(() => {
+	faults = [];
+	onCreated = async () => undefined;
+});
+
+const RULES = { mayResubmit: false, mayRelane: false };
+
+function openActivities(): BatchJobActivities {
+	const faultOf = (call: string): CallFault => (call === "create" ? (faults.shift() ?? "none") : "none");
+	const onMade = (): Promise<void> => onCreated();
+	return stand.activities({ script: { hasMetadata: false, isForgotten: true, faultOf, onMade } });
+}
+
+const created = { part: 1, isClear: false };
+const sought = { part: 1, notOurs: [] };
+
+async function written(activities: BatchJobActivities): Promise<string> {
+	const batchId = await stand.heldOfCaller(["Hello", "Hello"], RULES);
+	await activities.writeBatchParts({ batchId });
+	await activities.uploadBatchPart({ batchId, part: 1 });
+	return batchId;
+}
+
+async function expectPaidOnce(batchIds: readonly string[]): Promise<void> {
+	for (const batchId of batchIds) {
+		expect((await stand.outcomes(batchId)).map(({ outcome }) => outcome)).toEqual(["succeeded", "succeeded"]);
+		expect(await stand.findings(batchId)).toEqual([]);
+	}
+	const entries = (await Promise.all(batchIds.map((batchId) => stand.deferred.batches.entries(batchId)))).flat();
+	expect(entries.map(({ attempt_id }) => attempt_id).sort()).toEqual(stand.provider.billed.toSorted());
+	expect(entries.map(({ outcome }) => outcome)).toEqual(entries.map(() => "settled"));
+}
+
+test("one whose creation is answered is its own, although another job took it for the one it looks for", async () => {
+	const activities = openActivities();
+	const [lost, answered] = [await written(activities), await written(activities)];
+	faults = ["cutBefore"];
+	expect((await activities.createBatchPart({ batchId: lost, ...created })).outcome).toMatchObject({ kind: "unknown" });
+	onCreated = async () => {
+		onCreated = async () => undefined;
+		expect((await activities.findBatchPart({ batchId: lost, ...sought })).outcome).toMatchObject({ kind: "found", isCertain: false });
+	};
+	expect((await activities.createBatchPart({ batchId: answered, ...created })).outcome).toMatchObject({ kind: "said" });
+	await stand.drive(answered, activities);
+	await stand.drive(lost, activities);
+	await expectPaidOnce([lost, answered]);
+});
+
+test("two that were each taken for the other come to whose they are", async () => {
+	const activities = openActivities();
+	const [first, second] = [await written(activities), await written(activities)];
+	faults = ["cutAfter", "cutAfter"];
+	for (const batchId of [first, second]) await activities.createBatchPart({ batchId, ...created });
+	// Of equals the one that is listed first.
+	const taken: string[] = [];
+	for (const batchId of [second, first]) {
+		const { outcome } = await activities.findBatchPart({ batchId, ...sought });
+		taken.push(outcome.kind === "found" ? outcome.status.providerBatchId : outcome.kind);
+	}
+	// What nobody took yet is likelier.
+	expect(taken).toEqual([...stand.provider.batches.keys()].slice(-2));
+	await stand.drive(first, activities);
+	await stand.drive(second, activities);
+	await expectPaidOnce([first, second]);
+	expect(stand.provider.billed.length).toBe(4);
+});
