@@ -26,11 +26,13 @@ let asked: Asked[];
 let answer: (response: ServerResponse) => void;
 
 beforeAll(async () => {
-	server = createServer(async (request, response) => {
+	server = createServer((request, response) => {
 		const pieces: Buffer[] = [];
-		for await (const piece of request) pieces.push(piece as Buffer);
-		asked.push({ path: request.url, headers: request.headers, body: JSON.parse(Buffer.concat(pieces).toString("utf8")) });
-		answer(response);
+		request.on("data", (piece: Buffer) => pieces.push(piece));
+		request.on("end", () => {
+			asked.push({ path: request.url, headers: request.headers, body: JSON.parse(Buffer.concat(pieces).toString("utf8")) });
+			answer(response);
+		});
 	});
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 	const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
