@@ -21,6 +21,8 @@ export type ReadingToBook = {
 	readonly isLast: boolean;
 	/** What did not run stays open, to go into another part. */
 	readonly mayGoAgain: boolean;
+	/** The tries of items that a provider had, where that is not all of them; this reading's is among them. */
+	readonly ranTries?: (items: readonly ItemToSend[]) => Promise<ReadonlyMap<number, ReadonlySet<number>>>;
 };
 
 /**
@@ -31,7 +33,9 @@ export async function bookResults(reading: ReadingToBook): Promise<CollectTally>
 	const { store, batch, part } = reading;
 	const open = new Map<number, ItemToSend>();
 	for await (const item of openItemsOf(store, { batchId: batch.batchId, part })) open.set(item.n, item);
-	const booker = new ResultBooker(reading, open);
+	const late = reading.mayGoAgain ? [...open.values()].filter(({ tryNumber }) => tryNumber >= triesMaxOf(batch)) : [];
+	const ran = late.length === 0 ? undefined : await reading.ranTries?.(late);
+	const booker = new ResultBooker(reading, open, ran);
 	for await (const line of reading.lines) await booker.take(line);
 	return booker.finish();
 }
@@ -54,12 +58,15 @@ class ResultBooker {
 	private readonly unbilled = new Map<number, ItemBooking | null>();
 	/** Billed tries of this reading, as places behind each other: `n + items × (try - 1)`. */
 	private readonly billed = new Set<number>();
+	/** By number of an item that has used up its tries, if all of them counted. */
+	private readonly ran: ReadonlyMap<number, ReadonlySet<number>> | undefined;
 	private chunk: ItemBooking[] = [];
 	private readonly counts = { booked: 0, unresolved: 0, unknown: 0, repeated: 0, unreadable: 0 };
 
-	constructor(reading: ReadingToBook, open: Map<number, ItemToSend>) {
+	constructor(reading: ReadingToBook, open: Map<number, ItemToSend>, ran: ReadonlyMap<number, ReadonlySet<number>> | undefined) {
 		this.reading = reading;
 		this.open = open;
+		this.ran = ran;
 	}
 
 	async take(line: ResultLine): Promise<void> {
@@ -96,7 +103,7 @@ class ResultBooker {
 		const booking = this.reading.price(named, result);
 		if (booking.costNanoUsd === null) {
 			if (!isAwaited || this.unbilled.has(named.n)) this.counts.repeated++;
-			else this.unbilled.set(named.n, this.reading.mayGoAgain && isForAnotherTry(this.reading.batch, result, named.tryNumber) ? null : booking);
+			else this.unbilled.set(named.n, this.reading.mayGoAgain && this.isForAnotherTry(named, result) ? null : booking);
 			return;
 		}
 		const place = named.n + this.reading.batch.items * (named.tryNumber - 1);
@@ -110,6 +117,13 @@ class ResultBooker {
 		else this.counts.repeated++;
 		if (booking.unresolvedReason != null) this.counts.unresolved++;
 		await this.add(booking);
+	}
+
+	/** Not what is wrong with the item: it would be wrong again. */
+	private isForAnotherTry({ n, tryNumber }: Pick<ItemToSend, "n" | "tryNumber">, result: ItemResult): boolean {
+		const { batch } = this.reading;
+		if ((this.ran?.get(n)?.size ?? tryNumber) >= triesMaxOf(batch)) return false;
+		return result.kind === "errored" ? judgeItemError(batch.protocol, result).isWorthAnother : result.kind !== "succeeded";
 	}
 
 	private settle(n: number): void {
@@ -136,11 +150,9 @@ class ResultBooker {
 	}
 }
 
-/** Not what is wrong with the item: it would be wrong again. */
-function isForAnotherTry({ protocol, rules }: BatchRecord, result: ItemResult, tryNumber: number): boolean {
-	// It may go in real time after its batches.
-	if (tryNumber >= (rules.mayRelane ? TRIES_MAX : BATCH_TRIES_MAX)) return false;
-	return result.kind === "errored" ? judgeItemError(protocol, result).isWorthAnother : result.kind !== "succeeded";
+/** It may go in real time after its batches. */
+function triesMaxOf({ rules }: BatchRecord): number {
+	return rules.mayRelane ? TRIES_MAX : BATCH_TRIES_MAX;
 }
 
 /** How items end that the provider ran nothing of, as a line that it could have said. */

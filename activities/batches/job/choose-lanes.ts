@@ -4,7 +4,7 @@ import type { BatchRecord, ItemToSend } from "../port.ts";
 import type { BatchJobDependencies } from "./job-port.ts";
 import { readBatch } from "./job-rows.ts";
 import { providerOf, writePart } from "./job-submit.ts";
-import { failedLast, triesThatRan } from "./kept-tries.ts";
+import { countUntaken, failedLast, triesThatRan } from "./kept-tries.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
 import { nextPart, writeRealTimeParts, writeUnlessGone } from "./write-real-time.ts";
 
@@ -63,7 +63,7 @@ async function chooseOfCaller(dependencies: BatchJobDependencies, batch: BatchRe
 	const { batchId, rules } = batch;
 	const { realTime, store } = dependencies;
 	const [items, lanes, parts] = await Promise.all([itemsToSend(dependencies, batchId), realTime.store.lanesOfWaiting(batchId), store.parts(batchId)]);
-	const untaken = parts.filter(({ state, lane }) => state === "failed" && lane !== "real_time").length;
+	const untaken = countUntaken(parts);
 	const ran = untaken === 0 ? undefined : await triesThatRan(dependencies, batch, items);
 	const chosen: Chosen = { batch: [], real_time: [], end: [] };
 	for (const item of items) {

@@ -21,6 +21,7 @@ import {
 } from "./job-port.ts";
 import { lastReading, readBatch, readingsOf, readPart } from "./job-rows.ts";
 import { messageOf, providerOf } from "./job-submit.ts";
+import { countUntaken, triesThatRan } from "./kept-tries.ts";
 
 /** How a part comes back: watched, read, booked, and closed with its batch. */
 const DONE: StepOutcome = { kind: "done" };
@@ -69,7 +70,9 @@ export async function collectPart(dependencies: BatchJobDependencies, input: Col
 		said = lines.readResults(batch, reading);
 	}
 	const price = await dependencies.openPricing(batch);
-	const tally = await bookResults({ store, batch, part, lines: said, price, isLast, mayGoAgain });
+	const hasUntaken = batch.origin === "caller" && countUntaken(await store.parts(batchId)) > 0;
+	const ranTries = (items: readonly ItemToSend[]) => triesThatRan(dependencies, batch, items);
+	const tally = await bookResults({ store, batch, part, lines: said, price, isLast, mayGoAgain, ...(hasUntaken && { ranTries }) });
 	if (tally.unresolved > 0) await dependencies.raise({ kind: "batch.unresolved", batch, of: String(part), detail: { part, items: tally.unresolved } });
 	if (tally.missing === 0 && tally.goAgain === 0) await closePart(dependencies, batch, { batchId, part }, status);
 	return { kind: "collected", tally };

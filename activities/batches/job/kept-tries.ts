@@ -1,4 +1,5 @@
 import { itemOf } from "#domain/batching/attempt-of-item.ts";
+import type { PartRecord } from "#domain/batching/batch-part.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
 import { keptLinesOf } from "../delivery/answers.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
@@ -7,6 +8,11 @@ import { readingsOf } from "./job-rows.ts";
 
 /** What became of the tries of items that wait for another, by the results that are kept: so it is the same after a crash. */
 type Reader = Pick<BatchJobDependencies, "lines" | "store" | "observer">;
+
+/** Batches that no provider took, for want of room or because it never had them: a try in one of them was none in which an item could be done. */
+export function countUntaken(parts: readonly PartRecord[]): number {
+	return parts.filter(({ state, lane }) => state === "failed" && lane !== "real_time").length;
+}
 
 /** By number of an item that waits, its tries of which a result is kept, be it that they expired: a provider had those. */
 export async function triesThatRan(

@@ -90,6 +90,16 @@ describe("what the provider's batch left undone", () => {
 		expect(stand.store.outcomes(stand.batchId)).toEqual(["succeeded", "succeeded", "succeeded", "succeeded"]);
 	});
 
+	test("goes in real time after two batches that ran, although another one was not taken before them", async () => {
+		const refusals = [{ code: "token_limit_exceeded", message: "Enqueued token limit reached" }];
+		const itemOf = (name: string) => (name === "i-2" ? ({ kind: "expired" } as const) : said);
+		const stand = standOf({ rules: { mayResubmit: true, mayRelane: true }, script: { refusals, itemOf } });
+		await driveJob(stand);
+		expect([...stand.provider.batches.values()].map(({ customIds }) => customIds.length)).toEqual([3, 3, 1]);
+		expect(stand.calls.map(({ attemptId }) => attemptId)).toEqual(["batch1-1-11"]);
+		expect(stand.store.outcomes(stand.batchId)).toEqual(["succeeded", "succeeded", "succeeded"]);
+	});
+
 	test("ends after three tries, with what the last one said", async () => {
 		const body = '{"error":{"type":"server_error","message":"down"}}';
 		const stand = standOf({ answers: () => ({ kind: "answered", httpStatus: 500, requestId: null, body }) });
