@@ -38,6 +38,12 @@ export type BudgetRole = {
 /** Opening balances sum a window's attempts; everything else here is far below this. */
 const STATEMENT_TIMEOUT_MS = 8_000;
 
+/**
+ * Workflow tasks at once: a few. Each waits for the one thread that runs workflows anyway, and what is asked of Temporal beyond that takes from it the time in
+ * which totals are told (`npm run check:govern -- --teams 2000`).
+ */
+const WORKFLOW_SLOTS = { cached: 3, replayed: 2 } as const;
+
 /** The task queue "budget" (team workflows and their activities) and the totals publisher. */
 export async function startBudgetRole(options: BudgetRoleOptions): Promise<BudgetRole> {
 	const { databaseUrl: url, log } = options;
@@ -60,6 +66,7 @@ export async function startBudgetRole(options: BudgetRoleOptions): Promise<Budge
 		namespace: options.temporalNamespace,
 		taskQueue: BUDGET_TASK_QUEUE,
 		workflowBundle: options.workflowBundle ?? (await bundleApart()),
+		workflowSlots: WORKFLOW_SLOTS,
 		activities: {
 			...createBudgetActivities({ store, observer: { announced: countAnnouncements(options) } }),
 			...createIncreaseActivities(createPostgresIncreaseStore(limits)),

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRandom, type Random } from "#test/faults/random.ts";
 import { until } from "#test/support/until.ts";
 import { Broken } from "./broken.ts";
+import { type CountRead, mostPerSecond } from "./most-per-second.ts";
 import { GovernedSystem } from "./system.ts";
 
 /**
@@ -12,7 +13,7 @@ export type ManyTeamsCounts = {
 	readonly teams: number;
 	/** Resident memory of the worker process. */
 	readonly workerMegabytesMax: number;
-	/** Totals that left for workflows, most a second in any ten of either part. */
+	/** Totals that left for workflows, at the most, of either part. */
 	readonly mostSentPerSecond: number;
 	readonly secondsUntilAllTold: number;
 	/** Until Temporal had no workflow task left of those: what crosses next meets a system that is not still starting. */
@@ -170,13 +171,14 @@ type Watched = Pick<ManyTeamsCounts, "workerMegabytesMax" | "mostSentPerSecond">
 
 /** Looks at the worker twice a second. */
 function watchWorker(system: GovernedSystem): { stop(): Promise<Watched> } {
-	const sent: { readonly atMs: number; readonly count: number }[] = [];
+	const sent: CountRead[] = [];
 	let workerMegabytesMax = 0;
 	const look = async (): Promise<void> => {
 		const status = readFileSync(`/proc/${system.workerPid}/status`, "utf8");
 		workerMegabytesMax = Math.max(workerMegabytesMax, Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024));
+		const askedAtMs = performance.now();
 		const count = Number(/^tollgate_totals_sent_total (\d+)$/m.exec(await system.workerMetrics())?.[1] ?? 0);
-		sent.push({ atMs: performance.now(), count });
+		sent.push({ askedAtMs, answeredAtMs: performance.now(), count });
 	};
 	let isStopped = false;
 	let problem: unknown;
@@ -197,16 +199,4 @@ function watchWorker(system: GovernedSystem): { stop(): Promise<Watched> } {
 			return { workerMegabytesMax, mostSentPerSecond: mostPerSecond(sent) };
 		},
 	};
-}
-
-/** Of spans of at least ten seconds, so that the looks' own irregularity does not count. */
-function mostPerSecond(sent: readonly { readonly atMs: number; readonly count: number }[]): number {
-	let most = 0;
-	let first = 0;
-	for (const { atMs, count } of sent) {
-		while (atMs - (sent[first + 1]?.atMs ?? atMs) >= 10_000) first += 1;
-		const from = sent[first];
-		if (from !== undefined && atMs - from.atMs >= 10_000) most = Math.max(most, ((count - from.count) * 1_000) / (atMs - from.atMs));
-	}
-	return Math.round(most * 10) / 10;
 }

@@ -10,6 +10,22 @@ const EPOCHS = ["an epoch that the disk, a lease or a chain remembers is not giv
 
 export const OPERATION_MUTANTS: readonly Mutant[] = [
 	{
+		rule: "who asks for cached workflows leaves slots to what has to be replayed",
+		file: "workers/shared/workflow-slots.ts",
+		from: 'return isSticky ? "cached" : "replayed";',
+		to: 'return isSticky || true ? "cached" : "replayed";',
+		test: "test/unit/workers/workflow-slots.test.ts",
+		titles: ["leaves what has to be replayed its slots, however many ask for what is cached"],
+	},
+	{
+		rule: "a slot is held for nobody who waits no longer",
+		file: "workers/shared/workflow-slots.ts",
+		from: "				waiting.delete(one);\n				reject(abort.reason);\n",
+		to: "				reject(abort.reason);\n",
+		test: "test/unit/workers/workflow-slots.test.ts",
+		titles: ["holds none for whoever waits no longer"],
+	},
+	{
 		rule: "a worker runs no half of the workflow code that was kept",
 		file: "workers/kept-bundle.ts",
 		from: "	if (text.slice(0, end) !== hashOf(content)) return undefined;\n",

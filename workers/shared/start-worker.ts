@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { NativeConnection, Worker, type WorkflowBundle } from "@temporalio/worker";
 import type { Logger } from "pino";
+import { type WorkflowSlotCounts, WorkflowSlots } from "./workflow-slots.ts";
 
 export type WorkerRole = {
 	readonly address: string;
@@ -10,6 +11,8 @@ export type WorkerRole = {
 	readonly activities: object;
 	/** Default 200. */
 	readonly workflowsCachedMax?: number;
+	/** Workflow tasks at once; default the SDK's 40. */
+	readonly workflowSlots?: WorkflowSlotCounts;
 	/** What activities under way have to end in before they are cancelled; default two seconds. */
 	readonly stopGraceMs?: number;
 	readonly log: Pick<Logger, "info" | "warn">;
@@ -25,6 +28,9 @@ export type RunningWorker = {
 const WORKFLOWS_CACHED_MAX = 200;
 /** A killed worker's cached workflows go to its successor after this; the SDK's 10 s would outlast the deadline of an update. */
 const STICKY_TIMEOUT = "2 seconds";
+/** As the SDK has them. */
+const FIXED = { type: "fixed-size", numSlots: 100 } as const;
+const OTHER_SLOTS = { activityTaskSlotSupplier: FIXED, localActivityTaskSlotSupplier: FIXED, nexusTaskSlotSupplier: FIXED };
 const STOP_GRACE_MS = 2_000;
 /** From then on; after it they are left to themselves. */
 const STOP_FORCE_MS = 3_000;
@@ -75,6 +81,7 @@ async function runOnce(role: WorkerRole, stopping: AbortSignal, onPolling: () =>
 			activities: role.activities,
 			maxCachedWorkflows: role.workflowsCachedMax ?? WORKFLOWS_CACHED_MAX,
 			stickyQueueScheduleToStartTimeout: STICKY_TIMEOUT,
+			...(role.workflowSlots && { tuner: { ...OTHER_SLOTS, workflowTaskSlotSupplier: new WorkflowSlots(role.workflowSlots) } }),
 			shutdownGraceTime: role.stopGraceMs ?? STOP_GRACE_MS,
 			shutdownForceTime: (role.stopGraceMs ?? STOP_GRACE_MS) + STOP_FORCE_MS,
 		});
