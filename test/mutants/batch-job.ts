@@ -5,6 +5,7 @@ const REDUCER = "domain/batching/job-reducer.ts";
 const PLAN_TEST = "test/unit/domain/batching/job-plan.test.ts";
 const SUBMIT = "activities/batches/job/job-submit.ts";
 const FOUND = { file: SUBMIT, test: "test/integration/activities/batches/found-by-size.test.ts" } as const;
+const SEEK = { file: "activities/batches/job/seek-part.ts", test: "test/unit/activities/batches/job/seek-part.test.ts" } as const;
 const ANSWERED = "one whose creation is answered is its own, although another job took it for the one it looks for";
 const SUBMIT_TEST = "test/unit/activities/batches/job/job-submit.test.ts";
 const BOOKS = "activities/batches/job/book-results.ts";
@@ -27,6 +28,27 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 		to: "",
 		test: PLAN_TEST,
 		titles: ["a step of creation that was cut is looked for, and nothing else that was cut is"],
+	},
+	{
+		rule: "what was given up at a provider without metadata is known by its results",
+		...SEEK,
+		from: "itemOf(line.customId, { batchNumber: number, items }) === undefined ? undefined :",
+		to: "line !== undefined ? undefined :",
+		titles: ["takes what names items of the batch, also where another part took it by its size, and a second one as a double"],
+	},
+	{
+		rule: "no batch ends while what may be its part runs",
+		...SEEK,
+		from: 'if (proof === "running" && maySeekOn) throw',
+		to: 'if (proof === "running" && false) throw',
+		titles: ["waits for what may be it and runs, for a day and an hour after the attempt"],
+	},
+	{
+		rule: "what runs longer than a batch can is waited for no more",
+		...SEEK,
+		from: "realTime.wallClockMs() - sinceMs < SOUGHT_FOR_MS",
+		to: "realTime.wallClockMs() > sinceMs",
+		titles: ["waits for what may be it and runs, for a day and an hour after the attempt"],
 	},
 	{
 		rule: "what another part took for itself by its size may be this one",

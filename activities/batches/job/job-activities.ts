@@ -18,8 +18,9 @@ import type {
 	PartInput,
 } from "./job-port.ts";
 import { readPicture, resultOf, takeUp } from "./job-rows.ts";
-import { createPart, findPart, seekPart, uploadPart, writeParts } from "./job-submit.ts";
+import { createPart, findPart, uploadPart, writeParts } from "./job-submit.ts";
 import { callRealTimePart } from "./real-time-part.ts";
+import { seekPart } from "./seek-part.ts";
 
 export type BatchJobActivities = ReturnType<typeof createBatchJobActivities>;
 

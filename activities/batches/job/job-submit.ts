@@ -135,18 +135,6 @@ export async function findPart(dependencies: BatchJobDependencies, { batchId, pa
 	return { kind: "found", status: first.status, isCertain: first.isCertain, doubles };
 }
 
-/** Looks once more for a part that was given up as not created, when nothing else is to be done. */
-export async function seekPart(dependencies: BatchJobDependencies, { batchId, part }: PartInput): Promise<StepOutcome> {
-	const { store } = dependencies;
-	const batch = await readBatch(store, batchId);
-	const record = await readPart(store, { batchId, part });
-	const known = await store.knownProviderBatches(batch.provider);
-	const question = { sinceMs: record.submitBeganAtMs ?? batch.createdAtMs, isOthers: (id: string): boolean => known.get(id)?.isCertain === true };
-	const [first, ...others] = (await providerOf(dependencies, batch).find(record, question)).filter(({ isCertain }) => isCertain);
-	if (first === undefined) return { kind: "absent" };
-	return { kind: "found", status: first.status, isCertain: true, doubles: others.map(({ status }) => status.providerBatchId) };
-}
-
 /** Certain ones first, then those that nobody took for another part, then those made nearest to the attempt. */
 function byLikelihood(attemptAtMs: number, isTaken: (id: string) => boolean): (left: FoundBatch, right: FoundBatch) => number {
 	const distance = ({ status }: FoundBatch): number => Math.abs(status.createdAtMs - attemptAtMs);

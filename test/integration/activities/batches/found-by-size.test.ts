@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { BatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import { RealTimeStand } from "#test/support/real-time-stand.ts";
-import type { CallFault } from "#test/support/scripted-batch-provider.ts";
+import type { CallFault, ProviderScript } from "#test/support/scripted-batch-provider.ts";
 
 /** Batches of two teams' jobs that look alike to a provider without metadata: whose each is shows in its results, by our own ids. */
 let stand: RealTimeStand;
@@ -9,21 +9,19 @@ let stand: RealTimeStand;
 let faults: CallFault[];
 /** Within the creation that is under way, when the provider has made it. */
 let onCreated: () => Promise<void>;
-beforeAll(async () => {
+beforeEach(async () => {
 	stand = await RealTimeStand.open();
-});
-afterAll(() => stand?.close());
-beforeEach(() => {
 	faults = [];
 	onCreated = async () => undefined;
 });
+afterEach(() => stand?.close());
 
 const RULES = { mayResubmit: false, mayRelane: false };
 
-function openActivities(): BatchJobActivities {
+function openActivities(script: ProviderScript = {}): BatchJobActivities {
 	const faultOf = (call: string): CallFault => (call === "create" ? (faults.shift() ?? "none") : "none");
 	const onMade = (): Promise<void> => onCreated();
-	return stand.activities({ script: { hasMetadata: false, isForgotten: true, faultOf, onMade } });
+	return stand.activities({ script: { hasMetadata: false, isForgotten: true, ...script, faultOf, onMade } });
 }
 
 const created = { part: 1, isClear: false };
@@ -59,6 +57,19 @@ test("one whose creation is answered is its own, although another job took it fo
 	await stand.drive(answered, activities);
 	await stand.drive(lost, activities);
 	await expectPaidOnce([lost, answered]);
+});
+
+test("one that shows only after it was given up is told by its results before its batch ends, and what it billed is booked beside", async () => {
+	const activities = openActivities({ hiddenLooks: 3 });
+	const batchId = await written(activities);
+	faults = ["cutAfter"];
+	await activities.createBatchPart({ batchId, ...created });
+	const kinds: string[] = [];
+	await stand.drive(batchId, activities, ({ kind }) => void kinds.push(kind));
+	// While it runs its batch waits for it.
+	expect(kinds.filter((kind) => kind === "seek").length).toBe(2);
+	await expectPaidOnce([batchId]);
+	expect(stand.provider.billed.length).toBe(4);
 });
 
 test("two that were each taken for the other come to whose they are", async () => {
