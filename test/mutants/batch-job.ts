@@ -49,6 +49,7 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 		from: "realTime.wallClockMs() - sinceMs < SOUGHT_FOR_MS",
 		to: "realTime.wallClockMs() > sinceMs",
 		titles: ["waits for what may be it and runs, for a day and an hour after the attempt"],
+		redBy: "may be part 1",
 	},
 	{
 		rule: "what another part took for itself by its size may be this one",
