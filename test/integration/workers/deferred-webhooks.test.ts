@@ -92,7 +92,8 @@ test("what was not taken is sent again; what says never is given up", async () =
 	receiver.answers.push((response) => response.writeHead(410).end("gone"));
 	await endItems(stand, [{ webhook: "hook" }]);
 	await untilStates("hook delivered 2", "hook dead 1");
-	expect(log.some((line) => line.includes("npx tollgate deferred webhooks"))).toBe(true);
+	// Said when the row says so already.
+	await until("the line that tells it", () => log.some((line) => line.includes("npx tollgate deferred webhooks")));
 });
 
 test("a worker that is killed between sending and recording is followed by another one, which sends the same bytes under the same id", async () => {
