@@ -159,6 +159,18 @@ LANGUAGE sql VOLATILE AS $$
   ) o
 $$;
 
+-- The line of grants of these budgets: first come first served, left when the transaction ends. A long line is no lock that somebody
+-- forgot: who stands in it keeps the place for a second where its connection gives up a lock sooner. Rows are waited for no longer than before.
+CREATE FUNCTION tollgate.stand_in_line(p_budgets bigint[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_lock_timeout text := current_setting('lock_timeout');
+BEGIN
+  IF v_lock_timeout::interval BETWEEN interval '1 millisecond' AND interval '1 second' THEN PERFORM set_config('lock_timeout', '1s', true); END IF;
+  PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (SELECT DISTINCT hashint8(id) AS number FROM unnest(p_budgets) AS id ORDER BY 1) AS line;
+  PERFORM set_config('lock_timeout', v_lock_timeout, true);
+END $$;
+
 -- Grants lease money for the needs of waiting calls, in order, all or none per call, then lookahead.
 -- p_budgets ascending. Per item: the window the gateway knows (0 = none), the lease.granted it knows there,
 -- its idle money there, the lookahead it would like. p_needs is row-major (call 1 x items, call 2 x items, …).
@@ -203,11 +215,11 @@ DECLARE
 BEGIN
   -- Grants of a budget stand in line before its rows: those who wait for a row are all woken when it changed, follow every change
   -- since they asked, and are served in no order.
-  PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (SELECT hashint8(id) AS number FROM unnest(p_budgets) AS id ORDER BY 1) AS line;
+  PERFORM tollgate.stand_in_line(p_budgets);
   SELECT greatest(1, (
     SELECT count(*) FROM tollgate.gateway_epoch WHERE kind = 'gateway' AND closed_at IS NULL AND fenced_at IS NULL AND last_seen_at > clock_timestamp() - interval '1 second'
   )) INTO v_live FROM tollgate.gateway_epoch WHERE gateway_id = p_gateway AND epoch = p_epoch AND fenced_at IS NULL AND closed_at IS NULL;
-  IF NOT FOUND THEN RETURN json_build_object('fenced', true); END IF;
+  IF NOT FOUND AND n > 0 THEN RETURN json_build_object('fenced', true); END IF; -- asking for nothing plans the statements, whoever asks
   FOR i IN 1..n LOOP
     v_windows := v_windows || tollgate.open_window(p_budgets[i]);
   END LOOP;

@@ -78,7 +78,7 @@ DECLARE
   v_nothing bigint[] := array_fill(0::bigint, ARRAY[cardinality(p_budgets)]);
 BEGIN
   -- As in grant_lease: a window is opened when the grants before have ended.
-  PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (SELECT hashint8(id) AS number FROM unnest(p_budgets) AS id ORDER BY 1) AS line;
+  PERFORM tollgate.stand_in_line(p_budgets);
   FOR i IN 1..cardinality(p_budgets) LOOP v_windows := v_windows || tollgate.open_window(p_budgets[i]); END LOOP;
   SELECT array_agg(coalesce(l.granted, 0) ORDER BY q.i) INTO v_base FROM unnest(v_windows) WITH ORDINALITY AS q (id, i)
   LEFT JOIN tollgate.lease l ON l.gateway_id = p_holder AND l.epoch = 1 AND l.window_id = q.id;
@@ -295,8 +295,7 @@ BEGIN
     WHERE w.batch_number = v_batch.number AND w.window_id IN (
       SELECT unnest(i.windows) FROM tollgate.batch_item i WHERE i.batch_number = v_batch.number AND i.n = ANY (p_numbers) AND i.outcome IS NULL AND i.may_go_real_time);
     -- As grant_lease: in line with the other grants of these budgets, and before their rows.
-    PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (
-      SELECT DISTINCT hashint8(budget_id) AS number FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY 1) AS line;
+    PERFORM tollgate.stand_in_line(ARRAY(SELECT budget_id FROM tollgate.budget_window WHERE id = ANY (v_windows)));
     PERFORM 1 FROM tollgate.budget_window WHERE id = ANY (v_windows) ORDER BY id FOR NO KEY UPDATE;
     PERFORM tollgate.lower_windows(v_windows);
     SELECT array_agg(h.unit ORDER BY w.id),

@@ -87,7 +87,7 @@ export function createPostgresAuthority(input: { url: string; gatewayId: string;
 		},
 		async listen(callback) {
 			onNews = callback;
-			await listening.open();
+			await Promise.all([listening.open(), asking.open()]);
 		},
 		async close() {
 			await Promise.all([asking.close(), listening.close()]);
@@ -102,9 +102,18 @@ async function ask(connection: Connection, name: string, text: string, values: r
 	return (await connection.query<{ reply: never }>(name, text, values))[0]?.reply;
 }
 
-/** The connection a call waits on: grants and look-ups. Closed with the authority. */
+/**
+ * The connection a call waits on: grants and look-ups. Closed with the authority. A grant for nothing plans the statements when it opens: the
+ * first one took 23 ms instead of 2, and took them while all others of the budget stood in line behind it.
+ */
 export function openAsking({ url, gatewayId }: { readonly url: string; readonly gatewayId: string }): Connection {
-	return new Connection({ url, applicationName: `tollgate gateway ${gatewayId} grants`, plansOnce: true });
+	const nothing = [gatewayId, "0", ...grantParameters({ items: [], needs: [], wantsClaim: false, isFinal: false })];
+	return new Connection({
+		url,
+		applicationName: `tollgate gateway ${gatewayId} grants`,
+		plansOnce: true,
+		onOpen: async (client) => void (await client.query({ name: "grant", text: GRANT, values: nothing })),
+	});
 }
 
 function unexpected(functionName: string): never {

@@ -19,8 +19,8 @@ const PLANS_ONCE = " -c plan_cache_mode=force_generic_plan";
 
 /**
  * One PostgreSQL connection that opens itself when it is needed and again after it was lost.
- * Statements are bounded on both sides (money-path §1): the server gives up a lock after 250 ms and a statement
- * after 2 s, the client stops waiting after 2.5 s, so that a paused server never hangs a call.
+ * Statements are bounded on both sides (money-path §1): the server gives up a lock after 250 ms (a place in the line of grants
+ * after 1 s) and a statement after 2 s, the client stops waiting after 2.5 s, so that a paused server never hangs a call.
  */
 export class Connection {
 	private readonly config: pg.ClientConfig;

@@ -11,7 +11,7 @@ export type Random = {
 	fork(): Random;
 };
 
-const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
+const LETTERS = [..."abcdefghijklmnopqrstuvwxyz0123456789"];
 
 /** Mulberry32. */
 export function createRandom(seed: number): Random {
@@ -31,7 +31,7 @@ export function createRandom(seed: number): Random {
 		integer,
 		share,
 		pick,
-		text: (length) => Array.from({ length }, () => pick([...LETTERS])).join(""),
+		text: (length) => Array.from({ length }, () => pick(LETTERS)).join(""),
 		fork: () => createRandom(integer(0, 0xffff_ffff)),
 	};
 }

@@ -135,16 +135,17 @@ export const REQUEST_FAULTS: readonly Fault[] = [
 		name: "requests without a cap, with ten times the money, or longer than they look",
 		isShort: true,
 		async run(run) {
+			// Megabytes, drawn before the stand's database proxy has to answer in this process.
+			const asks = Array.from({ length: 160 }, () => ({ ...oversized(run), team: run.random.integer(0, 7), gateway: run.random.integer(0, 3) }));
 			const stand = await run.open();
 			const load = await stand.load(run.random);
 			const largest = largestHoldNanoUsd({ ...planCall(stand.ample, run.random), maxTokens: 400 });
 			const teams = await Promise.all(Array.from({ length: 8 }, () => stand.base.team(largest * BigInt(run.random.integer(1, 5)), { admissionWaitMs: 100 })));
 			await load.beginFault(LEASE_MS);
-			const asks = Array.from({ length: 160 }, () => ({ ...oversized(run), key: run.random.pick(teams).key, gateway: run.random.integer(0, 3) }));
-			const ends = await inTurns(asks, 12, async ({ name, body, key, gateway }) => {
+			const ends = await inTurns(asks, 12, async ({ name, body, team, gateway }) => {
 				const response = await fetch(`${stand.gateway(gateway).url}/v1/chat/completions`, {
 					method: "POST",
-					headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+					headers: { authorization: `Bearer ${teams[team]?.key}`, "content-type": "application/json" },
 					body: JSON.stringify(body),
 				});
 				await response.arrayBuffer();

@@ -30,6 +30,7 @@ export const SQL_CHECKS = {
 	outliveLateHeartbeats: "take back nothing for a heartbeat that comes late",
 	tellOpenClaims: "tell of the claims of others that still stand",
 	standInLine: "stand in line for a budget",
+	keepThePlaceInLine: "keep the place in a line that is longer than a lock may be held",
 	tellOfOthers: "tell who else holds money when a call has to wait",
 	answerWhatWasReturned: "take no claim for answered where nothing was returned",
 	observeWithoutRefusing: "observe a window without refusing",
@@ -144,7 +145,7 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	{
 		rule: "a fenced or closed epoch is granted nothing",
 		within: "grant_lease",
-		from: "IF NOT FOUND THEN RETURN json_build_object('fenced', true); END IF;",
+		from: "IF NOT FOUND AND n > 0 THEN RETURN json_build_object('fenced', true); END IF;",
 		to: "",
 		check: "compareHistories",
 	},
@@ -328,9 +329,23 @@ export const SQL_MUTANTS: readonly SqlMutant[] = [
 	{
 		rule: "grants of a budget stand in line",
 		within: "grant_lease",
-		from: "  PERFORM pg_advisory_xact_lock(718204004, line.number) FROM (SELECT hashint8(id) AS number FROM unnest(p_budgets) AS id ORDER BY 1) AS line;\n",
+		from: "  PERFORM tollgate.stand_in_line(p_budgets);\n",
 		to: "",
 		check: "standInLine",
+	},
+	{
+		rule: "a place in line is kept for longer than a row is waited for",
+		within: "stand_in_line",
+		from: "set_config('lock_timeout', '1s', true)",
+		to: "set_config('lock_timeout', v_lock_timeout, true)",
+		check: "keepThePlaceInLine",
+	},
+	{
+		rule: "a row is waited for no longer than the connection says, in line or not",
+		within: "stand_in_line",
+		from: "  PERFORM set_config('lock_timeout', v_lock_timeout, true);\n",
+		to: "",
+		check: "keepThePlaceInLine",
 	},
 	{
 		rule: "a call that waits is told who else holds money",

@@ -27,6 +27,14 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		titles: ["holds back a call that it names and no other, also from the money kept for an outage"],
 	},
 	{
+		rule: "grants are planned before anybody stands in line behind one",
+		file: "activities/authority/postgres.ts",
+		from: '		onOpen: async (client) => void (await client.query({ name: "grant", text: GRANT, values: nothing })),\n',
+		to: "",
+		test: "test/integration/authority/grant.test.ts",
+		titles: ["is planned before the first call asks, and again on a connection that was lost"],
+	},
+	{
 		rule: "a stall of PostgreSQL takes nothing of the time in which others answer",
 		file: QUEUE,
 		from: "Math.max(waitEndedAtMs, this.dependencies.hearingSinceMs())",

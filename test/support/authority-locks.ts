@@ -111,6 +111,37 @@ export const standInLine: Check = (url) =>
 		expect(waits).toEqual(["advisory", "advisory"]);
 	});
 
+/** Others' grants take as long as they take: 64 gateways at once were told that the authority does not answer, because their line was long. */
+export const keepThePlaceInLine: Check = (url) =>
+	withClient(url, async (client) => {
+		const budget = await openBudget(client, 100n);
+		const gateway = async (id: string) => ({ id, epoch: await registerGateway(client, id) });
+		const [first, second] = [await gateway("first"), await gateway("second")];
+		const ask = { ...budget, base: "0", need: 7, isFinal: true };
+		await withClient(url, async (own) => {
+			await own.query("SET lock_timeout = 20");
+			await client.query("BEGIN");
+			await grantOf(client, first, ask);
+			let hasEnded = false;
+			const asked = grantOf(own, second, ask).finally(() => {
+				hasEnded = true;
+			});
+			asked.catch(() => undefined); // awaited below
+			const WAITS_LONG = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND waitstart < clock_timestamp() - interval '50 ms'";
+			await until("the second to have waited for longer than for a row", async () => hasEnded || (await client.query(WAITS_LONG)).rowCount === 1);
+			await client.query("COMMIT");
+			expect((await asked).rows[0]?.reply.served).toEqual([true]);
+			await client.query("BEGIN");
+			await client.query("SELECT 1 FROM tollgate.budget_window FOR UPDATE");
+			await own.query("BEGIN");
+			await own.query("SELECT tollgate.stand_in_line(ARRAY[$1::bigint])", [budget.budgetId]);
+			expect((await own.query("SHOW lock_timeout")).rows).toEqual([{ lock_timeout: "20ms" }]);
+			await expect(grantOf(own, second, ask)).rejects.toMatchObject({ code: "55P03" });
+			await own.query("ROLLBACK");
+			await client.query("ROLLBACK");
+		});
+	});
+
 /** Who cannot be served is told what others hold, what of it nobody can recall, and until when. */
 export const tellOfOthers: Check = (url) =>
 	withClient(url, async (client) => {

@@ -1,10 +1,11 @@
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Authority, GrantReply, GrantRequest } from "#activities/authority/port.ts";
-import { createPostgresAuthority } from "#activities/authority/postgres.ts";
+import { createPostgresAuthority, openAsking } from "#activities/authority/postgres.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { insertBudget, insertTeam, registerGateway, withClient } from "#test/support/authority-rows.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { until } from "#test/support/until.ts";
 
 let database: TestDatabase;
 const opened: Authority[] = [];
@@ -53,6 +54,19 @@ async function grant(authority: Authority, request: GrantRequest): Promise<Grant
 		}
 	}
 }
+
+it("is planned before the first call asks, and again on a connection that was lost", async () => {
+	const asking = openAsking({ url: database.url, gatewayId: "planner" });
+	const planned = () =>
+		asking.query(undefined, "SELECT name, generic_plans::int AS plans, pg_backend_pid() AS pid FROM pg_prepared_statements", []) as Promise<{ pid: number }[]>;
+	await asking.open();
+	const [before] = await planned();
+	expect(before).toMatchObject({ name: "grant", plans: 1 });
+	await withClient(database.url, (client) => client.query("SELECT pg_terminate_backend($1)", [before?.pid]));
+	await until("the connection to be opened again", async () => (await planned().catch(() => []))[0]?.pid !== before?.pid);
+	expect(await planned()).toMatchObject([{ name: "grant", plans: 1 }]);
+	await asking.close();
+});
 
 describe("grant_lease", () => {
 	let team: string;

@@ -16,6 +16,7 @@ import { runAuthorityHistory } from "#test/support/authority-histories.ts";
 import {
 	answerWhatWasReturned,
 	guardTheLimit,
+	keepThePlaceInLine,
 	numberChangesInOrder,
 	openNextOnce,
 	outliveLateHeartbeats,
@@ -69,7 +70,7 @@ const raceForMoney: Check = (url) =>
 /** A wide gap between reading the room and taking it, as a slow disk would make it, and no line: returns and changes of limits do not stand in it. */
 const SPLIT = [
 	{ from: "  FOR c IN 1..v_calls LOOP", to: "  PERFORM pg_sleep(0.01);\n  FOR c IN 1..v_calls LOOP" },
-	{ from: "  PERFORM pg_advisory_xact_lock(718204004, line.number)", to: "  PERFORM line.number" },
+	{ from: "  PERFORM tollgate.stand_in_line(p_budgets);", to: "" },
 ];
 
 /** A lump holds the reservations of two calls; one of them settles late and cost more than it had reserved. */
@@ -152,6 +153,7 @@ const CHECKS: Record<CheckName, Check> = {
 	tellOpenClaims,
 	answerWhatWasReturned,
 	standInLine,
+	keepThePlaceInLine,
 	tellOfOthers,
 	observeWithoutRefusing,
 	enforceWhatWasObserved,
