@@ -100,13 +100,15 @@ CREATE TABLE tollgate.batch_part (
   called_until      timestamptz,
   provider_file_id  text,
   provider_batch_id text,
+  is_certain        boolean NOT NULL DEFAULT true, -- false: it was found by its size alone, and neither an answer nor its results said yet whose it is
   created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
   submit_began_at   timestamptz,
   running_since     timestamptz,
   ended_at          timestamptz,
-  PRIMARY KEY (batch_number, part),
-  UNIQUE (provider, provider_batch_id)             -- what the provider runs is one part's
+  PRIMARY KEY (batch_number, part)
 );
+-- What the provider runs is one part's; at what may be another's more than one may look (docs/batches-operators.md).
+CREATE UNIQUE INDEX batch_part_certain ON tollgate.batch_part (provider, provider_batch_id) WHERE is_certain;
 
 -- `try` counts the parts that carried the item; another one only after the one before is known not to be billed. What came of it stands with the
 -- first try that ended it; further tries that were billed all the same are attempts of the ledger alone, marked as duplicates.
@@ -198,6 +200,7 @@ LANGUAGE sql STABLE AS $$
     'providerFileId', p.provider_file_id, 'providerBatchId', p.provider_batch_id, 'submitBeganAtMs', tollgate.to_ms(p.submit_began_at),
     'runningSinceMs', tollgate.to_ms(p.running_since), 'endedAtMs', tollgate.to_ms(p.ended_at))
     || CASE p.lane WHEN 'batch' THEN '{}' ELSE jsonb_build_object('lane', p.lane) END
+    || CASE WHEN p.is_certain THEN '{}' ELSE '{"isCertain": false}' END::jsonb
 $$;
 
 -- Files. An id is given once; whoever says it again gets what stands there.

@@ -30,7 +30,7 @@ BEGIN
 END $$;
 
 -- Moves a part that stands in p_from (domain/batching/batch-moves.ts). Null: it stands elsewhere by now. p_detail has providerFileId and
--- providerBatchId where they are known. Once nothing more comes of a part, what its items left goes back.
+-- providerBatchId where they are known, and isCertain of the latter. Once nothing more comes of a part, what its items left goes back.
 CREATE FUNCTION tollgate.move_batch_part(p_batch text, p_part integer, p_from text, p_to text, p_detail jsonb) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -43,6 +43,7 @@ BEGIN
   IF v_part.state <> p_from THEN RETURN NULL; END IF;
   UPDATE tollgate.batch_part SET state = p_to, provider_file_id = coalesce(p_detail ->> 'providerFileId', provider_file_id),
     provider_batch_id = coalesce(p_detail ->> 'providerBatchId', provider_batch_id),
+    is_certain = coalesce((p_detail ->> 'isCertain')::boolean, is_certain),
     submit_began_at = CASE p_to WHEN 'submitting' THEN coalesce(submit_began_at, v_now) ELSE submit_began_at END,
     running_since = CASE p_to WHEN 'running' THEN coalesce(running_since, v_now) ELSE running_since END,
     ended_at = CASE WHEN p_to IN ('ended', 'failed') THEN coalesce(ended_at, v_now) ELSE ended_at END

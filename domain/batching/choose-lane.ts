@@ -20,13 +20,33 @@ export type LaneChoiceConditions = LaneConditions & {
 	readonly mayBatch: boolean;
 };
 
+/** Where the provider did not take some batches, for want of room. */
+export type RunTries = {
+	/** Numbers of the item's tries that a provider had. */
+	readonly tries: readonly number[];
+	/** Batches that were not taken: no item was in more of them. */
+	readonly untaken: number;
+};
+
+/**
+ * Tries that count. A batch that was not taken was no try in which the item could be done. Nor is, for once, what a provider took and never spoke of, if
+ * another batch was not taken: the two look alike, and to go with a batch is the cheaper way.
+ */
+function countTries({ tries, lastLane }: Pick<LaneItem, "tries" | "lastLane">, ran: RunTries | undefined): number {
+	if (ran === undefined || tries === 0) return tries;
+	const wasTaken = lastLane === "real_time" || ran.tries.includes(tries);
+	if (!wasTaken && tries < ran.untaken + BATCH_TRIES_MAX) return ran.tries.length;
+	return Math.max(1, ran.tries.length);
+}
+
 /**
  * Which way it goes now. One without a deadline has time; one that may not go in real time goes with a batch however late that is. What was tried
  * in real time goes no other way after that.
  */
-export function chooseLane(item: LaneItem, conditions: LaneChoiceConditions): LaneChoice {
+export function chooseLane(item: LaneItem, conditions: LaneChoiceConditions, ran?: RunTries): LaneChoice {
 	const { nowMs, mayBatch } = conditions;
-	const { mayGoRealTime, tries, lastLane, deadlineMs, ...cost } = item;
+	const { mayGoRealTime, tries: _tries, lastLane, deadlineMs, ...cost } = item;
+	const tries = countTries(item, ran);
 	const lane = decideLane({ ...cost, nowMs, mayWait: true, deadlineMs: deadlineMs ?? nowMs + DEADLINE_MAX_MS }, conditions);
 	const isTooLarge = lane.numbers.passedLimit !== undefined;
 	if (tries === 0 && mayGoRealTime) return mayBatch ? lane.lane : "real_time";
@@ -42,28 +62,13 @@ export function chooseLane(item: LaneItem, conditions: LaneChoiceConditions): La
 	}).kind;
 }
 
-/** Where the provider did not take some batches of a caller's, for want of room. */
-export type RunTries = {
-	/** Numbers of the item's tries that a provider had. */
-	readonly tries: readonly number[];
-	/** Batches that were not taken: no item was in more of them. */
-	readonly untaken: number;
-};
-
 /**
  * The same for an item of a caller's own batch, some of which a batch of the provider left undone. It has no deadline: it goes with a batch the first time, as
- * he asked, and a second time where its key says so, then in real time where that says so. A batch that was not taken was no try in which it could be done: it
- * goes with another. So does, for once, what a provider took and never spoke of, if another batch was not taken: the two look alike, and that is the cheaper way.
+ * he asked, and a second time where its key says so, then in real time where that says so. What was not taken goes with another batch.
  */
-export function chooseCallerLane(
-	{ tries, lastLane }: Pick<LaneItem, "tries" | "lastLane">,
-	{ mayResubmit, mayRelane }: CallerBatchRules,
-	ran?: RunTries,
-): LaneChoice {
+export function chooseCallerLane(item: Pick<LaneItem, "tries" | "lastLane">, { mayResubmit, mayRelane }: CallerBatchRules, ran?: RunTries): LaneChoice {
+	const tries = countTries(item, ran);
 	if (tries === 0) return "batch";
-	const wasTaken = ran === undefined || lastLane === "real_time" || ran.tries.includes(tries);
-	if (!wasTaken && tries < ran.untaken + BATCH_TRIES_MAX) return "batch";
-	const runs = ran === undefined ? tries : Math.max(1, ran.tries.length);
-	const batchTries = lastLane === "real_time" ? BATCH_TRIES_MAX : runs;
-	return decideRetry({ ended: "expired", tries: runs, batchTries, slackMs: null, neededMs: 0, mayBatch: mayResubmit, mayRealTime: mayRelane }).kind;
+	const batchTries = item.lastLane === "real_time" ? BATCH_TRIES_MAX : tries;
+	return decideRetry({ ended: "expired", tries, batchTries, slackMs: null, neededMs: 0, mayBatch: mayResubmit, mayRealTime: mayRelane }).kind;
 }

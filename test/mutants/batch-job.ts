@@ -7,6 +7,9 @@ const SUBMIT = "activities/batches/job/job-submit.ts";
 const FOUND = { file: SUBMIT, test: "test/integration/activities/batches/found-by-size.test.ts" } as const;
 const SEEK = { file: "activities/batches/job/seek-part.ts", test: "test/unit/activities/batches/job/seek-part.test.ts" } as const;
 const ANSWERED = "one whose creation is answered is its own, although another job took it for the one it looks for";
+const KNOWN = "one that was taken for another, and is known as that by now, is asked after no more; not even when its owner has read and deleted it";
+const COLLECT = "activities/batches/job/job-collect.ts";
+const WHOSE = "activities/batches/job/whose-batch.ts";
 const SUBMIT_TEST = "test/unit/activities/batches/job/job-submit.test.ts";
 const BOOKS = "activities/batches/job/book-results.ts";
 const BOOKS_TEST = "test/unit/activities/batches/job/book-results.test.ts";
@@ -32,15 +35,16 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "what was given up at a provider without metadata is known by its results",
 		...SEEK,
-		from: "itemOf(line.customId, { batchNumber: number, items }) === undefined ? undefined :",
-		to: "line !== undefined ? undefined :",
+		file: WHOSE,
+		from: "return itemOf(line.customId, { batchNumber: number, items }) !== undefined;",
+		to: "return line === undefined;",
 		titles: ["takes what names items of the batch, also where another part took it by its size, and a second one as a double"],
 	},
 	{
 		rule: "no batch ends while what may be its part runs",
 		...SEEK,
-		from: 'if (proof === "running" && maySeekOn) throw',
-		to: 'if (proof === "running" && false) throw',
+		from: 'status.state !== "failed" && maySeekOn) throw',
+		to: 'status.state !== "failed" && false) throw',
 		titles: ["waits for what may be it and runs, for a day and an hour after the attempt"],
 	},
 	{
@@ -75,15 +79,31 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "what was found by its size, and read and deleted by whose it is, is not lost",
 		...FOUND,
-		file: "activities/batches/job/job-collect.ts",
+		file: WHOSE,
 		from: "	if (isCertain(record) || record.providerBatchId === null) return false;\n",
 		to: "	if (record) return false;\n",
 		titles: [ANSWERED],
 	},
 	{
+		rule: "a batch that is known as another part's by now is not asked after",
+		...FOUND,
+		file: COLLECT,
+		from: "	if (await isKnownAsOthers(store, batch, record)) return",
+		to: "	if (store === undefined) return",
+		titles: [KNOWN],
+	},
+	{
+		rule: "results that are gone are not lost where their batch is known as another part's by now",
+		...FOUND,
+		file: COLLECT,
+		from: "if (lost !== undefined) return (await isKnownAsOthers(store, batch, record)) ?",
+		to: "if (lost !== undefined) return store === undefined ?",
+		titles: [KNOWN],
+	},
+	{
 		rule: "results that name items of a part make its batch certain before it is deleted",
 		...FOUND,
-		file: "activities/batches/job/job-collect.ts",
+		file: COLLECT,
 		from: 'if (whose === "ours" && !isCertain(record))',
 		to: 'if (whose === "ours" && false)',
 		titles: ["two that were each taken for the other come to whose they are"],
@@ -155,7 +175,7 @@ export const BATCH_JOB_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a batch that was not taken is no try of its items",
 		file: BOOKS,
-		from: "(this.ran?.get(n)?.size ?? tryNumber)",
+		from: "(this.ranOf?.(n)?.tries.length ?? tryNumber)",
 		to: "tryNumber",
 		test: "test/unit/activities/batches/job/relane.test.ts",
 		titles: ["goes in real time after two batches that ran, although another one was not taken before them"],

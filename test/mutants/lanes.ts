@@ -215,6 +215,22 @@ export const LANE_MUTANTS: readonly Mutant[] = [
 		titles: [FAILED_TWICE],
 	},
 	{
+		rule: "calls of an item are as many where no provider took its batches",
+		file: ANSWERS,
+		from: "(ranOf(n)?.tries.length ?? tryNumber) < TRIES_MAX",
+		to: "tryNumber < TRIES_MAX",
+		test: RELANE_TEST,
+		titles: ["is called as often in real time although no provider took its first batches"],
+	},
+	{
+		rule: "a batch that was not taken is no try of an item that was handed in alone",
+		file: "activities/batches/job/choose-lanes.ts",
+		from: "chooseLane(asked, conditions, ranOf(n))",
+		to: "chooseLane(asked, conditions)",
+		test: LANES_TEST,
+		titles: ["whose batch no provider takes for want of room goes with the next one as if it were the first"],
+	},
+	{
 		rule: "an error of an earlier try is not the last that was said",
 		file: "activities/batches/job/kept-tries.ts",
 		from: "lastTries.get(n) === tryNumber",

@@ -14,7 +14,7 @@ export type ItemScript = ItemResult | "missing" | readonly ItemResult[];
 export type ProviderScript = {
 	/** By item of the caller (its body says which); default: it succeeds. */
 	readonly itemOf?: (name: string, customId: string) => ItemScript;
-	/** Polls until a batch has ended, unless it is cancelled, by how many were made; default 2. */
+	/** Polls, or lists that show it, until a batch has ended, unless it is cancelled, by how many were made; default 2. */
 	readonly pollsToEnd?: number | ((batches: number) => number);
 	readonly faultOf?: (call: Call) => CallFault;
 	/** How a batch ends that it refuses as a whole: once for each entry, in the order they are made; undefined: it takes that one. */
@@ -41,7 +41,8 @@ type Held = {
 	readonly token: string | null;
 	readonly customIds: readonly { readonly customId: string; readonly name: string }[];
 	status: ProviderBatchStatus;
-	polls: number;
+	/** How often its status was told, by a poll or in a list. */
+	told: number;
 	looks: number;
 	isCancelled: boolean;
 };
@@ -95,17 +96,12 @@ export class ScriptedBatchProvider implements BatchProvider {
 			const hasMetadata = this.script.hasMetadata ?? true;
 			const isIt = ([id, { token, customIds }]: [string, Held]) => (hasMetadata ? token === part.token : customIds.length === part.items) && !isOthers(id);
 			const found = [...this.batches].filter(isIt).filter(([, held]) => held.looks++ >= (this.script.hiddenLooks ?? 0));
-			return found.map(([, { status }]) => ({ status, isCertain: hasMetadata }));
+			return found.map(([, held]) => ({ status: this.statusOf(held), isCertain: hasMetadata }));
 		});
 	}
 
 	poll(providerBatchId: string): Promise<ProviderBatchStatus> {
-		return this.asked("poll", async () => {
-			const held = this.held(providerBatchId);
-			held.polls++;
-			if (held.status.state !== "ended" && (held.isCancelled || held.polls >= this.pollsToEnd())) this.end(held);
-			return held.status;
-		});
+		return this.asked("poll", async () => this.statusOf(this.held(providerBatchId)));
 	}
 
 	cancel(providerBatchId: string): Promise<ProviderBatchStatus> {
@@ -119,8 +115,9 @@ export class ScriptedBatchProvider implements BatchProvider {
 	}
 
 	async *results({ providerBatchId }: ProviderBatchStatus): AsyncGenerator<ResultLine> {
-		const lines = await this.asked("results", async () => this.linesOf(this.held(providerBatchId)));
-		if (this.script.areResultsGone) throw new CostControlError("provider.results_gone", "the results are gone");
+		const isGone = this.script.areResultsGone === true || !this.batches.has(providerBatchId);
+		const lines = await this.asked("results", async () => (isGone ? [] : this.linesOf(this.held(providerBatchId))));
+		if (isGone) throw new CostControlError("provider.results_gone", "the results are gone");
 		const most = this.script.truncations?.shift() ?? lines.length;
 		yield* lines.slice(0, most);
 		if (most < lines.length) yield { kind: "unreadable", line: most + 1, problem: "is cut", start: '{"custom' };
@@ -129,6 +126,12 @@ export class ScriptedBatchProvider implements BatchProvider {
 	async forget({ status }: Parameters<BatchProvider["forget"]>[0]): Promise<void> {
 		this.calls.push("results");
 		if (this.script.isForgotten) this.batches.delete(status.providerBatchId);
+	}
+
+	private statusOf(held: Held): ProviderBatchStatus {
+		held.told++;
+		if (held.status.state !== "ended" && (held.isCancelled || held.told >= this.pollsToEnd())) this.end(held);
+		return held.status;
 	}
 
 	private pollsToEnd(): number {
@@ -144,7 +147,7 @@ export class ScriptedBatchProvider implements BatchProvider {
 			...{ state: refusal === undefined ? "running" : "failed", problems: refusal === undefined ? [] : [{ line: 2, ...refusal }] },
 			...{ outputFileId: null, errorFileId: null, resultsUrl: null },
 		};
-		const held: Held = { token, customIds, status, polls: 0, looks: 0, isCancelled: false };
+		const held: Held = { token, customIds, status, told: 0, looks: 0, isCancelled: false };
 		this.batches.set(providerBatchId, held);
 		return held;
 	}

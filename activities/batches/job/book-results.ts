@@ -1,4 +1,5 @@
 import { attemptIdOf, itemOf } from "#domain/batching/attempt-of-item.ts";
+import type { RunTries } from "#domain/batching/choose-lane.ts";
 import type { ItemResult, ResultLine } from "#domain/batching/item-result.ts";
 import type { CollectTally } from "#domain/batching/job-state.ts";
 import { BATCH_TRIES_MAX, judgeItemError, TRIES_MAX } from "#domain/batching/retry.ts";
@@ -21,8 +22,8 @@ export type ReadingToBook = {
 	readonly isLast: boolean;
 	/** What did not run stays open, to go into another part. */
 	readonly mayGoAgain: boolean;
-	/** The tries of items that a provider had, where that is not all of them; this reading's is among them. */
-	readonly ranTries?: (items: readonly ItemToSend[]) => Promise<ReadonlyMap<number, ReadonlySet<number>>>;
+	/** The tries of items that count (kept-tries.ts); this reading's is among them. Default: all. */
+	readonly runTries?: (items: readonly ItemToSend[]) => Promise<(n: number) => RunTries | undefined>;
 };
 
 /**
@@ -34,8 +35,8 @@ export async function bookResults(reading: ReadingToBook): Promise<CollectTally>
 	const open = new Map<number, ItemToSend>();
 	for await (const item of openItemsOf(store, { batchId: batch.batchId, part })) open.set(item.n, item);
 	const late = reading.mayGoAgain ? [...open.values()].filter(({ tryNumber }) => tryNumber >= triesMaxOf(batch)) : [];
-	const ran = late.length === 0 ? undefined : await reading.ranTries?.(late);
-	const booker = new ResultBooker(reading, open, ran);
+	const ranOf = late.length === 0 ? undefined : await reading.runTries?.(late);
+	const booker = new ResultBooker(reading, open, ranOf);
 	for await (const line of reading.lines) await booker.take(line);
 	return booker.finish();
 }
@@ -59,14 +60,14 @@ class ResultBooker {
 	/** Billed tries of this reading, as places behind each other: `n + items × (try - 1)`. */
 	private readonly billed = new Set<number>();
 	/** By number of an item that has used up its tries, if all of them counted. */
-	private readonly ran: ReadonlyMap<number, ReadonlySet<number>> | undefined;
+	private readonly ranOf: ((n: number) => RunTries | undefined) | undefined;
 	private chunk: ItemBooking[] = [];
 	private readonly counts = { booked: 0, unresolved: 0, unknown: 0, repeated: 0, unreadable: 0 };
 
-	constructor(reading: ReadingToBook, open: Map<number, ItemToSend>, ran: ReadonlyMap<number, ReadonlySet<number>> | undefined) {
+	constructor(reading: ReadingToBook, open: Map<number, ItemToSend>, ranOf: ((n: number) => RunTries | undefined) | undefined) {
 		this.reading = reading;
 		this.open = open;
-		this.ran = ran;
+		this.ranOf = ranOf;
 	}
 
 	async take(line: ResultLine): Promise<void> {
@@ -122,7 +123,7 @@ class ResultBooker {
 	/** Not what is wrong with the item: it would be wrong again. */
 	private isForAnotherTry({ n, tryNumber }: Pick<ItemToSend, "n" | "tryNumber">, result: ItemResult): boolean {
 		const { batch } = this.reading;
-		if ((this.ran?.get(n)?.size ?? tryNumber) >= triesMaxOf(batch)) return false;
+		if ((this.ranOf?.(n)?.tries.length ?? tryNumber) >= triesMaxOf(batch)) return false;
 		return result.kind === "errored" ? judgeItemError(batch.protocol, result).isWorthAnother : result.kind !== "succeeded";
 	}
 

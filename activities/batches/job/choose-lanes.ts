@@ -4,7 +4,7 @@ import type { BatchRecord, ItemToSend } from "../port.ts";
 import type { BatchJobDependencies } from "./job-port.ts";
 import { readBatch } from "./job-rows.ts";
 import { providerOf, writePart } from "./job-submit.ts";
-import { countUntaken, failedLast, triesThatRan } from "./kept-tries.ts";
+import { failedLast, readRunTries } from "./kept-tries.ts";
 import { REAL_TIME_TIMES } from "./real-time-times.ts";
 import { nextPart, writeRealTimeParts, writeUnlessGone } from "./write-real-time.ts";
 
@@ -49,26 +49,26 @@ async function choose(dependencies: BatchJobDependencies, batch: BatchRecord): P
 	const provider = dependencies.providerOf(batch);
 	const limits = { ...(provider?.limits ?? NO_LIMITS), itemOverheadBytes: LINE_OVERHEAD_BYTES };
 	const conditions = { nowMs, turnaround, fillWaitMs: 0, realTimeP99Ms, marginMs, limits, mayBatch: provider !== undefined };
+	const items = await itemsToSend(dependencies, batch.batchId);
+	const ranOf = await readRunTries(dependencies, batch, items);
 	const chosen: Chosen = { batch: [], real_time: [], end: [] };
-	for (const item of await itemsToSend(dependencies, batch.batchId)) {
+	for (const item of items) {
 		const { n, tryNumber, bytes, boundInputTokens, deadlineMs = null, mayGoRealTime = false, embeddingInputs } = item;
 		const sizes = { bytes, boundInputTokens, ...(embeddingInputs !== undefined && { embeddingInputs }) };
 		const asked = { ...sizes, ...costOf(item.boundNanoUsd), deadlineMs, mayGoRealTime, tries: tryNumber - 1, lastLane: lanes.get(n) ?? null };
-		chosen[chooseLane(asked, conditions)].push(item);
+		chosen[chooseLane(asked, conditions, ranOf(n))].push(item);
 	}
 	return chosen;
 }
 
 async function chooseOfCaller(dependencies: BatchJobDependencies, batch: BatchRecord): Promise<Chosen> {
 	const { batchId, rules } = batch;
-	const { realTime, store } = dependencies;
-	const [items, lanes, parts] = await Promise.all([itemsToSend(dependencies, batchId), realTime.store.lanesOfWaiting(batchId), store.parts(batchId)]);
-	const untaken = countUntaken(parts);
-	const ran = untaken === 0 ? undefined : await triesThatRan(dependencies, batch, items);
+	const [items, lanes] = await Promise.all([itemsToSend(dependencies, batchId), dependencies.realTime.store.lanesOfWaiting(batchId)]);
+	const ranOf = await readRunTries(dependencies, batch, items);
 	const chosen: Chosen = { batch: [], real_time: [], end: [] };
 	for (const item of items) {
 		const asked = { tries: item.tryNumber - 1, lastLane: lanes.get(item.n) ?? null };
-		chosen[chooseCallerLane(asked, rules, ran && { tries: [...(ran.get(item.n) ?? [])], untaken })].push(item);
+		chosen[chooseCallerLane(asked, rules, ranOf(item.n))].push(item);
 	}
 	return chosen;
 }

@@ -1,6 +1,5 @@
-import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { BatchState } from "#domain/batching/batch.ts";
-import { isCertain, type PartRecord, type ProviderBatchStatus } from "#domain/batching/batch-part.ts";
+import { isCertain, type ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import type { ResultLine } from "#domain/batching/item-result.ts";
 import { movesToEnd } from "#domain/batching/job-plan.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
@@ -21,7 +20,8 @@ import {
 } from "./job-port.ts";
 import { lastReading, readBatch, readingsOf, readPart } from "./job-rows.ts";
 import { messageOf, providerOf } from "./job-submit.ts";
-import { countUntaken, triesThatRan } from "./kept-tries.ts";
+import { readRunTries } from "./kept-tries.ts";
+import { isKnownAsOthers, whoseResults } from "./whose-batch.ts";
 
 /** How a part comes back: watched, read, booked, and closed with its batch. */
 const DONE: StepOutcome = { kind: "done" };
@@ -70,9 +70,8 @@ export async function collectPart(dependencies: BatchJobDependencies, input: Col
 		said = lines.readResults(batch, reading);
 	}
 	const price = await dependencies.openPricing(batch);
-	const hasUntaken = batch.origin === "caller" && countUntaken(await store.parts(batchId)) > 0;
-	const ranTries = (items: readonly ItemToSend[]) => triesThatRan(dependencies, batch, items);
-	const tally = await bookResults({ store, batch, part, lines: said, price, isLast, mayGoAgain, ...(hasUntaken && { ranTries }) });
+	const runTries = (items: readonly ItemToSend[]) => readRunTries(dependencies, batch, items);
+	const tally = await bookResults({ store, batch, part, lines: said, price, isLast, mayGoAgain, runTries });
 	if (tally.unresolved > 0) await dependencies.raise({ kind: "batch.unresolved", batch, of: String(part), detail: { part, items: tally.unresolved } });
 	if (tally.missing === 0 && tally.goAgain === 0) await closePart(dependencies, batch, { batchId, part }, status);
 	return { kind: "collected", tally };
@@ -89,30 +88,6 @@ async function keepResults(dependencies: BatchJobDependencies, batch: BatchRecor
 		if (!(error instanceof CostControlError && error.code === "provider.results_gone")) throw error;
 		return { kind: "lost", message: messageOf(error) };
 	}
-}
-
-/** It was found by its size, and meanwhile an answer or its results said that it is another part. It may be gone at the provider by now. */
-async function isKnownAsOthers(store: BatchJobDependencies["store"], { provider }: BatchRecord, record: PartRecord): Promise<boolean> {
-	if (isCertain(record) || record.providerBatchId === null) return false;
-	return (await store.knownProviderBatches(provider)).get(record.providerBatchId)?.isCertain === true;
-}
-
-/**
- * Only a batch that was found by its size can be another's: nothing of the part has ended, its lines name items, and none of them is one that the part
- * carries. It may be another part of the same batch, which looks like this one.
- */
-async function whoseResults({ lines, store }: BatchJobDependencies, batch: BatchRecord, reading: Reading): Promise<"ours" | "others" | "unknown"> {
-	const carried = new Set<string>();
-	const of = { batchId: batch.batchId, part: reading.part };
-	for await (const item of openItemsOf(store, of)) carried.add(attemptIdOf({ batchNumber: batch.number, items: batch.items, ...item }));
-	if (carried.size < (await readPart(store, of)).items) return "ours";
-	let named = 0;
-	for await (const line of lines.readResults(batch, reading)) {
-		if (line.kind !== "item") continue;
-		if (carried.has(line.customId)) return "ours";
-		named++;
-	}
-	return named > 0 ? "others" : "unknown";
 }
 
 export async function tellLate({ store, raise }: BatchJobDependencies, batchId: string): Promise<void> {
@@ -134,7 +109,9 @@ export async function settleDouble(dependencies: BatchJobDependencies, { batchId
 	const lost = await keepResults(dependencies, batch, reading, status);
 	if (lost !== undefined) return lost;
 	const said = lines.readResults(batch, reading);
-	return { kind: "collected", tally: await bookResults({ store, batch, part, lines: said, price: await openPricing(batch), isLast: false, mayGoAgain: true }) };
+	const runTries = (items: readonly ItemToSend[]) => readRunTries(dependencies, batch, items);
+	const price = await openPricing(batch);
+	return { kind: "collected", tally: await bookResults({ store, batch, part, lines: said, price, isLast: false, mayGoAgain: true, runTries }) };
 }
 
 export async function sendAgain(dependencies: BatchJobDependencies, of: PartInput): Promise<void> {

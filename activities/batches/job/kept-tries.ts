@@ -1,5 +1,6 @@
 import { itemOf } from "#domain/batching/attempt-of-item.ts";
 import type { PartRecord } from "#domain/batching/batch-part.ts";
+import type { RunTries } from "#domain/batching/choose-lane.ts";
 import type { ItemResult } from "#domain/batching/item-result.ts";
 import { keptLinesOf } from "../delivery/answers.ts";
 import type { BatchRecord, ItemToSend } from "../port.ts";
@@ -9,20 +10,21 @@ import { readingsOf } from "./job-rows.ts";
 /** What became of the tries of items that wait for another, by the results that are kept: so it is the same after a crash. */
 type Reader = Pick<BatchJobDependencies, "lines" | "store" | "observer">;
 
-/** Batches that no provider took, for want of room or because it never had them: a try in one of them was none in which an item could be done. */
-export function countUntaken(parts: readonly PartRecord[]): number {
-	return parts.filter(({ state, lane }) => state === "failed" && lane !== "real_time").length;
-}
-
-/** By number of an item that waits, its tries of which a result is kept, be it that they expired: a provider had those. */
-export async function triesThatRan(
-	reader: Reader,
-	batch: BatchRecord,
-	items: readonly Pick<ItemToSend, "n">[],
-): Promise<ReadonlyMap<number, ReadonlySet<number>>> {
+/**
+ * By number of an item that waits or is being booked, its tries of which a result is kept, be it that they expired: a provider had those. undefined of
+ * every item where each batch was taken: then all tries count.
+ */
+export async function readRunTries(reader: Reader, batch: BatchRecord, items: readonly Pick<ItemToSend, "n">[]): Promise<(n: number) => RunTries | undefined> {
+	const untaken = items.length === 0 ? 0 : countUntaken(await reader.store.parts(batch.batchId));
+	if (untaken === 0) return () => undefined;
 	const ran = new Map(items.map(({ n }) => [n, new Set<number>()]));
 	for await (const { n, tryNumber } of keptTries(reader, batch)) ran.get(n)?.add(tryNumber);
-	return ran;
+	return (n) => ({ tries: [...(ran.get(n) ?? [])], untaken });
+}
+
+/** Batches that no provider took, for want of room or because it never had them: a try in one of them was none in which an item could be done. */
+function countUntaken(parts: readonly PartRecord[]): number {
+	return parts.filter(({ state, lane }) => state === "failed" && lane !== "real_time").length;
 }
 
 /** The numbers of those whose last try brought an error. Where nothing goes again, that is what its caller reads (delivery/last-errors.ts). */

@@ -8,6 +8,7 @@ import type { RealTimeItem, RealTimePart } from "../real-time-port.ts";
 import { accountOf } from "./job-lines.ts";
 import { type BatchJobDependencies, type PriceResult, type Reading, SAID_BY } from "./job-port.ts";
 import { lastReading } from "./job-rows.ts";
+import { readRunTries } from "./kept-tries.ts";
 import { lostBookingOf } from "./price-item.ts";
 import { writeRealTimeParts } from "./write-real-time.ts";
 
@@ -95,19 +96,22 @@ export class RealTimeAnswers {
 		const { dependencies, batch, of, price } = this.#options;
 		const { store, realTime } = dependencies;
 		const [bookings, free, unknown]: [ItemBooking[], Try[], Try[]] = [[], [], []];
-		for (const line of lines) {
+		const said = lines.flatMap((line) => {
 			const named = line.kind === "item" ? itemOf(line.customId, { batchNumber: batch.number, items: batch.items }) : undefined;
-			if (line.kind !== "item" || named === undefined) continue;
+			return line.kind === "item" && named !== undefined ? [{ line, named }] : [];
+		});
+		const hasTriesLeft = await this.#readTriesLeft(said.map(({ named }) => named));
+		for (const { line, named } of said) {
 			if (isSame(line.result, this.#unknown)) {
 				unknown.push(named);
 				continue;
 			}
 			const booking = price(named, line.result);
-			if (booking.costNanoUsd === null && mayGoAgain(batch, named, line.result)) free.push(named);
+			if (booking.costNanoUsd === null && hasTriesLeft(named) && mayGoAgain(batch, line.result)) free.push(named);
 			else bookings.push(booking);
 			await this.#tellAccount(line.result);
 		}
-		await this.#sendBeside(unknown);
+		await this.#sendBeside(unknown.filter(hasTriesLeft));
 		const lost = unknown.map((named) => ({ ...lostBookingOf(named, "nobody knows whether it ran"), lane: "real_time" as const }));
 		const all = [...bookings, ...lost];
 		for (let from = 0; from < all.length; from += BOOKED_AT_ONCE) await store.book(batch.batchId, all.slice(from, from + BOOKED_AT_ONCE));
@@ -117,13 +121,21 @@ export class RealTimeAnswers {
 		await dependencies.raise({ kind: "batch.unresolved", batch, of: `${of.part}-${first}`, detail: { part: of.part, items: unknown.length } });
 	}
 
+	/** Of these tries each is kept. */
+	async #readTriesLeft(tries: readonly Try[]): Promise<(named: Try) => boolean> {
+		const { dependencies, batch } = this.#options;
+		const late = tries.filter(({ tryNumber }) => tryNumber >= TRIES_MAX);
+		const ranOf = await readRunTries(dependencies, batch, late);
+		return ({ n, tryNumber }) => tryNumber < TRIES_MAX || (ranOf(n)?.tries.length ?? tryNumber) < TRIES_MAX;
+	}
+
 	/** What may have run goes again only where its bound is held once more: the first one pays for the try before. */
 	async #sendBeside(unknown: readonly Try[]): Promise<void> {
 		const { dependencies, batch, of } = this.#options;
 		const { store, realTime } = dependencies;
 		if (unknown.length === 0 || batch.cancelAskedAtMs !== null) return;
 		const tries = new Map(unknown.map(({ n, tryNumber }) => [n, tryNumber]));
-		const isFree = ({ n, tryNumber, isSecondHeld }: RealTimeItem) => tries.get(n) === tryNumber && tryNumber < TRIES_MAX && !isSecondHeld;
+		const isFree = ({ n, tryNumber, isSecondHeld }: RealTimeItem) => tries.get(n) === tryNumber && !isSecondHeld;
 		const wanted = (await openItemsOf(dependencies, of)).filter(isFree);
 		if (wanted.length === 0) return;
 		const held = new Set(
@@ -157,8 +169,8 @@ export async function openItemsOf({ realTime }: Pick<BatchJobDependencies, "real
 }
 
 /** Not what is wrong with the item: it would be wrong again. */
-function mayGoAgain({ protocol, cancelAskedAtMs }: BatchRecord, { tryNumber }: Try, result: ItemResult): boolean {
-	return cancelAskedAtMs === null && tryNumber < TRIES_MAX && result.kind === "errored" && judgeItemError(protocol, result).isWorthAnother;
+function mayGoAgain({ protocol, cancelAskedAtMs }: BatchRecord, result: ItemResult): boolean {
+	return cancelAskedAtMs === null && result.kind === "errored" && judgeItemError(protocol, result).isWorthAnother;
 }
 
 function isSame(result: ItemResult, other: ItemResult): boolean {

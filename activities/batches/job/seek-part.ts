@@ -1,12 +1,10 @@
-import { itemOf } from "#domain/batching/attempt-of-item.ts";
-import type { PartRecord } from "#domain/batching/batch-part.ts";
+import type { PartRecord, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import type { StepOutcome } from "#domain/batching/job-reducer.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import type { BatchRecord } from "../port.ts";
-import type { BatchProvider, FoundBatch } from "../providers/provider-port.ts";
 import type { BatchJobDependencies, PartInput } from "./job-port.ts";
 import { readBatch, readPart } from "./job-rows.ts";
 import { providerOf } from "./job-submit.ts";
+import { namesItemsOf } from "./whose-batch.ts";
 
 /** A provider's batch has ended by then, whenever its creation arrived. */
 const SOUGHT_FOR_MS = 25 * 3_600_000;
@@ -26,37 +24,18 @@ export async function seekPart(dependencies: BatchJobDependencies, { batchId, pa
 	const sinceMs = record.submitBeganAtMs ?? batch.createdAtMs;
 	const found = await provider.find(record, { sinceMs, isOthers: (id) => known.get(id)?.isCertain === true });
 	const maySeekOn = realTime.wallClockMs() - sinceMs < SOUGHT_FOR_MS;
-	const proven: FoundBatch[] = [];
-	for (const one of found) {
-		const proof = one.isCertain ? one : await prove(provider, batch, one);
-		if (proof === "running" && maySeekOn) throw stillRuns(record, one);
-		if (proof !== "running" && proof !== undefined) proven.push(proof);
+	const proven: ProviderBatchStatus[] = [];
+	for (const { status, isCertain } of found) {
+		if (isCertain || (status.state === "ended" && (await namesItemsOf(batch, provider, status)))) proven.push(status);
+		else if (status.state !== "ended" && status.state !== "failed" && maySeekOn) throw stillRuns(record, status);
 	}
 	const [first, ...others] = proven;
 	if (first === undefined) return { kind: "absent" };
-	return { kind: "found", status: first.status, isCertain: true, doubles: others.map(({ status }) => status.providerBatchId) };
+	return { kind: "found", status: first, isCertain: true, doubles: others.map(({ providerBatchId }) => providerBatchId) };
 }
 
-/** undefined: its results name nothing of this batch, or cannot be had. */
-async function prove(
-	provider: BatchProvider,
-	{ number, items }: BatchRecord,
-	{ status: { providerBatchId } }: FoundBatch,
-): Promise<FoundBatch | "running" | undefined> {
-	const status = await provider.poll(providerBatchId);
-	if (status.state !== "ended") return status.state === "failed" ? undefined : "running";
-	try {
-		for await (const line of provider.results(status))
-			if (line.kind === "item") return itemOf(line.customId, { batchNumber: number, items }) === undefined ? undefined : { status, isCertain: true };
-		return undefined;
-	} catch (error) {
-		if (error instanceof CostControlError && error.code === "provider.results_gone") return undefined;
-		throw error;
-	}
-}
-
-function stillRuns({ part }: PartRecord, { status }: FoundBatch): CostControlError {
-	return new CostControlError("provider.unreachable", `batch ${status.providerBatchId} may be part ${part}, which was given up, and has not ended`, {
-		details: { providerBatchId: status.providerBatchId, retryAfterMs: null },
+function stillRuns({ part }: PartRecord, { providerBatchId }: ProviderBatchStatus): CostControlError {
+	return new CostControlError("provider.unreachable", `batch ${providerBatchId} may be part ${part}, which was given up, and has not ended`, {
+		details: { providerBatchId, retryAfterMs: null },
 	});
 }

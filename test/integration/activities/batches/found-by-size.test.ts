@@ -59,6 +59,29 @@ test("one whose creation is answered is its own, although another job took it fo
 	await expectPaidOnce([lost, answered]);
 });
 
+test("one that was taken for another, and is known as that by now, is asked after no more; not even when its owner has read and deleted it", async () => {
+	const activities = openActivities();
+	const [lost, answered] = [await written(activities), await written(activities)];
+	faults = ["cutBefore"];
+	await activities.createBatchPart({ batchId: lost, ...created });
+	onCreated = async () => {
+		onCreated = async () => undefined;
+		await activities.findBatchPart({ batchId: lost, ...sought });
+	};
+	await activities.createBatchPart({ batchId: answered, ...created });
+	const [part] = await stand.deferred.batches.store.parts(lost);
+	const foreign = { kind: "foreign", providerBatchId: part?.providerBatchId };
+	const asked = stand.provider.calls.length;
+	expect((await activities.pollBatchPart({ batchId: lost, part: 1 })).outcome).toEqual(foreign);
+	expect(stand.provider.calls.length).toBe(asked);
+	const status = await stand.provider.poll(foreign.providerBatchId ?? "");
+	await stand.drive(answered, activities);
+	const reading = { part: 1, status: { ...status, state: "ended" } as const, reading: 1, isLast: false, mayGoAgain: true };
+	expect((await activities.collectBatchPart({ batchId: lost, ...reading })).outcome).toEqual(foreign);
+	await stand.drive(lost, activities);
+	await expectPaidOnce([lost, answered]);
+});
+
 test("one that shows only after it was given up is told by its results before its batch ends, and what it billed is booked beside", async () => {
 	const activities = openActivities({ hiddenLooks: 3 });
 	const batchId = await written(activities);

@@ -85,6 +85,18 @@ describe("an item", () => {
 		expect(await stand.findings(batchId)).toEqual([]);
 	});
 
+	test("whose batch no provider takes for want of room goes with the next one as if it were the first", async () => {
+		const refusals = Array.from({ length: 3 }, () => ({ code: "token_limit_exceeded", message: "Enqueued token limit reached" }));
+		const batchId = await stand.held([late(), { deadlineMs: null }, { deadlineMs: null, mayGoRealTime: false }]);
+		await stand.drive(batchId, stand.activities({ script: { itemOf: () => SAID, refusals } }));
+		expect((await stand.outcomes(batchId)).map(({ outcome, lane, try: tries }) => [outcome, lane, tries])).toEqual([
+			["succeeded", "batch", 4],
+			["succeeded", "batch", 4],
+			["succeeded", "batch", 4],
+		]);
+		expect(await stand.findings(batchId)).toEqual([]);
+	});
+
 	test("that is cancelled while its way is chosen is left out", async () => {
 		const batchId = await stand.held([soon(), soon(), late(), late()]);
 		const ids = (await stand.deferred.deferred.listDeferred("demo", { after: null, limit: 4 })).map(({ deferredId }) => deferredId).reverse();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chooseCallerLane, chooseLane, type LaneChoiceConditions, type LaneItem } from "#domain/batching/choose-lane.ts";
+import { chooseCallerLane, chooseLane, type LaneChoiceConditions, type LaneItem, type RunTries } from "#domain/batching/choose-lane.ts";
 import { UNKNOWN_TURNAROUND } from "#domain/batching/turnaround.ts";
 
 const NOW = 1_700_000_000_000;
@@ -54,6 +54,23 @@ describe("again", () => {
 		["three tries", { tries: 3, lastLane: "real_time", deadlineMs: null }, "end"],
 	])("after %s", (_, more, lane) => {
 		expect(chooseLane(item(more), conditions)).toBe(lane);
+	});
+});
+
+describe("again, where a batch was not taken", () => {
+	const far = NOW + 25 * HOUR_MS;
+	test.each<[string, Partial<LaneItem>, RunTries, string]>([
+		["was not taken, and has time", { tries: 1, deadlineMs: far }, { tries: [], untaken: 1 }, "batch"],
+		["was not taken, and has no time left", { tries: 1 }, { tries: [], untaken: 1 }, "real_time"],
+		["was not taken twice, and may not go in real time", { tries: 2, deadlineMs: null, mayGoRealTime: false }, { tries: [], untaken: 2 }, "batch"],
+		["was never taken, and has time", { tries: 9, deadlineMs: null }, { tries: [], untaken: 9 }, "batch"],
+		["was left undone, and then not taken", { tries: 2, deadlineMs: null }, { tries: [1], untaken: 1 }, "batch"],
+		["was left undone twice, though another batch was not taken", { tries: 2, deadlineMs: null }, { tries: [1, 2], untaken: 1 }, "real_time"],
+		["nobody spoke of twice", { tries: 3, deadlineMs: null, mayGoRealTime: false }, { tries: [], untaken: 1 }, "batch"],
+		["was called twice, after it was not taken", { tries: 3, lastLane: "real_time", deadlineMs: null }, { tries: [2, 3], untaken: 1 }, "real_time"],
+		["was called three times, after it was not taken", { tries: 4, lastLane: "real_time", deadlineMs: null }, { tries: [2, 3, 4], untaken: 1 }, "end"],
+	])("what %s", (_, more, ran, lane) => {
+		expect(chooseLane(item({ lastLane: "batch", ...more }), conditions, ran)).toBe(lane);
 	});
 });
 

@@ -100,6 +100,16 @@ describe("what the provider's batch left undone", () => {
 		expect(stand.store.outcomes(stand.batchId)).toEqual(["succeeded", "succeeded", "succeeded"]);
 	});
 
+	test("is called as often in real time although no provider took its first batches", async () => {
+		const refusals = Array.from({ length: 2 }, () => ({ code: "token_limit_exceeded", message: "Enqueued token limit reached" }));
+		const body = '{"error":{"type":"server_error","message":"down"}}';
+		const itemOf = (name: string) => (name === "i-2" ? ({ kind: "expired" } as const) : said);
+		const stand = standOf({ script: { refusals, itemOf }, answers: () => ({ kind: "answered", httpStatus: 500, requestId: null, body }) });
+		await driveJob(stand);
+		expect(stand.calls.map(({ attemptId }) => attemptId)).toEqual(["batch1-1-11", "batch1-1-14"]);
+		expect(stand.store.outcomes(stand.batchId)).toEqual(["succeeded", "errored", "succeeded"]);
+	});
+
 	test("ends after three tries, with what the last one said", async () => {
 		const body = '{"error":{"type":"server_error","message":"down"}}';
 		const stand = standOf({ answers: () => ({ kind: "answered", httpStatus: 500, requestId: null, body }) });
