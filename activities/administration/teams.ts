@@ -83,11 +83,13 @@ export async function deleteTeam(administration: Administration, teamId: string)
 	await waitUntilInForce(administration.database);
 }
 
+/** As long as gateways may take to act on it, and more. Whoever stops a team wants to know that it stopped; Temporal's own deadline is three times as long. */
+const TOLD_WITHIN_MS = 5_000;
 const FREEZE_NOW = "SELECT tollgate.freeze_now($1, $2, $3, $4) AS seq";
 
 /**
  * Stops every budget of the team, or of "@organization", at once, or lets it spend again: in PostgreSQL first, so that Temporal need not answer.
- * Resolves when gateways act on it. @throws CostControlError "admin.not_found".
+ * Resolves when gateways act on it, after 5 s at the most where the team's workflow does not answer. @throws CostControlError "admin.not_found".
  */
 export async function freezeTeam(
 	administration: Administration,
@@ -100,18 +102,21 @@ export async function freezeTeam(
 	const held = await database.query<{ seq: string }>(FREEZE_NOW, [teamId, isFrozen, reason, adminName]);
 	const decision = { requestedBy: adminName, heldSeq: Number(held.rows[0]?.seq) };
 	const telling = isFrozen ? governor.freeze(teamId, { ...decision, reason }) : governor.unfreeze(teamId, decision);
-	const [isWorkflowTold] = await Promise.all([succeeds(telling), waitUntilInForce(database)]);
+	const [isWorkflowTold] = await Promise.all([isTold(telling), waitUntilInForce(database)]);
 	return { ...(await readGoverned(database, teamId)), isWorkflowTold };
 }
 
-/** False when the workflow does not answer, or does not take it: the decision holds all the same, and totals tell of it. */
-async function succeeds(telling: Promise<unknown>): Promise<boolean> {
+/** False when the workflow does not answer in time, or does not take it: the decision holds all the same, and totals tell of it. */
+async function isTold(telling: Promise<unknown>): Promise<boolean> {
+	const late = Promise.withResolvers<false>();
+	const timer = setTimeout(() => late.resolve(false), TOLD_WITHIN_MS);
 	try {
-		await telling;
-		return true;
+		return await Promise.race([telling.then(() => true), late.promise]);
 	} catch (error) {
 		if (!(error instanceof CostControlError)) throw error;
 		return false;
+	} finally {
+		clearTimeout(timer);
 	}
 }
 
