@@ -7,8 +7,8 @@ import {
 	type GovernanceRow,
 	GRACE_MINUTES,
 	NO_REFUSALS,
-	READ_TOTALS,
 	type RefusalCounts,
+	readTotals,
 	type TotalsRow,
 	toHeldFreeze,
 	toWindowReport,
@@ -130,7 +130,7 @@ export class TotalsSource {
 
 	/** Open and just-closed windows of these teams (null = all) in one snapshot. A team that has none is absent, unless its policy is untold. */
 	async readTeams(teamIds: readonly string[] | null, { untold, refusalsOf }: Beside): Promise<TeamSnapshot[]> {
-		const rows = await this.connection.query<TotalsRow>("team_totals", READ_TOTALS, [teamIds, true]);
+		const rows = await readTotals(this.connection, teamIds, { isForTelling: true });
 		const asked = teamIds === null ? untold.keys() : teamIds.filter((teamId) => untold.has(teamId));
 		const teams = new Map([...[...asked].map((teamId) => [teamId, []] as [string, TotalsRow[]]), ...Map.groupBy(rows, (row) => row.team_id)]);
 		return [...teams].flatMap(([teamId, teamRows]) => {
