@@ -272,6 +272,14 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		titles: ["each team of many is told its own totals and heads, also where some have none"],
 	},
 	{
+		rule: "no plan for any teams is kept of reading some",
+		file: "activities/budgets/postgres.ts",
+		from: "query<TotalsRow>(undefined, READ_TOTALS",
+		to: 'query<TotalsRow>("team_totals", READ_TOTALS',
+		test: "test/integration/activities/looks-by-index.test.ts",
+		titles: ["no plan is kept of reading the totals of some teams"],
+	},
+	{
 		rule: "a look goes back to before what was under way at the last one",
 		file: "activities/governance/totals-source.ts",
 		from: "pg_snapshot_xmin(",
