@@ -35,8 +35,8 @@ const DEFAULT_INTERVAL_MS = 250;
 /** Looking takes at most a quarter of the time, as long as there is a look a second. */
 const LOOK_SHARE = 4;
 const INTERVAL_MAX_MS = 1_000;
-/** Each to another workflow. A busy server takes 200 ms for one. */
-const SIGNALS_IN_FLIGHT_MAX = 16;
+/** Each to another workflow. A busy server takes 300 ms for one, and a look takes its time as well: fewer could not be told fifty in a second. */
+const SIGNALS_IN_FLIGHT_MAX = 32;
 /** Half of what may leave in a second: what is not told in time is read again. */
 const REPORTS_AT_ONCE = 25;
 /** Far below the 20 minutes for which an ended window is told anyway. */
@@ -48,6 +48,8 @@ export class TotalsPublisher {
 	private readonly recordedAt = new Map<string, number>();
 	private readonly refusals = new Map<string, RefusalCounts>();
 	private readonly refusalSeenAt = new Map<string, number>();
+	/** Of those that are due, or on their way. */
+	private crossingSeenAt: ReadonlyMap<string, number> = new Map();
 	private readonly pace = new SignalPace();
 	private readonly look: TotalsLook;
 	private lookTookMs = 0;
@@ -136,7 +138,15 @@ export class TotalsPublisher {
 
 	private async publish(teams: readonly TeamSnapshot[]): Promise<void> {
 		const nowMs = this.options.now();
-		const due = planPublications({ teams: teams.filter(({ teamId }) => !this.telling.has(teamId)), accepted: this.accepted, nowMs });
+		const due = planPublications({
+			teams: teams.filter(({ teamId }) => !this.telling.has(teamId)),
+			accepted: this.accepted,
+			seenAtMs: this.crossingSeenAt,
+			nowMs,
+		});
+		// One that is on its way keeps its place, should it not arrive.
+		const crossing = [...due.flatMap(({ teamId, isCrossing }) => (isCrossing ? [teamId] : [])), ...this.telling.keys()];
+		this.crossingSeenAt = new Map(crossing.map((teamId) => [teamId, this.crossingSeenAt.get(teamId) ?? nowMs]));
 		const byId = new Map(teams.map((team) => [team.teamId, team]));
 		const wasAway = this.isAway;
 		this.isAway = false;

@@ -1,7 +1,7 @@
 /**
  * Which teams are told their totals now (money-path §9): a total moved 1 % of its limit or crossed a line,
  * a window is new, calls were refused, or 30 s went by with anything unsaid. Crossings and freezes that a person
- * put straight into PostgreSQL go first, then policy documents, then whoever has waited longest; never more than one signal per team and second.
+ * put straight into PostgreSQL go first, in the order in which they were seen, then policy documents, then whoever has waited longest; never more than one signal per team and second.
  */
 export type PublishedWindow = {
 	readonly windowId: string;
@@ -35,6 +35,8 @@ export type AcceptedTotals = { readonly atMs: number; readonly windows: Readonly
 export type PublicationInput = {
 	readonly teams: readonly TeamTotals[];
 	readonly accepted: ReadonlyMap<string, AcceptedTotals>;
+	/** When the crossings that are not told yet were first seen, by team; default: now. */
+	readonly seenAtMs?: ReadonlyMap<string, number>;
 	readonly nowMs: number;
 };
 
@@ -49,7 +51,7 @@ export const QUIET_INTERVAL_MS = 30_000;
 type Urgency = "crossing" | "moved" | "stale" | "none";
 
 /** In the order in which they are to be signalled. */
-export function planPublications({ teams, accepted, nowMs }: PublicationInput): Publication[] {
+export function planPublications({ teams, accepted, seenAtMs, nowMs }: PublicationInput): Publication[] {
 	const due = teams.flatMap(({ teamId, windows, freezeSeq, hasUntoldPolicy = false }) => {
 		const known = accepted.get(teamId);
 		const ageMs = known === undefined ? Number.POSITIVE_INFINITY : nowMs - known.atMs;
@@ -57,9 +59,11 @@ export function planPublications({ teams, accepted, nowMs }: PublicationInput): 
 		const isFreezeNews = known !== undefined && known.freezeSeq !== freezeSeq;
 		const urgency = isFreezeNews ? "crossing" : urgencyOf(windows, known, ageMs);
 		const place = urgency === "crossing" ? 0 : hasUntoldPolicy ? 1 : 2;
-		return urgency === "none" && !hasUntoldPolicy ? [] : [{ teamId, place, ageMs }];
+		// Of crossings the one seen first: by age one whose team was told lately would wait behind all that come after it.
+		const waitedMs = place === 0 ? nowMs - (seenAtMs?.get(teamId) ?? nowMs) : ageMs;
+		return urgency === "none" && !hasUntoldPolicy ? [] : [{ teamId, place, waitedMs }];
 	});
-	due.sort((left, right) => left.place - right.place || (left.ageMs === right.ageMs ? 0 : right.ageMs > left.ageMs ? 1 : -1));
+	due.sort((left, right) => left.place - right.place || (left.waitedMs === right.waitedMs ? 0 : right.waitedMs > left.waitedMs ? 1 : -1));
 	return due.map(({ teamId, place }) => ({ teamId, isCrossing: place === 0 }));
 }
 

@@ -272,6 +272,14 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		titles: ["each team of many is told its own totals and heads, also where some have none"],
 	},
 	{
+		rule: "of crossings the one seen first is told first",
+		file: "domain/budget/publication.ts",
+		from: "place === 0 ? nowMs - (seenAtMs?.get(teamId) ?? nowMs) : ageMs",
+		to: "ageMs",
+		test: "test/unit/activities/governance/look-interval.test.ts",
+		titles: ["a crossing is told before those that came after it, although its team was told lately"],
+	},
+	{
 		rule: "no plan for any teams is kept of reading some",
 		file: "activities/budgets/postgres.ts",
 		from: "query<TotalsRow>(undefined, READ_TOTALS",

@@ -51,7 +51,8 @@ function watchedPublisher({
 		},
 	};
 	const openingBalances = { refresh: () => undefined, settled: async () => undefined };
-	return { seen, publisher: new TotalsPublisher({ source, sink, observer, openingBalances, now: () => Date.now() }) };
+	const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+	return { seen, publisher: new TotalsPublisher({ source, sink, observer, openingBalances, now: () => Date.now(), wait }) };
 }
 
 test.each([
@@ -96,15 +97,42 @@ test("signals that are not answered yet hold up no look, and their teams are not
 
 const MANY = Array.from({ length: 40 }, (_, index) => teamCalled(`team-${index}`));
 
-test("no more than sixteen signals are on their way at once", async () => {
+test("no more than 32 signals are on their way at once", async () => {
 	const { promise: answer, resolve } = Promise.withResolvers<void>();
 	const { publisher, seen } = watchedPublisher({ teams: MANY, answer });
 	publisher.start(0);
 	await vi.advanceTimersByTimeAsync(3_000);
-	expect(seen.told).toHaveLength(16);
+	expect(seen.told).toHaveLength(32);
 	resolve();
 	await vi.advanceTimersByTimeAsync(3_000);
 	expect(new Set(seen.told).size).toBe(MANY.length);
+	await publisher.stop();
+});
+
+test("a crossing is told before those that came after it, although its team was told lately", async () => {
+	const teams: TeamSnapshot[] = [];
+	const crosses = (teamId: string, posted: bigint): TeamSnapshot => {
+		const team = teamCalled(teamId);
+		return { ...team, windows: team.windows.map((window) => ({ ...window, lines: [80n], posted, version: 2 })) };
+	};
+	for (let index = 0; index < 300; index++) teams.push(teamCalled(`old-${index}`));
+	const { publisher, seen } = watchedPublisher({ teams });
+	publisher.start(0);
+	await vi.advanceTimersByTimeAsync(12_000);
+	expect(new Set(seen.told).size).toBe(300);
+	// Told just now, and again because it moved; then it crosses, and a second later more do than can be told at once.
+	const lately = seen.told.at(-1) ?? "";
+	const cross = (ids: ReadonlySet<string>) =>
+		void teams.splice(0, teams.length, ...teams.map((team) => (ids.has(team.teamId) ? crosses(team.teamId, 90n) : team)));
+	const others = teams.flatMap(({ teamId }) => (teamId === lately ? [] : [teamId]));
+	seen.told.length = 0;
+	cross(new Set([...others.slice(0, 80), lately]));
+	await vi.advanceTimersByTimeAsync(900);
+	cross(new Set(others.slice(80, 200)));
+	await vi.advanceTimersByTimeAsync(6_000);
+	const firstOfLater = seen.told.findIndex((teamId) => others.indexOf(teamId) >= 80);
+	expect(seen.told.indexOf(lately)).toBeGreaterThanOrEqual(0);
+	expect(seen.told.indexOf(lately)).toBeLessThan(firstOfLater);
 	await publisher.stop();
 });
 
@@ -124,6 +152,6 @@ test("with Temporal away no more than were on their way are tried, and one in ea
 	publisher.start(0);
 	await vi.advanceTimersByTimeAsync(3_000);
 	expect(seen.looks).toBeGreaterThan(5);
-	expect(seen.told.length).toBeLessThanOrEqual(16 + seen.looks);
+	expect(seen.told.length).toBeLessThanOrEqual(32 + seen.looks);
 	await publisher.stop();
 });

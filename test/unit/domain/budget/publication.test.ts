@@ -57,6 +57,20 @@ describe("a team is told", () => {
 	});
 });
 
+test("of crossings the one seen first goes first, whenever its team was told last", () => {
+	const teams = ["seen-late", "seen-early", "seen-now"].map((teamId) => ({ teamId, freezeSeq: 0, windows: [window({ posted: 900n, version: 1 })] }));
+	const known = new Map([
+		["seen-late", accepted(1_000, window())],
+		["seen-early", accepted(5_000, window())],
+		["seen-now", accepted(500, window())],
+	]);
+	const seenAtMs = new Map([
+		["seen-late", 9_000],
+		["seen-early", 8_000],
+	]);
+	expect(planPublications({ teams, accepted: known, seenAtMs, nowMs: 10_000 }).map(({ teamId }) => teamId)).toEqual(["seen-early", "seen-late", "seen-now"]);
+});
+
 test("crossings go first, then whoever has waited longest", () => {
 	const teams = ["moved-late", "moved-early", "crossed"].map((teamId) => ({
 		teamId,
