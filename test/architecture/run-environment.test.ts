@@ -1,12 +1,9 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { readProcessStart } from "#activities/process/identity.ts";
 import { isolateEnvironment } from "#test/support/environment.ts";
-import { makeMemoryFolder } from "#test/support/memory-folder.ts";
 
 // 192.0.2.0/24 is reserved for documentation (RFC 5737): nobody answers there.
 const OUTSIDE = "192.0.2.1";
@@ -40,18 +37,4 @@ test("neither a test nor a process it starts can connect to anything but loopbac
 	expect(() => connect({ host: OUTSIDE, port: 9 })).toThrow("loopback only");
 	const script = `try { require("node:net").connect(9, "${OUTSIDE}") } catch (error) { console.log(error.message) }`;
 	expect(execFileSync(process.execPath, ["-e", script], { encoding: "utf8" })).toContain("loopback only");
-});
-
-test.runIf(existsSync("/dev/shm"))("what a run that was killed left in memory goes with the next one, and what another one uses stays", async () => {
-	const gone = spawnSync(process.execPath, ["-e", ""]).pid;
-	const forgotten = `/dev/shm/tollgate-test-${gone}-1-left`;
-	const used = `/dev/shm/tollgate-test-${process.pid}-${await readProcessStart(process.pid)}-used`;
-	for (const folder of [forgotten, used]) mkdirSync(folder);
-	try {
-		const made = await makeMemoryFolder();
-		if (made !== null) rmSync(made, { recursive: true });
-		expect([existsSync(forgotten), existsSync(used)]).toEqual([false, true]);
-	} finally {
-		for (const folder of [forgotten, used]) rmSync(folder, { recursive: true, force: true });
-	}
 });
