@@ -7,7 +7,7 @@ import { runIsolatedCheck } from "./isolated-check.ts";
 const HELP = `npm run check:govern -- [--seed S] [--runs N | --teams N]
   --seed S   a whole number; default: of the clock, and printed
   --runs N   random runs, 1 to 10000; default 200 (below 15 minutes on two cores)
-  --teams N  instead: memory of a worker for N teams with workflows, and how soon crossings are told; 10000 takes about six minutes
+  --teams N  instead: memory of a worker for N teams with workflows, and how soon crossings are told; 10000 takes about twelve minutes
 `;
 
 type Options = { readonly seed: number; readonly runs: number; readonly teams: number };
