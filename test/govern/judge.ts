@@ -32,7 +32,11 @@ const LINES = `
 	       posted >= ceil(w.limit_amount * 0.8) AS is_warned, posted >= w.limit_amount OR (is_refusing AND posted >= ceil(w.limit_amount * 0.8)) AS is_stopped
 	FROM tollgate.budget b JOIN tollgate.budget_window w ON w.budget_id = b.id
 	CROSS JOIN LATERAL (SELECT coalesce(sum(l.posted), 0) AS posted FROM tollgate.lease l WHERE l.window_id = w.id) l
-	CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM tollgate.refusal r WHERE r.window_id = w.id AND r.code IN ('budget.exceeded', 'budget.overrun')) AS is_refusing) r
+	-- Of calls that were refused at a lower limit, before it was raised, nobody is told once more.
+	CROSS JOIN LATERAL (SELECT EXISTS (
+		SELECT 1 FROM tollgate.refusal r JOIN tollgate.window_event e ON e.window_id = r.window_id AND e.seq = r.window_seq
+		WHERE r.window_id = w.id AND r.code IN ('budget.exceeded', 'budget.overrun') AND e.stop_amount >= w.stop_amount
+	) AS is_refusing) r
 	WHERE b.team_id = $1`;
 
 const QUIET_WITHIN_MS = 120_000;
