@@ -141,25 +141,17 @@ export class AdmissionQueue {
 	}
 
 	/**
-	 * Runs `work` between two grants; false when none ended within `waitMs`. A grant in flight counts on the idle
+	 * Runs `work` between two grants, at once where none is in flight. A grant in flight counts on the idle
 	 * money here and may bring more, so only between grants is idle money known and may be given away.
 	 */
-	async whenQuiet(work: () => void, waitMs: number): Promise<boolean> {
-		if (!this.inFlight) {
-			work();
-			return true;
-		}
-		const { promise, resolve } = Promise.withResolvers<boolean>();
+	whenQuiet(work: () => void): Promise<void> {
+		const { promise, resolve } = Promise.withResolvers<void>();
 		const job = (): void => {
-			clearTimeout(timer);
 			work();
-			resolve(true);
+			resolve();
 		};
-		const timer = setTimeout(() => {
-			this.quietJobs.delete(job);
-			resolve(false);
-		}, waitMs);
-		this.quietJobs.add(job);
+		if (this.inFlight) this.quietJobs.add(job);
+		else job();
 		return promise;
 	}
 
@@ -321,14 +313,16 @@ export class AdmissionQueue {
 		}
 	}
 
+	/** While PostgreSQL is heard a grant that failed lost its place in a long line, which is no outage: its calls wait as long as for others' answers. */
 	private onUnreachable(batch: readonly Waiter[]): void {
 		const nowMs = this.dependencies.nowMs();
+		const isAway = this.dependencies.isAway();
 		for (const waiter of batch) {
 			if (!this.waiters.includes(waiter)) continue;
-			// One lock that was not free is no outage.
-			if (this.dependencies.isAway() && this.tryServe(waiter, { withAllowance: true })) continue;
+			if (isAway && this.tryServe(waiter, { withAllowance: true })) continue;
 			const waitedMs = nowMs - waiter.startedAtMs;
-			if (waitedMs >= Math.max(waiter.standing.waitMs, MIN_AUTHORITY_WAIT_MS)) this.end(waiter, { kind: "unreachable", waitedMs });
+			const isOver = isAway ? waitedMs >= Math.max(waiter.standing.waitMs, MIN_AUTHORITY_WAIT_MS) : this.isGraceOver(waiter, nowMs);
+			if (isOver) this.end(waiter, { kind: "unreachable", waitedMs });
 			else waiter.nextAskAtMs = nowMs + ASK_AGAIN_MS;
 		}
 	}

@@ -17,7 +17,7 @@ const UNUSED_MS = 30_000;
 /** Windows that one heartbeat gives back to: at some 50 µs each it stays far below its statement's limit of 2 s. */
 const RETURNS_MAX = 500;
 const CLAIM_TTL_MS = 2_000;
-/** How long a heartbeat waits for the grant in flight before it goes out without returning or answering anything. */
+/** How long a heartbeat waits for the grant in flight before it goes out without what is idle now. */
 const QUIET_WAIT_MS = 100;
 const QUIET_WAIT_AT_DRAIN_MS = 3_000;
 /** A longer gap between two answers means that PostgreSQL, or this process, was stalled, and the other gateways with it. */
@@ -48,6 +48,10 @@ export type LeaseKeeperDependencies = {
 export class LeaseKeeper {
 	private readonly dependencies: LeaseKeeperDependencies;
 	private openClaims: readonly Claim[] = [];
+	/** Those for which idle money was given up last. */
+	private answering: readonly Claim[] = [];
+	/** The giving up that waits for the end of the grant in flight. */
+	private givingUp: Promise<void> | undefined;
 	private answeredClaim = 0n;
 	private seenRevision: bigint;
 	private knownRevision: bigint;
@@ -132,7 +136,7 @@ export class LeaseKeeper {
 				await this.exchange(QUIET_WAIT_MS);
 				this.follow();
 				this.askAhead();
-			} while (this.beatAgain || this.hasNewClaims());
+			} while (this.beatAgain || (this.hasNewClaims() && !this.givingUp));
 		} catch (error) {
 			this.dependencies.onError(error);
 		} finally {
@@ -142,17 +146,25 @@ export class LeaseKeeper {
 	}
 
 	private hasWork(): boolean {
-		const hasChanges = this.knownRevision > this.seenRevision || this.flushRequest > this.flushedRequest;
-		return this.hasNewClaims() || (hasChanges && !this.followed);
+		return this.hasNewClaims() || (this.hasChanges() && !this.followed);
+	}
+
+	private hasChanges(): boolean {
+		return this.knownRevision > this.seenRevision || this.flushRequest > this.flushedRequest;
 	}
 
 	private hasNewClaims(): boolean {
 		return this.openClaims.some((claim) => claim.id > this.answeredClaim);
 	}
 
+	/** Claims for which idle money was given up, and that PostgreSQL does not take for answered yet. */
+	private hasAnswers(): boolean {
+		return this.answering.some((claim) => claim.id > this.answeredClaim);
+	}
+
 	/** One at a time; says in a heartbeat of its own what it has done, and begins again while there is more. */
 	private follow(): void {
-		if (this.followed || !this.hasWork()) return;
+		if (this.followed || !this.hasChanges()) return;
 		const work = async (): Promise<void> => {
 			await this.followChanges();
 			await this.flushWhenAsked();
@@ -179,14 +191,13 @@ export class LeaseKeeper {
 		for (const lease of forgotten) lease.wasPresented();
 	}
 
-	/** One heartbeat. Claims are answered between two grants, where what is idle is known. */
+	/** One heartbeat. It says what was given up so far, and which claims that answers. */
 	private async exchange(quietWaitMs: number): Promise<void> {
-		const { authority, book, nowMs, queue, onFenced } = this.dependencies;
-		const answering = this.openClaims;
-		const isIdleKnown = await queue.whenQuiet(() => this.returnIdle(answering, nowMs()), quietWaitMs);
+		const { authority, book, nowMs, onFenced } = this.dependencies;
+		await this.giveUpIdle(this.hasAnswers() ? 0 : quietWaitMs);
 		const askedAtMs = nowMs();
-		const answered = isIdleKnown ? answering.reduce((newest, claim) => (claim.id > newest ? claim.id : newest), this.answeredClaim) : this.answeredClaim;
-		const returns = this.unconfirmedReturns(answering);
+		const answered = this.answering.reduce((newest, claim) => (claim.id > newest ? claim.id : newest), this.answeredClaim);
+		const returns = this.unconfirmedReturns(this.answering);
 		const reply = await authority.heartbeat({ returns, answeredClaim: answered, seenRevision: this.seenRevision, flushedRequest: this.flushedRequest });
 		if ("isFenced" in reply) return onFenced();
 		this.noteHeard(nowMs());
@@ -196,6 +207,27 @@ export class LeaseKeeper {
 		this.flushRequest = reply.flushRequest;
 		this.takeClaims(reply.claims);
 		book.forgetEnded(nowMs());
+	}
+
+	/**
+	 * Between two grants, where what is idle is known. One that stands in a long line holds up no heartbeat: what becomes known when it has
+	 * ended goes with another one at once.
+	 */
+	private async giveUpIdle(waitMs: number): Promise<void> {
+		const { nowMs, queue } = this.dependencies;
+		this.givingUp ??= queue
+			.whenQuiet(() => {
+				this.answering = this.openClaims;
+				this.returnIdle(this.answering, nowMs());
+			})
+			.finally(() => {
+				this.givingUp = undefined;
+			});
+		const { promise: late, resolve } = Promise.withResolvers<"late">();
+		const timer = setTimeout(resolve, waitMs, "late");
+		const isLate = (await Promise.race([this.givingUp, late])) === "late";
+		clearTimeout(timer);
+		if (isLate) void this.givingUp?.then(() => this.wake());
 	}
 
 	private noteHeard(atMs: number): void {

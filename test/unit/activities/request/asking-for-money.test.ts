@@ -11,7 +11,7 @@ import { testBound } from "#test/support/request-authority.ts";
 function openQueue() {
 	const clock = { nowMs: 0 };
 	const asked: (GrantRequest & Pick<PromiseWithResolvers<GrantReply>, "resolve" | "reject">)[] = [];
-	const seen = { failures: 0, announcements: 0 };
+	const seen = { failures: 0, announcements: 0, isAway: true };
 	const book = new LeaseBook();
 	book.renew(0, Number.POSITIVE_INFINITY);
 	const authority = {
@@ -31,8 +31,8 @@ function openQueue() {
 		onReply: () => true,
 		onAhead: () => undefined,
 		isAway: () => {
-			seen.failures++; // asked for each call of a grant that failed
-			return false;
+			seen.failures++; // asked once for each grant that failed
+			return seen.isAway;
 		},
 		isHearing: () => true,
 		hearingSinceMs: () => 0,
@@ -78,6 +78,20 @@ it("waits at least 2 s for an authority that does not answer, whatever the polic
 	}
 	asked[2]?.reject(new Error("away"));
 	expect(await verdict).toEqual({ kind: "unreachable", waitedMs: 2_099 });
+});
+
+it("takes a place lost in a long line for no outage while PostgreSQL is heard: such calls wait as long as for the answers of others", async () => {
+	const { clock, asked, seen, admit } = openQueue();
+	seen.isAway = false;
+	const verdict = admit("team");
+	for (const [round, nowMs] of [2_500, 2_999, 3_099].entries()) {
+		asked[round]?.reject(new Error("lost its place"));
+		await vi.waitFor(() => expect(seen.failures).toBe(round + 1));
+		clock.nowMs = nowMs;
+		await vi.waitFor(() => expect(asked).toHaveLength(round + 2));
+	}
+	asked[3]?.reject(new Error("lost its place"));
+	expect(await verdict).toEqual({ kind: "unreachable", waitedMs: 3_099 });
 });
 
 it.each([

@@ -2,7 +2,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import type { Authority, Change, GrantReply, HeartbeatReply, HeartbeatRequest } from "#activities/authority/port.ts";
 import { AdmissionQueue } from "#activities/request/admission-queue.ts";
 import { Directory } from "#activities/request/directory.ts";
-import { LeaseKeeper } from "#activities/request/lease-keeper.ts";
+import { HEARTBEAT_MS, LeaseKeeper } from "#activities/request/lease-keeper.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import { LeaseBook } from "#domain/budget/lease-book.ts";
 import type { LeaseFacts } from "#domain/budget/window-lease.ts";
@@ -33,6 +33,7 @@ let keeper: LeaseKeeper | undefined;
 
 afterEach(() => {
 	keeper?.stop();
+	vi.useRealTimers();
 	vi.restoreAllMocks();
 });
 
@@ -42,6 +43,7 @@ function openGateway(news: (beat: number) => Partial<HeartbeatReply> = () => ({}
 	const counters = { recallsAnswered: 0 };
 	/** Claims answered so far, at each heartbeat. */
 	const recalls: number[] = [];
+	const asked = { grants: 0 };
 	let answerGrant: ((reply: GrantReply) => void) | undefined;
 	const authority = {
 		grant: () =>
@@ -74,7 +76,7 @@ function openGateway(news: (beat: number) => Partial<HeartbeatReply> = () => ({}
 		hearingSinceMs: () => 0,
 		onFenced: () => fail("fenced"),
 		onError: fail,
-		counters: { grants: 0 },
+		counters: asked,
 	});
 	const writer = { enqueueAttempt: fail, enqueueRefusal: fail, flush: async () => undefined, pendingRows: 0, close: async () => undefined };
 	keeper = new LeaseKeeper(
@@ -93,7 +95,7 @@ function openGateway(news: (beat: number) => Partial<HeartbeatReply> = () => ({}
 		},
 		0n,
 	);
-	return { beats, book, counters, queue, recalls, keeper, answerGrant: (reply: GrantReply) => answerGrant?.(reply) };
+	return { asked, beats, book, counters, queue, recalls, keeper, answerGrant: (reply: GrantReply) => answerGrant?.(reply) };
 }
 
 const item = (changes: Partial<GrantReply["items"][number]>) => ({
@@ -124,6 +126,32 @@ it("answers a claim only after a grant that was already asked: its idle money be
 	await vi.waitFor(() => expect(beats.at(-1)?.answeredClaim).toBe(7n));
 	expect(beats.find((beat) => beat.answeredClaim === 7n)?.returns).toEqual([{ windowId: "11", returnTo: 90n }]);
 	expect(book.leaseOf("1", 0)?.idle).toBe(0n);
+});
+
+it("answers a claim as soon as a grant that stood in a long line has ended, though the next one is asked at once", async () => {
+	vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+	const { asked, beats, queue, answerGrant, keeper: running } = openGateway();
+	void admit(queue, () => true);
+	void admit(queue, () => true);
+	void running.start();
+	await vi.advanceTimersByTimeAsync(2 * HEARTBEAT_MS); // the next would go after more than another
+	expect(beats.map((beat) => beat.answeredClaim)).toEqual([0n, 0n]);
+
+	answerGrant({ served: [false], items: [item({ ...facts(40n), granted: 100n, heldElsewhere: 60n })], revision: 0n, claims: [{ id: 7n, windowIds: ["11"] }] });
+	await vi.advanceTimersByTimeAsync(10);
+	expect(beats.at(-1)?.answeredClaim).toBe(7n);
+	expect(asked.grants).toBe(2);
+	expect(beats.at(-1)?.returns).toEqual([{ windowId: "11", returnTo: 40n }]);
+});
+
+it("beats no more often while a grant stands in a long line", async () => {
+	vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+	const { beats, queue, keeper: running } = openGateway();
+	void admit(queue, () => true);
+	void running.start();
+	await vi.advanceTimersByTimeAsync(10 * HEARTBEAT_MS);
+	expect(beats.length).toBeGreaterThan(4);
+	expect(beats.length).toBeLessThanOrEqual(10);
 });
 
 it("asks for no lookahead in a window that another gateway claims", async () => {
