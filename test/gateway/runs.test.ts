@@ -301,12 +301,12 @@ describe("GET /v1/runs/{runId}/wait", () => {
 		const request = { method: "GET", url: `/v1/runs/r/wait?version=${version}`, headers: { authorization: `Bearer ${TEST_KEY}` } } as const;
 		const waits = Array.from({ length: 10_000 }, () => gateway.gateway.server.inject(request));
 		await expect.poll(() => guard.waiting.length, { timeout: 30_000 }).toBe(10_000);
-		const refused = await gateway.gateway.server.inject(request);
-		expect([refused.statusCode, refused.headers["retry-after"], (refused.json() as { error: { code: string } }).error.code]).toEqual([
-			503,
-			"5",
-			"gateway.overloaded",
-		]);
+		const refused: unknown[] = [];
+		void gateway.gateway.server
+			.inject(request)
+			.then((answer) => refused.push(answer.statusCode, answer.headers["retry-after"], (answer.json() as { error: { code: string } }).error.code));
+		await expect.poll(() => refused.length > 0 || guard.waiting.length > 10_000).toBe(true);
+		expect(refused).toEqual([503, "5", "gateway.overloaded"]);
 		guard.waiting[0]?.answer();
 		await expect.poll(() => guard.waiting.length).toBe(9_999);
 		const placed = gateway.gateway.server.inject(request);
@@ -321,7 +321,7 @@ describe("GET /v1/runs/{runId}/wait", () => {
 		await expect.poll(() => guard.waiting.length).toBe(3);
 		expect((await rawCall(gateway.url, { method: "GET", path: "/metrics", headers: [] })).body.toString()).toContain("tollgate_open_calls 0");
 		// Who still waited at its deadline would be cut off.
-		await gateway.gateway.drain(30_000);
+		await gateway.gateway.drain(5_000);
 		for (const answer of await Promise.all(waits)) expect([answer.status, json(answer)]).toMatchObject([200, { version }]);
 	});
 });

@@ -141,6 +141,7 @@ export const ALERT_MUTANTS: readonly Mutant[] = [
 		from: "coalesce(max(a.seq), 0)",
 		to: "0",
 		titles: ["says so with its heartbeat: one alert for its identity, however often two fight over it, over after a quiet hour"],
+		redBy: "violates not-null constraint",
 	},
 	{
 		rule: "a gateway that comes and goes is one alert",

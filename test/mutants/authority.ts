@@ -48,6 +48,7 @@ export const SQL_CHECKS_FAIL_BY: Partial<Record<CheckName, string>> = {
 	registerOneBoot: "duplicate key",
 	openNextOnce: "duplicate key",
 	observeWithoutRefusing: "above its limit",
+	keepThePlaceInLine: "canceling statement due to lock timeout",
 };
 
 export const SQL_MUTANTS: readonly SqlMutant[] = [

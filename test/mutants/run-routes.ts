@@ -22,6 +22,7 @@ export const RUN_ROUTE_MUTANTS: readonly Mutant[] = [
 		to: "",
 		test: ROUTES_TEST,
 		titles: ["who waits holds up no drain, is no open call, and is answered"],
+		redBy: "socket hang up",
 	},
 	{
 		rule: "a root keeps the team's default of a ceiling that it does not name",

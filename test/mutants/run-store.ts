@@ -28,7 +28,7 @@ export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 		from: " ORDER BY number FOR NO KEY UPDATE;",
 		to: ";",
 		test: RACES_TEST,
-		titles: ["of fifty that ask for the last child exactly one is opened"],
+		titles: ["of two that wait for the parent of the last child one is opened when they may go on"],
 	},
 	{
 		rule: "runs are locked from the root down",

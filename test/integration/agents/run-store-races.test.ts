@@ -3,6 +3,7 @@ import type { EnteredRun } from "#activities/runs/port.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { insertBudget, withClient } from "#test/support/authority-rows.ts";
 import { ask, decision, defaultsOf, holdOf, openPostgresStand, type PostgresRunStand, refusalOf, registration, runOf } from "#test/support/run-stand.ts";
+import { until } from "#test/support/until.ts";
 
 /** What several gateways do to the same runs at once, and what the rest of the books sees of it. */
 let stand: PostgresRunStand;
@@ -50,6 +51,21 @@ test("of fifty that ask for the last child exactly one is opened", async () => {
 	expect(replies.filter(isOpened)).toHaveLength(1);
 	expect(replies.filter((reply) => reply.kind === "refused").map((reply) => refusalOf(reply).code)).toEqual(Array.from({ length: 49 }, () => "run.ceiling"));
 	expect((await stand.store.find("ada", "wide"))?.run.children).toBe(4);
+});
+
+test("of two that wait for the parent of the last child one is opened when they may go on", async () => {
+	await stand.store.register(registration("last", { limits: { width: 1 } }));
+	const holder = await stand.pool.connect();
+	try {
+		await holder.query("BEGIN");
+		await holder.query("SELECT 1 FROM tollgate.run WHERE id = 'last' FOR NO KEY UPDATE");
+		const replies = all(2, (place) => stand.store.enter(ask(`last-x${place}`, { parent: "last" })));
+		await until("both to wait", async () => (await count("pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")) === 2);
+		await holder.query("COMMIT");
+		expect((await replies).filter(isOpened)).toHaveLength(1);
+	} finally {
+		holder.release();
+	}
 });
 
 test("the last run of a tree of 20,000 is opened once, at whatever depth", async () => {

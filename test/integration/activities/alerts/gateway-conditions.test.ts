@@ -208,24 +208,20 @@ test("two workers that see the same at the same time make one alert", async () =
 	await heartbeat(1n);
 	const other = new pg.Client({ connectionString: ledger.database.url });
 	await other.connect();
+	const beside = new Connection({ url: ledger.database.url, applicationName: "test beside" });
 	try {
 		await other.query("BEGIN");
 		await other.query("SELECT tollgate.watch_overruns(), tollgate.watch_conditions('gateway.fenced')");
-		const waiting = Promise.all([watchOverruns(connection), watch("gateway.fenced")]);
-		await expect
-			.poll(
-				async () =>
-					(
-						await ledger.sql(
-							"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-						)
-					).length,
-			)
-			.toBeGreaterThan(0);
+		// Both have looked before the other's alerts are to be seen.
+		const waiting = Promise.all([watchOverruns(connection), watchCondition(beside, "gateway.fenced")]);
+		const WAITING =
+			"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+		await expect.poll(async () => (await ledger.sql(WAITING)).length).toBe(2);
 		await other.query("COMMIT");
 		expect(await waiting).toEqual([0, 0]);
 		expect(await states()).toEqual(["budget.overrun fires", "gateway.fenced fires"]);
 	} finally {
+		await beside.close();
 		await other.end();
 	}
 });
