@@ -14,7 +14,8 @@ import { findNotGreen, judgeMutant, type Verdict } from "./mutants/verdict.ts";
 // `--only TEXT` picks the rules that contain it (may be repeated), `--list` prints them. Exit code 1: a mutant survived;
 // 2: something could not be run, an edit that no longer fits the source included.
 
-const AT_ONCE = 2;
+/** More than there are cores: a good part of a test is waiting. */
+const AT_ONCE = 3;
 const TIMEOUT_MS = 150_000;
 const BASELINE_TIMEOUT_MS = 600_000;
 
@@ -89,7 +90,7 @@ async function isBaselineGreen(copies: readonly SourceCopy[], mutants: readonly 
 	return notGreen.length === 0;
 }
 
-/** Two at a time, each in its own copy. */
+/** A few at a time, each in its own copy. */
 async function runAll(copies: readonly SourceCopy[], mutants: readonly Mutant[], stand: Stand): Promise<Outcome[]> {
 	const waiting = [...mutants.entries()];
 	const outcomes: Outcome[] = [];

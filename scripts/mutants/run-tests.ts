@@ -21,6 +21,9 @@ export type TestRun = {
 	readonly signal: AbortSignal;
 };
 
+/** How long a test waits for what does not come with the mutant: also on the source as it is, where it has to be enough. */
+const PATIENCE_MS = 10_000;
+
 /** By path of the test file in the project; undefined where vitest came to write none. `log` is a file with all it said. */
 export type TestRunResults = { readonly byFile: ReadonlyMap<string, readonly TestResult[]> | undefined; readonly isTooLong: boolean; readonly log: string };
 
@@ -32,7 +35,8 @@ export async function runTests(run: TestRun): Promise<TestRunResults> {
 	await mkdir(folder, { recursive: true, mode: 0o711 });
 	const resultsFile = path.join(folder, "results.json");
 	const log = path.join(folder, "vitest.log");
-	const environment = { ...isolateEnvironment(process.env, run.runFolder), TMPDIR: folder, TOLLGATE_HOME: path.join(folder, "home") };
+	const own = { TMPDIR: folder, TOLLGATE_HOME: path.join(folder, "home"), TOLLGATE_TEST_PATIENCE_MS: String(PATIENCE_MS) };
+	const environment = { ...isolateEnvironment(process.env, run.runFolder), ...own };
 	const pattern = `(${run.titles.map(escapePattern).join("|")})$`;
 	const args = ["run", `--maxWorkers=${run.workers}`, "--reporter=default", "--reporter=json", `--outputFile.json=${resultsFile}`, "-t", pattern, ...run.files];
 	const isTooLong = await runVitest(run, { args, environment, log });
