@@ -3,6 +3,7 @@ import path from "node:path";
 import { PROJECT_FOLDER } from "#test/support/project-files.ts";
 import { AGENT_MUTANTS } from "./agents.ts";
 import { ALERT_MUTANTS } from "./alerts.ts";
+import { ASKING_MUTANTS } from "./asking.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
 import { BATCH_JOB_MUTANTS } from "./batch-job.ts";
@@ -82,6 +83,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...BOOK_MUTANTS,
 	...BATCH_MUTANTS,
 	...BATCH_SUBMIT_MUTANTS,
+	...ASKING_MUTANTS,
 	...REQUEST_MUTANTS,
 	...RUN_BUDGET_MUTANTS,
 	...BOUND_MUTANTS,

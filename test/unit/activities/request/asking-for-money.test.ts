@@ -40,14 +40,14 @@ function openQueue() {
 		onError: () => undefined,
 		counters: { grants: 0 },
 	});
-	const admit = (teamId: string, waitMs = 0, need = 50n) =>
+	const admit = (teamId: string, waitMs = 0, need = 50n, leaving = new Departure()) =>
 		queue.admit({
 			teamId,
 			keyId: "key_test",
 			current: () => ({ budgets: [{ budgetId: "1", unit: "nano_usd" }], allowance: amounts(), waitMs }),
 			bound: testBound(need),
 			isStep: false,
-			leaving: new Departure(),
+			leaving,
 		});
 	return { clock, asked, seen, book, queue, admit };
 }
@@ -157,4 +157,21 @@ it("claims nothing, and drops nobody's claim, for money that no call waits for",
 	const { asked, queue } = openQueue();
 	queue.refill({ teamId: "team", budgets: [{ budgetId: "1", unit: "nano_usd" }], need: amounts({ nanoUsd: 50n }), allowance: amounts() });
 	expect(asked).toMatchObject([{ needs: [[0n]], wantsClaim: false, isFinal: false, isNewAsk: false, dropsClaims: false, items: [{ lookahead: 400n }] }]);
+});
+
+it("spends nothing of what is kept for an outage on a caller who left meanwhile", async () => {
+	const { asked, seen, book, admit } = openQueue();
+	book.adopt("nano_usd", LEASED, 1_000);
+	const lease = book.leaseOf("1", 0) ?? expect.fail("a lease");
+	lease.keepAllowance(20n, 0n);
+	const caller = new Departure();
+	const verdicts = [admit("team", 0, 10n, caller), admit("team", 0, 10n)];
+	expect(asked).toHaveLength(1);
+	caller.leave();
+	asked[0]?.reject(new Error("away"));
+	await vi.waitFor(() => expect(asked).toHaveLength(2));
+	expect([await verdicts[0], lease.idle]).toEqual([{ kind: "left" }, 20n]);
+	asked[1]?.reject(new Error("away"));
+	expect(await verdicts[1]).toMatchObject({ kind: "reserved" });
+	expect([seen.failures, lease.idle]).toEqual([2, 10n]);
 });
