@@ -7,6 +7,7 @@ import { errorOfAnswer, UnreachableError } from "./errors.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
+import * as spendContract from "./spend-contract.ts";
 
 export type AdministrationClientOptions = {
 	/** Origin of the administration API, like http://127.0.0.1:4001. */
@@ -38,7 +39,8 @@ export type FrozenTeam = Output<typeof contract.FrozenTeam>;
 export type Budget = Output<typeof contract.Budget>;
 export type Key = Output<typeof contract.Key>;
 export type CreatedKey = Output<typeof contract.CreatedKey>;
-export type SpendReport = Output<typeof contract.SpendReport>;
+export type SpendReport = Output<typeof spendContract.SpendReport>;
+export type SpendQuestion = Omit<Input<typeof spendContract.SpendQuery>, "format">;
 export type Lease = Output<typeof contract.Lease>;
 export type AdminKey = Output<typeof contract.AdminKey>;
 export type PriceCheck = Output<typeof contract.PriceCheck>;
@@ -284,9 +286,9 @@ export class AdministrationClient {
 			(await this.#send("PUT", "/alert-routes", alertContract.AlertRouteList, { teamId, routes })).routes,
 	};
 
-	/** What was spent by one dimension; default this month, all teams. */
-	spend(question: { by: string; teamId?: string | undefined; from?: string | undefined; to?: string | undefined }): Promise<SpendReport> {
-		return this.#send("GET", `/spend${query(question)}`, contract.SpendReport);
+	/** What was spent, by dimensions and periods; default by team, this month. */
+	spend(question: SpendQuestion = {}): Promise<SpendReport> {
+		return this.#send("GET", `/spend${query(question)}`, spendContract.SpendReport);
 	}
 
 	/** By `x-tollgate-request-id` or attempt id. */

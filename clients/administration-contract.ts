@@ -13,7 +13,7 @@ export const amount = z
 	.string()
 	.regex(/^-?\d+$/)
 	.describe("decimal string in nano-USD, or in tokens for a budget in tokens");
-const nanoUsd = z
+export const nanoUsd = z
 	.string()
 	.regex(/^-?\d+$/)
 	.describe("decimal string of nano-USD (1 USD = 1000000000)");
@@ -211,17 +211,6 @@ export const Key = z.object({
 	revokedAt: time.nullable(),
 });
 export const KeyList = z.object({ keys: z.array(Key) });
-
-export const SpendRow = z.object({
-	group: z.string().nullable(),
-	name: z.string().optional().describe("readable name of the group, of users that have one"),
-	calls: z.int(),
-	inputTokens: amount,
-	outputTokens: amount,
-	costNanoUsd: nanoUsd,
-	unresolvedNanoUsd: nanoUsd,
-});
-export const SpendReport = z.object({ by: z.string(), rows: z.array(SpendRow), totalNanoUsd: nanoUsd });
 
 export const PriceLineJson = z.record(z.string(), z.unknown()).describe("a price line; amounts are decimal strings of nano-USD per million tokens");
 export const PriceList = z.object({ version: z.int(), lines: z.array(PriceLineJson) });

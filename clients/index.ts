@@ -55,6 +55,7 @@ export {
 	type RunDecisionRequest,
 	type SetBudgetRequest,
 	type SetPriceRequest,
+	type SpendQuestion,
 	type SpendReport,
 	type StoredPolicy,
 	type Team,

@@ -43,7 +43,8 @@ CREATE TABLE tollgate.archived_part (
   PRIMARY KEY (month, run_number, gateway_id, epoch)
 );
 
--- What the archived calls cost, by day (UTC) and by every dimension that spend is asked by: its totals leave nothing out.
+-- What the archived calls cost, by day (UTC) and by every dimension of a budget, as their entries had it: what a new window starts with
+-- (booked_in_archive), and what the sums of spend (0032) are held to.
 CREATE TABLE tollgate.archived_spend (
   month           date NOT NULL REFERENCES tollgate.archived_month (month),
   day             date NOT NULL,
@@ -118,7 +119,7 @@ BEGIN
   IF EXISTS (SELECT 1 FROM tollgate.archived_month WHERE month = p_month) THEN
     RAISE EXCEPTION 'month % is archived already', p_month USING ERRCODE = 'unique_violation';
   END IF;
-  -- What the totals of days (0018) have not counted by now, they never would.
+  -- What the sums of spend (0032) have not counted by now, they never would.
   WHILE tollgate.count_spend(500) > 0 LOOP NULL; END LOOP;
   CREATE TEMPORARY TABLE archived_chunk ON COMMIT DROP AS SELECT * FROM tollgate.archivable_chunks(p_month);
   ALTER TABLE archived_chunk ADD PRIMARY KEY (gateway_id, epoch, chunk_seq);

@@ -1,6 +1,4 @@
--- What each team spent per local day, kept beside the ledger so that nobody has to add up its entries again and again. Fed from
--- whole chunks: a chain grows by one chunk after the other under its lock (0004), so the number of the last chunk counted is all there
--- is to remember, and nothing is counted twice or left out, however late it is written.
+-- What each team spent per local day, kept beside the ledger so that nobody has to add up its entries again and again; fed by count_spend (0032).
 CREATE TABLE tollgate.spend_day (
   team_id         text NOT NULL,
   day             date NOT NULL,                 -- on the team's calendar as of counting (team_time_zone)
@@ -9,13 +7,6 @@ CREATE TABLE tollgate.spend_day (
   PRIMARY KEY (team_id, day)
 ) WITH (fillfactor = 70);
 CREATE INDEX spend_day_unjudged ON tollgate.spend_day (team_id, day) WHERE judged_nano_usd IS DISTINCT FROM amount_nano_usd;
-
-CREATE TABLE tollgate.spend_counted (
-  gateway_id text NOT NULL,
-  epoch      bigint NOT NULL,
-  chunk_seq  bigint NOT NULL,                    -- every chunk of the chain up to this one is in spend_day
-  PRIMARY KEY (gateway_id, epoch)
-) WITH (fillfactor = 50);
 
 -- The calendar a team lives by: that of its day budget, else its month budget, else any of its budgets, the whole team's before
 -- others; without any that of the organisation's, else UTC.
@@ -29,59 +20,6 @@ LANGUAGE sql STABLE AS $$
     ORDER BY window_kind = 'day' DESC, window_kind = 'month' DESC, id LIMIT 1
   ), 'UTC')
 $$;
-
--- Adds chunks that are not counted yet, p_chunks or up to twice as many. A correction counts on the day of what it corrects, where that is in the
--- database; a late settle, and what it takes out of a lump, on the day it was booked. Returns how many chunks there were: fewer than
--- p_chunks means all there are. The planner setting: a plan cached while the tables were empty must not scan them once they are large.
-CREATE FUNCTION tollgate.count_spend(p_chunks integer) RETURNS integer
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
-DECLARE
-  v_counted integer;
-BEGIN
-  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));
-  WITH RECURSIVE chain AS (
-    (SELECT gateway_id, epoch FROM tollgate.chunk ORDER BY gateway_id, epoch LIMIT 1)
-    UNION ALL
-    SELECT n.gateway_id, n.epoch
-    FROM chain c CROSS JOIN LATERAL (
-      SELECT x.gateway_id, x.epoch FROM tollgate.chunk x WHERE (x.gateway_id, x.epoch) > (c.gateway_id, c.epoch) ORDER BY x.gateway_id, x.epoch LIMIT 1
-    ) n
-  ), behind AS (
-    SELECT c.gateway_id, c.epoch, coalesce(s.chunk_seq, 0) AS after_seq, least(h.chunk_seq, coalesce(s.chunk_seq, 0) + p_chunks) AS to_seq
-    FROM chain c
-    LEFT JOIN tollgate.spend_counted s ON s.gateway_id = c.gateway_id AND s.epoch = c.epoch
-    CROSS JOIN LATERAL (
-      SELECT x.chunk_seq FROM tollgate.chunk x WHERE x.gateway_id = c.gateway_id AND x.epoch = c.epoch ORDER BY x.chunk_seq DESC LIMIT 1
-    ) h
-    WHERE h.chunk_seq > coalesce(s.chunk_seq, 0)
-  ), due AS MATERIALIZED (
-    SELECT gateway_id, epoch, after_seq, to_seq
-    FROM (SELECT b.*, sum(to_seq - after_seq) OVER (ORDER BY gateway_id, epoch) - (to_seq - after_seq) AS chunks_before FROM behind b) r
-    WHERE chunks_before < p_chunks
-  ), booked AS MATERIALIZED (
-    SELECT substr(e.debit_account, 6) AS team_id, e.at, sum(e.amount_nano_usd) AS amount
-    FROM due d CROSS JOIN LATERAL (
-      SELECT x.debit_account, x.amount_nano_usd, coalesce(o.at, x.at) AS at
-      FROM tollgate.entry x
-      LEFT JOIN LATERAL (SELECT y.at FROM tollgate.entry y WHERE x.kind = 'adjustment' AND y.entry_key = x.detail ->> 'resolves' LIMIT 1) o ON true
-      WHERE x.gateway_id = d.gateway_id AND x.epoch = d.epoch AND x.chunk_seq > d.after_seq AND x.chunk_seq <= d.to_seq OFFSET 0
-    ) e
-    WHERE starts_with(e.debit_account, 'team/') AND e.debit_account <> 'team/@unknown'
-    GROUP BY 1, 2
-  ), zone AS MATERIALIZED (
-    SELECT team_id, tollgate.team_time_zone(team_id) AS name FROM (SELECT DISTINCT team_id FROM booked) t
-  ), days AS (
-    INSERT INTO tollgate.spend_day AS d (team_id, day, amount_nano_usd)
-    SELECT b.team_id, (b.at AT TIME ZONE z.name)::date, sum(b.amount) FROM booked b JOIN zone z ON z.team_id = b.team_id GROUP BY 1, 2 ORDER BY 1, 2
-    ON CONFLICT (team_id, day) DO UPDATE SET amount_nano_usd = d.amount_nano_usd + excluded.amount_nano_usd
-  ), counted AS (
-    INSERT INTO tollgate.spend_counted AS s (gateway_id, epoch, chunk_seq)
-    SELECT gateway_id, epoch, to_seq FROM due
-    ON CONFLICT (gateway_id, epoch) DO UPDATE SET chunk_seq = excluded.chunk_seq
-  )
-  SELECT coalesce(sum(to_seq - after_seq), 0) INTO v_counted FROM due;
-  RETURN v_counted;
-END $$;
 
 -- Where the limits of a window changed, without its grants: what was in force on a day is found by it.
 CREATE INDEX window_event_limit ON tollgate.window_event (window_id, at) WHERE kind IN ('opened', 'limit');

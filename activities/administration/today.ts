@@ -1,5 +1,6 @@
 import { readSpendDay, type WireSpendDay } from "#activities/expectation/day-facts.ts";
 import type { Queryable } from "#activities/keys/port.ts";
+import { countSpend } from "#activities/spend/count-spend.ts";
 import { expectDay, isAboveExpected } from "#domain/budget/expected-day.ts";
 import { readTeam } from "./read-teams.ts";
 
@@ -9,7 +10,7 @@ export type TeamToday = {
 	readonly timeZone: string;
 	/** Local date, like 2026-11-26. */
 	readonly date: string;
-	/** What the ledger had booked when it was last counted, which a worker does twice a minute. */
+	/** What the ledger has booked; while very much is uncounted, or another process counts it, some of the newest calls may be missing. */
 	readonly spentNanoUsd: string;
 	/** null: there is neither history nor a budget that renews. */
 	readonly expectedNanoUsd: string | null;
@@ -19,11 +20,13 @@ export type TeamToday = {
 	readonly isAboveExpected: boolean;
 };
 
+const CHUNKS_WAITED_FOR = 1_000;
 const TODAY = "SELECT tollgate.spend_facts($1, NULL) AS day";
 
 /** What the team spent today and what it was expected to. @throws CostControlError "admin.not_found". */
 export async function readTeamToday(database: Queryable, teamId: string): Promise<TeamToday> {
 	await readTeam(database, teamId);
+	await countSpend(database, CHUNKS_WAITED_FOR);
 	const row = (await database.query<{ day: WireSpendDay }>(TODAY, [teamId])).rows[0];
 	if (!row) throw new Error("tollgate.spend_facts returned no row");
 	const { timeZone, date, spentNanoUsd, facts } = readSpendDay(row.day);

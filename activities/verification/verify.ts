@@ -10,6 +10,7 @@ import { type EntryTally, judgeEntries } from "./judge-entries.ts";
 import { judgePending } from "./judge-pending.ts";
 import { judgeProviderLog } from "./judge-provider-log.ts";
 import { judgeRefusals } from "./judge-refusals.ts";
+import { judgeRollups } from "./judge-rollups.ts";
 import { judgeRuns } from "./judge-runs.ts";
 import { judgeWindows } from "./judge-windows.ts";
 import type { AskWitnesses, Testimony } from "./port.ts";
@@ -91,6 +92,7 @@ async function judge(snapshot: Snapshot, findings: Findings, log: ProviderLog | 
 	await judgeDegraded(snapshot, findings);
 	await judgeRuns(snapshot, findings);
 	await judgeBatches(snapshot, findings);
+	await judgeRollups(snapshot, findings);
 	await judgePending(snapshot, findings, longestCallMs);
 	const calls = log ? await judgeProviderLog(snapshot, findings, { log, longestCallMs }) : entries.attempts;
 	return summarise(findings, { calls, entries, overspendNanoUsd });

@@ -94,7 +94,7 @@ function addRoute(
 			};
 			const { onUnexpectedError: _error, home: _home, providers = DEFAULT_PROVIDER_OUTLINE, ...parts } = dependencies;
 			const answer = await route.handle({ ...parts, providers, adminName: admin.name }, input);
-			if (answer instanceof WrittenAnswer) return reply.code(route.status).type("application/json; charset=utf-8").send(answer.json);
+			if (answer instanceof WrittenAnswer) return reply.code(route.status).type(answer.type).send(answer.text);
 			return reply.code(route.status).send(answer);
 		},
 	});

@@ -19,7 +19,7 @@ export const POLICY_ROUTES: readonly Route[] = [
 		handle: async ({ database, policyThread }) => {
 			const { basis, policyJson } = await readCurrentPolicy(database);
 			const written = await policyThread.ask({ kind: "write", policyJson });
-			return new WrittenAnswer({ basis, text: written.text }, { policy: written.policyJson });
+			return WrittenAnswer.json({ basis, text: written.text }, { policy: written.policyJson });
 		},
 	}),
 	defineRoute("GET /policy/history", {
@@ -42,7 +42,7 @@ export const POLICY_ROUTES: readonly Route[] = [
 		handle: async ({ database, policyThread }, { params }) => {
 			const { changesJson, policyJson, ...stored } = await readPolicyRevision(database, params["revision"] ?? "");
 			const written = await policyThread.ask({ kind: "write", policyJson });
-			return new WrittenAnswer({ ...stored, text: written.text }, { policy: written.policyJson, changes: changesJson });
+			return WrittenAnswer.json({ ...stored, text: written.text }, { policy: written.policyJson, changes: changesJson });
 		},
 	}),
 	defineRoute("POST /policy/diff", {
@@ -53,7 +53,7 @@ export const POLICY_ROUTES: readonly Route[] = [
 		...withFile,
 		handle: async (context, { body }) => {
 			const { basis, text, changesJson } = await diffPolicyFile(context, toRequest(body));
-			return new WrittenAnswer({ basis, text }, { changes: changesJson });
+			return WrittenAnswer.json({ basis, text }, { changes: changesJson });
 		},
 	}),
 	defineRoute("POST /policy/apply", {

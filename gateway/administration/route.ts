@@ -14,14 +14,24 @@ export type RouteContext = Administration &
 		readonly batchJobs?: BatchJobs | undefined;
 	};
 
-/** An answer that is JSON already: it may be large, and was put together where that holds nobody up. */
+/** An answer that is text already. */
 export class WrittenAnswer {
-	readonly json: string;
+	readonly type: string;
+	readonly text: string;
 
-	/** Values by name; those of `parts` are JSON themselves. */
-	constructor(values: Readonly<Record<string, unknown>>, parts: Readonly<Record<string, string>>) {
+	private constructor(type: string, text: string) {
+		this.type = type;
+		this.text = text;
+	}
+
+	/** It may be large, and was put together where that holds nobody up. Values by name; those of `parts` are JSON themselves. */
+	static json(values: Readonly<Record<string, unknown>>, parts: Readonly<Record<string, string>>): WrittenAnswer {
 		const fields = [...Object.entries(values).map(([name, value]) => [name, JSON.stringify(value)] as const), ...Object.entries(parts)];
-		this.json = `{${fields.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`;
+		return new WrittenAnswer("application/json; charset=utf-8", `{${fields.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`);
+	}
+
+	static csv(text: string): WrittenAnswer {
+		return new WrittenAnswer("text/csv; charset=utf-8", text);
 	}
 }
 

@@ -6,10 +6,9 @@ import { explainRequest } from "#activities/administration/explain.ts";
 import { waitUntilInForce } from "#activities/administration/in-force.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { listTeams, readTeam, requireKnownTeam } from "#activities/administration/read-teams.ts";
-import { readSpend, SPEND_GROUPS, type SpendRow } from "#activities/administration/spend.ts";
 import { changeTeam, createTeam, deleteTeam, freezeTeam } from "#activities/administration/teams.ts";
 import { readTeamToday } from "#activities/administration/today.ts";
-import { eraseUser, listUserNames, nameUser, readUserNames } from "#activities/administration/users.ts";
+import { eraseUser, listUserNames, nameUser } from "#activities/administration/users.ts";
 import { createVirtualKey, listVirtualKeys, revokeVirtualKey, rotateVirtualKey } from "#activities/keys/postgres.ts";
 import { endThrottle, listThrottles } from "#activities/limits/throttles.ts";
 import { setPrice } from "#activities/pricebooks/postgres.ts";
@@ -24,6 +23,7 @@ import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
+import { SPEND_ROUTES } from "./spend-routes.ts";
 
 const DONE = { done: true } as const;
 const ROTATION_OVERLAP_MS = 24 * 60 * 60 * 1000;
@@ -193,18 +193,6 @@ const budgets: readonly Route[] = [
 ];
 
 const books: readonly Route[] = [
-	defineRoute("GET /spend", {
-		operationId: "readSpend",
-		summary: "What was spent, by one dimension",
-		answer: contract.SpendReport,
-		query: z.strictObject({ by: z.enum(SPEND_GROUPS).default("team"), teamId: z.string().optional(), from: z.string().optional(), to: z.string().optional() }),
-		handle: async ({ database }, { query }) => {
-			await requireKnownTeam(database, query.teamId);
-			const rows = await readSpend(database, query);
-			if (query.by === "user") return { by: query.by, rows: await withNames(database, rows), totalNanoUsd: totalOf(rows) };
-			return { by: query.by, rows, totalNanoUsd: totalOf(rows) };
-		},
-	}),
 	defineRoute("GET /requests/{requestId}", {
 		operationId: "explainRequest",
 		summary: "What one request cost and why, or why it was refused",
@@ -345,21 +333,6 @@ function readUserId(text = ""): string {
 	return read.data;
 }
 
-async function withNames(database: RouteContext["database"], rows: readonly SpendRow[]): Promise<(SpendRow & { name?: string })[]> {
-	const names = await readUserNames(
-		database,
-		rows.flatMap(({ group }) => group ?? []),
-	);
-	return rows.map((row) => {
-		const name = row.group === null ? undefined : names.get(row.group);
-		return name === undefined ? row : { ...row, name };
-	});
-}
-
-function totalOf(rows: readonly SpendRow[]): string {
-	return rows.reduce((sum, row) => sum + BigInt(row.costNanoUsd), 0n).toString();
-}
-
 function copy(values: readonly string[] | null): string[] | null {
 	return values === null ? null : [...values];
 }
@@ -375,6 +348,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...BATCH_ROUTES,
 	...DEFERRED_ROUTES,
 	...POLICY_ROUTES,
+	...SPEND_ROUTES,
 	...books,
 	...prices,
 	...users,

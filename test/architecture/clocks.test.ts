@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
 		"until when a file of a batch is kept, and which instant a span of a deadline means: times in which a clock that is off by seconds matters to nobody, and no money goes by them",
 	"gateway/batches/render-anthropic.ts: return new Date(atMs).toISOString();": "writes PostgreSQL's time in the protocol's words",
 	"gateway/deferred/render-item.ts: return atMs === null ? null : new Date(atMs).toISOString();": "writes PostgreSQL's time as its callers read it",
+	"domain/spend/spans.ts: const date = new Date(ms);": "says in which month an instant is; no clock is asked",
 	"domain/batching/deferred.ts: return INSTANT.test(text) ? Date.parse(text) : Number.NaN;": "reads an instant that a caller wrote; no clock is asked",
 };
 /** Where that one reading goes: two fields of records, and how long files of batches are kept; nothing else that is compared. */

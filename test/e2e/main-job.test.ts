@@ -122,8 +122,8 @@ describe("the curl that npm start prints", () => {
 async function spentNanoUsd(): Promise<bigint> {
 	const shown = await tollgate(system, ["spend", "--by", "team", "--json"]);
 	expect(shown.exitCode, shown.stderr).toBe(0);
-	const { rows } = JSON.parse(shown.stdout) as { rows: { group: string; costNanoUsd: string }[] };
-	return BigInt(rows.find(({ group }) => group === "demo")?.costNanoUsd ?? "-1");
+	const { rows } = JSON.parse(shown.stdout) as { rows: { groups: { team: string }; costNanoUsd: string }[] };
+	return BigInt(rows.find(({ groups }) => groups.team === "demo")?.costNanoUsd ?? "-1");
 }
 
 describe("starting and stopping", () => {

@@ -138,14 +138,6 @@ export const OPERATION_MUTANTS: readonly Mutant[] = [
 		titles: ["takes out nothing when the file is not what the ledger holds"],
 	},
 	{
-		rule: "spend leaves no archived money out",
-		file: "activities/administration/spend.ts",
-		from: "FROM tollgate.archived_spend WHERE ",
-		to: "FROM tollgate.archived_spend WHERE false AND ",
-		test: ARCHIVE,
-		titles: ["stands in spend as before, by every dimension, and by day and team"],
-	},
-	{
 		rule: "a new budget starts with what archived calls have booked in its window",
 		file: "migrations/0005_governance_functions.sql",
 		from: " + tollgate.booked_in_archive(p_window_id);",

@@ -39,6 +39,7 @@ import { RUN_GOVERNANCE_MUTANTS } from "./run-governance.ts";
 import { RUN_GUARD_MUTANTS } from "./run-guard.ts";
 import { RUN_ROUTE_MUTANTS } from "./run-routes.ts";
 import { RUN_STORE_MUTANTS } from "./run-store.ts";
+import { SPEND_MUTANTS } from "./spend.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";
@@ -94,6 +95,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...INCREASE_MUTANTS,
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
+	...SPEND_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,

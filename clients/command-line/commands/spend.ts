@@ -1,39 +1,50 @@
 import type { Command } from "commander";
+import { SPEND_DIMENSIONS, SPEND_PERIODS, type SpendDimension } from "#domain/spend/dimensions.ts";
+import type { SpendQuestion, SpendReport } from "../../administration-client.ts";
+import { spendToCsv } from "../../spend-csv.ts";
 import { addCommand } from "../command.ts";
 import { describeRequest } from "../describe-request.ts";
 import { amount, cell, type Terminal, table } from "../output.ts";
-import { oneOf, time } from "../values.ts";
+import { oneOf, someOf, someText, time } from "../values.ts";
 
-const DIMENSIONS = ["team", "model", "askedModel", "feature", "user", "key", "environment", "provider", "day"];
-
-type SpendOptions = { by?: string; team?: string; from?: string; to?: string };
+type SpendOptions = Partial<Record<SpendDimension, string>> & {
+	by?: string;
+	per?: (typeof SPEND_PERIODS)[number];
+	from?: string;
+	to?: string;
+	csv?: true;
+};
 
 /** What was spent, and why. */
 export function addSpendCommands(program: Command, terminal: Terminal): void {
 	addCommand<SpendOptions>(program, terminal, {
 		usage: "spend",
-		summary: "what was spent, by one dimension",
-		example: "npx tollgate spend --by model --from 2026-11-01",
+		summary: "what was spent, by dimensions and periods",
+		example: "npx tollgate spend --by team,model --per day --from 2026-11-01",
 		options: {
-			"!--by <DIMENSION>": ["team, model, askedModel (before a line degraded it), feature, user, key, environment, provider or day", oneOf(DIMENSIONS)],
-			"--team <TEAM>": "of one team",
-			"--from <TIME>": ["default start of this month, UTC", time],
-			"--to <TIME>": ["default now", time],
+			"--by <DIMENSIONS>": [
+				`up to four of ${SPEND_DIMENSIONS.join(", ")}, with commas between; default team, and none with --per alone; askedModel is the one before a line degraded it`,
+				someOf(SPEND_DIMENSIONS),
+			],
+			"--per <PERIOD>": ["one row per hour, day, week (from Monday) or month as well, UTC", oneOf(SPEND_PERIODS)],
+			"--from <TIME>": ["on the hour; default start of this month, UTC", time],
+			"--to <TIME>": ["on the hour; default now", time],
+			"--team <TEAM>": ["of one team alone", someText],
+			"--feature <FEATURE>": ["of one feature alone", someText],
+			"--user <USER>": ["of one user alone", someText],
+			"--model <MODEL>": ["of one model alone", someText],
+			"--asked-model <MODEL>": ["of one model asked for alone", someText],
+			"--provider <PROVIDER>": ["of one provider alone", someText],
+			"--key <KEY_ID>": ["of one key alone", someText],
+			"--environment <ENVIRONMENT>": ["of one environment alone", someText],
+			"--run <RUN>": ["of one agent run alone", someText],
+			"--batch <BATCH_ID>": ["of one batch alone", someText],
+			"--csv": "print CSV, amounts in nano-USD and in dollars",
 		},
-		run: async ({ system, print, options }) => {
-			const report = await system().spend({ by: options.by ?? "", teamId: options.team, from: options.from, to: options.to });
-			const rows = report.rows.map((row) => [
-				row.name === undefined ? cell(row.group) : `${cell(row.group)} (${row.name})`,
-				String(row.calls),
-				row.inputTokens,
-				row.outputTokens,
-				amount(row.costNanoUsd),
-				amount(row.unresolvedNanoUsd),
-			]);
-			print(
-				report,
-				`${table([report.by.toUpperCase(), "CALLS", "INPUT TOKENS", "OUTPUT TOKENS", "COST", "OF IT UNRESOLVED"], rows)}\ntotal ${amount(report.totalNanoUsd)}`,
-			);
+		run: async ({ system, print, options, terminal: to }) => {
+			const report = await system().spend(toQuestion(options));
+			if (options.csv === undefined) print(report, describeSpend(report));
+			else to.writeLine(spendToCsv(report).trimEnd());
 		},
 	});
 	addCommand(program, terminal, {
@@ -45,4 +56,24 @@ export function addSpendCommands(program: Command, terminal: Terminal): void {
 			print(explained, describeRequest(explained));
 		},
 	});
+}
+
+function toQuestion({ by, per, from, to, team, user, key, run, batch, feature, model, askedModel, provider, environment }: SpendOptions): SpendQuestion {
+	const only = { teamId: team, userId: user, keyId: key, runId: run, batchId: batch, feature, model, askedModel, provider, environment };
+	return { by, per, from, to, ...only };
+}
+
+function describeSpend({ by, per, rows, totalNanoUsd, isComplete }: SpendReport): string {
+	const heads = [...(per === null ? [] : [per.toUpperCase()]), ...by.map((dimension) => dimension.toUpperCase())];
+	const lines = rows.map((row) => [
+		...(per === null ? [] : [(row.startsAt ?? "").slice(0, per === "hour" ? 16 : 10)]),
+		...by.map((dimension) => named(row.groups[dimension], dimension === "user" ? row.userName : undefined)),
+		...[String(row.calls), row.inputTokens, row.outputTokens, amount(row.costNanoUsd), amount(row.unresolvedNanoUsd)],
+	]);
+	const total = `total ${amount(totalNanoUsd)}${isComplete ? "" : "\nOf the newest calls some are not counted yet."}`;
+	return `${table([...heads, "CALLS", "INPUT TOKENS", "OUTPUT TOKENS", "COST", "OF IT UNRESOLVED"], lines)}\n${total}`;
+}
+
+function named(group: string | null | undefined, name: string | undefined): string {
+	return name === undefined ? cell(group) : `${cell(group)} (${name})`;
 }

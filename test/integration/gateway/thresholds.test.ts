@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { explainRequest } from "#activities/administration/explain.ts";
-import { readSpend, type SpendGroup } from "#activities/administration/spend.ts";
+import { readSpend } from "#activities/spend/read-spend.ts";
 import type { BudgetDefinition } from "#domain/budget/scope.ts";
 import { withClient } from "#test/support/authority-rows.ts";
 import { type Answer, chat, type GatewayProcess, type GatewayStand, openGatewayStand } from "#test/support/gateway-process.ts";
@@ -75,7 +75,8 @@ it("beyond its line a team is served by the cheaper model, which the books and t
 		expect(attempts).toMatchObject([{ model: "gpt-4o-mini", askedModel: "gpt-4o", degradedBy }]);
 		const asAsked = await explainRequest(client, first?.headers.get("x-tollgate-request-id") ?? "");
 		expect(asAsked.attempts).toMatchObject([{ model: "gpt-4o", askedModel: null, degradedBy: null }]);
-		const calls = async (by: SpendGroup) => (await readSpend(client, { by, teamId })).map((row) => [row.group, row.calls]).sort();
+		const calls = async (by: "model" | "askedModel") =>
+			(await readSpend(client, { by: [by], only: { team: teamId } })).rows.map((row) => [row.groups[by], row.calls]).sort();
 		const degraded = Number((await calls("model")).find(([model]) => model === "gpt-4o-mini")?.[1]);
 		expect(degraded).toBeGreaterThan(0);
 		expect(await calls("askedModel")).toEqual([

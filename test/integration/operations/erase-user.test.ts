@@ -53,7 +53,7 @@ test("by the administration API: named, shown beside what the id spent, erased, 
 	};
 	expect(await ask("PUT", "/users/u%2F1", { name: "Ann" })).toEqual({ status: 200, body: { done: true } });
 	expect((await ask("GET", "/users")).body).toMatchObject({ users: [{ userId: "u/1", name: "Ann", namedBy: "ada" }] });
-	expect((await ask("GET", "/spend?by=user")).body).toMatchObject({ by: "user", totalNanoUsd: "0" });
+	expect((await ask("GET", "/spend?by=user")).body).toMatchObject({ by: ["user"], totalNanoUsd: "0" });
 	expect((await ask("PUT", "/users/u1", { name: "" })).body.error).toMatchObject({ code: "admin.invalid", field: "name" });
 	expect((await ask("PUT", "/users/%20u1", { name: "Ann" })).body.error).toMatchObject({ code: "admin.invalid", field: "userId" });
 	expect((await ask("DELETE", "/users/u%2F1")).status).toBe(200);

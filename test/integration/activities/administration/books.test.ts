@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { explainRequest } from "#activities/administration/explain.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
-import { readSpend } from "#activities/administration/spend.ts";
 import { refusalItem } from "#activities/ledger/ledger-row.ts";
 import { settleChunk } from "#activities/ledger/settle-chunk.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
@@ -23,28 +22,6 @@ beforeAll(async () => {
 	await ledger.sql("SELECT tollgate.adjust_attempt('g1-1-4', 200, 150, 'test', 'ada')");
 });
 afterAll(() => ledger.close());
-
-describe("spend", () => {
-	test("is the sum of the entries, adjustments included, with what is unresolved", async () => {
-		expect(await readSpend(ledger.client, { by: "team" })).toEqual([
-			{ group: "demo", calls: 4, inputTokens: "400", outputTokens: "200", costNanoUsd: "1100", unresolvedNanoUsd: "500" },
-		]);
-	});
-
-	test.each(["model", "askedModel", "provider", "feature", "user", "key", "environment", "day"] as const)("by %s adds up to the same", async (by) => {
-		const rows = await readSpend(ledger.client, { by });
-		expect(rows.map((row) => row.costNanoUsd)).toEqual(["1100"]);
-	});
-
-	test("of a time without calls is empty", async () => {
-		expect(await readSpend(ledger.client, { by: "model", to: "2020-01-01" })).toEqual([]);
-		expect(await readSpend(ledger.client, { by: "model", teamId: "other" })).toEqual([]);
-	});
-
-	test("a time that is none is refused", async () => {
-		await expect(readSpend(ledger.client, { by: "model", from: "yesterday" })).rejects.toMatchObject({ code: "admin.invalid" });
-	});
-});
 
 describe("explain", () => {
 	test("says what a call cost and how that was made", async () => {

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { explainRequest } from "#activities/administration/explain.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
-import { readSpend } from "#activities/administration/spend.ts";
 import { watchCondition } from "#activities/alerts/sources.ts";
 import type { ItemBooking } from "#activities/batches/port.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { sweepBatches } from "#activities/batches/store/sweep.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { sweepSilentEpochs } from "#activities/ledger/sweep.ts";
+import { readSpend } from "#activities/spend/read-spend.ts";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { answered, BatchStand, unbilled } from "#test/support/batch-stand.ts";
 import type { TestCall } from "#test/support/test-ledger.ts";
@@ -187,7 +187,8 @@ describe("an item", () => {
 				budgets: [{ name: "team, lifetime" }],
 			},
 		]);
-		expect(await readSpend(stand.ledger.client, { by: "feature" })).toMatchObject([{ group: "search", calls: 1, costNanoUsd: "100" }]);
+		const { rows } = await readSpend(stand.ledger.client, { by: ["feature", "batch"] });
+		expect(rows).toMatchObject([{ groups: { feature: "search", batch: batchId }, calls: 1, costNanoUsd: "100" }]);
 	});
 });
 

@@ -1,0 +1,90 @@
+import type { Findings } from "./report.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/**
+ * Holds the sums of spend (migrations/0032) to the entries they were counted from, each of them, to the nano-dollar: the finest against the entries, of
+ * archived months against what their days cost, the others against the finest. What is not counted yet is not looked at.
+ */
+const DIMENSIONS = "debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id";
+const MEASURES = ["calls", "input_tokens", "output_tokens", "amount_nano_usd", "unresolved_nano_usd"];
+const SUMS = MEASURES.map((name) => `sum(${name}) AS ${name}`).join(", ");
+const ofRow = (row: string) => `ROW(${MEASURES.map((name) => `coalesce(${row}.${name}, 0)`).join(", ")})`;
+
+const ENTRY = "e.at, e.debit_account, e.credit_account, c.*, e.amount_nano_usd";
+const IS_COUNTED = "EXISTS (SELECT 1 FROM tollgate.spend_counted k WHERE (k.gateway_id, k.epoch) = (e.gateway_id, e.epoch) AND e.chunk_seq <= k.chunk_seq)";
+const IS_ARCHIVED = "EXISTS (SELECT 1 FROM tollgate.archived_month m WHERE m.month::timestamp AT TIME ZONE 'UTC' = date_trunc('month', starts_at, 'UTC'))";
+
+/** Charges find their attempts by a join of both tables; corrections, which are few, one by one. */
+const BOOKED = `
+	line AS (
+		SELECT ${ENTRY} FROM tollgate.entry e LEFT JOIN tollgate.attempt a ON a.attempt_id = e.attempt_id AND a.at = e.at CROSS JOIN LATERAL tollgate.counted_as(e, a) c
+		WHERE e.kind <> 'adjustment' AND ${IS_COUNTED}
+		UNION ALL
+		SELECT ${ENTRY} FROM tollgate.entry e CROSS JOIN LATERAL tollgate.counted_entry(e) c WHERE e.kind = 'adjustment' AND ${IS_COUNTED}
+		UNION ALL
+		SELECT o.at, o.debit_account, o.credit_account, c.model, c.asked_model, c.feature, c.key_id, c.environment, c.user_id, c.run_number, c.batch_number,
+		       0, 0, 0, -c.unresolved_nano_usd, 0
+		FROM (SELECT DISTINCT e.detail ->> 'resolves' AS entry_key FROM tollgate.entry e WHERE e.kind = 'adjustment' AND ${IS_COUNTED}) r
+		JOIN tollgate.entry o ON o.entry_key = r.entry_key CROSS JOIN LATERAL tollgate.counted_entry(o) c
+	), booked AS MATERIALIZED (
+		SELECT date_trunc('hour', at, 'UTC') AS starts_at, ${DIMENSIONS}, run_number, batch_number, ${SUMS}
+		FROM line GROUP BY date_trunc('hour', at, 'UTC'), ${DIMENSIONS}, run_number, batch_number
+	)`;
+
+const kept = (table: string) => `SELECT * FROM tollgate.${table} d JOIN tollgate.spend_slice s ON s.id = d.slice_id`;
+
+/** Rows of two relations that differ, or that only one of them has. */
+const differences = (left: string, right: string, columns: string) => `
+	SELECT to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') AS starts_at, ROW(${columns})::text AS of, ${ofRow("l")}::text AS kept, ${ofRow("r")}::text AS booked
+	FROM (${left}) l FULL JOIN (${right}) r USING (starts_at, ${columns})
+	WHERE ${ofRow("l")} IS DISTINCT FROM ${ofRow("r")}
+	ORDER BY 1, 2`;
+
+const KEPT_COLUMNS = `${DIMENSIONS}, run_number, batch_number`;
+const HOURS_AGAINST_ENTRIES = `WITH ${BOOKED}
+	${differences(
+		`SELECT starts_at, ${KEPT_COLUMNS}, ${SUMS} FROM (${kept("spend_detail_hour")}) k WHERE NOT ${IS_ARCHIVED} GROUP BY starts_at, ${KEPT_COLUMNS}`,
+		`SELECT * FROM booked WHERE NOT ${IS_ARCHIVED}`,
+		KEPT_COLUMNS,
+	)}`;
+
+const DAYS_AGAINST_ARCHIVE = `WITH ${BOOKED}
+	${differences(
+		`SELECT date_trunc('day', starts_at, 'UTC') AS starts_at, ${DIMENSIONS}, ${SUMS} FROM (${kept("spend_detail_hour")}) k WHERE ${IS_ARCHIVED}
+		 GROUP BY date_trunc('day', starts_at, 'UTC'), ${DIMENSIONS}`,
+		`SELECT starts_at, ${DIMENSIONS}, ${SUMS} FROM (
+			SELECT date_trunc('day', starts_at, 'UTC') AS starts_at, ${DIMENSIONS}, ${MEASURES.join(", ")} FROM booked WHERE ${IS_ARCHIVED}
+			UNION ALL
+			SELECT day::timestamp AT TIME ZONE 'UTC', debit_account, credit_account, model, coalesce(asked_model, model), coalesce(feature, ''), key_id, coalesce(environment, ''),
+			       coalesce(user_id, ''), calls, input_tokens, output_tokens, amount_nano_usd, 0
+			FROM tollgate.archived_spend
+		 ) x GROUP BY starts_at, ${DIMENSIONS}`,
+		DIMENSIONS,
+	)}`;
+
+const SLICE = "slice_id";
+const DETAIL = "slice_id, user_id, run_number, batch_number";
+const sumsOf = (table: string, unit: string, columns: string) =>
+	`SELECT date_trunc('${unit}', starts_at, 'UTC') AS starts_at, ${columns}, ${SUMS} FROM tollgate.${table} GROUP BY date_trunc('${unit}', starts_at, 'UTC'), ${columns}`;
+
+/** Sums and what they are sums of. */
+const COARSER: readonly (readonly [table: string, sql: string])[] = [
+	["spend_hour", differences("SELECT * FROM tollgate.spend_hour", sumsOf("spend_detail_hour", "hour", SLICE), SLICE)],
+	["spend_utc_day", differences("SELECT * FROM tollgate.spend_utc_day", sumsOf("spend_hour", "day", SLICE), SLICE)],
+	["spend_detail_month", differences("SELECT * FROM tollgate.spend_detail_month", sumsOf("spend_detail_hour", "month", DETAIL), DETAIL)],
+];
+
+type Difference = { readonly starts_at: string; readonly of: string; readonly kept: string; readonly booked: string };
+
+export async function judgeRollups(snapshot: Snapshot, findings: Findings): Promise<void> {
+	const questions = [["spend_detail_hour", HOURS_AGAINST_ENTRIES], ["spend_detail_hour", DAYS_AGAINST_ARCHIVE], ...COARSER] as const;
+	for (const [table, sql] of questions) {
+		for await (const row of snapshot.rows<Difference>(sql)) {
+			findings.add(
+				"counter",
+				`${table} ${row.starts_at} ${row.of}`,
+				`stands at ${row.kept} (calls, input, output, nano-USD, unresolved), what it was counted from sums to ${row.booked}`,
+			);
+		}
+	}
+}

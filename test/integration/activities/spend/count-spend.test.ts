@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { countSpend } from "#activities/spend/count-spend.ts";
+import { readSpend } from "#activities/spend/read-spend.ts";
+import { verifyLedger } from "#activities/verification/verify.ts";
+import { SPEND_DIMENSIONS } from "#domain/spend/dimensions.ts";
+import { createRandom } from "#test/faults/random.ts";
+import { openTestPool } from "#test/support/pool.ts";
+import { bookAtRandom, spendOfEntries } from "#test/support/spend.ts";
+import { COST_NANO_USD, TestLedger } from "#test/support/test-ledger.ts";
+import { until } from "#test/support/until.ts";
+
+/** Sums of spend beside the ledger (migrations/0032): whatever is booked, in whatever order it is counted, they are the sums of the entries. */
+
+let ledger: TestLedger;
+beforeEach(async () => {
+	ledger = await TestLedger.open();
+});
+afterEach(() => ledger.close());
+
+const differences = async () => {
+	await ledger.fallSilent();
+	const { findings } = await verifyLedger({ databaseUrl: ledger.database.url });
+	return findings.filter(({ row }) => row.startsWith("spend_")).map(({ row }) => row.split(" ")[0]);
+};
+
+test.each([1, 2, 3])("a random ledger, counted in pieces of any size between its bookings (seed %i)", async (seed) => {
+	await bookAtRandom(ledger, createRandom(seed));
+	for (const by of SPEND_DIMENSIONS) expect((await readSpend(ledger.client, { by: [by] })).rows, by).toEqual(await spendOfEntries(ledger, { by: [by] }));
+	expect(await differences()).toEqual([]);
+});
+
+test("what stood unresolved is not any more in the hour it was booked, whichever of both is counted first", async () => {
+	await ledger.settle({ n: 1, outcome: "unresolved", reserved: 500n });
+	await ledger.sql("SELECT tollgate.adjust_attempt('g1-1-1', 200, 150, 'test', 'ada')");
+	await ledger.sql("UPDATE tollgate.spend_counted SET chunk_seq = 0");
+	await ledger.sql("INSERT INTO tollgate.spend_counted SELECT 'g1', 1, 1"); // as if it were
+	await countSpend(ledger.client);
+	await ledger.sql("DELETE FROM tollgate.spend_counted WHERE gateway_id = 'g1'");
+	expect((await readSpend(ledger.client, { by: ["team"] })).rows).toMatchObject([{ calls: 1, costNanoUsd: "200", unresolvedNanoUsd: "0" }]);
+	expect(await differences()).toEqual([]);
+});
+
+test("counted in two places at once, each chunk counts once", async () => {
+	await ledger.settle({ n: 1 });
+	await countSpend(ledger.client);
+	await ledger.settle({ n: 2 });
+	const [first, second] = [openTestPool(ledger.database.url), openTestPool(ledger.database.url)];
+	const counting = await first.pool.connect();
+	await counting.query("BEGIN; SELECT tollgate.count_spend(1)");
+	const behind = countSpend(second.pool);
+	await until(
+		"the second to wait",
+		async () => (await ledger.sql("SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length === 1,
+	);
+	await counting.query("COMMIT");
+	expect(await behind).toEqual({ chunks: 0, isComplete: true });
+	counting.release();
+	await Promise.all([first.close(), second.close()]);
+	expect((await readSpend(ledger.client, { by: ["team"] })).rows).toMatchObject([{ calls: 2, costNanoUsd: (2n * COST_NANO_USD).toString() }]);
+});
+
+test("while another process counts for long, spend says that it is not complete", async () => {
+	await ledger.settle({ n: 1 });
+	const other = openTestPool(ledger.database.url);
+	const counting = await other.pool.connect();
+	await counting.query("BEGIN; SELECT tollgate.count_spend(1)");
+	await ledger.sql("SET lock_timeout = 50");
+	expect(await readSpend(ledger.client, { by: ["team"] })).toEqual({ rows: [], isComplete: false });
+	await counting.query("COMMIT");
+	counting.release();
+	await other.close();
+	expect(await readSpend(ledger.client, { by: ["team"] })).toMatchObject({ rows: [{ calls: 1 }], isComplete: true });
+});
+
+describe("verify finds", () => {
+	beforeEach(async () => {
+		await ledger.settle({ n: 1 }, { n: 2 });
+		await ledger.settle({ n: 3, outcome: "unresolved", reserved: 700n });
+		await countSpend(ledger.client);
+		await ledger.settle({ n: 4 });
+	});
+
+	test("nothing in what is counted, and asks nothing of what is not", async () => {
+		expect(await differences()).toEqual([]);
+	});
+
+	const CHANGED = ["calls", "input_tokens", "output_tokens", "amount_nano_usd", "unresolved_nano_usd"];
+	test.each(["spend_hour", "spend_utc_day", "spend_detail_hour", "spend_detail_month"])(
+		"any figure of %s that was changed, and a row that is gone",
+		async (table) => {
+			for (const column of CHANGED) {
+				await ledger.sql(`UPDATE tollgate.${table} SET ${column} = ${column} + 1`);
+				expect(await differences(), column).toContain(table);
+				await ledger.sql(`UPDATE tollgate.${table} SET ${column} = ${column} - 1`);
+			}
+			expect(await differences()).toEqual([]);
+			await ledger.sql(`DELETE FROM tollgate.${table}`);
+			expect(await differences()).toContain(table);
+		},
+	);
+
+	test("a slice that was renamed, and a chunk that was called counted", async () => {
+		await ledger.sql("UPDATE tollgate.spend_slice SET feature = 'other'");
+		expect(await differences()).toContain("spend_detail_hour");
+		await ledger.sql("UPDATE tollgate.spend_slice SET feature = ''");
+		await ledger.sql("UPDATE tollgate.spend_counted SET chunk_seq = chunk_seq + 1");
+		expect(await differences()).toEqual(["spend_detail_hour"]);
+	});
+});

@@ -1,0 +1,66 @@
+import type { Mutant } from "./mutant.ts";
+
+/** Rules of the sums of spend: every entry is in each of them once, and verify holds them to the entries. */
+const TEST = "test/integration/activities/spend/count-spend.test.ts";
+const COUNT = { file: "migrations/0032_rollups.sql", test: TEST, within: "CREATE FUNCTION tollgate.count_spend(" } as const;
+const JUDGE = { file: "activities/verification/judge-rollups.ts", test: TEST } as const;
+const RANDOM = "a random ledger, counted in pieces of any size between its bookings (seed 1)";
+
+export const SPEND_MUTANTS: readonly Mutant[] = [
+	{
+		rule: "what is counted again is added, not put in place of what was counted",
+		...COUNT,
+		from: "    ON CONFLICT (starts_at, slice_id) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,\n      output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,\n      unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd\n  ), utc_days",
+		to: "    ON CONFLICT (starts_at, slice_id) DO NOTHING\n  ), utc_days",
+		titles: [RANDOM],
+	},
+	{
+		rule: "a correction makes no call",
+		file: "migrations/0032_rollups.sql",
+		test: TEST,
+		within: "CREATE FUNCTION tollgate.counted_as(",
+		from: "CASE WHEN e.kind IN ('charge', 'unresolved', 'estimated') THEN 1 ELSE 0 END",
+		to: "1",
+		titles: [RANDOM],
+	},
+	{
+		rule: "a correction is of the dimensions of its call",
+		file: "migrations/0032_rollups.sql",
+		test: TEST,
+		within: "CREATE FUNCTION tollgate.counted_entry(",
+		from: "WHERE e.kind = 'adjustment' AND x.attempt_id = e.attempt_id",
+		to: "WHERE false",
+		titles: [RANDOM],
+	},
+	{
+		rule: "what was charged without knowing is unresolved until its first correction, and taken out once",
+		...COUNT,
+		from: "FROM resolved r JOIN tollgate.entry o",
+		to: "FROM (SELECT (e).detail ->> 'resolves' AS entry_key FROM booked WHERE (e).kind = 'adjustment') r JOIN tollgate.entry o",
+		titles: [RANDOM],
+	},
+	{
+		rule: "one process counts at a time",
+		...COUNT,
+		from: "  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));\n",
+		to: "",
+		titles: ["counted in two places at once, each chunk counts once"],
+	},
+	{
+		rule: "the hours at both ends of a span are counted with what is whole in its middle",
+		file: "activities/spend/spend-sql.ts",
+		test: "test/integration/activities/spend/read-spend.test.ts",
+		from: "sumsOf(kept.hours, cover.after)",
+		to: "sumsOf(kept.hours, { fromMs: 0, toMs: 0 })",
+		titles: ["any question is answered as by the entries themselves (seed 1)"],
+	},
+	...[
+		["the finest sums are the entries'", '["spend_detail_hour", HOURS_AGAINST_ENTRIES], ', "", "a slice that was renamed, and a chunk that was called counted"],
+		[
+			"sums by hour are those beside them",
+			'["spend_hour", differences',
+			'["spend_hour", "SELECT WHERE false" || differences',
+			"any figure of spend_hour that was changed, and a row that is gone",
+		],
+	].map(([rule = "", from = "", to = "", title = ""]) => ({ rule: `verify: ${rule}`, ...JUDGE, from, to, titles: [title] })),
+];
