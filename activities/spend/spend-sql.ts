@@ -9,25 +9,25 @@ type Asked = {
 };
 
 type Dimension = {
-	/** Column beside the slice; absent: it is the slice's. */
+	/** Of the sums, beside the slice; absent: it is the slice's own. */
 	readonly column?: string;
-	/** Over `s` (slice) and `p` (sums). */
-	readonly group: string;
+	/** The name a person knows, over `s` (slice), or over the sums and what was joined to them. */
+	readonly name: string;
 	/** `value` is a parameter. */
 	readonly isOnly: (value: string) => string;
 	readonly join?: string;
 };
 
-const ofSlice = (column: string): Dimension => ({ group: `nullif(s.${column}, '')`, isOnly: (value) => `s.${column} = ${value}` });
+const ofSlice = (column: string): Dimension => ({ name: `nullif(s.${column}, '')`, isOnly: (value) => `s.${column} = ${value}` });
 const ofAccount = (column: string, prefix: string): Dimension => ({
-	group: `regexp_replace(s.${column}, '^${prefix}', '')`,
+	name: `regexp_replace(s.${column}, '^${prefix}', '')`,
 	isOnly: (value) => `s.${column} = '${prefix}' || ${value}`,
 });
 const ofNumbered = (column: string, table: string): Dimension => ({
 	column,
-	group: `${table}_of.id`,
-	isOnly: (value) => `${column} = (SELECT number FROM tollgate.${table} WHERE id = ${value})`,
-	join: `LEFT JOIN tollgate.${table} ${table}_of ON ${table}_of.number = p.${column}`,
+	name: `${table}_of.id`,
+	isOnly: (value) => `t.${column} = (SELECT number FROM tollgate.${table} WHERE id = ${value})`,
+	join: `LEFT JOIN tollgate.${table} ${table}_of ON ${table}_of.number = q.${column}`,
 });
 
 const DIMENSIONS: Readonly<Record<SpendDimension, Dimension>> = {
@@ -38,7 +38,7 @@ const DIMENSIONS: Readonly<Record<SpendDimension, Dimension>> = {
 	askedModel: ofSlice("asked_model"),
 	key: ofSlice("key_id"),
 	environment: ofSlice("environment"),
-	user: { column: "user_id", group: "nullif(p.user_id, '')", isOnly: (value) => `user_id = ${value}` },
+	user: { column: "user_id", name: "nullif(q.user_id, '')", isOnly: (value) => `t.user_id = ${value}` },
 	run: ofNumbered("run_number", "run"),
 	batch: ofNumbered("batch_number", "batch"),
 };
@@ -51,44 +51,58 @@ const OF_DETAILS = { hours: "spend_detail_hour", whole: "spend_detail_month", un
 /** Periods that are not made of whole units. */
 const FINER: Readonly<Record<"day" | "month", readonly SpendPeriod[]>> = { day: ["hour"], month: ["hour", "day", "week"] };
 
+/** 2001 began on a Monday. Months are put together last, from days: bins are cheap, calendars are not. */
+const bin = (width: string): string => `date_bin('${width}', t.starts_at, '2001-01-01T00:00:00Z')`;
+const BINS: Readonly<Record<SpendPeriod, string>> = { hour: "t.starts_at", day: bin("1 day"), week: bin("7 days"), month: bin("1 day") };
+
 /** Columns of a row: groups (text[], in the order of `by`), startsAt (null without `per`), calls, inputTokens, outputTokens, costNanoUsd, unresolvedNanoUsd. */
 export function spendSql({ by, per, only = {} }: Asked, span: Span, rowsMax: number): { readonly text: string; readonly values: unknown[] } {
 	const values: unknown[] = [];
 	const put = (value: unknown): string => `$${values.push(value)}`;
 	const asked = by.map((name) => DIMENSIONS[name]);
-	const columns = [...new Set(asked.flatMap(({ column }) => column ?? []))];
-	const { conditions, isDetailed } = narrowing(only, put);
-	const kept = isDetailed || columns.length > 0 ? OF_DETAILS : OF_SLICES;
-	const period = per === undefined ? "NULL::timestamptz" : `date_trunc('${per}', starts_at, 'UTC')`;
-	const keys = ["slice_id", ...columns, `${period} AS period`];
-	const sumsOf = (table: string, { fromMs, toMs }: Span): string => `
-			SELECT ${keys.join(", ")}, ${SUMS} FROM tollgate.${table}
-			WHERE starts_at >= ${put(new Date(fromMs).toISOString())} AND starts_at < ${put(new Date(toMs).toISOString())}${conditions}
-			GROUP BY ${keys.map((_, index) => index + 1).join(", ")}`;
+	const ofSlices = asked.filter(({ column }) => column === undefined);
+	const columns = asked.flatMap(({ column }) => column ?? []);
+	const { slices, details } = narrowing(only, put);
+	const kept = details.length > 0 || columns.length > 0 ? OF_DETAILS : OF_SLICES;
+	const sumsOf = (table: string, { fromMs, toMs }: Span): string => {
+		const period = per === undefined ? "NULL::timestamptz" : table === kept.whole && per === kept.unit ? "t.starts_at" : BINS[per];
+		const keys = ["s.number", ...columns.map((column) => `t.${column}`), `${period} AS period`];
+		const times = `t.starts_at >= ${put(new Date(fromMs).toISOString())} AND t.starts_at < ${put(new Date(toMs).toISOString())}`;
+		return `
+			SELECT ${keys.join(", ")}, ${SUMS} FROM tollgate.${table} t JOIN slice s ON s.id = t.slice_id
+			WHERE ${[times, ...details].join(" AND ")} GROUP BY ${keys.map((_, index) => index + 1).join(", ")}`;
+	};
 	const cover = per !== undefined && FINER[kept.unit].includes(per) ? { before: span } : coverSpan(span, kept.unit);
 	const parts = [...("whole" in cover ? [sumsOf(kept.whole, cover.whole), sumsOf(kept.hours, cover.after)] : []), sumsOf(kept.hours, cover.before)];
+	const keys = ["p.number", ...columns.map((column) => `p.${column}`), `${per === "month" ? "date_trunc('month', p.period, 'UTC')" : "p.period"} AS period`];
 	const text = `
-		SELECT ARRAY[${asked.map(({ group }) => group).join(", ")}]::text[] AS groups, to_char(p.period AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "startsAt",
-		       sum(p.calls)::float8 AS calls, sum(p.input_tokens)::text AS "inputTokens", sum(p.output_tokens)::text AS "outputTokens",
-		       sum(p.amount_nano_usd)::text AS "costNanoUsd", sum(p.unresolved_nano_usd)::text AS "unresolvedNanoUsd"
-		FROM (${parts.join(" UNION ALL ")}) p
-		JOIN tollgate.spend_slice s ON s.id = p.slice_id
+		WITH slice AS MATERIALIZED (
+			SELECT s.id, dense_rank() OVER (ORDER BY ${["1", ...ofSlices.map(({ name }) => name)].join(", ")}) AS number, ARRAY[${ofSlices.map(({ name }) => name).join(", ")}]::text[] AS names
+			FROM tollgate.spend_slice s ${slices.length === 0 ? "" : `WHERE ${slices.join(" AND ")}`}
+		), q AS MATERIALIZED (
+			SELECT ${keys.join(", ")}, ${SUMS} FROM (${parts.join(" UNION ALL ")}) p GROUP BY ${keys.map((_, index) => index + 1).join(", ")}
+		)
+		SELECT ARRAY[${asked.map((dimension) => (dimension.column === undefined ? `s.names[${ofSlices.indexOf(dimension) + 1}]` : dimension.name)).join(", ")}]::text[] AS groups,
+		       to_char(q.period AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "startsAt", q.calls::float8 AS calls, q.input_tokens::text AS "inputTokens",
+		       q.output_tokens::text AS "outputTokens", q.amount_nano_usd::text AS "costNanoUsd", q.unresolved_nano_usd::text AS "unresolvedNanoUsd"
+		FROM q JOIN (SELECT DISTINCT number, names FROM slice) s ON s.number = q.number
 		${asked.flatMap(({ join }) => join ?? []).join(" ")}
-		GROUP BY p.period, 1
-		ORDER BY p.period, sum(p.amount_nano_usd) DESC, 1
+		ORDER BY q.period, q.amount_nano_usd DESC, 1
 		LIMIT ${rowsMax}`;
 	return { text, values };
 }
 
-/** Conditions on a row of sums, after others; slices are found first, there are few of them. */
-function narrowing(only: NonNullable<Asked["only"]>, put: (value: unknown) => string): { readonly conditions: string; readonly isDetailed: boolean } {
-	const ofSlices: string[] = [];
-	const ofDetails: string[] = [];
+/** Conditions on slices, of which there are few, and on the sums themselves. */
+function narrowing(
+	only: NonNullable<Asked["only"]>,
+	put: (value: unknown) => string,
+): { readonly slices: readonly string[]; readonly details: readonly string[] } {
+	const slices: string[] = [];
+	const details: string[] = [];
 	for (const [name, value] of Object.entries(only)) {
 		if (value === undefined) continue;
 		const { column, isOnly } = DIMENSIONS[name as SpendDimension];
-		(column === undefined ? ofSlices : ofDetails).push(isOnly(put(value)));
+		(column === undefined ? slices : details).push(isOnly(put(value)));
 	}
-	const slices = ofSlices.length === 0 ? [] : [`slice_id = ANY (ARRAY(SELECT s.id FROM tollgate.spend_slice s WHERE ${ofSlices.join(" AND ")}))`];
-	return { conditions: [...slices, ...ofDetails].map((condition) => ` AND ${condition}`).join(""), isDetailed: ofDetails.length > 0 };
+	return { slices, details };
 }

@@ -70,16 +70,19 @@ const RUNS = `
 	FROM (SELECT coalesce(max(number), 0) AS last FROM tollgate.run) r, generate_series(r.last + 1, r.last + $2::bigint) n
 	WHERE $1::timestamptz IS NOT NULL`;
 
-/** Team and user by a square, so that some are large; four calls of ten are steps of that day's runs. */
+/**
+ * Team and user by a square, so that some are large. A user works on two features; four calls of ten are steps of that day's runs, each of one user and
+ * feature.
+ */
 const CALLS = `
 	WITH run AS (SELECT max(number) AS last FROM tollgate.run),
 	draw AS MATERIALIZED (
 		SELECT n + $3::bigint AS n, $1::timestamptz + interval '1 second' * least(86399, greatest(0, 46800 + 14400 * random_normal()))::int AS at,
-		       CASE WHEN random() < 0.4 THEN (SELECT last FROM run) - (n / 50) END AS run, floor(20 * random() ^ 2)::int AS team, floor(5 * random())::int AS feature,
+		       CASE WHEN random() < 0.4 THEN (SELECT last FROM run) - (n / 50) END AS run, floor(20 * random() ^ 2)::int AS team, floor(2 * random())::int AS which,
 		       floor(100 * random() ^ 2)::int AS person, random() AS model, random() AS place, exp(6.5 + 0.8 * random_normal())::bigint AS input, exp(5.2 + 0.7 * random_normal())::bigint AS output
 		FROM generate_series(1, $2::bigint) n
 	), call AS MATERIALIZED (
-		SELECT d.n, d.at, 'books-1-' || d.n AS attempt_id, coalesce(d.run % 20, d.team) AS team, d.feature, d.person, d.place, d.input, d.output, d.run,
+		SELECT d.n, d.at, 'books-1-' || d.n AS attempt_id, coalesce(d.run % 20, d.team) AS team, coalesce(d.run % 5, (d.person + d.which) % 5) AS feature, coalesce(d.run % 100, d.person) AS person, d.place, d.input, d.output, d.run,
 		       CASE WHEN d.model < 0.5 THEN CASE WHEN d.at < $4::timestamptz THEN 'gpt-4o' ELSE 'gpt-4.1-mini' END WHEN d.model < 0.8 THEN 'gpt-4o-mini' WHEN d.model < 0.95 THEN 'claude-sonnet-4-5' ELSE 'o3' END AS model
 		FROM draw d
 	), priced AS MATERIALIZED (
