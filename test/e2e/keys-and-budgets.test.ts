@@ -187,8 +187,8 @@ describe("users that a caller names", () => {
 		expect(await attributionOf(served.requestId)).toMatchObject({ userId: "bob", asserted: { user: "bob" }, keyId: backend.id });
 		expect(await as("carol")).toMatchObject({ status: 403, error: { code: "key.assertion_refused" } });
 		expect((await chat(backend.key)).status).toBe(200);
-		const spend = await json<{ rows: { group: string | null; calls: number }[] }>("spend --by user --team assistants");
-		expect(spend.rows.find(({ group }) => group === "bob")?.calls).toBe(1);
+		const spend = await json<{ rows: { groups: { user: string | null }; calls: number }[] }>("spend --by user --team assistants");
+		expect(spend.rows.find(({ groups }) => groups.user === "bob")?.calls).toBe(1);
 	}, 60_000);
 
 	it("any other key may not", async () => {
@@ -343,7 +343,8 @@ describe("the books after all this", () => {
 	}, 60_000);
 
 	it("spend adds up the same whichever way it is cut", async () => {
-		const totals = await Promise.all(["team", "model", "feature", "user", "day"].map(async (by) => (await json(`spend --by ${by}`))["totalNanoUsd"]));
+		const cuts = ["--by team", "--by model", "--by feature,user", "--by run,batch", "--per day", "--by key --per hour"];
+		const totals = await Promise.all(cuts.map(async (cut) => (await json(`spend ${cut}`))["totalNanoUsd"]));
 		expect(new Set(totals).size).toBe(1);
 		expect(BigInt(String(totals[0]))).toBeGreaterThan(0n);
 	}, 60_000);
