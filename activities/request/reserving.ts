@@ -21,7 +21,7 @@ import { asDegraded, withLines } from "./served-model.ts";
 import type { Standing, Verdict } from "./waiting-call.ts";
 
 /**
- * Reserve → settle | release | charge for one gateway epoch. The hot path waits for nothing, under load for the end of its turn of the event
+ * Reserve → settle | release | charge for one gateway epoch. The hot path waits for nothing but the end of its turn of the event
  * loop: match, reserve in memory, journal, return. Everything that waits longer is in the admission queue; everything that renews is in the lease keeper.
  */
 export type DurableJournal = Journal & {
@@ -173,7 +173,7 @@ export class Reserving {
 		return this.dependencies.book.isLive(this.dependencies.nowMs()) ? { leases: UNLIMITED, amounts, isOfAllowance: false } : undefined;
 	}
 
-	/** Journals the reservation, under load with the others of the turn; from then on the call may be sent. */
+	/** Journals the reservation with the others of the turn; from then on the call may be sent. */
 	private open(input: AdmissionInput, reservation: Reservation, clampedOutputTokens: number | undefined): Promise<Admission> {
 		const { crashPoint, gatewayId, epoch, journal, journalTurn, opaqueUserId, wallClockMs } = this.dependencies;
 		const n = this.nextAttempt++;

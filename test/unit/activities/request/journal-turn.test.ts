@@ -4,27 +4,19 @@ import { JournalTurn } from "#activities/request/journal-turn.ts";
 
 let events: string[];
 let failure: Error | undefined;
-let turn: JournalTurn;
 
 beforeEach(() => {
 	events = [];
 	failure = undefined;
-	turn = new JournalTurn({
-		together(work) {
-			work();
-			if (failure !== undefined) throw failure;
-			events.push("written");
-		},
-	});
 });
 
-/** Two steps shared the last turn. */
-async function afterSharedTurn(): Promise<void> {
-	turn.add(step("x"));
-	turn.add(step("y"));
-	await turnEnd();
-	events = [];
-}
+const turn = new JournalTurn({
+	together(work) {
+		work();
+		if (failure !== undefined) throw failure;
+		events.push("written");
+	},
+});
 
 function step(name: string, onConcluded: () => void = () => undefined) {
 	return {
@@ -37,7 +29,6 @@ function step(name: string, onConcluded: () => void = () => undefined) {
 }
 
 test("steps of one turn are written together, and none goes on before", async () => {
-	await afterSharedTurn();
 	turn.add(step("a"));
 	turn.add(step("b"));
 	expect(events).toEqual([]);
@@ -45,36 +36,7 @@ test("steps of one turn are written together, and none goes on before", async ()
 	expect(events).toEqual(["append a", "append b", "written", "conclude a", "conclude b"]);
 });
 
-test("a step alone goes on at once, in its turn's first write; what comes in the same turn is written at its end", async () => {
-	turn.add(step("a"));
-	expect(events).toEqual(["append a", "written", "conclude a"]);
-	turn.add(step("b"));
-	turn.add(step("c"));
-	expect(events.slice(3)).toEqual([]);
-	await turnEnd();
-	expect(events.slice(3)).toEqual(["append b", "append c", "written", "conclude b", "conclude c"]);
-});
-
-test("after a turn that several shared the first waits for the end, after one of its own it waits no more", async () => {
-	await afterSharedTurn();
-	turn.add(step("a"));
-	expect(events).toEqual([]);
-	await turnEnd();
-	expect(events).toEqual(["append a", "written", "conclude a"]);
-	turn.add(step("b"));
-	expect(events.slice(3)).toEqual(["append b", "written", "conclude b"]);
-	await turnEnd();
-	expect(events).toHaveLength(6);
-});
-
-test("a step alone that could not be written is told so", () => {
-	failure = new Error("the disk is full");
-	turn.add(step("a"));
-	expect(events).toEqual(["append a", "a: Error: the disk is full"]);
-});
-
 test("a step that is added while others go on belongs to the next turn", async () => {
-	await afterSharedTurn();
 	turn.add(step("a", () => turn.add(step("c"))));
 	turn.add(step("b"));
 	await turnEnd();
@@ -84,7 +46,6 @@ test("a step that is added while others go on belongs to the next turn", async (
 });
 
 test("where nothing could be written every step is told so, and later turns go on", async () => {
-	await afterSharedTurn();
 	failure = new Error("the disk is full");
 	turn.add(step("a"));
 	turn.add(step("b"));
