@@ -1,6 +1,6 @@
 import { readSpendDay, type WireSpendDay } from "#activities/expectation/day-facts.ts";
 import type { Queryable } from "#activities/keys/port.ts";
-import { countSpend } from "#activities/spend/count-spend.ts";
+import { countForAnswer } from "#activities/spend/count-spend.ts";
 import { expectDay, isAboveExpected } from "#domain/budget/expected-day.ts";
 import { readTeam } from "./read-teams.ts";
 
@@ -20,13 +20,12 @@ export type TeamToday = {
 	readonly isAboveExpected: boolean;
 };
 
-const CHUNKS_WAITED_FOR = 1_000;
 const TODAY = "SELECT tollgate.spend_facts($1, NULL) AS day";
 
 /** What the team spent today and what it was expected to. @throws CostControlError "admin.not_found". */
 export async function readTeamToday(database: Queryable, teamId: string): Promise<TeamToday> {
 	await readTeam(database, teamId);
-	await countSpend(database, CHUNKS_WAITED_FOR);
+	await countForAnswer(database);
 	const row = (await database.query<{ day: WireSpendDay }>(TODAY, [teamId])).rows[0];
 	if (!row) throw new Error("tollgate.spend_facts returned no row");
 	const { timeZone, date, spentNanoUsd, facts } = readSpendDay(row.day);

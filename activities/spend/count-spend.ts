@@ -3,6 +3,7 @@ import { sqlState } from "#activities/ledger/settle-chunk.ts";
 
 /** Each statement is one short transaction: a chunk holds at most some hundred entries. */
 const CHUNKS_AT_ONCE = 200;
+const CHUNKS_WAITED_FOR = 1_000;
 
 export type Counted = {
 	readonly chunks: number;
@@ -21,6 +22,11 @@ export async function countSpend(database: Queryable, chunksMax = Number.POSITIV
 		if (counted < CHUNKS_AT_ONCE) return { chunks, isComplete: true };
 		if (chunks >= chunksMax) return { chunks, isComplete: false };
 	}
+}
+
+/** The same for somebody who waits for an answer: while more than a thousand chunks are uncounted, not all of them. */
+export function countForAnswer(database: Queryable): Promise<Counted> {
+	return countSpend(database, CHUNKS_WAITED_FOR);
 }
 
 /** undefined: another process is counting. */

@@ -2,7 +2,7 @@ import type { Queryable } from "#activities/keys/port.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { SpendDimension, SpendPeriod } from "#domain/spend/dimensions.ts";
 import { HOUR_MS, type Span } from "#domain/spend/spans.ts";
-import { countSpend } from "./count-spend.ts";
+import { countForAnswer } from "./count-spend.ts";
 import { spendSql } from "./spend-sql.ts";
 
 export type SpendQuestion = {
@@ -39,8 +39,6 @@ export type Spend = {
 	readonly isComplete: boolean;
 };
 
-/** While more than so many chunks of calls are uncounted nobody waits for all of them. */
-const CHUNKS_WAITED_FOR = 1_000;
 const ROWS_MAX = 10_000;
 const DAYS_MAX = 1_830;
 const DAY_MS = 86_400_000;
@@ -53,7 +51,7 @@ const END_OF_TIME_MS = Date.UTC(9999, 0);
  */
 export async function readSpend(database: Queryable, question: SpendQuestion): Promise<Spend> {
 	const span = readSpan(question);
-	const { isComplete } = await countSpend(database, CHUNKS_WAITED_FOR);
+	const { isComplete } = await countForAnswer(database);
 	const { text, values } = spendSql(question, span, ROWS_MAX + 1);
 	const { rows } = await database.query<SpendRecord>(text, values);
 	if (rows.length > ROWS_MAX)

@@ -40,6 +40,15 @@ export const SPEND_MUTANTS: readonly Mutant[] = [
 		titles: [RANDOM],
 	},
 	{
+		rule: "what was found of a lost gateway is resolved from the start",
+		file: "migrations/0032_rollups.sql",
+		test: TEST,
+		within: "CREATE FUNCTION tollgate.counted_as(",
+		from: " AND e.detail ->> 'resolves' IS DISTINCT FROM e.entry_key",
+		to: "",
+		titles: ["money of a lost gateway is spent without a call, unresolved until it is reduced; what was found is resolved from the start"],
+	},
+	{
 		rule: "one process counts at a time",
 		...COUNT,
 		from: "  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));\n",

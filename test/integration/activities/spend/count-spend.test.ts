@@ -40,6 +40,23 @@ test("what stood unresolved is not any more in the hour it was booked, whichever
 	expect(await differences()).toEqual([]);
 });
 
+test("money of a lost gateway is spent without a call, unresolved until it is reduced; what was found is resolved from the start", async () => {
+	await ledger.register();
+	await ledger.grant(500n, 2);
+	await ledger.sql("SELECT tollgate.lump_epoch('g1', 2, 'lost')");
+	const team = async () => (await readSpend(ledger.client, { by: ["team"] })).rows;
+	expect(await team()).toMatchObject([{ calls: 0, costNanoUsd: "500", unresolvedNanoUsd: "500" }]);
+	await ledger.sql("SELECT tollgate.reduce_lump('lump/g1/2/demo', 300, 'test', 'ada')");
+	expect(await team()).toMatchObject([{ calls: 0, costNanoUsd: "300", unresolvedNanoUsd: "0" }]);
+	await ledger.sql("SELECT tollgate.post_found_calls('g1', 2, 400, ARRAY['g1-2-9'], 'test', 'ada', 1000)");
+	const rows = await team();
+	expect([rows.map(({ unresolvedNanoUsd }) => unresolvedNanoUsd), rows.reduce((sum, { costNanoUsd }) => sum + BigInt(costNanoUsd), 0n)]).toEqual([
+		["0", "0"],
+		400n,
+	]);
+	expect(await differences()).toEqual([]);
+});
+
 test("counted in two places at once, each chunk counts once", async () => {
 	await ledger.settle({ n: 1 });
 	await countSpend(ledger.client);
