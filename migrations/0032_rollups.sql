@@ -3,42 +3,51 @@
 -- remember, and nothing is counted twice or left out, however late it is written. `tollgate verify` holds every sum to the entries.
 -- Hours, days and months are UTC's. An entry counts when it was booked, a correction too: what is over does not change. No text = not attributed.
 
--- Each combination that was ever booked. There are few of them, so that sums stay narrow; users, runs and batches are many and stand beside.
+-- What sums are of. With dimension '' a combination of team, provider, model, alias asked for, feature, key and environment that was ever booked;
+-- there are few of them, so that sums stay narrow. Else one value of the dimension that is named, with all others empty: the sums of these
+-- are sums of the others', kept because most questions ask by one dimension.
 CREATE TABLE tollgate.spend_slice (
   id             integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  debit_account  text NOT NULL,
-  credit_account text NOT NULL,
-  model          text NOT NULL,
-  asked_model    text NOT NULL,                  -- the alias asked for, also where it is the one that served
-  feature        text NOT NULL,
-  key_id         text NOT NULL,
-  environment    text NOT NULL,
-  UNIQUE (debit_account, credit_account, model, asked_model, feature, key_id, environment)
+  dimension      text NOT NULL,
+  debit_account  text NOT NULL DEFAULT '',
+  credit_account text NOT NULL DEFAULT '',
+  model          text NOT NULL DEFAULT '',
+  asked_model    text NOT NULL DEFAULT '',       -- the alias asked for, also where it is the one that served
+  feature        text NOT NULL DEFAULT '',
+  key_id         text NOT NULL DEFAULT '',
+  environment    text NOT NULL DEFAULT '',
+  user_id        text NOT NULL DEFAULT '',       -- of dimension 'user' alone
+  batch_number   bigint NOT NULL DEFAULT 0,      -- of dimension 'batch' alone (0024); 0 = none
+  UNIQUE (dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, batch_number)
 );
 
+-- Of combinations by hour, day and month; of single dimensions by day and month.
 CREATE TABLE tollgate.spend_hour (
-  starts_at           timestamptz NOT NULL,
   slice_id            integer NOT NULL,
+  starts_at           timestamptz NOT NULL,
   calls               bigint NOT NULL,
   input_tokens        numeric NOT NULL,
   output_tokens       numeric NOT NULL,
   amount_nano_usd     numeric NOT NULL,          -- corrections included; they may outweigh the rest
   unresolved_nano_usd numeric NOT NULL,          -- of what was booked then: charged without knowing, and not resolved since
-  PRIMARY KEY (starts_at, slice_id)
+  PRIMARY KEY (slice_id, starts_at)
 ) WITH (fillfactor = 70);
+CREATE INDEX spend_hour_starts ON tollgate.spend_hour USING brin (starts_at);
 CREATE TABLE tollgate.spend_utc_day (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
+CREATE TABLE tollgate.spend_utc_month (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
 
+-- The finest: every combination with its users, runs and batches, which are many.
 CREATE TABLE tollgate.spend_detail_hour (
   starts_at           timestamptz NOT NULL,
   slice_id            integer NOT NULL,
   user_id             text NOT NULL,
   run_number          bigint NOT NULL,           -- of the run it was a step of (0020); 0 = none
-  batch_number        bigint NOT NULL,           -- of the batch it was an item of (0024); 0 = none
+  batch_number        bigint NOT NULL,           -- of the batch it was an item of; 0 = none
   calls               bigint NOT NULL,
   input_tokens        numeric NOT NULL,
   output_tokens       numeric NOT NULL,
-  amount_nano_usd     numeric NOT NULL,
-  unresolved_nano_usd numeric NOT NULL,
+  amount_nano_usd     numeric NOT NULL,          -- corrections included; they may outweigh the rest
+  unresolved_nano_usd numeric NOT NULL,          -- of what was booked then: charged without knowing, and not resolved since
   PRIMARY KEY (starts_at, slice_id, user_id, run_number, batch_number)
 ) WITH (fillfactor = 70);
 CREATE TABLE tollgate.spend_detail_month (LIKE tollgate.spend_detail_hour INCLUDING ALL) WITH (fillfactor = 70);
@@ -137,33 +146,66 @@ BEGIN
            sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(amount_nano_usd) AS amount_nano_usd,
            sum(unresolved_nano_usd) AS unresolved_nano_usd
     FROM line GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+  ), single AS MATERIALIZED (
+    SELECT date_trunc('day', s.starts_at, 'UTC') AS starts_at, v.*, sum(s.calls) AS calls, sum(s.input_tokens) AS input_tokens, sum(s.output_tokens) AS output_tokens, sum(s.amount_nano_usd) AS amount_nano_usd,
+           sum(s.unresolved_nano_usd) AS unresolved_nano_usd
+    FROM sums s CROSS JOIN LATERAL (VALUES
+      ('team', s.debit_account, '', '', '', '', '', '', '', 0::bigint), ('provider', '', s.credit_account, '', '', '', '', '', '', 0), ('model', '', '', s.model, '', '', '', '', '', 0),
+      ('askedModel', '', '', '', s.asked_model, '', '', '', '', 0), ('feature', '', '', '', '', s.feature, '', '', '', 0), ('key', '', '', '', '', '', s.key_id, '', '', 0),
+      ('environment', '', '', '', '', '', '', s.environment, '', 0), ('user', '', '', '', '', '', '', '', s.user_id, 0), ('batch', '', '', '', '', '', '', '', '', s.batch_number)
+    ) v (dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, batch_number)
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+  ), named AS MATERIALIZED (
+    SELECT dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, batch_number FROM single
+    UNION
+    SELECT '', debit_account, credit_account, model, asked_model, feature, key_id, environment, '', 0 FROM sums
   ), added AS (
-    INSERT INTO tollgate.spend_slice (debit_account, credit_account, model, asked_model, feature, key_id, environment)
-    SELECT DISTINCT debit_account, credit_account, model, asked_model, feature, key_id, environment FROM sums s
+    INSERT INTO tollgate.spend_slice (dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, batch_number)
+    SELECT n.* FROM named n
     WHERE NOT EXISTS (
       SELECT 1 FROM tollgate.spend_slice x
-      WHERE (x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment)
-          = (s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment))
+      WHERE (x.dimension, x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment, x.user_id, x.batch_number)
+          = (n.dimension, n.debit_account, n.credit_account, n.model, n.asked_model, n.feature, n.key_id, n.environment, n.user_id, n.batch_number))
     RETURNING *
+  ), slice AS MATERIALIZED (
+    SELECT x.* FROM named n JOIN tollgate.spend_slice x
+      ON (x.dimension, x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment, x.user_id, x.batch_number)
+       = (n.dimension, n.debit_account, n.credit_account, n.model, n.asked_model, n.feature, n.key_id, n.environment, n.user_id, n.batch_number)
+    UNION ALL
+    SELECT * FROM added
   ), detail AS MATERIALIZED (
-    SELECT x.id AS slice_id, s.* FROM sums s JOIN (SELECT * FROM tollgate.spend_slice UNION ALL SELECT * FROM added) x
-      ON (x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment)
-       = (s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment)
-  ), slices AS MATERIALIZED (
-    SELECT starts_at, slice_id, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(amount_nano_usd) AS amount_nano_usd,
+    SELECT x.id AS slice_id, s.* FROM sums s JOIN slice x
+      ON (x.dimension, x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment)
+       = ('', s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment)
+  ), hours_of AS MATERIALIZED (
+    SELECT slice_id, starts_at, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(amount_nano_usd) AS amount_nano_usd,
            sum(unresolved_nano_usd) AS unresolved_nano_usd
     FROM detail GROUP BY 1, 2
+  ), days_of AS MATERIALIZED (
+    SELECT slice_id, date_trunc('day', starts_at, 'UTC') AS starts_at, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(amount_nano_usd) AS amount_nano_usd,
+           sum(unresolved_nano_usd) AS unresolved_nano_usd
+    FROM hours_of GROUP BY 1, 2
+    UNION ALL
+    SELECT x.id, s.starts_at, s.calls, s.input_tokens, s.output_tokens, s.amount_nano_usd, s.unresolved_nano_usd FROM single s JOIN slice x
+      ON (x.dimension, x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment, x.user_id, x.batch_number)
+       = (s.dimension, s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment, s.user_id, s.batch_number)
   ), hours AS (
-    INSERT INTO tollgate.spend_hour AS t (starts_at, slice_id, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
-    SELECT starts_at, slice_id, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd FROM slices ORDER BY 1, 2
-    ON CONFLICT (starts_at, slice_id) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,
+    INSERT INTO tollgate.spend_hour AS t (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
+    SELECT * FROM hours_of ORDER BY 1, 2
+    ON CONFLICT (slice_id, starts_at) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,
       output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,
       unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd
-  ), utc_days AS (
-    INSERT INTO tollgate.spend_utc_day AS t (starts_at, slice_id, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
-    SELECT date_trunc('day', starts_at, 'UTC'), slice_id, sum(calls), sum(input_tokens), sum(output_tokens), sum(amount_nano_usd), sum(unresolved_nano_usd)
-    FROM slices GROUP BY 1, 2 ORDER BY 1, 2
-    ON CONFLICT (starts_at, slice_id) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,
+  ), days AS (
+    INSERT INTO tollgate.spend_utc_day AS t (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
+    SELECT * FROM days_of ORDER BY 1, 2
+    ON CONFLICT (slice_id, starts_at) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,
+      output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,
+      unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd
+  ), months AS (
+    INSERT INTO tollgate.spend_utc_month AS t (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
+    SELECT slice_id, date_trunc('month', starts_at, 'UTC'), sum(calls), sum(input_tokens), sum(output_tokens), sum(amount_nano_usd), sum(unresolved_nano_usd)
+    FROM days_of GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (slice_id, starts_at) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,
       output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,
       unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd
   ), detail_hours AS (

@@ -5,7 +5,8 @@ import type { Snapshot } from "./snapshot.ts";
  * Holds the sums of spend (migrations/0032) to the entries they were counted from, each of them, to the nano-dollar: the finest against the entries, of
  * archived months against what their days cost, the others against the finest. What is not counted yet is not looked at.
  */
-const DIMENSIONS = "debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id";
+const SLICE_COLUMNS = ["debit_account", "credit_account", "model", "asked_model", "feature", "key_id", "environment"];
+const DIMENSIONS = [...SLICE_COLUMNS, "user_id"].join(", ");
 const MEASURES = ["calls", "input_tokens", "output_tokens", "amount_nano_usd", "unresolved_nano_usd"];
 const SUMS = MEASURES.map((name) => `sum(${name}) AS ${name}`).join(", ");
 const ofRow = (row: string) => `ROW(${MEASURES.map((name) => `coalesce(${row}.${name}, 0)`).join(", ")})`;
@@ -31,7 +32,8 @@ const BOOKED = `
 		FROM line GROUP BY date_trunc('hour', at, 'UTC'), ${DIMENSIONS}, run_number, batch_number
 	)`;
 
-const kept = (table: string) => `SELECT * FROM tollgate.${table} d JOIN tollgate.spend_slice s ON s.id = d.slice_id`;
+const kept = (table: string) =>
+	`SELECT d.*, ${SLICE_COLUMNS.map((name) => `s.${name}`).join(", ")} FROM tollgate.${table} d JOIN tollgate.spend_slice s ON s.id = d.slice_id`;
 
 /** Rows of two relations that differ, or that only one of them has. */
 const differences = (left: string, right: string, columns: string) => `
@@ -67,10 +69,38 @@ const DETAIL = "slice_id, user_id, run_number, batch_number";
 const sumsOf = (table: string, unit: string, columns: string) =>
 	`SELECT date_trunc('${unit}', starts_at, 'UTC') AS starts_at, ${columns}, ${SUMS} FROM tollgate.${table} GROUP BY date_trunc('${unit}', starts_at, 'UTC'), ${columns}`;
 
+const IS_SINGLE = "EXISTS (SELECT 1 FROM tollgate.spend_slice s WHERE s.id = slice_id AND s.dimension <> '')";
+const DAYS = `SELECT slice_id, starts_at, ${MEASURES.join(", ")} FROM tollgate.spend_utc_day`;
+
+/** Each dimension by itself, and where its value stands in a slice and in the finest sums. */
+const SINGLE: readonly (readonly [dimension: string, column: string, isBeside: boolean])[] = [
+	["team", "debit_account", false],
+	["provider", "credit_account", false],
+	["model", "model", false],
+	["askedModel", "asked_model", false],
+	["feature", "feature", false],
+	["key", "key_id", false],
+	["environment", "environment", false],
+	["user", "user_id", true],
+	["batch", "batch_number", true],
+];
+const singleDays = SINGLE.map(
+	([dimension, column]) => `
+	SELECT d.starts_at, '${dimension}' AS dimension, s.${column}::text AS value, ${MEASURES.map((name) => `d.${name}`).join(", ")}
+	FROM tollgate.spend_utc_day d JOIN tollgate.spend_slice s ON s.id = d.slice_id WHERE s.dimension = '${dimension}'`,
+).join(" UNION ALL ");
+const singleSums = SINGLE.map(
+	([dimension, column, isBeside]) => `
+	SELECT date_trunc('day', d.starts_at, 'UTC') AS starts_at, '${dimension}' AS dimension, ${isBeside ? "d" : "s"}.${column}::text AS value, ${SUMS}
+	FROM tollgate.spend_detail_hour d JOIN tollgate.spend_slice s ON s.id = d.slice_id GROUP BY 1, 2, 3`,
+).join(" UNION ALL ");
+
 /** Sums and what they are sums of. */
 const COARSER: readonly (readonly [table: string, sql: string])[] = [
 	["spend_hour", differences("SELECT * FROM tollgate.spend_hour", sumsOf("spend_detail_hour", "hour", SLICE), SLICE)],
-	["spend_utc_day", differences("SELECT * FROM tollgate.spend_utc_day", sumsOf("spend_hour", "day", SLICE), SLICE)],
+	["spend_utc_day", differences(`${DAYS} WHERE NOT ${IS_SINGLE}`, sumsOf("spend_hour", "day", SLICE), SLICE)],
+	["spend_utc_day", differences(singleDays, singleSums, "dimension, value")],
+	["spend_utc_month", differences("SELECT * FROM tollgate.spend_utc_month", sumsOf("spend_utc_day", "month", SLICE), SLICE)],
 	["spend_detail_month", differences("SELECT * FROM tollgate.spend_detail_month", sumsOf("spend_detail_hour", "month", DETAIL), DETAIL)],
 ];
 

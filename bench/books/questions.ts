@@ -27,6 +27,8 @@ export function spendQuestions(nowMs: number, days: number): readonly NamedQuest
 		ask("one user by model per day, all days", { by: ["model"], per: "day", from: all, only: { user: "user-0-1" } }),
 		ask("one run by model, all days", { by: ["model"], from: all, only: { run: "run-1000" } }),
 		ask("one team by run, 31 days", { by: ["run"], from: ago(31), only: { team: "team-0" } }),
+		ask("by feature and model per week, all days", { by: ["feature", "model"], per: "week", from: all }),
+		ask("by user and model per month, all days", { by: ["user", "model"], per: "month", from: all, only: { team: "team-0" } }),
 		ask("by run, 3 days", { by: ["run"], from: ago(3) }),
 		ask("by user, 31 days", { by: ["user"], from: ago(31) }),
 	];

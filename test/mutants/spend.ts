@@ -10,8 +10,8 @@ export const SPEND_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "what is counted again is added, not put in place of what was counted",
 		...COUNT,
-		from: "    ON CONFLICT (starts_at, slice_id) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,\n      output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,\n      unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd\n  ), utc_days",
-		to: "    ON CONFLICT (starts_at, slice_id) DO NOTHING\n  ), utc_days",
+		from: "    ON CONFLICT (slice_id, starts_at) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,\n      output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,\n      unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd\n  ), days AS (",
+		to: "    ON CONFLICT (slice_id, starts_at) DO NOTHING\n  ), days AS (",
 		titles: [RANDOM],
 	},
 	{
@@ -59,9 +59,16 @@ export const SPEND_MUTANTS: readonly Mutant[] = [
 		rule: "the hours at both ends of a span are counted with what is whole in its middle",
 		file: "activities/spend/spend-sql.ts",
 		test: "test/integration/activities/spend/read-spend.test.ts",
-		from: "sumsOf(kept.hours, cover.after)",
-		to: "sumsOf(kept.hours, { fromMs: 0, toMs: 0 })",
+		from: "...partsOf(before, finer), ...partsOf(after, finer)];",
+		to: "...partsOf(before, finer)];",
 		titles: ["any question is answered as by the entries themselves (seed 1)"],
+	},
+	{
+		rule: "sums of one dimension alone are kept by its values, not by another's",
+		...COUNT,
+		from: "('feature', '', '', '', '', s.feature,",
+		to: "('feature', '', '', '', '', s.model,",
+		titles: [RANDOM],
 	},
 	...[
 		["the finest sums are the entries'", '["spend_detail_hour", HOURS_AGAINST_ENTRIES], ', "", "a slice that was renamed, and a chunk that was called counted"],

@@ -102,7 +102,7 @@ describe("verify finds", () => {
 	});
 
 	const CHANGED = ["calls", "input_tokens", "output_tokens", "amount_nano_usd", "unresolved_nano_usd"];
-	test.each(["spend_hour", "spend_utc_day", "spend_detail_hour", "spend_detail_month"])(
+	test.each(["spend_hour", "spend_utc_day", "spend_utc_month", "spend_detail_hour", "spend_detail_month"])(
 		"any figure of %s that was changed, and a row that is gone",
 		async (table) => {
 			for (const column of CHANGED) {
@@ -117,8 +117,11 @@ describe("verify finds", () => {
 	);
 
 	test("a slice that was renamed, and a chunk that was called counted", async () => {
-		await ledger.sql("UPDATE tollgate.spend_slice SET feature = 'other'");
-		expect(await differences()).toContain("spend_detail_hour");
+		await ledger.sql("UPDATE tollgate.spend_slice SET feature = 'other' WHERE dimension = ''");
+		expect(await differences()).toEqual(["spend_detail_hour", "spend_detail_hour", "spend_utc_day", "spend_utc_day"]);
+		await ledger.sql("UPDATE tollgate.spend_slice SET feature = '' WHERE dimension = ''");
+		await ledger.sql("UPDATE tollgate.spend_slice SET feature = 'other' WHERE dimension = 'feature'");
+		expect(await differences()).toEqual(["spend_utc_day", "spend_utc_day"]);
 		await ledger.sql("UPDATE tollgate.spend_slice SET feature = ''");
 		await ledger.sql("UPDATE tollgate.spend_counted SET chunk_seq = chunk_seq + 1");
 		expect(await differences()).toEqual(["spend_detail_hour"]);
