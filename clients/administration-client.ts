@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import * as contract from "./administration-contract.ts";
 import * as alertContract from "./alert-contract.ts";
+import * as auditContract from "./audit-contract.ts";
 import * as batchContract from "./batch-contract.ts";
 import * as deferredContract from "./deferred-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
@@ -41,6 +42,8 @@ export type Key = Output<typeof contract.Key>;
 export type CreatedKey = Output<typeof contract.CreatedKey>;
 export type SpendReport = Output<typeof spendContract.SpendReport>;
 export type SpendQuestion = Omit<Input<typeof spendContract.SpendQuery>, "format">;
+export type ModelAudit = Output<typeof auditContract.ModelAudit>;
+export type AuditQuestion = Omit<Input<typeof auditContract.AuditQuery>, "format">;
 export type Lease = Output<typeof contract.Lease>;
 export type AdminKey = Output<typeof contract.AdminKey>;
 export type PriceCheck = Output<typeof contract.PriceCheck>;
@@ -289,6 +292,11 @@ export class AdministrationClient {
 	/** What was spent, by dimensions and periods; default by team, this month. */
 	spend(question: SpendQuestion = {}): Promise<SpendReport> {
 		return this.#send("GET", `/spend${query(question)}`, spendContract.SpendReport);
+	}
+
+	/** Which calls of each feature a cheaper model would serve; nothing is changed. */
+	audit(question: AuditQuestion = {}): Promise<ModelAudit> {
+		return this.#send("GET", `/audit${query(question)}`, auditContract.ModelAudit);
 	}
 
 	/** By `x-tollgate-request-id` or attempt id. */

@@ -52,6 +52,7 @@ CREATE TABLE tollgate.attempt (
   run_ids             bigint[],                  -- numbers of its agent run (0020) and of those above it, root first; null = none
   run_tool_calls      jsonb,                     -- calls of tools in the answer, by tool; of a run alone, as the next
   output_bytes        bigint,                    -- of the answer's body
+  task_kind           text,                      -- by length and structure (domain/audit/task-kind.ts); null = not known
   PRIMARY KEY (attempt_id, at),
   CHECK ((asked_model IS NULL) = (degraded_by IS NULL)),
   CHECK (reserved_nano_usd >= 0 AND reserved_tokens >= 0 AND cost_tokens >= 0 AND overrun_nano_usd >= 0),

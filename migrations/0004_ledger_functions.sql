@@ -29,7 +29,7 @@ LANGUAGE sql STABLE AS $$
     a.price_version, (extract(epoch FROM a.prices_as_of) * 1000000)::bigint, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
     a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
     (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id, a.asked_model, a.degraded_by,
-    a.reserved_output_tokens, a.cost_output_tokens, a.run_ids, a.run_tool_calls, a.output_bytes
+    a.reserved_output_tokens, a.cost_output_tokens, a.run_ids, a.run_tool_calls, a.output_bytes, a.task_kind
   )::text
 $$;
 
@@ -200,7 +200,7 @@ BEGIN
         cost_tokens bigint, overrun_nano_usd bigint, price_version bigint, prices_as_of_ms bigint, input_tokens bigint, cached_input_tokens bigint,
         cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, output_tokens bigint, reasoning_tokens bigint, tool_calls jsonb,
         clamped_output_tokens bigint, provider_request_id text, http_status integer, duration_ms double precision, window_ids bigint[], answer_id text, asked_model text,
-        degraded_by jsonb, reserved_output_tokens bigint, cost_output_tokens bigint, run_ids bigint[], run_tool_calls jsonb, output_bytes bigint,
+        degraded_by jsonb, reserved_output_tokens bigint, cost_output_tokens bigint, run_ids bigint[], run_tool_calls jsonb, output_bytes bigint, task_kind text,
         item_ids text[], charges json)
     ), keys AS (
       INSERT INTO tollgate.entry_key (entry_key) SELECT attempt_id FROM given ON CONFLICT DO NOTHING RETURNING entry_key
@@ -211,12 +211,12 @@ BEGIN
         asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers, answered_model, service_tier, outcome, reason, reserved_nano_usd,
         reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, prices_as_of, input_tokens, cached_input_tokens, cache_write_5m_tokens,
         cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id, asked_model, degraded_by,
-        reserved_output_tokens, cost_output_tokens, run_ids, run_tool_calls, output_bytes)
+        reserved_output_tokens, cost_output_tokens, run_ids, run_tool_calls, output_bytes, task_kind)
       SELECT attempt_id, v_now, to_timestamp(reserved_at_ms / 1000.0), request_id, p_gateway, p_epoch, team_id, key_id, feature, user_id, environment,
         asserted, claimed, provider, deployment, protocol, endpoint, model, priced_model, priced_tiers, answered_model, service_tier, outcome, reason, reserved_nano_usd,
         reserved_tokens, cost_nano_usd, cost_tokens, overrun_nano_usd, price_version, to_timestamp(prices_as_of_ms / 1000.0), input_tokens, cached_input_tokens, cache_write_5m_tokens,
         cache_write_1h_tokens, output_tokens, reasoning_tokens, tool_calls, clamped_output_tokens, provider_request_id, http_status, duration_ms, window_ids, answer_id, asked_model, degraded_by,
-        reserved_output_tokens, cost_output_tokens, run_ids, run_tool_calls, output_bytes
+        reserved_output_tokens, cost_output_tokens, run_ids, run_tool_calls, output_bytes, task_kind
       FROM fresh
     ), entries AS (
       INSERT INTO tollgate.entry (entry_key, at, kind, attempt_id, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version)

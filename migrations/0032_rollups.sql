@@ -48,9 +48,32 @@ CREATE TABLE tollgate.spend_detail_hour (
   output_tokens       numeric NOT NULL,
   amount_nano_usd     numeric NOT NULL,          -- corrections included; they may outweigh the rest
   unresolved_nano_usd numeric NOT NULL,          -- of what was booked then: charged without knowing, and not resolved since
-  PRIMARY KEY (starts_at, slice_id, user_id, run_number, batch_number)
+  PRIMARY KEY (slice_id, starts_at, user_id, run_number, batch_number)
 ) WITH (fillfactor = 70);
+CREATE INDEX spend_detail_hour_starts ON tollgate.spend_detail_hour USING brin (starts_at);
 CREATE TABLE tollgate.spend_detail_month (LIKE tollgate.spend_detail_hour INCLUDING ALL) WITH (fillfactor = 70);
+CREATE INDEX spend_detail_hour_user ON tollgate.spend_detail_hour (user_id, starts_at) WHERE user_id <> '';
+CREATE INDEX spend_detail_month_run ON tollgate.spend_detail_month (run_number) WHERE run_number <> 0;
+
+-- By kind of task, for the audit of which calls a cheaper model would serve: what every class of tokens came to, so that it can be priced again.
+CREATE TABLE tollgate.spend_task_day (
+  starts_at             timestamptz NOT NULL,
+  debit_account         text NOT NULL,
+  credit_account        text NOT NULL,
+  feature               text NOT NULL,
+  model                 text NOT NULL,
+  priced_model          text NOT NULL,
+  task_kind             text NOT NULL,           -- domain/audit/task-kind.ts; '' = not known
+  calls                 bigint NOT NULL,
+  input_tokens          numeric NOT NULL,
+  cached_input_tokens   numeric NOT NULL,
+  cache_write_5m_tokens numeric NOT NULL,
+  cache_write_1h_tokens numeric NOT NULL,
+  output_tokens         numeric NOT NULL,
+  reasoning_tokens      numeric NOT NULL,
+  amount_nano_usd       numeric NOT NULL,
+  PRIMARY KEY (starts_at, debit_account, credit_account, feature, model, priced_model, task_kind)
+) WITH (fillfactor = 70);
 
 CREATE TABLE tollgate.spend_counted (
   gateway_id text NOT NULL,
@@ -69,19 +92,24 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(substring(p_gateway FROM '^batch([0
 -- An entry as it is counted, by its attempt; a lump has none, and no dimensions but team and provider. What is charged without knowing is unresolved.
 CREATE FUNCTION tollgate.counted_as(e tollgate.entry, a tollgate.attempt) RETURNS TABLE (
   model text, asked_model text, feature text, key_id text, environment text, user_id text, run_number bigint, batch_number bigint,
-  calls bigint, input_tokens bigint, output_tokens bigint, unresolved_nano_usd bigint)
+  calls bigint, input_tokens bigint, output_tokens bigint, unresolved_nano_usd bigint, priced_model text, task_kind text, cached_input_tokens bigint,
+  cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, reasoning_tokens bigint)
 LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(a.model, ''), coalesce(a.asked_model, a.model, ''), coalesce(a.feature, ''), coalesce(a.key_id, ''), coalesce(a.environment, ''), coalesce(a.user_id, ''),
          coalesce(a.run_ids[cardinality(a.run_ids)], 0), tollgate.batch_held_by(coalesce(a.gateway_id, e.gateway_id)),
          CASE WHEN e.kind IN ('charge', 'unresolved', 'estimated') THEN 1 ELSE 0 END::bigint,
          CASE WHEN e.kind <> 'adjustment' THEN coalesce(a.input_tokens, 0) ELSE 0 END, CASE WHEN e.kind <> 'adjustment' THEN coalesce(a.output_tokens, 0) ELSE 0 END,
-         CASE WHEN e.kind IN ('unresolved', 'estimated') OR e.kind = 'lump' AND e.detail ->> 'resolves' IS DISTINCT FROM e.entry_key THEN e.amount_nano_usd ELSE 0 END
+         CASE WHEN e.kind IN ('unresolved', 'estimated') OR e.kind = 'lump' AND e.detail ->> 'resolves' IS DISTINCT FROM e.entry_key THEN e.amount_nano_usd ELSE 0 END,
+         coalesce(a.priced_model, ''), coalesce(a.task_kind, ''), CASE WHEN e.kind <> 'adjustment' THEN coalesce(a.cached_input_tokens, 0) ELSE 0 END,
+         CASE WHEN e.kind <> 'adjustment' THEN coalesce(a.cache_write_5m_tokens, 0) ELSE 0 END,
+         CASE WHEN e.kind <> 'adjustment' THEN coalesce(a.cache_write_1h_tokens, 0) ELSE 0 END, CASE WHEN e.kind <> 'adjustment' THEN coalesce(a.reasoning_tokens, 0) ELSE 0 END
 $$;
 
 -- The same where the attempt has to be looked up. Of a charge its time is known, and with it the partition; a correction came later.
 CREATE FUNCTION tollgate.counted_entry(e tollgate.entry) RETURNS TABLE (
   model text, asked_model text, feature text, key_id text, environment text, user_id text, run_number bigint, batch_number bigint,
-  calls bigint, input_tokens bigint, output_tokens bigint, unresolved_nano_usd bigint)
+  calls bigint, input_tokens bigint, output_tokens bigint, unresolved_nano_usd bigint, priced_model text, task_kind text, cached_input_tokens bigint,
+  cache_write_5m_tokens bigint, cache_write_1h_tokens bigint, reasoning_tokens bigint)
 LANGUAGE sql STABLE AS $$
   SELECT c.*
   FROM (SELECT) one
@@ -93,11 +121,21 @@ LANGUAGE sql STABLE AS $$
   CROSS JOIN LATERAL tollgate.counted_as(e, a.row) c
 $$;
 
+-- The slices of one dimension that a combination belongs to; users and batches stand beside combinations.
+CREATE FUNCTION tollgate.single_slices(p_debit text, p_credit text, p_model text, p_asked text, p_feature text, p_key text, p_environment text)
+RETURNS TABLE (dimension text, debit_account text, credit_account text, model text, asked_model text, feature text, key_id text, environment text)
+LANGUAGE sql IMMUTABLE AS $$
+  VALUES ('team', p_debit, '', '', '', '', '', ''), ('provider', '', p_credit, '', '', '', '', ''), ('model', '', '', p_model, '', '', '', ''),
+         ('askedModel', '', '', '', p_asked, '', '', ''), ('feature', '', '', '', '', p_feature, '', ''), ('key', '', '', '', '', '', p_key, ''),
+         ('environment', '', '', '', '', '', '', p_environment)
+$$;
+
 -- Adds chunks that are not counted yet, p_chunks or up to twice as many. Returns how many there were: fewer than p_chunks means all there are.
 -- On a team's local day a correction counts on the day of what it corrects, where that is in the database; a late settle, and what it takes
--- out of a lump, on the day it was booked. The planner setting: a plan cached while the tables were empty must not scan them once they are large.
+-- out of a lump, on the day it was booked. The planner settings: a plan cached while the tables were empty must not scan them once they are large, and
+-- what is added up at once stays in memory.
 CREATE FUNCTION tollgate.count_spend(p_chunks integer) RETURNS integer
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_mergejoin = off SET work_mem = '64MB' SET jit = off AS $$
 DECLARE
   v_counted integer;
 BEGIN
@@ -141,24 +179,34 @@ BEGIN
            0, 0, 0, 0, -c.unresolved_nano_usd
     FROM resolved r JOIN tollgate.entry o ON o.entry_key = r.entry_key CROSS JOIN LATERAL tollgate.counted_entry(o) c
     WHERE c.unresolved_nano_usd <> 0
+  ), keyed AS MATERIALIZED (
+    SELECT ROW('', debit_account, credit_account, model, asked_model, feature, key_id, environment, '', 0)::text AS combination, * FROM line
+  ), combination AS MATERIALIZED (
+    SELECT DISTINCT combination, debit_account, credit_account, model, asked_model, feature, key_id, environment FROM keyed
   ), sums AS MATERIALIZED (
-    SELECT date_trunc('hour', at, 'UTC') AS starts_at, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, run_number, batch_number,
+    SELECT combination, date_trunc('hour', at, 'UTC') AS starts_at, user_id, run_number, batch_number,
            sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(amount_nano_usd) AS amount_nano_usd,
            sum(unresolved_nano_usd) AS unresolved_nano_usd
-    FROM line GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    FROM keyed GROUP BY 1, 2, 3, 4, 5
+  ), of_user AS MATERIALIZED (
+    SELECT date_trunc('day', starts_at, 'UTC') AS starts_at, user_id, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+           sum(amount_nano_usd) AS amount_nano_usd, sum(unresolved_nano_usd) AS unresolved_nano_usd
+    FROM sums GROUP BY 1, 2
+  ), of_batch AS MATERIALIZED (
+    SELECT date_trunc('day', starts_at, 'UTC') AS starts_at, batch_number, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+           sum(amount_nano_usd) AS amount_nano_usd, sum(unresolved_nano_usd) AS unresolved_nano_usd
+    FROM sums GROUP BY 1, 2
   ), single AS MATERIALIZED (
-    SELECT date_trunc('day', s.starts_at, 'UTC') AS starts_at, v.*, sum(s.calls) AS calls, sum(s.input_tokens) AS input_tokens, sum(s.output_tokens) AS output_tokens, sum(s.amount_nano_usd) AS amount_nano_usd,
-           sum(s.unresolved_nano_usd) AS unresolved_nano_usd
-    FROM sums s CROSS JOIN LATERAL (VALUES
-      ('team', s.debit_account, '', '', '', '', '', '', '', 0::bigint), ('provider', '', s.credit_account, '', '', '', '', '', '', 0), ('model', '', '', s.model, '', '', '', '', '', 0),
-      ('askedModel', '', '', '', s.asked_model, '', '', '', '', 0), ('feature', '', '', '', '', s.feature, '', '', '', 0), ('key', '', '', '', '', '', s.key_id, '', '', 0),
-      ('environment', '', '', '', '', '', '', s.environment, '', 0), ('user', '', '', '', '', '', '', '', s.user_id, 0), ('batch', '', '', '', '', '', '', '', '', s.batch_number)
-    ) v (dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, batch_number)
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    SELECT c.combination, v.*
+    FROM combination c CROSS JOIN LATERAL tollgate.single_slices(c.debit_account, c.credit_account, c.model, c.asked_model, c.feature, c.key_id, c.environment) v
   ), named AS MATERIALIZED (
-    SELECT dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, batch_number FROM single
+    SELECT '' AS dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, '' AS user_id, 0::bigint AS batch_number FROM combination
     UNION
-    SELECT '', debit_account, credit_account, model, asked_model, feature, key_id, environment, '', 0 FROM sums
+    SELECT dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, '', 0 FROM single
+    UNION
+    SELECT 'user', '', '', '', '', '', '', '', user_id, 0 FROM of_user
+    UNION
+    SELECT 'batch', '', '', '', '', '', '', '', '', batch_number FROM of_batch
   ), added AS (
     INSERT INTO tollgate.spend_slice (dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, batch_number)
     SELECT n.* FROM named n
@@ -168,27 +216,39 @@ BEGIN
           = (n.dimension, n.debit_account, n.credit_account, n.model, n.asked_model, n.feature, n.key_id, n.environment, n.user_id, n.batch_number))
     RETURNING *
   ), slice AS MATERIALIZED (
-    SELECT x.* FROM named n JOIN tollgate.spend_slice x
-      ON (x.dimension, x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment, x.user_id, x.batch_number)
-       = (n.dimension, n.debit_account, n.credit_account, n.model, n.asked_model, n.feature, n.key_id, n.environment, n.user_id, n.batch_number)
-    UNION ALL
-    SELECT * FROM added
+    SELECT ROW(s.dimension, s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment, s.user_id, s.batch_number)::text AS name, s.*
+    FROM (
+      SELECT x.* FROM named n JOIN tollgate.spend_slice x
+        ON (x.dimension, x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment, x.user_id, x.batch_number)
+         = (n.dimension, n.debit_account, n.credit_account, n.model, n.asked_model, n.feature, n.key_id, n.environment, n.user_id, n.batch_number)
+      UNION ALL
+      SELECT * FROM added
+    ) s
+  ), part AS MATERIALIZED (
+    SELECT c.id AS slice_id, x.id AS of_id
+    FROM single v
+    JOIN slice c ON c.name = v.combination
+    JOIN slice x ON x.name = ROW(v.dimension, v.debit_account, v.credit_account, v.model, v.asked_model, v.feature, v.key_id, v.environment, '', 0)::text
   ), detail AS MATERIALIZED (
-    SELECT x.id AS slice_id, s.* FROM sums s JOIN slice x
-      ON (x.dimension, x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment)
-       = ('', s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment)
+    SELECT x.id AS slice_id, s.starts_at, s.user_id, s.run_number, s.batch_number, s.calls, s.input_tokens, s.output_tokens, s.amount_nano_usd, s.unresolved_nano_usd
+    FROM sums s JOIN slice x ON x.name = s.combination
   ), hours_of AS MATERIALIZED (
     SELECT slice_id, starts_at, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(amount_nano_usd) AS amount_nano_usd,
            sum(unresolved_nano_usd) AS unresolved_nano_usd
     FROM detail GROUP BY 1, 2
-  ), days_of AS MATERIALIZED (
-    SELECT slice_id, date_trunc('day', starts_at, 'UTC') AS starts_at, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(amount_nano_usd) AS amount_nano_usd,
-           sum(unresolved_nano_usd) AS unresolved_nano_usd
+  ), combination_days AS MATERIALIZED (
+    SELECT slice_id, date_trunc('day', starts_at, 'UTC') AS starts_at, sum(calls) AS calls, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+           sum(amount_nano_usd) AS amount_nano_usd, sum(unresolved_nano_usd) AS unresolved_nano_usd
     FROM hours_of GROUP BY 1, 2
+  ), days_of AS MATERIALIZED (
+    SELECT * FROM combination_days
     UNION ALL
-    SELECT x.id, s.starts_at, s.calls, s.input_tokens, s.output_tokens, s.amount_nano_usd, s.unresolved_nano_usd FROM single s JOIN slice x
-      ON (x.dimension, x.debit_account, x.credit_account, x.model, x.asked_model, x.feature, x.key_id, x.environment, x.user_id, x.batch_number)
-       = (s.dimension, s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment, s.user_id, s.batch_number)
+    SELECT p.of_id, d.starts_at, sum(d.calls), sum(d.input_tokens), sum(d.output_tokens), sum(d.amount_nano_usd), sum(d.unresolved_nano_usd)
+    FROM combination_days d JOIN part p ON p.slice_id = d.slice_id GROUP BY 1, 2
+    UNION ALL
+    SELECT x.id, u.starts_at, u.calls, u.input_tokens, u.output_tokens, u.amount_nano_usd, u.unresolved_nano_usd FROM of_user u JOIN slice x ON x.dimension = 'user' AND x.user_id = u.user_id
+    UNION ALL
+    SELECT x.id, b.starts_at, b.calls, b.input_tokens, b.output_tokens, b.amount_nano_usd, b.unresolved_nano_usd FROM of_batch b JOIN slice x ON x.dimension = 'batch' AND x.batch_number = b.batch_number
   ), hours AS (
     INSERT INTO tollgate.spend_hour AS t (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
     SELECT * FROM hours_of ORDER BY 1, 2
@@ -211,8 +271,8 @@ BEGIN
   ), detail_hours AS (
     INSERT INTO tollgate.spend_detail_hour AS t
       (starts_at, slice_id, user_id, run_number, batch_number, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
-    SELECT starts_at, slice_id, user_id, run_number, batch_number, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd FROM detail ORDER BY 1, 2, 3, 4, 5
-    ON CONFLICT (starts_at, slice_id, user_id, run_number, batch_number) DO UPDATE SET calls = t.calls + excluded.calls,
+    SELECT starts_at, slice_id, user_id, run_number, batch_number, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd FROM detail ORDER BY 2, 1, 3, 4, 5
+    ON CONFLICT (slice_id, starts_at, user_id, run_number, batch_number) DO UPDATE SET calls = t.calls + excluded.calls,
       input_tokens = t.input_tokens + excluded.input_tokens, output_tokens = t.output_tokens + excluded.output_tokens,
       amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd, unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd
   ), detail_months AS (
@@ -220,10 +280,21 @@ BEGIN
       (starts_at, slice_id, user_id, run_number, batch_number, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
     SELECT date_trunc('month', starts_at, 'UTC'), slice_id, user_id, run_number, batch_number, sum(calls), sum(input_tokens), sum(output_tokens), sum(amount_nano_usd),
            sum(unresolved_nano_usd)
-    FROM detail GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
-    ON CONFLICT (starts_at, slice_id, user_id, run_number, batch_number) DO UPDATE SET calls = t.calls + excluded.calls,
+    FROM detail GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 1, 3, 4, 5
+    ON CONFLICT (slice_id, starts_at, user_id, run_number, batch_number) DO UPDATE SET calls = t.calls + excluded.calls,
       input_tokens = t.input_tokens + excluded.input_tokens, output_tokens = t.output_tokens + excluded.output_tokens,
       amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd, unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd
+  ), task_days AS (
+    INSERT INTO tollgate.spend_task_day AS t (starts_at, debit_account, credit_account, feature, model, priced_model, task_kind, calls, input_tokens, cached_input_tokens,
+      cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, amount_nano_usd)
+    SELECT date_trunc('day', at, 'UTC'), debit_account, credit_account, feature, model, priced_model, task_kind, sum(calls), sum(input_tokens), sum(cached_input_tokens),
+           sum(cache_write_5m_tokens), sum(cache_write_1h_tokens), sum(output_tokens), sum(reasoning_tokens), sum(amount_nano_usd)
+    FROM booked GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7
+    ON CONFLICT (starts_at, debit_account, credit_account, feature, model, priced_model, task_kind) DO UPDATE SET calls = t.calls + excluded.calls,
+      input_tokens = t.input_tokens + excluded.input_tokens, cached_input_tokens = t.cached_input_tokens + excluded.cached_input_tokens,
+      cache_write_5m_tokens = t.cache_write_5m_tokens + excluded.cache_write_5m_tokens, cache_write_1h_tokens = t.cache_write_1h_tokens + excluded.cache_write_1h_tokens,
+      output_tokens = t.output_tokens + excluded.output_tokens, reasoning_tokens = t.reasoning_tokens + excluded.reasoning_tokens,
+      amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd
   ), of_team AS MATERIALIZED (
     SELECT substr(b.debit_account, 6) AS team_id, coalesce(o.at, b.at) AS at, sum(b.amount_nano_usd) AS amount
     FROM booked b

@@ -8,6 +8,7 @@ import { bootstrapSystem } from "#activities/administration/bootstrap.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
+import { SPEND_CONNECTION_OPTIONS } from "#activities/spend/planning.ts";
 import { BatchJobClient } from "#clients/batch-job-client.ts";
 import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
 import { listKeyVariables } from "#config/offered-providers.ts";
@@ -101,7 +102,7 @@ function openPool(connectionString: string, log: Logger): pg.Pool {
 		max: ADMINISTRATION_CONNECTIONS,
 		connectionTimeoutMillis: 2_000,
 		query_timeout: 30_000,
-		options: "-c lock_timeout=2000 -c statement_timeout=29000 -c idle_in_transaction_session_timeout=1000",
+		options: `-c lock_timeout=2000 -c statement_timeout=29000 -c idle_in_transaction_session_timeout=1000 ${SPEND_CONNECTION_OPTIONS}`,
 	});
 	// An idle connection that PostgreSQL closed; the next query opens another.
 	pool.on("error", (err) => log.warn({ err }, "PostgreSQL closed an idle connection"));

@@ -120,6 +120,7 @@ function attemptFields(reservation: ReservationRecord, outcome: OutcomeRecord) {
 		run_ids: reservation.runIds,
 		run_tool_calls: outcome.toolCalls,
 		output_bytes: outcome.outputBytes,
+		task_kind: outcome.taskKind,
 		item_ids: outcome.itemIds,
 		charges: reservation.windows.map((window) => chargeIn(window, reservation, outcome)),
 	};

@@ -1,3 +1,4 @@
+import type { TaskKind } from "#domain/audit/task-kind.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { Unit } from "#domain/budget/window-lease.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
@@ -100,6 +101,8 @@ export type OutcomeRecord = {
 	/** Calls of tools in the answer by tool, and bytes of its body; only where the call has a run. */
 	readonly toolCalls?: Readonly<Record<string, number>>;
 	readonly outputBytes?: number;
+	/** What kind of work it was; absent where its end or its body is not known, and for batches. */
+	readonly taskKind?: TaskKind;
 };
 
 export type RefusalRecord = {

@@ -1,4 +1,5 @@
 import type { RunHold } from "#domain/agents/run-hold.ts";
+import type { TaskKind } from "#domain/audit/task-kind.ts";
 import type { Bound, Endpoint } from "#domain/bound/request.ts";
 import type { Serving } from "#domain/budget/degrade.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
@@ -138,10 +139,11 @@ export type SettleInput = {
 	/** Calls of tools in the answer by tool, and bytes of its body; only where the call has a run. */
 	readonly toolCalls?: Readonly<Record<string, number>>;
 	readonly outputBytes?: number;
+	readonly taskKind?: TaskKind;
 };
 
 /** What an ending says of the answer beside its usage. */
-export type EndingDetail = Omit<SettleInput, "reported" | "answerId" | "itemIds">;
+export type EndingDetail = Omit<SettleInput, "reported" | "answerId" | "itemIds" | "taskKind">;
 
 /** What was received of a call we cut, plus the margin of its stated rule. */
 export type EstimateInput = EndingDetail & { readonly usage: Usage; readonly reason: string };

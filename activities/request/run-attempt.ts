@@ -4,12 +4,13 @@ import { NO_CALLS, type ReadAnswer, readAnswer } from "#activities/providers/rep
 import { canStream, createStreamTap, type StreamTap } from "#activities/providers/stream-tap.ts";
 import type { ToolCall } from "#domain/agents/run-event.ts";
 import { assert } from "#domain/assert.ts";
+import { taskKindOf } from "#domain/audit/task-kind.ts";
 import type { InspectedRequest, RequestProblem } from "#domain/bound/request.ts";
 import { NO_USAGE, type Usage } from "#domain/usage/usage.ts";
 import type { AnswerHead, Caller } from "./caller.ts";
 import { decideAnswerOutcome } from "./decide-outcome.ts";
 import type { JournalStep, JournalTurn } from "./journal-turn.ts";
-import type { Attempt, Booked, EndingDetail } from "./port.ts";
+import type { Attempt, Booked, EndingDetail, SettleInput } from "./port.ts";
 import { type CallStep, countCalls } from "./run-step.ts";
 
 export type AttemptPlan = {
@@ -282,8 +283,13 @@ class AttemptRun implements AnswerListener {
 		this.#calls = calls;
 		this.#answerId = answerId;
 		if (reported.kind === "usable") this.#usage = reported.usage;
-		const kept = { ...(answerId !== undefined && { answerId }), ...(itemIds.length > 0 && { itemIds }) };
+		const kept = { ...(answerId !== undefined && { answerId }), ...(itemIds.length > 0 && { itemIds }), ...this.#task() };
 		this.#book(() => this.#plan.attempt.settle({ reported, ...this.#detail(), ...kept }));
+	}
+
+	/** Of an answer whose usage is known. */
+	#task(): Pick<SettleInput, "taskKind"> {
+		return this.#usage === undefined ? {} : { taskKind: taskKindOf(this.#plan.request, this.#usage) };
 	}
 
 	#charge(reason: string): void {

@@ -38,7 +38,7 @@ const CHUNKS = `
 		         a.price_version, (extract(epoch FROM a.prices_as_of) * 1000000)::bigint, a.input_tokens, a.cached_input_tokens, a.cache_write_5m_tokens, a.cache_write_1h_tokens,
 		         a.output_tokens, a.reasoning_tokens, a.tool_calls, a.clamped_output_tokens, a.provider_request_id, a.http_status,
 		         (a.duration_ms * 1000)::bigint, a.window_ids, a.answer_id, a.asked_model, a.degraded_by,
-		         a.reserved_output_tokens, a.cost_output_tokens, a.run_ids, a.run_tool_calls, a.output_bytes
+		         a.reserved_output_tokens, a.cost_output_tokens, a.run_ids, a.run_tool_calls, a.output_bytes, a.task_kind
 		       )::text, E'\\n' ORDER BY e.entry_key COLLATE "C") AS text
 		FROM tollgate.entry e
 		LEFT JOIN tollgate.attempt a ON a.attempt_id = e.entry_key AND a.at = e.at

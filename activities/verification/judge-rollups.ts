@@ -9,8 +9,18 @@ const SLICE_COLUMNS = ["debit_account", "credit_account", "model", "asked_model"
 const DIMENSIONS = [...SLICE_COLUMNS, "user_id"].join(", ");
 const MEASURES = ["calls", "input_tokens", "output_tokens", "amount_nano_usd", "unresolved_nano_usd"];
 const SUMS = MEASURES.map((name) => `sum(${name}) AS ${name}`).join(", ");
-const ofRow = (row: string) => `ROW(${MEASURES.map((name) => `coalesce(${row}.${name}, 0)`).join(", ")})`;
+const ofRow = (row: string, measures: readonly string[]) => `ROW(${measures.map((name) => `coalesce(${row}.${name}, 0)`).join(", ")})`;
 
+const TASK_MEASURES = [
+	"calls",
+	"input_tokens",
+	"cached_input_tokens",
+	"cache_write_5m_tokens",
+	"cache_write_1h_tokens",
+	"output_tokens",
+	"reasoning_tokens",
+	"amount_nano_usd",
+];
 const ENTRY = "e.at, e.debit_account, e.credit_account, c.*, e.amount_nano_usd";
 const IS_COUNTED = "EXISTS (SELECT 1 FROM tollgate.spend_counted k WHERE (k.gateway_id, k.epoch) = (e.gateway_id, e.epoch) AND e.chunk_seq <= k.chunk_seq)";
 const IS_ARCHIVED = "EXISTS (SELECT 1 FROM tollgate.archived_month m WHERE m.month::timestamp AT TIME ZONE 'UTC' = date_trunc('month', starts_at, 'UTC'))";
@@ -24,7 +34,7 @@ const BOOKED = `
 		SELECT ${ENTRY} FROM tollgate.entry e CROSS JOIN LATERAL tollgate.counted_entry(e) c WHERE e.kind = 'adjustment' AND ${IS_COUNTED}
 		UNION ALL
 		SELECT o.at, o.debit_account, o.credit_account, c.model, c.asked_model, c.feature, c.key_id, c.environment, c.user_id, c.run_number, c.batch_number,
-		       0, 0, 0, -c.unresolved_nano_usd, 0
+		       0, 0, 0, -c.unresolved_nano_usd, c.priced_model, c.task_kind, 0, 0, 0, 0, 0
 		FROM (SELECT DISTINCT e.detail ->> 'resolves' AS entry_key FROM tollgate.entry e WHERE e.kind = 'adjustment' AND ${IS_COUNTED}) r
 		JOIN tollgate.entry o ON o.entry_key = r.entry_key CROSS JOIN LATERAL tollgate.counted_entry(o) c
 	), booked AS MATERIALIZED (
@@ -36,10 +46,10 @@ const kept = (table: string) =>
 	`SELECT d.*, ${SLICE_COLUMNS.map((name) => `s.${name}`).join(", ")} FROM tollgate.${table} d JOIN tollgate.spend_slice s ON s.id = d.slice_id`;
 
 /** Rows of two relations that differ, or that only one of them has. */
-const differences = (left: string, right: string, columns: string) => `
-	SELECT to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') AS starts_at, ROW(${columns})::text AS of, ${ofRow("l")}::text AS kept, ${ofRow("r")}::text AS booked
+const differences = (left: string, right: string, columns: string, measures: readonly string[] = MEASURES) => `
+	SELECT to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"') AS starts_at, ROW(${columns})::text AS of, ${ofRow("l", measures)}::text AS kept, ${ofRow("r", measures)}::text AS booked
 	FROM (${left}) l FULL JOIN (${right}) r USING (starts_at, ${columns})
-	WHERE ${ofRow("l")} IS DISTINCT FROM ${ofRow("r")}
+	WHERE ${ofRow("l", measures)} IS DISTINCT FROM ${ofRow("r", measures)}
 	ORDER BY 1, 2`;
 
 const KEPT_COLUMNS = `${DIMENSIONS}, run_number, batch_number`;
@@ -63,6 +73,24 @@ const DAYS_AGAINST_ARCHIVE = `WITH ${BOOKED}
 		 ) x GROUP BY starts_at, ${DIMENSIONS}`,
 		DIMENSIONS,
 	)}`;
+
+const TASK_COLUMNS = "debit_account, credit_account, feature, model, priced_model, task_kind";
+const TASKS_AGAINST_ENTRIES = `WITH ${BOOKED}
+	${differences(
+		`SELECT * FROM tollgate.spend_task_day k WHERE NOT ${IS_ARCHIVED}`,
+		`SELECT * FROM (
+			SELECT date_trunc('day', at, 'UTC') AS starts_at, ${TASK_COLUMNS}, ${TASK_MEASURES.map((name) => `sum(${name}) AS ${name}`).join(", ")}
+			FROM line GROUP BY date_trunc('day', at, 'UTC'), ${TASK_COLUMNS}
+		 ) x WHERE NOT ${IS_ARCHIVED}`,
+		TASK_COLUMNS,
+		TASK_MEASURES,
+	)}`;
+
+/** Also of archived months: kinds of tasks together are what was spent. */
+const WITHOUT_TASK = "debit_account, credit_account, feature, model";
+const COMMON_MEASURES = ["calls", "input_tokens", "output_tokens", "amount_nano_usd"];
+const commonSums = (from: string) =>
+	`SELECT starts_at, ${WITHOUT_TASK}, ${COMMON_MEASURES.map((name) => `sum(${name}) AS ${name}`).join(", ")} FROM ${from} GROUP BY starts_at, ${WITHOUT_TASK}`;
 
 const SLICE = "slice_id";
 const DETAIL = "slice_id, user_id, run_number, batch_number";
@@ -100,6 +128,10 @@ const COARSER: readonly (readonly [table: string, sql: string])[] = [
 	["spend_hour", differences("SELECT * FROM tollgate.spend_hour", sumsOf("spend_detail_hour", "hour", SLICE), SLICE)],
 	["spend_utc_day", differences(`${DAYS} WHERE NOT ${IS_SINGLE}`, sumsOf("spend_hour", "day", SLICE), SLICE)],
 	["spend_utc_day", differences(singleDays, singleSums, "dimension, value")],
+	[
+		"spend_task_day",
+		differences(commonSums("tollgate.spend_task_day"), commonSums(`(${kept("spend_utc_day")} WHERE s.dimension = '') d`), WITHOUT_TASK, COMMON_MEASURES),
+	],
 	["spend_utc_month", differences("SELECT * FROM tollgate.spend_utc_month", sumsOf("spend_utc_day", "month", SLICE), SLICE)],
 	["spend_detail_month", differences("SELECT * FROM tollgate.spend_detail_month", sumsOf("spend_detail_hour", "month", DETAIL), DETAIL)],
 ];
@@ -107,7 +139,12 @@ const COARSER: readonly (readonly [table: string, sql: string])[] = [
 type Difference = { readonly starts_at: string; readonly of: string; readonly kept: string; readonly booked: string };
 
 export async function judgeRollups(snapshot: Snapshot, findings: Findings): Promise<void> {
-	const questions = [["spend_detail_hour", HOURS_AGAINST_ENTRIES], ["spend_detail_hour", DAYS_AGAINST_ARCHIVE], ...COARSER] as const;
+	const questions = [
+		["spend_detail_hour", HOURS_AGAINST_ENTRIES],
+		["spend_detail_hour", DAYS_AGAINST_ARCHIVE],
+		["spend_task_day", TASKS_AGAINST_ENTRIES],
+		...COARSER,
+	] as const;
 	for (const [table, sql] of questions) {
 		for await (const row of snapshot.rows<Difference>(sql)) {
 			findings.add(

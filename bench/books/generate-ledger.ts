@@ -90,9 +90,11 @@ const CALLS = `
 		FROM call c JOIN (VALUES ('gpt-4o', 2500, 10000), ('gpt-4.1-mini', 400, 1600), ('gpt-4o-mini', 150, 600), ('claude-sonnet-4-5', 3000, 15000), ('o3', 2000, 8000)) p (model, input, output) ON p.model = c.model
 	), attempts AS (
 		INSERT INTO tollgate.attempt (attempt_id, at, reserved_at, request_id, gateway_id, epoch, team_id, key_id, feature, user_id, environment, provider, deployment, protocol, endpoint,
-			model, priced_model, priced_tiers, outcome, reserved_nano_usd, reserved_tokens, cost_nano_usd, cost_tokens, price_version, prices_as_of, input_tokens, output_tokens, window_ids, run_ids)
+			model, priced_model, priced_tiers, outcome, reserved_nano_usd, reserved_tokens, cost_nano_usd, cost_tokens, price_version, prices_as_of, input_tokens, output_tokens, window_ids, run_ids, task_kind)
 		SELECT attempt_id, at, at, 'req_' || n, 'books', 1, 'team-' || team, 'key_' || team, 'feature-' || feature, 'user-' || team || '-' || person, CASE WHEN place < 0.9 THEN 'production' ELSE 'staging' END,
-		       provider, provider, provider, 'chat.completions', model, model, '{standard}', 'settled', cost, input + output, cost, input + output, 1, at, input, output, '{}', CASE WHEN run IS NOT NULL THEN ARRAY[run] END
+		       provider, provider, provider, 'chat.completions', model, model, '{standard}', 'settled', cost, input + output, cost, input + output, 1, at, input, output, '{}', CASE WHEN run IS NOT NULL THEN ARRAY[run] END,
+		       CASE WHEN run IS NOT NULL THEN 'tools' WHEN output <= 16 THEN 'classification' WHEN input <= 2000 AND output <= 200 THEN 'short_answer'
+		            WHEN output <= 500 AND input >= 4 * output THEN 'summary' ELSE 'long' END
 		FROM priced
 	)
 	INSERT INTO tollgate.entry (entry_key, at, kind, attempt_id, gateway_id, epoch, chunk_seq, debit_account, credit_account, amount_nano_usd, price_version)

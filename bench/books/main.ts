@@ -7,6 +7,7 @@ import { startEmbeddedPostgres } from "#activities/database/embedded-postgres.ts
 import { migrateDatabase } from "#activities/database/migrate.ts";
 import { findFreePort } from "#activities/process/free-port.ts";
 import { countSpend } from "#activities/spend/count-spend.ts";
+import { SPEND_CONNECTION_OPTIONS } from "#activities/spend/planning.ts";
 import { readSpend } from "#activities/spend/read-spend.ts";
 import { textTable } from "../output/text-table.ts";
 import { generateLedger } from "./generate-ledger.ts";
@@ -34,7 +35,7 @@ const command = new Command("bench:books")
 		const postgres = await startEmbeddedPostgres({ folder, port: await findFreePort(), logFile: path.join(folder, "postgres.log"), isDurable: false });
 		try {
 			await migrateDatabase(postgres.url);
-			const client = new pg.Client({ connectionString: postgres.url, application_name: "tollgate bench books" });
+			const client = new pg.Client({ connectionString: postgres.url, application_name: "tollgate bench books", options: SPEND_CONNECTION_OPTIONS });
 			await client.connect();
 			const isFast = await measure(client, options);
 			await client.end();

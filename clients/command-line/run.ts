@@ -4,6 +4,7 @@ import { CostControlError, UnreachableError } from "../errors.ts";
 import { addSystemOptions } from "./command.ts";
 import { addAdminKeyCommands } from "./commands/admin-key.ts";
 import { addAlertCommands } from "./commands/alerts.ts";
+import { addAuditCommands } from "./commands/audit.ts";
 import { addBatchCommands } from "./commands/batch.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
 import { addDeferredCommands } from "./commands/deferred.ts";
@@ -53,6 +54,7 @@ export function createProgram(terminal: Terminal): Command {
 	addBatchCommands(program, terminal);
 	addDeferredCommands(program, terminal);
 	addSpendCommands(program, terminal);
+	addAuditCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);

@@ -1,4 +1,5 @@
 import { readJson } from "../text/read-json.ts";
+import { asksForSchema } from "./asks-for-schema.ts";
 import { type FieldRule, type FieldTable, foldKey, type JsonType, lookUp } from "./field-table.ts";
 import { inspectCacheLife } from "./inspect-cache-life.ts";
 import { inspectContent, inspectEmbeddingInput, inspectItems, inspectMessages } from "./inspect-content.ts";
@@ -38,6 +39,7 @@ export function inspectRequest(endpoint: Endpoint, body: Buffer, table: FieldTab
 	facts.members = scan.members;
 	facts.textBytes = body.length - scan.unicodeEscapeSavingBytes;
 	facts.cacheWrites = cacheWritesOf(scan, table);
+	facts.hasSchema = asksForSchema(parsed);
 	const walk: Walk = { table, facts, mayPassUnknown: options.unknownFields === "pass", body: parsed };
 	const draft: Draft = {
 		model: undefined,

@@ -27,6 +27,8 @@ export type RequestFacts = {
 	messages: number;
 	/** Tools of any kind were given. */
 	hasTools: boolean;
+	/** JSON is asked for, with a schema or without. */
+	hasSchema: boolean;
 	hiddenToolTokens: number;
 	images: number;
 	firstImageField: string | undefined;
@@ -61,6 +63,7 @@ export function emptyFacts(): RequestFacts {
 		textBytes: 0,
 		messages: 0,
 		hasTools: false,
+		hasSchema: false,
 		hiddenToolTokens: 0,
 		images: 0,
 		firstImageField: undefined,

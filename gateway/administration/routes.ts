@@ -17,6 +17,7 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { checkPrice, type UsageQuestion } from "#domain/pricing/explain.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
 import { ALERT_ROUTES } from "./alert-routes.ts";
+import { AUDIT_ROUTES } from "./audit-routes.ts";
 import { BATCH_ROUTES } from "./batch-routes.ts";
 import { DEFERRED_ROUTES } from "./deferred-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
@@ -349,6 +350,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...DEFERRED_ROUTES,
 	...POLICY_ROUTES,
 	...SPEND_ROUTES,
+	...AUDIT_ROUTES,
 	...books,
 	...prices,
 	...users,

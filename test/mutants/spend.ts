@@ -65,13 +65,21 @@ export const SPEND_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "sums of one dimension alone are kept by its values, not by another's",
-		...COUNT,
-		from: "('feature', '', '', '', '', s.feature,",
-		to: "('feature', '', '', '', '', s.model,",
+		file: "migrations/0032_rollups.sql",
+		test: TEST,
+		within: "CREATE FUNCTION tollgate.single_slices(",
+		from: "('feature', '', '', '', '', p_feature,",
+		to: "('feature', '', '', '', '', p_model,",
 		titles: [RANDOM],
 	},
 	...[
-		["the finest sums are the entries'", '["spend_detail_hour", HOURS_AGAINST_ENTRIES], ', "", "a slice that was renamed, and a chunk that was called counted"],
+		[
+			"kinds of work are the entries'",
+			'["spend_task_day", TASKS_AGAINST_ENTRIES],',
+			"",
+			"any figure of spend_task_day that was changed, and a row that is gone",
+		],
+		["the finest sums are the entries'", '["spend_detail_hour", HOURS_AGAINST_ENTRIES],', "", "a slice that was renamed, and a chunk that was called counted"],
 		[
 			"sums by hour are those beside them",
 			'["spend_hour", differences',

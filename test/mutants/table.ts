@@ -4,6 +4,7 @@ import { PROJECT_FOLDER } from "#test/support/project-files.ts";
 import { AGENT_MUTANTS } from "./agents.ts";
 import { ALERT_MUTANTS } from "./alerts.ts";
 import { ASKING_MUTANTS } from "./asking.ts";
+import { AUDIT_MUTANTS } from "./audit.ts";
 import { SQL_CHECKS, SQL_CHECKS_FAIL_BY, SQL_MUTANTS, type SqlMutant } from "./authority.ts";
 import { BATCH_DECISION_MUTANTS } from "./batch-decisions.ts";
 import { BATCH_JOB_MUTANTS } from "./batch-job.ts";
@@ -96,6 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
 	...SPEND_MUTANTS,
+	...AUDIT_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,

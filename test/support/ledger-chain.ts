@@ -54,6 +54,7 @@ const COLUMNS = [
 		"a.run_ids",
 		"a.run_tool_calls",
 		"a.output_bytes",
+		"a.task_kind",
 	],
 ];
 const ENTRIES = `SELECT e.entry_key, ARRAY[${COLUMNS.map((column) => `(${column})::text`).join(", ")}] AS fields

@@ -51,10 +51,20 @@ export async function bookAtRandom(ledger: TestLedger, { integer, pick }: Random
 		const outcome = pick(["settled", "settled", "unresolved", "estimated"] as const);
 		await ledger.settle({ n, outcome, reserved: BigInt(integer(200, 1_200)), model: pick(["gpt-test", "gpt-test-2026"]) });
 		if (outcome !== "settled") open.push(n);
-		await ledger.sql("UPDATE tollgate.attempt SET user_id = $2, feature = $3, environment = $4, run_ids = $5 WHERE attempt_id = $1", [
-			ledger.attemptId(n),
-			...[pick([null, "ann", "bob"]), pick([null, "chat"]), pick([null, "prod"]), pick([null, [1], [2], [3]])],
-		]);
+		await ledger.sql(
+			"UPDATE tollgate.attempt SET user_id = $2, feature = $3, environment = $4, run_ids = $5, task_kind = $6, cached_input_tokens = $7 WHERE attempt_id = $1",
+			[
+				ledger.attemptId(n),
+				...[
+					pick([null, "ann", "bob"]),
+					pick([null, "chat"]),
+					pick([null, "prod"]),
+					pick([null, [1], [2], [3]]),
+					pick([null, "long", "summary"]),
+					integer(0, 9),
+				],
+			],
+		);
 		if (open.length > 0 && integer(1, 3) === 1) {
 			const [resolved = 0] = open.splice(integer(0, open.length - 1), 1);
 			await ledger.sql("SELECT tollgate.adjust_attempt($1, $2, 150, 'test', 'ada')", [ledger.attemptId(resolved), integer(0, 300)]);
@@ -63,4 +73,12 @@ export async function bookAtRandom(ledger: TestLedger, { integer, pick }: Random
 		if (integer(1, 4) === 1) await ledger.sql("SELECT tollgate.count_spend($1)", [integer(1, 5)]);
 	}
 	while ((await ledger.sql<{ counted: number }>("SELECT tollgate.count_spend($1) AS counted", [integer(1, 3)]))[0]?.counted !== 0);
+}
+
+/** Of every kind of work that the entries hold, added up one by one. */
+export function kindsOfEntries(ledger: TestLedger) {
+	return ledger.sql(`
+		SELECT coalesce(a.task_kind, '') AS "taskKind", count(*) FILTER (WHERE e.kind <> 'adjustment')::text AS calls, sum(e.amount_nano_usd)::text AS "costNanoUsd",
+		       coalesce(sum(a.cached_input_tokens) FILTER (WHERE e.kind <> 'adjustment'), 0)::text AS "cachedInputTokens"
+		FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.attempt_id GROUP BY 1 ORDER BY 1`);
 }

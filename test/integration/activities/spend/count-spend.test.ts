@@ -5,7 +5,7 @@ import { verifyLedger } from "#activities/verification/verify.ts";
 import { SPEND_DIMENSIONS } from "#domain/spend/dimensions.ts";
 import { createRandom } from "#test/faults/random.ts";
 import { openTestPool } from "#test/support/pool.ts";
-import { bookAtRandom, spendOfEntries } from "#test/support/spend.ts";
+import { bookAtRandom, kindsOfEntries, spendOfEntries } from "#test/support/spend.ts";
 import { COST_NANO_USD, TestLedger } from "#test/support/test-ledger.ts";
 import { until } from "#test/support/until.ts";
 
@@ -26,6 +26,10 @@ const differences = async () => {
 test.each([1, 2, 3])("a random ledger, counted in pieces of any size between its bookings (seed %i)", async (seed) => {
 	await bookAtRandom(ledger, createRandom(seed));
 	for (const by of SPEND_DIMENSIONS) expect((await readSpend(ledger.client, { by: [by] })).rows, by).toEqual(await spendOfEntries(ledger, { by: [by] }));
+	const kinds =
+		await ledger.sql(`SELECT task_kind AS "taskKind", sum(calls)::text AS calls, sum(amount_nano_usd)::text AS "costNanoUsd", sum(cached_input_tokens)::text AS "cachedInputTokens"
+		FROM tollgate.spend_task_day GROUP BY 1 ORDER BY 1`);
+	expect(kinds).toEqual(await kindsOfEntries(ledger));
 	expect(await differences()).toEqual([]);
 });
 
@@ -101,29 +105,34 @@ describe("verify finds", () => {
 		expect(await differences()).toEqual([]);
 	});
 
-	const CHANGED = ["calls", "input_tokens", "output_tokens", "amount_nano_usd", "unresolved_nano_usd"];
-	test.each(["spend_hour", "spend_utc_day", "spend_utc_month", "spend_detail_hour", "spend_detail_month"])(
-		"any figure of %s that was changed, and a row that is gone",
-		async (table) => {
-			for (const column of CHANGED) {
-				await ledger.sql(`UPDATE tollgate.${table} SET ${column} = ${column} + 1`);
-				expect(await differences(), column).toContain(table);
-				await ledger.sql(`UPDATE tollgate.${table} SET ${column} = ${column} - 1`);
-			}
-			expect(await differences()).toEqual([]);
-			await ledger.sql(`DELETE FROM tollgate.${table}`);
-			expect(await differences()).toContain(table);
-		},
-	);
+	const FIGURES = ["calls", "input_tokens", "output_tokens", "amount_nano_usd"];
+	const CHANGED = [...FIGURES, "unresolved_nano_usd"];
+	test.each([
+		["spend_hour", CHANGED],
+		["spend_utc_day", CHANGED],
+		["spend_utc_month", CHANGED],
+		["spend_detail_hour", CHANGED],
+		["spend_detail_month", CHANGED],
+		["spend_task_day", [...FIGURES, "cached_input_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "reasoning_tokens"]],
+	])("any figure of %s that was changed, and a row that is gone", async (table, changed) => {
+		for (const column of changed) {
+			await ledger.sql(`UPDATE tollgate.${table} SET ${column} = ${column} + 1`);
+			expect(await differences(), column).toContain(table);
+			await ledger.sql(`UPDATE tollgate.${table} SET ${column} = ${column} - 1`);
+		}
+		expect(await differences()).toEqual([]);
+		await ledger.sql(`DELETE FROM tollgate.${table}`);
+		expect(await differences()).toContain(table);
+	});
 
 	test("a slice that was renamed, and a chunk that was called counted", async () => {
 		await ledger.sql("UPDATE tollgate.spend_slice SET feature = 'other' WHERE dimension = ''");
-		expect(await differences()).toEqual(["spend_detail_hour", "spend_detail_hour", "spend_utc_day", "spend_utc_day"]);
+		expect(await differences()).toEqual(["spend_detail_hour", "spend_detail_hour", "spend_utc_day", "spend_utc_day", "spend_task_day", "spend_task_day"]);
 		await ledger.sql("UPDATE tollgate.spend_slice SET feature = '' WHERE dimension = ''");
 		await ledger.sql("UPDATE tollgate.spend_slice SET feature = 'other' WHERE dimension = 'feature'");
 		expect(await differences()).toEqual(["spend_utc_day", "spend_utc_day"]);
 		await ledger.sql("UPDATE tollgate.spend_slice SET feature = ''");
 		await ledger.sql("UPDATE tollgate.spend_counted SET chunk_seq = chunk_seq + 1");
-		expect(await differences()).toEqual(["spend_detail_hour"]);
+		expect(await differences()).toEqual(["spend_detail_hour", "spend_task_day"]);
 	});
 });
