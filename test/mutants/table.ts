@@ -40,6 +40,7 @@ import { RUN_GUARD_MUTANTS } from "./run-guard.ts";
 import { RUN_ROUTE_MUTANTS } from "./run-routes.ts";
 import { RUN_STORE_MUTANTS } from "./run-store.ts";
 import { SPEND_MUTANTS } from "./spend.ts";
+import { TELEMETRY_MUTANTS } from "./telemetry.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";
@@ -96,6 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
 	...SPEND_MUTANTS,
+	...TELEMETRY_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,
