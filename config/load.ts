@@ -7,6 +7,7 @@ import { type BlobSettings, readBlobSettings } from "./blobs.ts";
 import { ANTHROPIC_BASE_URL, OPENAI_BASE_URL } from "./providers.ts";
 import { type EnvironmentVariable, environmentSchema, SECRET_VARIABLES } from "./schema.ts";
 import { Secret } from "./secret.ts";
+import { readTelemetry, type TelemetrySettings } from "./telemetry.ts";
 
 export type Settings = Readonly<{
 	/** Absolute. */
@@ -56,6 +57,8 @@ export type Settings = Readonly<{
 	anthropicApiKey: Secret | null;
 	/** Null: no OPA is asked. */
 	opa: OpaSettings | null;
+	/** Null: calls are not sent as spans. */
+	telemetry: TelemetrySettings | null;
 }>;
 
 /** `bounds`: what OPA is shown of the most a call can cost. */
@@ -186,7 +189,7 @@ function toSettings(values: Values): Omit<Settings, FromFiles> {
 	};
 }
 
-type FromFiles = "openaiApiKey" | "anthropicApiKey" | "opa" | "blobs";
+type FromFiles = "openaiApiKey" | "anthropicApiKey" | "opa" | "blobs" | "telemetry";
 
 function readFiles(values: Values): Pick<Settings, FromFiles> {
 	const mistakes: string[] = [];
@@ -195,6 +198,7 @@ function readFiles(values: Values): Pick<Settings, FromFiles> {
 		anthropicApiKey: readKey("ANTHROPIC_API_KEY", values, mistakes),
 		opa: readOpa(values, mistakes),
 		blobs: readBlobSettings(values, homeOf(values), mistakes),
+		telemetry: readTelemetry(values, mistakes),
 	};
 	if (mistakes.length > 0) throw new ConfigurationError(mistakes);
 	return read;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { BLOB_PURPOSES } from "#domain/blobs/blob-key.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { parseUsd } from "#domain/money/wire.ts";
+import { TELEMETRY_SECRETS, TELEMETRY_VARIABLES } from "./telemetry-schema.ts";
 import { CALLS_GRACE_MS } from "./worker-process.ts";
 
 /**
@@ -155,6 +156,7 @@ export const environmentSchema = z.object({
 		.enum(["rounded", "exact"])
 		.optional()
 		.describe("rounded or exact: whether OPA is shown the bounds of a call rounded up to a power of two, so that more calls share a decision; default rounded"),
+	...TELEMETRY_VARIABLES,
 	DATABASE_URL: z
 		.string()
 		.regex(/^postgres(ql)?:\/\/[^/]/)
@@ -181,6 +183,7 @@ export const SECRET_VARIABLES: ReadonlySet<string> = new Set<EnvironmentVariable
 	"OPENAI_API_KEY",
 	"ANTHROPIC_API_KEY",
 	"TOLLGATE_SIMULATOR_KEY",
+	...TELEMETRY_SECRETS,
 ]);
 
 /** One row per variable for documentation: name and what is expected. */

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { IdempotentCalls } from "#activities/idempotency/idempotent-calls.ts";
 import type { PipelineDependencies } from "#activities/request/pipeline.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
+import type { CallTelemetry } from "#activities/telemetry/port.ts";
 import type { BatchRoutes } from "./batches/ports.ts";
 import type { HeldBodies } from "./held-bodies.ts";
 import type { GatewayMetrics } from "./metrics.ts";
@@ -20,6 +21,8 @@ export type GatewayContext = {
 	readonly limits: ServerLimits;
 	readonly openCalls: OpenCalls;
 	readonly heldBodies: HeldBodies;
+	/** Absent: calls are not sent as spans. */
+	readonly telemetry?: CallTelemetry;
 	/** Absent: no routes of agent runs. */
 	readonly runs?: RunRoutes;
 	/** Absent: no routes of files and batches. */

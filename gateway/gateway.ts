@@ -6,6 +6,7 @@ import { createExactTokens } from "#activities/request/exact-tokens.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import type { CallRuns } from "#activities/request/run-step.ts";
 import type { RunGuard } from "#activities/runs/guard-port.ts";
+import type { CallTelemetry } from "#activities/telemetry/port.ts";
 import type { FieldTable } from "#domain/bound/field-table.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import { createApp } from "./app.ts";
@@ -30,6 +31,8 @@ export type GatewayOptions = {
 	readonly log: Pick<Logger, "error" | "warn" | "info">;
 	readonly limits: ServerLimits;
 	readonly pendingLedgerRows: () => number;
+	/** Absent: calls are not sent as spans. */
+	readonly telemetry?: CallTelemetry;
 	/** Absent: no routes of agent runs. */
 	readonly runs?: RunRoutes;
 	/** Absent: no routes of files and batches. */
@@ -48,6 +51,7 @@ export type Gateway = {
 };
 
 const IDLE_SWEEP_MS = 20;
+const SPANS_LEAVE_MS = 2_000;
 
 /** Wires the HTTP skin to the request layer. */
 export function createGateway(options: GatewayOptions): Gateway {
@@ -61,6 +65,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		openCalls: () => openCalls.count,
 		heldBodyBytes: () => heldBodies.bytes,
 		runs: () => options.steps.guard.sizes,
+		telemetry: options.telemetry,
 	});
 	const exactTokens = createExactTokens({ onProblem: (problem) => options.log.warn({ problem }, "a text could not be counted; its bytes are the bound") });
 	const pipeline = {
@@ -85,6 +90,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 		limits: options.limits,
 		openCalls,
 		heldBodies,
+		...(options.telemetry && { telemetry: options.telemetry }),
 		...(options.runs && { runs: options.runs }),
 		...(options.batches && { batches: options.batches }),
 	});
@@ -102,6 +108,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 		await closed;
 		options.idempotentCalls.stop();
 		await options.authority.drain(Math.max(0, deadlineMs - (performance.now() - startedAtMs)));
+		// After the money, and never for long: a receiver that is away holds up no end.
+		await options.telemetry?.close(Math.max(0, Math.min(SPANS_LEAVE_MS, deadlineMs - (performance.now() - startedAtMs))));
 		await before(deadlineMs, Promise.all([options.transport.close(), exactTokens.close(), decider.close()]));
 	};
 	let draining: Promise<void> | undefined;

@@ -14,6 +14,7 @@ import { loadFieldTables } from "#config/request-fields/load.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { openDecider } from "./open-decider.ts";
 import { openRequestAuthority } from "./open-request-authority.ts";
+import { openTelemetry } from "./open-telemetry.ts";
 import { DEFAULT_SERVER_LIMITS } from "./server-options.ts";
 
 /**
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
 		onAliases: (aliases) => catalog.replaceAliases(aliases),
 		onFenced: () => stopping.stop(1),
 	});
+	const telemetry = await openTelemetry(settings, log);
 	const gateway = createGateway({
 		authority: opened.authority,
 		idempotentCalls: opened.idempotentCalls,
@@ -52,6 +54,7 @@ async function main(): Promise<void> {
 		catalog,
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
 		decisions: openDecider(settings, log),
+		...(telemetry && { telemetry }),
 		fieldTables: loadFieldTables(),
 		log,
 		limits: { ...DEFAULT_SERVER_LIMITS, ...(settings.heldBodyMegabytes !== null && { heldBodyBytesMax: settings.heldBodyMegabytes * MEGABYTE }) },

@@ -1,6 +1,7 @@
 import type { MoneyEnd } from "#domain/idempotency/decide.ts";
 import type { CallAuthority } from "../request/pipeline.ts";
-import type { Admission, Attempt, Booked } from "../request/port.ts";
+import type { Attempt, Booked } from "../request/port.ts";
+import { watchAdmissions } from "../request/watched-authority.ts";
 
 /** Follows the attempts of one call: what its money says about whether it was sent. */
 export class AttemptWatch {
@@ -22,23 +23,9 @@ export class AttemptWatch {
 
 	/** The authority for this one call. */
 	over(authority: CallAuthority): CallAuthority {
-		const watched = (admission: Admission): Admission =>
-			admission.kind === "admitted" ? { kind: "admitted", attempt: this.#follow(admission.attempt) } : admission;
-		return {
-			counters: authority.counters,
-			journalTurn: authority.journalTurn,
-			rates: authority.rates,
-			recordLimitRefusal: (refusal) => authority.recordLimitRefusal(refusal),
-			teamPolicy: (teamId) => authority.teamPolicy(teamId),
-			priceBook: () => authority.priceBook(),
-			findUnknownAnswer: (teamId, answerIds) => authority.findUnknownAnswer(teamId, answerIds),
-			findUnknownItem: (teamId, itemIds) => authority.findUnknownItem(teamId, itemIds),
-			countBudgets: (call) => authority.countBudgets(call),
-			admit(input) {
-				const asked = authority.admit(input);
-				return asked instanceof Promise ? asked.then(watched) : watched(asked);
-			},
-		};
+		return watchAdmissions(authority, (admission) =>
+			admission.kind === "admitted" ? { kind: "admitted", attempt: this.#follow(admission.attempt) } : admission,
+		);
 	}
 
 	/** An ending counts once it is booked; one that throws leaves the attempt open, which is spent. */

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type CallEnd, type ModelCallInput, serveCall } from "#activities/request/pipeline.ts";
+import { type CallEnd, type ModelCallInput, type PipelineDependencies, serveCall } from "#activities/request/pipeline.ts";
 import type { KeyIdentity } from "#activities/request/port.ts";
+import type { CallTrace } from "#activities/telemetry/call-trace.ts";
+import type { CallTelemetry } from "#activities/telemetry/port.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { Protocol } from "#domain/pricing/price-book.ts";
 import { readAssertions } from "../assertions.ts";
@@ -28,20 +30,43 @@ export function registerModelRoutes(app: FastifyInstance, context: GatewayContex
 		const onRequest = (request: FastifyRequest, reply: FastifyReply, next: () => void): void => {
 			if (holdBody(context, request, reply)) return next();
 			reply.hijack();
-			refuse({ context, route, request, reply }, new HttpCaller(reply.raw, request.id), NO_ROOM_FOR_BODY);
+			const trace = context.telemetry && beginTrace(context.telemetry, route, request);
+			refuse({ context, route, request, reply, trace }, new HttpCaller(reply.raw, request.id), NO_ROOM_FOR_BODY);
 			context.metrics.countRequest(route.endpoint, reply.raw.statusCode);
+			trace?.end({ status: reply.raw.statusCode, hasCallerLeft: false });
 		};
 		app.post(route.url, { onRequest }, (request, reply) => {
 			reply.hijack();
-			void answerCall({ context, route, request, reply });
+			const trace = context.telemetry && beginTrace(context.telemetry, route, request);
+			void answerCall({ context, route, request, reply, trace });
 		});
 	}
 }
 
-type Exchange = { readonly context: GatewayContext; readonly route: ModelRoute; readonly request: FastifyRequest; readonly reply: FastifyReply };
+type Exchange = {
+	readonly context: GatewayContext;
+	readonly route: ModelRoute;
+	readonly request: FastifyRequest;
+	readonly reply: FastifyReply;
+	/** Undefined where calls are not sent as spans. */
+	readonly trace: CallTrace | undefined;
+};
+
+/** No call without a key that is known: whoever has none could fill the receiver. */
+function beginTrace(telemetry: CallTelemetry, { endpoint, protocol }: ModelRoute, request: FastifyRequest): CallTrace | undefined {
+	const { virtualKey: key, headers } = request;
+	if (key === undefined) return undefined;
+	const { traceparent, tracestate } = headers;
+	const context = { traceparent: asOne(traceparent), tracestate: asOne(tracestate) };
+	return telemetry.begin({ requestId: request.id, key, endpoint, protocol, body: bodyOf(request), ...context });
+}
+
+function asOne(value: string | string[] | undefined): string | undefined {
+	return Array.isArray(value) ? value.join(",") : value;
+}
 
 async function answerCall(exchange: Exchange): Promise<void> {
-	const { context, route, request, reply } = exchange;
+	const { context, route, request, reply, trace } = exchange;
 	const receivedAtMs = performance.now();
 	const caller = new HttpCaller(reply.raw, request.id);
 	const release = context.openCalls.enter();
@@ -56,11 +81,12 @@ async function answerCall(exchange: Exchange): Promise<void> {
 		release();
 		request.heldBody?.leave();
 		context.metrics.countRequest(route.endpoint, caller.sentStatus);
+		trace?.end({ status: caller.sentStatus, hasCallerLeft: caller.leaving.hasLeft });
 	}
 }
 
 async function serve(exchange: Exchange, caller: HttpCaller, receivedAtMs: number): Promise<Problem | undefined> {
-	const { context, request } = exchange;
+	const { context, request, trace } = exchange;
 	const key = request.virtualKey;
 	if (key === undefined) return { code: "key.missing", message: "No key." };
 	const mediaProblem = checkMedia(request);
@@ -71,16 +97,21 @@ async function serve(exchange: Exchange, caller: HttpCaller, receivedAtMs: numbe
 	const asserted = assertions instanceof Promise ? await assertions : assertions;
 	if (asserted.kind === "rejected") return asserted.problem;
 	const input = { ...toCallInput(exchange, key, asserted.values), run: run?.naming, receivedAtMs };
-	if (request.headers[IDEMPOTENCY_HEADER] !== undefined) return serveOnce(exchange, caller, input);
-	return toProblem(await serveCall(context.pipeline, input, caller));
+	trace?.asked(input);
+	const pipeline = trace === undefined ? context.pipeline : trace.over(context.pipeline);
+	if (request.headers[IDEMPOTENCY_HEADER] !== undefined) return serveOnce(exchange, caller, { dependencies: pipeline, input });
+	return toProblem(await serveCall(pipeline, input, caller));
 }
 
-async function serveOnce({ context, request }: Exchange, caller: HttpCaller, input: ModelCallInput): Promise<Problem | undefined> {
+type AskedCall = { readonly dependencies: PipelineDependencies; readonly input: ModelCallInput };
+
+async function serveOnce({ context, request, trace }: Exchange, caller: HttpCaller, asked: AskedCall): Promise<Problem | undefined> {
 	const read = readIdempotencyKey(request.raw);
 	if (read.kind === "rejected") return read.problem;
-	const end = await context.idempotentCalls.serve({ dependencies: context.pipeline, input, key: read.key }, caller);
+	const end = await context.idempotentCalls.serve({ ...asked, key: read.key }, caller);
 	if (end.kind !== "replayed") return toProblem(end);
-	caller.replay(end.answer, input.run?.claim?.runId);
+	trace?.replayed(end.answer.requestId);
+	caller.replay(end.answer, asked.input.run?.claim?.runId);
 	return undefined;
 }
 
@@ -108,7 +139,8 @@ function toProblem(end: CallEnd): Problem | undefined {
 	return end.kind === "refused" ? refusalProblem(end.refusal) : end.problem;
 }
 
-function refuse({ context, route, request }: Exchange, caller: HttpCaller, problem: Problem): void {
+function refuse({ context, route, request, trace }: Exchange, caller: HttpCaller, problem: Problem): void {
+	trace?.refuse(problem);
 	context.metrics.countRefusal(problem.code, problem.refusal?.run?.hold.guard);
 	caller.reject(renderProblem(problem, route.protocol, request.id));
 }

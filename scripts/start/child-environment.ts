@@ -68,6 +68,7 @@ export function gatewayEnvironment(plan: Plan, addresses: Addresses, index: numb
 			"TOLLGATE_ANTHROPIC_BASE_URL",
 			"TOLLGATE_IDEMPOTENCY_KEY_FILE",
 			"TOLLGATE_HELD_BODY_MEGABYTES",
+			"TOLLGATE_SPAN_CONTENT_KILOBYTES",
 		]),
 		TOLLGATE_GATEWAYS: String(plan.gatewayIds.length),
 		TOLLGATE_GATEWAY_ID: plan.gatewayIds[index] ?? "",

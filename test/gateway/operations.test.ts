@@ -54,6 +54,7 @@ describe("metrics", () => {
 			openCalls: () => 0,
 			heldBodyBytes: () => 0,
 			runs: () => ({ live: 0, resting: 0, held: 0, watched: 0 }),
+			telemetry: undefined,
 		});
 		expect(documentedIn(gatewayPart)).toEqual([...names].sort());
 	});

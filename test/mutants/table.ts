@@ -41,6 +41,7 @@ import { RUN_GUARD_MUTANTS } from "./run-guard.ts";
 import { RUN_ROUTE_MUTANTS } from "./run-routes.ts";
 import { RUN_STORE_MUTANTS } from "./run-store.ts";
 import { SPEND_MUTANTS } from "./spend.ts";
+import { TELEMETRY_MUTANTS } from "./telemetry.ts";
 
 const SQL_TEST = "test/integration/authority/mutations.test.ts";
 const GRANT_TEST = "test/integration/authority/grant.test.ts";
@@ -98,6 +99,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...EXPECTATION_MUTANTS,
 	...SPEND_MUTANTS,
 	...AUDIT_MUTANTS,
+	...TELEMETRY_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,

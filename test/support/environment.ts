@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 type Environment = Record<string, string | undefined>;
 
 const STRIPPED =
-	/^(TOLLGATE_(?!TEST_|TEMPORAL_BINARY$|CACHE$)|TEMPORAL_|OPA_|DATABASE_URL$|PG[A-Z]+$|(OPENAI|ANTHROPIC|AZURE|GOOGLE|GEMINI|MISTRAL|GROQ|COHERE|OPENROUTER)_)/;
+	/^(TOLLGATE_(?!TEST_|TEMPORAL_BINARY$|CACHE$)|TEMPORAL_|OPA_|OTEL_|DATABASE_URL$|PG[A-Z]+$|(OPENAI|ANTHROPIC|AZURE|GOOGLE|GEMINI|MISTRAL|GROQ|COHERE|OPENROUTER)_)/;
 const PORTS = ["GATEWAY", "ADMIN", "POSTGRES", "TEMPORAL", "TEMPORAL_UI", "PROVIDER"];
 const GUARD = `--import=${pathToFileURL(path.join(import.meta.dirname, "loopback-only.mjs")).href}`;
 

@@ -6,6 +6,7 @@ import { createModelTransport } from "#activities/providers/call-model.ts";
 import { createDeploymentCatalog } from "#activities/providers/deployments.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
+import type { CallTelemetry } from "#activities/telemetry/port.ts";
 import { defaultProviderTable, type ProviderTable } from "#config/providers.ts";
 import { loadFieldTables } from "#config/request-fields/load.ts";
 import { Secret } from "#config/secret.ts";
@@ -33,6 +34,8 @@ export type TestGatewayOptions = {
 	readonly idempotencyStore?: IdempotencyStore;
 	/** Default: a free one. */
 	readonly port?: number;
+	/** Default: calls are not sent as spans. */
+	readonly telemetry?: CallTelemetry;
 	/** Default: no routes of agent runs. */
 	readonly runs?: RunRoutes;
 	/** Default: no routes of files and batches. */
@@ -63,6 +66,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 		catalog: createDeploymentCatalog(table),
 		transport,
 		...(options.decisions && { decisions: options.decisions }),
+		...(options.telemetry && { telemetry: options.telemetry }),
 		...(options.runs && { runs: options.runs }),
 		...(options.batches && { batches: options.batches }),
 		fieldTables: loadFieldTables(),

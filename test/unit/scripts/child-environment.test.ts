@@ -33,6 +33,12 @@ test("where policy is decided is told to the gateways alone", () => {
 	expect(Object.keys(workerEnvironment(plan, addresses, opa)).filter((name) => name.startsWith("OPA_"))).toEqual([]);
 });
 
+test("where calls are shown as spans is told to the gateways alone", () => {
+	const spans = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318", OTEL_EXPORTER_OTLP_HEADERS: "a=b", TOLLGATE_SPAN_CONTENT_KILOBYTES: "8" };
+	expect(gatewayIn(spans)).toMatchObject(spans);
+	expect(Object.keys(workerEnvironment(plan, addresses, spans)).filter((name) => /OTEL_|SPAN/.test(name))).toEqual([]);
+});
+
 test("the worker is given the secrets of alert channels by name, no others, the keys of providers, and the address of the runbooks", () => {
 	const environment = {
 		SLACK_WEBHOOK_URL: "https://hooks.slack.example/x",
