@@ -15,7 +15,7 @@ import { type FsyncMode, gatewayFolder } from "#activities/ledger/journal-files.
 import { acquireIdentityLock } from "#activities/ledger/lock-file.ts";
 import { readMachineBootId } from "#activities/ledger/machine-boot-id.ts";
 import type { LedgerWriter } from "#activities/ledger/record.ts";
-import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
+import type { SettleReply, SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { createLedgerWriter } from "#activities/ledger/writer.ts";
 import { createPostgresRates } from "#activities/limits/postgres.ts";
 import { readModelAliases } from "#activities/policy/model-aliases.ts";
@@ -52,6 +52,8 @@ export type OpenedAuthority = {
 	/** On the connection of the ledger: thousands of items at a time would keep calls waiting on any other. */
 	readonly batches: BatchStore;
 	readonly deferred: OpenedDeferred;
+	/** For how long PostgreSQL has not taken a chunk of the ledger that it was given; 0 while it does. */
+	readonly ledgerFailingMs: () => number;
 };
 
 /**
@@ -77,6 +79,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	const asking = openAsking({ url: databaseUrl, gatewayId });
 	let writer: CountedWriter | undefined;
 	let runs: OpenedRuns | undefined;
+	const flushes = watchFlushes(log);
 	const onAuthorityError = (error: unknown): void => log.warn({ err: error }, "the budget authority did not answer");
 	const authority = await createRequestAuthority({
 		gatewayId,
@@ -92,9 +95,12 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 		},
 		createWriter: (onNews) => {
 			const onQuarantine = (row: unknown): void => log.error({ row }, "a ledger row stands in quarantine");
-			const onRetry = (error: unknown, delayMs: number): void => log.warn({ err: error, delayMs }, "the ledger does not take a chunk; trying again");
 			const carried = runs && { runs: runs.flushes };
-			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...carried, onReply: (reply) => onNews(reply), onQuarantine, onRetry }));
+			const onReply = (reply: SettleReply): void => {
+				flushes.taken();
+				onNews(reply);
+			};
+			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...carried, onReply, onQuarantine, onRetry: flushes.refused }));
 			return writer;
 		},
 		loadPriceBook: () => readCurrentPriceBook(ledgerConnection.unprepared),
@@ -119,6 +125,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	return {
 		authority,
 		writer: writer ?? unopened("ledger writer"),
+		ledgerFailingMs: flushes.failingMs,
 		idempotentCalls,
 		runs: runs ?? unopened("guard of agent runs"),
 		batches: createPostgresBatchStore(sql),
@@ -134,6 +141,23 @@ function openAdopter(sql: SqlConnection, { journalFolder, log }: Pick<OpenOption
 		onProblem: (journalOf, error) => log.warn({ gatewayId: journalOf, err: error }, "a journal could not be adopted yet"),
 		onQuarantine: (row) => log.error({ row }, "a ledger row stands in quarantine"),
 	});
+}
+
+type WatchedFlushes = { refused(error: unknown, delayMs: number): void; taken(): void; failingMs(): number };
+
+/** Since when the ledger does not take what it is given. */
+function watchFlushes(log: Pick<Logger, "warn">): WatchedFlushes {
+	let failsSinceMs: number | undefined;
+	return {
+		refused(error, delayMs) {
+			failsSinceMs ??= performance.now();
+			log.warn({ err: error, delayMs }, "the ledger does not take a chunk; trying again");
+		},
+		taken() {
+			failsSinceMs = undefined;
+		},
+		failingMs: () => (failsSinceMs === undefined ? 0 : performance.now() - failsSinceMs),
+	};
 }
 
 function unopened(what: string): never {

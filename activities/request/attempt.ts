@@ -8,6 +8,7 @@ import { priceUsage } from "#domain/pricing/price-usage.ts";
 import type { Usage } from "#domain/usage/usage.ts";
 import type { Journal, LedgerWriter, OutcomeRecord, ReservationRecord } from "../ledger/record.ts";
 import { NOTHING } from "./amounts.ts";
+import { countTokens } from "./counters.ts";
 import type { Attempt, AuthorityCounters, Booked, EstimateInput, SettleInput } from "./port.ts";
 
 /**
@@ -119,7 +120,8 @@ export class OpenAttempt implements Attempt {
 
 	private end(cost: Amounts, ending: Ending): Booked {
 		this.close();
-		const { book, writer } = this.dependencies;
+		const { book, counters, writer } = this.dependencies;
+		if (ending.usage) countTokens(counters, ending.usage);
 		const overruns = book.settle(this.state.reservation, cost);
 		const outcome = this.outcome(cost, ending, overruns);
 		if (overruns.size > 0) this.alertOverrun(outcome);

@@ -1,8 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { type CallEnd, type ModelCallInput, serveCall } from "#activities/request/pipeline.ts";
 import type { KeyIdentity } from "#activities/request/port.ts";
-import type { Endpoint } from "#domain/bound/request.ts";
-import type { Protocol } from "#domain/pricing/price-book.ts";
 import { readAssertions } from "../assertions.ts";
 import { bodyOf, holdBody, JSON_TYPE, NO_ROOM_FOR_BODY } from "../call-body.ts";
 import type { GatewayContext } from "../context.ts";
@@ -11,17 +9,7 @@ import { HttpCaller } from "../http-caller.ts";
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from "../idempotency-key.ts";
 import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
 import { readRunHeaders } from "../run-headers.ts";
-
-type ModelRoute = { readonly url: string; readonly endpoint: Endpoint; readonly protocol: Protocol };
-
-/** Every route that serves a model. All of them go through `serveCall`, which admits before it sends. */
-export const MODEL_ROUTES: readonly ModelRoute[] = [
-	{ url: "/v1/chat/completions", endpoint: "chat.completions", protocol: "openai" },
-	{ url: "/v1/responses", endpoint: "responses", protocol: "openai" },
-	{ url: "/v1/embeddings", endpoint: "embeddings", protocol: "openai" },
-	{ url: "/v1/messages", endpoint: "messages", protocol: "anthropic" },
-	{ url: "/v1/messages/count_tokens", endpoint: "count_tokens", protocol: "anthropic" },
-];
+import { MODEL_ROUTES, type ModelRoute } from "./model-routes.ts";
 
 export function registerModelRoutes(app: FastifyInstance, context: GatewayContext): void {
 	for (const route of MODEL_ROUTES) {
@@ -55,7 +43,7 @@ async function answerCall(exchange: Exchange): Promise<void> {
 	} finally {
 		release();
 		request.heldBody?.leave();
-		context.metrics.countRequest(route.endpoint, caller.sentStatus);
+		context.metrics.countRequest(route.endpoint, caller.sentStatus, receivedAtMs);
 	}
 }
 
