@@ -4,10 +4,9 @@ import type { Queryable } from "#activities/keys/port.ts";
 import { OTHER } from "#domain/metrics/fold-series.ts";
 
 const NANO_USD_PER_USD = 1e9;
-const LABELS = ["team", "dimension", "value", "unit", "window", "mode"] as const;
-type Labels = Readonly<Record<(typeof LABELS)[number], string>>;
+type Labels = Readonly<Record<"team" | "dimension" | "value" | "unit" | "window" | "mode", string>>;
 
-type Series = { readonly labels: Labels; readonly usedRatio: number; readonly money: { readonly limitUsd: number; readonly leftUsd: number } | undefined };
+type Series = { readonly labels: Labels; readonly usedRatio: number | undefined; readonly money: { readonly limitUsd: number; readonly leftUsd: number } | undefined };
 type Shown = { readonly series: readonly Series[]; readonly folded: number; readonly spent: number };
 
 /** How far budgets are used, the same in every worker. Answers how to read it again. */
@@ -19,17 +18,17 @@ export function exposeBudgets(
 	new Gauge({
 		name: "tollgate_budget_used_ratio",
 		help: "Share of a budget that is spent in its window, 1 = all of it.",
-		labelNames: [...LABELS],
+		labelNames: ["team", "dimension", "value", "unit", "window", "mode"],
 		registers: [metrics],
 		collect() {
 			this.reset();
-			for (const { labels, usedRatio } of shown.series) this.set(labels, usedRatio);
+			for (const { labels, usedRatio } of shown.series) if (usedRatio !== undefined) this.set(labels, usedRatio);
 		},
 	});
 	new Gauge({
 		name: "tollgate_budget_limit_usd",
 		help: "What a budget of money lets be spent in its window, in USD.",
-		labelNames: [...LABELS],
+		labelNames: ["team", "dimension", "value", "unit", "window", "mode"],
 		registers: [metrics],
 		collect() {
 			this.reset();
@@ -39,7 +38,7 @@ export function exposeBudgets(
 	new Gauge({
 		name: "tollgate_budget_left_usd",
 		help: "What is left of it, in USD.",
-		labelNames: [...LABELS],
+		labelNames: ["team", "dimension", "value", "unit", "window", "mode"],
 		registers: [metrics],
 		collect() {
 			this.reset();
@@ -95,7 +94,7 @@ function fold(shares: readonly BudgetShare[]): readonly Series[] {
 		const { labels, usedRatio } = toSeries(share);
 		const key = `${labels.unit} ${labels.mode}`;
 		const before = fullest.get(key);
-		if (before === undefined || before.usedRatio < usedRatio)
+		if (usedRatio !== undefined && (before?.usedRatio === undefined || before.usedRatio < usedRatio))
 			fullest.set(key, { labels: { ...labels, team: OTHER, dimension: OTHER, value: OTHER, window: OTHER }, usedRatio, money: undefined });
 	}
 	return [...fullest.values()];
@@ -112,8 +111,8 @@ function toSeries({ teamId, dimension, dimensionValue, unit, windowKind, isObser
 			window: windowKind,
 			mode: isObserved ? "observe" : "enforce",
 		},
-		// Of nothing, all is spent.
-		usedRatio: stopAmount === 0n ? 1 : Number(postedAmount) / Number(stopAmount),
+		// Of nothing there is no share; a budget of 0 is a way to forbid.
+		usedRatio: stopAmount === 0n ? undefined : Number(postedAmount) / Number(stopAmount),
 		money: unit === "nano_usd" ? { limitUsd: Number(stopAmount) / NANO_USD_PER_USD, leftUsd: Number(left) / NANO_USD_PER_USD } : undefined,
 	};
 }

@@ -59,7 +59,7 @@ function registerSeries(metrics: Registry, series: () => readonly Series[]): voi
 	new Gauge({
 		name: "tollgate_spend_usd",
 		help: "What was ever spent, corrections included, in USD.",
-		labelNames: [...DIMENSIONS],
+		labelNames: ["team", "provider", "model", "feature"],
 		registers: [metrics],
 		collect() {
 			this.reset();
@@ -69,7 +69,7 @@ function registerSeries(metrics: Registry, series: () => readonly Series[]): voi
 	new Gauge({
 		name: "tollgate_spend_unresolved_usd",
 		help: "Part of it that was charged without knowing and not yet resolved, in USD.",
-		labelNames: [...DIMENSIONS],
+		labelNames: ["team", "provider", "model", "feature"],
 		registers: [metrics],
 		collect() {
 			this.reset();
@@ -79,7 +79,7 @@ function registerSeries(metrics: Registry, series: () => readonly Series[]): voi
 	new Gauge({
 		name: "tollgate_spend_calls",
 		help: "Calls that were ever charged.",
-		labelNames: [...DIMENSIONS],
+		labelNames: ["team", "provider", "model", "feature"],
 		registers: [metrics],
 		collect() {
 			this.reset();
@@ -89,7 +89,7 @@ function registerSeries(metrics: Registry, series: () => readonly Series[]): voi
 	new Gauge({
 		name: "tollgate_spend_tokens",
 		help: "Tokens that were ever booked, by direction.",
-		labelNames: [...DIMENSIONS, "direction"],
+		labelNames: ["team", "provider", "model", "feature", "direction"],
 		registers: [metrics],
 		collect() {
 			this.reset();

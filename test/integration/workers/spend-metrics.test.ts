@@ -108,7 +108,8 @@ describe("budgets", () => {
 	test("show how far they are used, a team's first; a user's and what is beyond the bound shows its fullest", async () => {
 		await ledger.limit(800n, 2);
 		await ledger.settle({ n: 1 });
-		await budget({ dimension: "user", dimensionValue: "ann", limitAmount: "0" }, 3);
+		await budget({ dimension: "user", dimensionValue: "ann", limitAmount: "200" }, 3);
+		await budget({ dimension: "user", dimensionValue: "bob", limitAmount: "0" }, 5);
 		await budget({ dimension: "feature", dimensionValue: "chat", unit: "tokens", mode: "observe" }, 4);
 		const metrics = new Registry();
 		const read = exposeBudgets(ledger.client, { metrics, seriesMax: 10 });
@@ -118,13 +119,13 @@ describe("budgets", () => {
 		expect(await samplesOf(metrics, "tollgate_budget_used_ratio")).toEqual([
 			{ labels: ofTeam, value: 0.25 },
 			{ labels: { ...ofTeam, dimension: "feature", value: "chat", unit: "tokens", window: "day", mode: "observe" }, value: 0 },
-			{ labels: folded, value: 1 },
+			{ labels: folded, value: 0 },
 		]);
 		expect(await samplesOf(metrics, "tollgate_budget_left_usd")).toEqual([{ labels: ofTeam, value: 600e-9 }]);
 		expect(await samplesOf(metrics, "tollgate_budget_limit_usd")).toEqual([{ labels: ofTeam, value: 800e-9 }]);
 		expect([await samplesOf(metrics, "tollgate_budgets_spent"), await samplesOf(metrics, "tollgate_budgets_folded")]).toEqual([
 			[{ labels: {}, value: 1 }],
-			[{ labels: {}, value: 1 }],
+			[{ labels: {}, value: 2 }],
 		]);
 		expect(await metrics.metrics()).not.toContain("ann");
 	});
