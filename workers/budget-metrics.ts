@@ -6,7 +6,11 @@ import { OTHER } from "#domain/metrics/fold-series.ts";
 const NANO_USD_PER_USD = 1e9;
 type Labels = Readonly<Record<"team" | "dimension" | "value" | "unit" | "window" | "mode", string>>;
 
-type Series = { readonly labels: Labels; readonly usedRatio: number | undefined; readonly money: { readonly limitUsd: number; readonly leftUsd: number } | undefined };
+type Series = {
+	readonly labels: Labels;
+	readonly usedRatio: number | undefined;
+	readonly money: { readonly limitUsd: number; readonly leftUsd: number } | undefined;
+};
 type Shown = { readonly series: readonly Series[]; readonly folded: number; readonly spent: number };
 
 /** How far budgets are used, the same in every worker. Answers how to read it again. */
