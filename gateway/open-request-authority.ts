@@ -16,7 +16,7 @@ import { acquireIdentityLock } from "#activities/ledger/lock-file.ts";
 import { readMachineBootId } from "#activities/ledger/machine-boot-id.ts";
 import type { LedgerWriter } from "#activities/ledger/record.ts";
 import type { SettleReply, SqlConnection } from "#activities/ledger/settle-chunk.ts";
-import { createLedgerWriter } from "#activities/ledger/writer.ts";
+import { createLedgerWriter, type Quarantined } from "#activities/ledger/writer.ts";
 import { createPostgresRates } from "#activities/limits/postgres.ts";
 import { readModelAliases } from "#activities/policy/model-aliases.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
@@ -94,7 +94,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 			return runs.calls;
 		},
 		createWriter: (onNews) => {
-			const onQuarantine = (row: unknown): void => log.error({ row }, "a ledger row stands in quarantine");
+			const onQuarantine = (row: Quarantined): void => logQuarantine(log, row);
 			const carried = runs && { runs: runs.flushes };
 			const onReply = (reply: SettleReply): void => {
 				flushes.taken();
@@ -120,7 +120,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	});
 	const idempotentCalls = new IdempotentCalls({
 		store: createPostgresIdempotencyStore({ asking, storing: sql }, { gatewayId, epoch }, cipher),
-		onError: (error) => log.warn({ err: error }, "the record of an idempotent call could not be ended; trying again"),
+		onError: (error, { requestId, keyId }) => log.warn({ requestId, keyId, err: error }, "the record of an idempotent call could not be ended; trying again"),
 	});
 	return {
 		authority,
@@ -139,8 +139,12 @@ function openAdopter(sql: SqlConnection, { journalFolder, log }: Pick<OpenOption
 		folder: journalFolder,
 		onAdopted: ({ gatewayId, epoch, closedHow, replay }) => log.info({ gatewayId, epoch: epoch.toString(), closedHow, replay }, "adopted a journal"),
 		onProblem: (journalOf, error) => log.warn({ gatewayId: journalOf, err: error }, "a journal could not be adopted yet"),
-		onQuarantine: (row) => log.error({ row }, "a ledger row stands in quarantine"),
+		onQuarantine: (row) => logQuarantine(log, row),
 	});
+}
+
+function logQuarantine(log: Pick<Logger, "error">, { requestId, team, ...row }: Quarantined): void {
+	log.error({ requestId, team, row }, "a ledger row stands in quarantine");
 }
 
 type WatchedFlushes = { refused(error: unknown, delayMs: number): void; taken(): void; failingMs(): number };

@@ -78,7 +78,7 @@ export class OpenAttempt implements Attempt {
 		const answer = priceAnswer(reported, { line, reach, deployment: record.deployment }, priceBook);
 		if (answer.isIncomplete) return this.charge(answer.alert ?? "usage without a price", detail);
 		if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return this.charge("usage above the largest possible cost", detail);
-		if (answer.alert) this.dependencies.onAlert(answer.alert, { attemptId: this.attemptId, model: reported.model ?? "" });
+		if (answer.alert) this.dependencies.onAlert(answer.alert, { ...this.named, model: reported.model ?? "" });
 		this.dependencies.counters.settled++;
 		return this.end(this.costOf(answer.costNanoUsd, reported.usage), {
 			outcome: "settled",
@@ -135,6 +135,12 @@ export class OpenAttempt implements Attempt {
 		return { outcome: ending.outcome as Booked["outcome"], costNanoUsd: cost.nanoUsd };
 	}
 
+	/** For who is told of it. */
+	private get named(): Readonly<Record<string, string>> {
+		const { requestId, teamId, keyId } = this.state.record;
+		return { requestId, team: teamId, keyId, attemptId: this.attemptId };
+	}
+
 	private close(): void {
 		assert(this.isOpen, `attempt ${this.attemptId} ends once`);
 		this.isOpen = false;
@@ -186,7 +192,7 @@ export class OpenAttempt implements Attempt {
 	private alertOverrun(outcome: OutcomeRecord): void {
 		const { counters, onAlert } = this.dependencies;
 		counters.overruns++;
-		onAlert("overrun", { attemptId: this.attemptId, overrunNanoUsd: outcome.overrunNanoUsd });
+		onAlert("overrun", { ...this.named, overrunNanoUsd: outcome.overrunNanoUsd });
 	}
 }
 

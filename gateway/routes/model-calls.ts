@@ -7,6 +7,7 @@ import type { GatewayContext } from "../context.ts";
 import { readForwardedHeaders } from "../forwarded-headers.ts";
 import { HttpCaller } from "../http-caller.ts";
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from "../idempotency-key.ts";
+import { callFields } from "../log-fields.ts";
 import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
 import { readRunHeaders } from "../run-headers.ts";
 import { MODEL_ROUTES, type ModelRoute } from "./model-routes.ts";
@@ -38,7 +39,7 @@ async function answerCall(exchange: Exchange): Promise<void> {
 		const problem = await serve(exchange, caller, receivedAtMs);
 		if (problem !== undefined) refuse(exchange, caller, problem);
 	} catch (error) {
-		context.log.error({ requestId: request.id, endpoint: route.endpoint, err: error }, "a call failed");
+		context.log.error({ ...callFields(request), endpoint: route.endpoint, err: error }, "a call failed");
 		refuse(exchange, caller, problemOf(error));
 	} finally {
 		release();
