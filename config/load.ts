@@ -48,6 +48,9 @@ export type Settings = Readonly<{
 	alertVariables: readonly string[];
 	openaiBaseUrl: string;
 	anthropicBaseUrl: string;
+	/** Series of one metric of spend or budgets. */
+	metricsSeriesMax: number;
+	metricsCompat: "none" | "litellm";
 	logLevel: "debug" | "info" | "warn" | "error" | "silent";
 	databaseUrl: Secret | null;
 	temporalAddress: string | null;
@@ -181,6 +184,8 @@ function toSettings(values: Values): Omit<Settings, FromFiles> {
 		alertVariables: values.TOLLGATE_ALERT_VARIABLES?.split(",") ?? [],
 		openaiBaseUrl: values.TOLLGATE_OPENAI_BASE_URL ?? OPENAI_BASE_URL,
 		anthropicBaseUrl: values.TOLLGATE_ANTHROPIC_BASE_URL ?? ANTHROPIC_BASE_URL,
+		metricsSeriesMax: values.TOLLGATE_METRICS_SERIES,
+		metricsCompat: values.TOLLGATE_METRICS_COMPAT,
 		logLevel: values.TOLLGATE_LOG_LEVEL,
 		databaseUrl: values.DATABASE_URL === undefined ? null : new Secret(values.DATABASE_URL),
 		temporalAddress: values.TEMPORAL_ADDRESS ?? null,

@@ -143,6 +143,13 @@ export const environmentSchema = z.object({
 		.describe("names of the variables that hold secrets of alert channels, parted by commas, which `npm start` hands to the worker; default none"),
 	TOLLGATE_OPENAI_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.openai.com/v1"),
 	TOLLGATE_ANTHROPIC_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.anthropic.com"),
+	TOLLGATE_METRICS_SERIES: integer(10, 10_000, 1_000).describe(
+		"series that one metric of spend or of budgets may have, 10 to 10000; what does not fit is added up under the label other; default 1000",
+	),
+	TOLLGATE_METRICS_COMPAT: z
+		.enum(["none", "litellm"])
+		.default("none")
+		.describe("none or litellm: whether gateways and workers show the metrics of LiteLLM's proxy too, under its names; default none"),
 	TOLLGATE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("debug, info, warn, error or silent; default info"),
 	OPA_URL: documentUrl
 		.optional()

@@ -5,6 +5,7 @@ import { createPlaces } from "./batches/places.ts";
 import type { GatewayContext } from "./context.ts";
 import { readCredential } from "./credentials.ts";
 import type { HeldBody } from "./held-bodies.ts";
+import { callFields } from "./log-fields.ts";
 import { type Problem, problemOf, renderProblem } from "./problem.ts";
 import { protocolOf } from "./protocol.ts";
 import { createRequestIds } from "./request-id.ts";
@@ -142,7 +143,7 @@ function toProblem(context: GatewayContext, error: FastifyError, request: Fastif
 	if (error.code === "FST_ERR_BAD_URL") return { code: "request.invalid", message: "The path of the request is not well-formed." };
 	if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
 		return { code: "request.invalid", message: "The request could not be read." };
-	context.log.error({ requestId: request.id, err: error }, "a request failed");
+	context.log.error({ ...callFields(request), err: error }, "a request failed");
 	return problemOf(error);
 }
 

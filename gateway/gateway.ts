@@ -33,6 +33,10 @@ export type GatewayOptions = {
 	readonly pendingLedgerRows: () => number;
 	/** Absent: calls are not sent as spans. */
 	readonly telemetry?: CallTelemetry;
+	/** For how long PostgreSQL has not taken a chunk of the ledger; default: it takes them. */
+	readonly ledgerFailingMs?: () => number;
+	/** Whose metrics are shown too; default none. */
+	readonly metricsCompat?: "none" | "litellm";
 	/** Absent: no routes of agent runs. */
 	readonly runs?: RunRoutes;
 	/** Absent: no routes of files and batches. */
@@ -62,6 +66,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 		counters: options.authority.counters,
 		decisions,
 		pendingLedgerRows: options.pendingLedgerRows,
+		ledgerFailingMs: options.ledgerFailingMs ?? (() => 0),
+		isLitellm: options.metricsCompat === "litellm",
 		openCalls: () => openCalls.count,
 		heldBodyBytes: () => heldBodies.bytes,
 		runs: () => options.steps.guard.sizes,

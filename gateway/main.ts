@@ -59,6 +59,8 @@ async function main(): Promise<void> {
 		log,
 		limits: { ...DEFAULT_SERVER_LIMITS, ...(settings.heldBodyMegabytes !== null && { heldBodyBytesMax: settings.heldBodyMegabytes * MEGABYTE }) },
 		pendingLedgerRows: () => opened.writer.pendingRows,
+		ledgerFailingMs: opened.ledgerFailingMs,
+		metricsCompat: settings.metricsCompat,
 		crashPoint,
 	});
 	stopping.arm(gateway);

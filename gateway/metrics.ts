@@ -1,16 +1,21 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { DecisionCounters } from "#activities/decisions/port.ts";
 import type { AuthorityCounters } from "#activities/request/port.ts";
 import type { RunGuard } from "#activities/runs/guard-port.ts";
 import type { CallTelemetry, SpanLoss } from "#activities/telemetry/port.ts";
 import type { RunGuardName } from "#domain/agents/run.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
+import { createWaitingHistogram } from "./latency-histogram.ts";
+import { exposeLitellm, type RequestCounts } from "./litellm-metrics.ts";
 
-/** What /metrics shows. No label names a user, key or team; every metric is listed in docs/metrics.md. */
+/** What /metrics shows: how calls fare here. No label names a user, key or team; every metric is listed in docs/metrics.md. */
 export type GatewayMetrics = {
 	readonly contentType: string;
-	/** `status` 0 = the caller left before an answer began. */
-	countRequest(endpoint: string, status: number): void;
+	/**
+	 * `status` 0 = the caller left before an answer began.
+	 * `receivedAtMs`: when a call came (performance.now), where its whole time may be of use.
+	 */
+	countRequest(endpoint: string, status: number, receivedAtMs?: number): void;
 	/** `heldBy`: the guard of the run that stands still, for run.paused and run.stopped. */
 	countRefusal(code: ErrorCode, heldBy?: RunGuardName): void;
 	/** Time of a call before it was sent to the provider. */
@@ -28,9 +33,13 @@ export type MetricsSources = {
 	readonly pendingLedgerRows: () => number;
 	readonly openCalls: () => number;
 	readonly heldBodyBytes: () => number;
+	/** For how long PostgreSQL has not taken a chunk of the ledger that it was given. */
+	readonly ledgerFailingMs: () => number;
 	readonly runs: () => RunGuard["sizes"];
 	/** Undefined where calls are not sent as spans: its metrics are 0. */
 	readonly telemetry: Pick<CallTelemetry, "counters" | "waiting"> | undefined;
+	/** The metrics of LiteLLM's proxy too. */
+	readonly isLitellm: boolean;
 };
 
 const OVERHEAD_BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
@@ -49,23 +58,28 @@ export function createGatewayMetrics(sources: MetricsSources): GatewayMetrics {
 		help: "Calls refused because their agent run stands still, by the guard that holds it.",
 		label: "guard",
 	});
-	const overhead = createHistogram(registry, {
+	const overhead = createWaitingHistogram(registry, {
 		name: "tollgate_overhead_seconds",
 		help: "Time of a call before it was sent to the provider.",
 		buckets: OVERHEAD_BUCKETS_SECONDS,
 	});
-	const upstream = createHistogram(registry, {
+	const upstream = createWaitingHistogram(registry, {
 		name: "tollgate_upstream_duration_seconds",
 		help: "Time from sending to the last byte of the provider's answer.",
 		buckets: UPSTREAM_BUCKETS_SECONDS,
 	});
+	const litellm = sources.isLitellm ? exposeLitellm(registry, { requests: requests.counts, openCalls: sources.openCalls, overhead, upstream }) : undefined;
 	registerAuthority(registry, sources);
+	registerTokens(registry, sources.counters);
 	registerDecisions(registry, sources.decisions);
 	registerRuns(registry, sources.runs);
 	registerSpans(registry, sources.telemetry);
 	return {
 		contentType: registry.contentType,
-		countRequest: requests.add,
+		countRequest(endpoint, status, receivedAtMs) {
+			requests.add(endpoint, status);
+			if (litellm !== undefined && receivedAtMs !== undefined) litellm.answered(status, receivedAtMs);
+		},
 		countRefusal(code, heldBy) {
 			refusals.add(code);
 			if (heldBy !== undefined) runRefusals.add(heldBy);
@@ -82,7 +96,7 @@ function statusClass(status: number): string {
 }
 
 /** Counts in plain maps on the hot path; the Prometheus counter is filled only when it is scraped. */
-function createRequestTally(registry: Registry): { add(endpoint: string, status: number): void } {
+function createRequestTally(registry: Registry): { readonly counts: RequestCounts; add(endpoint: string, status: number): void } {
 	const counts = new Map<string, Map<number, number>>();
 	new Counter({
 		name: "tollgate_requests_total",
@@ -95,6 +109,7 @@ function createRequestTally(registry: Registry): { add(endpoint: string, status:
 		},
 	});
 	return {
+		counts,
 		add(endpoint, status) {
 			const byStatus = counts.get(endpoint) ?? new Map<number, number>();
 			byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
@@ -119,37 +134,6 @@ function createTally<Value extends string>(registry: Registry, { name, help, lab
 		},
 	});
 	return { add: (value) => void counts.set(value, (counts.get(value) ?? 0) + 1) };
-}
-
-/** Observations that wait for the Prometheus histogram: it costs a call on the hot path more than pricing its answer does. */
-const WAITING_OBSERVATIONS = 512;
-
-function createHistogram(
-	registry: Registry,
-	{ name, help, buckets }: { readonly name: string; readonly help: string; readonly buckets: number[] },
-): { observe(milliseconds: number): void } {
-	const waiting = new Float64Array(WAITING_OBSERVATIONS);
-	let count = 0;
-	const drain = (into: Histogram): void => {
-		for (let index = 0; index < count; index += 1) into.observe((waiting[index] ?? 0) / 1000);
-		count = 0;
-	};
-	const histogram = new Histogram({
-		name,
-		help,
-		buckets,
-		registers: [registry],
-		collect() {
-			drain(this);
-		},
-	});
-	return {
-		observe(milliseconds) {
-			if (count === WAITING_OBSERVATIONS) drain(histogram);
-			waiting[count] = milliseconds;
-			count += 1;
-		},
-	};
 }
 
 const AUTHORITY_COUNTERS: readonly (readonly [keyof AuthorityCounters, string, string])[] = [
@@ -185,6 +169,29 @@ function registerAuthority(registry: Registry, sources: MetricsSources): void {
 	registerGauge(registry, { name: "tollgate_open_calls", help: "Calls being served or accounted for.", read: sources.openCalls });
 	registerGauge(registry, { name: "tollgate_held_body_bytes", help: "Request bodies of open calls, bytes.", read: sources.heldBodyBytes });
 	registerGauge(registry, { name: "tollgate_ledger_rows_pending", help: "Ledger rows journaled and not yet in PostgreSQL.", read: sources.pendingLedgerRows });
+	registerGauge(registry, {
+		name: "tollgate_ledger_failing_seconds",
+		help: "For how long PostgreSQL has not taken a chunk of the ledger that it was given; 0 while it does.",
+		read: () => sources.ledgerFailingMs() / 1_000,
+	});
+}
+
+/** Each token is in one class, so that their sum is all of them. */
+function registerTokens(registry: Registry, counters: AuthorityCounters): void {
+	new Counter({
+		name: "tollgate_tokens_total",
+		help: "Tokens of calls whose usage is known, by class.",
+		labelNames: ["class"],
+		registers: [registry],
+		collect() {
+			this.reset();
+			this.inc({ class: "input" }, counters.inputTokens - counters.cachedInputTokens - counters.cacheWriteTokens);
+			this.inc({ class: "cached_input" }, counters.cachedInputTokens);
+			this.inc({ class: "cache_write" }, counters.cacheWriteTokens);
+			this.inc({ class: "output" }, counters.outputTokens - counters.reasoningTokens);
+			this.inc({ class: "reasoning" }, counters.reasoningTokens);
+		},
+	});
 }
 
 /** What this gateway knows of agent runs. */

@@ -30,9 +30,9 @@ export function openDecider({ opa }: Pick<Settings, "opa">, log: Pick<Logger, "i
 }
 
 /** What the caller claims is not logged: it may name a person. */
-function logRefusal(log: Pick<Logger, "info" | "warn">, { decision, facts, untold }: ToldRefusal): void {
+function logRefusal(log: Pick<Logger, "info" | "warn">, { decision, facts, requestId, untold }: ToldRefusal): void {
 	const { team, keyId, endpoint, modelAsked, provider } = facts;
-	const call = { team, keyId, endpoint, modelAsked, provider, untold };
+	const call = { requestId, team, keyId, endpoint, modelAsked, provider, untold };
 	if (decision.kind === "denied") log.info({ ...call, reasons: decision.reasons }, "a call was denied by policy");
 	else log.warn({ ...call, problem: decision.problem }, "a call was refused because the policy could not be asked");
 }

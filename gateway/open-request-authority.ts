@@ -15,8 +15,8 @@ import { type FsyncMode, gatewayFolder } from "#activities/ledger/journal-files.
 import { acquireIdentityLock } from "#activities/ledger/lock-file.ts";
 import { readMachineBootId } from "#activities/ledger/machine-boot-id.ts";
 import type { LedgerWriter } from "#activities/ledger/record.ts";
-import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
-import { createLedgerWriter } from "#activities/ledger/writer.ts";
+import type { SettleReply, SqlConnection } from "#activities/ledger/settle-chunk.ts";
+import { createLedgerWriter, type Quarantined } from "#activities/ledger/writer.ts";
 import { createPostgresRates } from "#activities/limits/postgres.ts";
 import { readModelAliases } from "#activities/policy/model-aliases.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
@@ -52,6 +52,8 @@ export type OpenedAuthority = {
 	/** On the connection of the ledger: thousands of items at a time would keep calls waiting on any other. */
 	readonly batches: BatchStore;
 	readonly deferred: OpenedDeferred;
+	/** For how long PostgreSQL has not taken a chunk of the ledger that it was given; 0 while it does. */
+	readonly ledgerFailingMs: () => number;
 };
 
 /**
@@ -77,6 +79,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	const asking = openAsking({ url: databaseUrl, gatewayId });
 	let writer: CountedWriter | undefined;
 	let runs: OpenedRuns | undefined;
+	const flushes = watchFlushes(log);
 	const onAuthorityError = (error: unknown): void => log.warn({ err: error }, "the budget authority did not answer");
 	const authority = await createRequestAuthority({
 		gatewayId,
@@ -91,10 +94,13 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 			return runs.calls;
 		},
 		createWriter: (onNews) => {
-			const onQuarantine = (row: unknown): void => log.error({ row }, "a ledger row stands in quarantine");
-			const onRetry = (error: unknown, delayMs: number): void => log.warn({ err: error, delayMs }, "the ledger does not take a chunk; trying again");
+			const onQuarantine = (row: Quarantined): void => logQuarantine(log, row);
 			const carried = runs && { runs: runs.flushes };
-			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...carried, onReply: (reply) => onNews(reply), onQuarantine, onRetry }));
+			const onReply = (reply: SettleReply): void => {
+				flushes.taken();
+				onNews(reply);
+			};
+			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...carried, onReply, onQuarantine, onRetry: flushes.refused }));
 			return writer;
 		},
 		loadPriceBook: () => readCurrentPriceBook(ledgerConnection.unprepared),
@@ -114,11 +120,12 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	});
 	const idempotentCalls = new IdempotentCalls({
 		store: createPostgresIdempotencyStore({ asking, storing: sql }, { gatewayId, epoch }, cipher),
-		onError: (error) => log.warn({ err: error }, "the record of an idempotent call could not be ended; trying again"),
+		onError: (error, { requestId, keyId }) => log.warn({ requestId, keyId, err: error }, "the record of an idempotent call could not be ended; trying again"),
 	});
 	return {
 		authority,
 		writer: writer ?? unopened("ledger writer"),
+		ledgerFailingMs: flushes.failingMs,
 		idempotentCalls,
 		runs: runs ?? unopened("guard of agent runs"),
 		batches: createPostgresBatchStore(sql),
@@ -132,8 +139,29 @@ function openAdopter(sql: SqlConnection, { journalFolder, log }: Pick<OpenOption
 		folder: journalFolder,
 		onAdopted: ({ gatewayId, epoch, closedHow, replay }) => log.info({ gatewayId, epoch: epoch.toString(), closedHow, replay }, "adopted a journal"),
 		onProblem: (journalOf, error) => log.warn({ gatewayId: journalOf, err: error }, "a journal could not be adopted yet"),
-		onQuarantine: (row) => log.error({ row }, "a ledger row stands in quarantine"),
+		onQuarantine: (row) => logQuarantine(log, row),
 	});
+}
+
+function logQuarantine(log: Pick<Logger, "error">, { requestId, team, ...row }: Quarantined): void {
+	log.error({ requestId, team, row }, "a ledger row stands in quarantine");
+}
+
+type WatchedFlushes = { refused(error: unknown, delayMs: number): void; taken(): void; failingMs(): number };
+
+/** Since when the ledger does not take what it is given. */
+function watchFlushes(log: Pick<Logger, "warn">): WatchedFlushes {
+	let failsSinceMs: number | undefined;
+	return {
+		refused(error, delayMs) {
+			failsSinceMs ??= performance.now();
+			log.warn({ err: error, delayMs }, "the ledger does not take a chunk; trying again");
+		},
+		taken() {
+			failsSinceMs = undefined;
+		},
+		failingMs: () => (failsSinceMs === undefined ? 0 : performance.now() - failsSinceMs),
+	};
 }
 
 function unopened(what: string): never {

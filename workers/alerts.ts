@@ -109,7 +109,7 @@ function observe({ log, metrics }: AlertsRoleOptions): DelivererObserver {
 	return {
 		tried({ alert, channelName, channelKind, attempt }, step) {
 			tries.inc({ channel_kind: channelKind, outcome: step.kind });
-			const fields = { alertId: alert.id, kind: alert.kind, channel: channelName, attempt, said: step.said };
+			const fields = { team: alert.teamId, alertId: alert.id, kind: alert.kind, channel: channelName, attempt, said: step.said };
 			if (step.kind === "delivered") log.info(fields, "an alert was delivered");
 			else if (step.kind === "retry") log.warn({ ...fields, afterMs: step.afterMs }, "an alert was not delivered; it is tried again");
 			else log.error(fields, `an alert was given up; it is listed by: npx tollgate alerts --dead`);

@@ -70,7 +70,7 @@ function observe({ log, metrics }: DeferredWebhooksOptions): OutboxObserver<Clai
 	return {
 		tried({ item, channelName, attempt }, step) {
 			tries.inc({ outcome: step.kind });
-			const fields = { deferredId: item.deferredId, channel: channelName, attempt, said: step.said };
+			const fields = { requestId: item.deferredId, team: item.teamId, deferredId: item.deferredId, channel: channelName, attempt, said: step.said };
 			if (step.kind === "retry") log.warn({ ...fields, afterMs: step.afterMs }, "the end of an item was not told; it is tried again");
 			else if (step.kind === "dead") log.error(fields, "telling the end of an item was given up; it is listed by: npx tollgate deferred webhooks");
 		},

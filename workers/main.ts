@@ -20,6 +20,7 @@ import { startBatchesApart } from "./batches-apart.ts";
 import { startBudgetRole } from "./budget.ts";
 import { startExpectation } from "./expectation.ts";
 import { keptBundle } from "./kept-bundle.ts";
+import { startOperatorMetrics } from "./operator-metrics.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
 import { openTemporalClient } from "./shared/temporal-connection.ts";
@@ -53,6 +54,10 @@ async function main(): Promise<void> {
 	const expectationConnection = new Connection({ url: databaseUrl, applicationName: "tollgate-worker-expectation", statementTimeoutMs: 10_000 });
 	stopping.add(() => expectationConnection.close());
 	stopping.add(startExpectation(expectationConnection, log));
+	const metricsConnection = new Connection({ url: databaseUrl, applicationName: "tollgate-worker-metrics", statementTimeoutMs: 10_000 });
+	stopping.add(() => metricsConnection.close());
+	const { metricsSeriesMax: seriesMax, metricsCompat: compat } = settings;
+	stopping.add(startOperatorMetrics(metricsConnection, { log, metrics, seriesMax, compat }));
 	stopping.add(startVelocity(upkeepConnection, { log, metrics }));
 	const workflowBundle = await keptBundle({
 		cacheFolder: settings.cache,

@@ -45,8 +45,8 @@ export type Decision =
 export type Decider = {
 	/** False: it allows every call, so that nothing is put together for it. */
 	readonly isAsked: boolean;
-	/** Never rejects: what fails is `undecided`. */
-	decide(facts: CallFacts): Decision | Promise<Decision>;
+	/** Never rejects: what fails is `undecided`. `requestId` is for who is told, and no fact: it decides nothing. */
+	decide(facts: CallFacts, requestId?: string): Decision | Promise<Decision>;
 	/** Open questions end undecided. */
 	close(): Promise<void>;
 };

@@ -7,6 +7,8 @@ import type { CallFacts, Decider, Decision, DecisionCounters } from "./port.ts";
 export type ToldRefusal = {
 	readonly decision: Exclude<Decision, { kind: "allowed" }>;
 	readonly facts: CallFacts;
+	/** Absent where who asked named none. */
+	readonly requestId: string | undefined;
 	/** Refusals of this kind since the last one told. */
 	readonly untold: number;
 };
@@ -22,7 +24,7 @@ const TOLD_EVERY_MS = 1_000;
 
 export function tellDecisions(decider: Decider, { counters, onRefusal, nowMs }: TellingOptions): Decider {
 	const told = { denied: { atMs: Number.NEGATIVE_INFINITY, untold: 0 }, undecided: { atMs: Number.NEGATIVE_INFINITY, untold: 0 } };
-	const take = (facts: CallFacts, decision: Decision): Decision => {
+	const take = (facts: CallFacts, decision: Decision, requestId: string | undefined): Decision => {
 		counters[decision.kind] += 1;
 		if (decision.kind === "allowed") return decision;
 		const last = told[decision.kind];
@@ -31,15 +33,15 @@ export function tellDecisions(decider: Decider, { counters, onRefusal, nowMs }: 
 			last.untold += 1;
 			return decision;
 		}
-		onRefusal({ decision, facts, untold: last.untold });
+		onRefusal({ decision, facts, requestId, untold: last.untold });
 		told[decision.kind] = { atMs, untold: 0 };
 		return decision;
 	};
 	return {
 		isAsked: decider.isAsked,
-		decide(facts) {
+		decide(facts, requestId) {
 			const decision = decider.decide(facts);
-			return decision instanceof Promise ? decision.then((made) => take(facts, made)) : take(facts, decision);
+			return decision instanceof Promise ? decision.then((made) => take(facts, made, requestId)) : take(facts, decision, requestId);
 		},
 		close: () => decider.close(),
 	};

@@ -15,7 +15,7 @@ import { RecordingCaller } from "./recording-caller.ts";
 export type IdempotentCallsOptions = {
 	readonly store: IdempotencyStore;
 	/** A record could not be ended; it is tried again. */
-	readonly onError: (error: unknown) => void;
+	readonly onError: (error: unknown, request: Pick<IdempotentRequest, "requestId" | "keyId">) => void;
 	/** Longest wait of an answer for its record; default 1,000 ms. */
 	readonly finishPatienceMs?: number;
 };
@@ -30,7 +30,7 @@ const IN_FLIGHT_MARGIN_MS = 60_000;
 
 export class IdempotentCalls {
 	readonly #store: IdempotencyStore;
-	readonly #onError: (error: unknown) => void;
+	readonly #onError: (error: unknown, request: Pick<IdempotentRequest, "requestId" | "keyId">) => void;
 	readonly #finishPatienceMs: number;
 	readonly #again = new FinishAgain();
 	/** Request ids whose record this process has not ended yet: it alone knows that they are over. */
@@ -103,7 +103,7 @@ export class IdempotentCalls {
 		const finished = this.#store.finish(request, ending).then(
 			() => void this.#open.delete(request.requestId),
 			(error: unknown) => {
-				this.#onError(error);
+				this.#onError(error, request);
 				this.#finishLater(request, ending);
 			},
 		);

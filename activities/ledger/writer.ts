@@ -9,6 +9,9 @@ import { type GatewayEpoch, isRejectedData, isTooSlow, type SettleReply, type Sq
 export type Quarantined = {
 	readonly key: string;
 	readonly problem: string;
+	/** Of the call, where the row is one. */
+	readonly requestId?: string;
+	readonly team?: string;
 	/** False for refusals, and for an attempt whose reservation the database rejects too. */
 	readonly isBooked: boolean;
 };
@@ -238,7 +241,8 @@ class ChunkedWriter implements LedgerWriter {
 			await settleQuarantined(this.options.sql, this.options, { ...row, bookedJson: undefined });
 			isBooked = false;
 		}
-		return { key: item.key, problem, isBooked };
+		const { request_id: requestId, team_id: team } = JSON.parse(item.json) as { readonly request_id: string; readonly team_id: string };
+		return { key: item.key, problem, requestId, team, isBooked };
 	}
 
 	private markCommitted(items: readonly LedgerItem[]): void {

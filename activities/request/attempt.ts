@@ -8,6 +8,7 @@ import { priceUsage } from "#domain/pricing/price-usage.ts";
 import type { Usage } from "#domain/usage/usage.ts";
 import type { Journal, LedgerWriter, OutcomeRecord, ReservationRecord } from "../ledger/record.ts";
 import { NOTHING } from "./amounts.ts";
+import { countTokens } from "./counters.ts";
 import type { Attempt, AuthorityCounters, Booked, EstimateInput, SettleInput } from "./port.ts";
 
 /**
@@ -77,7 +78,7 @@ export class OpenAttempt implements Attempt {
 		const answer = priceAnswer(reported, { line, reach, deployment: record.deployment }, priceBook);
 		if (answer.isIncomplete) return this.charge(answer.alert ?? "usage without a price", detail);
 		if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return this.charge("usage above the largest possible cost", detail);
-		if (answer.alert) this.dependencies.onAlert(answer.alert, { attemptId: this.attemptId, model: reported.model ?? "" });
+		if (answer.alert) this.dependencies.onAlert(answer.alert, { ...this.named, model: reported.model ?? "" });
 		this.dependencies.counters.settled++;
 		return this.end(this.costOf(answer.costNanoUsd, reported.usage), {
 			outcome: "settled",
@@ -119,7 +120,8 @@ export class OpenAttempt implements Attempt {
 
 	private end(cost: Amounts, ending: Ending): Booked {
 		this.close();
-		const { book, writer } = this.dependencies;
+		const { book, counters, writer } = this.dependencies;
+		if (ending.usage) countTokens(counters, ending.usage);
 		const overruns = book.settle(this.state.reservation, cost);
 		const outcome = this.outcome(cost, ending, overruns);
 		if (overruns.size > 0) this.alertOverrun(outcome);
@@ -131,6 +133,12 @@ export class OpenAttempt implements Attempt {
 			writer.enqueueAttempt({ reservation: this.state.record, outcome });
 		}
 		return { outcome: ending.outcome as Booked["outcome"], costNanoUsd: cost.nanoUsd };
+	}
+
+	/** For who is told of it. */
+	private get named(): Readonly<Record<string, string>> {
+		const { requestId, teamId, keyId } = this.state.record;
+		return { requestId, team: teamId, keyId, attemptId: this.attemptId };
 	}
 
 	private close(): void {
@@ -184,7 +192,7 @@ export class OpenAttempt implements Attempt {
 	private alertOverrun(outcome: OutcomeRecord): void {
 		const { counters, onAlert } = this.dependencies;
 		counters.overruns++;
-		onAlert("overrun", { attemptId: this.attemptId, overrunNanoUsd: outcome.overrunNanoUsd });
+		onAlert("overrun", { ...this.named, overrunNanoUsd: outcome.overrunNanoUsd });
 	}
 }
 

@@ -1,3 +1,4 @@
+import type { Usage } from "#domain/usage/usage.ts";
 import type { AuthorityCounters } from "./port.ts";
 
 /** What the request layer counts, at zero. */
@@ -18,5 +19,18 @@ export function emptyCounters(): AuthorityCounters {
 		recallsAnswered: 0,
 		rateExchanges: 0,
 		openReservations: 0,
+		inputTokens: 0,
+		cachedInputTokens: 0,
+		cacheWriteTokens: 0,
+		outputTokens: 0,
+		reasoningTokens: 0,
 	};
+}
+
+export function countTokens(counters: AuthorityCounters, usage: Usage): void {
+	counters.inputTokens += usage.inputTokens;
+	counters.cachedInputTokens += usage.cachedInputTokens;
+	counters.cacheWriteTokens += usage.cacheWrite5mTokens + usage.cacheWrite1hTokens;
+	counters.outputTokens += usage.outputTokens;
+	counters.reasoningTokens += usage.reasoningTokens;
 }

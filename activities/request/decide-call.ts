@@ -6,6 +6,7 @@ import type { KeyIdentity } from "./port.ts";
 
 /** A call as it would be reserved for. */
 export type BoundedCall = {
+	readonly requestId: string;
 	readonly key: KeyIdentity;
 	readonly asserted: { readonly user?: string; readonly feature?: string };
 	readonly request: InspectedRequest;
@@ -15,12 +16,12 @@ export type BoundedCall = {
 
 /** Asks whether the call may be made; undefined = it may. No money is touched, whatever the answer. */
 export async function decideCall(decider: Decider, call: BoundedCall): Promise<RequestProblem | undefined> {
-	return toProblem(await decider.decide(toFacts(call)));
+	return toProblem(await decider.decide(toFacts(call), call.requestId));
 }
 
 /** The same of facts that are put together elsewhere: a batch is decided about as one. */
-export async function decideFacts(decider: Decider, facts: CallFacts): Promise<RequestProblem | undefined> {
-	return toProblem(await decider.decide(facts));
+export async function decideFacts(decider: Decider, facts: CallFacts, requestId: string): Promise<RequestProblem | undefined> {
+	return toProblem(await decider.decide(facts, requestId));
 }
 
 function toFacts({ key, asserted, request, candidate, bound }: BoundedCall): CallFacts {

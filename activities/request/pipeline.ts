@@ -199,8 +199,8 @@ async function tryDeployment(scope: CallScope, candidate: PricedDeployment): Pro
 	if (limited?.kind === "refused") return refusedByLimit(scope, limited.problem);
 	const measured: Measured = limited ?? { bound: bounded.bound, cappedOutputTokens: undefined };
 	if (dependencies.decider.isAsked) {
-		const { key, asserted } = scope.input;
-		const problem = await decideCall(dependencies.decider, { key, asserted, request, candidate, bound: measured.bound });
+		const { requestId, key, asserted } = scope.input;
+		const problem = await decideCall(dependencies.decider, { requestId, key, asserted, request, candidate, bound: measured.bound });
 		if (problem !== undefined) return { kind: "failed", problem };
 	}
 	const asked = dependencies.authority.admit(toAdmission(scope, candidate, measured));

@@ -245,4 +245,10 @@ export type AuthorityCounters = {
 	/** Statements about rates, in the background or for a call that waits. */
 	rateExchanges: number;
 	openReservations: number;
+	/** Of calls whose usage is known, with what cached, written and reasoned tokens are in them, as in Usage. */
+	inputTokens: number;
+	cachedInputTokens: number;
+	cacheWriteTokens: number;
+	outputTokens: number;
+	reasoningTokens: number;
 };

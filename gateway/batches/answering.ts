@@ -8,6 +8,7 @@ import type { Protocol } from "#domain/pricing/price-book.ts";
 import { type Asserted, readAssertions } from "../assertions.ts";
 import type { GatewayContext } from "../context.ts";
 import { IDEMPOTENCY_HEADER } from "../idempotency-key.ts";
+import { callFields } from "../log-fields.ts";
 import { type Problem, problemOf, renderProblem, requestIdHeader } from "../problem.ts";
 import { protocolOf } from "../protocol.ts";
 import { bodyTooLarge } from "./body-stream.ts";
@@ -59,7 +60,7 @@ export function answering({ context, batches, protocol, endpoint }: Served, hand
 			// A body that broke off is a caller who left.
 			const hasBrokenOff = request.raw.destroyed && !request.raw.complete;
 			const isExpected = error instanceof CostControlError || leaving.hasLeft || hasBrokenOff;
-			if (!isExpected) context.log.error({ requestId: request.id, endpoint, err: error }, "a request about a batch failed");
+			if (!isExpected) context.log.error({ ...callFields(request), endpoint, err: error }, "a request about a batch failed");
 			return sendProblem(exchange, problemOf(error));
 		} finally {
 			release();

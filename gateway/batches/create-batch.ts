@@ -80,11 +80,11 @@ export async function createBatch(making: Making, wanted: BatchToMake): Promise<
 }
 
 /** That it could not be undone never hides why it was to be. */
-async function abandon({ batches, log }: Making, { batchId, requestId }: BatchToMake): Promise<void> {
+async function abandon({ batches, log }: Making, { batchId, requestId, key }: BatchToMake): Promise<void> {
 	try {
 		await batches.store.abandon(batchId);
 	} catch (error) {
-		log.warn({ requestId, batchId, err: error }, "a batch that was not held could not be undone; it is swept");
+		log.warn({ requestId, team: key.teamId, keyId: key.keyId, batchId, err: error }, "a batch that was not held could not be undone; it is swept");
 	}
 }
 
@@ -127,24 +127,28 @@ async function decide({ pipeline }: Making, { wanted, candidate }: Begun, sum: S
 	if (!pipeline.decider.isAsked) return undefined;
 	const { feature, userId: user, environment, keyId } = attributionOf(wanted);
 	const { protocol, endpoint, key, model: modelAsked } = wanted;
-	return decideFacts(pipeline.decider, {
-		team: key.teamId,
-		feature,
-		user,
-		environment,
-		keyId,
-		endpoint,
-		protocol,
-		modelAsked,
-		provider: candidate.line.provider,
-		model: candidate.deployment.model,
-		boundNanoUsd: sum.nanoUsd.toString(),
-		boundTokens: sum.tokens.toString(),
-		isStream: false,
-		hasTools: sum.hasTools,
-		claimed: {},
-		batchItems: sum.items,
-	});
+	return decideFacts(
+		pipeline.decider,
+		{
+			team: key.teamId,
+			feature,
+			user,
+			environment,
+			keyId,
+			endpoint,
+			protocol,
+			modelAsked,
+			provider: candidate.line.provider,
+			model: candidate.deployment.model,
+			boundNanoUsd: sum.nanoUsd.toString(),
+			boundTokens: sum.tokens.toString(),
+			isStream: false,
+			hasTools: sum.hasTools,
+			claimed: {},
+			batchItems: sum.items,
+		},
+		wanted.requestId,
+	);
 }
 
 function chooseCandidate({ pipeline }: Making, book: PriceBook, { key, endpoint, model }: BatchToMake): PricedDeployment | Problem {

@@ -122,11 +122,11 @@ type Proven = { readonly request: InspectedRequest; readonly candidate: PricedDe
 
 async function decide(
 	{ decider }: Admitting["pipeline"],
-	{ key, headers }: ItemToAdmit,
+	{ deferredId, key, headers }: ItemToAdmit,
 	{ request, candidate, bounded }: Proven,
 ): Promise<Problem | undefined> {
 	if (!decider.isAsked) return undefined;
-	return decideCall(decider, { key, asserted: headers.asserted, request, candidate, bound: bounded.dearest });
+	return decideCall(decider, { requestId: deferredId, key, asserted: headers.asserted, request, candidate, bound: bounded.dearest });
 }
 
 type Size = { readonly bytes: number; readonly embeddingInputs: number };

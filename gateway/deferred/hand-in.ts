@@ -5,6 +5,7 @@ import type { Answer, BatchCall } from "../batches/answering.ts";
 import { CallerLeft, pause } from "../batches/patience.ts";
 import { bodyOf } from "../call-body.ts";
 import { IDEMPOTENCY_HEADER } from "../idempotency-key.ts";
+import { callFields } from "../log-fields.ts";
 import { type Problem, refusalProblem } from "../problem.ts";
 import { type AdmittedItem, admitItem } from "./admit-item.ts";
 import { digestOf, type ItemName, nameItem } from "./item-ids.ts";
@@ -64,7 +65,7 @@ async function removeBody({ batches, context, request }: DeferredCall, blobKey: 
 	try {
 		await batches.blobs.delete(blobKey);
 	} catch (error) {
-		context.log.warn({ requestId: request.id, blobKey, err: error }, "the body of an item that was refused could not be removed; it is swept");
+		context.log.warn({ ...callFields(request), blobKey, err: error }, "the body of an item that was refused could not be removed; it is swept");
 	}
 }
 

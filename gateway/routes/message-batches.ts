@@ -24,6 +24,7 @@ import { Refusing } from "../batches/refusing.ts";
 import { hasEnded, renderMessageBatch } from "../batches/render-anthropic.ts";
 import { storeLines } from "../batches/store-lines.ts";
 import type { GatewayContext } from "../context.ts";
+import { callFields } from "../log-fields.ts";
 import type { Problem } from "../problem.ts";
 import { type BatchParts, findFile } from "./files.ts";
 
@@ -117,14 +118,14 @@ async function createOf(call: BatchCall, asserted: Asserted): Promise<Answer | P
 
 /** Of a batch that was not made. What cannot be removed now is swept when its time is over, and never hides why it was not made. */
 async function removeFile(
-	{ batches, context, key }: BatchCall,
+	{ batches, context, key, request }: BatchCall,
 	{ fileId, blobKey }: { readonly fileId: string | undefined; readonly blobKey: string },
 ): Promise<void> {
 	try {
 		if (fileId !== undefined) await batches.store.deleteFile(key.teamId, fileId);
 		await batches.blobs.delete(blobKey);
 	} catch (error) {
-		context.log.warn({ blobKey, err: error }, "the requests of a batch that was not made could not be removed; they are swept");
+		context.log.warn({ ...callFields(request), blobKey, err: error }, "the requests of a batch that was not made could not be removed; they are swept");
 	}
 }
 

@@ -11,19 +11,10 @@ import type { GatewayContext } from "../context.ts";
 import { readForwardedHeaders } from "../forwarded-headers.ts";
 import { HttpCaller } from "../http-caller.ts";
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from "../idempotency-key.ts";
+import { callFields } from "../log-fields.ts";
 import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
 import { readRunHeaders } from "../run-headers.ts";
-
-type ModelRoute = { readonly url: string; readonly endpoint: Endpoint; readonly protocol: Protocol };
-
-/** Every route that serves a model. All of them go through `serveCall`, which admits before it sends. */
-export const MODEL_ROUTES: readonly ModelRoute[] = [
-	{ url: "/v1/chat/completions", endpoint: "chat.completions", protocol: "openai" },
-	{ url: "/v1/responses", endpoint: "responses", protocol: "openai" },
-	{ url: "/v1/embeddings", endpoint: "embeddings", protocol: "openai" },
-	{ url: "/v1/messages", endpoint: "messages", protocol: "anthropic" },
-	{ url: "/v1/messages/count_tokens", endpoint: "count_tokens", protocol: "anthropic" },
-];
+import { MODEL_ROUTES, type ModelRoute } from "./model-routes.ts";
 
 export function registerModelRoutes(app: FastifyInstance, context: GatewayContext): void {
 	for (const route of MODEL_ROUTES) {
@@ -75,12 +66,12 @@ async function answerCall(exchange: Exchange): Promise<void> {
 		const problem = await serve(exchange, caller, receivedAtMs);
 		if (problem !== undefined) refuse(exchange, caller, problem);
 	} catch (error) {
-		context.log.error({ requestId: request.id, endpoint: route.endpoint, err: error }, "a call failed");
+		context.log.error({ ...callFields(request), endpoint: route.endpoint, err: error }, "a call failed");
 		refuse(exchange, caller, problemOf(error));
 	} finally {
 		release();
 		request.heldBody?.leave();
-		context.metrics.countRequest(route.endpoint, caller.sentStatus);
+		context.metrics.countRequest(route.endpoint, caller.sentStatus, receivedAtMs);
 		trace?.end({ status: caller.sentStatus, hasCallerLeft: caller.leaving.hasLeft });
 	}
 }

@@ -13,6 +13,7 @@ import { checkRunLimits } from "#domain/agents/run-limits.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { GatewayContext } from "../context.ts";
+import { callFields } from "../log-fields.ts";
 import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
 import { protocolOf } from "../protocol.ts";
 import { invalidRun } from "../run-headers.ts";
@@ -82,7 +83,7 @@ async function answerCall(
 		if ("code" in outcome) return sendProblem(context, { request, reply }, outcome);
 		return reply.code(outcome.status).header("x-tollgate-request-id", request.id).send(outcome.body);
 	} catch (error) {
-		if (!(error instanceof CostControlError)) context.log.error({ requestId: request.id, err: error }, "a request about a run failed");
+		if (!(error instanceof CostControlError)) context.log.error({ ...callFields(request), err: error }, "a request about a run failed");
 		return sendProblem(context, { request, reply }, problemOf(error));
 	}
 }

@@ -44,7 +44,14 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 		...given(environment, BLOB_SETTINGS),
 		...pick(environment, (name) => name.startsWith("AWS_")),
 		...providersOf(plan, addresses, environment),
-		...given(environment, ["TOLLGATE_STOP_GRACE_SECONDS", "TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PRICES_FILE", "TOLLGATE_RUNBOOKS_URL", "TEMPORAL_UI_URL"]),
+		...given(environment, [
+			"TOLLGATE_STOP_GRACE_SECONDS",
+			"TOLLGATE_DEMO_LIMIT_USD",
+			"TOLLGATE_PRICES_FILE",
+			"TOLLGATE_RUNBOOKS_URL",
+			"TOLLGATE_METRICS_SERIES",
+			"TEMPORAL_UI_URL",
+		]),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,
 		TOLLGATE_ADMIN_PORT: String(plan.ports.admin),
 	};
@@ -97,6 +104,7 @@ function shared(plan: Plan, addresses: Addresses): Variables {
 		...compileCache(plan),
 		TOLLGATE_HOME: plan.settings.home,
 		TOLLGATE_LOG_LEVEL: plan.settings.logLevel,
+		TOLLGATE_METRICS_COMPAT: plan.settings.metricsCompat,
 		DATABASE_URL: addresses.databaseUrl,
 		TEMPORAL_ADDRESS: addresses.temporalAddress,
 		TEMPORAL_NAMESPACE: plan.settings.temporalNamespace,

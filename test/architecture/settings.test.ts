@@ -55,13 +55,16 @@ test("a container's worker has the time that its calls of batches have, and 15 s
 	expect(worker).toContain(`    stop_grace_period: ${(CALLS_GRACE_MS + 15_000) / 1_000}s\n`);
 });
 
-test("in docker-compose.yml only gateway and worker have a way out to providers, and only the worker one to receivers of alerts", () => {
+test("in docker-compose.yml only gateway and worker have a way out to providers, and only the worker and Alertmanager one to receivers of alerts", () => {
 	const services = read("docker-compose.yml").split(/^networks:$/m)[0] ?? "";
 	const inNetwork = (network: string) =>
 		services
 			.split(/^ {2}(?=[a-z-]+:$)/m)
 			.filter((service) => new RegExp(`^ {4}networks: .*\\b${network}\\b`, "m").test(service))
 			.map((service) => service.split(":")[0]);
-	expect([inNetwork("providers"), inNetwork("receivers")]).toEqual([["worker", "gateway"], ["worker"]]);
-	expect(services.match(/^ {4}networks: /gm)).toHaveLength(7);
+	expect([inNetwork("providers"), inNetwork("receivers")]).toEqual([
+		["worker", "gateway"],
+		["worker", "alertmanager"],
+	]);
+	expect(services.match(/^ {4}networks: /gm)).toHaveLength(10);
 });

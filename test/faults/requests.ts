@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { MODEL_ROUTES } from "#gateway/routes/model-calls.ts";
+import { MODEL_ROUTES } from "#gateway/routes/model-routes.ts";
 import { largestHoldNanoUsd, MODEL, planCall } from "./call.ts";
 import type { Fault, FaultRun } from "./fault.ts";
 import { expectEnds } from "./load.ts";

@@ -210,7 +210,13 @@ describe("by OPA_URL", () => {
 		expect(metrics).toContain("tollgate_decisions_remembered_total 1");
 		expect(lines).toEqual([
 			expect.objectContaining({ msg: "every call is decided by OPA" }),
-			expect.objectContaining({ msg: "a call was denied by policy", team: "demo", keyId: "key1", reasons: ["Not today."] }),
+			expect.objectContaining({
+				msg: "a call was denied by policy",
+				requestId: answers[0]?.headers["x-tollgate-request-id"],
+				team: "demo",
+				keyId: "key1",
+				reasons: ["Not today."],
+			}),
 		]);
 		expect(JSON.stringify(lines)).not.toContain("eve@example");
 	});

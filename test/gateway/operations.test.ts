@@ -53,6 +53,8 @@ describe("metrics", () => {
 			pendingLedgerRows: () => 0,
 			openCalls: () => 0,
 			heldBodyBytes: () => 0,
+			ledgerFailingMs: () => 0,
+			isLitellm: false,
 			runs: () => ({ live: 0, resting: 0, held: 0, watched: 0 }),
 			telemetry: undefined,
 		});

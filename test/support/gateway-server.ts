@@ -40,6 +40,8 @@ export type TestGatewayOptions = {
 	readonly runs?: RunRoutes;
 	/** Default: no routes of files and batches. */
 	readonly batches?: BatchRoutes;
+	/** Default: Tollgate's own alone. */
+	readonly metricsCompat?: "none" | "litellm";
 	/** Default 200. */
 	readonly finishPatienceMs?: number;
 };
@@ -73,6 +75,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
 		log: pino({ level: "info" }, { write: (line: string) => void log.push(line) }),
 		limits: { ...DEFAULT_SERVER_LIMITS, ...options.limits },
 		pendingLedgerRows: () => 0,
+		...(options.metricsCompat && { metricsCompat: options.metricsCompat }),
 	});
 	await gateway.server.listen({ host: "127.0.0.1", port: options.port ?? 0 });
 	const { port } = gateway.server.server.address() as AddressInfo;

@@ -146,9 +146,9 @@ test("rows the database rejects are found by halving, quarantined and told; the 
 	await writer.flush(10_000);
 	expect(database.committed).toEqual(once(500));
 	expect(database.quarantined).toEqual(["g1-1-7", "g1-1-500"]);
-	expect(told).toEqual([
-		{ key: "g1-1-7", problem: "bad data", isBooked: true },
-		{ key: "g1-1-500", problem: "bad data", isBooked: true },
+	expect(told).toMatchObject([
+		{ key: "g1-1-7", problem: "bad data", requestId: "req_7", team: "demo", isBooked: true },
+		{ key: "g1-1-500", problem: "bad data", requestId: "req_500", team: "demo", isBooked: true },
 	]);
 	await writer.close(1_000);
 });
