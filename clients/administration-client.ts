@@ -8,6 +8,7 @@ import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
 import * as spendContract from "./spend-contract.ts";
+import { StatementClient } from "./statement-client.ts";
 
 export type AdministrationClientOptions = {
 	/** Origin of the administration API, like http://127.0.0.1:4001. */
@@ -222,6 +223,8 @@ export class AdministrationClient {
 		retryWebhooks: (of: RetryDeferredWebhooksRequest = {}): Promise<{ waiting: number }> =>
 			this.#send("POST", "/deferred/webhooks/retry", deferredContract.RetriedWebhooks, of),
 	};
+
+	readonly statements = new StatementClient((method, path, answer, body) => this.#send(method, path, answer, body));
 
 	readonly prices = {
 		list: (filter: { provider?: string | undefined; model?: string | undefined } = {}): Promise<PriceList> =>

@@ -1,6 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import type { z } from "zod";
 import { formatUsd } from "#domain/money/wire.ts";
+import { csvText } from "./csv-text.ts";
 import type { SpendReport } from "./spend-contract.ts";
 
 /**
@@ -15,13 +16,8 @@ export function spendToCsv({ by, per, rows }: z.output<typeof SpendReport>): str
 	];
 	const records = rows.map(({ groups, userName, costNanoUsd, ...figures }) => ({
 		...figures,
-		...Object.fromEntries(Object.entries({ ...groups, userName }).map(([name, value]) => [name, asText(value)])),
+		...Object.fromEntries(Object.entries({ ...groups, userName }).map(([name, value]) => [name, csvText(value)])),
 		...{ costNanoUsd, costUsd: formatUsd(BigInt(costNanoUsd)) },
 	}));
 	return stringify(records, { header: true, columns });
-}
-
-/** Not for amounts: a correction may be negative. */
-function asText(name: string | null | undefined): string | null | undefined {
-	return name !== null && name !== undefined && /^[=+\-@\t\r]/.test(name) ? `'${name}` : name;
 }

@@ -14,6 +14,7 @@ import { addPolicyCommands } from "./commands/policy.ts";
 import { addPriceCommands } from "./commands/price.ts";
 import { addRunCommands } from "./commands/run.ts";
 import { addSpendCommands } from "./commands/spend.ts";
+import { addStatementCommands } from "./commands/statement.ts";
 import { addTeamCommands } from "./commands/team.ts";
 import { addThrottleCommands } from "./commands/throttle.ts";
 import { addUserCommands } from "./commands/user.ts";
@@ -53,6 +54,7 @@ export function createProgram(terminal: Terminal): Command {
 	addBatchCommands(program, terminal);
 	addDeferredCommands(program, terminal);
 	addSpendCommands(program, terminal);
+	addStatementCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);

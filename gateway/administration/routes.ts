@@ -24,6 +24,7 @@ import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import { SPEND_ROUTES } from "./spend-routes.ts";
+import { STATEMENT_ROUTES } from "./statement-routes.ts";
 
 const DONE = { done: true } as const;
 const ROTATION_OVERLAP_MS = 24 * 60 * 60 * 1000;
@@ -349,6 +350,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...DEFERRED_ROUTES,
 	...POLICY_ROUTES,
 	...SPEND_ROUTES,
+	...STATEMENT_ROUTES,
 	...books,
 	...prices,
 	...users,

@@ -2,8 +2,8 @@ import { createChargebackActivities } from "#activities/chargeback/activities.ts
 import type { Queryable } from "#activities/keys/port.ts";
 import { type ChargebackRules, DEFAULT_RULES } from "#domain/chargeback/rules.ts";
 import type { Random } from "#test/faults/random.ts";
-import { openTestPool, type TestPool } from "./pool.ts";
-import { createTestDatabase, type TestDatabase } from "./postgres.ts";
+import { openTestPool } from "./pool.ts";
+import { createTestDatabase } from "./postgres.ts";
 
 export type BookedCall = {
 	readonly at: string;
@@ -20,31 +20,37 @@ export type BookedCall = {
 
 /** Entries of any month, written straight into the ledger, each call a chunk of its own. */
 export class MonthLedger {
-	readonly database: TestDatabase;
-	readonly connections: TestPool;
+	readonly url: string;
+	readonly pool: Queryable;
 	private booked = 0;
+	private readonly closeAll: () => Promise<void>;
 
-	private constructor(database: TestDatabase, connections: TestPool) {
-		this.database = database;
-		this.connections = connections;
+	private constructor(url: string, pool: Queryable, closeAll: () => Promise<void>) {
+		this.url = url;
+		this.pool = pool;
+		this.closeAll = closeAll;
 	}
 
 	static async open(): Promise<MonthLedger> {
 		const database = await createTestDatabase();
-		return new MonthLedger(database, openTestPool(database.url));
+		const connections = openTestPool(database.url);
+		return new MonthLedger(database.url, connections.pool, async () => {
+			await connections.close();
+			await database.close();
+		});
 	}
 
-	get pool(): Queryable {
-		return this.connections.pool;
+	/** In a database that somebody else closes. */
+	static over(url: string, pool: Queryable): MonthLedger {
+		return new MonthLedger(url, pool, async () => undefined);
 	}
 
 	activities(database: Queryable = this.pool) {
 		return createChargebackActivities({ database, progress: () => undefined });
 	}
 
-	async close(): Promise<void> {
-		await this.connections.close();
-		await this.database.close();
+	close(): Promise<void> {
+		return this.closeAll();
 	}
 
 	async teams(...ids: readonly string[]): Promise<void> {
