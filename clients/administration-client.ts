@@ -4,6 +4,7 @@ import * as alertContract from "./alert-contract.ts";
 import * as batchContract from "./batch-contract.ts";
 import * as deferredContract from "./deferred-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
+import * as focusContract from "./focus-contract.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
@@ -42,6 +43,7 @@ export type Key = Output<typeof contract.Key>;
 export type CreatedKey = Output<typeof contract.CreatedKey>;
 export type SpendReport = Output<typeof spendContract.SpendReport>;
 export type SpendQuestion = Omit<Input<typeof spendContract.SpendQuery>, "format">;
+export type FocusCharge = Output<typeof focusContract.FocusCharge>;
 export type Lease = Output<typeof contract.Lease>;
 export type AdminKey = Output<typeof contract.AdminKey>;
 export type PriceCheck = Output<typeof contract.PriceCheck>;
@@ -225,6 +227,16 @@ export class AdministrationClient {
 	};
 
 	readonly statements = new StatementClient((method, path, answer, body) => this.#send(method, path, answer, body));
+
+	/** What was spent on a day of UTC (like "2026-10-05") as finely as it is kept, page after page. */
+	async *charges(day: string, { hasRuns = false }: { hasRuns?: boolean } = {}): AsyncGenerator<readonly FocusCharge[]> {
+		for (let after: string | undefined; ; ) {
+			const { charges, next } = await this.#send("GET", `/charges${query({ day, runs: String(hasRuns), after })}`, focusContract.FocusCharges);
+			if (charges.length > 0) yield charges;
+			if (next === null) return;
+			after = next;
+		}
+	}
 
 	readonly prices = {
 		list: (filter: { provider?: string | undefined; model?: string | undefined } = {}): Promise<PriceList> =>

@@ -7,6 +7,7 @@ import { addAlertCommands } from "./commands/alerts.ts";
 import { addBatchCommands } from "./commands/batch.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
 import { addDeferredCommands } from "./commands/deferred.ts";
+import { addFocusCommands } from "./commands/focus.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
@@ -55,6 +56,7 @@ export function createProgram(terminal: Terminal): Command {
 	addDeferredCommands(program, terminal);
 	addSpendCommands(program, terminal);
 	addStatementCommands(program, terminal);
+	addFocusCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);

@@ -19,6 +19,7 @@ import { priceLineToJson } from "#domain/pricing/line-codec.ts";
 import { ALERT_ROUTES } from "./alert-routes.ts";
 import { BATCH_ROUTES } from "./batch-routes.ts";
 import { DEFERRED_ROUTES } from "./deferred-routes.ts";
+import { FOCUS_ROUTES } from "./focus-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
@@ -351,6 +352,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...POLICY_ROUTES,
 	...SPEND_ROUTES,
 	...STATEMENT_ROUTES,
+	...FOCUS_ROUTES,
 	...books,
 	...prices,
 	...users,
