@@ -5,10 +5,12 @@ import * as auditContract from "./audit-contract.ts";
 import * as batchContract from "./batch-contract.ts";
 import * as deferredContract from "./deferred-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
+import * as focusContract from "./focus-contract.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
 import * as spendContract from "./spend-contract.ts";
+import { StatementClient } from "./statement-client.ts";
 
 export type AdministrationClientOptions = {
 	/** Origin of the administration API, like http://127.0.0.1:4001. */
@@ -44,6 +46,7 @@ export type SpendReport = Output<typeof spendContract.SpendReport>;
 export type SpendQuestion = Omit<Input<typeof spendContract.SpendQuery>, "format">;
 export type ModelAudit = Output<typeof auditContract.ModelAudit>;
 export type AuditQuestion = Omit<Input<typeof auditContract.AuditQuery>, "format">;
+export type FocusCharge = Output<typeof focusContract.FocusCharge>;
 export type Lease = Output<typeof contract.Lease>;
 export type AdminKey = Output<typeof contract.AdminKey>;
 export type PriceCheck = Output<typeof contract.PriceCheck>;
@@ -225,6 +228,18 @@ export class AdministrationClient {
 		retryWebhooks: (of: RetryDeferredWebhooksRequest = {}): Promise<{ waiting: number }> =>
 			this.#send("POST", "/deferred/webhooks/retry", deferredContract.RetriedWebhooks, of),
 	};
+
+	readonly statements = new StatementClient((method, path, answer, body) => this.#send(method, path, answer, body));
+
+	/** What was spent on a day of UTC (like "2026-10-05") as finely as it is kept, page after page. */
+	async *charges(day: string, { hasRuns = false }: { hasRuns?: boolean } = {}): AsyncGenerator<readonly FocusCharge[]> {
+		for (let after: string | undefined; ; ) {
+			const { charges, next } = await this.#send("GET", `/charges${query({ day, runs: String(hasRuns), after })}`, focusContract.FocusCharges);
+			if (charges.length > 0) yield charges;
+			if (next === null) return;
+			after = next;
+		}
+	}
 
 	readonly prices = {
 		list: (filter: { provider?: string | undefined; model?: string | undefined } = {}): Promise<PriceList> =>

@@ -1,7 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import type { z } from "zod";
 import type { ModelAudit } from "./audit-contract.ts";
-import { asCsvText } from "./csv-text.ts";
+import { csvText } from "./csv-text.ts";
 
 const COLUMNS = [
 	...["teamId", "feature", "provider", "model", "calls", "simpleCalls", "cheaperModel", "chosenBy", "costNanoUsd", "cheaperNanoUsd", "savedNanoUsd"],
@@ -11,9 +11,9 @@ const COLUMNS = [
 /** An audit as CSV (RFC 4180, with a line of names), one line for each feature and model; amounts in nano-USD. */
 export function auditToCsv({ uses }: z.output<typeof ModelAudit>): string {
 	const records = uses.map(({ teamId, feature, provider, model, calls, simpleCalls, cheaper }) => ({
-		...{ teamId: asCsvText(teamId), feature: asCsvText(feature), provider: asCsvText(provider), model: asCsvText(model), calls, simpleCalls },
+		...{ teamId: csvText(teamId), feature: csvText(feature), provider: csvText(provider), model: csvText(model), calls, simpleCalls },
 		...(cheaper && {
-			...{ cheaperModel: asCsvText(cheaper.model), chosenBy: cheaper.chosenBy, costNanoUsd: cheaper.costNanoUsd, cheaperNanoUsd: cheaper.cheaperNanoUsd },
+			...{ cheaperModel: csvText(cheaper.model), chosenBy: cheaper.chosenBy, costNanoUsd: cheaper.costNanoUsd, cheaperNanoUsd: cheaper.cheaperNanoUsd },
 			...{ savedNanoUsd: cheaper.savedNanoUsd, monthlyExpectedNanoUsd: cheaper.monthly.expectedNanoUsd, monthlyLowNanoUsd: cheaper.monthly.lowNanoUsd },
 			...{ monthlyHighNanoUsd: cheaper.monthly.highNanoUsd, retryShareMax: cheaper.retryShareMax, isRecommended: String(cheaper.isRecommended) },
 		}),

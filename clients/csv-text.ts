@@ -1,4 +1,4 @@
-/** A name in CSV: one that a spreadsheet would take for a formula has an apostrophe in front. Not for amounts: a correction may be negative. */
-export function asCsvText(name: string | null | undefined): string | null | undefined {
-	return name !== null && name !== undefined && /^[=+\-@\t\r]/.test(name) ? `'${name}` : name;
+/** Text in a CSV file, not for amounts: one that a spreadsheet would take for a formula has an apostrophe in front. */
+export function csvText<Text extends string | null | undefined>(text: Text): Text | string {
+	return text !== null && text !== undefined && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }

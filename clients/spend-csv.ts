@@ -1,7 +1,7 @@
 import { stringify } from "csv-stringify/sync";
 import type { z } from "zod";
 import { formatUsd } from "#domain/money/wire.ts";
-import { asCsvText } from "./csv-text.ts";
+import { csvText } from "./csv-text.ts";
 import type { SpendReport } from "./spend-contract.ts";
 
 /**
@@ -16,7 +16,7 @@ export function spendToCsv({ by, per, rows }: z.output<typeof SpendReport>): str
 	];
 	const records = rows.map(({ groups, userName, costNanoUsd, ...figures }) => ({
 		...figures,
-		...Object.fromEntries(Object.entries({ ...groups, userName }).map(([name, value]) => [name, asCsvText(value)])),
+		...Object.fromEntries(Object.entries({ ...groups, userName }).map(([name, value]) => [name, csvText(value)])),
 		...{ costNanoUsd, costUsd: formatUsd(BigInt(costNanoUsd)) },
 	}));
 	return stringify(records, { header: true, columns });

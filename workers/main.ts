@@ -18,6 +18,7 @@ import { startAgentRunsRole } from "./agent-runs.ts";
 import { startAlerts } from "./alerts.ts";
 import { startBatchesApart } from "./batches-apart.ts";
 import { startBudgetRole } from "./budget.ts";
+import { startChargebackRole } from "./chargeback.ts";
 import { startExpectation } from "./expectation.ts";
 import { keptBundle } from "./kept-bundle.ts";
 import { startOperatorMetrics } from "./operator-metrics.ts";
@@ -75,6 +76,8 @@ async function main(): Promise<void> {
 	stopping.add(() => budgetRole.stop());
 	const runsRole = startAgentRunsRole(governed);
 	stopping.add(() => runsRole.stop());
+	const chargebackRole = startChargebackRole(governed);
+	stopping.add(() => chargebackRole.stop());
 	const batches = startBatchesApart({ workflowBundle, stopGraceMs: settings.stopGraceMs, log });
 	stopping.addPatient(() => batches.stop());
 	const temporal = openTemporalClient(governed);
@@ -87,6 +90,7 @@ async function main(): Promise<void> {
 		...(settings.providersFile !== null && { providers: loadProviderOutline(settings.providersFile) }),
 		alertSender: alerts.sender,
 		batchJobs: new BatchJobClient(temporal),
+		months: chargebackRole.months,
 		home: settings.home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});

@@ -30,6 +30,7 @@ export const ALERT_KINDS = [
 	"provider.quota",
 	"deferred.late",
 	"deferred.undelivered",
+	"statement.waiting",
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 

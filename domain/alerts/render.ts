@@ -104,6 +104,10 @@ function titleOf(alert: Alert): string {
 		case "deferred.late":
 		case "deferred.undelivered":
 			return deferredTitleOf(alert, alert.kind);
+		case "statement.waiting":
+			return status === "over"
+				? `Over: the statements of ${text("month")} are ${text("status") ?? "decided"}${by(text("by"))}`
+				: `The statements of ${text("month") ?? alert.subject}, ${amountOf(alert, "amountNanoUsd")} of ${text("teams") ?? "all"} teams, wait for approval`;
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:

@@ -61,7 +61,7 @@ export function auditSimpleCalls(days: readonly SimpleDay[], cheaper: PriceLine)
 	const savedNanoUsd = costNanoUsd - cheaperNanoUsd;
 	const bounds = drawMonths(
 		priced.map((day) => ({ fixed: Number(day.costNanoUsd - day.inputNanoUsd), written: Number(day.outputNanoUsd) })),
-		createRandom(SEED),
+		createRandom(SEED).share,
 	);
 	const calls = days.reduce((sum, day) => sum + day.calls, 0);
 	return {
@@ -90,7 +90,7 @@ function priceDay(sums: TokenSums, prices: TokenPrices): { readonly inputNanoUsd
 /** `fixed`: cost now less the input's at the other model; `written`: what the other model's output costs at the same length. */
 type DayEffect = { readonly fixed: number; readonly written: number };
 
-function drawMonths(days: readonly DayEffect[], random: Random): { readonly lowNanoUsd: NanoUsd; readonly highNanoUsd: NanoUsd } {
+function drawMonths(days: readonly DayEffect[], random: Random["share"]): { readonly lowNanoUsd: NanoUsd; readonly highNanoUsd: NanoUsd } {
 	const blockDays = days.length >= WEEKS_MIN * WEEK_DAYS ? WEEK_DAYS : 1;
 	const paths = Array.from({ length: PATHS }, () => {
 		const length = LENGTH_LOW + (LENGTH_HIGH - LENGTH_LOW) * random();

@@ -4,6 +4,7 @@ import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { BatchJobs } from "#activities/batches/job/job-port.ts";
+import type { Months } from "#activities/chargeback/close.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { createPolicyThread } from "#activities/policy/policy-thread.ts";
 import { RefusedPolicy } from "#activities/policy/port.ts";
@@ -33,6 +34,8 @@ export type AdministrationDependencies = {
 	readonly alertSender: AlertSender;
 	/** The workflows of batches; default: they cannot be asked, and batches are read and cancelled without them. */
 	readonly batchJobs?: BatchJobs;
+	/** The workflows of months; default: months are read and not closed. */
+	readonly months?: Months;
 	/** Of the process that delivers alerts: nothing in it is read for a channel. */
 	readonly home: string;
 	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */

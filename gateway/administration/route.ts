@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { Administration } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { BatchJobs } from "#activities/batches/job/job-port.ts";
+import type { Months } from "#activities/chargeback/close.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 
@@ -12,6 +13,8 @@ export type RouteContext = Administration &
 		readonly keptPlaceProblem: KeptPlaceProblem;
 		/** Absent: the workflows of batches cannot be asked here. */
 		readonly batchJobs?: BatchJobs | undefined;
+		/** Absent: months cannot be closed here. */
+		readonly months?: Months | undefined;
 	};
 
 /** An answer that is text already. */

@@ -20,11 +20,13 @@ import { ALERT_ROUTES } from "./alert-routes.ts";
 import { AUDIT_ROUTES } from "./audit-routes.ts";
 import { BATCH_ROUTES } from "./batch-routes.ts";
 import { DEFERRED_ROUTES } from "./deferred-routes.ts";
+import { FOCUS_ROUTES } from "./focus-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import { SPEND_ROUTES } from "./spend-routes.ts";
+import { STATEMENT_ROUTES } from "./statement-routes.ts";
 
 const DONE = { done: true } as const;
 const ROTATION_OVERLAP_MS = 24 * 60 * 60 * 1000;
@@ -351,6 +353,8 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...POLICY_ROUTES,
 	...SPEND_ROUTES,
 	...AUDIT_ROUTES,
+	...STATEMENT_ROUTES,
+	...FOCUS_ROUTES,
 	...books,
 	...prices,
 	...users,

@@ -4,12 +4,14 @@ import { createCollectorActivities } from "#activities/batches/collector/collect
 import { createBatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import { createBlobActivities } from "#activities/blobs/activities.ts";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
+import { createChargebackActivities } from "#activities/chargeback/activities.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";
 import { batchCollectorWorkflowId } from "#clients/batch-collector-client.ts";
 import { ERROR_CODES } from "#domain/errors/codes.ts";
 import * as runs from "#workflows/agent-run/messages.ts";
 import * as collectors from "#workflows/batch-collector/messages.ts";
 import * as batches from "#workflows/batch-job/messages.ts";
+import * as months from "#workflows/close-month/messages.ts";
 import * as messages from "#workflows/team-budget/messages.ts";
 import * as workflows from "../../workflows/index.ts";
 import { PATCHES } from "../../workflows/shared/patches.ts";
@@ -19,12 +21,14 @@ import { PATCHES } from "../../workflows/shared/patches.ts";
  * Renaming one is a migration; a new one is added here.
  */
 test("workflow types", () => {
-	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "batchCollectorWorkflow", "batchJobWorkflow", "teamBudgetWorkflow"]);
-	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW, batches.BATCH_JOB_WORKFLOW, collectors.BATCH_COLLECTOR_WORKFLOW]).toEqual([
+	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "batchCollectorWorkflow", "batchJobWorkflow", "monthEndWorkflow", "closeMonthWorkflow", "teamBudgetWorkflow"]);
+	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW, batches.BATCH_JOB_WORKFLOW, collectors.BATCH_COLLECTOR_WORKFLOW, months.CLOSE_MONTH_WORKFLOW, months.MONTH_END_WORKFLOW]).toEqual([
 		"teamBudgetWorkflow",
 		"agentRunWorkflow",
 		"batchJobWorkflow",
 		"batchCollectorWorkflow",
+		"closeMonthWorkflow",
+		"monthEndWorkflow",
 	]);
 	for (const workflow of Object.values(workflows)) expect(workflow).toBeTypeOf("function");
 });
@@ -45,6 +49,7 @@ test("workflow ids, task queues, search attributes", () => {
 	expect([batches.batchJobWorkflowId("batch_1"), batches.BATCH_TASK_QUEUE]).toEqual(["batch-job/batch_1", "batches"]);
 	const scope = { teamId: "demo", protocol: "openai", endpoint: "embeddings", provider: "openai", deployment: "openai/m", model: "m".repeat(2_000) } as const;
 	expect(batchCollectorWorkflowId(scope)).toBe("batch-collector/demo/openai/embeddings/d9721a8fd6cfb3305b080ae0");
+	expect([months.closeMonthWorkflowId("2026-10"), months.CHARGEBACK_TASK_QUEUE, months.MONTH_END_SCHEDULE]).toEqual(["close-month/2026-10", "chargeback", "close-month"]);
 	expect(batchCollectorWorkflowId({ ...scope, model: "n" })).not.toBe(batchCollectorWorkflowId(scope));
 	expect(batchCollectorWorkflowId({ ...scope, deployment: "other/m" })).not.toBe(batchCollectorWorkflowId(scope));
 });
@@ -79,6 +84,8 @@ test("messages", () => {
 	expect(ofBatches.map(({ type, name }) => `${type} ${name}`)).toEqual(["update cancelBatch", "signal batchChanged", "query batchJobStatus"]);
 	const ofCollectors = [collectors.flushNowUpdate, collectors.itemsCollectedSignal, collectors.batchCollectorStatusQuery];
 	expect(ofCollectors.map(({ type, name }) => `${type} ${name}`)).toEqual(["update flushNow", "signal itemsCollected", "query batchCollectorStatus"]);
+	const ofMonths = [months.approveStatementsUpdate, months.rejectStatementsUpdate, months.closeMonthStatusQuery];
+	expect(ofMonths.map(({ type, name }) => `${type} ${name}`)).toEqual(["update approveStatements", "update rejectStatements", "query closeMonthStatus"]);
 });
 
 test("activities, whose capabilities share one name space", () => {
@@ -129,6 +136,15 @@ test("activities, whose capabilities share one name space", () => {
 		"tellBatchLate",
 		"deliverAnswers",
 		"askBatchCancel",
+	]);
+	expect(Object.keys(createChargebackActivities({} as never))).toEqual([
+		"listMonthsToClose",
+		"beginMonthDraft",
+		"writeMonthDraft",
+		"shareMonthDraft",
+		"finishMonthDraft",
+		"askMonthApproval",
+		"decideMonth",
 	]);
 	expect(Object.keys(createCollectorActivities({} as never))).toEqual(["readCollector", "flushCollector"]);
 });

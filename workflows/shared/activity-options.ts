@@ -43,5 +43,13 @@ export const STREAM_ACTIVITY = {
 	retry: { initialInterval: "2 seconds", backoffCoefficient: 2, maximumInterval: "60 seconds", maximumAttempts: 3 },
 } as const satisfies ActivityOptions;
 
+/** Steps of a month's close: each goes on where the try before it was cut. PostgreSQL may be away for days; after a month somebody has to look. */
+export const MONTH_ACTIVITY = {
+	startToCloseTimeout: "2 hours",
+	heartbeatTimeout: "2 minutes",
+	scheduleToCloseTimeout: "30 days",
+	retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "5 minutes" },
+} as const satisfies ActivityOptions;
+
 /** What must not be done twice on a guess: after one try the workflow looks whether it was done. */
 export const STREAM_ACTIVITY_ONCE = { ...STREAM_ACTIVITY, retry: { maximumAttempts: 1 } } as const satisfies ActivityOptions;

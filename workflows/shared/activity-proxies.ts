@@ -3,8 +3,10 @@ import type { AgentRunActivities } from "#activities/agent-runs/activities.ts";
 import type { CollectorActivities } from "#activities/batches/collector/collector-activities.ts";
 import type { BatchJobActivities } from "#activities/batches/job/job-activities.ts";
 import type { BudgetActivities } from "#activities/budgets/activities.ts";
+import type { ChargebackActivities } from "#activities/chargeback/activities.ts";
 import type { IncreaseActivities } from "#activities/increases/activities.ts";
 import {
+	MONTH_ACTIVITY,
 	PROVIDER_ACTIVITY,
 	SQL_ACTIVITY,
 	SQL_ACTIVITY_FOR_AN_UPDATE,
@@ -29,3 +31,5 @@ export const { createBatchPart } = proxyActivities<BatchJobActivities>(STREAM_AC
 export const { flushCollector, readCollector } = proxyActivities<CollectorActivities>(SQL_ACTIVITY);
 export const { flushCollector: flushCollectorLocally, readCollector: readCollectorLocally } =
 	proxyLocalActivities<CollectorActivities>(SQL_ACTIVITY_WITHIN_A_TASK);
+export const { askMonthApproval, beginMonthDraft, decideMonth, finishMonthDraft, listMonthsToClose, shareMonthDraft, writeMonthDraft } =
+	proxyActivities<ChargebackActivities>(MONTH_ACTIVITY);

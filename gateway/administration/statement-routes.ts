@@ -1,0 +1,89 @@
+import { requireKnownTeam } from "#activities/administration/read-teams.ts";
+import { closeMonth, decideOnMonth } from "#activities/chargeback/close.ts";
+import { listLines, listMonths, listStatements, readMonth } from "#activities/chargeback/read-statements.ts";
+import { readRules, setRules } from "#activities/chargeback/rules.ts";
+import * as contract from "#clients/statement-contract.ts";
+import { statementLinesToCsv } from "#clients/statement-csv.ts";
+import type { ChargebackRules } from "#domain/chargeback/rules.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { defineRoute, type Route, WrittenAnswer } from "./route.ts";
+
+/** Statements of months. The name of the admin key is who closes and who decides. */
+export const STATEMENT_ROUTES: readonly Route[] = [
+	defineRoute("GET /statements", {
+		operationId: "listStatementMonths",
+		summary: "Months with statements, the newest first",
+		answer: contract.StatementMonthList,
+		handle: async ({ database }) => ({ months: await listMonths(database) }),
+	}),
+	defineRoute("GET /statements/{month}", {
+		operationId: "readStatements",
+		summary: "What each team owes for a month, page by page",
+		answer: contract.StatementReport,
+		query: contract.StatementQuery,
+		handle: async ({ database }, { params, query }) => {
+			const month = readMonthName(params["month"]);
+			await requireTeam(database, query.teamId);
+			return { month: await readMonth(database, month), statements: await listStatements(database, { month, ...query }) };
+		},
+	}),
+	defineRoute("GET /statements/{month}/lines", {
+		operationId: "readStatementLines",
+		summary: "The lines of a month's statements, page by page; as CSV with format=csv",
+		answer: contract.StatementLines,
+		query: contract.StatementLineQuery,
+		handle: async ({ database }, { params, query: { format, ...page } }) => {
+			const month = readMonthName(params["month"]);
+			await requireTeam(database, page.teamId);
+			await readMonth(database, month);
+			const lines = (await listLines(database, { month, ...page })).map((line) => contract.StatementLine.parse(line));
+			return format === "csv" ? WrittenAnswer.csv(statementLinesToCsv(month, lines, { header: page.afterTeam === undefined })) : { lines };
+		},
+	}),
+	defineRoute("POST /statements/{month}/close", {
+		operationId: "closeMonth",
+		summary: "Draft the statements of a month that is over, and close it; where the rules say so, after approval",
+		answer: contract.StatementMonth,
+		handle: (context, { params }) => closeMonth(context, readMonthName(params["month"])),
+	}),
+	defineRoute("POST /statements/{month}/approve", {
+		operationId: "approveStatements",
+		summary: "Close a month as it is drafted",
+		body: contract.DecideStatementsRequest,
+		answer: contract.StatementMonth,
+		handle: (context, { params, body: { reason, draft } }) =>
+			decideOnMonth(context, readMonthName(params["month"]), { isApproved: true, reason, ...(draft !== undefined && { draft }) }),
+	}),
+	defineRoute("POST /statements/{month}/reject", {
+		operationId: "rejectStatements",
+		summary: "Keep a month open; closing it makes another draft",
+		body: contract.DecideStatementsRequest,
+		answer: contract.StatementMonth,
+		handle: (context, { params, body: { reason, draft } }) =>
+			decideOnMonth(context, readMonthName(params["month"]), { isApproved: false, reason, ...(draft !== undefined && { draft }) }),
+	}),
+	defineRoute("GET /chargeback-rules", {
+		operationId: "readChargebackRules",
+		summary: "How months are charged back from now on",
+		answer: contract.RulesInForce,
+		handle: async ({ database }) => contract.RulesInForce.parse(await readRules(database)),
+	}),
+	defineRoute("PUT /chargeback-rules", {
+		operationId: "setChargebackRules",
+		summary: "Set how months are charged back from now on, as a whole; closed months stay as they are",
+		body: contract.ChargebackRules,
+		answer: contract.RulesInForce,
+		handle: async ({ database, adminName }, { body }) => contract.RulesInForce.parse(await setRules(database, body as ChargebackRules, adminName)),
+	}),
+];
+
+function readMonthName(text = ""): string {
+	const read = contract.month.safeParse(text);
+	if (read.success) return read.data;
+	throw new CostControlError("admin.invalid", `month: ${JSON.stringify(text.slice(0, 40))} is no month like 2026-10`, { details: { field: "month" } });
+}
+
+/** What nobody stands for has statements too. */
+async function requireTeam(database: Parameters<typeof requireKnownTeam>[0], teamId: string | undefined): Promise<void> {
+	if (teamId !== "@unknown" && teamId !== "@organization") await requireKnownTeam(database, teamId);
+}
