@@ -19,6 +19,7 @@ import { startBatchesApart } from "./batches-apart.ts";
 import { startBudgetRole } from "./budget.ts";
 import { startExpectation } from "./expectation.ts";
 import { keptBundle } from "./kept-bundle.ts";
+import { startReportsRole } from "./reports.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
 import { openTemporalClient } from "./shared/temporal-connection.ts";
@@ -27,7 +28,7 @@ import { startUpkeep } from "./upkeep.ts";
 import { startVelocity } from "./velocity.ts";
 
 /**
- * The worker's process: team workflows, totals publisher, workflows of agent runs, ledger upkeep, alerts, prices, administration API; and batches,
+ * The worker's process: team workflows, totals publisher, workflows of agent runs, reports, ledger upkeep, alerts, prices, administration API; and batches,
  * in a process that it starts.
  * Prints one line on stdout when the worker polls and the demo budget is in force; logs go to stderr.
  * Survives PostgreSQL and Temporal being away. SIGTERM or SIGINT stops it.
@@ -69,6 +70,8 @@ async function main(): Promise<void> {
 	stopping.add(() => budgetRole.stop());
 	const runsRole = startAgentRunsRole(governed);
 	stopping.add(() => runsRole.stop());
+	const reportsRole = startReportsRole({ ...governed, reports: settings.reports });
+	stopping.add(() => reportsRole.stop());
 	const batches = startBatchesApart({ workflowBundle, stopGraceMs: settings.stopGraceMs, log });
 	stopping.addPatient(() => batches.stop());
 	const temporal = openTemporalClient(governed);
@@ -81,6 +84,7 @@ async function main(): Promise<void> {
 		...(settings.providersFile !== null && { providers: loadProviderOutline(settings.providersFile) }),
 		alertSender: alerts.sender,
 		batchJobs: new BatchJobClient(temporal),
+		reports: settings.reports,
 		home: settings.home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});

@@ -1,4 +1,5 @@
 export { agentRunWorkflow } from "./agent-run/workflow.ts";
 export { batchCollectorWorkflow } from "./batch-collector/workflow.ts";
 export { batchJobWorkflow } from "./batch-job/workflow.ts";
+export { reportWorkflow } from "./report/workflow.ts";
 export { teamBudgetWorkflow } from "./team-budget/workflow.ts";

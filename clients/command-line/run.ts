@@ -12,6 +12,7 @@ import { addLeaseCommands } from "./commands/lease.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
 import { addPolicyCommands } from "./commands/policy.ts";
 import { addPriceCommands } from "./commands/price.ts";
+import { addReportCommands } from "./commands/report.ts";
 import { addRunCommands } from "./commands/run.ts";
 import { addSpendCommands } from "./commands/spend.ts";
 import { addTeamCommands } from "./commands/team.ts";
@@ -53,6 +54,7 @@ export function createProgram(terminal: Terminal): Command {
 	addBatchCommands(program, terminal);
 	addDeferredCommands(program, terminal);
 	addSpendCommands(program, terminal);
+	addReportCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);

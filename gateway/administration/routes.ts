@@ -21,6 +21,7 @@ import { BATCH_ROUTES } from "./batch-routes.ts";
 import { DEFERRED_ROUTES } from "./deferred-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
+import { REPORT_ROUTES } from "./report-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import { SPEND_ROUTES } from "./spend-routes.ts";
@@ -349,6 +350,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...DEFERRED_ROUTES,
 	...POLICY_ROUTES,
 	...SPEND_ROUTES,
+	...REPORT_ROUTES,
 	...books,
 	...prices,
 	...users,

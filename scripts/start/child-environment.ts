@@ -44,7 +44,15 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 		...given(environment, BLOB_SETTINGS),
 		...pick(environment, (name) => name.startsWith("AWS_")),
 		...providersOf(plan, addresses, environment),
-		...given(environment, ["TOLLGATE_STOP_GRACE_SECONDS", "TOLLGATE_DEMO_LIMIT_USD", "TOLLGATE_PRICES_FILE", "TOLLGATE_RUNBOOKS_URL", "TEMPORAL_UI_URL"]),
+		...given(environment, [
+			"TOLLGATE_STOP_GRACE_SECONDS",
+			"TOLLGATE_DEMO_LIMIT_USD",
+			"TOLLGATE_PRICES_FILE",
+			"TOLLGATE_RUNBOOKS_URL",
+			"TOLLGATE_REPORT_TIME_ZONE",
+			"TOLLGATE_REPORT_TIME",
+			"TEMPORAL_UI_URL",
+		]),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,
 		TOLLGATE_ADMIN_PORT: String(plan.ports.admin),
 	};

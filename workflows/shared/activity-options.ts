@@ -43,5 +43,13 @@ export const STREAM_ACTIVITY = {
 	retry: { initialInterval: "2 seconds", backoffCoefficient: 2, maximumInterval: "60 seconds", maximumAttempts: 3 },
 } as const satisfies ActivityOptions;
 
+/** Reports of a whole organisation: written page by page, and waited for while PostgreSQL is away, for days where it has to be. */
+export const REPORT_ACTIVITY = {
+	startToCloseTimeout: "1 hour",
+	heartbeatTimeout: "3 minutes",
+	scheduleToCloseTimeout: "3 days",
+	retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "1 minute" },
+} as const satisfies ActivityOptions;
+
 /** What must not be done twice on a guess: after one try the workflow looks whether it was done. */
 export const STREAM_ACTIVITY_ONCE = { ...STREAM_ACTIVITY, retry: { maximumAttempts: 1 } } as const satisfies ActivityOptions;
