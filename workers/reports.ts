@@ -1,4 +1,4 @@
-import { heartbeat } from "@temporalio/activity";
+import { Context } from "@temporalio/activity";
 import { ScheduleOverlapPolicy } from "@temporalio/client";
 import type { WorkflowBundle } from "@temporalio/worker";
 import pg from "pg";
@@ -52,7 +52,7 @@ export function startReportsRole(options: ReportsRoleOptions): ReportsRole {
 		namespace: options.temporalNamespace,
 		taskQueue: REPORT_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: createReportActivities({ database, settings, heartbeat: () => heartbeat(), now: Date.now }),
+		activities: createReportActivities({ database, settings, heartbeat: () => Context.current().heartbeat(), now: Date.now }),
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
 		log,
 	});

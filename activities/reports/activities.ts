@@ -12,7 +12,7 @@ export type ReportDependencies = {
 	/** A pool: lanes write side by side. */
 	readonly database: Queryable;
 	readonly settings: ReportSettings;
-	/** Says that an activity is alive, with how far it is; the workflow's own clock stands still meanwhile. */
+	/** Says that an activity is alive. */
 	readonly heartbeat: () => void;
 	/** Epoch milliseconds of the wall clock. */
 	readonly now: () => number;
@@ -26,6 +26,8 @@ export type WriteTeamReportsResult = { readonly teams: number; readonly after: s
 
 /** Name of who wrote what a schedule asked for. */
 const BY = "tollgate";
+/** A worker that is gone is noticed by its silence, within a few times this. */
+const PULSE_MS = 5_000;
 const TEAMS_AT_ONCE = 200;
 const CHUNKS_AT_ONCE = 2_000;
 /** What is older was written to fill a gap, and is no news: it is kept and told to nobody. */
@@ -34,18 +36,15 @@ const NEWS_FOR_MS = 604_800_000;
 /** The steps of the workflow that writes reports. Each may be cut at any point and be done again. */
 export function createReportActivities(dependencies: ReportDependencies) {
 	return {
-		prepareReports: (input: PrepareReportsInput): Promise<{ readonly date: string }> => asActivity(() => prepareReports(dependencies, input)),
-		writeOrganizationReport: (input: ReportOf): Promise<void> => asActivity(() => writeOne(dependencies, input, undefined)),
-		writeTeamReports: (input: WriteTeamReportsInput): Promise<WriteTeamReportsResult> => asActivity(() => writeTeams(dependencies, input)),
+		prepareReports: (input: PrepareReportsInput): Promise<{ readonly date: string }> => pulsing(dependencies, () => prepareReports(dependencies, input)),
+		writeOrganizationReport: (input: ReportOf): Promise<void> => pulsing(dependencies, () => writeOne(dependencies, input, undefined)),
+		writeTeamReports: (input: WriteTeamReportsInput): Promise<WriteTeamReportsResult> => pulsing(dependencies, () => writeTeams(dependencies, input)),
 	};
 }
 
 /** Counts everything that was booked, and says which period it is. */
-async function prepareReports(
-	{ database, settings, heartbeat }: ReportDependencies,
-	{ kind, date, meantAtMs }: PrepareReportsInput,
-): Promise<{ readonly date: string }> {
-	while (!(await countForReports(database, CHUNKS_AT_ONCE))) heartbeat();
+async function prepareReports({ database, settings }: ReportDependencies, { kind, date, meantAtMs }: PrepareReportsInput): Promise<{ readonly date: string }> {
+	for (let isComplete = false; !isComplete; ) isComplete = await countForReports(database, CHUNKS_AT_ONCE);
 	const asked = date ?? lastFinishedPeriod(kind, meantAtMs, settings.timeZone).date;
 	return { date: (await requireReportable({ database, settings }, { kind, date: asked })).date };
 }
@@ -58,13 +57,19 @@ async function writeOne(dependencies: ReportDependencies, { kind, date }: Report
 
 async function writeTeams(dependencies: ReportDependencies, { kind, date, ...page }: WriteTeamReportsInput): Promise<WriteTeamReportsResult> {
 	const teams = await readSpendingTeams(dependencies.database, periodOf(dependencies, { kind, date }), { ...page, limit: TEAMS_AT_ONCE });
-	for (const teamId of teams) {
-		await writeOne(dependencies, { kind, date }, teamId);
-		dependencies.heartbeat();
-	}
+	for (const teamId of teams) await writeOne(dependencies, { kind, date }, teamId);
 	return { teams: teams.length, after: teams.length < TEAMS_AT_ONCE ? null : (teams.at(-1) ?? null) };
 }
 
 function periodOf({ settings }: ReportDependencies, { kind, date }: ReportOf): ReportPeriod {
 	return periodOfDay(kind, dayOfDate(date) ?? 0, settings.timeZone);
+}
+
+async function pulsing<Result>({ heartbeat }: ReportDependencies, work: () => Promise<Result>): Promise<Result> {
+	const timer = setInterval(heartbeat, PULSE_MS);
+	try {
+		return await asActivity(work);
+	} finally {
+		clearInterval(timer);
+	}
 }

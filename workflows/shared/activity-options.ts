@@ -46,7 +46,7 @@ export const STREAM_ACTIVITY = {
 /** Reports of a whole organisation: written page by page, and waited for while PostgreSQL is away, for days where it has to be. */
 export const REPORT_ACTIVITY = {
 	startToCloseTimeout: "1 hour",
-	heartbeatTimeout: "3 minutes",
+	heartbeatTimeout: "20 seconds",
 	scheduleToCloseTimeout: "3 days",
 	retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "1 minute" },
 } as const satisfies ActivityOptions;
