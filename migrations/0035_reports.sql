@@ -33,42 +33,26 @@ BEGIN
   VALUES (p_kind, p_date, p_team, edition, p_by, p_spent, p_digest, p_content);
 END $$;
 
--- Tells a report once, whatever its editions: the newest of a team and kind is not another alert's end.
+-- Tells a report once, whatever its editions, as raise_alert (0015) makes an alert that only says that it happened. Other routes than those of alerts: one of
+-- a team goes where routes of that team say, so that a thousand teams' reports are not the organisation's news; and a route that names no kinds takes reports
+-- to no channel that wakes people, which a receiver of incidents is.
 CREATE FUNCTION tollgate.tell_report(p_kind text, p_date date, p_team text, p_detail jsonb) RETURNS boolean
-LANGUAGE sql AS $$
-  SELECT tollgate.raise_alert('report.' || p_kind || '|' || p_date || '|' || p_team, p_team, 'report/' || p_kind, 'report.' || p_kind, 'info', false, p_detail)
-$$;
-
--- As in 0015, and for reports: one of a team goes where routes of that team say, so that a thousand teams' reports are not the organisation's news; and a
--- route that names no kinds takes reports to no channel that wakes people, which a receiver of incidents is.
-CREATE OR REPLACE FUNCTION tollgate.raise_alert(p_key text, p_team text, p_subject text, p_kind text, p_severity text, p_is_firing boolean, p_detail jsonb) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-  v_id text := 'alr_' || left(encode(sha256(convert_to(p_key, 'UTF8')), 'hex'), 24);
-  v_ends text := coalesce(p_detail ->> 'resolves', p_detail ->> 'alertKey');
-  v_is_report boolean := p_kind LIKE 'report.%';
+  v_key text := 'report.' || p_kind || '|' || p_date || '|' || p_team;
+  v_alert_kind text := 'report.' || p_kind;
+  v_subject text := 'report/' || p_kind;
   v_seq bigint;
 BEGIN
-  PERFORM pg_advisory_xact_lock(718204015, hashtext(p_team || ' ' || p_subject)); -- numbers in the order of commits
-  INSERT INTO tollgate.alert (id, alert_key, team_id, subject, kind, severity, is_firing, ends_at, detail)
-  VALUES (v_id, p_key, p_team, p_subject, p_kind, p_severity, p_is_firing,
-    to_timestamp((p_detail ->> 'endsAtMs')::numeric::float8 / 1000), coalesce(p_detail, '{}'))
+  PERFORM pg_advisory_xact_lock(718204015, hashtext(p_team || ' ' || v_subject)); -- numbers in the order of commits
+  INSERT INTO tollgate.alert (id, alert_key, team_id, subject, kind, severity, is_firing, detail)
+  VALUES ('alr_' || left(encode(sha256(convert_to(v_key, 'UTF8')), 'hex'), 24), v_key, p_team, v_subject, v_alert_kind, 'info', false, p_detail)
   ON CONFLICT (alert_key) DO NOTHING RETURNING seq INTO v_seq;
   IF v_seq IS NULL THEN RETURN false; END IF;
-  IF NOT p_is_firing THEN
-    UPDATE tollgate.alert SET resolved_at = clock_timestamp(), resolved_by = v_id
-    WHERE team_id = p_team AND subject = p_subject AND is_firing AND resolved_at IS NULL
-      AND CASE WHEN v_ends IS NULL THEN kind = p_kind ELSE alert_key = v_ends END;
-  END IF;
   INSERT INTO tollgate.alert_delivery (alert_seq, channel, team_id, subject)
-  SELECT v_seq, told.channel, p_team, p_subject FROM (
-    SELECT r.channel FROM tollgate.alert_route r JOIN tollgate.alert_channel c ON c.name = r.channel
-    WHERE (r.team_id = p_team OR r.team_id = '@organization' AND NOT v_is_report)
-      AND (p_kind = ANY (r.kinds) OR r.kinds = '{}' AND NOT (v_is_report AND c.kind IN ('pagerduty', 'alertmanager')))
-    UNION
-    SELECT d.channel FROM tollgate.alert a JOIN tollgate.alert_delivery d ON d.alert_seq = a.seq JOIN tollgate.alert_channel c ON c.name = d.channel
-    WHERE a.resolved_by = v_id
-  ) told;
+  SELECT DISTINCT v_seq, r.channel, p_team, v_subject
+  FROM tollgate.alert_route r JOIN tollgate.alert_channel c ON c.name = r.channel
+  WHERE r.team_id = p_team AND (v_alert_kind = ANY (r.kinds) OR r.kinds = '{}' AND c.kind NOT IN ('pagerduty', 'alertmanager'));
   PERFORM pg_notify('tollgate_alert', '');
   RETURN true;
 END $$;

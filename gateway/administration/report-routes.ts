@@ -4,6 +4,7 @@ import type { ReportSummary } from "#activities/reports/port.ts";
 import { listReports, readReport } from "#activities/reports/stored-reports.ts";
 import * as contract from "#clients/report-contract.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
+import { formatInstant } from "#domain/budget/window.ts";
 import { renderHtml } from "#domain/reports/rendering/render-html.ts";
 import { renderMarkdown } from "#domain/reports/rendering/render-markdown.ts";
 import { reportToWire } from "#domain/reports/report-codec.ts";
@@ -50,5 +51,5 @@ export const REPORT_ROUTES: readonly Route[] = [
 ];
 
 function toSummary({ id, kind, date, teamId, edition, writtenAtMs, writtenBy, spentNanoUsd }: ReportSummary) {
-	return { id, kind, date, teamId, edition, writtenAt: new Date(writtenAtMs).toISOString(), writtenBy, spentNanoUsd };
+	return { id, kind, date, teamId, edition, writtenAt: formatInstant(writtenAtMs), writtenBy, spentNanoUsd };
 }

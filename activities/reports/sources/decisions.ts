@@ -21,7 +21,7 @@ export const DECISIONS: ReportSource<"decisions"> = {
 			'increases', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', q.id, 'teamId', q.team_id, 'askedAmount', q.asked_amount::text, 'isMoney', b.unit = 'nano_usd',
 					'requestedBy', q.requested_by, 'reason', q.reason, 'expiresAtMs', tollgate.to_ms(q.expires_at)) ORDER BY q.requested_at, q.id), '[]')
 				FROM (SELECT x.* FROM tollgate.limit_increase x WHERE x.status = 'pending' AND ${only} ORDER BY x.requested_at, x.id LIMIT ${SHOWN_MAX}) q
-				JOIN tollgate.budget b ON b.id = q.budget_id),
+				JOIN tollgate.declared_budget b ON b.id = q.budget_id),
 			'overruns', (SELECT coalesce(jsonb_agg(jsonb_build_object('teamId', o.team_id, 'budget', o.subject, 'sinceMs', tollgate.to_ms(o.at), 'amount', o.detail ->> 'amount') ORDER BY o.seq), '[]')
 				FROM (SELECT x.* ${standing("budget.overrun")}) o),
 			'unresolved', (SELECT coalesce(jsonb_agg(jsonb_build_object('gateway', u.subject, 'charges', coalesce(u.detail ->> 'charges', ''), 'nanoUsd', u.detail ->> 'amountNanoUsd',

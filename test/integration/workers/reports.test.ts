@@ -10,7 +10,7 @@ import { lastFinishedPeriod } from "#domain/reports/report-period.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
 import { startTestTemporal, type TestTemporal, testWorkflowBundle } from "#test/support/temporal.ts";
 import { until } from "#test/support/until.ts";
-import { REPORT_WORKFLOW, type ReportResult, reportScheduleId } from "#workflows/report/messages.ts";
+import { REPORT_WORKFLOW, type ReportInput, type ReportResult, reportScheduleId } from "#workflows/report/messages.ts";
 import { generateLedger } from "../../../bench/books/generate-ledger.ts";
 import { reportSchedules } from "../../../workers/reports.ts";
 import { ensureSchedule } from "../../../workers/shared/ensure-schedule.ts";
@@ -115,8 +115,11 @@ describe("reports by schedule", () => {
 	}, 240_000);
 
 	test("of a period before the first booking end without one, and say so", async () => {
-		const run = { taskQueue: "reports", args: [{ kind: "weekly", date: "2020-01-06" }] };
-		const result = await temporal.client.workflow.execute<(input: unknown) => Promise<ReportResult>>(REPORT_WORKFLOW, { ...run, workflowId: "report/none" });
+		const run = { taskQueue: "reports", args: [{ kind: "weekly", date: "2020-01-06" }] as [ReportInput] };
+		const result = await temporal.client.workflow.execute<(input: ReportInput) => Promise<ReportResult>>(REPORT_WORKFLOW, {
+			...run,
+			workflowId: "report/none",
+		});
 		expect(result).toEqual({ date: null, teams: 0, problem: expect.stringContaining("is before the first booking") });
 	});
 
