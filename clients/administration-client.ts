@@ -8,6 +8,7 @@ import { errorOfAnswer, UnreachableError } from "./errors.ts";
 import * as focusContract from "./focus-contract.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
+import * as reportContract from "./report-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
 import * as spendContract from "./spend-contract.ts";
 import { StatementClient } from "./statement-client.ts";
@@ -43,6 +44,11 @@ export type Budget = Output<typeof contract.Budget>;
 export type Key = Output<typeof contract.Key>;
 export type CreatedKey = Output<typeof contract.CreatedKey>;
 export type SpendReport = Output<typeof spendContract.SpendReport>;
+export type MakeReportRequest = Input<typeof reportContract.MakeReportRequest>;
+export type MadeReport = Output<typeof reportContract.MadeReport>;
+export type ReportSummary = Output<typeof reportContract.ReportSummary>;
+export type StoredReport = Output<typeof reportContract.StoredReport>;
+export type ReportListQuestion = Input<typeof reportContract.ReportListQuery>;
 export type SpendQuestion = Omit<Input<typeof spendContract.SpendQuery>, "format">;
 export type ModelAudit = Output<typeof auditContract.ModelAudit>;
 export type AuditQuestion = Omit<Input<typeof auditContract.AuditQuery>, "format">;
@@ -84,7 +90,7 @@ export type DeferredReport = Output<typeof deferredContract.DeferredReport>;
 export type DeferredWebhook = Output<typeof deferredContract.DeferredWebhook>;
 
 const TIMEOUT_MS = 30_000;
-/** Reading a policy of many teams takes seconds, and putting it in force as many. */
+/** Reading a policy of many teams takes seconds, and putting it in force as many; a report may count first what was booked. */
 const POLICY_TIMEOUT_MS = 120_000;
 
 /**
@@ -314,6 +320,16 @@ export class AdministrationClient {
 		return this.#send("GET", `/audit${query(question)}`, auditContract.ModelAudit);
 	}
 
+	readonly reports = {
+		/** Writes the report of a day, week or month that is over; one that was written before is given back as it is. */
+		make: (request: MakeReportRequest): Promise<MadeReport> => this.#send("POST", "/reports", reportContract.MadeReport, request),
+		list: async (question: ReportListQuestion = {}): Promise<ReportSummary[]> =>
+			(await this.#send("GET", `/reports${query(question as Record<string, string | number | undefined>)}`, reportContract.ReportList)).reports,
+		/** By its id, like daily-2026-11-26-search; default its newest edition. */
+		read: (reportId: string, edition?: number): Promise<StoredReport> =>
+			this.#send("GET", `/reports/${encodeURIComponent(reportId)}${query({ edition })}`, reportContract.StoredReport),
+	};
+
 	/** By `x-tollgate-request-id` or attempt id. */
 	explain(requestId: string): Promise<RequestExplanation> {
 		return this.#send("GET", `/requests/${encodeURIComponent(requestId)}`, contract.RequestExplanation);
@@ -330,7 +346,7 @@ export class AdministrationClient {
 			method,
 			headers,
 			redirect: "error",
-			signal: AbortSignal.timeout(this.#options.timeoutMs ?? (path.startsWith("/policy") ? POLICY_TIMEOUT_MS : TIMEOUT_MS)),
+			signal: AbortSignal.timeout(this.#options.timeoutMs ?? (/^\/(policy|reports)/.test(path) ? POLICY_TIMEOUT_MS : TIMEOUT_MS)),
 			...(body === undefined ? {} : { body: JSON.stringify(body) }),
 		});
 		if (status >= 400) throw errorOfAnswer(status, json);

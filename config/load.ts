@@ -46,6 +46,8 @@ export type Settings = Readonly<{
 	runbooksUrl: string | null;
 	/** Names of the variables that a started worker is given for its alert channels. */
 	alertVariables: readonly string[];
+	/** When reports are written, and of whose days. */
+	reports: ReportSettings;
 	openaiBaseUrl: string;
 	anthropicBaseUrl: string;
 	/** Series of one metric of spend or budgets. */
@@ -63,6 +65,9 @@ export type Settings = Readonly<{
 	/** Null: calls are not sent as spans. */
 	telemetry: TelemetrySettings | null;
 }>;
+
+/** `timeZone`: IANA name. */
+export type ReportSettings = Readonly<{ timeZone: string; hour: number; minute: number }>;
 
 /** `bounds`: what OPA is shown of the most a call can cost. */
 export type OpaSettings = Readonly<{ url: string; token: Secret | null; timeoutMs: number; cacheMs: number; bounds: "rounded" | "exact" }>;
@@ -182,6 +187,7 @@ function toSettings(values: Values): Omit<Settings, FromFiles> {
 		pricesFile: values.TOLLGATE_PRICES_FILE ?? null,
 		runbooksUrl: values.TOLLGATE_RUNBOOKS_URL ?? null,
 		alertVariables: values.TOLLGATE_ALERT_VARIABLES?.split(",") ?? [],
+		reports: { timeZone: values.TOLLGATE_REPORT_TIME_ZONE, ...values.TOLLGATE_REPORT_TIME },
 		openaiBaseUrl: values.TOLLGATE_OPENAI_BASE_URL ?? OPENAI_BASE_URL,
 		anthropicBaseUrl: values.TOLLGATE_ANTHROPIC_BASE_URL ?? ANTHROPIC_BASE_URL,
 		metricsSeriesMax: values.TOLLGATE_METRICS_SERIES,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { BLOB_PURPOSES } from "#domain/blobs/blob-key.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
+import { isTimeZone } from "#domain/budget/window.ts";
 import { parseUsd } from "#domain/money/wire.ts";
 import { TELEMETRY_SECRETS, TELEMETRY_VARIABLES } from "./telemetry-schema.ts";
 import { CALLS_GRACE_MS } from "./worker-process.ts";
@@ -70,6 +71,12 @@ const keptDays = z
 	.transform(parseKeptDays)
 	.refine((kept) => [kept.keptDays, ...Object.values(kept.keptDaysByPurpose)].every((days) => days >= KEPT_DAYS_LOWEST && days <= KEPT_DAYS_HIGHEST))
 	.default(KEPT_DAYS_STANDARD);
+
+const reportTime = z
+	.string()
+	.regex(/^(0[4-9]|1\d|2[01]):[0-5]\d$/)
+	.default("06:00")
+	.transform((value) => ({ hour: Number(value.slice(0, 2)), minute: Number(value.slice(3)) }));
 
 export const environmentSchema = z.object({
 	TOLLGATE_HOME: text.describe("folder of all data of this system; default .tollgate in the clone"),
@@ -141,6 +148,14 @@ export const environmentSchema = z.object({
 		.regex(/^[A-Za-z_]\w*(,[A-Za-z_]\w*)*$/)
 		.optional()
 		.describe("names of the variables that hold secrets of alert channels, parted by commas, which `npm start` hands to the worker; default none"),
+	TOLLGATE_REPORT_TIME_ZONE: z
+		.string()
+		.refine(isTimeZone)
+		.default("UTC")
+		.describe("IANA name of the time zone whose days, weeks and months reports are of, and in which they are written, like Europe/Berlin; default UTC"),
+	TOLLGATE_REPORT_TIME: reportTime.describe(
+		"time of the day at which reports of what is over are written, HH:MM from 04:00 to 21:59: earlier and later ones some clocks skip or have twice; default 06:00",
+	),
 	TOLLGATE_OPENAI_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.openai.com/v1"),
 	TOLLGATE_ANTHROPIC_BASE_URL: httpUrl.optional().describe("http(s) URL without a trailing slash that stands in for https://api.anthropic.com"),
 	TOLLGATE_METRICS_SERIES: integer(10, 10_000, 1_000).describe(

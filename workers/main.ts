@@ -22,6 +22,7 @@ import { startChargebackRole } from "./chargeback.ts";
 import { startExpectation } from "./expectation.ts";
 import { keptBundle } from "./kept-bundle.ts";
 import { startOperatorMetrics } from "./operator-metrics.ts";
+import { startReportsRole } from "./reports.ts";
 import { loadPrices } from "./seed-prices.ts";
 import { retryOutages } from "./shared/retry-outages.ts";
 import { openTemporalClient } from "./shared/temporal-connection.ts";
@@ -30,7 +31,7 @@ import { startUpkeep } from "./upkeep.ts";
 import { startVelocity } from "./velocity.ts";
 
 /**
- * The worker's process: team workflows, totals publisher, workflows of agent runs, ledger upkeep, alerts, prices, administration API; and batches,
+ * The worker's process: team workflows, totals publisher, workflows of agent runs, reports, ledger upkeep, alerts, prices, administration API; and batches,
  * in a process that it starts.
  * Prints one line on stdout when the worker polls and the demo budget is in force; logs go to stderr.
  * Survives PostgreSQL and Temporal being away. SIGTERM or SIGINT stops it.
@@ -78,6 +79,8 @@ async function main(): Promise<void> {
 	stopping.add(() => runsRole.stop());
 	const chargebackRole = startChargebackRole(governed);
 	stopping.add(() => chargebackRole.stop());
+	const reportsRole = startReportsRole({ ...governed, reports: settings.reports });
+	stopping.add(() => reportsRole.stop());
 	const batches = startBatchesApart({ workflowBundle, stopGraceMs: settings.stopGraceMs, log });
 	stopping.addPatient(() => batches.stop());
 	const temporal = openTemporalClient(governed);
@@ -91,6 +94,7 @@ async function main(): Promise<void> {
 		alertSender: alerts.sender,
 		batchJobs: new BatchJobClient(temporal),
 		months: chargebackRole.months,
+		reports: settings.reports,
 		home: settings.home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});

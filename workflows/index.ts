@@ -3,4 +3,5 @@ export { batchCollectorWorkflow } from "./batch-collector/workflow.ts";
 export { batchJobWorkflow } from "./batch-job/workflow.ts";
 export { monthEndWorkflow } from "./close-month/month-end.ts";
 export { closeMonthWorkflow } from "./close-month/workflow.ts";
+export { reportWorkflow } from "./report/workflow.ts";
 export { teamBudgetWorkflow } from "./team-budget/workflow.ts";

@@ -14,6 +14,7 @@ import { addLeaseCommands } from "./commands/lease.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
 import { addPolicyCommands } from "./commands/policy.ts";
 import { addPriceCommands } from "./commands/price.ts";
+import { addReportCommands } from "./commands/report.ts";
 import { addRunCommands } from "./commands/run.ts";
 import { addSpendCommands } from "./commands/spend.ts";
 import { addStatementCommands } from "./commands/statement.ts";
@@ -59,6 +60,7 @@ export function createProgram(terminal: Terminal): Command {
 	addAuditCommands(program, terminal);
 	addStatementCommands(program, terminal);
 	addFocusCommands(program, terminal);
+	addReportCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);

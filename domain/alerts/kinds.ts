@@ -2,6 +2,9 @@
 export const WATCHED_CONDITIONS = ["price.mismatch", "ledger.quarantine", "authority.lost_commits", "gateway.fenced", "gateway.silent"] as const;
 export type WatchedCondition = (typeof WATCHED_CONDITIONS)[number];
 
+/** Not alerts in the narrow sense: where routes say so, they are told that a report is there (domain/reports). */
+export const REPORT_ALERTS = ["report.daily", "report.weekly", "report.monthly"] as const;
+
 /**
  * What people are told about, and the page that says what to do. A kind is a wire name: routes, receivers and silences name it,
  * so it is never renamed. An alert of a kind begins something, ends it, or says that it happened.
@@ -31,6 +34,7 @@ export const ALERT_KINDS = [
 	"deferred.late",
 	"deferred.undelivered",
 	"statement.waiting",
+	...REPORT_ALERTS,
 ] as const;
 export type AlertKind = (typeof ALERT_KINDS)[number];
 

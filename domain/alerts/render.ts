@@ -3,6 +3,7 @@ import { formatInstant } from "../budget/window.ts";
 import { formatUsd } from "../money/wire.ts";
 import { type Alert, statusOf } from "./alert.ts";
 import { RUNBOOK_FOLDER, runbookOf, type WatchedCondition } from "./kinds.ts";
+import { isReportAlert, reportFactsOf, reportTitleOf } from "./render-report.ts";
 
 /**
  * The words of an alert, the same for every channel: one sentence, what is known as label and value, and the page that says what to
@@ -24,8 +25,7 @@ export function renderAlert(alert: Alert, runbooksUrl: string | null): RenderedA
 	const kind = alert.ends[0]?.kind ?? alert.kind;
 	const facts = [
 		{ label: "Team", value: alert.teamId === ORGANIZATION_ID ? "the organisation" : alert.teamId },
-		...factsOf(alert),
-		{ label: "Since", value: formatInstant(alert.ends[0]?.atMs ?? alert.atMs) },
+		...(isReportAlert(alert) ? reportFactsOf(alert) : [...factsOf(alert), { label: "Since", value: formatInstant(alert.ends[0]?.atMs ?? alert.atMs) }]),
 		...(statusOf(alert) === "over" ? [{ label: "Over", value: formatInstant(alert.atMs) }] : []),
 	];
 	return {
@@ -42,6 +42,7 @@ function whoOf({ teamId }: Alert): string {
 
 /** One sentence without its full stop. */
 function titleOf(alert: Alert): string {
+	if (isReportAlert(alert)) return reportTitleOf(alert);
 	const who = whoOf(alert);
 	const text = detailOf(alert);
 	const status = statusOf(alert);

@@ -127,7 +127,8 @@ export function startOfLocalDay(timeZone: string, day: number): number {
 	return after;
 }
 
-function localDay(timeZone: string, epochMs: number): number {
+/** Days since 1970-01-01 on the zone's calendar. */
+export function localDay(timeZone: string, epochMs: number): number {
 	return Math.floor((epochMs + offsetAt(timeZone, epochMs)) / DAY_MS);
 }
 

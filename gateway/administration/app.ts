@@ -9,6 +9,7 @@ import type { Queryable } from "#activities/keys/port.ts";
 import { createPolicyThread } from "#activities/policy/policy-thread.ts";
 import { RefusedPolicy } from "#activities/policy/port.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
+import type { ReportSettings } from "#activities/reports/port.ts";
 import { ADMINISTRATION_PREFIX, type Problem } from "#clients/administration-contract.ts";
 import { createKeptPlaceProblem } from "#config/alert-secrets.ts";
 import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
@@ -32,6 +33,8 @@ export type AdministrationDependencies = {
 	readonly providers?: ProviderOutline;
 	/** Tells a channel of alerts something now: the test of a channel. */
 	readonly alertSender: AlertSender;
+	/** Default: days of UTC. */
+	readonly reports?: ReportSettings;
 	/** The workflows of batches; default: they cannot be asked, and batches are read and cancelled without them. */
 	readonly batchJobs?: BatchJobs;
 	/** The workflows of months; default: months are read and not closed. */
@@ -43,6 +46,7 @@ export type AdministrationDependencies = {
 };
 
 const BODY_BYTES_MAX = 1024 * 1024;
+const UTC_REPORTS: ReportSettings = { timeZone: "UTC" };
 const POLICY_THREAD_MODULE = new URL("./policy-thread-worker.ts", import.meta.url);
 
 /**
@@ -95,8 +99,8 @@ function addRoute(
 				query: parse(route.query, request.query, ""),
 				body: parse(route.body, request.body ?? {}, ""),
 			};
-			const { onUnexpectedError: _error, home: _home, providers = DEFAULT_PROVIDER_OUTLINE, ...parts } = dependencies;
-			const answer = await route.handle({ ...parts, providers, adminName: admin.name }, input);
+			const { onUnexpectedError: _error, home: _home, providers = DEFAULT_PROVIDER_OUTLINE, reports = UTC_REPORTS, ...parts } = dependencies;
+			const answer = await route.handle({ ...parts, providers, reports, adminName: admin.name }, input);
 			if (answer instanceof WrittenAnswer) return reply.code(route.status).type(answer.type).send(answer.text);
 			return reply.code(route.status).send(answer);
 		},

@@ -4,6 +4,7 @@ import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Months } from "#activities/chargeback/close.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
+import type { ReportSettings } from "#activities/reports/port.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 
 /** What a handler may use: the database, the teams' workflows, and of batches, prices and providers, channels of alerts, and who is asking. */
@@ -11,6 +12,7 @@ export type RouteContext = Administration &
 	PolicyContext & {
 		readonly alertSender: AlertSender;
 		readonly keptPlaceProblem: KeptPlaceProblem;
+		readonly reports: ReportSettings;
 		/** Absent: the workflows of batches cannot be asked here. */
 		readonly batchJobs?: BatchJobs | undefined;
 		/** Absent: months cannot be closed here. */
@@ -31,6 +33,14 @@ export class WrittenAnswer {
 	static json(values: Readonly<Record<string, unknown>>, parts: Readonly<Record<string, string>>): WrittenAnswer {
 		const fields = [...Object.entries(values).map(([name, value]) => [name, JSON.stringify(value)] as const), ...Object.entries(parts)];
 		return new WrittenAnswer("application/json; charset=utf-8", `{${fields.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(",")}}`);
+	}
+
+	static html(text: string): WrittenAnswer {
+		return new WrittenAnswer("text/html; charset=utf-8", text);
+	}
+
+	static markdown(text: string): WrittenAnswer {
+		return new WrittenAnswer("text/markdown; charset=utf-8", text);
 	}
 
 	static csv(text: string): WrittenAnswer {

@@ -23,6 +23,7 @@ import { DEFERRED_ROUTES } from "./deferred-routes.ts";
 import { FOCUS_ROUTES } from "./focus-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
+import { REPORT_ROUTES } from "./report-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import { SPEND_ROUTES } from "./spend-routes.ts";
@@ -355,6 +356,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...AUDIT_ROUTES,
 	...STATEMENT_ROUTES,
 	...FOCUS_ROUTES,
+	...REPORT_ROUTES,
 	...books,
 	...prices,
 	...users,

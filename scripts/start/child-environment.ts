@@ -50,6 +50,8 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 			"TOLLGATE_PRICES_FILE",
 			"TOLLGATE_RUNBOOKS_URL",
 			"TOLLGATE_METRICS_SERIES",
+			"TOLLGATE_REPORT_TIME_ZONE",
+			"TOLLGATE_REPORT_TIME",
 			"TEMPORAL_UI_URL",
 		]),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,

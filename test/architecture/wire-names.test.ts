@@ -6,12 +6,14 @@ import { createBlobActivities } from "#activities/blobs/activities.ts";
 import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import { createChargebackActivities } from "#activities/chargeback/activities.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";
+import { createReportActivities } from "#activities/reports/activities.ts";
 import { batchCollectorWorkflowId } from "#clients/batch-collector-client.ts";
 import { ERROR_CODES } from "#domain/errors/codes.ts";
 import * as runs from "#workflows/agent-run/messages.ts";
 import * as collectors from "#workflows/batch-collector/messages.ts";
 import * as batches from "#workflows/batch-job/messages.ts";
 import * as months from "#workflows/close-month/messages.ts";
+import * as reports from "#workflows/report/messages.ts";
 import * as messages from "#workflows/team-budget/messages.ts";
 import * as workflows from "../../workflows/index.ts";
 import { PATCHES } from "../../workflows/shared/patches.ts";
@@ -21,7 +23,8 @@ import { PATCHES } from "../../workflows/shared/patches.ts";
  * Renaming one is a migration; a new one is added here.
  */
 test("workflow types", () => {
-	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "batchCollectorWorkflow", "batchJobWorkflow", "monthEndWorkflow", "closeMonthWorkflow", "teamBudgetWorkflow"]);
+	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "batchCollectorWorkflow", "batchJobWorkflow", "monthEndWorkflow", "closeMonthWorkflow", "reportWorkflow", "teamBudgetWorkflow"]);
+	expect(reports.REPORT_WORKFLOW).toBe("reportWorkflow");
 	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW, batches.BATCH_JOB_WORKFLOW, collectors.BATCH_COLLECTOR_WORKFLOW, months.CLOSE_MONTH_WORKFLOW, months.MONTH_END_WORKFLOW]).toEqual([
 		"teamBudgetWorkflow",
 		"agentRunWorkflow",
@@ -46,6 +49,7 @@ test("workflow ids, task queues, search attributes", () => {
 	]);
 	expect(runs.agentRunWorkflowId("r-7")).toBe("agent-run/r-7");
 	expect([runs.AGENT_RUN_TASK_QUEUE, runs.GUARD_SEARCH_ATTRIBUTE]).toEqual(["agent-runs", "TollgateGuard"]);
+	expect([reports.reportScheduleId("daily"), reports.REPORT_TASK_QUEUE]).toEqual(["report/daily", "reports"]);
 	expect([batches.batchJobWorkflowId("batch_1"), batches.BATCH_TASK_QUEUE]).toEqual(["batch-job/batch_1", "batches"]);
 	const scope = { teamId: "demo", protocol: "openai", endpoint: "embeddings", provider: "openai", deployment: "openai/m", model: "m".repeat(2_000) } as const;
 	expect(batchCollectorWorkflowId(scope)).toBe("batch-collector/demo/openai/embeddings/d9721a8fd6cfb3305b080ae0");
@@ -147,6 +151,7 @@ test("activities, whose capabilities share one name space", () => {
 		"decideMonth",
 	]);
 	expect(Object.keys(createCollectorActivities({} as never))).toEqual(["readCollector", "flushCollector"]);
+	expect(Object.keys(createReportActivities({} as never))).toEqual(["prepareReports", "writeOrganizationReport", "writeTeamReports"]);
 });
 
 test("patch ids: a new one comes with a fresh history", () => {

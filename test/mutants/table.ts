@@ -33,6 +33,7 @@ import type { Mutant } from "./mutant.ts";
 import { OPERATION_MUTANTS } from "./operations.ts";
 import { POLICY_MUTANTS } from "./policy.ts";
 import { POLICY_FILE_MUTANTS } from "./policy-file.ts";
+import { REPORT_MUTANTS } from "./reports.ts";
 import { REQUEST_MUTANTS } from "./request.ts";
 import { RUN_BOOK_MUTANTS } from "./run-books.ts";
 import { RUN_BUDGET_MUTANTS } from "./run-budgets.ts";
@@ -97,6 +98,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...INCREASE_MUTANTS,
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
+	...REPORT_MUTANTS,
 	...SPEND_MUTANTS,
 	...AUDIT_MUTANTS,
 	...TELEMETRY_MUTANTS,

@@ -51,5 +51,13 @@ export const MONTH_ACTIVITY = {
 	retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "5 minutes" },
 } as const satisfies ActivityOptions;
 
+/** Reports of a whole organisation: written page by page, and waited for while PostgreSQL is away, for days where it has to be. */
+export const REPORT_ACTIVITY = {
+	startToCloseTimeout: "1 hour",
+	heartbeatTimeout: "20 seconds",
+	scheduleToCloseTimeout: "3 days",
+	retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "1 minute" },
+} as const satisfies ActivityOptions;
+
 /** What must not be done twice on a guess: after one try the workflow looks whether it was done. */
 export const STREAM_ACTIVITY_ONCE = { ...STREAM_ACTIVITY, retry: { maximumAttempts: 1 } } as const satisfies ActivityOptions;

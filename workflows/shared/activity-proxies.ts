@@ -5,9 +5,11 @@ import type { BatchJobActivities } from "#activities/batches/job/job-activities.
 import type { BudgetActivities } from "#activities/budgets/activities.ts";
 import type { ChargebackActivities } from "#activities/chargeback/activities.ts";
 import type { IncreaseActivities } from "#activities/increases/activities.ts";
+import type { ReportActivities } from "#activities/reports/activities.ts";
 import {
 	MONTH_ACTIVITY,
 	PROVIDER_ACTIVITY,
+	REPORT_ACTIVITY,
 	SQL_ACTIVITY,
 	SQL_ACTIVITY_FOR_AN_UPDATE,
 	SQL_ACTIVITY_WITHIN_A_TASK,
@@ -28,6 +30,7 @@ export const { collectBatchPart, dropBatchPart, endUnsentItems, finishBatch, set
 	proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
 export const { callRealTimePart, chooseBatchLanes, deliverAnswers, hedgeBatchItems } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
 export const { createBatchPart } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY_ONCE);
+export const { prepareReports, writeOrganizationReport, writeTeamReports } = proxyActivities<ReportActivities>(REPORT_ACTIVITY);
 export const { flushCollector, readCollector } = proxyActivities<CollectorActivities>(SQL_ACTIVITY);
 export const { flushCollector: flushCollectorLocally, readCollector: readCollectorLocally } =
 	proxyLocalActivities<CollectorActivities>(SQL_ACTIVITY_WITHIN_A_TASK);
