@@ -94,13 +94,12 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 			return runs.calls;
 		},
 		createWriter: (onNews) => {
-			const onQuarantine = (row: Quarantined): void => logQuarantine(log, row);
-			const carried = runs && { runs: runs.flushes };
+			const told = { ...(runs && { runs: runs.flushes }), onQuarantine: (row: Quarantined): void => logQuarantine(log, row), onRetry: flushes.refused };
 			const onReply = (reply: SettleReply): void => {
 				flushes.taken();
 				onNews(reply);
 			};
-			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...carried, onReply, onQuarantine, onRetry: flushes.refused }));
+			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...told, onReply }));
 			return writer;
 		},
 		loadPriceBook: () => readCurrentPriceBook(ledgerConnection.unprepared),

@@ -57,19 +57,9 @@ function titleOf(alert: Alert): string {
 		case "budget.withdrawn":
 			return `${over}budget of ${who} (${budgetOf(alert)}), ${beforeOf(text("action"))} before, ${endOf(text("reason"))}`;
 		case "increase.requested":
-			if (text("kind") === "line" && (text("requestedBy") ?? "tollgate") !== "tollgate")
-				return `${text("requestedBy")} asks for ${who} to spend beyond ${amountOf(alert, "askedAmount")}${share(alert, "askedAmount")}${asBudget(alert)}`;
-			if (text("kind") === "line")
-				return `Budget of ${who}${asBudget(alert)} has reached ${amountOf(alert, "askedAmount")}${share(alert, "askedAmount")}: approval is needed to spend more`;
-			return `${text("requestedBy") ?? "somebody"} asks for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)}`;
 		case "increase.decided":
-			if (text("kind") === "line")
-				return `The request of ${who}${asBudget(alert)} to spend beyond ${amountOf(alert, "askedAmount")} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
-			return `The request for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
 		case "increase.ended":
-			return text("endedBy") === undefined
-				? `The increase of ${who}${asBudget(alert)} has ended; the limit is as before`
-				: `The increase of ${who}${asBudget(alert)} was ended before its date${by(text("endedBy"))}; the limit is as before`;
+			return increaseTitleOf(alert, alert.kind);
 		case "change.refused":
 			return `A change of the budgets of ${who} was refused by PostgreSQL; nothing of it is in force`;
 		case "spend.above_expected":
@@ -106,14 +96,42 @@ function titleOf(alert: Alert): string {
 		case "deferred.undelivered":
 			return deferredTitleOf(alert, alert.kind);
 		case "statement.waiting":
-			return status === "over"
-				? `Over: the statements of ${text("month")} are ${text("status") ?? "decided"}${by(text("by"))}`
-				: `The statements of ${text("month") ?? alert.subject}, ${amountOf(alert, "amountNanoUsd")} of ${text("teams") ?? "all"} teams, wait for approval`;
+			return statementTitleOf(alert);
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
 			return `${over}${alert.kind} of ${who}`;
 	}
+}
+
+type IncreaseAlert = "increase.requested" | "increase.decided" | "increase.ended";
+
+function increaseTitleOf(alert: Alert, kind: IncreaseAlert): string {
+	const who = whoOf(alert);
+	const text = detailOf(alert);
+	switch (kind) {
+		case "increase.requested":
+			if (text("kind") === "line" && (text("requestedBy") ?? "tollgate") !== "tollgate")
+				return `${text("requestedBy")} asks for ${who} to spend beyond ${amountOf(alert, "askedAmount")}${share(alert, "askedAmount")}${asBudget(alert)}`;
+			if (text("kind") === "line")
+				return `Budget of ${who}${asBudget(alert)} has reached ${amountOf(alert, "askedAmount")}${share(alert, "askedAmount")}: approval is needed to spend more`;
+			return `${text("requestedBy") ?? "somebody"} asks for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)}`;
+		case "increase.decided":
+			if (text("kind") === "line")
+				return `The request of ${who}${asBudget(alert)} to spend beyond ${amountOf(alert, "askedAmount")} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
+			return `The request for ${amountOf(alert, "askedAmount")} more for ${who}${asBudget(alert)} is ${text("status") ?? "decided"}${by(text("decidedBy"))}`;
+		case "increase.ended":
+			return text("endedBy") === undefined
+				? `The increase of ${who}${asBudget(alert)} has ended; the limit is as before`
+				: `The increase of ${who}${asBudget(alert)} was ended before its date${by(text("endedBy"))}; the limit is as before`;
+	}
+}
+
+function statementTitleOf(alert: Alert): string {
+	const text = detailOf(alert);
+	return statusOf(alert) === "over"
+		? `Over: the statements of ${text("month")} are ${text("status") ?? "decided"}${by(text("by"))}`
+		: `The statements of ${text("month") ?? alert.subject}, ${amountOf(alert, "amountNanoUsd")} of ${text("teams") ?? "all"} teams, wait for approval`;
 }
 
 type BatchAlert = "batch.failed" | "batch.late" | "batch.unresolved" | "provider.quota";

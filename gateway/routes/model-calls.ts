@@ -3,8 +3,6 @@ import { type CallEnd, type ModelCallInput, type PipelineDependencies, serveCall
 import type { KeyIdentity } from "#activities/request/port.ts";
 import type { CallTrace } from "#activities/telemetry/call-trace.ts";
 import type { CallTelemetry } from "#activities/telemetry/port.ts";
-import type { Endpoint } from "#domain/bound/request.ts";
-import type { Protocol } from "#domain/pricing/price-book.ts";
 import { readAssertions } from "../assertions.ts";
 import { bodyOf, holdBody, JSON_TYPE, NO_ROOM_FOR_BODY } from "../call-body.ts";
 import type { GatewayContext } from "../context.ts";
