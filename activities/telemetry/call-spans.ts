@@ -32,8 +32,9 @@ const BUILT_AT_ONCE = 8;
 /** A receiver that is far takes as many spans as one that is near. */
 const BATCHES_IN_FLIGHT_MAX = 8;
 const WAITING_BYTES_MAX = 32 * 1024 * 1024;
-/** Kept of an answer: all of most, and of a long stream its beginning and its end. */
-const HEAD_BYTES_MAX = 256 * 1024;
+/** Kept of an answer: all of most, and of a long stream its beginning and its end. Many streams may be open at once. */
+const WHOLE_BYTES_MAX = 1024 * 1024;
+const HEAD_BYTES_MAX = 16 * 1024;
 const CONTENT_HEAD_BYTES_MAX = 1024 * 1024;
 const TAIL_BYTES_MAX = 64 * 1024;
 
@@ -60,6 +61,7 @@ export class CallSpans implements CallTelemetry {
 	constructor(options: CallSpansOptions) {
 		this.#options = options;
 		this.#traceOptions = {
+			wholeBytesMax: WHOLE_BYTES_MAX,
 			headBytesMax: options.contentBytesMax === undefined ? HEAD_BYTES_MAX : CONTENT_HEAD_BYTES_MAX,
 			tailBytesMax: TAIL_BYTES_MAX,
 			nowMs: () => performance.now(),

@@ -125,7 +125,9 @@ export class CallTrace {
 }
 
 export type CallTraceOptions = {
-	/** Of an answer that comes in one piece, and of the beginning of a stream. */
+	/** Kept of an answer that comes in one piece, which is in memory anyhow. */
+	readonly wholeBytesMax: number;
+	/** Kept of the beginning of a stream, and of its end. */
 	readonly headBytesMax: number;
 	readonly tailBytesMax: number;
 	/** Monotonic, milliseconds. */
@@ -235,9 +237,9 @@ const NOBODY: AnswerListener = { onSent() {}, onStart() {}, onData() {}, onEnd()
 export class HeardAnswer implements AnswerListener {
 	readonly deployment: Deployment;
 	readonly redaction: Redaction;
-	readonly kept: KeptBytes;
 	readonly sentAtMs: number;
-	readonly #nowMs: () => number;
+	readonly #options: CallTraceOptions;
+	kept: KeptBytes;
 	#listener: AnswerListener;
 	status = 0;
 	isStream = false;
@@ -248,8 +250,8 @@ export class HeardAnswer implements AnswerListener {
 		this.deployment = deployment;
 		this.redaction = redaction;
 		this.#listener = listener;
-		this.#nowMs = options.nowMs;
-		this.kept = new KeptBytes(options.headBytesMax, options.tailBytesMax);
+		this.#options = options;
+		this.kept = new KeptBytes(options.wholeBytesMax, 0);
 		this.sentAtMs = options.nowMs();
 	}
 
@@ -260,11 +262,12 @@ export class HeardAnswer implements AnswerListener {
 	onStart(status: number, headers: AnswerHeaders): void {
 		this.status = status;
 		this.isStream = String(headers["content-type"]).startsWith("text/event-stream");
+		if (this.isStream) this.kept = new KeptBytes(this.#options.headBytesMax, this.#options.tailBytesMax);
 		this.#listener.onStart(status, headers);
 	}
 
 	onData(chunk: Buffer): void {
-		this.firstDataAtMs ??= this.#nowMs();
+		this.firstDataAtMs ??= this.#options.nowMs();
 		this.kept.push(chunk);
 		this.#listener.onData(chunk);
 	}

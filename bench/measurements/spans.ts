@@ -48,7 +48,7 @@ function cpuMs(): number {
 	return (user + system) / 1000;
 }
 
-const TRACE_OPTIONS = { nowMs: () => performance.now(), wallClockMs: () => Date.now(), headBytesMax: 262_144, tailBytesMax: 65_536 };
+const TRACE_OPTIONS = { nowMs: () => performance.now(), wallClockMs: () => Date.now(), wholeBytesMax: 1_048_576, headBytesMax: 16_384, tailBytesMax: 65_536 };
 const NO_REDACTION = {
 	body: (bytes: Buffer) => bytes,
 	headers: (headers: AnswerHeaders) => headers,

@@ -2,10 +2,11 @@ import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createOtlpTelemetry, type OtlpOptions } from "#activities/telemetry/otlp.ts";
+import type { ProviderTable } from "#config/providers.ts";
 import { findLeaks } from "#test/support/canaries.ts";
 import { createFakeAuthority, type FakeAuthority, keyIdentity, TEST_KEY } from "#test/support/fake-authority.ts";
 import { testPriceBook } from "#test/support/gateway-price-book.ts";
-import { PROVIDER_KEY_CANARY, startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
+import { PROVIDER_KEY_CANARY, simulatedProviderTable, startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "#test/support/otlp-receiver.ts";
 import { chatBody, JSON_HEADERS, messagesBody, rawCall } from "#test/support/raw-call.ts";
 import { startScriptedProvider } from "#test/support/scripted-provider.ts";
@@ -41,7 +42,7 @@ beforeEach(async () => {
 	};
 });
 
-async function start(options: Partial<OtlpOptions> = {}, providerUrl = provider.url): Promise<void> {
+async function start(options: Partial<OtlpOptions> = {}, providerUrl = provider.url, table?: ProviderTable): Promise<void> {
 	await gateway?.close();
 	const telemetry = createOtlpTelemetry({
 		url: `${receiver.url}/v1/traces`,
@@ -58,7 +59,7 @@ async function start(options: Partial<OtlpOptions> = {}, providerUrl = provider.
 		onRecovered: () => undefined,
 		...options,
 	});
-	gateway = await startTestGateway({ authority, providerUrl, telemetry });
+	gateway = await startTestGateway({ authority, providerUrl, telemetry, ...(table && { table }) });
 }
 
 async function onlySpan(): Promise<ReceivedSpan> {
@@ -204,6 +205,42 @@ describe("an answered call", () => {
 		const { attributes } = await onlySpan();
 		expect(attributes["tollgate.clamped_output_tokens"]).toBe(onlyAttempt().clampedOutputTokens);
 		expect(onlyAttempt().clampedOutputTokens).toBeGreaterThan(0);
+	});
+
+	test("tried at two deployments it is one span, with an event for each", async () => {
+		const [openai] = simulatedProviderTable(provider.url).providers;
+		if (openai === undefined) throw new Error("no provider");
+		const target = { model: "gpt-4o", pricedAsModel: "gpt-4o" };
+		// Nobody listens at port 1.
+		const providers = [{ ...openai, name: "dead", baseUrl: "http://127.0.0.1:1/v1" }, openai];
+		const aliases = {
+			fast: [
+				{ ...target, provider: "dead" },
+				{ ...target, provider: "openai" },
+			],
+		};
+		await start({}, provider.url, { providers, aliases });
+		await rawCall(gateway.url, { body: chatBody({}, { model: "fast" }) });
+		const { name, attributes, events } = await onlySpan();
+		const [dead, live] = authority.attempts;
+		expect(name).toBe("chat gpt-4o");
+		expect(attributes).toMatchObject({ "tollgate.attempts": 2, "tollgate.model.asked": "fast", "tollgate.cost.nano_usd": live?.costNanoUsd.toString() });
+		expect(events.map((event) => event.name)).toEqual(["tollgate.attempt", "tollgate.attempt"]);
+		expect(events.map((event) => event.attributes)).toMatchObject([
+			{ "tollgate.attempt.id": dead?.attemptId, "tollgate.deployment": "dead/gpt-4o", "tollgate.outcome": "released", "tollgate.cost.nano_usd": "0" },
+			{ "tollgate.attempt.id": live?.attemptId, "tollgate.deployment": "openai/gpt-4o", "tollgate.outcome": "settled" },
+		]);
+	});
+
+	test("whose bodies are too much to wait goes without what they say", async () => {
+		await start({ delayMs: 60_000 });
+		const messages = [{ role: "user", content: "x".repeat(17 * 1024 * 1024) }];
+		for (let count = 0; count < 2; count++) await rawCall(gateway.url, { body: chatBody({}, { messages }) });
+		await gateway.close();
+		const [first, second] = receiver.spans;
+		expect(first?.attributes["tollgate.bodies_let_go"]).toBeUndefined();
+		expect(second?.attributes).toMatchObject({ "tollgate.bodies_let_go": true, "tollgate.cost.nano_usd": first?.attributes["tollgate.cost.nano_usd"] });
+		expect(first?.attributes["tollgate.request.id"]).not.toBe(second?.attributes["tollgate.request.id"]);
 	});
 
 	test("a repeated call under its Idempotency-Key cost nothing, and names the first", async () => {
