@@ -21,15 +21,22 @@ import { PATCHES } from "../../workflows/shared/patches.ts";
  * Renaming one is a migration; a new one is added here.
  */
 test("workflow types", () => {
-	expect(Object.keys(workflows)).toEqual(["agentRunWorkflow", "batchCollectorWorkflow", "batchJobWorkflow", "monthEndWorkflow", "closeMonthWorkflow", "teamBudgetWorkflow"]);
-	expect([messages.TEAM_BUDGET_WORKFLOW, runs.AGENT_RUN_WORKFLOW, batches.BATCH_JOB_WORKFLOW, collectors.BATCH_COLLECTOR_WORKFLOW, months.CLOSE_MONTH_WORKFLOW, months.MONTH_END_WORKFLOW]).toEqual([
-		"teamBudgetWorkflow",
+	expect(Object.keys(workflows)).toEqual([
 		"agentRunWorkflow",
-		"batchJobWorkflow",
 		"batchCollectorWorkflow",
-		"closeMonthWorkflow",
+		"batchJobWorkflow",
 		"monthEndWorkflow",
+		"closeMonthWorkflow",
+		"teamBudgetWorkflow",
 	]);
+	expect([
+		messages.TEAM_BUDGET_WORKFLOW,
+		runs.AGENT_RUN_WORKFLOW,
+		batches.BATCH_JOB_WORKFLOW,
+		collectors.BATCH_COLLECTOR_WORKFLOW,
+		months.CLOSE_MONTH_WORKFLOW,
+		months.MONTH_END_WORKFLOW,
+	]).toEqual(["teamBudgetWorkflow", "agentRunWorkflow", "batchJobWorkflow", "batchCollectorWorkflow", "closeMonthWorkflow", "monthEndWorkflow"]);
 	for (const workflow of Object.values(workflows)) expect(workflow).toBeTypeOf("function");
 });
 
@@ -49,7 +56,11 @@ test("workflow ids, task queues, search attributes", () => {
 	expect([batches.batchJobWorkflowId("batch_1"), batches.BATCH_TASK_QUEUE]).toEqual(["batch-job/batch_1", "batches"]);
 	const scope = { teamId: "demo", protocol: "openai", endpoint: "embeddings", provider: "openai", deployment: "openai/m", model: "m".repeat(2_000) } as const;
 	expect(batchCollectorWorkflowId(scope)).toBe("batch-collector/demo/openai/embeddings/d9721a8fd6cfb3305b080ae0");
-	expect([months.closeMonthWorkflowId("2026-10"), months.CHARGEBACK_TASK_QUEUE, months.MONTH_END_SCHEDULE]).toEqual(["close-month/2026-10", "chargeback", "close-month"]);
+	expect([months.closeMonthWorkflowId("2026-10"), months.CHARGEBACK_TASK_QUEUE, months.MONTH_END_SCHEDULE]).toEqual([
+		"close-month/2026-10",
+		"chargeback",
+		"close-month",
+	]);
 	expect(batchCollectorWorkflowId({ ...scope, model: "n" })).not.toBe(batchCollectorWorkflowId(scope));
 	expect(batchCollectorWorkflowId({ ...scope, deployment: "other/m" })).not.toBe(batchCollectorWorkflowId(scope));
 });

@@ -15,7 +15,13 @@ describe("recorded closes of months replay on the present code", () => {
 		for (const scenario of ["closed", "closed-before", "unfinished", "away", "approved", "rejected", "decided"])
 			expect(histories.files.some((file) => file.includes(`-${scenario}-`))).toBe(true);
 		const kinds = new Set([...histories.kinds(), ...monthEnds.kinds()]);
-		for (const kind of ["WORKFLOW_EXECUTION_UPDATE_ACCEPTED", "TIMER_FIRED", "ACTIVITY_TASK_COMPLETED", "WORKFLOW_EXECUTION_COMPLETED", "CHILD_WORKFLOW_EXECUTION_STARTED"])
+		for (const kind of [
+			"WORKFLOW_EXECUTION_UPDATE_ACCEPTED",
+			"TIMER_FIRED",
+			"ACTIVITY_TASK_COMPLETED",
+			"WORKFLOW_EXECUTION_COMPLETED",
+			"CHILD_WORKFLOW_EXECUTION_STARTED",
+		])
 			expect(kinds).toContain(kind);
 	});
 
@@ -26,5 +32,6 @@ describe("recorded closes of months replay on the present code", () => {
 		}
 	});
 
-	test("a history the code would not have made is found out", () => histories.expectViolation(histories.files.find((file) => file.includes("-approved-")) ?? ""));
+	test("a history the code would not have made is found out", () =>
+		histories.expectViolation(histories.files.find((file) => file.includes("-approved-")) ?? ""));
 });

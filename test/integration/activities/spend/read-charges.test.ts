@@ -45,5 +45,8 @@ test("what was booked for an earlier month is apart from what was spent", async 
 
 test("a place that no page gave is refused", async () => {
 	for (const after of ["", "{}", "[1,2,3]", '["x"]', "null"])
-		await expect(readCharges(ledger.pool, { day: "2026-10-03", hasRuns: false, after, limit: 1 })).rejects.toMatchObject({ code: "admin.invalid", details: { field: "after" } });
+		await expect(readCharges(ledger.pool, { day: "2026-10-03", hasRuns: false, after, limit: 1 })).rejects.toMatchObject({
+			code: "admin.invalid",
+			details: { field: "after" },
+		});
 });

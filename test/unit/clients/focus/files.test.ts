@@ -14,7 +14,18 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const CHARGE: FocusCharge = {
-	...{ kind: "usage", teamId: "search", provider: "openai", model: "gpt-4o", askedModel: "gpt-4o", feature: "=HYPERLINK(1)", userId: null, keyId: "key_1", environment: null, runId: null },
+	...{
+		kind: "usage",
+		teamId: "search",
+		provider: "openai",
+		model: "gpt-4o",
+		askedModel: "gpt-4o",
+		feature: "=HYPERLINK(1)",
+		userId: null,
+		keyId: "key_1",
+		environment: null,
+		runId: null,
+	},
 	...{ calls: "3", inputTokens: "300", outputTokens: "15", amountNanoUsd: "123456789012345678" },
 };
 const row = (change: Partial<FocusCharge> = {}): ExportedRow => toFocusRow({ ...CHARGE, ...change }, { day: "2026-10-05", billingAccount: "organization" });
@@ -60,7 +71,13 @@ test("a Parquet file has decimals, times, objects and nulls, and amounts to the 
 	await writeParquet(fileOf("types.parquet"), each(ROWS));
 	const file = await asyncBufferFromFile(fileOf("types.parquet"));
 	const { schema } = await parquetMetadataAsync(file);
-	expect(schema.find(({ name }) => name === "BilledCost")).toMatchObject({ type: "INT64", converted_type: "DECIMAL", precision: 18, scale: 9, repetition_type: "REQUIRED" });
+	expect(schema.find(({ name }) => name === "BilledCost")).toMatchObject({
+		type: "INT64",
+		converted_type: "DECIMAL",
+		precision: 18,
+		scale: 9,
+		repetition_type: "REQUIRED",
+	});
 	const [first, second, third] = await parquetReadObjects({ file });
 	expect(first).toMatchObject({ ChargePeriodStart: new Date("2026-10-05T00:00:00Z"), Tags: { team: "search" }, x_Feature: "=HYPERLINK(1)", ChargeClass: null });
 	expect([second?.["BilledCost"], second?.["ChargeClass"], third?.["SubAccountId"]]).toEqual([-1e-9, "Correction", null]);
@@ -72,7 +89,8 @@ test("a CSV file has no text that a spreadsheet would run", async () => {
 });
 
 describe("a file of others", () => {
-	const HEAD = "BilledCost,BillingAccountId,BillingAccountName,BillingCurrency,BillingPeriodEnd,BillingPeriodStart,ChargeCategory,ChargeClass,ChargeDescription,ChargePeriodEnd,ChargePeriodStart,ContractedCost,EffectiveCost,InvoiceIssuerName,ListCost,PricingQuantity,PricingUnit,ProviderName,PublisherName,ServiceCategory,ServiceName";
+	const HEAD =
+		"BilledCost,BillingAccountId,BillingAccountName,BillingCurrency,BillingPeriodEnd,BillingPeriodStart,ChargeCategory,ChargeClass,ChargeDescription,ChargePeriodEnd,ChargePeriodStart,ContractedCost,EffectiveCost,InvoiceIssuerName,ListCost,PricingQuantity,PricingUnit,ProviderName,PublisherName,ServiceCategory,ServiceName";
 	const LINE = "1.5,a,A,USD,2026-11-01T00:00:00Z,2026-10-01T00:00:00Z,Usage,,x,2026-10-06T00:00:00Z,2026-10-05T00:00:00Z,1,1,i,1,2,Hours,p,p,Compute,vm";
 
 	async function judge(text: string) {

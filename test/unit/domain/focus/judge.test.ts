@@ -4,7 +4,18 @@ import { FOCUS_COLUMNS } from "#domain/focus/columns.ts";
 import { type FocusRow, judgeColumns, judgeRow } from "#domain/focus/judge.ts";
 
 const CHARGE: FocusCharge = {
-	...{ kind: "usage", teamId: "search", provider: "openai", model: "gpt-4o", askedModel: "gpt-4o", feature: "chat", userId: null, keyId: "key_1", environment: "prod", runId: null },
+	...{
+		kind: "usage",
+		teamId: "search",
+		provider: "openai",
+		model: "gpt-4o",
+		askedModel: "gpt-4o",
+		feature: "chat",
+		userId: null,
+		keyId: "key_1",
+		environment: "prod",
+		runId: null,
+	},
 	...{ calls: "3", inputTokens: "300", outputTokens: "15", amountNanoUsd: "900000000" },
 };
 const PERIOD = { day: "2026-10-05", billingAccount: "organization" };
@@ -20,7 +31,10 @@ describe("what we export", () => {
 	test.each<[string, Partial<FocusCharge>]>([
 		["a call", {}],
 		["a correction of an earlier month", { kind: "adjustment", calls: "0", inputTokens: "0", outputTokens: "0", amountNanoUsd: "-1" }],
-		["money of a lost gateway", { model: null, askedModel: null, feature: null, keyId: null, environment: null, calls: "0", inputTokens: "0", outputTokens: "0" }],
+		[
+			"money of a lost gateway",
+			{ model: null, askedModel: null, feature: null, keyId: null, environment: null, calls: "0", inputTokens: "0", outputTokens: "0" },
+		],
 		["money that no team stands for", { teamId: null }],
 		["names that are no names", { teamId: "=1+1", feature: '"},{', userId: "<b>" }],
 	])("is FOCUS: %s", (_name, change) => {
@@ -30,8 +44,19 @@ describe("what we export", () => {
 	test("says what was spent, on what, by whom", () => {
 		expect(row()).toMatchObject({
 			...{ BilledCost: "0.90", EffectiveCost: "0.90", BillingPeriodStart: "2026-10-01T00:00:00Z", BillingPeriodEnd: "2026-11-01T00:00:00Z" },
-			...{ ChargePeriodStart: "2026-10-05T00:00:00Z", ChargePeriodEnd: "2026-10-06T00:00:00Z", ChargeCategory: "Usage", ConsumedQuantity: "315", ConsumedUnit: "Tokens" },
-			...{ SkuId: "openai/gpt-4o", SubAccountId: "search", SubAccountType: "Team", Tags: '{"team":"search","feature":"chat","environment":"prod","key":"key_1"}' },
+			...{
+				ChargePeriodStart: "2026-10-05T00:00:00Z",
+				ChargePeriodEnd: "2026-10-06T00:00:00Z",
+				ChargeCategory: "Usage",
+				ConsumedQuantity: "315",
+				ConsumedUnit: "Tokens",
+			},
+			...{
+				SkuId: "openai/gpt-4o",
+				SubAccountId: "search",
+				SubAccountType: "Team",
+				Tags: '{"team":"search","feature":"chat","environment":"prod","key":"key_1"}',
+			},
 		});
 		expect(row({ kind: "adjustment" })).toMatchObject({ ChargeCategory: "Adjustment", ChargeClass: "Correction", ConsumedQuantity: null, PricingUnit: null });
 	});
@@ -82,7 +107,9 @@ describe("a row", () => {
 		expect(said({ ...row(), ChargeCategory: "Tax", ConsumedQuantity: null, ConsumedUnit: null, SkuMeter: null })).toEqual([
 			...["PricingCategory", "PricingQuantity", "SkuId", "SkuPriceId"].map((column) => `${column} has a value, and must be null where ChargeCategory is Tax`),
 		]);
-		expect(said({ ...row(), ChargeCategory: "Purchase", ChargeFrequency: "One-Time" })).toEqual(["ConsumedQuantity has a value, and must be null where nothing was used"]);
+		expect(said({ ...row(), ChargeCategory: "Purchase", ChargeFrequency: "One-Time" })).toEqual([
+			"ConsumedQuantity has a value, and must be null where nothing was used",
+		]);
 	});
 
 	test("is judged by what the file has, and by values as Parquet has them", () => {
