@@ -1,6 +1,7 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { FocusCharge } from "#domain/focus/charge.ts";
+import { readJson } from "#domain/text/read-json.ts";
 import { countForAnswer } from "./count-spend.ts";
 
 export type ChargesQuestion = {
@@ -71,7 +72,7 @@ function isNothing({ calls, inputTokens, outputTokens, amountNanoUsd }: FocusCha
 
 function readPlace(after: string): [number, string, string] {
 	try {
-		const [slice, user, run] = JSON.parse(after) as unknown[];
+		const [slice, user, run] = readJson(after) as unknown[];
 		if (Number.isInteger(slice) && typeof user === "string" && typeof run === "string" && /^-?\d{1,18}$/.test(run)) return [slice as number, user, run];
 	} catch (error) {
 		if (!(error instanceof SyntaxError) && !(error instanceof TypeError)) throw error;

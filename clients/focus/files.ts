@@ -8,6 +8,7 @@ import { fileWriter, ParquetWriter } from "hyparquet-writer";
 import { EXPORTED_COLUMNS, type ExportedColumn } from "#domain/focus/charge.ts";
 import { FOCUS_COLUMNS, type FocusType } from "#domain/focus/columns.ts";
 import { parseUsd } from "#domain/money/wire.ts";
+import { readJson } from "#domain/text/read-json.ts";
 import { csvText } from "../csv-text.ts";
 
 /** Rows of FOCUS as files. Each is written beside its name first, so that one that is cut is never taken for the whole; in memory is one row group at most. */
@@ -75,7 +76,7 @@ function toParquet(name: string, value: string | null): unknown {
 		case "Date/Time":
 			return new Date(value);
 		case "JSON":
-			return JSON.parse(value);
+			return readJson(value);
 		case "String":
 			return value;
 	}

@@ -95,12 +95,10 @@ function titleOf(alert: Alert): string {
 		case "deferred.late":
 		case "deferred.undelivered":
 			return deferredTitleOf(alert, alert.kind);
-		case "statement.waiting":
-			return statementTitleOf(alert);
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
-			return `${over}${alert.kind} of ${who}`;
+			return alert.kind === "statement.waiting" ? statementTitleOf(alert) : `${over}${alert.kind} of ${who}`;
 	}
 }
 
@@ -127,13 +125,6 @@ function increaseTitleOf(alert: Alert, kind: IncreaseAlert): string {
 	}
 }
 
-function statementTitleOf(alert: Alert): string {
-	const text = detailOf(alert);
-	return statusOf(alert) === "over"
-		? `Over: the statements of ${text("month")} are ${text("status") ?? "decided"}${by(text("by"))}`
-		: `The statements of ${text("month") ?? alert.subject}, ${amountOf(alert, "amountNanoUsd")} of ${text("teams") ?? "all"} teams, wait for approval`;
-}
-
 type BatchAlert = "batch.failed" | "batch.late" | "batch.unresolved" | "provider.quota";
 
 function batchTitleOf(alert: Alert, kind: BatchAlert): string {
@@ -153,6 +144,12 @@ function batchTitleOf(alert: Alert, kind: BatchAlert): string {
 				: `No part of ${batch} is taken: ${account} has no credit left, or has reached a spend limit`;
 		}
 	}
+}
+
+function statementTitleOf(alert: Alert): string {
+	const text = detailOf(alert);
+	if (statusOf(alert) === "over") return `Over: the statements of ${text("month")} are ${text("status") ?? "decided"}${by(text("by"))}`;
+	return `The statements of ${text("month") ?? alert.subject}, ${amountOf(alert, "amountNanoUsd")} of ${text("teams") ?? "all"} teams, wait for approval`;
 }
 
 function deferredTitleOf(alert: Alert, kind: "deferred.late" | "deferred.undelivered"): string {

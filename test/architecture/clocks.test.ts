@@ -18,6 +18,13 @@ const ALLOWED: Readonly<Record<string, string>> = {
 		"until when a file of a batch is kept, and which instant a span of a deadline means: times in which a clock that is off by seconds matters to nobody, and no money goes by them",
 	"gateway/batches/render-anthropic.ts: return new Date(atMs).toISOString();": "writes PostgreSQL's time in the protocol's words",
 	"gateway/deferred/render-item.ts: return atMs === null ? null : new Date(atMs).toISOString();": "writes PostgreSQL's time as its callers read it",
+	"domain/chargeback/month.ts: const before = new Date(Date.UTC(year, number - 2, 1));": "counts months; no clock is asked",
+	"domain/chargeback/month.ts: const middle = new Date(startsAtMs + 14 * DAY_MS);": "says in which month an instant is; no clock is asked",
+	"domain/focus/charge.ts: const startsAtMs = Date.parse(`${day}T00:00:00Z`);": "reads the day that was asked for; no clock is asked",
+	"domain/focus/charge.ts: return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;": "writes an instant as FOCUS has it; no clock is asked",
+	'domain/focus/judge.ts: return typeof value === "string" && INSTANT.test(value) && !Number.isNaN(Date.parse(value))':
+		"judges an instant of a file; no clock is asked",
+	"domain/focus/judge.ts: return value instanceof Date ? value.getTime() : Date.parse(String(value));": "compares instants of a file; no clock is asked",
 	"domain/spend/spans.ts: const date = new Date(ms);": "says in which month an instant is; no clock is asked",
 	"domain/batching/deferred.ts: return INSTANT.test(text) ? Date.parse(text) : Number.NaN;": "reads an instant that a caller wrote; no clock is asked",
 };

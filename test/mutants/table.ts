@@ -15,6 +15,7 @@ import { BATCH_MUTANTS } from "./batches.ts";
 import { BLOB_MUTANTS } from "./blobs.ts";
 import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
+import { CHARGEBACK_MUTANTS } from "./chargeback.ts";
 import { COLLECTOR_MUTANTS } from "./collector.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
 import { DEFERRED_MUTANTS } from "./deferred.ts";
@@ -102,6 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...SPEND_MUTANTS,
 	...AUDIT_MUTANTS,
 	...TELEMETRY_MUTANTS,
+	...CHARGEBACK_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
 	...POLICY_MUTANTS,
