@@ -12,6 +12,7 @@ export const METRICS_MUTANTS: readonly Mutant[] = [
 		from: "seriesMax - namedHeads.size - 1",
 		to: "seriesMax",
 		titles: ["never more series than the bound, the same ones in whatever order the rows come, and nothing in two places"],
+		redBy: "Property failed",
 	},
 	{
 		rule: "metrics of spend: what a named team has beyond the dearest keeps the team's name",
@@ -25,7 +26,7 @@ export const METRICS_MUTANTS: readonly Mutant[] = [
 		...FOLD,
 		from: "a.key < b.key ? -1 : 1",
 		to: "0",
-		titles: ["never more series than the bound, the same ones in whatever order the rows come, and nothing in two places"],
+		titles: ["of one rank, names the same ones in whatever order the rows come"],
 	},
 	{
 		rule: "LiteLLM's counters never fall: a correction is made up first",
