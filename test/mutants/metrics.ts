@@ -11,8 +11,7 @@ export const METRICS_MUTANTS: readonly Mutant[] = [
 		...FOLD,
 		from: "seriesMax - namedHeads.size - 1",
 		to: "seriesMax",
-		titles: ["never more series than the bound, the same ones in whatever order the rows come, and nothing in two places"],
-		redBy: "Property failed",
+		titles: ["keeps the dearest, the rest of a named team under its name, and the other teams together"],
 	},
 	{
 		rule: "metrics of spend: what a named team has beyond the dearest keeps the team's name",

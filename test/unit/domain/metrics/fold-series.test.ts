@@ -42,6 +42,7 @@ describe("foldSeries", () => {
 	const rows = fc.uniqueArray(fc.record({ labels: fc.tuple(names, names, names), rank: fc.bigInt({ min: -5n, max: 50n }) }), {
 		selector: ({ labels }) => combinationKey(labels),
 		maxLength: 60,
+		size: "max",
 	});
 
 	test("never more series than the bound, the same ones in whatever order the rows come, and nothing in two places", () => {
