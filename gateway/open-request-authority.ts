@@ -15,8 +15,8 @@ import { type FsyncMode, gatewayFolder } from "#activities/ledger/journal-files.
 import { acquireIdentityLock } from "#activities/ledger/lock-file.ts";
 import { readMachineBootId } from "#activities/ledger/machine-boot-id.ts";
 import type { LedgerWriter } from "#activities/ledger/record.ts";
-import type { SettleReply, SqlConnection } from "#activities/ledger/settle-chunk.ts";
-import { createLedgerWriter, type Quarantined } from "#activities/ledger/writer.ts";
+import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
+import { createLedgerWriter } from "#activities/ledger/writer.ts";
 import { createPostgresRates } from "#activities/limits/postgres.ts";
 import { readModelAliases } from "#activities/policy/model-aliases.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
@@ -26,6 +26,7 @@ import type { ReloadableCatalog } from "#activities/providers/port.ts";
 import { createOpaqueUserIds } from "#activities/request/claimed-users.ts";
 import type { RequestAuthority } from "#activities/request/port.ts";
 import { createRequestAuthority } from "#activities/request/request-authority.ts";
+import { logQuarantined, watchLedger } from "./ledger-log.ts";
 import { type OpenedDeferred, openDeferred } from "./open-deferred.ts";
 import { type CountedWriter, countRows, type OpenedRuns, openRuns } from "./open-runs.ts";
 
@@ -79,7 +80,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	const asking = openAsking({ url: databaseUrl, gatewayId });
 	let writer: CountedWriter | undefined;
 	let runs: OpenedRuns | undefined;
-	const flushes = watchFlushes(log);
+	const ledgerWatch = watchLedger(log);
 	const onAuthorityError = (error: unknown): void => log.warn({ err: error }, "the budget authority did not answer");
 	const authority = await createRequestAuthority({
 		gatewayId,
@@ -94,12 +95,8 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 			return runs.calls;
 		},
 		createWriter: (onNews) => {
-			const told = { ...(runs && { runs: runs.flushes }), onQuarantine: (row: Quarantined): void => logQuarantine(log, row), onRetry: flushes.refused };
-			const onReply = (reply: SettleReply): void => {
-				flushes.taken();
-				onNews(reply);
-			};
-			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...told, onReply }));
+			const carried = runs && { runs: runs.flushes };
+			writer = countRows(createLedgerWriter({ sql, gatewayId, epoch, journal, ...carried, ...ledgerWatch.events(onNews) }));
 			return writer;
 		},
 		loadPriceBook: () => readCurrentPriceBook(ledgerConnection.unprepared),
@@ -124,7 +121,7 @@ export async function openRequestAuthority(options: OpenOptions): Promise<Opened
 	return {
 		authority,
 		writer: writer ?? unopened("ledger writer"),
-		ledgerFailingMs: flushes.failingMs,
+		ledgerFailingMs: ledgerWatch.failingMs,
 		idempotentCalls,
 		runs: runs ?? unopened("guard of agent runs"),
 		batches: createPostgresBatchStore(sql),
@@ -138,29 +135,8 @@ function openAdopter(sql: SqlConnection, { journalFolder, log }: Pick<OpenOption
 		folder: journalFolder,
 		onAdopted: ({ gatewayId, epoch, closedHow, replay }) => log.info({ gatewayId, epoch: epoch.toString(), closedHow, replay }, "adopted a journal"),
 		onProblem: (journalOf, error) => log.warn({ gatewayId: journalOf, err: error }, "a journal could not be adopted yet"),
-		onQuarantine: (row) => logQuarantine(log, row),
+		onQuarantine: (row) => logQuarantined(log, row),
 	});
-}
-
-function logQuarantine(log: Pick<Logger, "error">, { requestId, team, ...row }: Quarantined): void {
-	log.error({ requestId, team, row }, "a ledger row stands in quarantine");
-}
-
-type WatchedFlushes = { refused(error: unknown, delayMs: number): void; taken(): void; failingMs(): number };
-
-/** Since when the ledger does not take what it is given. */
-function watchFlushes(log: Pick<Logger, "warn">): WatchedFlushes {
-	let failsSinceMs: number | undefined;
-	return {
-		refused(error, delayMs) {
-			failsSinceMs ??= performance.now();
-			log.warn({ err: error, delayMs }, "the ledger does not take a chunk; trying again");
-		},
-		taken() {
-			failsSinceMs = undefined;
-		},
-		failingMs: () => (failsSinceMs === undefined ? 0 : performance.now() - failsSinceMs),
-	};
 }
 
 function unopened(what: string): never {

@@ -24,12 +24,20 @@ export function refusalItem(record: RefusalRecord): LedgerItem {
  * What is booked in place of a row the database rejects: the reservation, with text it cannot reject. The row itself goes
  * to quarantine beside it.
  */
-export function quarantineItem(item: LedgerItem, problem: string): { readonly bookedJson: string | undefined; readonly quarantineJson: string } {
+export function quarantineItem(item: LedgerItem, problem: string): QuarantineItem {
 	const row = JSON.parse(item.json) as LedgerRow;
+	const of = { requestId: plainText(row.request_id), team: plainText(row.team_id) };
 	const quarantineJson = JSON.stringify({ attempt_id: plainText(item.key), problem: plainText(problem, 500), row: { text: plainText(item.json, 20_000) } });
-	if (item.kind === "refusal") return { bookedJson: undefined, quarantineJson };
-	return { quarantineJson, bookedJson: JSON.stringify(reservationOnly(row)) };
+	if (item.kind === "refusal") return { ...of, bookedJson: undefined, quarantineJson };
+	return { ...of, quarantineJson, bookedJson: JSON.stringify(reservationOnly(row)) };
 }
+
+type QuarantineItem = {
+	readonly bookedJson: string | undefined;
+	readonly quarantineJson: string;
+	readonly requestId: string;
+	readonly team: string;
+};
 
 function reservationOnly(row: LedgerRow): Partial<LedgerRow> {
 	const text = (value: string) => plainText(value);

@@ -241,8 +241,7 @@ class ChunkedWriter implements LedgerWriter {
 			await settleQuarantined(this.options.sql, this.options, { ...row, bookedJson: undefined });
 			isBooked = false;
 		}
-		const { request_id: requestId, team_id: team } = JSON.parse(item.json) as { readonly request_id: string; readonly team_id: string };
-		return { key: item.key, problem, requestId, team, isBooked };
+		return { key: item.key, problem, requestId: row.requestId, team: row.team, isBooked };
 	}
 
 	private markCommitted(items: readonly LedgerItem[]): void {

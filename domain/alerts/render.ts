@@ -95,10 +95,12 @@ function titleOf(alert: Alert): string {
 		case "deferred.late":
 		case "deferred.undelivered":
 			return deferredTitleOf(alert, alert.kind);
+		case "statement.waiting":
+			return statementTitleOf(alert);
 		case "test":
 			return `This is a test that ${text("requestedBy") ?? "somebody"} asked for; nothing has happened`;
 		default:
-			return alert.kind === "statement.waiting" ? statementTitleOf(alert) : `${over}${alert.kind} of ${who}`;
+			return `${over}${alert.kind} of ${who}`;
 	}
 }
 

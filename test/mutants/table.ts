@@ -30,6 +30,7 @@ import { GATEWAY_DEFERRED_MUTANTS } from "./gateway-deferred.ts";
 import { INCREASE_MUTANTS } from "./increases.ts";
 import { LANE_MUTANTS } from "./lanes.ts";
 import { LIMIT_MUTANTS } from "./limits.ts";
+import { METRICS_MUTANTS } from "./metrics.ts";
 import type { Mutant } from "./mutant.ts";
 import { OPERATION_MUTANTS } from "./operations.ts";
 import { POLICY_MUTANTS } from "./policy.ts";
@@ -110,6 +111,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...ALERT_MUTANTS,
 	...LANE_MUTANTS,
 	...LIMIT_MUTANTS,
+	...METRICS_MUTANTS,
 	...AGENT_MUTANTS,
 	...RUN_BOOK_MUTANTS,
 	...RUN_ROUTE_MUTANTS,

@@ -28,10 +28,21 @@ describe("foldSeries", () => {
 		expect([fold.foldedCombinations, fold.foldedHeads]).toEqual([4, 1]);
 	});
 
+	test("of one rank, names the same ones in whatever order the rows come", () => {
+		const rows = ["a", "b", "c", "d", "e"].map((model) => row("t", model, 1n));
+		const namedOf = (all: readonly SeriesRow[]) =>
+			rows.filter(({ labels }) => !foldSeries(all, 4).seriesOf(labels).includes(OTHER)).map(({ labels }) => labels[1]);
+		expect([namedOf(rows), namedOf([...rows].reverse())]).toEqual([
+			["a", "b"],
+			["a", "b"],
+		]);
+	});
+
 	const names = fc.constantFrom("", "a", "b", "c", "d", "e", OTHER, '"');
 	const rows = fc.uniqueArray(fc.record({ labels: fc.tuple(names, names, names), rank: fc.bigInt({ min: -5n, max: 50n }) }), {
 		selector: ({ labels }) => combinationKey(labels),
 		maxLength: 60,
+		size: "max",
 	});
 
 	test("never more series than the bound, the same ones in whatever order the rows come, and nothing in two places", () => {
