@@ -28,6 +28,18 @@ function inFine(fine: bigint): string {
 	return `${fine / 10_000n}.${(fine % 10_000n).toString().padStart(4, "0")}`;
 }
 
+const THOUSAND_USD = 1_000n * NANO_USD_PER_USD;
+const MILLION_USD = 1_000n * THOUSAND_USD;
+
+/** As short as a mark of an axis: "$0", "$0.25", "$750", "$2.5k", "$1.25M". Exact for marks of few digits. */
+export function axisUsd(nanoUsd: bigint): string {
+	if (nanoUsd === 0n) return "$0";
+	const [unit, suffix] = nanoUsd >= MILLION_USD ? [1_000_000n, "M"] : nanoUsd >= THOUSAND_USD ? [1_000n, "k"] : [1n, ""];
+	return `$${formatUsd(nanoUsd / unit)
+		.replace(/\.00$/, "")
+		.replace(/(\.\d*?[1-9])0+$/, "$1")}${suffix}`;
+}
+
 /** "1234.560000001 USD": nothing is rounded. */
 export function exactUsd(nanoUsd: bigint): string {
 	return `${formatUsd(nanoUsd)} USD`;

@@ -1,4 +1,4 @@
-import { exactUsd, readableUsd } from "../figures.ts";
+import { axisUsd, exactUsd } from "../figures.ts";
 import type { Plot } from "../report.ts";
 import { describePlot } from "./describe-plot.ts";
 import { escapeHtml } from "./escape.ts";
@@ -30,7 +30,7 @@ export function drawBars(plot: Plot, id: string): string {
 		`<title id="${id}-title">${escapeHtml(plot.caption)}</title><desc id="${id}-text">${escapeHtml(describePlot(plot))}</desc>`,
 		...marks.map((mark) => {
 			const y = place(floor - heightOf(mark));
-			return `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}"/><text class="mark" x="${LEFT - 8}" y="${place(Number(y) + 4)}" text-anchor="end">${escapeHtml(readableUsd(mark))}</text>`;
+			return `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y}" y2="${y}"/><text class="mark" x="${LEFT - 8}" y="${place(Number(y) + 4)}" text-anchor="end">${escapeHtml(axisUsd(mark))}</text>`;
 		}),
 		...bars.map(({ label, nanoUsd, isMarked }, index) => {
 			const height = heightOf(nanoUsd);

@@ -25,6 +25,7 @@ th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(-
 thead th { font-weight: 600; color: var(--soft); font-size: .8rem; vertical-align: bottom; }
 tbody th { font-weight: 500; }
 td bdi, th bdi { display: inline-block; max-width: 18rem; overflow-wrap: break-word; }
+tbody th bdi { min-width: 5.5rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 thead .number { white-space: normal; }
 tfoot th, tfoot td { font-weight: 600; border-bottom: 0; }
@@ -33,6 +34,6 @@ code { font: .85em ui-monospace, SFMono-Regular, Menlo, monospace; }
 .notes, footer { color: var(--soft); font-size: .85rem; }
 .notes p { margin: 0 0 .35rem; }
 footer { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--line); }
-@media (max-width: 40rem) { main { padding: 1rem .75rem 2rem; } h1 { font-size: 1.3rem; } th, td { padding: .35rem .4rem; } dl { grid-template-columns: 1fr 1fr; } svg text { font-size: 20px; } td bdi, th bdi { max-width: 11rem; } }
+@media (max-width: 40rem) { main { padding: 1rem .75rem 2rem; } h1 { font-size: 1.3rem; } th, td { padding: .35rem .4rem; } dl { grid-template-columns: 1fr 1fr; } svg text { font-size: 19px; } td bdi, th bdi { max-width: 11rem; } }
 @media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --paper: #fff; --panel: #fff; --bar: #bbb; --mark: #333; --level: #000; --up: #000; --down: #000; } main { max-width: none; padding: 0; } .table { overflow: visible; } h2, figure, tr { break-inside: avoid; } h2 { break-after: avoid; } thead { display: table-header-group; } }
 `;

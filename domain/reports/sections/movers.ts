@@ -27,13 +27,13 @@ export function writeMovers(facts: ReportFacts): ReportSection | null {
 	).slice(0, MOVERS_MAX);
 	if (movers.length === 0) return null;
 	const rows = movers.map(({ kind, name, now, before, by }): readonly Cell[] => [
-		text(kind),
 		text(name),
-		money(now),
-		money(before),
+		text(kind),
 		money(by),
 		change(now, before),
+		money(now),
+		money(before),
 	]);
-	const columns = columnsOf("Of", "Name", ">Spent", `>${beforeLabel(facts)}`, ">Difference", ">Change");
+	const columns = columnsOf("Name", "Is a", ">Difference", ">Change", ">Spent", `>${beforeLabel(facts)}`);
 	return sectionOf("movers", "What moved most", { tables: [{ caption: "Largest differences, in dollars", columns, rows }] });
 }

@@ -1,11 +1,13 @@
 import { beforeLabel, type Compared, comparableSpans, compareGroups } from "../comparison.ts";
-import { expectFrom } from "../expectation.ts";
+import { expectationOf, expectFrom } from "../expectation.ts";
 import type { GroupSpend, ReportFacts } from "../facts.ts";
 import { dearestFirst, sumOf } from "../figures.ts";
 import { type Cell, change, columnsOf, count, money, NONE, type ReportSection, type ReportTable, sectionOf, share, text } from "../report.ts";
 
 /** What was spent by team, by model and by feature, with what it was before. The last row is the sum of all, those that are not shown one by one included. */
 const ROWS_MAX = 15;
+/** No team has such an id. */
+const ALL = "@all";
 
 export function writeTeams(facts: ReportFacts): ReportSection | null {
 	if (facts.teamId !== null || facts.teams === undefined || facts.teams.length === 0) return null;
@@ -25,13 +27,14 @@ export function writeFeatures(facts: ReportFacts): ReportSection | null {
 
 function tableBy(label: string, groups: readonly GroupSpend[], facts: ReportFacts): ReportTable {
 	const { ranked, comparable, whole } = rank(groups, facts);
+	// What a phone shows first stands first.
 	const row = (name: string, group: Compared): readonly Cell[] => [
-		...[text(name), money(group.nowNanoUsd), share(group.nowNanoUsd, whole), count(group.calls[0] ?? 0n)],
-		...[money(group.beforeNanoUsd), change(group.nowNanoUsd, group.beforeNanoUsd)],
+		...[text(name), money(group.nowNanoUsd), change(group.nowNanoUsd, group.beforeNanoUsd), money(group.beforeNanoUsd)],
+		...[share(group.nowNanoUsd, whole), count(group.calls[0] ?? 0n)],
 	];
 	return {
 		caption: `Spent by ${label.toLowerCase()}`,
-		columns: columnsOf(label, ">Spent", ">Share", ">Calls", `>${comparable === 0 ? "Before" : beforeLabel(facts)}`, ">Change"),
+		columns: columnsOf(label, ">Spent", ">Change", `>${comparable === 0 ? "Before" : beforeLabel(facts)}`, ">Share", ">Calls"),
 		...withOthers(ranked, label, row),
 	};
 }
@@ -41,17 +44,18 @@ function teamsAgainstExpected(groups: readonly GroupSpend[], facts: ReportFacts,
 	const known = new Map(expectations.map((one) => [one.teamId, one]));
 	const { ranked, comparable } = rank(groups, facts);
 	const expectedOf = ({ name, nanoUsd }: Compared): bigint | null => {
+		if (name === ALL) return expectationOf(facts, null)?.amountNanoUsd ?? null;
 		const of = known.get(name);
 		return of === undefined ? null : (expectFrom(facts, of, nanoUsd)?.amountNanoUsd ?? null);
 	};
 	const row = (name: string, group: Compared): readonly Cell[] => {
 		const expected = expectedOf(group);
-		const compared = expected === null ? [NONE, NONE] : [money(expected), change(group.nowNanoUsd, expected)];
-		return [text(name), money(group.nowNanoUsd), ...compared, count(group.calls[0] ?? 0n), change(group.nowNanoUsd, group.beforeNanoUsd)];
+		const compared = expected === null ? [NONE, NONE] : [change(group.nowNanoUsd, expected), money(expected)];
+		return [text(name), money(group.nowNanoUsd), ...compared, change(group.nowNanoUsd, group.beforeNanoUsd), count(group.calls[0] ?? 0n)];
 	};
 	return {
 		caption: "Spent by team, against what was expected of the day",
-		columns: columnsOf("Team", ">Spent", ">Expected", ">Against expected", ">Calls", `>Against ${comparable === 0 ? "before" : beforeLabel(facts)}`),
+		columns: columnsOf("Team", ">Spent", ">Against expected", ">Expected", `>Against ${comparable === 0 ? "before" : beforeLabel(facts)}`, ">Calls"),
 		...withOthers(ranked, "Team", row),
 	};
 }
@@ -74,7 +78,7 @@ function withOthers(ranked: readonly Compared[], label: string, row: (name: stri
 	const rows = ranked.slice(0, ROWS_MAX).map((group) => row(group.name ?? `without a ${label.toLowerCase()}`, group));
 	return {
 		rows: others.length === 0 ? rows : [...rows, row(`${others.length} others`, sumGroups(others))],
-		total: row("All", sumGroups(ranked)),
+		total: row("All", { ...sumGroups(ranked), name: ALL }),
 	};
 }
 
@@ -82,7 +86,7 @@ function withOthers(ranked: readonly Compared[], label: string, row: (name: stri
 function sumGroups(groups: readonly Compared[]): Compared {
 	const before = groups.flatMap(({ beforeNanoUsd }) => (beforeNanoUsd === null ? [] : [beforeNanoUsd]));
 	return {
-		name: "@sum",
+		name: "@others",
 		nanoUsd: [],
 		calls: [sumOf(groups.map(({ calls }) => calls[0] ?? 0n))],
 		unresolvedNanoUsd: 0n,

@@ -25,6 +25,11 @@ beforeAll(async () => {
 	await client.query("INSERT INTO tollgate.team (id) VALUES ('idle')");
 	// A tenth of the calls is dear.
 	await client.query("UPDATE tollgate.entry SET amount_nano_usd = amount_nano_usd * 50 WHERE hashtext(entry_key) % 10 = 0");
+	// Some of any day stand in one hour of yesterday, which many chunks then have a part of.
+	await client.query(`
+		CREATE TEMPORARY TABLE moved AS SELECT attempt_id, date_trunc('day', now(), 'UTC') - interval '12 hours' + row_number() OVER () * interval '1 second' AS at
+		FROM tollgate.attempt WHERE team_id = 'team-0' ORDER BY hashtext(attempt_id) LIMIT 120`);
+	for (const table of ["entry", "attempt"]) await client.query(`UPDATE tollgate.${table} x SET at = m.at FROM moved m WHERE m.attempt_id = x.attempt_id`);
 }, 120_000);
 afterAll(async () => {
 	await client?.end();
@@ -78,6 +83,7 @@ describe("what a report is written from", () => {
 
 	test("dearest calls are the same in whatever pieces they are looked for, and by several at once", async () => {
 		const kept = () => sql("SELECT * FROM tollgate.dear_call ORDER BY starts_at, team_id, amount_nano_usd DESC, attempt_id");
+		await countForReports(client);
 		const whole = await kept();
 		await sql("DELETE FROM tollgate.dear_call");
 		await sql("DELETE FROM tollgate.dear_counted");
@@ -89,16 +95,16 @@ describe("what a report is written from", () => {
 		}
 		await Promise.all(others.map((one) => one.end()));
 		expect(await kept()).toEqual(whole);
-		expect(
-			Math.max(...(await sql<{ n: number }>("SELECT count(*)::int AS n FROM tollgate.dear_call GROUP BY starts_at, team_id")).map(({ n }) => n)),
-		).toBeLessThanOrEqual(10);
+		expect(Math.max(...(await sql<{ n: number }>("SELECT count(*)::int AS n FROM tollgate.dear_call GROUP BY starts_at, team_id")).map(({ n }) => n))).toBe(10);
 	});
 
 	test("teams are those that spent something, each in one lane", async () => {
+		await countForReports(client);
 		const period = lastFinishedPeriod("daily", Date.now(), "UTC");
 		const spent = [...(await entriesBy("a.team_id", period, null)).keys()].sort();
-		const lanes = await Promise.all([0, 1, 2].map((lane) => readSpendingTeams(client, period, { lane, lanes: 3, after: "", limit: 100 })));
-		expect(lanes.flat().sort()).toEqual(spent);
+		const lanes: string[] = [];
+		for (const lane of [0, 1, 2]) lanes.push(...(await readSpendingTeams(client, period, { lane, lanes: 3, after: "", limit: 100 })));
+		expect(lanes.sort()).toEqual(spent);
 	});
 });
 

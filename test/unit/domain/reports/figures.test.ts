@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { dearestFirst, exactUsd, grouped, readableChange, readableShare, readableUsd, roundedDivision } from "#domain/reports/figures.ts";
+import { axisUsd, dearestFirst, exactUsd, grouped, readableChange, readableShare, readableUsd, roundedDivision } from "#domain/reports/figures.ts";
 
 describe("an amount as people read it", () => {
 	test.each([
@@ -45,6 +45,16 @@ test.each([
 test("a share of nothing is none, and one below a percent is not nothing", () => {
 	expect([readableShare(1n, 0n), readableShare(1n, 1_000n), readableShare(0n, 5n), readableShare(1n, 3n)]).toEqual([undefined, "<1 %", "0 %", "33 %"]);
 });
+
+test.each([
+	[0n, "$0"],
+	[250_000_000n, "$0.25"],
+	[100_000_000n, "$0.1"],
+	[1_000_000_000n, "$1"],
+	[750_000_000_000n, "$750"],
+	[2_500_000_000_000n, "$2.5k"],
+	[1_250_000_000_000_000n, "$1.25M"],
+])("a mark of %s is %s", (nanoUsd, shown) => expect(axisUsd(nanoUsd)).toBe(shown));
 
 test("numbers are grouped, divided half away from zero, and ordered the same however they come", () => {
 	expect([grouped(1_234_567n), grouped(-1_000n), grouped(999n)]).toEqual(["1,234,567", "−1,000", "999"]);
