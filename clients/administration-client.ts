@@ -4,6 +4,7 @@ import * as alertContract from "./alert-contract.ts";
 import * as batchContract from "./batch-contract.ts";
 import * as deferredContract from "./deferred-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
+import * as forecastContract from "./forecast-contract.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
@@ -41,6 +42,10 @@ export type Key = Output<typeof contract.Key>;
 export type CreatedKey = Output<typeof contract.CreatedKey>;
 export type SpendReport = Output<typeof spendContract.SpendReport>;
 export type SpendQuestion = Omit<Input<typeof spendContract.SpendQuery>, "format">;
+export type ForecastReport = Output<typeof forecastContract.ForecastReport>;
+export type ForecastQuestion = Omit<Input<typeof forecastContract.ForecastQuery>, "format">;
+export type AnomalyReport = Output<typeof forecastContract.AnomalyReport>;
+export type AnomalyQuestion = Omit<Input<typeof forecastContract.AnomalyQuery>, "format">;
 export type Lease = Output<typeof contract.Lease>;
 export type AdminKey = Output<typeof contract.AdminKey>;
 export type PriceCheck = Output<typeof contract.PriceCheck>;
@@ -289,6 +294,16 @@ export class AdministrationClient {
 	/** What was spent, by dimensions and periods; default by team, this month. */
 	spend(question: SpendQuestion = {}): Promise<SpendReport> {
 		return this.#send("GET", `/spend${query(question)}`, spendContract.SpendReport);
+	}
+
+	/** What a month will have cost, by team or feature; default the running one. */
+	forecast(question: ForecastQuestion = {}): Promise<ForecastReport> {
+		return this.#send("GET", `/forecast${query(question)}`, forecastContract.ForecastReport);
+	}
+
+	/** Days on which more was spent than should have been, and why; default of the last 30 days. */
+	anomalies(question: AnomalyQuestion = {}): Promise<AnomalyReport> {
+		return this.#send("GET", `/anomalies${query(question)}`, forecastContract.AnomalyReport);
 	}
 
 	/** By `x-tollgate-request-id` or attempt id. */

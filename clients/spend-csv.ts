@@ -15,13 +15,13 @@ export function spendToCsv({ by, per, rows }: z.output<typeof SpendReport>): str
 	];
 	const records = rows.map(({ groups, userName, costNanoUsd, ...figures }) => ({
 		...figures,
-		...Object.fromEntries(Object.entries({ ...groups, userName }).map(([name, value]) => [name, asText(value)])),
+		...Object.fromEntries(Object.entries({ ...groups, userName }).map(([name, value]) => [name, asCsvText(value)])),
 		...{ costNanoUsd, costUsd: formatUsd(BigInt(costNanoUsd)) },
 	}));
 	return stringify(records, { header: true, columns });
 }
 
-/** Not for amounts: a correction may be negative. */
-function asText(name: string | null | undefined): string | null | undefined {
+/** A name that no spreadsheet takes for a formula. Not for amounts: a correction may be negative. */
+export function asCsvText(name: string | null | undefined): string | null | undefined {
 	return name !== null && name !== undefined && /^[=+\-@\t\r]/.test(name) ? `'${name}` : name;
 }

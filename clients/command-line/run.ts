@@ -7,6 +7,7 @@ import { addAlertCommands } from "./commands/alerts.ts";
 import { addBatchCommands } from "./commands/batch.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
 import { addDeferredCommands } from "./commands/deferred.ts";
+import { addForecastCommands } from "./commands/forecast.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
@@ -53,6 +54,7 @@ export function createProgram(terminal: Terminal): Command {
 	addBatchCommands(program, terminal);
 	addDeferredCommands(program, terminal);
 	addSpendCommands(program, terminal);
+	addForecastCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);

@@ -19,6 +19,7 @@ import { priceLineToJson } from "#domain/pricing/line-codec.ts";
 import { ALERT_ROUTES } from "./alert-routes.ts";
 import { BATCH_ROUTES } from "./batch-routes.ts";
 import { DEFERRED_ROUTES } from "./deferred-routes.ts";
+import { FORECAST_ROUTES } from "./forecast-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
@@ -349,6 +350,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...DEFERRED_ROUTES,
 	...POLICY_ROUTES,
 	...SPEND_ROUTES,
+	...FORECAST_ROUTES,
 	...books,
 	...prices,
 	...users,
