@@ -6,6 +6,7 @@ import * as batchContract from "./batch-contract.ts";
 import * as deferredContract from "./deferred-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
 import * as focusContract from "./focus-contract.ts";
+import * as forecastContract from "./forecast-contract.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
 import * as reportContract from "./report-contract.ts";
@@ -53,6 +54,10 @@ export type SpendQuestion = Omit<Input<typeof spendContract.SpendQuery>, "format
 export type ModelAudit = Output<typeof auditContract.ModelAudit>;
 export type AuditQuestion = Omit<Input<typeof auditContract.AuditQuery>, "format">;
 export type FocusCharge = Output<typeof focusContract.FocusCharge>;
+export type ForecastReport = Output<typeof forecastContract.ForecastReport>;
+export type ForecastQuestion = Omit<Input<typeof forecastContract.ForecastQuery>, "format">;
+export type AnomalyReport = Output<typeof forecastContract.AnomalyReport>;
+export type AnomalyQuestion = Omit<Input<typeof forecastContract.AnomalyQuery>, "format">;
 export type Lease = Output<typeof contract.Lease>;
 export type AdminKey = Output<typeof contract.AdminKey>;
 export type PriceCheck = Output<typeof contract.PriceCheck>;
@@ -329,6 +334,16 @@ export class AdministrationClient {
 		read: (reportId: string, edition?: number): Promise<StoredReport> =>
 			this.#send("GET", `/reports/${encodeURIComponent(reportId)}${query({ edition })}`, reportContract.StoredReport),
 	};
+
+	/** What a month will have cost, by team or feature; default the running one. */
+	forecast(question: ForecastQuestion = {}): Promise<ForecastReport> {
+		return this.#send("GET", `/forecast${query(question)}`, forecastContract.ForecastReport);
+	}
+
+	/** Days on which more was spent than should have been, and why; default of the last 30 days. */
+	anomalies(question: AnomalyQuestion = {}): Promise<AnomalyReport> {
+		return this.#send("GET", `/anomalies${query(question)}`, forecastContract.AnomalyReport);
+	}
 
 	/** By `x-tollgate-request-id` or attempt id. */
 	explain(requestId: string): Promise<RequestExplanation> {

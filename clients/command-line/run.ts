@@ -9,6 +9,7 @@ import { addBatchCommands } from "./commands/batch.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
 import { addDeferredCommands } from "./commands/deferred.ts";
 import { addFocusCommands } from "./commands/focus.ts";
+import { addForecastCommands } from "./commands/forecast.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLeaseCommands } from "./commands/lease.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
@@ -61,6 +62,7 @@ export function createProgram(terminal: Terminal): Command {
 	addStatementCommands(program, terminal);
 	addFocusCommands(program, terminal);
 	addReportCommands(program, terminal);
+	addForecastCommands(program, terminal);
 	addAlertCommands(program, terminal);
 	addLeaseCommands(program, terminal);
 	addUserCommands(program, terminal);

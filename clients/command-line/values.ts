@@ -38,6 +38,14 @@ export function time(text: string): string {
 	return isTime ? text : refuse("It is a time like 2026-11-01 or 2026-11-01T12:00:00Z.");
 }
 
+export function day(text: string): string {
+	return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : refuse("It is a day like 2026-11-01.");
+}
+
+export function month(text: string): string {
+	return /^\d{4}-(0[1-9]|1[0-2])$/.test(text) ? text : refuse("It is a month like 2026-11.");
+}
+
 export function timeZone(text: string): string {
 	return isTimeZone(text) ? text : refuse("It is the IANA name of a time zone, like Europe/Berlin.");
 }

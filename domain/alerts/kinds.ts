@@ -19,6 +19,7 @@ export const ALERT_KINDS = [
 	"increase.ended",
 	"change.refused",
 	"spend.above_expected",
+	"spend.anomaly",
 	"refusals.burst",
 	"charges.unresolved",
 	...WATCHED_CONDITIONS,

@@ -63,7 +63,9 @@ function titleOf(alert: Alert): string {
 		case "change.refused":
 			return `A change of the budgets of ${who} was refused by PostgreSQL; nothing of it is in force`;
 		case "spend.above_expected":
-			return sentence(over, `${who} has spent ${amountOf(alert, "spent")} today, more than twice the expected ${amountOf(alert, "expected")}`);
+			return sentence(over, `${who} has spent ${amountOf(alert, "spent")} today, more than twice the expected ${amountOf(alert, "expected")}${causeOf(alert)}`);
+		case "spend.anomaly":
+			return anomalyTitleOf(alert);
 		case "refusals.burst":
 			return status === "over"
 				? `Over: calls of ${who} are no longer refused in numbers`
@@ -204,6 +206,30 @@ function runTitleOf(alert: Alert, kind: "run.paused" | "run.stopped" | "run.warn
 	return `${agents} ${run}: ${kind === "run.paused" ? "paused" : "stopped"} by ${guard}`;
 }
 
+/** A day of a team or feature that cost more than it should have. */
+function anomalyTitleOf(alert: Alert): string {
+	const text = detailOf(alert);
+	const feature = text("feature");
+	const what = feature === undefined ? "" : feature === "" ? ", what no feature is named for," : `, feature ${feature},`;
+	const day = `${text("day") ?? "a day"}: ${amountOf(alert, "spent")} instead of ${amountOf(alert, "expected")}`;
+	const shape = text("shape") === "drift" ? `for ${text("lasting") ?? "some"} days more than it used to, on ${day}` : `more than it should have on ${day}`;
+	return sentence("", `${whoOf(alert)}${what} has spent ${shape}${causeOf(alert)}`);
+}
+
+const MOVED: Readonly<Record<string, string>> = { volume: "more calls", mix: "other models", tokensPerCall: "more tokens a call", price: "dearer tokens" };
+
+/** ", most of it by feature chat, model large (more calls)"; nothing where no cause is known. */
+function causeOf(alert: Alert): string {
+	const text = detailOf(alert);
+	const named = ["Feature", "Model", "Key"].flatMap((name) => {
+		const value = text(`cause${name}`);
+		return value === undefined ? [] : [`${name.toLowerCase()} ${value === "" ? "(none)" : value}`];
+	});
+	const moved = MOVED[text("causeMovement") ?? ""];
+	if (moved === undefined) return "";
+	return named.length === 0 ? ` (${moved})` : `, most of it by ${named.join(", ")} (${moved})`;
+}
+
 /** Watches count to a thousand. */
 function countOf(count: number): string {
 	return count >= 1_000 ? "1000 and more" : String(count);
@@ -229,6 +255,7 @@ function factsOf(alert: Alert): { label: string; value: string }[] {
 		{ label: "Within minutes", value: text("minutes") },
 		{ label: "Calls a minute", value: text("requestsPerMinute") },
 		{ label: "Expected by", value: text("expectedFrom") },
+		money("Excess of the cause", "causeExcess"),
 		money("Asked for", "askedAmount"),
 		money("Granted", "grantedAmount"),
 		instant("Until", "untilMs"),

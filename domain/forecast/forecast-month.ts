@@ -42,7 +42,9 @@ const BASIS_POINTS = 10_000;
 const EARLY_SHARE = 0.1;
 
 export function forecastMonth(facts: MonthFacts): MonthForecast {
-	const { amountsNanoUsd, firstDay, startsOn, endsOn, budgetNanoUsd, spentTodayNanoUsd = 0n } = facts;
+	const { firstDay, startsOn, endsOn, budgetNanoUsd, spentTodayNanoUsd = 0n } = facts;
+	// What came after a month that is over says nothing of it.
+	const amountsNanoUsd = facts.amountsNanoUsd.slice(0, Math.max(0, endsOn - firstDay));
 	const today = firstDay + amountsNanoUsd.length;
 	const known = amountsNanoUsd.slice(Math.max(0, startsOn - firstDay), Math.max(0, endsOn - firstDay));
 	const ahead = Math.max(0, endsOn - Math.max(today, startsOn));

@@ -21,6 +21,7 @@ import { AUDIT_ROUTES } from "./audit-routes.ts";
 import { BATCH_ROUTES } from "./batch-routes.ts";
 import { DEFERRED_ROUTES } from "./deferred-routes.ts";
 import { FOCUS_ROUTES } from "./focus-routes.ts";
+import { FORECAST_ROUTES } from "./forecast-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { REPORT_ROUTES } from "./report-routes.ts";
@@ -357,6 +358,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...STATEMENT_ROUTES,
 	...FOCUS_ROUTES,
 	...REPORT_ROUTES,
+	...FORECAST_ROUTES,
 	...books,
 	...prices,
 	...users,

@@ -81,6 +81,22 @@ describe("the sentence of an alert", () => {
 		);
 	});
 
+	test("of a day that cost more than it should have says what moved, as far as it is known", () => {
+		const detail = { day: "2026-11-26", shape: "spike", lasting: 1, spent: "340000000000", expected: "200000000000" };
+		const cause = { causeFeature: "chat", causeModel: "large", causeKey: "", causeMovement: "volume", causeExcess: "140000000000" };
+		const titleOf = (more: Record<string, string | number>) =>
+			renderAlert(alertOf({ kind: "spend.anomaly", subject: "spend", isFiring: false, detail: { ...detail, ...more } }), null).title;
+		expect(titleOf(cause)).toBe(
+			"Team search has spent more than it should have on 2026-11-26: $340.00 instead of $200.00, most of it by feature chat, model large, key (none) (more calls)",
+		);
+		expect(titleOf({ feature: "mail", shape: "drift", lasting: 6 })).toBe(
+			"Team search, feature mail, has spent for 6 days more than it used to, on 2026-11-26: $340.00 instead of $200.00",
+		);
+		expect(titleOf({ causeMovement: "price" })).toBe(
+			"Team search has spent more than it should have on 2026-11-26: $340.00 instead of $200.00 (dearer tokens)",
+		);
+	});
+
 	test("of an increase says who asks for how much, and what was decided", () => {
 		const detail = {
 			budget: "team||nano_usd|day",

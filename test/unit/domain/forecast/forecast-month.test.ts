@@ -77,6 +77,8 @@ describe("with history", () => {
 		const over = series({ days: 120, known: 30 });
 		const known = over.amountsNanoUsd.slice(-30).reduce((sum, one) => sum + one, 0n);
 		expect(forecastMonth(over)).toMatchObject({ method: "known", expectedNanoUsd: known, low80NanoUsd: known, high95NanoUsd: known });
+		const later = { ...over, amountsNanoUsd: [...over.amountsNanoUsd, 7n * USD, 7n * USD] };
+		expect(forecastMonth(later)).toEqual(forecastMonth(over));
 		expect(forecastMonth({ firstDay: STARTS_ON, amountsNanoUsd: [], ...MONTH })).toMatchObject({ method: "run_rate", confidence: "low", expectedNanoUsd: 0n });
 	});
 
