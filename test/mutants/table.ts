@@ -22,6 +22,7 @@ import { DEFERRED_GROUP_MUTANTS } from "./deferred-groups.ts";
 import { DELIVERY_MUTANTS } from "./delivery.ts";
 import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
+import { FORECAST_MUTANTS } from "./forecast.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
 import { GATEWAY_BATCH_MUTANTS } from "./gateway-batches.ts";
 import { GATEWAY_DEFERRED_MUTANTS } from "./gateway-deferred.ts";
@@ -95,6 +96,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...INCREASE_MUTANTS,
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
+	...FORECAST_MUTANTS,
 	...SPEND_MUTANTS,
 	...OPERATION_MUTANTS,
 	...POLICY_FILE_MUTANTS,
