@@ -63,9 +63,8 @@ function titleOf(alert: Alert): string {
 		case "change.refused":
 			return `A change of the budgets of ${who} was refused by PostgreSQL; nothing of it is in force`;
 		case "spend.above_expected":
-			return sentence(over, `${who} has spent ${amountOf(alert, "spent")} today, more than twice the expected ${amountOf(alert, "expected")}${causeOf(alert)}`);
 		case "spend.anomaly":
-			return anomalyTitleOf(alert);
+			return spendTitleOf(alert, over);
 		case "refusals.burst":
 			return status === "over"
 				? `Over: calls of ${who} are no longer refused in numbers`
@@ -207,8 +206,12 @@ function runTitleOf(alert: Alert, kind: "run.paused" | "run.stopped" | "run.warn
 }
 
 /** A day of a team or feature that cost more than it should have. */
-function anomalyTitleOf(alert: Alert): string {
+function spendTitleOf(alert: Alert, over: string): string {
 	const text = detailOf(alert);
+	if (alert.kind === "spend.above_expected") {
+		const amounts = `${amountOf(alert, "spent")} today, more than twice the expected ${amountOf(alert, "expected")}`;
+		return sentence(over, `${whoOf(alert)} has spent ${amounts}${causeOf(alert)}`);
+	}
 	const feature = text("feature");
 	const what = feature === undefined ? "" : feature === "" ? ", what no feature is named for," : `, feature ${feature},`;
 	const day = `${text("day") ?? "a day"}: ${amountOf(alert, "spent")} instead of ${amountOf(alert, "expected")}`;

@@ -24,6 +24,7 @@ import { DEFERRED_GROUP_MUTANTS } from "./deferred-groups.ts";
 import { DELIVERY_MUTANTS } from "./delivery.ts";
 import { DURABLE_AGENT_MUTANTS } from "./durable-agent.ts";
 import { EXPECTATION_MUTANTS } from "./expectation.ts";
+import { FORECAST_MUTANTS } from "./forecast.ts";
 import { GATEWAY_MUTANTS } from "./gateway.ts";
 import { GATEWAY_BATCH_MUTANTS } from "./gateway-batches.ts";
 import { GATEWAY_DEFERRED_MUTANTS } from "./gateway-deferred.ts";
@@ -101,6 +102,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
 	...REPORT_MUTANTS,
+	...FORECAST_MUTANTS,
 	...SPEND_MUTANTS,
 	...AUDIT_MUTANTS,
 	...TELEMETRY_MUTANTS,
