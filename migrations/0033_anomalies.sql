@@ -23,7 +23,7 @@ LANGUAGE sql STABLE AS $$
     UNION ALL
     SELECT substr(s.debit_account, 6), s.feature, false, (u.today AT TIME ZONE 'UTC')::date,
            coalesce(sum(t.amount_nano_usd) FILTER (WHERE t.starts_at = u.today), 0), coalesce(sum(t.amount_nano_usd) FILTER (WHERE t.starts_at < u.today), 0)
-    FROM utc u JOIN tollgate.spend_utc_day t ON t.starts_at BETWEEN u.today - interval '1 day' AND u.today JOIN tollgate.spend_slice s ON s.id = t.slice_id
+    FROM utc u JOIN tollgate.spend_utc_day t ON t.starts_at BETWEEN u.today - interval '1 day' AND u.today JOIN tollgate.spend_slice s ON s.dimension = '' AND s.id = t.slice_id
     WHERE starts_with(s.debit_account, 'team/') AND s.debit_account <> 'team/@unknown' GROUP BY s.debit_account, s.feature, u.today
   )
   SELECT l.* FROM lately l

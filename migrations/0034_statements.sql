@@ -136,7 +136,7 @@ CREATE FUNCTION tollgate.spend_of_accounts(p_from timestamptz, p_to timestamptz,
   account text, provider text, feature text, user_id text, model text, key_id text, environment text, calls numeric, input_tokens numeric, output_tokens numeric, amount_nano_usd numeric)
 LANGUAGE sql STABLE AS $$
   WITH slice AS MATERIALIZED (
-    SELECT * FROM tollgate.spend_slice WHERE debit_account = ANY (p_accounts)
+    SELECT * FROM tollgate.spend_slice WHERE dimension = '' AND debit_account = ANY (p_accounts)
   ), near AS MATERIALIZED (
     SELECT date_trunc('month', p_from + interval '14 days', 'UTC') AS first, date_trunc('month', p_to + interval '14 days', 'UTC') AS last
   ), part AS (
@@ -164,7 +164,7 @@ $$;
 CREATE FUNCTION tollgate.spend_of_span(p_from timestamptz, p_to timestamptz) RETURNS numeric
 LANGUAGE sql STABLE AS $$
   WITH day AS (SELECT date_trunc('day', p_from + interval '23 hours', 'UTC') AS first, date_trunc('day', p_to, 'UTC') AS last)
-  SELECT (SELECT coalesce(sum(amount_nano_usd), 0) FROM tollgate.spend_utc_day t, day WHERE t.starts_at >= day.first AND t.starts_at < day.last)
+  SELECT (SELECT coalesce(sum(amount_nano_usd), 0) FROM tollgate.spend_utc_day t JOIN tollgate.spend_slice s ON s.id = t.slice_id AND s.dimension = '', day WHERE t.starts_at >= day.first AND t.starts_at < day.last)
        + (SELECT coalesce(sum(amount_nano_usd), 0) FROM tollgate.spend_hour t, day
           WHERE t.starts_at >= p_from AND t.starts_at < day.first OR t.starts_at >= day.last AND t.starts_at < p_to)
 $$;
@@ -207,7 +207,7 @@ END $$;
 -- Accounts that ever spent, by name, so many after one; for the statements of a draft.
 CREATE FUNCTION tollgate.accounts_to_state(p_after text, p_most integer) RETURNS TABLE (account text, team_id text)
 LANGUAGE sql STABLE AS $$
-  SELECT DISTINCT debit_account, tollgate.team_of_account(debit_account) FROM tollgate.spend_slice WHERE debit_account > p_after ORDER BY debit_account LIMIT p_most
+  SELECT DISTINCT debit_account, tollgate.team_of_account(debit_account) FROM tollgate.spend_slice WHERE dimension = '' AND debit_account > p_after ORDER BY debit_account LIMIT p_most
 $$;
 
 -- What these accounts spent in the month of a draft; what was booked for an earlier one apart from the rest.

@@ -1,4 +1,4 @@
--- Reports of days, weeks and months, written once and kept; the dearest calls of each hour; and sums of one team without reading those of all.
+-- Reports of days, weeks and months, written once and kept; and the dearest calls of each hour.
 
 -- A report is data (domain/reports/report.ts); pages are made of it when they are asked for. Nothing is ever replaced: written again, it is another edition.
 CREATE TABLE tollgate.report (
@@ -123,9 +123,6 @@ BEGIN
   RETURN v_counted;
 END $$;
 
--- One team's sums are a small part of everybody's.
-CREATE INDEX spend_hour_slice ON tollgate.spend_hour (slice_id, starts_at);
-CREATE INDEX spend_utc_day_slice ON tollgate.spend_utc_day (slice_id, starts_at);
 -- Batches that ended in a time.
 CREATE INDEX batch_ended ON tollgate.batch (ended_at) WHERE ended_at IS NOT NULL;
 
@@ -134,7 +131,7 @@ CREATE FUNCTION tollgate.spent_between(p_team text, p_dimension text, p_value te
 LANGUAGE sql STABLE AS $$
   WITH slice AS MATERIALIZED (
     SELECT s.id FROM tollgate.spend_slice s
-    WHERE (p_team IS NULL OR s.debit_account = 'team/' || p_team) AND CASE p_dimension
+    WHERE s.dimension = '' AND (p_team IS NULL OR s.debit_account = 'team/' || p_team) AND CASE p_dimension
       WHEN 'feature' THEN s.feature = p_value WHEN 'model' THEN s.model = p_value WHEN 'provider' THEN s.credit_account = 'provider/' || p_value
       WHEN 'key' THEN s.key_id = p_value WHEN 'environment' THEN s.environment = p_value ELSE true END
   ), edge AS (

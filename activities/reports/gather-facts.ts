@@ -63,7 +63,7 @@ function factsSql(scope: ReportScope): { readonly text: string; readonly values:
 	const parts = SOURCES.filter((source) => source.isFor?.(scope) ?? true).map(({ name, sql }) => `'${name}', ${sql(scope, put)}`);
 	const text = `
 		WITH slice AS MATERIALIZED (
-			SELECT s.* FROM tollgate.spend_slice s ${teamId === null ? "" : `WHERE s.debit_account = 'team/' || ${team}::text`}
+			SELECT s.* FROM tollgate.spend_slice s WHERE s.dimension = '' ${teamId === null ? "" : `AND s.debit_account = 'team/' || ${team}::text`}
 		), sums AS MATERIALIZED (
 			SELECT p.span, x.slice_id, sum(x.calls) AS calls, sum(x.amount_nano_usd) AS amount_nano_usd, sum(x.unresolved_nano_usd) AS unresolved_nano_usd
 			FROM ${sumsOver(put(JSON.stringify(spans)), teamId !== null)} GROUP BY 1, 2
@@ -80,9 +80,9 @@ function factsSql(scope: ReportScope): { readonly text: string; readonly values:
 	return { text, values };
 }
 
-/** Rows `p` (parts of spans) and `x` (sums in them), of all slices by time, or of one team's slices by their own. */
+/** Rows `p` (parts of spans) and `x` (sums in them, of combinations), of all slices by time, or of one team's slices by their own. */
 function sumsOver(parts: string, isOfTeam: boolean): string {
-	const own = (table: string): string => (isOfTeam ? `AND ${table}.slice_id = s.id` : "");
+	const own = (table: string): string => (isOfTeam ? `AND ${table}.slice_id = s.id` : `AND ${table}.slice_id IN (SELECT id FROM slice)`);
 	return `jsonb_to_recordset(${parts}::jsonb) AS p (span integer, "from" timestamptz, "to" timestamptz, "isWhole" boolean) ${isOfTeam ? "CROSS JOIN slice s" : ""}
 		CROSS JOIN LATERAL (
 			SELECT h.slice_id, h.calls, h.amount_nano_usd, h.unresolved_nano_usd FROM tollgate.spend_hour h

@@ -22,7 +22,7 @@ const CHARGES = `
 		FROM tollgate.entry e
 		CROSS JOIN LATERAL (SELECT x.at FROM tollgate.entry x WHERE x.entry_key = e.detail ->> 'resolves' ORDER BY x.at LIMIT 1) o
 		CROSS JOIN LATERAL tollgate.counted_entry(e) c
-		JOIN tollgate.spend_slice s ON (s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment)
+		JOIN tollgate.spend_slice s ON s.dimension = '' AND (s.debit_account, s.credit_account, s.model, s.asked_model, s.feature, s.key_id, s.environment)
 			= (e.debit_account, e.credit_account, c.model, c.asked_model, c.feature, c.key_id, c.environment)
 		WHERE e.kind = 'adjustment' AND e.at >= $1::timestamptz AND e.at < $1::timestamptz + interval '24 hours' AND o.at < date_trunc('month', $1::timestamptz, 'UTC')
 		GROUP BY 1, 2, 3

@@ -54,7 +54,7 @@ const BY_TEAM = `
 const BY_FEATURE = `
 	WITH day AS MATERIALIZED (
 		SELECT substr(s.debit_account, 6) AS team_id, s.feature, (t.starts_at AT TIME ZONE 'UTC')::date - date '1970-01-01' AS day, sum(t.amount_nano_usd) AS amount
-		FROM tollgate.spend_utc_day t JOIN tollgate.spend_slice s ON s.id = t.slice_id
+		FROM tollgate.spend_utc_day t JOIN tollgate.spend_slice s ON s.dimension = '' AND s.id = t.slice_id
 		WHERE t.starts_at >= (current_date - $1::int)::timestamp AT TIME ZONE 'UTC' AND starts_with(s.debit_account, 'team/') AND s.debit_account <> 'team/@unknown'
 		  AND ($2::text IS NULL OR s.debit_account = 'team/' || $2) AND ($3::text IS NULL OR s.feature = $3)
 		GROUP BY 1, 2, 3

@@ -5,6 +5,7 @@ import { watchAnomalies } from "#activities/expectation/watch.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { openTestPool, type TestPool } from "#test/support/pool.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
+import { addCoarserSums } from "#test/support/spend-sums.ts";
 
 /** What is told of a day on which a team, or a feature of it, spent more than it should have. */
 
@@ -32,13 +33,14 @@ const DAYS = 60;
 async function spent(features: Readonly<Record<string, number>>, today: Readonly<Record<string, number>> = {}): Promise<void> {
 	for (const [feature, usd] of Object.entries(features)) {
 		const { rows } = await pool.query<{ id: number }>(
-			`INSERT INTO tollgate.spend_slice (debit_account, credit_account, model, asked_model, feature, key_id, environment)
-			 VALUES ('team/search', 'provider/openai', 'large', 'large', $1, 'key_' || $1, '') RETURNING id`,
+			`INSERT INTO tollgate.spend_slice (dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment)
+			 VALUES ('', 'team/search', 'provider/openai', 'large', 'large', $1, 'key_' || $1, '') RETURNING id`,
 			[feature],
 		);
 		for (const table of ["spend_hour", "spend_utc_day"])
 			await pool.query(
-				`INSERT INTO tollgate.${table} SELECT date_trunc('day', now(), 'UTC') - n * interval '1 day', $1::int, x.usd, x.usd * 100, 0, x.usd * (1000000000 + 20000000 * (n % 3))::numeric, 0
+				`INSERT INTO tollgate.${table} (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
+				 SELECT $1::int, date_trunc('day', now(), 'UTC') - n * interval '1 day', x.usd, x.usd * 100, 0, x.usd * (1000000000 + 20000000 * (n % 3))::numeric, 0
 				 FROM generate_series(0, ${DAYS - 1}) n CROSS JOIN LATERAL (SELECT CASE WHEN n = 0 THEN $3::int ELSE $2::int END AS usd) x`,
 				[rows[0]?.id, usd, today[feature] ?? usd],
 			);
@@ -47,6 +49,7 @@ async function spent(features: Readonly<Record<string, number>>, today: Readonly
 		INSERT INTO tollgate.spend_day (team_id, day, amount_nano_usd, judged_nano_usd)
 		SELECT 'search', (starts_at AT TIME ZONE 'UTC')::date, sum(amount_nano_usd), nullif(sum(amount_nano_usd), CASE WHEN starts_at = date_trunc('day', now(), 'UTC') THEN sum(amount_nano_usd) END)
 		FROM tollgate.spend_utc_day GROUP BY starts_at`);
+	await addCoarserSums(pool);
 }
 
 type Told = { kind: string; subject: string; detail: Record<string, string> };
