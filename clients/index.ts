@@ -33,6 +33,7 @@ export {
 	type DeferredReport,
 	type DeferredWebhook,
 	type EndThrottleRequest,
+	type FocusCharge,
 	type FrozenTeam,
 	type ImportedPolicy,
 	type Increase,
@@ -78,3 +79,12 @@ export { type BudgetRefusal, readRefusal } from "./refusal.ts";
 export type { Run, RunStanding } from "./run-contract.ts";
 export { RunHeldError, type RunHold, readRunHold } from "./run-errors.ts";
 export type { RunCeiling, RunLimits } from "./run-limits.ts";
+export type {
+	ChargebackRulesRequest,
+	RulesInForce,
+	StatementClient,
+	StatementDecision,
+	StatementLine,
+	StatementMonth,
+	StatementReport,
+} from "./statement-client.ts";
