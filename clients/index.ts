@@ -38,6 +38,7 @@ export {
 	type EndThrottleRequest,
 	type ForecastQuestion,
 	type ForecastReport,
+	type FocusCharge,
 	type FrozenTeam,
 	type ImportedPolicy,
 	type Increase,
@@ -89,3 +90,12 @@ export { type BudgetRefusal, readRefusal } from "./refusal.ts";
 export type { Run, RunStanding } from "./run-contract.ts";
 export { RunHeldError, type RunHold, readRunHold } from "./run-errors.ts";
 export type { RunCeiling, RunLimits } from "./run-limits.ts";
+export type {
+	ChargebackRulesRequest,
+	RulesInForce,
+	StatementClient,
+	StatementDecision,
+	StatementLine,
+	StatementMonth,
+	StatementReport,
+} from "./statement-client.ts";

@@ -13,6 +13,7 @@ export const CHARGEBACK_MUTANTS: readonly Mutant[] = [
 		to: "(raised.has(teamId) ? 0n : 0n)",
 		test: PROPERTY,
 		titles: ["an amount that is split is the sum of its parts, each within a nano-dollar of its share"],
+		redBy: "Property failed after",
 	},
 	{
 		rule: "chargeback: what is shared is taken off those it came from",
@@ -21,6 +22,7 @@ export const CHARGEBACK_MUTANTS: readonly Mutant[] = [
 		to: "ownNanoUsd += amountNanoUsd;\n\t\tif (pool === undefined) continue;",
 		test: PROPERTY,
 		titles: ["cost what the ledger has, and are charged that and the margins"],
+		redBy: "Property failed after",
 	},
 	{
 		rule: "chargeback: a closed month never changes",

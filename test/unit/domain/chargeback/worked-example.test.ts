@@ -14,7 +14,7 @@ type Example = {
 test("the example of docs/chargeback.md is computed as it says", () => {
 	const [, json = ""] = /```json\n([\s\S]*?)\n```/.exec(readFileSync(path.join(PROJECT_FOLDER, "docs/chargeback.md"), "utf8")) ?? [];
 	const { rules: given, spent, statements } = JSON.parse(json) as Example;
-	const whole = <Of extends Split>(split: Of): Of => ({ among: null, shares: {}, ...split });
+	const whole = <Of extends Split>(split: Of): Of => Object.assign({ among: null, shares: {} }, split);
 	const rules = { ...DEFAULT_RULES, ...given, pools: given.pools.map((pool) => whole(pool)), unattributed: whole(given.unattributed) };
 	const line = { feature: "", userId: "", model: "m", provider: "p", keyId: "", environment: "", calls: 1n, inputTokens: 0n, outputTokens: 0n, ofMonth: null };
 	const own = Object.entries(spent).map(([teamId, amount]) =>
