@@ -79,7 +79,8 @@ async function main(): Promise<void> {
 	stopping.add(() => runsRole.stop());
 	const chargebackRole = startChargebackRole(governed);
 	stopping.add(() => chargebackRole.stop());
-	const reportsRole = startReportsRole({ ...governed, reports: settings.reports });
+	const providers = settings.providersFile === null ? undefined : loadProviderOutline(settings.providersFile);
+	const reportsRole = startReportsRole({ ...governed, reports: settings.reports, providers });
 	stopping.add(() => reportsRole.stop());
 	const batches = startBatchesApart({ workflowBundle, stopGraceMs: settings.stopGraceMs, log });
 	stopping.addPatient(() => batches.stop());
@@ -90,7 +91,7 @@ async function main(): Promise<void> {
 		database,
 		governor: budgetRole.governance,
 		readPrices: () => readCurrentPriceBook(database),
-		...(settings.providersFile !== null && { providers: loadProviderOutline(settings.providersFile) }),
+		...(providers && { providers }),
 		alertSender: alerts.sender,
 		batchJobs: new BatchJobClient(temporal),
 		months: chargebackRole.months,

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { createReportActivities } from "#activities/reports/activities.ts";
 import { countForReports } from "#activities/reports/count-dear-calls.ts";
 import type { ReportSettings } from "#config/load.ts";
+import type { ProviderOutline } from "#config/providers.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { REPORT_KINDS, type ReportKind } from "#domain/reports/report-period.ts";
 import { REPORT_TASK_QUEUE, REPORT_WORKFLOW, type ReportInput, reportScheduleId } from "../workflows/report/messages.ts";
@@ -21,6 +22,8 @@ export type ReportsRoleOptions = {
 	/** Shared with the other roles of the process. */
 	readonly workflowBundle: WorkflowBundle;
 	readonly reports: ReportSettings;
+	/** Default: those without a providers file. */
+	readonly providers?: ProviderOutline | undefined;
 	readonly log: Pick<Logger, "info" | "warn" | "error">;
 };
 
@@ -52,7 +55,7 @@ export function startReportsRole(options: ReportsRoleOptions): ReportsRole {
 		namespace: options.temporalNamespace,
 		taskQueue: REPORT_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: createReportActivities({ database, settings, heartbeat: () => Context.current().heartbeat(), now: Date.now }),
+		activities: createReportActivities({ database, settings, providers: options.providers, heartbeat: () => Context.current().heartbeat(), now: Date.now }),
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
 		log,
 	});

@@ -27,6 +27,50 @@ export type ReportFacts = {
 	readonly batches?: BatchFacts;
 	readonly allowances?: readonly TeamAllowance[];
 	readonly decisions?: DecisionFacts;
+	readonly anomalies?: readonly AnomalyFacts[];
+	readonly forecasts?: readonly ForecastFacts[];
+	readonly forecastErrors?: readonly ForecastErrorFacts[];
+	readonly savings?: readonly SavingFacts[];
+};
+
+/** Of a team, or where `feature` is given of a feature of it (null: what is attributed to none). Days are of the team, of features of UTC. */
+export type AnomalyFacts = {
+	readonly teamId: string;
+	readonly feature?: string | null;
+	readonly day: string;
+	readonly spentNanoUsd: bigint;
+	readonly expectedNanoUsd: bigint;
+	/** "feature chat, model gpt-5"; "" where nothing narrower than all of it explains the day. */
+	readonly cause: string;
+	readonly movement: "volume" | "mix" | "tokensPerCall" | "price" | "unknown";
+};
+
+/** Of the month that runs when the period ends, like 2026-11; bounds of 80 %. */
+export type ForecastFacts = {
+	readonly teamId: string;
+	readonly month: string;
+	readonly expectedNanoUsd: bigint;
+	readonly lowNanoUsd: bigint;
+	readonly highNanoUsd: bigint;
+	readonly budget: { readonly amountNanoUsd: bigint; readonly aboveBasisPoints: number; readonly crossedOn: string | null } | null;
+	/** "" or what to know of it: "few days known", "changed lately". */
+	readonly remark: string;
+};
+
+/** Of the month of the period: what was forecast for it on the 15th. */
+export type ForecastErrorFacts = Pick<ForecastFacts, "teamId" | "expectedNanoUsd" | "lowNanoUsd" | "highNanoUsd"> & { readonly actualNanoUsd: bigint };
+
+/** What a cheaper model would save in 30 days (domain/audit/audit-use.ts), of what is recommended. */
+export type SavingFacts = {
+	readonly teamId: string;
+	readonly feature: string | null;
+	readonly model: string;
+	readonly cheaperModel: string;
+	readonly calls: bigint;
+	readonly simpleCalls: bigint;
+	readonly expectedNanoUsd: bigint;
+	readonly lowNanoUsd: bigint;
+	readonly highNanoUsd: bigint;
 };
 
 export type SpanTotal = { readonly nanoUsd: bigint; readonly calls: bigint; readonly unresolvedNanoUsd: bigint };

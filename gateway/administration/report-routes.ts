@@ -30,9 +30,9 @@ export const REPORT_ROUTES: readonly Route[] = [
 		summary: "Write the report of a day, week or month that is over; one that was written before is given back as it is",
 		body: contract.MakeReportRequest,
 		answer: contract.MadeReport,
-		handle: async ({ database, reports: settings, adminName: by }, { body }) => {
+		handle: async ({ database, reports: settings, providers, adminName: by }, { body }) => {
 			await requireKnownTeam(database, body.teamId);
-			const { stored, isNew, isTold } = await makeReport({ database, settings, by, chunksMax: CHUNKS_WAITED_FOR }, body);
+			const { stored, isNew, isTold } = await makeReport({ database, settings, providers, by, chunksMax: CHUNKS_WAITED_FOR }, body);
 			return { ...toSummary(stored), isNew, isTold };
 		},
 	}),

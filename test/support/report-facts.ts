@@ -46,6 +46,23 @@ export function factsOf({ kind = "daily", teamId = null, name = "chat", more = {
 				unresolved: [{ gateway: name, charges: "2", nanoUsd: 5n, sinceMs: period.toMs }],
 			},
 		}),
+		anomalies: [
+			{ teamId: name, day: "2026-11-12", spentNanoUsd: 9_000_000_000n, expectedNanoUsd: 3_000_000_000n, cause: `feature ${name}`, movement: "volume" },
+			{ teamId: name, feature: name, day: "2026-11-12", spentNanoUsd: 2_000_000_000n, expectedNanoUsd: 1_000_000_000n, cause: "", movement: "unknown" },
+		],
+		...(kind === "monthly"
+			? { forecastErrors: [{ teamId: name, expectedNanoUsd: 90n, lowNanoUsd: 80n, highNanoUsd: 100n, actualNanoUsd: 120n }] }
+			: {
+					forecasts: [
+						{
+							...{ teamId: name, month: "2026-11", expectedNanoUsd: 90n, lowNanoUsd: 80n, highNanoUsd: 100n, remark: "changed lately" },
+							budget: { amountNanoUsd: 95n, aboveBasisPoints: 2_500, crossedOn: "2026-11-29" },
+						},
+					],
+				}),
+		savings: [
+			{ teamId: name, feature: name, model: name, cheaperModel: name, calls: 9n, simpleCalls: 6n, expectedNanoUsd: 90n, lowNanoUsd: 80n, highNanoUsd: 100n },
+		],
 		...more,
 	};
 }
