@@ -104,7 +104,9 @@ function movementsOf(part: readonly ExcessLeaf[], days: bigint, excess: bigint):
 	const moved: Record<ExcessMovement, number> = { volume: 0, mix: 0, tokensPerCall: 0, price: 0 };
 	for (const { now, before } of models) {
 		const [to, from] = [factorsOf(now, calls.now, before), factorsOf(before, calls.before, now)];
-		const weight = to.cost === from.cost ? to.cost : (to.cost - from.cost) / Math.log(to.cost / from.cost);
+		const growth = Math.log(to.cost / from.cost);
+		// Nearly equal costs have a logarithm of zero, and themselves as their mean.
+		const weight = Math.abs(growth) < 1e-9 ? to.cost : (to.cost - from.cost) / growth;
 		for (const movement of EXCESS_MOVEMENTS) moved[movement] += weight * Math.log(to[movement] / from[movement]);
 	}
 	return roundedTo(moved, excess);

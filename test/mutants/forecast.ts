@@ -40,14 +40,6 @@ export const FORECAST_MUTANTS: readonly Mutant[] = [
 		titles: ["a spike after an accepted step, and one on top of a step that is new", "what became cheaper; what is dear beside the new level is"],
 	},
 	{
-		rule: "the movements of an excess add up to it",
-		file: "domain/anomaly/explain-excess.ts",
-		from: "rounded[largest] += excess",
-		to: "rounded[largest] += 0n * excess",
-		test: EXCESS,
-		titles: ["adds up to the excess, to the nano-dollar, whatever moved"],
-	},
-	{
 		rule: "the narrowest part that explains an excess is named",
 		file: "domain/anomaly/explain-excess.ts",
 		from: "dimensions.length > best.dimensions.length ||",
