@@ -2,8 +2,8 @@ import { stringify } from "csv-stringify/sync";
 import type { z } from "zod";
 import { EXCESS_DIMENSIONS, EXCESS_MOVEMENTS } from "#domain/anomaly/explain-excess.ts";
 import { formatUsd } from "#domain/money/wire.ts";
-import type { AnomalyReport, ForecastReport } from "./forecast-contract.ts";
 import { csvText } from "./csv-text.ts";
+import type { AnomalyReport, ForecastReport } from "./forecast-contract.ts";
 
 const AMOUNTS = ["knownNanoUsd", "expectedNanoUsd", "low80NanoUsd", "high80NanoUsd", "low95NanoUsd", "high95NanoUsd"] as const;
 

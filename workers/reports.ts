@@ -5,8 +5,9 @@ import pg from "pg";
 import type { Logger } from "pino";
 import { createReportActivities } from "#activities/reports/activities.ts";
 import { countForReports } from "#activities/reports/count-dear-calls.ts";
+import { readCheaperModels } from "#config/cheaper-models.ts";
 import type { ReportSettings } from "#config/load.ts";
-import type { ProviderOutline } from "#config/providers.ts";
+import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { REPORT_KINDS, type ReportKind } from "#domain/reports/report-period.ts";
 import { REPORT_TASK_QUEUE, REPORT_WORKFLOW, type ReportInput, reportScheduleId } from "../workflows/report/messages.ts";
@@ -55,7 +56,13 @@ export function startReportsRole(options: ReportsRoleOptions): ReportsRole {
 		namespace: options.temporalNamespace,
 		taskQueue: REPORT_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: createReportActivities({ database, settings, providers: options.providers, heartbeat: () => Context.current().heartbeat(), now: Date.now }),
+		activities: createReportActivities({
+			database,
+			settings,
+			models: { providers: options.providers ?? DEFAULT_PROVIDER_OUTLINE, table: readCheaperModels() },
+			heartbeat: () => Context.current().heartbeat(),
+			now: Date.now,
+		}),
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
 		log,
 	});

@@ -1,10 +1,10 @@
 import type { Queryable } from "#activities/keys/port.ts";
-import type { ProviderOutline } from "#config/providers.ts";
 import { dayOfDate, lastFinishedPeriod, periodOfDay, type ReportKind, type ReportPeriod } from "#domain/reports/report-period.ts";
 import { asActivity } from "../shared/activity-errors.ts";
 import { countForReports } from "./count-dear-calls.ts";
 import { makeReport, requireReportable } from "./make-report.ts";
 import type { ReportSettings } from "./port.ts";
+import type { ModelChoice } from "./read-outlook.ts";
 import { readSpendingTeams } from "./spending-teams.ts";
 
 export type ReportActivities = ReturnType<typeof createReportActivities>;
@@ -13,8 +13,8 @@ export type ReportDependencies = {
 	/** A pool: lanes write side by side. */
 	readonly database: Queryable;
 	readonly settings: ReportSettings;
-	/** Default: those without a providers file. */
-	readonly providers?: ProviderOutline | undefined;
+	/** For what cheaper ones would save; absent: reports say nothing of it. */
+	readonly models?: ModelChoice | undefined;
 	/** Says that an activity is alive. */
 	readonly heartbeat: () => void;
 	/** Epoch milliseconds of the wall clock. */
@@ -53,9 +53,9 @@ async function prepareReports({ database, settings }: ReportDependencies, { kind
 }
 
 async function writeOne(dependencies: ReportDependencies, { kind, date }: ReportOf, teamId: string | undefined): Promise<void> {
-	const { database, settings, providers, now } = dependencies;
+	const { database, settings, models, now } = dependencies;
 	const tell = periodOf(dependencies, { kind, date }).toMs > now() - NEWS_FOR_MS;
-	await makeReport({ database, settings, providers, by: BY }, { kind, date, teamId, tell });
+	await makeReport({ database, settings, models, by: BY }, { kind, date, teamId, tell });
 }
 
 async function writeTeams(dependencies: ReportDependencies, { kind, date, ...page }: WriteTeamReportsInput): Promise<WriteTeamReportsResult> {

@@ -1,5 +1,4 @@
 import type { Queryable } from "#activities/keys/port.ts";
-import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { reportMessage } from "#domain/reports/report-message.ts";
@@ -16,7 +15,7 @@ import { writeReport } from "#domain/reports/write-report.ts";
 import { countForReports } from "./count-dear-calls.ts";
 import { gatherFacts, readFirstBooking } from "./gather-facts.ts";
 import type { MadeReport, ReportRequest, ReportSettings } from "./port.ts";
-import { readOutlook } from "./read-outlook.ts";
+import { type ModelChoice, readOutlook } from "./read-outlook.ts";
 import { findReport, storeReport } from "./stored-reports.ts";
 
 /** Ten years of days, weeks or months. */
@@ -25,8 +24,8 @@ const OLDEST_DAYS = 3_653;
 export type ReportMaker = {
 	readonly database: Queryable;
 	readonly settings: ReportSettings;
-	/** Which models there are, for what a cheaper one would save; default those without a providers file. */
-	readonly providers?: ProviderOutline | undefined;
+	/** For what cheaper ones would save; absent: a report says nothing of it. */
+	readonly models?: ModelChoice | undefined;
 	/** Name of who asks. */
 	readonly by: string;
 	/** How many uncounted chunks of the ledger are waited for; default all. */
@@ -52,13 +51,13 @@ export async function makeReport(maker: ReportMaker, request: ReportRequest): Pr
 }
 
 async function writeAndStore(maker: ReportMaker, period: ReportPeriod, { teamId = null, again = false }: WriteRequest): Promise<boolean> {
-	const { database, by, chunksMax, providers = DEFAULT_PROVIDER_OUTLINE } = maker;
+	const { database, by, chunksMax, models } = maker;
 	if (!(await countForReports(database, chunksMax)))
 		throw new CostControlError("authority.unreachable", "The newest bookings are still being counted. Ask again in a moment.");
 	await requireBooked(database, period);
 	const facts = await gatherFacts(database, { period, teamId });
 	if (facts.firstBookedMs === null) throw invalid("teamId", `nothing was booked for team ${teamId ?? ""} yet: there is nothing to report`);
-	const outlook = await readOutlook({ database, providers }, { period, teamId });
+	const outlook = await readOutlook({ database, models }, { period, teamId });
 	const { isNew } = await storeReport(database, writeReport({ ...facts, ...outlook }), { by, spentNanoUsd: facts.totals[0]?.nanoUsd ?? 0n, again });
 	return isNew;
 }

@@ -1,15 +1,20 @@
 import { auditModels } from "#activities/audit/audit-models.ts";
+import type { CheaperSources } from "#activities/audit/choose-cheaper.ts";
 import { type FoundAnomaly, readAnomalies } from "#activities/forecast/read-anomalies.ts";
 import { readForecasts, type SeriesForecast } from "#activities/forecast/read-forecasts.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
-import { readCheaperModels } from "#config/cheaper-models.ts";
-import type { ProviderOutline } from "#config/providers.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { AnomalyFacts, ForecastErrorFacts, ForecastFacts, ReportFacts, SavingFacts } from "#domain/reports/facts.ts";
 import { dateOfDay, type ReportPeriod } from "#domain/reports/report-period.ts";
 
-export type OutlookSources = { readonly database: Queryable; readonly providers: ProviderOutline };
+/** Which models there are, and which of them are cheaper ones of others. */
+export type ModelChoice = Pick<CheaperSources, "providers" | "table">;
+export type OutlookSources = {
+	readonly database: Queryable;
+	/** Absent: what a cheaper model would save is not looked for. */
+	readonly models?: ModelChoice | undefined;
+};
 type Scope = { readonly period: ReportPeriod; readonly teamId: string | null };
 type Outlook = Pick<ReportFacts, "anomalies" | "forecasts" | "forecastErrors" | "savings">;
 
@@ -29,7 +34,8 @@ export async function readOutlook(sources: OutlookSources, scope: Scope): Promis
 	const anomalies = await ifPossible(() => findAnomalies(database, scope));
 	const forecasts = scope.period.kind === "monthly" ? undefined : await ifPossible(() => forecast(database, scope));
 	const forecastErrors = scope.period.kind === "monthly" ? await ifPossible(() => judgeForecasts(database, scope)) : undefined;
-	const savings = await ifPossible(() => findSavings(sources, scope));
+	const { models } = sources;
+	const savings = models && (await ifPossible(() => findSavings(database, models, scope)));
 	return { ...(anomalies && { anomalies }), ...(forecasts && { forecasts }), ...(forecastErrors && { forecastErrors }), ...(savings && { savings }) };
 }
 
@@ -100,10 +106,10 @@ async function judgeForecasts(database: Queryable, { period, teamId }: Scope): P
 }
 
 /** Of the 28 days of UTC before the end of the period. */
-async function findSavings({ database, providers }: OutlookSources, { period, teamId }: Scope): Promise<readonly SavingFacts[]> {
+async function findSavings(database: Queryable, { providers, table }: ModelChoice, { period, teamId }: Scope): Promise<readonly SavingFacts[]> {
 	const { book } = await readCurrentPriceBook(database);
 	const to = new Date(Math.floor(period.toMs / DAY_MS) * DAY_MS).toISOString().slice(0, 10);
-	const { uses } = await auditModels({ database, book, providers, asked: {}, table: readCheaperModels() }, { teamId: teamId ?? undefined, to });
+	const { uses } = await auditModels({ database, book, providers, asked: {}, table }, { teamId: teamId ?? undefined, to });
 	return uses.flatMap(({ teamId: team, feature, model, calls, simpleCalls, cheaper }) => {
 		if (cheaper?.isRecommended !== true) return [];
 		const { expectedNanoUsd, lowNanoUsd, highNanoUsd } = cheaper.monthly;

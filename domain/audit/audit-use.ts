@@ -50,9 +50,12 @@ const SEED = 1;
 /**
  * Prices the simple calls of `days` with another line of the book. What a month saves is drawn 400 times: blocks of a week (of a day below three weeks of
  * span) out of the span, and the length of what the other model writes, evenly between 0.8 and 1.3 times. The same input always gives the same answer.
- * @param days all days of the span in order, those without a call included
+ * Days before the first such call say nothing of a month to come and are left out.
+ * @param span all its days in order, those without a call included
  */
-export function auditSimpleCalls(days: readonly SimpleDay[], cheaper: PriceLine): Saving {
+export function auditSimpleCalls(span: readonly SimpleDay[], cheaper: PriceLine): Saving {
+	const firstUsed = span.findIndex(({ calls }) => calls > 0);
+	const days = firstUsed < 0 ? [] : span.slice(firstUsed);
 	const prices = selectPrices(cheaper, "standard", 0);
 	const priced = days.map((day) => ({ ...priceDay(day, prices), costNanoUsd: day.costNanoUsd }));
 	const total = (of: (day: (typeof priced)[number]) => bigint): bigint => priced.reduce((sum, day) => sum + of(day), 0n);
@@ -92,6 +95,7 @@ type DayEffect = { readonly fixed: number; readonly written: number };
 
 function drawMonths(days: readonly DayEffect[], random: Random["share"]): { readonly lowNanoUsd: NanoUsd; readonly highNanoUsd: NanoUsd } {
 	const blockDays = days.length >= WEEKS_MIN * WEEK_DAYS ? WEEK_DAYS : 1;
+	if (days.length === 0) return { lowNanoUsd: 0n, highNanoUsd: 0n };
 	const paths = Array.from({ length: PATHS }, () => {
 		const length = LENGTH_LOW + (LENGTH_HIGH - LENGTH_LOW) * random();
 		let saved = 0;

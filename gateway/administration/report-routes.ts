@@ -3,6 +3,7 @@ import { makeReport } from "#activities/reports/make-report.ts";
 import type { ReportSummary } from "#activities/reports/port.ts";
 import { listReports, readReport } from "#activities/reports/stored-reports.ts";
 import * as contract from "#clients/report-contract.ts";
+import { readCheaperModels } from "#config/cheaper-models.ts";
 import { ORGANIZATION_ID } from "#domain/budget/scope.ts";
 import { formatInstant } from "#domain/budget/window.ts";
 import { renderHtml } from "#domain/reports/rendering/render-html.ts";
@@ -32,7 +33,10 @@ export const REPORT_ROUTES: readonly Route[] = [
 		answer: contract.MadeReport,
 		handle: async ({ database, reports: settings, providers, adminName: by }, { body }) => {
 			await requireKnownTeam(database, body.teamId);
-			const { stored, isNew, isTold } = await makeReport({ database, settings, providers, by, chunksMax: CHUNKS_WAITED_FOR }, body);
+			const { stored, isNew, isTold } = await makeReport(
+				{ database, settings, models: { providers, table: readCheaperModels() }, by, chunksMax: CHUNKS_WAITED_FOR },
+				body,
+			);
 			return { ...toSummary(stored), isNew, isTold };
 		},
 	}),

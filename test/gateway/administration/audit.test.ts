@@ -106,6 +106,17 @@ describe("the audit", () => {
 		expect(text).toContain(field);
 	});
 
+	test("is in the reports of the organisation and of the team", async () => {
+		const headers = { authorization: `Bearer ${administration.adminKey}` };
+		for (const of of [{}, { teamId: "search" }]) {
+			const made = await administration.app.inject({ method: "POST", url: "/admin/v1/reports", headers, payload: { kind: "daily", ...of } });
+			const { id } = JSON.parse(made.body) as { id: string };
+			const page = await administration.app.inject({ url: `/admin/v1/reports/${id}?format=markdown`, headers });
+			expect(page.body).toContain("Dear models for simple work");
+			expect(page.body).toMatch(/tagging .*gpt-4\\?\.1 .*gpt-4\\?\.1\\?-mini/);
+		}
+	});
+
 	test("knows no other teams", async () => {
 		expect((await ask("teamId=elsewhere")).status).toBe(404);
 	});

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readOutlook } from "#activities/reports/read-outlook.ts";
+import { periodOfDay } from "#domain/reports/report-period.ts";
 import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
 import { addCoarserSums } from "#test/support/spend-sums.ts";
 
@@ -96,6 +98,14 @@ describe("anomalies", () => {
 	test("are of the span asked for", async () => {
 		expect((await json(`anomalies?from=${dayAgo(DEAR_DAYS_AGO - 1)}`)).rows).toEqual([]);
 		expect((await json(`anomalies?to=${dayAgo(DEAR_DAYS_AGO)}`)).rows).toEqual([]);
+	});
+
+	test("are in the report of their day, once", async () => {
+		const day = Math.floor(Date.now() / 86_400_000) - DEAR_DAYS_AGO;
+		for (const teamId of [null, "search"]) {
+			const { anomalies } = await readOutlook({ database: administration.pool }, { period: periodOfDay("daily", day, "UTC"), teamId });
+			expect(anomalies).toMatchObject([{ teamId: "search", day: dayAgo(DEAR_DAYS_AGO), cause: "feature chat, model large, key key_1", movement: "volume" }]);
+		}
 	});
 
 	test("come as CSV, each with its cause", async () => {

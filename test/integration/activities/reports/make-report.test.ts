@@ -4,6 +4,7 @@ import { countForReports } from "#activities/reports/count-dear-calls.ts";
 import { gatherFacts } from "#activities/reports/gather-facts.ts";
 import { makeReport } from "#activities/reports/make-report.ts";
 import type { ReportRequest } from "#activities/reports/port.ts";
+import { readOutlook } from "#activities/reports/read-outlook.ts";
 import { readSpendingTeams } from "#activities/reports/spending-teams.ts";
 import { listReports, readReport } from "#activities/reports/stored-reports.ts";
 import { renderHtml } from "#domain/reports/rendering/render-html.ts";
@@ -80,6 +81,22 @@ describe("what a report is written from", () => {
 			}
 		},
 	);
+
+	test("what models say: unusual days with their cause, forecasts, and how good they were", async () => {
+		await countForReports(client);
+		const daily = await readOutlook({ database: client }, { period: lastFinishedPeriod("daily", Date.now(), "UTC"), teamId: null });
+		expect(daily.anomalies).toEqual([]);
+		expect(daily.forecasts?.length).toBe(20);
+		expect([daily.forecastErrors, daily.savings]).toEqual([undefined, undefined]);
+		const monthly = await readOutlook({ database: client }, { period: lastFinishedPeriod("monthly", Date.now(), "UTC"), teamId: "team-3" });
+		expect(monthly.forecasts).toBeUndefined();
+		const [booked] = await sql<{ sum: string }>(
+			"SELECT sum(amount_nano_usd)::text FROM tollgate.spend_utc_month m JOIN tollgate.spend_slice s ON s.id = m.slice_id WHERE s.dimension = 'team' AND s.debit_account = 'team/team-3' AND m.starts_at = date_trunc('month', now(), 'UTC') - interval '1 month'",
+		);
+		expect(monthly.forecastErrors).toMatchObject([{ teamId: "team-3", actualNanoUsd: BigInt(booked?.sum ?? 0) }]);
+		const longAgo = await readOutlook({ database: client }, { period: periodOfDay("daily", Math.floor(Date.now() / 86_400_000) - 800, "UTC"), teamId: null });
+		expect(longAgo).toEqual({});
+	});
 
 	test("dearest calls are the same in whatever pieces they are looked for, and by several at once", async () => {
 		const kept = () => sql("SELECT * FROM tollgate.dear_call ORDER BY starts_at, team_id, amount_nano_usd DESC, attempt_id");

@@ -59,6 +59,12 @@ test("wild days make the bounds wide, and days without a call count", () => {
 	expect(highNanoUsd - lowNanoUsd).toBeGreaterThan(expectedNanoUsd / 4n);
 });
 
+test("what began lately is judged from its first day on", () => {
+	const young = [...Array.from({ length: 23 }, () => NONE), ...days(5)];
+	expect(auditSimpleCalls(young, CHEAPER)).toEqual(auditSimpleCalls(days(5), CHEAPER));
+	expect(auditSimpleCalls(young, CHEAPER).isRecommended).toBe(true);
+});
+
 test.each([
 	["fewer than 100 calls", days(3, { calls: 33 })],
 	["two days alone", [...days(2), ...Array.from({ length: 26 }, () => NONE)]],
