@@ -24,7 +24,6 @@ const ALLOWED: Readonly<Record<string, string>> = {
 	"activities/ledger/journal.ts": OURS,
 	"activities/ledger/ledger-row.ts": OURS,
 	"activities/ledger/lock-file.ts": OURS,
-	"activities/ledger/writer.ts": OURS,
 	"activities/policy/apply-policy.ts": OURS,
 	"activities/policy/policy-work.ts": OURS,
 	"clients/command-line/find-system.ts": OURS,
