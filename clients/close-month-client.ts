@@ -1,4 +1,3 @@
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleSpec } from "@temporalio/client";
 import { WorkflowIdConflictPolicy } from "@temporalio/common";
 import {
 	approveStatementsUpdate,
@@ -8,8 +7,6 @@ import {
 	type CloseMonthStatus,
 	closeMonthStatusQuery,
 	closeMonthWorkflowId,
-	MONTH_END_SCHEDULE,
-	MONTH_END_WORKFLOW,
 	rejectStatementsUpdate,
 	type StatementDecisionInput,
 	type StatementDecisionResult,
@@ -20,9 +17,6 @@ export type CloseMonthClientOptions = WorkflowMessagesOptions & {
 	/** Delays in thousandths of the ordinary ones; lower only in tests. */
 	readonly pacePermille?: number;
 };
-
-/** A close that was missed while Temporal or the schedule was away is made up for this long. */
-const CATCHUP_WINDOW = "7 days";
 
 /**
  * The closing of months. Every method has a deadline and raises CostControlError: `governance.unreachable` when Temporal or its worker does not answer
@@ -65,28 +59,6 @@ export class CloseMonthClient {
 
 	status(month: string): Promise<CloseMonthStatus> {
 		return this.messages.message(() => this.handle(month).query(closeMonthStatusQuery));
-	}
-
-	/**
-	 * The schedule that closes months: at two in the night of the first, in that time zone. It is made where there is none; of one that is there, the time
-	 * is set, and whether it is paused stays.
-	 */
-	async ensureSchedule(timeZone: string): Promise<void> {
-		const { client } = this.options;
-		const spec: ScheduleSpec = { calendars: [{ dayOfMonth: 1, hour: 2, comment: "closes the month before" }], timezone: timeZone };
-		await this.messages.message(async () => {
-			try {
-				await client.schedule.create({
-					scheduleId: MONTH_END_SCHEDULE,
-					spec,
-					action: { type: "startWorkflow", workflowType: MONTH_END_WORKFLOW, taskQueue: CHARGEBACK_TASK_QUEUE, workflowId: "month-end/schedule", args: [] },
-					policies: { overlap: ScheduleOverlapPolicy.BUFFER_ONE, catchupWindow: CATCHUP_WINDOW },
-				});
-			} catch (error) {
-				if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-				await client.schedule.getHandle(MONTH_END_SCHEDULE).update((known) => ({ ...known, spec }));
-			}
-		});
 	}
 
 	private handle(month: string) {

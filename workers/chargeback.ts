@@ -1,11 +1,14 @@
 import { Context } from "@temporalio/activity";
+import { type Client, ScheduleOverlapPolicy } from "@temporalio/client";
 import type { WorkflowBundle } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { createChargebackActivities } from "#activities/chargeback/activities.ts";
 import { readRules } from "#activities/chargeback/rules.ts";
 import { Connection } from "#activities/database/connection.ts";
 import { CloseMonthClient } from "#clients/close-month-client.ts";
-import { CHARGEBACK_TASK_QUEUE } from "../workflows/close-month/messages.ts";
+import { CHARGEBACK_TASK_QUEUE, MONTH_END_SCHEDULE, MONTH_END_WORKFLOW } from "../workflows/close-month/messages.ts";
+import { type DesiredSchedule, ensureSchedule } from "./shared/ensure-schedule.ts";
+import { orUnreachable } from "./shared/or-unreachable.ts";
 import { repeat } from "./shared/repeat.ts";
 import { startWorker } from "./shared/start-worker.ts";
 import { openTemporalClient } from "./shared/temporal-connection.ts";
@@ -51,7 +54,7 @@ export function startChargebackRole(options: ChargebackRoleOptions): ChargebackR
 		workflowSlots: WORKFLOW_SLOTS,
 		log,
 	});
-	const stopSchedule = repeat({ name: "schedule of month ends", everyMs: SCHEDULE_EVERY_MS, work: keepSchedule(stating, months) }, log);
+	const stopSchedule = repeat({ name: "schedule of month ends", everyMs: SCHEDULE_EVERY_MS, work: keepSchedule(stating, client) }, log);
 	return {
 		months,
 		polls: worker.polls,
@@ -63,12 +66,22 @@ export function startChargebackRole(options: ChargebackRoleOptions): ChargebackR
 	};
 }
 
-function keepSchedule(database: Connection, months: CloseMonthClient): () => Promise<void> {
+/** Closes months at two in the night of the first, in that time zone. One that was missed while Temporal was away is made up for within seven days. */
+export function monthEndSchedule(timeZone: string): DesiredSchedule {
+	return {
+		scheduleId: MONTH_END_SCHEDULE,
+		spec: { calendars: [{ dayOfMonth: 1, hour: 2, comment: "closes the month before" }], timezone: timeZone },
+		action: { type: "startWorkflow", workflowType: MONTH_END_WORKFLOW, taskQueue: CHARGEBACK_TASK_QUEUE, workflowId: "month-end/schedule", args: [] },
+		policies: { overlap: ScheduleOverlapPolicy.BUFFER_ONE, catchupWindow: "7 days" },
+	};
+}
+
+function keepSchedule(database: Connection, client: Client): () => Promise<void> {
 	let kept: { readonly timeZone: string; readonly atMs: number } | undefined;
 	return async () => {
 		const { timeZone } = (await readRules(database.unprepared)).rules;
 		if (kept?.timeZone === timeZone && performance.now() - kept.atMs < SCHEDULE_AGAIN_MS) return;
-		await months.ensureSchedule(timeZone);
+		await orUnreachable(() => ensureSchedule(client, monthEndSchedule(timeZone)));
 		kept = { timeZone, atMs: performance.now() };
 	};
 }

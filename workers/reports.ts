@@ -5,13 +5,14 @@ import pg from "pg";
 import type { Logger } from "pino";
 import { createReportActivities } from "#activities/reports/activities.ts";
 import { countForReports } from "#activities/reports/count-dear-calls.ts";
+import { SPEND_CONNECTION_OPTIONS } from "#activities/spend/planning.ts";
 import { readCheaperModels } from "#config/cheaper-models.ts";
 import type { ReportSettings } from "#config/load.ts";
 import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
-import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { REPORT_KINDS, type ReportKind } from "#domain/reports/report-period.ts";
 import { REPORT_TASK_QUEUE, REPORT_WORKFLOW, type ReportInput, reportScheduleId } from "../workflows/report/messages.ts";
 import { type DesiredSchedule, ensureSchedule } from "./shared/ensure-schedule.ts";
+import { orUnreachable } from "./shared/or-unreachable.ts";
 import { repeat } from "./shared/repeat.ts";
 import { startWorker } from "./shared/start-worker.ts";
 import { openTemporalClient } from "./shared/temporal-connection.ts";
@@ -106,15 +107,6 @@ export function reportSchedules({ timeZone, hour, minute }: ReportSettings): rea
 	}));
 }
 
-/** Whatever fails here is tried again: told once, as an outage is. */
-async function orUnreachable<Result>(work: () => Promise<Result>): Promise<Result> {
-	try {
-		return await work();
-	} catch (cause) {
-		throw new CostControlError("governance.unreachable", cause instanceof Error ? cause.message : String(cause), { cause });
-	}
-}
-
 function openPool(connectionString: string, log: Pick<Logger, "warn">): pg.Pool {
 	const pool = new pg.Pool({
 		connectionString,
@@ -122,7 +114,7 @@ function openPool(connectionString: string, log: Pick<Logger, "warn">): pg.Pool 
 		max: CONNECTIONS,
 		connectionTimeoutMillis: 10_000,
 		query_timeout: STATEMENT_TIMEOUT_MS + 500,
-		options: `-c lock_timeout=2000 -c statement_timeout=${STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=1000`,
+		options: `-c lock_timeout=2000 -c statement_timeout=${STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=1000 ${SPEND_CONNECTION_OPTIONS}`,
 	});
 	// An idle connection that PostgreSQL closed; the next query opens another.
 	pool.on("error", (err) => log.warn({ err }, "PostgreSQL closed an idle connection"));

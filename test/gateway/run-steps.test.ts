@@ -174,7 +174,7 @@ describe("tool calls, bytes and usage of an answer", () => {
 		answering(WHOLE_CHAT);
 		await step(CHAT, []);
 		expect(guard.entered).toEqual([]);
-		expect(Object.keys(authority.attempts[0]?.settledWith ?? {}).sort()).toEqual(["durationMs", "httpStatus", "providerRequestId", "reported"]);
+		expect(Object.keys(authority.attempts[0]?.settledWith ?? {}).sort()).toEqual(["durationMs", "httpStatus", "providerRequestId", "reported", "taskKind"]);
 	});
 });
 

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findMonth } from "#activities/chargeback/read-statements.ts";
 import { CloseMonthClient } from "#clients/close-month-client.ts";
 import { CHARGEBACK_TASK_QUEUE, closeMonthWorkflowId, MONTH_END_SCHEDULE, MONTH_END_WORKFLOW } from "#workflows/close-month/messages.ts";
+import { monthEndSchedule } from "../../workers/chargeback.ts";
+import { ensureSchedule } from "../../workers/shared/ensure-schedule.ts";
 import { MonthLedger } from "../support/chargeback.ts";
 import { MonthWorker } from "../support/month-worker.ts";
 import { startTestTemporal, type TestTemporal } from "../support/temporal.ts";
@@ -148,11 +150,11 @@ describe("a month that waits for a person", () => {
 
 describe("the schedule", () => {
 	test("is made once, and follows the calendar of the rules; one that is paused stays so", async () => {
-		await clientOf().ensureSchedule("UTC");
-		await clientOf().ensureSchedule("UTC");
+		expect(await ensureSchedule(temporal.client, monthEndSchedule("UTC"))).toBe("made");
+		expect(await ensureSchedule(temporal.client, monthEndSchedule("UTC"))).toBe("unchanged");
 		const schedule = temporal.client.schedule.getHandle(MONTH_END_SCHEDULE);
 		await schedule.pause("for a test");
-		await clientOf().ensureSchedule("Europe/Berlin");
+		expect(await ensureSchedule(temporal.client, monthEndSchedule("Europe/Berlin"))).toBe("changed");
 		const { spec, state, info } = await schedule.describe();
 		expect([spec.timezone, state.paused, spec.calendars?.map(({ dayOfMonth, hour }) => [dayOfMonth, hour])]).toEqual([
 			"Europe/Berlin",
