@@ -21,7 +21,7 @@ CREATE TABLE tollgate.spend_slice (
   UNIQUE (dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, batch_number)
 );
 
--- Of combinations by hour, day and month; of single dimensions by day and month.
+-- Of combinations by hour, day and month; of single dimensions by day and month. Days of users, of which there are many, stand by themselves.
 CREATE TABLE tollgate.spend_hour (
   slice_id            integer NOT NULL,
   starts_at           timestamptz NOT NULL,
@@ -34,6 +34,7 @@ CREATE TABLE tollgate.spend_hour (
 ) WITH (fillfactor = 70);
 CREATE INDEX spend_hour_starts ON tollgate.spend_hour USING brin (starts_at);
 CREATE TABLE tollgate.spend_utc_day (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
+CREATE TABLE tollgate.spend_user_day (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
 CREATE TABLE tollgate.spend_utc_month (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
 
 -- The finest: every combination with its users, runs and batches, which are many.
@@ -246,9 +247,10 @@ BEGIN
     SELECT p.of_id, d.starts_at, sum(d.calls), sum(d.input_tokens), sum(d.output_tokens), sum(d.amount_nano_usd), sum(d.unresolved_nano_usd)
     FROM combination_days d JOIN part p ON p.slice_id = d.slice_id GROUP BY 1, 2
     UNION ALL
-    SELECT x.id, u.starts_at, u.calls, u.input_tokens, u.output_tokens, u.amount_nano_usd, u.unresolved_nano_usd FROM of_user u JOIN slice x ON x.dimension = 'user' AND x.user_id = u.user_id
-    UNION ALL
     SELECT x.id, b.starts_at, b.calls, b.input_tokens, b.output_tokens, b.amount_nano_usd, b.unresolved_nano_usd FROM of_batch b JOIN slice x ON x.dimension = 'batch' AND x.batch_number = b.batch_number
+  ), user_days_of AS MATERIALIZED (
+    SELECT x.id AS slice_id, u.starts_at, u.calls, u.input_tokens, u.output_tokens, u.amount_nano_usd, u.unresolved_nano_usd
+    FROM of_user u JOIN slice x ON x.dimension = 'user' AND x.user_id = u.user_id
   ), hours AS (
     INSERT INTO tollgate.spend_hour AS t (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
     SELECT * FROM hours_of ORDER BY 1, 2
@@ -261,10 +263,16 @@ BEGIN
     ON CONFLICT (slice_id, starts_at) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,
       output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,
       unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd
+  ), user_days AS (
+    INSERT INTO tollgate.spend_user_day AS t (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
+    SELECT * FROM user_days_of ORDER BY 1, 2
+    ON CONFLICT (slice_id, starts_at) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,
+      output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,
+      unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd
   ), months AS (
     INSERT INTO tollgate.spend_utc_month AS t (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
     SELECT slice_id, date_trunc('month', starts_at, 'UTC'), sum(calls), sum(input_tokens), sum(output_tokens), sum(amount_nano_usd), sum(unresolved_nano_usd)
-    FROM days_of GROUP BY 1, 2 ORDER BY 1, 2
+    FROM (SELECT * FROM days_of UNION ALL SELECT * FROM user_days_of) d GROUP BY 1, 2 ORDER BY 1, 2
     ON CONFLICT (slice_id, starts_at) DO UPDATE SET calls = t.calls + excluded.calls, input_tokens = t.input_tokens + excluded.input_tokens,
       output_tokens = t.output_tokens + excluded.output_tokens, amount_nano_usd = t.amount_nano_usd + excluded.amount_nano_usd,
       unresolved_nano_usd = t.unresolved_nano_usd + excluded.unresolved_nano_usd

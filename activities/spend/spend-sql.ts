@@ -55,7 +55,7 @@ const DETAILED_HOURS: Layer = { table: "spend_detail_hour", unit: "hour", of: ""
 const DETAILED: readonly Layer[] = [{ table: "spend_detail_month", unit: "month", of: "", isDetail: true }, DETAILED_HOURS];
 const slicesOf = (of: Layer["of"], hours: Layer): readonly Layer[] => [
 	{ table: "spend_utc_month", unit: "month", of, isDetail: false },
-	{ table: "spend_utc_day", unit: "day", of, isDetail: false },
+	{ table: of === "user" ? "spend_user_day" : "spend_utc_day", unit: "day", of, isDetail: false },
 	hours,
 ];
 

@@ -95,7 +95,7 @@ const commonSums = (from: string) =>
 const SLICE = "slice_id";
 const DETAIL = "slice_id, user_id, run_number, batch_number";
 const sumsOf = (table: string, unit: string, columns: string) =>
-	`SELECT date_trunc('${unit}', starts_at, 'UTC') AS starts_at, ${columns}, ${SUMS} FROM tollgate.${table} GROUP BY date_trunc('${unit}', starts_at, 'UTC'), ${columns}`;
+	`SELECT date_trunc('${unit}', starts_at, 'UTC') AS starts_at, ${columns}, ${SUMS} FROM ${table} GROUP BY date_trunc('${unit}', starts_at, 'UTC'), ${columns}`;
 
 const IS_SINGLE = "EXISTS (SELECT 1 FROM tollgate.spend_slice s WHERE s.id = slice_id AND s.dimension <> '')";
 const DAYS = `SELECT slice_id, starts_at, ${MEASURES.join(", ")} FROM tollgate.spend_utc_day`;
@@ -112,28 +112,46 @@ const SINGLE: readonly (readonly [dimension: string, column: string, isBeside: b
 	["user", "user_id", true],
 	["batch", "batch_number", true],
 ];
-const singleDays = SINGLE.map(
-	([dimension, column]) => `
+type Single = (typeof SINGLE)[number];
+const singleDays = (table: string, of: readonly Single[]) =>
+	of
+		.map(
+			([dimension, column]) => `
 	SELECT d.starts_at, '${dimension}' AS dimension, s.${column}::text AS value, ${MEASURES.map((name) => `d.${name}`).join(", ")}
-	FROM tollgate.spend_utc_day d JOIN tollgate.spend_slice s ON s.id = d.slice_id WHERE s.dimension = '${dimension}'`,
-).join(" UNION ALL ");
-const singleSums = SINGLE.map(
-	([dimension, column, isBeside]) => `
+	FROM tollgate.${table} d JOIN tollgate.spend_slice s ON s.id = d.slice_id WHERE s.dimension = '${dimension}'`,
+		)
+		.join(" UNION ALL ");
+const singleSums = (of: readonly Single[]) =>
+	of
+		.map(
+			([dimension, column, isBeside]) => `
 	SELECT date_trunc('day', d.starts_at, 'UTC') AS starts_at, '${dimension}' AS dimension, ${isBeside ? "d" : "s"}.${column}::text AS value, ${SUMS}
 	FROM tollgate.spend_detail_hour d JOIN tollgate.spend_slice s ON s.id = d.slice_id GROUP BY 1, 2, 3`,
-).join(" UNION ALL ");
+		)
+		.join(" UNION ALL ");
+const USERS = SINGLE.filter(([dimension]) => dimension === "user");
+const OTHERS = SINGLE.filter(([dimension]) => dimension !== "user");
+const singles = (table: string, of: readonly Single[]) => differences(singleDays(table, of), singleSums(of), "dimension, value");
 
 /** Sums and what they are sums of. */
 const COARSER: readonly (readonly [table: string, sql: string])[] = [
-	["spend_hour", differences("SELECT * FROM tollgate.spend_hour", sumsOf("spend_detail_hour", "hour", SLICE), SLICE)],
-	["spend_utc_day", differences(`${DAYS} WHERE NOT ${IS_SINGLE}`, sumsOf("spend_hour", "day", SLICE), SLICE)],
-	["spend_utc_day", differences(singleDays, singleSums, "dimension, value")],
+	["spend_hour", differences("SELECT * FROM tollgate.spend_hour", sumsOf("tollgate.spend_detail_hour", "hour", SLICE), SLICE)],
+	["spend_utc_day", differences(`${DAYS} WHERE NOT ${IS_SINGLE}`, sumsOf("tollgate.spend_hour", "day", SLICE), SLICE)],
+	["spend_utc_day", singles("spend_utc_day", OTHERS)],
+	["spend_user_day", singles("spend_user_day", USERS)],
 	[
 		"spend_task_day",
 		differences(commonSums("tollgate.spend_task_day"), commonSums(`(${kept("spend_utc_day")} WHERE s.dimension = '') d`), WITHOUT_TASK, COMMON_MEASURES),
 	],
-	["spend_utc_month", differences("SELECT * FROM tollgate.spend_utc_month", sumsOf("spend_utc_day", "month", SLICE), SLICE)],
-	["spend_detail_month", differences("SELECT * FROM tollgate.spend_detail_month", sumsOf("spend_detail_hour", "month", DETAIL), DETAIL)],
+	[
+		"spend_utc_month",
+		differences(
+			"SELECT * FROM tollgate.spend_utc_month",
+			sumsOf("(SELECT * FROM tollgate.spend_utc_day UNION ALL SELECT * FROM tollgate.spend_user_day) d", "month", SLICE),
+			SLICE,
+		),
+	],
+	["spend_detail_month", differences("SELECT * FROM tollgate.spend_detail_month", sumsOf("tollgate.spend_detail_hour", "month", DETAIL), DETAIL)],
 ];
 
 type Difference = { readonly starts_at: string; readonly of: string; readonly kept: string; readonly booked: string };

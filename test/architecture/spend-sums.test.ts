@@ -7,7 +7,7 @@ import { listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts
  * Sums by day and month are kept of combinations and, beside them, of each dimension by itself (migrations/0032): whoever adds up both has everything eight
  * times.
  */
-const SUMS = /tollgate\.spend_utc_(day|month)\b/g;
+const SUMS = /tollgate\.spend_(utc_day|utc_month|user_day)\b/g;
 const SAYS_WHICH = /\bdimension (=|<>|NOT IN) |slice_id IN \(SELECT id FROM slice\)/;
 const LINES_AROUND = 14;
 

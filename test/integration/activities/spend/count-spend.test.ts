@@ -110,6 +110,7 @@ describe("verify finds", () => {
 	test.each([
 		["spend_hour", CHANGED],
 		["spend_utc_day", CHANGED],
+		["spend_user_day", CHANGED],
 		["spend_utc_month", CHANGED],
 		["spend_detail_hour", CHANGED],
 		["spend_detail_month", CHANGED],
