@@ -43,6 +43,7 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 		to: "this.waiting > queueMax * 10",
 		test: GATEWAY,
 		titles: ["that hangs: what waits is bounded, the rest is lost and counted, and what waited leaves when it wakes"],
+		redBy: "for the loss",
 	},
 	{
 		rule: "spans: a gateway that ends waits for no receiver for long",
