@@ -98,6 +98,23 @@ describe("what a report is written from", () => {
 		expect(longAgo).toEqual({});
 	});
 
+	test.each([
+		["organization", "", null, "true"],
+		["team", "", "team-3", "a.team_id = 'team-3'"],
+		["feature", "feature-1", "team-3", "a.team_id = 'team-3' AND a.feature = 'feature-1'"],
+		["model", "o3", null, "a.model = 'o3'"],
+	])("what a budget of %s %s selects costs what its entries cost, whole days and hours at both ends", async (dimension, value, team, condition) => {
+		await countForReports(client);
+		const day = Math.floor(Date.now() / 86_400_000);
+		const [from, to] = span({ fromMs: (day - 20) * 86_400_000 + 18_000_000, toMs: day * 86_400_000 - 32_400_000 });
+		const [kept] = await sql("SELECT tollgate.spent_between($1, $2, $3, $4, $5)::text AS amount", [team, dimension, value, from, to]);
+		const [booked] = await sql(
+			`SELECT sum(e.amount_nano_usd)::text AS amount FROM tollgate.entry e JOIN tollgate.attempt a ON a.attempt_id = e.attempt_id WHERE e.at >= $1 AND e.at < $2 AND ${condition}`,
+			[from, to],
+		);
+		expect(kept).toEqual(booked);
+	});
+
 	test("dearest calls are the same in whatever pieces they are looked for, and by several at once", async () => {
 		const kept = () => sql("SELECT * FROM tollgate.dear_call ORDER BY starts_at, team_id, amount_nano_usd DESC, attempt_id");
 		await countForReports(client);
