@@ -1,6 +1,6 @@
 import type { Queryable } from "#activities/keys/port.ts";
 import { dayOfDate, lastFinishedPeriod, periodOfDay, type ReportKind, type ReportPeriod } from "#domain/reports/report-period.ts";
-import { asActivity } from "../shared/activity-errors.ts";
+import { pulsing } from "../shared/pulsing.ts";
 import { countForReports } from "./count-dear-calls.ts";
 import { makeReport, requireReportable } from "./make-report.ts";
 import type { ReportSettings } from "./port.ts";
@@ -29,8 +29,6 @@ export type WriteTeamReportsResult = { readonly teams: number; readonly after: s
 
 /** Name of who wrote what a schedule asked for. */
 const BY = "tollgate";
-/** A worker that is gone is noticed by its silence, within a few times this. */
-const PULSE_MS = 5_000;
 const TEAMS_AT_ONCE = 200;
 const CHUNKS_AT_ONCE = 2_000;
 /** What is older was written to fill a gap, and is no news: it is kept and told to nobody. */
@@ -39,9 +37,10 @@ const NEWS_FOR_MS = 604_800_000;
 /** The steps of the workflow that writes reports. Each may be cut at any point and be done again. */
 export function createReportActivities(dependencies: ReportDependencies) {
 	return {
-		prepareReports: (input: PrepareReportsInput): Promise<{ readonly date: string }> => pulsing(dependencies, () => prepareReports(dependencies, input)),
-		writeOrganizationReport: (input: ReportOf): Promise<void> => pulsing(dependencies, () => writeOne(dependencies, input, undefined)),
-		writeTeamReports: (input: WriteTeamReportsInput): Promise<WriteTeamReportsResult> => pulsing(dependencies, () => writeTeams(dependencies, input)),
+		prepareReports: (input: PrepareReportsInput): Promise<{ readonly date: string }> =>
+			pulsing(dependencies.heartbeat, () => prepareReports(dependencies, input)),
+		writeOrganizationReport: (input: ReportOf): Promise<void> => pulsing(dependencies.heartbeat, () => writeOne(dependencies, input, undefined)),
+		writeTeamReports: (input: WriteTeamReportsInput): Promise<WriteTeamReportsResult> => pulsing(dependencies.heartbeat, () => writeTeams(dependencies, input)),
 	};
 }
 
@@ -66,13 +65,4 @@ async function writeTeams(dependencies: ReportDependencies, { kind, date, ...pag
 
 function periodOf({ settings }: ReportDependencies, { kind, date }: ReportOf): ReportPeriod {
 	return periodOfDay(kind, dayOfDate(date) ?? 0, settings.timeZone);
-}
-
-async function pulsing<Result>({ heartbeat }: ReportDependencies, work: () => Promise<Result>): Promise<Result> {
-	const timer = setInterval(heartbeat, PULSE_MS);
-	try {
-		return await asActivity(work);
-	} finally {
-		clearInterval(timer);
-	}
 }

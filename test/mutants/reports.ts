@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 /** Rules of reports: what they say is in the books, they stay what they are, they are told once, and no name becomes markup. */
 const MAKE = "test/integration/activities/reports/make-report.test.ts";
 const SECTIONS = "test/integration/activities/reports/sections.test.ts";
+const SCHEDULES = "test/integration/workers/report-schedules.test.ts";
 const RENDERING = "test/unit/domain/reports/rendering.test.ts";
 const PERIOD = "test/unit/domain/reports/report-period.test.ts";
 const MIGRATION = "migrations/0035_reports.sql";
@@ -169,5 +170,14 @@ export const REPORT_MUTANTS: readonly Mutant[] = [
 		to: "{ teamId: teamId ?? undefined });",
 		test: SECTIONS,
 		titles: ["monthly, of demo: what simple calls cost by their entries, less what the cheaper model's prices make of their tokens"],
+	},
+	{
+		rule: "reports: a run that was missed while Temporal was away is made up for",
+		file: "workers/reports.ts",
+		from: 'catchupWindow: "7 days"',
+		to: 'catchupWindow: "10 seconds"',
+		test: SCHEDULES,
+		titles: ["a report is written when its time comes, and a run that was missed while all were away is made up for, once each"],
+		redBy: "for the schedule to make up for its run",
 	},
 ];
