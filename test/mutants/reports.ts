@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.ts";
 /** Rules of reports: what they say is in the books, they stay what they are, they are told once, and no name becomes markup. */
 const MAKE = "test/integration/activities/reports/make-report.test.ts";
 const SECTIONS = "test/integration/activities/reports/sections.test.ts";
-const SCHEDULES = "test/integration/workers/report-schedules.test.ts";
+const SCHEDULES = "test/integration/workers/reports.test.ts";
 const RENDERING = "test/unit/domain/reports/rendering.test.ts";
 const PERIOD = "test/unit/domain/reports/report-period.test.ts";
 const MIGRATION = "migrations/0035_reports.sql";
@@ -177,7 +177,6 @@ export const REPORT_MUTANTS: readonly Mutant[] = [
 		from: 'catchupWindow: "7 days"',
 		to: 'catchupWindow: "10 seconds"',
 		test: SCHEDULES,
-		titles: ["a report is written when its time comes, and a run that was missed while all were away is made up for, once each"],
-		redBy: "for the schedule to make up for its run",
+		titles: ["are made once, changed with the settings, and stay paused where an operator paused them"],
 	},
 ];

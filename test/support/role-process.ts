@@ -52,7 +52,7 @@ export class RoleProcesses {
 			},
 		};
 		this.running.push(one);
-		await until(`the role ${as.role} to poll`, () => lines.has("polls"));
+		await until(`the role ${as.role} to poll`, () => lines.has("polls"), 60_000);
 		return one;
 	}
 
