@@ -45,6 +45,8 @@ export type Budget = Output<typeof contract.Budget>;
 export type Key = Output<typeof contract.Key>;
 export type CreatedKey = Output<typeof contract.CreatedKey>;
 export type SpendReport = Output<typeof spendContract.SpendReport>;
+export type RecountRequest = Input<typeof spendContract.RecountRequest>;
+export type Recount = Output<typeof spendContract.Recount>;
 export type MakeReportRequest = Input<typeof reportContract.MakeReportRequest>;
 export type MadeReport = Output<typeof reportContract.MadeReport>;
 export type ReportSummary = Output<typeof reportContract.ReportSummary>;
@@ -318,6 +320,11 @@ export class AdministrationClient {
 	/** What was spent, by dimensions and periods; default by team, this month. */
 	spend(question: SpendQuestion = {}): Promise<SpendReport> {
 		return this.#send("GET", `/spend${query(question)}`, spendContract.SpendReport);
+	}
+
+	/** Makes the sums of past days anew from the ledger, in a workflow whose id is answered. */
+	recountSpend(days: RecountRequest): Promise<Recount> {
+		return this.#send("POST", "/spend/recounts", spendContract.Recount, days);
 	}
 
 	/** Which calls of each feature a cheaper model would serve; nothing is changed. */

@@ -95,6 +95,7 @@ async function main(): Promise<void> {
 		alertSender: alerts.sender,
 		batchJobs: new BatchJobClient(temporal),
 		months: chargebackRole.months,
+		spendSums: reportsRole.spendSums,
 		reports: settings.reports,
 		home: settings.home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),

@@ -10,6 +10,7 @@ import { createPolicyThread } from "#activities/policy/policy-thread.ts";
 import { RefusedPolicy } from "#activities/policy/port.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
+import type { SpendSums } from "#activities/spend/recount-spend.ts";
 import { ADMINISTRATION_PREFIX, type Problem } from "#clients/administration-contract.ts";
 import { createKeptPlaceProblem } from "#config/alert-secrets.ts";
 import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
@@ -39,6 +40,8 @@ export type AdministrationDependencies = {
 	readonly batchJobs?: BatchJobs;
 	/** The workflows of months; default: months are read and not closed. */
 	readonly months?: Months;
+	/** The workflow of sums; default: they cannot be made anew. */
+	readonly spendSums?: SpendSums;
 	/** Of the process that delivers alerts: nothing in it is read for a channel. */
 	readonly home: string;
 	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */

@@ -5,6 +5,7 @@ import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Months } from "#activities/chargeback/close.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
+import type { SpendSums } from "#activities/spend/recount-spend.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 
 /** What a handler may use: the database, the teams' workflows, and of batches, prices and providers, channels of alerts, and who is asking. */
@@ -17,6 +18,8 @@ export type RouteContext = Administration &
 		readonly batchJobs?: BatchJobs | undefined;
 		/** Absent: months cannot be closed here. */
 		readonly months?: Months | undefined;
+		/** Absent: sums of spend cannot be made anew here. */
+		readonly spendSums?: SpendSums | undefined;
 	};
 
 /** An answer that is text already. */
