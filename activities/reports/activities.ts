@@ -39,26 +39,37 @@ export function createReportActivities(dependencies: ReportDependencies) {
 	return {
 		prepareReports: (input: PrepareReportsInput): Promise<{ readonly date: string }> =>
 			pulsing(dependencies.heartbeat, () => prepareReports(dependencies, input)),
-		writeOrganizationReport: (input: ReportOf): Promise<void> => pulsing(dependencies.heartbeat, () => writeOne(dependencies, input, undefined)),
+		writeOrganizationReport: (input: ReportOf): Promise<void> => pulsing(dependencies.heartbeat, () => writeOrganization(dependencies, input)),
 		writeTeamReports: (input: WriteTeamReportsInput): Promise<WriteTeamReportsResult> => pulsing(dependencies.heartbeat, () => writeTeams(dependencies, input)),
 	};
 }
 
 /** Counts everything that was booked, and says which period it is. */
 async function prepareReports({ database, settings }: ReportDependencies, { kind, date, meantAtMs }: PrepareReportsInput): Promise<{ readonly date: string }> {
-	for (let isComplete = false; !isComplete; ) isComplete = await countForReports(database, CHUNKS_AT_ONCE);
+	await countAll(database);
 	const asked = date ?? lastFinishedPeriod(kind, meantAtMs, settings.timeZone).date;
 	return { date: (await requireReportable({ database, settings }, { kind, date: asked })).date };
 }
 
+async function countAll(database: Queryable): Promise<void> {
+	for (let isComplete = false; !isComplete; ) isComplete = await countForReports(database, CHUNKS_AT_ONCE);
+}
+
+async function writeOrganization(dependencies: ReportDependencies, of: ReportOf): Promise<void> {
+	await countAll(dependencies.database);
+	await writeOne(dependencies, of, undefined);
+}
+
+/** After everything is counted. */
 async function writeOne(dependencies: ReportDependencies, { kind, date }: ReportOf, teamId: string | undefined): Promise<void> {
 	const { database, settings, models, now } = dependencies;
 	const tell = periodOf(dependencies, { kind, date }).toMs > now() - NEWS_FOR_MS;
-	await makeReport({ database, settings, models, by: BY }, { kind, date, teamId, tell });
+	await makeReport({ database, settings, models, by: BY, isPrepared: true }, { kind, date, teamId, tell });
 }
 
 async function writeTeams(dependencies: ReportDependencies, { kind, date, ...page }: WriteTeamReportsInput): Promise<WriteTeamReportsResult> {
 	const teams = await readSpendingTeams(dependencies.database, periodOf(dependencies, { kind, date }), { ...page, limit: TEAMS_AT_ONCE });
+	if (teams.length > 0) await countAll(dependencies.database);
 	for (const teamId of teams) await writeOne(dependencies, { kind, date }, teamId);
 	return { teams: teams.length, after: teams.length < TEAMS_AT_ONCE ? null : (teams.at(-1) ?? null) };
 }
