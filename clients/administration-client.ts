@@ -67,6 +67,8 @@ export type CreatedTeam = Output<typeof contract.CreatedTeam>;
 export type UserName = Output<typeof contract.UserName>;
 export type ResolvedLease = Output<typeof contract.ResolvedLease>;
 export type Throttle = Output<typeof contract.Throttle>;
+/** Default: an operator, who may do everything. */
+export type AdminGrantRequest = Omit<Input<typeof contract.CreateAdminKeyRequest>, "name">;
 export type CreatedAdminKey = Output<typeof contract.CreatedAdminKey>;
 export type PolicyFileRequest = Input<typeof policy.PolicyFileRequest>;
 export type ApplyPolicyRequest = Input<typeof policy.ApplyPolicyRequest>;
@@ -269,7 +271,8 @@ export class AdministrationClient {
 	readonly adminKeys = {
 		list: async (): Promise<AdminKey[]> => (await this.#send("GET", "/admin-keys", contract.AdminKeyList)).adminKeys,
 		/** The secret is in this answer only. */
-		create: (name: string): Promise<CreatedAdminKey> => this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name }),
+		create: (name: string, grant: AdminGrantRequest = {}): Promise<CreatedAdminKey> =>
+			this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name, ...grant }),
 		revoke: (adminKeyId: string): Promise<unknown> => this.#send("POST", `/admin-keys/${encodeURIComponent(adminKeyId)}/revoke`, contract.Done, {}),
 	};
 

@@ -1,6 +1,6 @@
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { z } from "zod";
-import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
+import { authenticateAdmin, type KnownAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { BatchJobs } from "#activities/batches/job/job-port.ts";
@@ -16,6 +16,7 @@ import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/provider
 import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { findUnstorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
+import { mergeAnswers, narrowToTeams, type RouteInput, requireRole, withOwnTeam } from "./access.ts";
 import { describeAdministrationApi } from "./openapi.ts";
 import { copyDiff } from "./policy-routes.ts";
 import type { PolicyThreadData } from "./policy-thread-worker.ts";
@@ -93,21 +94,35 @@ function addRoute(
 		...(route.bodyBytesMax !== undefined && { bodyLimit: route.bodyBytesMax }),
 		handler: async (request, reply) => {
 			const admin = await requireAdmin(request, dependencies.database);
+			requireRole(route.access, admin);
 			refuseUnstorable({ params: request.params, query: request.query, body: withoutLineBreaks(request.body, route.fileField) });
 			const input = {
 				params: request.params as Record<string, string>,
-				query: parse(route.query, request.query, ""),
+				query: parse(route.query, withOwnTeam(route.access, admin, request.query), ""),
 				body: parse(route.body, request.body ?? {}, ""),
 			};
 			const { onUnexpectedError: _error, home: _home, providers = DEFAULT_PROVIDER_OUTLINE, reports = UTC_REPORTS, ...parts } = dependencies;
-			const answer = await route.handle({ ...parts, providers, reports, adminName: admin.name }, input);
+			const context: RouteContext = { ...parts, providers, reports, adminName: admin.name, teamIds: admin.teamIds };
+			const answer = await answerFor(admin, { route, context, input });
 			if (answer instanceof WrittenAnswer) return reply.code(route.status).type(answer.type).send(answer.text);
 			return reply.code(route.status).send(answer);
 		},
 	});
 }
 
-async function requireAdmin(request: FastifyRequest, database: Queryable): Promise<{ readonly name: string }> {
+/** Once, or once for each of a team owner's teams. */
+async function answerFor(
+	admin: KnownAdmin,
+	{ route, context, input }: { readonly route: Route; readonly context: RouteContext; readonly input: RouteInput },
+): Promise<unknown> {
+	const [first, ...others] = await narrowToTeams(route.access, admin, input, context.database);
+	if (first === undefined) throw new Error("nothing is left to ask");
+	const answers = [await route.handle(context, first)];
+	for (const other of others) answers.push(await route.handle(context, other));
+	return others.length === 0 ? answers[0] : mergeAnswers(route.access, answers, input.query);
+}
+
+async function requireAdmin(request: FastifyRequest, database: Queryable): Promise<KnownAdmin> {
 	const [scheme, secret, ...rest] = (request.headers.authorization ?? "").split(" ");
 	if (scheme?.toLowerCase() !== "bearer" || !secret || rest.length > 0)
 		throw new CostControlError("key.missing", "Send an admin key as Authorization: Bearer tga-…");

@@ -28,6 +28,7 @@ function operation(route: Route): JsonObject {
 	return {
 		operationId: route.operationId,
 		summary: route.summary,
+		"x-tollgate-roles": route.access.kind === "anyone" ? [] : [...route.access.roles],
 		parameters: [...pathParameters(route), ...queryParameters(route)],
 		...(route.body ? { requestBody: { required: true, content: json(route.body, "input") } } : {}),
 		responses: {

@@ -5,11 +5,14 @@ import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Months } from "#activities/chargeback/close.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
+import type { AdminGrant } from "#domain/access/admin-role.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
+import type { RouteAccess } from "./access.ts";
 
 /** What a handler may use: the database, the teams' workflows, and of batches, prices and providers, channels of alerts, and who is asking. */
 export type RouteContext = Administration &
-	PolicyContext & {
+	PolicyContext &
+	Pick<AdminGrant, "teamIds"> & {
 		readonly alertSender: AlertSender;
 		readonly keptPlaceProblem: KeptPlaceProblem;
 		readonly reports: ReportSettings;
@@ -55,6 +58,7 @@ export type Route = {
 	readonly path: string;
 	readonly operationId: string;
 	readonly summary: string;
+	readonly access: RouteAccess;
 	readonly query: z.ZodObject | undefined;
 	readonly body: z.ZodType | undefined;
 	readonly answer: z.ZodType;
@@ -73,6 +77,8 @@ type Input<Query extends z.ZodObject | undefined, Body extends z.ZodType | undef
 };
 
 type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodType | undefined, Answer extends z.ZodType> = {
+	/** Who may use it, and how a team owner is kept to his teams. */
+	readonly access: RouteAccess;
 	readonly query?: Query;
 	readonly body?: Body;
 	readonly answer: Answer;
@@ -95,6 +101,7 @@ export function defineRoute<Answer extends z.ZodType, Query extends z.ZodObject 
 		path: at.slice(space + 1),
 		operationId: definition.operationId,
 		summary: definition.summary,
+		access: definition.access,
 		query: definition.query,
 		body: definition.body,
 		answer: definition.answer,

@@ -99,7 +99,7 @@ export async function openTestAdministration(): Promise<TestAdministration> {
 		onUnexpectedError: (error) => unexpected.push(error),
 	});
 	await loadPriceFile(connections.pool, parsePriceFile(JSON.stringify({ source: "test", lines: [{ line: TEST_PRICE_LINE }] }), "test"), "seed", "test");
-	const { key } = await createAdminKey(connections.pool, "ada", "test");
+	const { key } = await createAdminKey(connections.pool, { name: "ada" }, "test");
 	return {
 		databaseUrl: database.url,
 		pool: connections.pool,
