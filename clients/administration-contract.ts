@@ -250,13 +250,13 @@ export const LeaseList = z.object({ leases: z.array(Lease) });
 export const ResolveLeaseRequest = z.strictObject({ gatewayId: text, epoch: z.string().regex(/^\d{1,18}$/), spentUsd: usd });
 export const ResolvedLease = z.object({ gatewayId: z.string(), epoch: z.string(), lumps: z.array(z.object({ entryKey: z.string(), amountNanoUsd: nanoUsd })) });
 
-const role = z
+export const adminRole = z
 	.enum(ADMIN_ROLES)
 	.describe("operator: everything; viewer: reads everything; finance: reads everything, and closes months; team-owner: his teams");
 export const AdminKey = z.object({
 	id: z.string(),
 	name: z.string(),
-	role,
+	role: adminRole,
 	teamIds: z.array(z.string()).nullable().describe("of a team-owner; null: all"),
 	createdAt: time,
 	createdBy: z.string(),
@@ -265,7 +265,7 @@ export const AdminKey = z.object({
 export const AdminKeyList = z.object({ adminKeys: z.array(AdminKey) });
 export const CreateAdminKeyRequest = z.strictObject({
 	name: z.string(),
-	role: role.optional().describe("default operator"),
+	role: adminRole.optional().describe("default operator"),
 	teamIds: z.array(teamId).optional().describe("of a team-owner, at least one"),
 });
 export const CreatedAdminKey = z.object({ id: z.string(), key: z.string().describe("the secret; shown this once") });

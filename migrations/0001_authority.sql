@@ -10,7 +10,7 @@ CREATE SCHEMA IF NOT EXISTS tollgate;
 CREATE TABLE tollgate.change (
   revision   bigint PRIMARY KEY,
   at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'increase' | 'price' | 'policy' | 'admin_key' | 'flush' | 'run'
+  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'increase' | 'price' | 'policy' | 'admin_key' | 'console' | 'flush' | 'run'
   subject    text NOT NULL,          -- key id, team id, budget id, increase id (or its budget's), provider/model, id of a tree's root run
   admin_name text NOT NULL,
   detail     jsonb NOT NULL DEFAULT '{}'

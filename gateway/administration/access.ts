@@ -54,6 +54,8 @@ export function operators(teams: TeamScope | null = null): RouteAccess {
 	return access(["operator"], teams);
 }
 
+/** Whoever is somebody, about himself. */
+export const SIGNED_IN: RouteAccess = readers(HANDLER);
 export const FINANCE: RouteAccess = access(["operator", "finance"], null);
 
 function access(roles: readonly AdminRole[], teams: TeamScope | null): RouteAccess {

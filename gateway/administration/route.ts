@@ -8,11 +8,17 @@ import type { ReportSettings } from "#activities/reports/port.ts";
 import type { AdminGrant } from "#domain/access/admin-role.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 import type { RouteAccess } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import type { SignInTries } from "./sign-in-tries.ts";
 
 /** What a handler may use: the database, the teams' workflows, and of batches, prices and providers, channels of alerts, and who is asking. */
 export type RouteContext = Administration &
 	PolicyContext &
 	Pick<AdminGrant, "teamIds"> & {
+		/** Who asks; where nobody has to have signed in, nobody. */
+		readonly caller: Caller;
+		readonly visitor: Visitor;
+		readonly console: ConsoleSettings;
 		readonly alertSender: AlertSender;
 		readonly keptPlaceProblem: KeptPlaceProblem;
 		readonly reports: ReportSettings;
@@ -21,6 +27,33 @@ export type RouteContext = Administration &
 		/** Absent: months cannot be closed here. */
 		readonly months?: Months | undefined;
 	};
+
+/** The browser that asks, before it is known who sits at it. */
+export type Visitor = {
+	/** Of the connection. */
+	readonly address: string;
+	/** Secret of the session it shows. */
+	readonly cookie: string | undefined;
+	readonly tries: SignInTries;
+};
+
+export type ConsoleSettings = {
+	/** Where the web UI of Temporal is, for links to workflows. */
+	readonly temporalUiUrl: string | null;
+	/** The identity provider people may sign in with. */
+	readonly oidc: { readonly name: string; readonly startUrl: string } | null;
+};
+
+/** An answer that opens a session (`token`, for its cookie), or ends the one that asked (null). */
+export class AnswerWithSession<Answer> {
+	readonly answer: Answer;
+	readonly token: string | null;
+
+	constructor(answer: Answer, token: string | null) {
+		this.answer = answer;
+		this.token = token;
+	}
+}
 
 /** An answer that is text already. */
 export class WrittenAnswer {
@@ -87,7 +120,7 @@ type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodTy
 	readonly fileField?: string;
 	readonly summary: string;
 	readonly operationId: string;
-	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer>;
+	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer | AnswerWithSession<z.input<Answer>>>;
 };
 
 /** Ties the types of a handler to its schemas; the server validates before it calls. `at` is method and path, like "GET /teams". */

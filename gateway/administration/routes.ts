@@ -28,6 +28,7 @@ import { POLICY_ROUTES } from "./policy-routes.ts";
 import { REPORT_ROUTES } from "./report-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
+import { SESSION_ROUTES } from "./session-routes.ts";
 import { SPEND_ROUTES } from "./spend-routes.ts";
 import { STATEMENT_ROUTES } from "./statement-routes.ts";
 
@@ -325,5 +326,6 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...books,
 	...prices,
 	...PEOPLE_ROUTES,
+	...SESSION_ROUTES,
 	...ALERT_ROUTES,
 ];
