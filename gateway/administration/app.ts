@@ -17,11 +17,12 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { findUnstorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
 import { mergeAnswers, narrowToTeams, type RouteInput, requireRole, withOwnTeam } from "./access.ts";
 import { type Caller, identifyCaller, refuseOtherSites, SESSION_COOKIE } from "./caller.ts";
+import { ChangeFeed, type ChangeFeedOptions } from "./change-feed.ts";
 import { addConsolePages, addSecurityHeaders, REPORT_POLICY } from "./console-pages.ts";
 import { describeAdministrationApi } from "./openapi.ts";
 import type { PolicyThreadData } from "./policy-thread-worker.ts";
 import { problemOf, sendProblem } from "./problem.ts";
-import { AnswerWithSession, type ConsoleSettings, type Route, type RouteContext, WrittenAnswer } from "./route.ts";
+import { AnswerWithSession, type ConsoleSettings, type Route, type RouteContext, StreamedAnswer, WrittenAnswer } from "./route.ts";
 import { ADMINISTRATION_ROUTES } from "./routes.ts";
 import { SignInTries } from "./sign-in-tries.ts";
 
@@ -44,6 +45,8 @@ export type AdministrationDependencies = {
 	readonly months?: Months;
 	/** Default: no link to Temporal. */
 	readonly temporalUiUrl?: string | null;
+	/** How often changes are looked for while pages listen; default every second. */
+	readonly changeFeed?: Pick<ChangeFeedOptions, "lookMs" | "beatMs">;
 	/** Of the built console; default console/dist of the project. */
 	readonly consoleFolder?: string;
 	/** Milliseconds of a clock that only goes forward, for failed tries to sign in; default performance.now. */
@@ -79,7 +82,8 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	const { home } = dependencies;
 	const policyThread = createPolicyThread({ worker: { file: POLICY_THREAD_MODULE, data: { home } satisfies PolicyThreadData } });
 	app.addHook("onClose", () => policyThread.close());
-	const parts = { policyThread, keptPlaceProblem: createKeptPlaceProblem({ home }), tries: new SignInTries(dependencies.now) };
+	const parts = { policyThread, keptPlaceProblem: createKeptPlaceProblem({ home }), tries: new SignInTries(dependencies.now), feed: createFeed(dependencies) };
+	app.addHook("preClose", async () => parts.feed.closeAll());
 	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, { ...dependencies, ...parts });
 	addConsolePages(app, dependencies.consoleFolder ?? CONSOLE_FOLDER);
 	app.setNotFoundHandler((_request, reply) =>
@@ -98,7 +102,18 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	return app;
 }
 
-type RouteParts = AdministrationDependencies & Pick<RouteContext, "policyThread" | "keptPlaceProblem"> & { readonly tries: SignInTries };
+function createFeed({ database, changeFeed, onUnexpectedError }: AdministrationDependencies): ChangeFeed {
+	return new ChangeFeed({
+		...changeFeed,
+		database,
+		onProblem: (error) => {
+			// PostgreSQL that is away is nothing unforeseen: what changed meanwhile is told when it is back.
+			if (problemOf(error as FastifyError).code === "internal.invariant") onUnexpectedError?.(error, { method: "GET", url: `${ADMINISTRATION_PREFIX}/events` });
+		},
+	});
+}
+
+type RouteParts = AdministrationDependencies & Pick<RouteContext, "policyThread" | "keptPlaceProblem" | "feed"> & { readonly tries: SignInTries };
 
 function addRoute(app: FastifyInstance, route: Route, dependencies: RouteParts): void {
 	app.route({
@@ -132,7 +147,7 @@ async function callerOf(request: FastifyRequest, { access }: Route, { database }
 function contextFor(caller: Caller, request: FastifyRequest, dependencies: RouteParts): RouteContext {
 	const { onUnexpectedError: _error, home: _home, tries, temporalUiUrl = null, ...parts } = dependencies;
 	const { providers = DEFAULT_PROVIDER_OUTLINE, reports = UTC_REPORTS } = dependencies;
-	const visitor = { address: request.ip, cookie: request.cookies[SESSION_COOKIE], tries };
+	const visitor = { address: request.ip, cookie: request.cookies[SESSION_COOKIE], lastEventId: request.headers["last-event-id"]?.toString(), tries };
 	const console: ConsoleSettings = { temporalUiUrl, oidc: null };
 	return { ...parts, providers, reports, caller, visitor, console, adminName: caller.name, teamIds: caller.teamIds };
 }
@@ -151,6 +166,8 @@ function sendAnswer(request: FastifyRequest, reply: FastifyReply, answer: unknow
 		if (answer.type.startsWith("text/html")) reply.header("content-security-policy", REPORT_POLICY);
 		return reply.type(answer.type).send(answer.text);
 	}
+	// A proxy that gathers answers would hold back events.
+	if (answer instanceof StreamedAnswer) return reply.type(answer.type).header("x-accel-buffering", "no").send(answer.stream);
 	if (!(answer instanceof AnswerWithSession)) return reply.send(answer);
 	if (answer.token === null) reply.clearCookie(SESSION_COOKIE, { path: "/" });
 	else reply.setCookie(SESSION_COOKIE, answer.token, { path: "/", httpOnly: true, sameSite: "strict", secure: cameByHttps(request), maxAge: SESSION_SECONDS });

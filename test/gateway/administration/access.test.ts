@@ -89,6 +89,7 @@ const TABLE: Readonly<Record<string, string>> = {
 	"GET /session": "vfto",
 	"DELETE /session": "vfto",
 	"GET /session/ways": "vfto anyone",
+	"GET /events": "vfto",
 	"POST /console-links": "o",
 	"GET /alerts": "vfTo",
 	"GET /alerts/{alertId}": "vfTo",
@@ -136,7 +137,10 @@ async function ask(who: string | undefined, method: string, path: string, body?:
 		},
 		...(body !== undefined && { body: JSON.stringify(body) }),
 	});
-	const text = await answer.text();
+	// Events have no end; test/gateway/administration/events.test.ts reads them.
+	const isEvents = answer.headers.get("content-type")?.startsWith("text/event-stream") === true;
+	if (isEvents) await answer.body?.cancel();
+	const text = isEvents ? "" : await answer.text();
 	return {
 		status: answer.status,
 		text,
