@@ -1,5 +1,6 @@
 import { z } from "zod";
 import * as contract from "#clients/administration-contract.ts";
+import { CSRF_HEADER, SESSION_COOKIE } from "./caller.ts";
 import type { Route } from "./route.ts";
 
 type JsonObject = Record<string, unknown>;
@@ -19,8 +20,13 @@ export function describeAdministrationApi(routes: readonly Route[]): JsonObject 
 			description: "Teams, keys, budgets, prices and books. Amounts are decimal strings; every change records the admin key's name.",
 		},
 		paths,
-		components: { securitySchemes: { adminKey: { type: "http", scheme: "bearer", description: "admin key (tga-…)" } } },
-		security: [{ adminKey: [] }],
+		components: {
+			securitySchemes: {
+				adminKey: { type: "http", scheme: "bearer", description: "admin key (tga-…)" },
+				session: { type: "apiKey", in: "cookie", name: SESSION_COOKIE, description: `of the console; every method but GET also needs ${CSRF_HEADER}` },
+			},
+		},
+		security: [{ adminKey: [] }, { session: [] }],
 	};
 }
 
@@ -28,6 +34,8 @@ function operation(route: Route): JsonObject {
 	return {
 		operationId: route.operationId,
 		summary: route.summary,
+		...(route.access.kind === "anyone" && { security: [] }),
+		"x-tollgate-roles": route.access.kind === "anyone" ? [] : [...route.access.roles],
 		parameters: [...pathParameters(route), ...queryParameters(route)],
 		...(route.body ? { requestBody: { required: true, content: json(route.body, "input") } } : {}),
 		responses: {

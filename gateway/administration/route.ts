@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { Administration } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
@@ -6,11 +7,22 @@ import type { Months } from "#activities/chargeback/close.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
 import type { SpendSums } from "#activities/spend/recount-spend.ts";
+import type { AdminGrant } from "#domain/access/admin-role.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
+import type { RouteAccess } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import type { SignInTries } from "./sign-in-tries.ts";
 
 /** What a handler may use: the database, the teams' workflows, and of batches, prices and providers, channels of alerts, and who is asking. */
 export type RouteContext = Administration &
-	PolicyContext & {
+	PolicyContext &
+	Pick<AdminGrant, "teamIds"> & {
+		/** Who asks; where nobody has to have signed in, nobody. */
+		readonly caller: Caller;
+		readonly visitor: Visitor;
+		readonly console: ConsoleSettings;
+		readonly feed: ChangeFeed;
 		readonly alertSender: AlertSender;
 		readonly keptPlaceProblem: KeptPlaceProblem;
 		readonly reports: ReportSettings;
@@ -21,6 +33,50 @@ export type RouteContext = Administration &
 		/** Absent: sums of spend cannot be made anew here. */
 		readonly spendSums?: SpendSums | undefined;
 	};
+
+/** The browser that asks, before it is known who sits at it. */
+export type Visitor = {
+	/** Of the connection. */
+	readonly address: string;
+	/** Secret of the session it shows. */
+	readonly cookie: string | undefined;
+	readonly tries: SignInTries;
+	/** Of a stream of events that it listens to again. */
+	readonly lastEventId: string | undefined;
+};
+
+export type ConsoleSettings = {
+	/** Where the web UI of Temporal is, for links to workflows. */
+	readonly temporalUiUrl: string | null;
+	/** The identity provider people may sign in with. */
+	readonly oidc: { readonly name: string; readonly startUrl: string } | null;
+};
+
+/** An answer that opens a session (`token`, for its cookie), or ends the one that asked (null). */
+export class AnswerWithSession<Answer> {
+	readonly answer: Answer;
+	readonly token: string | null;
+
+	constructor(answer: Answer, token: string | null) {
+		this.answer = answer;
+		this.token = token;
+	}
+}
+
+/** An answer that goes on. */
+export class StreamedAnswer {
+	readonly type: string;
+	readonly stream: Readable;
+
+	private constructor(type: string, stream: Readable) {
+		this.type = type;
+		this.stream = stream;
+	}
+
+	static events(stream: Readable): StreamedAnswer {
+		return new StreamedAnswer("text/event-stream; charset=utf-8", stream);
+	}
+}
 
 /** An answer that is text already. */
 export class WrittenAnswer {
@@ -58,6 +114,7 @@ export type Route = {
 	readonly path: string;
 	readonly operationId: string;
 	readonly summary: string;
+	readonly access: RouteAccess;
 	readonly query: z.ZodObject | undefined;
 	readonly body: z.ZodType | undefined;
 	readonly answer: z.ZodType;
@@ -76,6 +133,8 @@ type Input<Query extends z.ZodObject | undefined, Body extends z.ZodType | undef
 };
 
 type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodType | undefined, Answer extends z.ZodType> = {
+	/** Who may use it, and how a team owner is kept to his teams. */
+	readonly access: RouteAccess;
 	readonly query?: Query;
 	readonly body?: Body;
 	readonly answer: Answer;
@@ -84,7 +143,7 @@ type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodTy
 	readonly fileField?: string;
 	readonly summary: string;
 	readonly operationId: string;
-	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer>;
+	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer | StreamedAnswer | AnswerWithSession<z.input<Answer>>>;
 };
 
 /** Ties the types of a handler to its schemas; the server validates before it calls. `at` is method and path, like "GET /teams". */
@@ -98,6 +157,7 @@ export function defineRoute<Answer extends z.ZodType, Query extends z.ZodObject 
 		path: at.slice(space + 1),
 		operationId: definition.operationId,
 		summary: definition.summary,
+		access: definition.access,
 		query: definition.query,
 		body: definition.body,
 		answer: definition.answer,

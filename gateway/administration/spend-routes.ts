@@ -5,12 +5,14 @@ import { requireRecountable } from "#activities/spend/recount-spend.ts";
 import * as contract from "#clients/spend-contract.ts";
 import { spendToCsv } from "#clients/spend-csv.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { ofQuery, operators, readers } from "./access.ts";
 import { defineRoute, type Route, type RouteContext, WrittenAnswer } from "./route.ts";
 
 /** What was spent. */
 export const SPEND_ROUTES: readonly Route[] = [
 	defineRoute("GET /spend", {
 		operationId: "readSpend",
+		access: readers(ofQuery()),
 		summary: "What was spent, by dimensions and periods; as CSV with format=csv",
 		answer: contract.SpendReport,
 		query: contract.SpendQuery,
@@ -35,6 +37,7 @@ export const SPEND_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("POST /spend/recounts", {
 		operationId: "recountSpend",
+		access: operators(),
 		summary: "Make the sums of past days anew from the ledger, where verify says that they are not its entries'",
 		body: contract.RecountRequest,
 		answer: contract.Recount,
