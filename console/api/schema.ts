@@ -912,6 +912,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Calls of a team, the newest first, page by page */
+        get: operations["listRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/requests/{requestId}": {
         parameters: {
             query?: never;
@@ -921,6 +938,23 @@ export interface paths {
         };
         /** What one request cost and why, or why it was refused */
         get: operations["explainRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was refused in the last days, or would have been by observed budgets, by team and reason */
+        get: operations["sumRefusals"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6179,6 +6213,69 @@ export interface operations {
             };
         };
     };
+    listRequests: {
+        parameters: {
+            query: {
+                teamId: string;
+                from?: string;
+                to?: string;
+                feature?: string;
+                userId?: string;
+                model?: string;
+                provider?: string;
+                keyId?: string;
+                environment?: string;
+                outcome?: "settled" | "unresolved" | "estimated" | "quarantined";
+                limit?: number;
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Calls of a team, the newest first, page by page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        readonly requests: {
+                            requestId: string;
+                            attemptId: string;
+                            /** @description ISO 8601, UTC */
+                            at: string;
+                            feature: string | null;
+                            userId: string | null;
+                            keyId: string;
+                            environment: string | null;
+                            provider: string;
+                            model: string;
+                            outcome: string;
+                            /** @description decimal string of nano-USD (1 USD = 1000000000) */
+                            costNanoUsd: string;
+                            inputTokens: string | null;
+                            outputTokens: string | null;
+                            durationMs: number | null;
+                        }[];
+                        /** @description where the next page begins, which may be empty too: one page looks at 20000 calls at most; null: there is none */
+                        next: string | null;
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     explainRequest: {
         parameters: {
             query?: never;
@@ -6198,17 +6295,164 @@ export interface operations {
                 content: {
                     "application/json": {
                         requestId: string;
-                        attempts: {
+                        readonly attempts: ({
+                            attemptId: string;
+                            /** @description ISO 8601, UTC */
+                            at: string;
+                            teamId: string;
+                            keyId: string;
+                            feature: string | null;
+                            userId: string | null;
+                            environment: string | null;
+                            asserted: {
+                                [key: string]: string;
+                            } | null;
+                            /** @description what the caller claimed; never attribution */
+                            claimed: {
+                                [key: string]: unknown;
+                            } | null;
+                            provider: string;
+                            model: string;
+                            askedModel: string | null;
+                            degradedBy: {
+                                [key: string]: unknown;
+                            } | null;
+                            answeredModel: string | null;
+                            serviceTier: string | null;
+                            endpoint: string;
+                            outcome: string;
+                            reason: string | null;
+                            /** @description decimal string of nano-USD (1 USD = 1000000000) */
+                            reservedNanoUsd: string;
+                            /** @description decimal string of nano-USD (1 USD = 1000000000) */
+                            costNanoUsd: string;
+                            /** @description decimal string of nano-USD (1 USD = 1000000000) */
+                            overrunNanoUsd: string;
+                            usage: {
+                                [key: string]: unknown;
+                            };
+                            priceVersion: number;
+                            /** @description how the cost was made; null where it was not priced from usage */
+                            price: ({
+                                /** @description decimal string of nano-USD (1 USD = 1000000000) */
+                                costNanoUsd: string;
+                                readonly lines: ({
+                                    tokenClass?: string;
+                                    tool?: string;
+                                    quantity: number;
+                                    nanoUsdPerMillion?: string;
+                                    nanoUsdPerCall?: string;
+                                    /** @description exact, with up to six decimals; only the total is rounded, up, once */
+                                    nanoUsd: string;
+                                } & {
+                                    [key: string]: unknown;
+                                })[];
+                                provider: string;
+                                model: string;
+                                priceTier: string;
+                                priceVersion: number;
+                            } & {
+                                [key: string]: unknown;
+                            }) | null;
+                            clampedOutputTokens: number | null;
+                            providerRequestId: string | null;
+                            httpStatus: number | null;
+                            durationMs: number | null;
+                            readonly entries: {
+                                entryKey: string;
+                                kind: string;
+                                /** @description decimal string of nano-USD (1 USD = 1000000000) */
+                                amountNanoUsd: string;
+                                /** @description ISO 8601, UTC */
+                                at: string;
+                                reason: string | null;
+                            }[];
+                            readonly budgets: {
+                                budgetId: string;
+                                name: string;
+                                windowStartsAt: string | null;
+                            }[];
+                        } & {
                             [key: string]: unknown;
-                        }[];
-                        refusals: {
+                        })[];
+                        readonly refusals: ({
+                            refusalId: string;
+                            /** @description ISO 8601, UTC */
+                            at: string;
+                            code: string;
+                            teamId: string;
+                            keyId: string;
+                            budget: string | null;
+                            unit: string | null;
+                            limitAmount: string | null;
+                            grantedAmount: string | null;
+                            idleAmount: string | null;
+                            needAmount: string | null;
+                            waitedMs: number;
+                            isObserved: boolean;
+                            limitName: string | null;
+                            stoodAtAmount: string | null;
+                            unrecordedBefore: number;
+                            line: number | null;
+                        } & {
                             [key: string]: unknown;
-                        }[];
+                        })[];
                         /** @description months of these attempts whose settled calls are in a file, where further attempts may be */
-                        archivedMonths: {
+                        readonly archivedMonths: {
                             month: string;
                             file: string;
                         }[];
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sumRefusals: {
+        parameters: {
+            query?: {
+                teamId?: string;
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was refused in the last days, or would have been by observed budgets, by team and reason */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description the most calls first, at most 500 */
+                        readonly rows: {
+                            /** @description team name; "@organization" stands for the organisation where budgets are meant */
+                            teamId: string;
+                            code: string;
+                            /** @description as "team, day"; null where no budget refused */
+                            budget: string | null;
+                            /** @description as in x-tollgate-limit; null where no limit refused */
+                            limitName: string | null;
+                            /** @description the budget is only observed: the calls were let pass */
+                            isObserved: boolean;
+                            /** @description those without a row of their own included */
+                            calls: number;
+                            /** @description ISO 8601, UTC */
+                            lastAt: string;
+                        }[];
+                        /** @description false: there were more than 100000 refusals, and so many were added up */
+                        isComplete: boolean;
                     };
                 };
             };

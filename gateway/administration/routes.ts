@@ -2,7 +2,6 @@ import { z } from "zod";
 import { createAdminKey, listAdminKeys, revokeAdminKey } from "#activities/administration/admin-keys.ts";
 import { listBudgets, removeBudget, setBudget } from "#activities/administration/budgets.ts";
 import { listChanges } from "#activities/administration/changes.ts";
-import { explainRequest } from "#activities/administration/explain.ts";
 import { waitUntilInForce } from "#activities/administration/in-force.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { listTeams, readTeam, requireKnownTeam } from "#activities/administration/read-teams.ts";
@@ -25,6 +24,7 @@ import { FORECAST_ROUTES } from "./forecast-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { REPORT_ROUTES } from "./report-routes.ts";
+import { REQUEST_ROUTES } from "./request-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import { SPEND_ROUTES } from "./spend-routes.ts";
@@ -198,15 +198,6 @@ const budgets: readonly Route[] = [
 ];
 
 const books: readonly Route[] = [
-	defineRoute("GET /requests/{requestId}", {
-		operationId: "explainRequest",
-		summary: "What one request cost and why, or why it was refused",
-		answer: contract.RequestExplanation,
-		handle: async ({ database }, { params }) => {
-			const explained = await explainRequest(database, params["requestId"] ?? "");
-			return { ...explained, attempts: [...explained.attempts], refusals: [...explained.refusals], archivedMonths: [...explained.archivedMonths] };
-		},
-	}),
 	defineRoute("GET /leases", {
 		operationId: "listLeases",
 		summary: "Money that gateways hold",
@@ -359,6 +350,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...FOCUS_ROUTES,
 	...REPORT_ROUTES,
 	...FORECAST_ROUTES,
+	...REQUEST_ROUTES,
 	...books,
 	...prices,
 	...users,
