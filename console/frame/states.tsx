@@ -39,7 +39,7 @@ export function Waiting({ what }: { readonly what: string }) {
 			<Skeleton height={14} width="60%" />
 			<Skeleton height={14} width="85%" />
 			<Skeleton height={14} width="40%" />
-			<Text role="status" size="sm" c="dimmed" className={isSlow ? "" : "mantine-VisuallyHidden-root"} mih="1.5em">
+			<Text role="status" size="sm" c="dimmed" className={isSlow ? "" : "hidden-text"} mih="1.5em">
 				{isSlow ? `${what}: the API has not answered yet. Nothing is lost; this page goes on waiting.` : `${what}: loading`}
 			</Text>
 		</Stack>

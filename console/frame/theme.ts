@@ -51,10 +51,6 @@ export const resolveVariables: CSSVariablesResolver = () => ({
 	},
 });
 
-/** Of parts of a chart, in order; the last is for what is left over. */
-export const SERIES_COLORS = ["indigo.6", "teal.6", "orange.5", "grape.5", "cyan.5", "lime.7", "pink.5", "yellow.6"] as const;
-export const REST_COLOR = "gray.5";
-
 /** Mantine's style elements carry the nonce that the server put into this page. */
 export function readNonce(): string {
 	return document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? "";
