@@ -15,7 +15,7 @@ describe.skipIf(CHROMIUM === undefined)(`the frame of the console ${HOW_TO_GET_C
 
 	test("has its navigation, the team of the address on every page, and a title a page", async () => {
 		const page = await stand.visit("/?team=support");
-		await page.getByRole("link", { name: "Budgets" }).click();
+		await page.getByRole("link", { name: "Budgets", exact: true }).click();
 		await page.getByRole("heading", { name: "Budgets", level: 1 }).waitFor();
 		expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe("/console/budgets?team=support");
 		expect(await page.title()).toBe("Budgets · Tollgate");

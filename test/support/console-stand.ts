@@ -8,6 +8,7 @@ import { openTestAdministration, type TestAdministration } from "./administratio
 import { launchChromium } from "./chromium.ts";
 import { type ConsoleFront, openConsoleFront } from "./console-front.ts";
 import { PROJECT_FOLDER } from "./project-files.ts";
+import { until } from "./until.ts";
 
 const PICTURE_FOLDER = path.join(PROJECT_FOLDER, "test/console/output");
 const WIDTHS = [1440, 390] as const;
@@ -42,12 +43,12 @@ export class ConsoleStand {
 		await this.administration.close();
 	}
 
-	/** Asks the administration API as its operator; @throws what it refuses. */
-	async ask<Body>(method: "GET" | "POST" | "PUT" | "PATCH", url: string, payload?: object): Promise<Body> {
+	/** Asks the administration API as its operator "ada", or whose key it is; @throws what it refuses. */
+	async ask<Body>(method: "GET" | "POST" | "PUT" | "PATCH", url: string, payload?: object, adminKey = this.administration.adminKey): Promise<Body> {
 		const answer = await this.administration.app.inject({
 			method,
 			url: `/admin/v1${url}`,
-			headers: { authorization: `Bearer ${this.administration.adminKey}` },
+			headers: { authorization: `Bearer ${adminKey}` },
 			...(payload && { payload }),
 		});
 		if (answer.statusCode >= 300) throw new Error(`${method} ${url}: ${answer.body}`);
@@ -100,7 +101,7 @@ export type VisitOptions = {
 
 /** Nothing is being waited for, and movements are over. */
 async function settle(page: Page): Promise<void> {
-	await page.waitForFunction("document.querySelectorAll('[aria-busy=true]').length === 0");
+	await until("nothing to be waited for", async () => (await page.locator("[aria-busy=true]").count()) === 0);
 	await page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined)))");
 }
 

@@ -1,4 +1,4 @@
-import { Button, Group, MultiSelect, Paper, Pill, SegmentedControl, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, Input, MultiSelect, Paper, Pill, SegmentedControl, Select, Stack, TextInput } from "@mantine/core";
 import { DatePickerInput } from "@mantine/dates";
 import { type FormEvent, useState } from "react";
 import {
@@ -39,12 +39,11 @@ export function Controls({ view, onChange }: ControlsProps) {
 						onChange={(range) => onChange({ range: range ?? undefined, from: undefined, to: undefined })}
 					/>
 					{view.range === "dates" && <Dates view={view} onChange={onChange} />}
-					<div>
-						<Text size="sm" fw={500} id="per">
-							Per
-						</Text>
-						<SegmentedControl aria-labelledby="per" data={[...PERIODS]} value={view.per} onChange={(per) => onChange({ per })} />
-					</div>
+					<Input.Wrapper label="Per" labelElement="div">
+						<div>
+							<SegmentedControl aria-label="Per" data={[...PERIODS]} value={view.per} onChange={(per) => onChange({ per })} />
+						</div>
+					</Input.Wrapper>
 				</Group>
 				<Filters view={view} onChange={onChange} />
 			</Stack>
