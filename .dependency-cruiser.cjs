@@ -3,7 +3,7 @@
  * the workflow bundle by a longer way is for the test of the bundle to say.
  */
 
-const OURS = "^(domain|workflows|activities|clients|gateway|simulator|workers|config|scripts|test|bench|examples)/";
+const OURS = "^(domain|workflows|activities|clients|gateway|simulator|workers|config|console|scripts|test|bench|examples)/";
 
 /** Files in `from` may import, of our own, only what `mayImport` matches. */
 function only(name, from, mayImport) {
@@ -53,6 +53,9 @@ module.exports = {
 			"^gateway/administration/",
 		]),
 		only("config-knows-domain", "^config/", ["^config/", "^domain/"]),
+		only("console-knows-domain", "^console/", ["^console/", "^domain/"]),
+		packages("console-is-for-browsers", "^console/", ["node_modules/(@mantine|@tanstack|react|react-dom|openapi-fetch|dayjs|chart\.js)/"]),
+		{ name: "nothing-imports-the-console", severity: "error", from: { path: OURS, pathNot: "^(console|test)/" }, to: { path: "^console/" } },
 		only("simulator-stands-alone", "^simulator/", ["^simulator/"]),
 		only("bench-measures-from-outside", "^bench/", ["^bench/", "^activities/", "^config/", "^domain/", "^scripts/start/", "^clients/"]),
 		only("examples-are-agents", "^examples/", ["^examples/", "^clients/", "^workflows/durable-agent/index\\.ts$", "^scripts/setup\\.mjs$"]),
@@ -65,12 +68,13 @@ module.exports = {
 	],
 	options: {
 		doNotFollow: { path: "node_modules" },
+		exclude: { path: "^console/dist/" },
 		tsPreCompilationDeps: true,
 		tsConfig: { fileName: "tsconfig.json" },
 		enhancedResolveOptions: {
 			exportsFields: ["exports"],
 			conditionNames: ["node", "import", "require", "types", "default"],
-			extensions: [".ts", ".mjs", ".js", ".json"],
+			extensions: [".ts", ".tsx", ".mjs", ".js", ".json"],
 		},
 	},
 };

@@ -2,9 +2,9 @@ import { parser, plugin } from "typescript-eslint";
 
 // Only what needs types; Biome does the rest. A promise nobody waits for is here a ledger write nobody waits for.
 export default [
-	{ ignores: ["node_modules/", ".tollgate/"] },
+	{ ignores: ["node_modules/", ".tollgate/", "console/dist/"] },
 	{
-		files: ["**/*.ts"],
+		files: ["**/*.ts", "**/*.tsx"],
 		languageOptions: { parser, parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
 		plugins: { "@typescript-eslint": plugin },
 		rules: {

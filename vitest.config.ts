@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-const PROJECTS = ["unit", "property", "architecture", "replay", "gateway", "contract", "workflow", "integration", "faults", "e2e"] as const;
-const SLOW_PROJECTS: ReadonlySet<string> = new Set(["contract", "workflow", "integration", "faults", "e2e"]);
+const PROJECTS = ["unit", "property", "architecture", "replay", "gateway", "contract", "workflow", "integration", "faults", "console", "e2e"] as const;
+const SLOW_PROJECTS: ReadonlySet<string> = new Set(["contract", "workflow", "integration", "faults", "console", "e2e"]);
 
 export default defineConfig({
 	test: {

@@ -10,6 +10,7 @@ import * as forecastContract from "./forecast-contract.ts";
 import * as increaseContract from "./increase-contract.ts";
 import * as policy from "./policy-contract.ts";
 import * as reportContract from "./report-contract.ts";
+import { RequestExplanation as RequestExplanationSchema } from "./request-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
 import * as sessionContract from "./session-contract.ts";
 import * as spendContract from "./spend-contract.ts";
@@ -65,7 +66,7 @@ export type Lease = Output<typeof contract.Lease>;
 export type AdminKey = Output<typeof contract.AdminKey>;
 export type PriceCheck = Output<typeof contract.PriceCheck>;
 export type PriceList = Output<typeof contract.PriceList>;
-export type RequestExplanation = Output<typeof contract.RequestExplanation>;
+export type RequestExplanation = Output<typeof RequestExplanationSchema>;
 export type CreatedTeam = Output<typeof contract.CreatedTeam>;
 export type UserName = Output<typeof contract.UserName>;
 export type ResolvedLease = Output<typeof contract.ResolvedLease>;
@@ -368,7 +369,7 @@ export class AdministrationClient {
 
 	/** By `x-tollgate-request-id` or attempt id. */
 	explain(requestId: string): Promise<RequestExplanation> {
-		return this.#send("GET", `/requests/${encodeURIComponent(requestId)}`, contract.RequestExplanation);
+		return this.#send("GET", `/requests/${encodeURIComponent(requestId)}`, RequestExplanationSchema);
 	}
 
 	#decideRun(runId: string, decision: string, request: unknown): Promise<AgentRunView> {

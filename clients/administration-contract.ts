@@ -277,16 +277,6 @@ export const NameUserRequest = z.strictObject({ name: text });
 export const Change = z.object({ revision, at: time, kind: z.string(), subject: z.string(), adminName: z.string(), detail: z.record(z.string(), z.unknown()) });
 export const ChangeList = z.object({ changes: z.array(Change) });
 
-/** Attempts and refusals of one request; fields as in docs, open for more. */
-export const RequestExplanation = z.object({
-	requestId: z.string(),
-	attempts: z.array(z.record(z.string(), z.unknown())),
-	refusals: z.array(z.record(z.string(), z.unknown())),
-	archivedMonths: z
-		.array(z.object({ month: z.string(), file: z.string() }))
-		.describe("months of these attempts whose settled calls are in a file, where further attempts may be"),
-});
-
 export const Done = z.object({ done: z.literal(true) });
 export const Problem = z.object({
 	error: z.object({

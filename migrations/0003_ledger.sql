@@ -139,6 +139,7 @@ CREATE TABLE tollgate.refusal (
   line         integer                           -- of a batch that a cap refused: the first request that is beyond it, from 1
 );
 CREATE INDEX refusal_team_at ON tollgate.refusal (team_id, at);
+CREATE INDEX refusal_request ON tollgate.refusal (request_id);
 
 CREATE TABLE tollgate.quarantine (
   attempt_id text PRIMARY KEY,

@@ -13,6 +13,7 @@ const folders = LAYER_FOLDERS.filter((folder) => existsSync(path.join(PROJECT_FO
 const tools: readonly Tool[] = [
 	{ name: "format and lint", program: "biome", args: ["check", "--error-on-warnings", ...(isWriting ? ["--write"] : []), "."] },
 	{ name: "types", program: "tsc", args: ["--noEmit"] },
+	{ name: "types of the console", program: "tsc", args: ["--noEmit", "--project", "console"] },
 	{ name: "typed lint", program: "eslint", args: ["--max-warnings=0", ...folders] },
 	{ name: "layers", program: "depcruise", args: ["--config", ".dependency-cruiser.cjs", ...folders] },
 	{ name: "dead code", program: "knip", args: [] },

@@ -5,10 +5,12 @@ import { createProgram } from "../clients/command-line/run.ts";
 import { policyJsonSchema } from "../config/policy-schema.ts";
 import { describeAdministrationApi } from "../gateway/administration/openapi.ts";
 import { ADMINISTRATION_ROUTES } from "../gateway/administration/routes.ts";
+import { writeConsoleSchema } from "./write-console-schema.ts";
 
 /**
  * Writes the generated sections of `docs/command-line.md` (from the command line's own program) and
- * `docs/administration.md` (from the routes), and `config/policy.schema.json` as a whole. `node scripts/write-reference-docs.ts`;
+ * `docs/administration.md` (from the routes), and `config/policy.schema.json` and the console's
+ * types of the API as a whole. `node scripts/write-reference-docs.ts`;
  * a test fails when a page and the code disagree.
  */
 
@@ -112,4 +114,5 @@ function sentence(text: string): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	for (const { file, render } of REFERENCE_DOCS) writeFileSync(file, render(readFileSync(file, "utf8")));
+	await writeConsoleSchema();
 }

@@ -1,13 +1,19 @@
 import { describeMeasured, readLimitName } from "#domain/limits/limit-name.ts";
 import { shellWord } from "#domain/shell-word.ts";
-import type { RequestExplanation } from "../administration-client.ts";
 import { amount, cell } from "./output.ts";
 
 /** Rows of the books as the administration says them; a newer one may say more. */
 type Fields = Readonly<Record<string, unknown>>;
 
+type Explained = {
+	readonly requestId: string;
+	readonly attempts: readonly Fields[];
+	readonly refusals: readonly Fields[];
+	readonly archivedMonths: readonly { readonly month: string; readonly file: string }[];
+};
+
 /** What one request cost and why, or why it was refused, for a person. */
-export function describeRequest(explained: RequestExplanation): string {
+export function describeRequest(explained: Explained): string {
 	const blocks = [...explained.attempts.map(describeAttempt), ...explained.refusals.map(describeRefusal)];
 	const elsewhere = explained.archivedMonths.map(
 		({ month, file }) =>

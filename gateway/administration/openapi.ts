@@ -5,6 +5,9 @@ import type { Route } from "./route.ts";
 
 type JsonObject = Record<string, unknown>;
 
+/** Every route answers it alike; its schema stands in the document once. */
+const PROBLEM = { "application/json": { schema: { $ref: "#/components/schemas/Problem" } } };
+
 /** The OpenAPI 3.1 document of the administration API, made from the routes' own schemas. */
 export function describeAdministrationApi(routes: readonly Route[]): JsonObject {
 	const paths: Record<string, JsonObject> = {};
@@ -21,6 +24,7 @@ export function describeAdministrationApi(routes: readonly Route[]): JsonObject 
 		},
 		paths,
 		components: {
+			schemas: { Problem: jsonSchema(contract.Problem, "output") },
 			securitySchemes: {
 				adminKey: { type: "http", scheme: "bearer", description: "admin key (tga-…)" },
 				session: { type: "apiKey", in: "cookie", name: SESSION_COOKIE, description: `of the console; every method but GET also needs ${CSRF_HEADER}` },
@@ -40,7 +44,7 @@ function operation(route: Route): JsonObject {
 		...(route.body ? { requestBody: { required: true, content: json(route.body, "input") } } : {}),
 		responses: {
 			[route.status]: { description: route.summary, content: json(route.answer, "output") },
-			default: { description: "refused: error.code says why, error.field where to look", content: json(contract.Problem, "output") },
+			default: { description: "refused: error.code says why, error.field where to look", content: PROBLEM },
 		},
 	};
 }

@@ -1,12 +1,10 @@
 import { z } from "zod";
 import { listBudgets, removeBudget, setBudget } from "#activities/administration/budgets.ts";
 import { listChanges } from "#activities/administration/changes.ts";
-import { explainRequest } from "#activities/administration/explain.ts";
 import { waitUntilInForce } from "#activities/administration/in-force.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { listTeams, readTeam, requireKnownTeam } from "#activities/administration/read-teams.ts";
 import { changeTeam, createTeam, deleteTeam, freezeTeam } from "#activities/administration/teams.ts";
-import { teamsOfRequest } from "#activities/administration/teams-of.ts";
 import { readTeamToday } from "#activities/administration/today.ts";
 import { createVirtualKey, listVirtualKeys, revokeVirtualKey, rotateVirtualKey } from "#activities/keys/postgres.ts";
 import { endThrottle, listThrottles } from "#activities/limits/throttles.ts";
@@ -15,7 +13,7 @@ import * as contract from "#clients/administration-contract.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { checkPrice, type UsageQuestion } from "#domain/pricing/explain.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
-import { HANDLER, mergeLists, OF_PATH, ofQuery, operators, owned, readers } from "./access.ts";
+import { HANDLER, mergeLists, OF_PATH, ofQuery, operators, readers } from "./access.ts";
 import { ALERT_ROUTES } from "./alert-routes.ts";
 import { AUDIT_ROUTES } from "./audit-routes.ts";
 import { BATCH_ROUTES } from "./batch-routes.ts";
@@ -26,6 +24,7 @@ import { INCREASE_ROUTES } from "./increase-routes.ts";
 import { PEOPLE_ROUTES } from "./people-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { REPORT_ROUTES } from "./report-routes.ts";
+import { REQUEST_ROUTES } from "./request-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import { SESSION_ROUTES } from "./session-routes.ts";
@@ -217,16 +216,6 @@ const budgets: readonly Route[] = [
 ];
 
 const books: readonly Route[] = [
-	defineRoute("GET /requests/{requestId}", {
-		operationId: "explainRequest",
-		access: readers(owned("requestId", teamsOfRequest)),
-		summary: "What one request cost and why, or why it was refused",
-		answer: contract.RequestExplanation,
-		handle: async ({ database }, { params }) => {
-			const explained = await explainRequest(database, params["requestId"] ?? "");
-			return { ...explained, attempts: [...explained.attempts], refusals: [...explained.refusals], archivedMonths: [...explained.archivedMonths] };
-		},
-	}),
 	defineRoute("GET /leases", {
 		operationId: "listLeases",
 		access: readers(null),
@@ -323,6 +312,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...FOCUS_ROUTES,
 	...REPORT_ROUTES,
 	...FORECAST_ROUTES,
+	...REQUEST_ROUTES,
 	...books,
 	...prices,
 	...PEOPLE_ROUTES,

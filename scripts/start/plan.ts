@@ -4,7 +4,13 @@ import type { Settings } from "#config/load.ts";
 import { defaultProviderTable, offerWithKeysOnly } from "#config/providers.ts";
 
 /** Entry files of the children: the injectable part of a start. */
-export type Entries = { readonly provider: string; readonly worker: string; readonly gateway: string };
+export type Entries = {
+	readonly provider: string;
+	readonly worker: string;
+	readonly gateway: string;
+	/** Builds the console; default: it is not built. */
+	readonly consoleBuild?: string;
+};
 
 /** Settings with every port decided, for the whole life of this start. */
 export type Plan = {
@@ -36,6 +42,7 @@ export const PRODUCT_ENTRIES: Entries = {
 	provider: path.join(PROJECT_FOLDER, "simulator/main.ts"),
 	worker: path.join(PROJECT_FOLDER, "workers/main.ts"),
 	gateway: path.join(PROJECT_FOLDER, "gateway/main.ts"),
+	consoleBuild: path.join(PROJECT_FOLDER, "scripts/build-console.ts"),
 };
 
 /** @throws StartError naming a port that is taken and the variable that moves it. */

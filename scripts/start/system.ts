@@ -4,6 +4,7 @@ import { migrateDatabase } from "#activities/database/migrate.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
 import { requireDatabaseUrl } from "#config/load.ts";
 import type { Addresses } from "./child-environment.ts";
+import { type ConsoleBuild, startConsoleBuild } from "./console-build.ts";
 import { type Endpoints, removeEndpoints, writeEndpoints } from "./endpoints.ts";
 import { type RecordedProcess, recordProcesses } from "./home.ts";
 import { type Plan, StartError } from "./plan.ts";
@@ -25,6 +26,7 @@ export class RunningSystem {
 	#endpoints: Omit<Endpoints, "pids"> | null = null;
 	#demoLimitNanoUsd: bigint | null = null;
 	#acquiring: Promise<string> | null = null;
+	#consoleBuild: ConsoleBuild | null = null;
 
 	constructor(plan: Plan, say: (line: string) => void) {
 		this.#plan = plan;
@@ -33,6 +35,8 @@ export class RunningSystem {
 
 	/** @returns what was written to endpoints.json. @throws StartError or the first problem of a part; the caller then stops. */
 	async start(): Promise<Endpoints> {
+		const { consoleBuild } = this.#plan.entries;
+		if (consoleBuild !== undefined) this.#consoleBuild = startConsoleBuild(consoleBuild, this.#say);
 		const [databaseUrl, temporalAddress, simulatedProviderUrl] = await Promise.all([this.#startDatabase(), this.#startTemporal(), this.#startProvider()]);
 		const addresses: Addresses = { databaseUrl, temporalAddress, simulatedProviderUrl };
 		this.#say("starting the worker");
@@ -55,7 +59,7 @@ export class RunningSystem {
 	async stop(): Promise<void> {
 		this.#stopping.abort();
 		// A build is ended and cleaned up by this process, which therefore outlives it.
-		await Promise.allSettled([this.#acquiring]);
+		await Promise.allSettled([this.#acquiring, this.#consoleBuild?.stop()]);
 		const waves: readonly RegExp[] = [/^(gateway-|worker)/, /^(provider|temporal)$/, /^postgres$/];
 		for (const wave of waves) await Promise.all(this.#kept.filter((service) => wave.test(service.name)).map((service) => service.stop()));
 		removeEndpoints(this.#plan.settings.home);

@@ -14,7 +14,10 @@ const ANONYMOUS = "function";
 
 type Measured = { readonly name: string; readonly lineCount: number; readonly parameterCount: number };
 
-const files = listProjectFiles([".ts", ".mjs"]).filter((file) => LAYER_FOLDERS.some((folder) => file.startsWith(`${folder}/`)));
+/** Written from the routes; nobody reads it in one piece. */
+const GENERATED = "console/api/schema.ts";
+
+const files = listProjectFiles([".ts", ".tsx", ".mjs"]).filter((file) => file !== GENERATED && LAYER_FOLDERS.some((folder) => file.startsWith(`${folder}/`)));
 
 function read(file: string): string {
 	return readFileSync(path.join(PROJECT_FOLDER, file), "utf8");
@@ -35,7 +38,7 @@ function measureFunctions(source: ts.SourceFile): Measured[] {
 }
 
 function parse(file: string, text: string): ts.SourceFile {
-	return ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+	return ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true, file.endsWith(".tsx") ? ts.ScriptKind.TSX : ts.ScriptKind.TS);
 }
 
 function complain(file: string): string[] {

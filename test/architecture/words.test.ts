@@ -4,7 +4,7 @@ import ts from "typescript";
 import { expect, test } from "vitest";
 import { LAYER_FOLDERS, listProjectFiles, PROJECT_FOLDER } from "#test/support/project-files.ts";
 
-const files = listProjectFiles([".ts", ".mjs"]).filter((file) => LAYER_FOLDERS.some((folder) => file.startsWith(`${folder}/`)));
+const files = listProjectFiles([".ts", ".tsx", ".mjs"]).filter((file) => LAYER_FOLDERS.some((folder) => file.startsWith(`${folder}/`)));
 const pureFiles = files.filter((file) => /^(domain|workflows)\//.test(file));
 
 /** A workflow must come to the same decision when it is replayed, and a pure rule whenever it is asked. */

@@ -13,13 +13,14 @@ export const LAYER_FOLDERS = [
 	"simulator",
 	"workers",
 	"config",
+	"console",
 	"scripts",
 	"test",
 	"bench",
 	"examples",
 ] as const;
 
-const SKIPPED = new Set(["node_modules", ".git", ".tollgate", "test-output"]);
+const SKIPPED = new Set(["node_modules", ".git", ".tollgate", "test-output", "dist", "output"]);
 
 /** Paths with forward slashes, sorted; `endings` like `.ts`. */
 export function listProjectFiles(endings: readonly string[], folder = ""): string[] {

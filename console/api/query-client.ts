@@ -1,0 +1,33 @@
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
+import { ApiProblem } from "./problem.ts";
+import { SESSION_KEY } from "./session.ts";
+
+const STALE_AFTER_MS = 30_000;
+const AGAIN_AFTER_MS = 500;
+
+/** Keeps answers, and asks once more where that may help. Any answer 401 ends the session of this page: the frame then asks who it is. */
+export function createQueryClient(): QueryClient {
+	const onError = (error: Error): void => {
+		if (error instanceof ApiProblem && error.status === 401) client.setQueryData(SESSION_KEY, null);
+	};
+	const client: QueryClient = new QueryClient({
+		queryCache: new QueryCache({ onError }),
+		mutationCache: new MutationCache({
+			onError: (error, _input, _context, mutation) => {
+				// At the sign-in itself 401 only says that the proof was wrong.
+				if (mutation.options.mutationKey?.[0] !== "sign-in") onError(error);
+			},
+		}),
+		defaultOptions: {
+			queries: {
+				staleTime: STALE_AFTER_MS,
+				retryDelay: AGAIN_AFTER_MS,
+				retry: (failures, error) => failures < 1 && error instanceof ApiProblem && error.isPassing,
+				// What the browser believes about the network says nothing of a server on the loopback.
+				networkMode: "always",
+			},
+			mutations: { networkMode: "always" },
+		},
+	});
+	return client;
+}

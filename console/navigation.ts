@@ -1,0 +1,7 @@
+/** What the navigation lists, in order; each is a route of routes.tsx. */
+export const NAVIGATION = [
+	{ to: "/", label: "Overview" },
+	{ to: "/explore", label: "Explore" },
+	{ to: "/budgets", label: "Budgets" },
+	{ to: "/requests", label: "Requests" },
+] as const;

@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { brotliCompressSync, constants } from "node:zlib";
+import react from "@vitejs/plugin-react";
+import { build } from "vite";
+
+/**
+ * `npm run build:console`: builds `console/` to `console/dist` and prints its size. Skipped where the files it is made of
+ * are the same as those of the last build; `--force` builds all the same, `--size` only prints.
+ */
+
+const PROJECT_FOLDER = path.join(import.meta.dirname, "..");
+const CONSOLE_FOLDER = path.join(PROJECT_FOLDER, "console");
+const BUILT_FOLDER = path.join(CONSOLE_FOLDER, "dist");
+const FINGERPRINT_FILE = "fingerprint";
+/** Everything a build reads beside the packages, which the lock file stands for. */
+const INPUTS = ["console", "domain", "package-lock.json", "scripts/build-console.ts"];
+/** All JavaScript and CSS together, compressed by Brotli. */
+export const CONSOLE_BYTES_MAX = 350 * 1024;
+
+export type ConsoleSize = {
+	readonly files: readonly { readonly name: string; readonly bytes: number; readonly compressedBytes: number }[];
+	readonly compressedBytes: number;
+};
+
+if (import.meta.main) await main(process.argv.slice(2));
+
+async function main(options: readonly string[]): Promise<void> {
+	const isBuilt = options.includes("--size") ? false : await buildConsole({ isForced: options.includes("--force") });
+	const { files, compressedBytes } = measureConsole();
+	for (const { name, bytes, compressedBytes: compressed } of files) say(`${kibibytes(compressed).padStart(10)}  of ${kibibytes(bytes).padStart(10)}  ${name}`);
+	say(
+		`console: ${kibibytes(compressedBytes)} of JavaScript and CSS compressed by Brotli, at most ${kibibytes(CONSOLE_BYTES_MAX)}${isBuilt ? "" : " (already built)"}`,
+	);
+	if (compressedBytes > CONSOLE_BYTES_MAX) process.exitCode = 1;
+}
+
+/** @returns false where the last build was of the same files. @throws what Vite says of a file it cannot build; what was built before then stays. */
+export async function buildConsole({ isForced = false } = {}): Promise<boolean> {
+	const fingerprint = fingerprintInputs();
+	if (!isForced && isFresh(fingerprint)) return false;
+	mkdirSync(path.join(PROJECT_FOLDER, "node_modules/.cache"), { recursive: true });
+	const draftFolder = mkdtempSync(path.join(PROJECT_FOLDER, "node_modules/.cache/console-"));
+	try {
+		await buildInto(draftFolder);
+		writeFileSync(path.join(draftFolder, FINGERPRINT_FILE), fingerprint);
+		publish(draftFolder);
+	} finally {
+		rmSync(draftFolder, { recursive: true, force: true });
+	}
+	return true;
+}
+
+async function buildInto(folder: string): Promise<void> {
+	await build({
+		configFile: false,
+		root: CONSOLE_FOLDER,
+		base: "/console/",
+		logLevel: "warn",
+		plugins: [react()],
+		// The server puts a nonce of its own in its place in every answer.
+		html: { cspNonce: "__CSP_NONCE__" },
+		// A picture as data: would be counted as script; a font or picture that a page needs is a file.
+		build: { outDir: folder, emptyOutDir: true, assetsInlineLimit: 0, target: "es2022", modulePreload: { polyfill: false }, chunkSizeWarningLimit: 1_000 },
+	});
+}
+
+/** A browser that loads pages meanwhile finds the old files or the new ones; two builds at once both end with a whole folder. */
+function publish(draftFolder: string): void {
+	const oldFolder = `${draftFolder}.old`;
+	if (existsSync(BUILT_FOLDER)) renameSync(BUILT_FOLDER, oldFolder);
+	try {
+		renameSync(draftFolder, BUILT_FOLDER);
+	} catch (error) {
+		// Another build was quicker.
+		if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+	} finally {
+		rmSync(oldFolder, { recursive: true, force: true });
+	}
+}
+
+function isFresh(fingerprint: string): boolean {
+	const file = path.join(BUILT_FOLDER, FINGERPRINT_FILE);
+	return existsSync(file) && readFileSync(file, "utf8") === fingerprint;
+}
+
+function fingerprintInputs(): string {
+	const hash = createHash("sha256");
+	for (const file of INPUTS.flatMap(listFiles))
+		hash
+			.update(`${file}\0`)
+			.update(readFileSync(path.join(PROJECT_FOLDER, file)))
+			.update("\0");
+	return hash.digest("hex");
+}
+
+function listFiles(name: string): string[] {
+	if (name === "console/dist") return [];
+	if (path.extname(name) !== "") return [name];
+	return readdirSync(path.join(PROJECT_FOLDER, name), { withFileTypes: true })
+		.map((entry) => ({ name: path.posix.join(name, entry.name), isFolder: entry.isDirectory() }))
+		.sort((one, other) => (one.name < other.name ? -1 : 1))
+		.flatMap((entry) => (entry.isFolder ? listFiles(entry.name) : [entry.name]));
+}
+
+/** What a browser loads, every page together, the largest first. @throws Error where nothing is built. */
+export function measureConsole(): ConsoleSize {
+	const folder = path.join(BUILT_FOLDER, "assets");
+	const files = readdirSync(folder)
+		.filter((name) => /\.(js|css)$/.test(name))
+		.map((name) => {
+			const bytes = readFileSync(path.join(folder, name));
+			return { name, bytes: bytes.length, compressedBytes: brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length };
+		})
+		.sort((one, other) => other.compressedBytes - one.compressedBytes);
+	return { files, compressedBytes: files.reduce((sum, file) => sum + file.compressedBytes, 0) };
+}
+
+function kibibytes(bytes: number): string {
+	return `${(bytes / 1024).toFixed(1)} KiB`;
+}
+
+function say(line: string): void {
+	process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,28 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CHROMIUM, HOW_TO_GET_CHROMIUM } from "#test/support/chromium.ts";
+import { ConsoleStand } from "#test/support/console-stand.ts";
+import { until } from "#test/support/until.ts";
+
+describe.skipIf(CHROMIUM === undefined)(`the frame of the console ${HOW_TO_GET_CHROMIUM}`, () => {
+	let stand: ConsoleStand;
+
+	beforeAll(async () => {
+		stand = await ConsoleStand.open();
+		await stand.ask("POST", "/teams", { id: "support" });
+		await stand.ask("POST", "/teams", { id: "search" });
+	});
+	afterAll(() => stand.close());
+
+	test("has its navigation, the team of the address on every page, and a title a page", async () => {
+		const page = await stand.visit("/?team=support");
+		await page.getByRole("link", { name: "Budgets", exact: true }).click();
+		await page.getByRole("heading", { name: "Budgets", level: 1 }).waitFor();
+		expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe("/console/budgets?team=support");
+		expect(await page.title()).toBe("Budgets · Tollgate");
+		await page.getByRole("combobox", { name: "Team" }).click();
+		await page.getByRole("option", { name: "search" }).click();
+		await until("the team to be in the address", async () => new URL(page.url()).searchParams.get("team") === "search");
+		await page.context().close();
+		expect(stand.complaints).toEqual([]);
+	});
+});
