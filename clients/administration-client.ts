@@ -12,6 +12,7 @@ import * as policy from "./policy-contract.ts";
 import * as reportContract from "./report-contract.ts";
 import { RequestExplanation as RequestExplanationSchema } from "./request-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
+import * as sessionContract from "./session-contract.ts";
 import * as spendContract from "./spend-contract.ts";
 import { StatementClient } from "./statement-client.ts";
 
@@ -68,6 +69,10 @@ export type CreatedTeam = Output<typeof contract.CreatedTeam>;
 export type UserName = Output<typeof contract.UserName>;
 export type ResolvedLease = Output<typeof contract.ResolvedLease>;
 export type Throttle = Output<typeof contract.Throttle>;
+export type ConsoleLinkRequest = Input<typeof sessionContract.CreateConsoleLinkRequest>;
+export type ConsoleLink = Output<typeof sessionContract.ConsoleLink>;
+/** Default: an operator, who may do everything. */
+export type AdminGrantRequest = Omit<Input<typeof contract.CreateAdminKeyRequest>, "name">;
 export type CreatedAdminKey = Output<typeof contract.CreatedAdminKey>;
 export type PolicyFileRequest = Input<typeof policy.PolicyFileRequest>;
 export type ApplyPolicyRequest = Input<typeof policy.ApplyPolicyRequest>;
@@ -270,8 +275,17 @@ export class AdministrationClient {
 	readonly adminKeys = {
 		list: async (): Promise<AdminKey[]> => (await this.#send("GET", "/admin-keys", contract.AdminKeyList)).adminKeys,
 		/** The secret is in this answer only. */
-		create: (name: string): Promise<CreatedAdminKey> => this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name }),
+		create: (name: string, grant: AdminGrantRequest = {}): Promise<CreatedAdminKey> =>
+			this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name, ...grant }),
 		revoke: (adminKeyId: string): Promise<unknown> => this.#send("POST", `/admin-keys/${encodeURIComponent(adminKeyId)}/revoke`, contract.Done, {}),
+	};
+
+	readonly console = {
+		/** `url` opens one session, within ten minutes; it is in this answer only. */
+		link: async (request: ConsoleLinkRequest = {}): Promise<ConsoleLink & { readonly url: string }> => {
+			const link = await this.#send("POST", "/console-links", sessionContract.ConsoleLink, request);
+			return { ...link, url: new URL(link.path, this.#options.adminUrl).href };
+		},
 	};
 
 	readonly users = {

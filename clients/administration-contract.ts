@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ADMIN_ROLES } from "#domain/access/admin-role.ts";
 import { isStorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
 import { PolicyDiff, PolicyMistake } from "./policy-contract.ts";
 
@@ -249,9 +250,24 @@ export const LeaseList = z.object({ leases: z.array(Lease) });
 export const ResolveLeaseRequest = z.strictObject({ gatewayId: text, epoch: z.string().regex(/^\d{1,18}$/), spentUsd: usd });
 export const ResolvedLease = z.object({ gatewayId: z.string(), epoch: z.string(), lumps: z.array(z.object({ entryKey: z.string(), amountNanoUsd: nanoUsd })) });
 
-export const AdminKey = z.object({ id: z.string(), name: z.string(), createdAt: time, createdBy: z.string(), revokedAt: time.nullable() });
+export const adminRole = z
+	.enum(ADMIN_ROLES)
+	.describe("operator: everything; viewer: reads everything; finance: reads everything, and closes months; team-owner: his teams");
+export const AdminKey = z.object({
+	id: z.string(),
+	name: z.string(),
+	role: adminRole,
+	teamIds: z.array(z.string()).nullable().describe("of a team-owner; null: all"),
+	createdAt: time,
+	createdBy: z.string(),
+	revokedAt: time.nullable(),
+});
 export const AdminKeyList = z.object({ adminKeys: z.array(AdminKey) });
-export const CreateAdminKeyRequest = z.strictObject({ name: z.string() });
+export const CreateAdminKeyRequest = z.strictObject({
+	name: z.string(),
+	role: adminRole.optional().describe("default operator"),
+	teamIds: z.array(teamId).optional().describe("of a team-owner, at least one"),
+});
 export const CreatedAdminKey = z.object({ id: z.string(), key: z.string().describe("the secret; shown this once") });
 
 export const UserName = z.object({ userId: z.string(), name: z.string(), namedAt: time, namedBy: z.string() });

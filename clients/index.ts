@@ -4,6 +4,7 @@ export type { DecideIncreaseInput, EndIncreaseInput, RequestIncreaseInput, Withd
 export type { TotalsReport } from "#domain/budget/team-budget-state.ts";
 export type { ApplyPolicyInput, FreezeInput, IncreaseResult, RevisionResult, TeamBudgetStatus, UnfreezeInput } from "#workflows/team-budget/messages.ts";
 export {
+	type AdminGrantRequest,
 	AdministrationClient,
 	type AdministrationClientOptions,
 	type AdminKey,
@@ -26,6 +27,8 @@ export {
 	type ChangeTeamRequest,
 	type ChannelTest,
 	type CheckPriceRequest,
+	type ConsoleLink,
+	type ConsoleLinkRequest,
 	type CreatedAdminKey,
 	type CreatedKey,
 	type CreatedTeam,

@@ -10,7 +10,7 @@ CREATE SCHEMA IF NOT EXISTS tollgate;
 CREATE TABLE tollgate.change (
   revision   bigint PRIMARY KEY,
   at         timestamptz NOT NULL DEFAULT clock_timestamp(),
-  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'increase' | 'price' | 'policy' | 'admin_key' | 'flush' | 'run'
+  kind       text NOT NULL,          -- 'key' | 'team' | 'budget' | 'increase' | 'price' | 'policy' | 'admin_key' | 'console' | 'flush' | 'run'
   subject    text NOT NULL,          -- key id, team id, budget id, increase id (or its budget's), provider/model, id of a tree's root run
   admin_name text NOT NULL,
   detail     jsonb NOT NULL DEFAULT '{}'
@@ -76,7 +76,10 @@ CREATE TABLE tollgate.admin_key (
   secret_hash bytea NOT NULL UNIQUE,
   created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
   created_by  text NOT NULL,
-  revoked_at  timestamptz
+  revoked_at  timestamptz,
+  role        text NOT NULL DEFAULT 'operator' CHECK (role IN ('operator', 'viewer', 'finance', 'team-owner')),
+  team_ids    text[],                            -- of a team-owner, at least one; null = not narrowed to teams
+  CHECK (CASE WHEN role = 'team-owner' THEN coalesce(cardinality(team_ids) > 0, false) ELSE team_ids IS NULL END)
 );
 
 -- A budget selects calls by attributed values: a whole team, the organisation, or one dimension inside a team; or by the run they belong to.

@@ -85,7 +85,7 @@ CREATE FUNCTION tollgate.policy_basis() RETURNS bigint
 LANGUAGE sql STABLE AS $$
   SELECT coalesce((
     SELECT revision FROM tollgate.change
-    WHERE kind <> ALL ('{price,flush,user,admin_key,lease,ledger,adjustment,increase,run}'::text[])
+    WHERE kind <> ALL ('{price,flush,user,admin_key,console,lease,ledger,adjustment,increase,run}'::text[])
       AND NOT detail ? 'isFrozen' AND coalesce(detail->>'action', '') NOT IN ('throttled', 'throttle ended')
     ORDER BY revision DESC LIMIT 1), 0)
 $$;

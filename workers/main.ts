@@ -10,10 +10,10 @@ import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
 import { SPEND_CONNECTION_OPTIONS } from "#activities/spend/planning.ts";
 import { BatchJobClient } from "#clients/batch-job-client.ts";
-import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
+import { loadSettings, requireDatabaseUrl, requireTemporalAddress, type Settings } from "#config/load.ts";
 import { listKeyVariables } from "#config/offered-providers.ts";
 import { loadProviderOutline } from "#config/providers.ts";
-import { createAdministrationApp } from "#gateway/administration/app.ts";
+import { type AdministrationDependencies, createAdministrationApp } from "#gateway/administration/app.ts";
 import { startAgentRunsRole } from "./agent-runs.ts";
 import { startAlerts } from "./alerts.ts";
 import { startBatchesApart } from "./batches-apart.ts";
@@ -87,18 +87,8 @@ async function main(): Promise<void> {
 	const temporal = openTemporalClient(governed);
 	stopping.add(() => temporal.connection.close());
 	await retryOutages("prices", () => loadPrices(database, settings.pricesFile, log), log);
-	const app = createAdministrationApp({
-		database,
-		governor: budgetRole.governance,
-		readPrices: () => readCurrentPriceBook(database),
-		...(providers && { providers }),
-		alertSender: alerts.sender,
-		batchJobs: new BatchJobClient(temporal),
-		months: chargebackRole.months,
-		reports: settings.reports,
-		home: settings.home,
-		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
-	});
+	const served = { database, providers, governor: budgetRole.governance, alertSender: alerts.sender, batchJobs: new BatchJobClient(temporal) };
+	const app = createAdministration(settings, { ...served, months: chargebackRole.months }, log);
 	app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send([await metrics.metrics(), await batches.metrics()].join("\n")));
 	stopping.add(() => app.close());
 	await app.listen({ host: settings.adminHost, port: settings.adminPort });
@@ -107,6 +97,22 @@ async function main(): Promise<void> {
 	const made = await retryOutages("bootstrap", () => bootstrapSystem({ database, governor: budgetRole.governance, home, demoLimitNanoUsd }), log);
 	process.stdout.write(`${JSON.stringify({ event: "listening", admin: reachableOrigin(settings.adminHost, portOf(app)), ...made })}\n`);
 	flushCompileCache();
+}
+
+type Served = Pick<AdministrationDependencies, "database" | "governor" | "alertSender" | "batchJobs" | "months"> & {
+	readonly providers: AdministrationDependencies["providers"] | undefined;
+};
+
+function createAdministration({ reports, temporalUiUrl, home }: Settings, { providers, ...served }: Served, log: Logger): FastifyInstance {
+	return createAdministrationApp({
+		...served,
+		...(providers && { providers }),
+		readPrices: () => readCurrentPriceBook(served.database),
+		reports,
+		temporalUiUrl,
+		home,
+		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
+	});
 }
 
 function openPool(connectionString: string, log: Logger): pg.Pool {

@@ -40,7 +40,7 @@ export async function bootstrapSystem(options: {
 	await keepSecret(adminKeyFile, {
 		isLive: async (secret) => (await authenticateAdmin(database, secret)) !== undefined,
 		isUnwanted: () => isFirstKeyRevoked(database),
-		create: async () => (await createAdminKey(database, "first administrator", BOOTSTRAP_ADMIN_NAME)).key,
+		create: async () => (await createAdminKey(database, { name: "first administrator" }, BOOTSTRAP_ADMIN_NAME)).key,
 	});
 	const demoLimitNanoUsd = await ensureDemoBudget(administration, options.demoLimitNanoUsd);
 	await keepSecret(demoKeyFile, {

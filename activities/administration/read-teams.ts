@@ -35,9 +35,9 @@ export async function readGoverned(database: Queryable, teamId: string): Promise
 	return toTeam(row);
 }
 
-/** All teams, by id. */
-export async function listTeams(database: Queryable): Promise<Team[]> {
-	return (await database.query<TeamRow>(`${TEAM} ORDER BY t.id`)).rows.map(toTeam);
+/** By id: all teams, or those of a list. */
+export async function listTeams(database: Queryable, teamIds: readonly string[] | null = null): Promise<Team[]> {
+	return (await database.query<TeamRow>(`${TEAM} AND ($1::text[] IS NULL OR t.id = ANY ($1)) ORDER BY t.id`, [teamIds])).rows.map(toTeam);
 }
 
 /** @throws CostControlError "admin.not_found" unless the id is the organisation or a living team. */

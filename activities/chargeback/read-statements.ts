@@ -64,18 +64,31 @@ const MONTHS = `
 	FROM tollgate.statement_month m LEFT JOIN tollgate.statement_draft d ON d.month = m.month AND d.draft = m.draft
 	WHERE $1::date IS NULL OR m.month = $1 ORDER BY m.month DESC LIMIT 240`;
 
-/** The newest first, of the last twenty years. */
-export async function listMonths(database: Queryable): Promise<MonthView[]> {
-	return (await database.query<MonthView>(MONTHS, [null])).rows;
+// What was said about the month may name other teams.
+const MONTHS_OF_TEAMS = `
+	SELECT m.month, m.state, m."startsAt", m."endsAt", m.draft, m."draftedAt", m."askedBy", m."rulesRevision", s.teams, s.cost::text AS "costNanoUsd",
+	       s.margin::text AS "marginNanoUsd", (s.cost + s.margin)::text AS "chargeNanoUsd", m."decidedBy", NULL AS "decisionReason", m."closedAt"
+	FROM (${MONTHS}) m CROSS JOIN LATERAL (
+		SELECT count(*)::int AS teams, coalesce(sum(x.cost_nano_usd), 0) AS cost, coalesce(sum(x.margin_nano_usd), 0) AS margin FROM tollgate.statement x
+		WHERE x.month = to_date(m.month, 'YYYY-MM') AND x.draft = m.draft AND x.team_id = ANY ($2)
+	) s ORDER BY m.month DESC`;
+
+/** The newest first, of the last twenty years; with `teamIds` as if there were no other teams. */
+export async function listMonths(database: Queryable, teamIds: readonly string[] | null = null): Promise<MonthView[]> {
+	return askMonths(database, null, teamIds);
 }
 
-export async function findMonth(database: Queryable, month: string): Promise<MonthView | undefined> {
-	return (await database.query<MonthView>(MONTHS, [firstDay(month)])).rows[0];
+async function askMonths(database: Queryable, day: string | null, teamIds: readonly string[] | null): Promise<MonthView[]> {
+	return (await (teamIds === null ? database.query<MonthView>(MONTHS, [day]) : database.query<MonthView>(MONTHS_OF_TEAMS, [day, teamIds]))).rows;
+}
+
+export async function findMonth(database: Queryable, month: string, teamIds: readonly string[] | null = null): Promise<MonthView | undefined> {
+	return (await askMonths(database, firstDay(month), teamIds))[0];
 }
 
 /** @throws CostControlError "admin.not_found". */
-export async function readMonth(database: Queryable, month: string): Promise<MonthView> {
-	const found = await findMonth(database, month);
+export async function readMonth(database: Queryable, month: string, teamIds: readonly string[] | null = null): Promise<MonthView> {
+	const found = await findMonth(database, month, teamIds);
 	if (found === undefined)
 		throw new CostControlError("admin.not_found", `Month ${month} has no statements: npx tollgate statement close ${month} drafts them once it is over.`);
 	return found;

@@ -17,8 +17,8 @@ export type PolicyQuestion = PlanQuestion | WriteQuestion | ImportQuestion;
 
 /** What a file changes in `currentJson`, a `Policy`. */
 export type PlanQuestion = { readonly kind: "plan"; readonly currentJson: string; readonly facts: PolicyFacts; readonly request: PolicyRequest };
-/** A `Policy` as a file. */
-export type WriteQuestion = { readonly kind: "write"; readonly policyJson: string };
+/** A `Policy` as a file; with `teamIds` without what is of other teams. */
+export type WriteQuestion = { readonly kind: "write"; readonly policyJson: string; readonly teamIds?: readonly string[] | null };
 /** A LiteLLM configuration as a file. */
 export type ImportQuestion = { readonly kind: "import"; readonly text: string };
 
@@ -59,8 +59,9 @@ function plan({ currentJson, facts, request: { text, fileName, isPruning } }: Pl
 	return { kind: "planned", nextJson: JSON.stringify(next), changesJson: JSON.stringify(changes), changeCount: changes.length, text: renderChanges(changes) };
 }
 
-function write({ policyJson }: WriteQuestion): WriteAnswer {
-	const policy = inOrder(JSON.parse(policyJson) as Policy);
+function write({ policyJson, teamIds = null }: WriteQuestion): WriteAnswer {
+	const whole = inOrder(JSON.parse(policyJson) as Policy);
+	const policy = teamIds === null ? whole : { ...whole, teams: Object.fromEntries(Object.entries(whole.teams).filter(([id]) => teamIds.includes(id))) };
 	return { policyJson: JSON.stringify(policy), text: writePolicyFile(policy) };
 }
 

@@ -74,7 +74,7 @@ function invalidOptions({ publicMessage, code }: CostControlError, command: Comm
 
 const FIELD_OF_PROBLEM = /(?<=^|; )([a-z]\w*)((?:\.\w+|\[\d+\])*)(?=:? )/g;
 /** What a field's name has beyond that of its option: `amountUsd` is filled by --amount. */
-const FIELD_SUFFIX = /(?:Usd|Amount|Kind|Id|InMs|BasisPoints|s)$/;
+const FIELD_SUFFIX = /(?:Usd|Amount|Kind|Ids?|InMs|BasisPoints|s)$/;
 
 function nameOptions(message: string, command: Command): string {
 	return message.replaceAll(FIELD_OF_PROBLEM, (field: string, root: string, path: string) => {

@@ -7,6 +7,7 @@ import { addAlertCommands } from "./commands/alerts.ts";
 import { addAuditCommands } from "./commands/audit.ts";
 import { addBatchCommands } from "./commands/batch.ts";
 import { addBudgetCommands } from "./commands/budget.ts";
+import { addConsoleCommand } from "./commands/console.ts";
 import { addDeferredCommands } from "./commands/deferred.ts";
 import { addFocusCommands } from "./commands/focus.ts";
 import { addForecastCommands } from "./commands/forecast.ts";
@@ -70,6 +71,7 @@ export function createProgram(terminal: Terminal): Command {
 	addLedgerCommands(program, terminal);
 	addPriceCommands(program, terminal);
 	addAdminKeyCommands(program, terminal);
+	addConsoleCommand(program, terminal);
 	return program;
 }
 

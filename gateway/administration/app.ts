@@ -1,26 +1,29 @@
+import { fileURLToPath } from "node:url";
+import cookie from "@fastify/cookie";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { z } from "zod";
-import { authenticateAdmin } from "#activities/administration/admin-keys.ts";
 import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Months } from "#activities/chargeback/close.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { createPolicyThread } from "#activities/policy/policy-thread.ts";
-import { RefusedPolicy } from "#activities/policy/port.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
-import { ADMINISTRATION_PREFIX, type Problem } from "#clients/administration-contract.ts";
+import { ADMINISTRATION_PREFIX } from "#clients/administration-contract.ts";
 import { createKeptPlaceProblem } from "#config/alert-secrets.ts";
 import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
-import { ERROR_CODES, type ErrorCode } from "#domain/errors/codes.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { findUnstorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
+import { mergeAnswers, narrowToTeams, type RouteInput, requireRole, withOwnTeam } from "./access.ts";
+import { type Caller, identifyCaller, refuseOtherSites, SESSION_COOKIE } from "./caller.ts";
+import { addConsolePages, addSecurityHeaders, REPORT_POLICY } from "./console-pages.ts";
 import { describeAdministrationApi } from "./openapi.ts";
-import { copyDiff } from "./policy-routes.ts";
 import type { PolicyThreadData } from "./policy-thread-worker.ts";
-import { type Route, type RouteContext, WrittenAnswer } from "./route.ts";
+import { problemOf, sendProblem } from "./problem.ts";
+import { AnswerWithSession, type ConsoleSettings, type Route, type RouteContext, WrittenAnswer } from "./route.ts";
 import { ADMINISTRATION_ROUTES } from "./routes.ts";
+import { SignInTries } from "./sign-in-tries.ts";
 
 export type AdministrationDependencies = {
 	/** A pool that is not shared with the hot path. */
@@ -39,6 +42,12 @@ export type AdministrationDependencies = {
 	readonly batchJobs?: BatchJobs;
 	/** The workflows of months; default: months are read and not closed. */
 	readonly months?: Months;
+	/** Default: no link to Temporal. */
+	readonly temporalUiUrl?: string | null;
+	/** Of the built console; default console/dist of the project. */
+	readonly consoleFolder?: string;
+	/** Milliseconds of a clock that only goes forward, for failed tries to sign in; default performance.now. */
+	readonly now?: () => number;
 	/** Of the process that delivers alerts: nothing in it is read for a channel. */
 	readonly home: string;
 	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */
@@ -47,11 +56,13 @@ export type AdministrationDependencies = {
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const UTC_REPORTS: ReportSettings = { timeZone: "UTC" };
+const CONSOLE_FOLDER = fileURLToPath(new URL("../../console/dist/", import.meta.url));
+const SESSION_SECONDS = 12 * 60 * 60;
 const POLICY_THREAD_MODULE = new URL("./policy-thread-worker.ts", import.meta.url);
 
 /**
- * The administration API on a server of its own. Every route but /healthz and the OpenAPI document needs an
- * admin key, and its name stands beside every change.
+ * The administration API on a server of its own, and the console beside it. Every route but /healthz, the OpenAPI document, the files of the console and
+ * sign-in needs an admin key or a session, whose name stands beside every change.
  */
 export function createAdministrationApp(dependencies: AdministrationDependencies): FastifyInstance {
 	const app = fastify({
@@ -60,13 +71,17 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 		return503OnClosing: false,
 		frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
 	});
+	app.register(cookie);
+	addSecurityHeaders(app);
 	const document = describeAdministrationApi(ADMINISTRATION_ROUTES);
 	app.get("/healthz", async () => ({ ok: true }));
 	app.get(`${ADMINISTRATION_PREFIX}/openapi.json`, async () => document);
 	const { home } = dependencies;
 	const policyThread = createPolicyThread({ worker: { file: POLICY_THREAD_MODULE, data: { home } satisfies PolicyThreadData } });
 	app.addHook("onClose", () => policyThread.close());
-	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, { ...dependencies, policyThread, keptPlaceProblem: createKeptPlaceProblem({ home }) });
+	const parts = { policyThread, keptPlaceProblem: createKeptPlaceProblem({ home }), tries: new SignInTries(dependencies.now) };
+	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, { ...dependencies, ...parts });
+	addConsolePages(app, dependencies.consoleFolder ?? CONSOLE_FOLDER);
 	app.setNotFoundHandler((_request, reply) =>
 		sendProblem(reply, {
 			code: "request.not_found",
@@ -77,43 +92,79 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	app.setErrorHandler((error: FastifyError, request, reply) => {
 		const problem = problemOf(error);
 		if (problem.code === "internal.invariant") dependencies.onUnexpectedError?.(error, { method: request.method, url: request.url });
+		if (problem.code === "session.ended") reply.clearCookie(SESSION_COOKIE, { path: "/" });
 		return sendProblem(reply, problem);
 	});
 	return app;
 }
 
-function addRoute(
-	app: FastifyInstance,
-	route: Route,
-	dependencies: AdministrationDependencies & Pick<RouteContext, "policyThread" | "keptPlaceProblem">,
-): void {
+type RouteParts = AdministrationDependencies & Pick<RouteContext, "policyThread" | "keptPlaceProblem"> & { readonly tries: SignInTries };
+
+function addRoute(app: FastifyInstance, route: Route, dependencies: RouteParts): void {
 	app.route({
 		method: route.method,
 		url: `${ADMINISTRATION_PREFIX}${route.path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
 		...(route.bodyBytesMax !== undefined && { bodyLimit: route.bodyBytesMax }),
 		handler: async (request, reply) => {
-			const admin = await requireAdmin(request, dependencies.database);
+			const caller = await callerOf(request, route, dependencies);
+			requireRole(route.access, caller);
 			refuseUnstorable({ params: request.params, query: request.query, body: withoutLineBreaks(request.body, route.fileField) });
 			const input = {
 				params: request.params as Record<string, string>,
-				query: parse(route.query, request.query, ""),
+				query: parse(route.query, withOwnTeam(route.access, caller, request.query), ""),
 				body: parse(route.body, request.body ?? {}, ""),
 			};
-			const { onUnexpectedError: _error, home: _home, providers = DEFAULT_PROVIDER_OUTLINE, reports = UTC_REPORTS, ...parts } = dependencies;
-			const answer = await route.handle({ ...parts, providers, reports, adminName: admin.name }, input);
-			if (answer instanceof WrittenAnswer) return reply.code(route.status).type(answer.type).send(answer.text);
-			return reply.code(route.status).send(answer);
+			const context = contextFor(caller, request, dependencies);
+			return sendAnswer(request, reply.code(route.status), await answerFor({ route, context, input }));
 		},
 	});
 }
 
-async function requireAdmin(request: FastifyRequest, database: Queryable): Promise<{ readonly name: string }> {
-	const [scheme, secret, ...rest] = (request.headers.authorization ?? "").split(" ");
-	if (scheme?.toLowerCase() !== "bearer" || !secret || rest.length > 0)
-		throw new CostControlError("key.missing", "Send an admin key as Authorization: Bearer tga-…");
-	const admin = await authenticateAdmin(database, secret);
-	if (!admin) throw new CostControlError("key.invalid", "This admin key is unknown or revoked. Virtual keys (tg-…) cannot administer.");
-	return admin;
+/** Sees nothing, and changes nothing. */
+const NOBODY: Caller = { name: "", role: "viewer", teamIds: [], adminKeyId: null, session: null, secret: "" };
+
+async function callerOf(request: FastifyRequest, { access }: Route, { database }: RouteParts): Promise<Caller> {
+	if (access.kind !== "anyone") return identifyCaller(request, database);
+	refuseOtherSites(request);
+	return NOBODY;
+}
+
+function contextFor(caller: Caller, request: FastifyRequest, dependencies: RouteParts): RouteContext {
+	const { onUnexpectedError: _error, home: _home, tries, temporalUiUrl = null, ...parts } = dependencies;
+	const { providers = DEFAULT_PROVIDER_OUTLINE, reports = UTC_REPORTS } = dependencies;
+	const visitor = { address: request.ip, cookie: request.cookies[SESSION_COOKIE], tries };
+	const console: ConsoleSettings = { temporalUiUrl, oidc: null };
+	return { ...parts, providers, reports, caller, visitor, console, adminName: caller.name, teamIds: caller.teamIds };
+}
+
+/** Once, or once for each of a team owner's teams. */
+async function answerFor({ route, context, input }: { readonly route: Route; readonly context: RouteContext; readonly input: RouteInput }): Promise<unknown> {
+	const [first, ...others] = await narrowToTeams(route.access, context.caller, input, context.database);
+	if (first === undefined) throw new Error("nothing is left to ask");
+	const answers = [await route.handle(context, first)];
+	for (const other of others) answers.push(await route.handle(context, other));
+	return others.length === 0 ? answers[0] : mergeAnswers(route.access, answers, input.query);
+}
+
+function sendAnswer(request: FastifyRequest, reply: FastifyReply, answer: unknown): FastifyReply {
+	if (answer instanceof WrittenAnswer) {
+		if (answer.type.startsWith("text/html")) reply.header("content-security-policy", REPORT_POLICY);
+		return reply.type(answer.type).send(answer.text);
+	}
+	if (!(answer instanceof AnswerWithSession)) return reply.send(answer);
+	if (answer.token === null) reply.clearCookie(SESSION_COOKIE, { path: "/" });
+	else reply.setCookie(SESSION_COOKIE, answer.token, { path: "/", httpOnly: true, sameSite: "strict", secure: cameByHttps(request), maxAge: SESSION_SECONDS });
+	return reply.send(answer.answer);
+}
+
+/** Itself, or at the proxy before it: who says so without one only has his own cookie sent less often. */
+function cameByHttps({ protocol, headers }: FastifyRequest): boolean {
+	return (
+		protocol === "https" ||
+		String(headers["x-forwarded-proto"] ?? "")
+			.split(",")[0]
+			?.trim() === "https"
+	);
 }
 
 /** Free text reaches PostgreSQL in many places, some of them of open shape (a price line, a policy): none may hold what it cannot store. */
@@ -144,34 +195,4 @@ function parse(schema: z.ZodType | undefined, value: unknown, prefix: string): u
 	throw new CostControlError("admin.invalid", issues.map((issue) => `${issue.field}: ${issue.message}`).join("; "), {
 		details: { field: issues[0]?.field ?? null },
 	});
-}
-
-type AdministrationProblem = z.input<typeof Problem>["error"] & { readonly code: ErrorCode };
-
-function problemOf(error: FastifyError): AdministrationProblem {
-	if (error instanceof CostControlError) {
-		const { code, publicMessage: message, details } = error;
-		const refused =
-			error instanceof RefusedPolicy ? { mistakes: error.mistakes?.map((mistake) => ({ ...mistake })), diff: error.diff && copyDiff(error.diff) } : {};
-		return { code, message, field: typeof details["field"] === "string" ? details["field"] : null, ...refused };
-	}
-	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return { code: "request.too_large", message: "The body is larger than this route takes.", field: null };
-	if (error.statusCode !== undefined && error.statusCode < 500) return { code: "request.invalid", message: error.message, field: null };
-	if (isDatabaseAway(error)) return { code: "authority.unreachable", message: "PostgreSQL does not answer; try again.", field: null };
-	return { code: "internal.invariant", message: "Tollgate failed to serve this request. Its log says why.", field: null };
-}
-
-/**
- * Connection refused, reset, timed out; or PostgreSQL's classes 08 (connection), 53 (resources), 57 (shutdown, statement timeout), 58 (its
- * disk), or 55P03 (a lock not given in time). The driver gives no code to a connection that is lost under a statement, only these words.
- */
-function isDatabaseAway({ code, message }: { readonly code?: string; readonly message: string }): boolean {
-	if (/^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|08...|53...|57...|58...|55P03)/.test(code ?? "")) return true;
-	return code === undefined && /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect)/.test(message);
-}
-
-function sendProblem(reply: FastifyReply, problem: AdministrationProblem): FastifyReply {
-	const { httpStatus } = ERROR_CODES[problem.code];
-	if (httpStatus === 503) reply.header("retry-after", "1");
-	return reply.code(httpStatus).send({ error: problem });
 }

@@ -4,12 +4,14 @@ import * as contract from "#clients/audit-contract.ts";
 import { auditToCsv } from "#clients/audit-csv.ts";
 import { readCheaperModels } from "#config/cheaper-models.ts";
 import { isSimpleTask, TASK_KINDS } from "#domain/audit/task-kind.ts";
+import { ofQuery, readers } from "./access.ts";
 import { defineRoute, type Route, WrittenAnswer } from "./route.ts";
 
 /** Which calls a cheaper model would serve. */
 export const AUDIT_ROUTES: readonly Route[] = [
 	defineRoute("GET /audit", {
 		operationId: "auditModels",
+		access: readers(ofQuery()),
 		summary: "Which calls of each feature a cheaper model would serve, and what that would save; as CSV with format=csv",
 		answer: contract.ModelAudit,
 		query: contract.AuditQuery,

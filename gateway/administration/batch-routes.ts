@@ -1,14 +1,19 @@
 import { z } from "zod";
 import { cancelBatch, listBatches, readBatch, retryBatch } from "#activities/administration/batches.ts";
 import { requireKnownTeam } from "#activities/administration/read-teams.ts";
+import { teamsOfBatch } from "#activities/administration/teams-of.ts";
 import * as contract from "#clients/batch-contract.ts";
 import { BATCH_STATES } from "#domain/batching/batch.ts";
+import { mergeLists, ofQuery, operators, owned, readers } from "./access.ts";
 import { defineRoute, type Route } from "./route.ts";
+
+const BATCH = owned("batchId", teamsOfBatch);
 
 /** Batches for operators. The name of the admin key is who cancels. */
 export const BATCH_ROUTES: readonly Route[] = [
 	defineRoute("GET /batches", {
 		operationId: "listBatches",
+		access: readers(ofQuery(mergeLists("batches", { field: "createdAt", isDescending: true }))),
 		summary: "Batches, the newest first, page by page",
 		answer: contract.BatchList,
 		query: z.strictObject({
@@ -24,18 +29,21 @@ export const BATCH_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("GET /batches/{batchId}", {
 		operationId: "readBatch",
+		access: readers(BATCH),
 		summary: "One batch: how far it is, what it holds and has cost, its parts at the provider, and what holds it up",
 		answer: contract.BatchView,
 		handle: (context, { params }) => readBatch(context, params["batchId"] ?? ""),
 	}),
 	defineRoute("POST /batches/{batchId}/cancel", {
 		operationId: "cancelBatch",
+		access: operators(BATCH),
 		summary: "End a batch: what the provider has finished is paid, the rest is given back",
 		answer: contract.BatchView,
 		handle: (context, { params }) => cancelBatch(context, params["batchId"] ?? ""),
 	}),
 	defineRoute("POST /batches/{batchId}/retry", {
 		operationId: "retryBatch",
+		access: operators(BATCH),
 		summary: "Try at once what a batch waits for, and begin its workflow where there is none",
 		answer: contract.BatchView,
 		handle: (context, { params }) => retryBatch(context, params["batchId"] ?? ""),

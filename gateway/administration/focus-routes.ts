@@ -1,11 +1,13 @@
 import { readCharges } from "#activities/spend/read-charges.ts";
 import * as contract from "#clients/focus-contract.ts";
+import { readers } from "./access.ts";
 import { defineRoute, type Route } from "./route.ts";
 
 /** What exports in the FOCUS format are made of. */
 export const FOCUS_ROUTES: readonly Route[] = [
 	defineRoute("GET /charges", {
 		operationId: "readCharges",
+		access: readers(null),
 		summary: "What was spent on a day of UTC as finely as it is kept, page by page",
 		answer: contract.FocusCharges,
 		query: contract.FocusQuery,

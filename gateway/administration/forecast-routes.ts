@@ -4,12 +4,14 @@ import { dateOf, invalid, readForecasts } from "#activities/forecast/read-foreca
 import * as contract from "#clients/forecast-contract.ts";
 import { anomaliesToCsv, forecastsToCsv } from "#clients/forecast-csv.ts";
 import type { ExcessCause } from "#domain/anomaly/explain-excess.ts";
+import { ofQuery, readers } from "./access.ts";
 import { defineRoute, type Route, WrittenAnswer } from "./route.ts";
 
 /** What will be spent, and what should not have been. */
 export const FORECAST_ROUTES: readonly Route[] = [
 	defineRoute("GET /forecast", {
 		operationId: "readForecast",
+		access: readers(ofQuery()),
 		summary: "What a month will have cost, by team or feature, beside its budget; as CSV with format=csv",
 		answer: contract.ForecastReport,
 		query: contract.ForecastQuery,
@@ -32,6 +34,7 @@ export const FORECAST_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("GET /anomalies", {
 		operationId: "readAnomalies",
+		access: readers(ofQuery()),
 		summary: "Days on which a team or feature spent more than it should have, and why; as CSV with format=csv",
 		answer: contract.AnomalyReport,
 		query: contract.AnomalyQuery,

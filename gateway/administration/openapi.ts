@@ -1,5 +1,6 @@
 import { z } from "zod";
 import * as contract from "#clients/administration-contract.ts";
+import { CSRF_HEADER, SESSION_COOKIE } from "./caller.ts";
 import type { Route } from "./route.ts";
 
 type JsonObject = Record<string, unknown>;
@@ -24,9 +25,12 @@ export function describeAdministrationApi(routes: readonly Route[]): JsonObject 
 		paths,
 		components: {
 			schemas: { Problem: jsonSchema(contract.Problem, "output") },
-			securitySchemes: { adminKey: { type: "http", scheme: "bearer", description: "admin key (tga-…)" } },
+			securitySchemes: {
+				adminKey: { type: "http", scheme: "bearer", description: "admin key (tga-…)" },
+				session: { type: "apiKey", in: "cookie", name: SESSION_COOKIE, description: `of the console; every method but GET also needs ${CSRF_HEADER}` },
+			},
 		},
-		security: [{ adminKey: [] }],
+		security: [{ adminKey: [] }, { session: [] }],
 	};
 }
 
@@ -34,6 +38,8 @@ function operation(route: Route): JsonObject {
 	return {
 		operationId: route.operationId,
 		summary: route.summary,
+		...(route.access.kind === "anyone" && { security: [] }),
+		"x-tollgate-roles": route.access.kind === "anyone" ? [] : [...route.access.roles],
 		parameters: [...pathParameters(route), ...queryParameters(route)],
 		...(route.body ? { requestBody: { required: true, content: json(route.body, "input") } } : {}),
 		responses: {

@@ -3,6 +3,7 @@ import { applyPolicyFile, diffPolicyFile } from "#activities/policy/apply-policy
 import { type PolicyDiff, type PolicyRequest, RefusedPolicy } from "#activities/policy/port.ts";
 import { listPolicyRevisions, readCurrentPolicy, readPolicyRevision } from "#activities/policy/read-policy.ts";
 import * as contract from "#clients/policy-contract.ts";
+import { HANDLER, operators, readers } from "./access.ts";
 import { defineRoute, type Route, type RouteContext, WrittenAnswer } from "./route.ts";
 
 const DEFAULT_FILE_NAME = "policy.yaml";
@@ -14,16 +15,18 @@ const withFile = { bodyBytesMax: BODY_BYTES_MAX, fileField: "file" } as const;
 export const POLICY_ROUTES: readonly Route[] = [
 	defineRoute("GET /policy", {
 		operationId: "readPolicy",
+		access: readers(HANDLER),
 		summary: "What holds now, and the basis to apply on",
 		answer: contract.CurrentPolicy,
-		handle: async ({ database, policyThread }) => {
+		handle: async ({ database, policyThread, teamIds }) => {
 			const { basis, policyJson } = await readCurrentPolicy(database);
-			const written = await policyThread.ask({ kind: "write", policyJson });
+			const written = await policyThread.ask({ kind: "write", policyJson, teamIds });
 			return WrittenAnswer.json({ basis, text: written.text }, { policy: written.policyJson });
 		},
 	}),
 	defineRoute("GET /policy/history", {
 		operationId: "listPolicyRevisions",
+		access: readers(HANDLER),
 		summary: "Policies that were applied, the newest first, page by page",
 		answer: contract.PolicyHistory,
 		query: z.strictObject({
@@ -37,6 +40,7 @@ export const POLICY_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("GET /policy/{revision}", {
 		operationId: "readPolicyRevision",
+		access: readers(null),
 		summary: "One applied policy: the file, what it changed, and what held since",
 		answer: contract.StoredPolicy,
 		handle: async ({ database, policyThread }, { params }) => {
@@ -47,6 +51,7 @@ export const POLICY_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("POST /policy/diff", {
 		operationId: "diffPolicy",
+		access: operators(),
 		summary: "What a policy file would change; nothing is written",
 		body: contract.PolicyFileRequest,
 		answer: contract.PolicyDiff,
@@ -58,6 +63,7 @@ export const POLICY_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("POST /policy/apply", {
 		operationId: "applyPolicy",
+		access: operators(),
 		summary: "Put a policy file in force, whole or not at all, as the diff on its basis said",
 		body: contract.ApplyPolicyRequest,
 		answer: contract.AppliedPolicy,
@@ -66,6 +72,7 @@ export const POLICY_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("POST /policy/import/litellm", {
 		operationId: "importLiteLlm",
+		access: operators(),
 		summary: "A LiteLLM configuration as a policy file; nothing is written",
 		body: contract.LiteLlmRequest,
 		answer: contract.ImportedPolicy,

@@ -1,4 +1,5 @@
 import { requireKnownTeam } from "#activities/administration/read-teams.ts";
+import { teamsOfReport } from "#activities/administration/teams-of.ts";
 import { makeReport } from "#activities/reports/make-report.ts";
 import type { ReportSummary } from "#activities/reports/port.ts";
 import { listReports, readReport } from "#activities/reports/stored-reports.ts";
@@ -9,6 +10,7 @@ import { formatInstant } from "#domain/budget/window.ts";
 import { renderHtml } from "#domain/reports/rendering/render-html.ts";
 import { renderMarkdown } from "#domain/reports/rendering/render-markdown.ts";
 import { reportToWire } from "#domain/reports/report-codec.ts";
+import { FINANCE, mergeLists, ofQuery, owned, readers } from "./access.ts";
 import { defineRoute, type Route, WrittenAnswer } from "./route.ts";
 
 /** As many uncounted chunks of the ledger somebody waits for who asks by HTTP; the worker counts the others. */
@@ -18,6 +20,7 @@ const CHUNKS_WAITED_FOR = 1_000;
 export const REPORT_ROUTES: readonly Route[] = [
 	defineRoute("GET /reports", {
 		operationId: "listReports",
+		access: readers(ofQuery(mergeLists("reports", { field: "date", isDescending: true }))),
 		summary: "Reports that were written, the newest period first",
 		answer: contract.ReportList,
 		query: contract.ReportListQuery,
@@ -28,6 +31,7 @@ export const REPORT_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("POST /reports", {
 		operationId: "makeReport",
+		access: FINANCE,
 		summary: "Write the report of a day, week or month that is over; one that was written before is given back as it is",
 		body: contract.MakeReportRequest,
 		answer: contract.MadeReport,
@@ -42,6 +46,7 @@ export const REPORT_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("GET /reports/{reportId}", {
 		operationId: "readReport",
+		access: readers(owned("reportId", teamsOfReport)),
 		summary: "One report, as data, as a page with format=html, or as Markdown with format=markdown",
 		answer: contract.StoredReport,
 		query: contract.ReportQuery,

@@ -5,11 +5,20 @@ import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Months } from "#activities/chargeback/close.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
+import type { AdminGrant } from "#domain/access/admin-role.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
+import type { RouteAccess } from "./access.ts";
+import type { Caller } from "./caller.ts";
+import type { SignInTries } from "./sign-in-tries.ts";
 
 /** What a handler may use: the database, the teams' workflows, and of batches, prices and providers, channels of alerts, and who is asking. */
 export type RouteContext = Administration &
-	PolicyContext & {
+	PolicyContext &
+	Pick<AdminGrant, "teamIds"> & {
+		/** Who asks; where nobody has to have signed in, nobody. */
+		readonly caller: Caller;
+		readonly visitor: Visitor;
+		readonly console: ConsoleSettings;
 		readonly alertSender: AlertSender;
 		readonly keptPlaceProblem: KeptPlaceProblem;
 		readonly reports: ReportSettings;
@@ -18,6 +27,33 @@ export type RouteContext = Administration &
 		/** Absent: months cannot be closed here. */
 		readonly months?: Months | undefined;
 	};
+
+/** The browser that asks, before it is known who sits at it. */
+export type Visitor = {
+	/** Of the connection. */
+	readonly address: string;
+	/** Secret of the session it shows. */
+	readonly cookie: string | undefined;
+	readonly tries: SignInTries;
+};
+
+export type ConsoleSettings = {
+	/** Where the web UI of Temporal is, for links to workflows. */
+	readonly temporalUiUrl: string | null;
+	/** The identity provider people may sign in with. */
+	readonly oidc: { readonly name: string; readonly startUrl: string } | null;
+};
+
+/** An answer that opens a session (`token`, for its cookie), or ends the one that asked (null). */
+export class AnswerWithSession<Answer> {
+	readonly answer: Answer;
+	readonly token: string | null;
+
+	constructor(answer: Answer, token: string | null) {
+		this.answer = answer;
+		this.token = token;
+	}
+}
 
 /** An answer that is text already. */
 export class WrittenAnswer {
@@ -55,6 +91,7 @@ export type Route = {
 	readonly path: string;
 	readonly operationId: string;
 	readonly summary: string;
+	readonly access: RouteAccess;
 	readonly query: z.ZodObject | undefined;
 	readonly body: z.ZodType | undefined;
 	readonly answer: z.ZodType;
@@ -73,6 +110,8 @@ type Input<Query extends z.ZodObject | undefined, Body extends z.ZodType | undef
 };
 
 type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodType | undefined, Answer extends z.ZodType> = {
+	/** Who may use it, and how a team owner is kept to his teams. */
+	readonly access: RouteAccess;
 	readonly query?: Query;
 	readonly body?: Body;
 	readonly answer: Answer;
@@ -81,7 +120,7 @@ type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodTy
 	readonly fileField?: string;
 	readonly summary: string;
 	readonly operationId: string;
-	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer>;
+	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer | AnswerWithSession<z.input<Answer>>>;
 };
 
 /** Ties the types of a handler to its schemas; the server validates before it calls. `at` is method and path, like "GET /teams". */
@@ -95,6 +134,7 @@ export function defineRoute<Answer extends z.ZodType, Query extends z.ZodObject 
 		path: at.slice(space + 1),
 		operationId: definition.operationId,
 		summary: definition.summary,
+		access: definition.access,
 		query: definition.query,
 		body: definition.body,
 		answer: definition.answer,

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { createAdminKey, listAdminKeys, revokeAdminKey } from "#activities/administration/admin-keys.ts";
 import { listBudgets, removeBudget, setBudget } from "#activities/administration/budgets.ts";
 import { listChanges } from "#activities/administration/changes.ts";
 import { waitUntilInForce } from "#activities/administration/in-force.ts";
@@ -7,7 +6,6 @@ import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { listTeams, readTeam, requireKnownTeam } from "#activities/administration/read-teams.ts";
 import { changeTeam, createTeam, deleteTeam, freezeTeam } from "#activities/administration/teams.ts";
 import { readTeamToday } from "#activities/administration/today.ts";
-import { eraseUser, listUserNames, nameUser } from "#activities/administration/users.ts";
 import { createVirtualKey, listVirtualKeys, revokeVirtualKey, rotateVirtualKey } from "#activities/keys/postgres.ts";
 import { endThrottle, listThrottles } from "#activities/limits/throttles.ts";
 import { setPrice } from "#activities/pricebooks/postgres.ts";
@@ -15,6 +13,7 @@ import * as contract from "#clients/administration-contract.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { checkPrice, type UsageQuestion } from "#domain/pricing/explain.ts";
 import { priceLineToJson } from "#domain/pricing/line-codec.ts";
+import { HANDLER, mergeLists, OF_PATH, ofQuery, operators, readers } from "./access.ts";
 import { ALERT_ROUTES } from "./alert-routes.ts";
 import { AUDIT_ROUTES } from "./audit-routes.ts";
 import { BATCH_ROUTES } from "./batch-routes.ts";
@@ -22,11 +21,13 @@ import { DEFERRED_ROUTES } from "./deferred-routes.ts";
 import { FOCUS_ROUTES } from "./focus-routes.ts";
 import { FORECAST_ROUTES } from "./forecast-routes.ts";
 import { INCREASE_ROUTES } from "./increase-routes.ts";
+import { PEOPLE_ROUTES } from "./people-routes.ts";
 import { POLICY_ROUTES } from "./policy-routes.ts";
 import { REPORT_ROUTES } from "./report-routes.ts";
 import { REQUEST_ROUTES } from "./request-routes.ts";
 import { defineRoute, type Route, type RouteContext } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
+import { SESSION_ROUTES } from "./session-routes.ts";
 import { SPEND_ROUTES } from "./spend-routes.ts";
 import { STATEMENT_ROUTES } from "./statement-routes.ts";
 
@@ -45,12 +46,14 @@ async function inForce<Result>(context: RouteContext, change: Promise<Result>): 
 const teams: readonly Route[] = [
 	defineRoute("GET /teams", {
 		operationId: "listTeams",
+		access: readers(HANDLER),
 		summary: "All teams",
 		answer: contract.TeamList,
-		handle: async ({ database }) => ({ teams: await listTeams(database) }),
+		handle: async ({ database, teamIds }) => ({ teams: await listTeams(database, teamIds) }),
 	}),
 	defineRoute("POST /teams", {
 		operationId: "createTeam",
+		access: operators(),
 		summary: "Create a team, with its first budget",
 		body: contract.CreateTeamRequest,
 		answer: contract.CreatedTeam,
@@ -59,18 +62,21 @@ const teams: readonly Route[] = [
 	}),
 	defineRoute("GET /teams/{teamId}", {
 		operationId: "readTeam",
+		access: readers(OF_PATH),
 		summary: "One team",
 		answer: contract.Team,
 		handle: ({ database }, { params }) => readTeam(database, params["teamId"] ?? ""),
 	}),
 	defineRoute("GET /teams/{teamId}/today", {
 		operationId: "readTeamToday",
+		access: readers(OF_PATH),
 		summary: "What a team spent on its local day so far, and what was expected of it",
 		answer: contract.TeamToday,
 		handle: ({ database }, { params }) => readTeamToday(database, params["teamId"] ?? ""),
 	}),
 	defineRoute("PATCH /teams/{teamId}", {
 		operationId: "changeTeam",
+		access: operators(),
 		summary: "Change a team's policy or limits, or declare it unlimited",
 		body: contract.ChangeTeamRequest,
 		answer: contract.Team,
@@ -78,6 +84,7 @@ const teams: readonly Route[] = [
 	}),
 	defineRoute("DELETE /teams/{teamId}", {
 		operationId: "deleteTeam",
+		access: operators(),
 		summary: "End a team and its keys; its books stay",
 		answer: contract.Done,
 		handle: async (context, { params }) => {
@@ -87,6 +94,7 @@ const teams: readonly Route[] = [
 	}),
 	defineRoute("POST /teams/{teamId}/freeze", {
 		operationId: "freezeTeam",
+		access: operators(),
 		summary: "Stop all spending of a team at once",
 		body: contract.FreezeRequest,
 		answer: contract.FrozenTeam,
@@ -94,6 +102,7 @@ const teams: readonly Route[] = [
 	}),
 	defineRoute("POST /teams/{teamId}/unfreeze", {
 		operationId: "unfreezeTeam",
+		access: operators(),
 		summary: "Let a frozen team spend again",
 		answer: contract.FrozenTeam,
 		handle: (context, { params }) => freezeTeam(context, params["teamId"] ?? "", { isFrozen: false, reason: "" }),
@@ -103,6 +112,7 @@ const teams: readonly Route[] = [
 const throttles: readonly Route[] = [
 	defineRoute("GET /throttles", {
 		operationId: "listThrottles",
+		access: readers(ofQuery(mergeLists("throttles"))),
 		summary: "Keys and users that are throttled",
 		answer: contract.ThrottleList,
 		query: z.strictObject({ teamId: z.string().optional() }),
@@ -113,6 +123,7 @@ const throttles: readonly Route[] = [
 	}),
 	defineRoute("DELETE /throttles", {
 		operationId: "endThrottle",
+		access: operators(),
 		summary: "End a throttle before its time",
 		query: contract.EndThrottleRequest,
 		answer: contract.Done,
@@ -126,6 +137,7 @@ const throttles: readonly Route[] = [
 const keys: readonly Route[] = [
 	defineRoute("GET /keys", {
 		operationId: "listKeys",
+		access: readers(ofQuery(mergeLists("keys", { field: "id", isDescending: false }))),
 		summary: "Virtual keys, page by page, without secrets",
 		answer: contract.KeyList,
 		query: z.strictObject({ teamId: z.string().optional(), afterId: z.string().optional(), limit }),
@@ -137,6 +149,7 @@ const keys: readonly Route[] = [
 	}),
 	defineRoute("POST /keys", {
 		operationId: "createKey",
+		access: operators(),
 		summary: "Create a virtual key; the secret is in this answer only",
 		body: contract.CreateKeyRequest,
 		answer: contract.CreatedKey,
@@ -145,6 +158,7 @@ const keys: readonly Route[] = [
 	}),
 	defineRoute("POST /keys/{keyId}/rotate", {
 		operationId: "rotateKey",
+		access: operators(),
 		summary: "A successor with the same rights; the old key works on for the overlap",
 		body: contract.RotateKeyRequest,
 		answer: contract.CreatedKey,
@@ -161,6 +175,7 @@ const keys: readonly Route[] = [
 	}),
 	defineRoute("POST /keys/{keyId}/revoke", {
 		operationId: "revokeKey",
+		access: operators(),
 		summary: "Refuse a key from now on, on every gateway",
 		answer: contract.Done,
 		handle: async (context, { params }) => {
@@ -173,6 +188,7 @@ const keys: readonly Route[] = [
 const budgets: readonly Route[] = [
 	defineRoute("GET /budgets", {
 		operationId: "listBudgets",
+		access: readers(ofQuery(mergeLists("budgets"))),
 		summary: "Budgets with their current windows",
 		answer: contract.BudgetList,
 		query: z.strictObject({ teamId: z.string().optional() }),
@@ -180,6 +196,7 @@ const budgets: readonly Route[] = [
 	}),
 	defineRoute("PUT /budgets", {
 		operationId: "setBudget",
+		access: operators(),
 		summary: "Set one budget; answered when it is in force",
 		body: contract.SetBudgetRequest,
 		answer: contract.Budget,
@@ -187,6 +204,7 @@ const budgets: readonly Route[] = [
 	}),
 	defineRoute("DELETE /budgets", {
 		operationId: "removeBudget",
+		access: operators(),
 		summary: "End one budget; its books stay",
 		query: contract.RemoveBudgetRequest,
 		answer: contract.Done,
@@ -200,6 +218,7 @@ const budgets: readonly Route[] = [
 const books: readonly Route[] = [
 	defineRoute("GET /leases", {
 		operationId: "listLeases",
+		access: readers(null),
 		summary: "Money that gateways hold",
 		answer: contract.LeaseList,
 		query: z.strictObject({ all: flag }),
@@ -207,6 +226,7 @@ const books: readonly Route[] = [
 	}),
 	defineRoute("POST /leases/resolve", {
 		operationId: "resolveLease",
+		access: operators(),
 		summary: "Settle what a gateway that never comes back has left open",
 		body: contract.ResolveLeaseRequest,
 		answer: contract.ResolvedLease,
@@ -217,6 +237,7 @@ const books: readonly Route[] = [
 	}),
 	defineRoute("GET /changes", {
 		operationId: "listChanges",
+		access: readers(null),
 		summary: "Who changed what, in order",
 		answer: contract.ChangeList,
 		query: z.strictObject({
@@ -233,6 +254,7 @@ const books: readonly Route[] = [
 const prices: readonly Route[] = [
 	defineRoute("GET /prices", {
 		operationId: "listPrices",
+		access: readers(HANDLER),
 		summary: "Price lines in force",
 		answer: contract.PriceList,
 		query: z.strictObject({ provider: z.string().optional(), model: z.string().optional() }),
@@ -248,6 +270,7 @@ const prices: readonly Route[] = [
 	}),
 	defineRoute("PUT /prices", {
 		operationId: "setPrice",
+		access: operators(),
 		summary: "Set the price of one model",
 		body: contract.SetPriceRequest,
 		answer: contract.PriceSet,
@@ -255,6 +278,7 @@ const prices: readonly Route[] = [
 	}),
 	defineRoute("POST /prices/check", {
 		operationId: "checkPrice",
+		access: readers(HANDLER),
 		summary: "What a usage costs, and how that was made",
 		body: contract.CheckPriceRequest,
 		answer: contract.PriceCheck,
@@ -266,68 +290,6 @@ const prices: readonly Route[] = [
 		},
 	}),
 ];
-
-const administrators: readonly Route[] = [
-	defineRoute("GET /admin-keys", {
-		operationId: "listAdminKeys",
-		summary: "Admin keys, without secrets",
-		answer: contract.AdminKeyList,
-		handle: async ({ database }) => ({ adminKeys: await listAdminKeys(database) }),
-	}),
-	defineRoute("POST /admin-keys", {
-		operationId: "createAdminKey",
-		summary: "Create an admin key for a person; the secret is in this answer only",
-		body: contract.CreateAdminKeyRequest,
-		answer: contract.CreatedAdminKey,
-		status: 201,
-		handle: (context, { body }) => createAdminKey(context.database, body.name, context.adminName),
-	}),
-	defineRoute("POST /admin-keys/{adminKeyId}/revoke", {
-		operationId: "revokeAdminKey",
-		summary: "Revoke an admin key; the last one stays",
-		answer: contract.Done,
-		handle: async (context, { params }) => {
-			await revokeAdminKey(context.database, params["adminKeyId"] ?? "", context.adminName);
-			return DONE;
-		},
-	}),
-];
-
-const users: readonly Route[] = [
-	defineRoute("GET /users", {
-		operationId: "listUsers",
-		summary: "Users that have a readable name, page by page",
-		answer: contract.UserNameList,
-		query: z.strictObject({ afterId: z.string().optional(), limit }),
-		handle: async ({ database }, { query }) => ({ users: await listUserNames(database, query) }),
-	}),
-	defineRoute("PUT /users/{userId}", {
-		operationId: "nameUser",
-		summary: "Give a user id a readable name",
-		body: contract.NameUserRequest,
-		answer: contract.Done,
-		handle: async (context, { params, body }) => {
-			await nameUser(context.database, { userId: readUserId(params["userId"]), name: body.name }, context.adminName);
-			return DONE;
-		},
-	}),
-	defineRoute("DELETE /users/{userId}", {
-		operationId: "eraseUser",
-		summary: "Forget a user's readable name; what the id spent stays in the books",
-		answer: contract.Done,
-		handle: async (context, { params }) => {
-			await eraseUser(context.database, readUserId(params["userId"]), context.adminName);
-			return DONE;
-		},
-	}),
-];
-
-/** A user id as keys and calls carry it. */
-function readUserId(text = ""): string {
-	const read = contract.Attribution.safeParse(text);
-	if (!read.success) throw new CostControlError("admin.invalid", `userId: ${read.error.issues[0]?.message}`, { details: { field: "userId" } });
-	return read.data;
-}
 
 function copy(values: readonly string[] | null): string[] | null {
 	return values === null ? null : [...values];
@@ -353,7 +315,7 @@ export const ADMINISTRATION_ROUTES: readonly Route[] = [
 	...REQUEST_ROUTES,
 	...books,
 	...prices,
-	...users,
-	...administrators,
+	...PEOPLE_ROUTES,
+	...SESSION_ROUTES,
 	...ALERT_ROUTES,
 ];

@@ -3,12 +3,14 @@ import { readUserNames } from "#activities/administration/users.ts";
 import { readSpend } from "#activities/spend/read-spend.ts";
 import * as contract from "#clients/spend-contract.ts";
 import { spendToCsv } from "#clients/spend-csv.ts";
+import { ofQuery, readers } from "./access.ts";
 import { defineRoute, type Route, type RouteContext, WrittenAnswer } from "./route.ts";
 
 /** What was spent. */
 export const SPEND_ROUTES: readonly Route[] = [
 	defineRoute("GET /spend", {
 		operationId: "readSpend",
+		access: readers(ofQuery()),
 		summary: "What was spent, by dimensions and periods; as CSV with format=csv",
 		answer: contract.SpendReport,
 		query: contract.SpendQuery,

@@ -6,29 +6,33 @@ import * as contract from "#clients/statement-contract.ts";
 import { statementLinesToCsv } from "#clients/statement-csv.ts";
 import type { ChargebackRules } from "#domain/chargeback/rules.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { FINANCE, HANDLER, mergeLists, ofQuery, readers } from "./access.ts";
 import { defineRoute, type Route, WrittenAnswer } from "./route.ts";
 
 /** Statements of months. The name of the admin key is who closes and who decides. */
 export const STATEMENT_ROUTES: readonly Route[] = [
 	defineRoute("GET /statements", {
 		operationId: "listStatementMonths",
+		access: readers(HANDLER),
 		summary: "Months with statements, the newest first",
 		answer: contract.StatementMonthList,
-		handle: async ({ database }) => ({ months: await listMonths(database) }),
+		handle: async ({ database, teamIds }) => ({ months: await listMonths(database, teamIds) }),
 	}),
 	defineRoute("GET /statements/{month}", {
 		operationId: "readStatements",
+		access: readers(ofQuery(mergeLists("statements", { field: "teamId", isDescending: false }))),
 		summary: "What each team owes for a month, page by page",
 		answer: contract.StatementReport,
 		query: contract.StatementQuery,
-		handle: async ({ database }, { params, query }) => {
+		handle: async ({ database, teamIds }, { params, query }) => {
 			const month = readMonthName(params["month"]);
 			await requireTeam(database, query.teamId);
-			return { month: await readMonth(database, month), statements: await listStatements(database, { month, ...query }) };
+			return { month: await readMonth(database, month, teamIds), statements: await listStatements(database, { month, ...query }) };
 		},
 	}),
 	defineRoute("GET /statements/{month}/lines", {
 		operationId: "readStatementLines",
+		access: readers(ofQuery()),
 		summary: "The lines of a month's statements, page by page; as CSV with format=csv",
 		answer: contract.StatementLines,
 		query: contract.StatementLineQuery,
@@ -42,12 +46,14 @@ export const STATEMENT_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("POST /statements/{month}/close", {
 		operationId: "closeMonth",
+		access: FINANCE,
 		summary: "Draft the statements of a month that is over, and close it; where the rules say so, after approval",
 		answer: contract.StatementMonth,
 		handle: (context, { params }) => closeMonth(context, readMonthName(params["month"])),
 	}),
 	defineRoute("POST /statements/{month}/approve", {
 		operationId: "approveStatements",
+		access: FINANCE,
 		summary: "Close a month as it is drafted",
 		body: contract.DecideStatementsRequest,
 		answer: contract.StatementMonth,
@@ -56,6 +62,7 @@ export const STATEMENT_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("POST /statements/{month}/reject", {
 		operationId: "rejectStatements",
+		access: FINANCE,
 		summary: "Keep a month open; closing it makes another draft",
 		body: contract.DecideStatementsRequest,
 		answer: contract.StatementMonth,
@@ -64,12 +71,14 @@ export const STATEMENT_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("GET /chargeback-rules", {
 		operationId: "readChargebackRules",
+		access: readers(null),
 		summary: "How months are charged back from now on",
 		answer: contract.RulesInForce,
 		handle: async ({ database }) => contract.RulesInForce.parse(await readRules(database)),
 	}),
 	defineRoute("PUT /chargeback-rules", {
 		operationId: "setChargebackRules",
+		access: FINANCE,
 		summary: "Set how months are charged back from now on, as a whole; closed months stay as they are",
 		body: contract.ChargebackRules,
 		answer: contract.RulesInForce,

@@ -54,6 +54,7 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 			"TOLLGATE_REPORT_TIME",
 			"TEMPORAL_UI_URL",
 		]),
+		...(plan.settings.temporalAddress === null && { TEMPORAL_UI_URL: `http://127.0.0.1:${plan.ports.temporalUi}` }),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,
 		TOLLGATE_ADMIN_PORT: String(plan.ports.admin),
 	};

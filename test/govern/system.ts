@@ -228,7 +228,7 @@ async function adminKey(databaseUrl: string, name: string): Promise<string> {
 	const client = new pg.Client({ connectionString: databaseUrl });
 	await client.connect();
 	try {
-		return (await createAdminKey(client, name, "check:govern")).key;
+		return (await createAdminKey(client, { name }, "check:govern")).key;
 	} finally {
 		await client.end();
 	}

@@ -7,7 +7,7 @@ import type { Queryable } from "#activities/keys/port.ts";
 import { loadPriceFile, readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { parsePriceFile } from "#activities/pricebooks/price-file.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import { createAdministrationApp } from "#gateway/administration/app.ts";
+import { type AdministrationDependencies, createAdministrationApp } from "#gateway/administration/app.ts";
 import { secretsOf } from "./alert-secrets.ts";
 import { createSqlIncreases } from "./increase-governor.ts";
 import { TEST_HOME } from "./kept-places.ts";
@@ -83,7 +83,9 @@ export type TestAdministration = {
 };
 
 /** The administration API over a database of its own, with one priced model and one admin key. */
-export async function openTestAdministration(): Promise<TestAdministration> {
+export async function openTestAdministration(
+	options: Pick<AdministrationDependencies, "consoleFolder" | "now" | "temporalUiUrl"> = {},
+): Promise<TestAdministration> {
 	const database = await createTestDatabase();
 	const connections = openTestPool(database.url);
 	const governor = createSqlGovernor(connections.pool);
@@ -96,10 +98,11 @@ export async function openTestAdministration(): Promise<TestAdministration> {
 		readPrices: () => readCurrentPriceBook(connections.pool),
 		alertSender: createAlertSender({ http, readSecret: secretsOf(alertSecrets), runbooksUrl: null, now: Date.now }),
 		home: TEST_HOME,
+		...options,
 		onUnexpectedError: (error) => unexpected.push(error),
 	});
 	await loadPriceFile(connections.pool, parsePriceFile(JSON.stringify({ source: "test", lines: [{ line: TEST_PRICE_LINE }] }), "test"), "seed", "test");
-	const { key } = await createAdminKey(connections.pool, "ada", "test");
+	const { key } = await createAdminKey(connections.pool, { name: "ada" }, "test");
 	return {
 		databaseUrl: database.url,
 		pool: connections.pool,

@@ -87,7 +87,7 @@ export class ManyItemsStand {
 			sql.on("error", () => undefined); // the statement under way rejects with it
 			await sql.connect();
 			closes.add(() => sql.end());
-			const { key: adminKey } = await createAdminKey(sql, `ada-${randomBytes(2).toString("hex")}`, "check:batch");
+			const { key: adminKey } = await createAdminKey(sql, { name: `ada-${randomBytes(2).toString("hex")}` }, "check:batch");
 			const { key } = await stand.team(LIMIT_NANO_USD);
 			const admin = new AdministrationClient({ adminUrl: worker.said["admin"] ?? "", adminKey, timeoutMs: 15_000 });
 			return new ManyItemsStand({ stand, temporal, sql, gatewayUrl: gateway.said["url"] ?? "", key, admin, children: [gateway.child, worker.child], closes });

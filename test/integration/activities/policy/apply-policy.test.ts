@@ -89,7 +89,7 @@ teams:
 `;
 
 async function withAdmins(): Promise<void> {
-	for (const name of ["ada", "grace"]) await createAdminKey(connections.pool, name, "test");
+	for (const name of ["ada", "grace"]) await createAdminKey(connections.pool, { name }, "test");
 }
 
 describe("a policy in force", () => {
@@ -288,8 +288,8 @@ describe("a policy that is refused changes nothing", () => {
 	test("neither a price, an admin key nor a freeze stands in its way", async () => {
 		await applyPolicy(context, SMALL);
 		const { basis } = await diffPolicy(context, SMALL.replace("100", "90"));
-		const { id } = await createAdminKey(connections.pool, "bob", "test");
-		await createAdminKey(connections.pool, "eve", "test");
+		const { id } = await createAdminKey(connections.pool, { name: "bob" }, "test");
+		await createAdminKey(connections.pool, { name: "eve" }, "test");
 		await revokeAdminKey(connections.pool, id, "test");
 		await rows("SELECT tollgate.freeze_now('search', true, 'runaway', 'bob'), tollgate.record_change('price', 'openai/gpt-4o', 'bob', '{}')");
 		expect((await applyPolicy(context, SMALL.replace("100", "90"), { basis })).isChanged).toBe(true);

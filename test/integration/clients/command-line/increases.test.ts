@@ -12,7 +12,7 @@ const { output, errors, ...terminal } = openTestTerminal(() => ({ TOLLGATE_HOME:
 
 beforeAll(async () => {
 	({ administration, home, close } = await openCommandLineHome());
-	for (const name of ["grace", "carol"]) await writeFile(path.join(home, name), (await createAdminKey(administration.pool, name, "ada")).key);
+	for (const name of ["grace", "carol"]) await writeFile(path.join(home, name), (await createAdminKey(administration.pool, { name }, "ada")).key);
 	await run("ada", "team create search --limit 100 --window day");
 });
 
