@@ -69,15 +69,3 @@ export function unwrap<Body>(answer: { readonly data?: Body; readonly error?: un
 	if (answer.data === undefined) throw new ApiProblem("The API answered nothing.", { status: null, code: "console.broken_answer" });
 	return answer.data;
 }
-
-/** Routes that the document of the API does not list: those of the session. @throws ApiProblem. */
-export async function askPlainly(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<unknown> {
-	const request = new Request(new URL(path, location.href), {
-		method,
-		headers: { ...(body !== undefined && { "content-type": "application/json" }), ...(!READING_METHODS.has(method) && { [CSRF_HEADER]: csrfToken }) },
-		...(body !== undefined && { body: JSON.stringify(body) }),
-	});
-	const response = await send(request, TIMEOUT_MS);
-	const text = await response.text();
-	return text === "" ? null : (JSON.parse(text) as unknown);
-}

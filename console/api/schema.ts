@@ -1111,8 +1111,61 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Revoke an admin key; the last one stays */
+        /** Revoke an admin key; the last one of an operator stays */
         post: operations["revokeAdminKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in, with which rights, until when */
+        get: operations["readSession"];
+        put?: never;
+        /** Sign in with a one-time link or an admin key; the answer sets the cookie of the session */
+        post: operations["signIn"];
+        /** Sign out: the session ends at once */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/session/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How one may sign in beside links and admin keys */
+        get: operations["listSignInWays"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/console-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A one-time link to the console; what opens the session is in this answer only */
+        post: operations["createConsoleLink"];
         delete?: never;
         options?: never;
         head?: never;
@@ -6875,6 +6928,13 @@ export interface operations {
                         adminKeys: {
                             id: string;
                             name: string;
+                            /**
+                             * @description operator: everything; viewer: reads everything; finance: reads everything, and closes months; team-owner: his teams
+                             * @enum {string}
+                             */
+                            role: "operator" | "viewer" | "finance" | "team-owner";
+                            /** @description of a team-owner; null: all */
+                            teamIds: string[] | null;
                             /** @description ISO 8601, UTC */
                             createdAt: string;
                             createdBy: string;
@@ -6905,6 +6965,13 @@ export interface operations {
             content: {
                 "application/json": {
                     name: string;
+                    /**
+                     * @description default operator
+                     * @enum {string}
+                     */
+                    role?: "operator" | "viewer" | "finance" | "team-owner";
+                    /** @description of a team-owner, at least one */
+                    teamIds?: string[];
                 };
             };
         };
@@ -6944,7 +7011,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Revoke an admin key; the last one stays */
+            /** @description Revoke an admin key; the last one of an operator stays */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6953,6 +7020,228 @@ export interface operations {
                     "application/json": {
                         /** @constant */
                         done: true;
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who is signed in, with which rights, until when */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description stands beside every change */
+                        name: string;
+                        /**
+                         * @description operator: everything; viewer: reads everything; finance: reads everything, and closes months; team-owner: his teams
+                         * @enum {string}
+                         */
+                        role: "operator" | "viewer" | "finance" | "team-owner";
+                        /** @description null: all */
+                        teamIds: string[] | null;
+                        /** @description for the header x-tollgate-csrf of every change; empty: asked with an admin key, which needs none */
+                        csrfToken: string;
+                        /** @description at the latest; null: asked with an admin key */
+                        expiresAt: string | null;
+                        temporalUiUrl: string | null;
+                        /** @description of reports */
+                        timeZone: string;
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description what stands behind # of a one-time link */
+                    link?: string;
+                    adminKey?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Sign in with a one-time link or an admin key; the answer sets the cookie of the session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description stands beside every change */
+                        name: string;
+                        /**
+                         * @description operator: everything; viewer: reads everything; finance: reads everything, and closes months; team-owner: his teams
+                         * @enum {string}
+                         */
+                        role: "operator" | "viewer" | "finance" | "team-owner";
+                        /** @description null: all */
+                        teamIds: string[] | null;
+                        /** @description for the header x-tollgate-csrf of every change; empty: asked with an admin key, which needs none */
+                        csrfToken: string;
+                        /** @description at the latest; null: asked with an admin key */
+                        expiresAt: string | null;
+                        temporalUiUrl: string | null;
+                        /** @description of reports */
+                        timeZone: string;
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Sign out: the session ends at once */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        done: true;
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSignInWays: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How one may sign in beside links and admin keys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description null: there is no identity provider */
+                        oidc: {
+                            name: string;
+                            startUrl: string;
+                        } | null;
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createConsoleLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description whose session it opens; default whoever makes it */
+                    name?: string;
+                    /**
+                     * @description default operator
+                     * @enum {string}
+                     */
+                    role?: "operator" | "viewer" | "finance" | "team-owner";
+                    /** @description of a team-owner, at least one */
+                    teamIds?: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description A one-time link to the console; what opens the session is in this answer only */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description below the origin of this API; opens one session, within ten minutes */
+                        path: string;
+                        name: string;
+                        /**
+                         * @description operator: everything; viewer: reads everything; finance: reads everything, and closes months; team-owner: his teams
+                         * @enum {string}
+                         */
+                        role: "operator" | "viewer" | "finance" | "team-owner";
+                        teamIds: string[] | null;
+                        /** @description ISO 8601, UTC */
+                        expiresAt: string;
                     };
                 };
             };

@@ -1,21 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { askPlainly, rememberCsrfToken } from "./client.ts";
+import { type Answer, api, rememberCsrfToken, unwrap } from "./client.ts";
 import { ApiProblem } from "./problem.ts";
 
-export type Role = "viewer" | "team-owner" | "finance" | "operator";
-
-export type Session = {
-	readonly name: string;
-	readonly role: Role;
-	/** null: all teams. */
-	readonly teamIds: readonly string[] | null;
-	readonly csrfToken: string;
-	readonly expiresAt: string;
-	readonly temporalUiUrl: string | null;
-	readonly timeZone: string;
-};
-
-export type SignInWays = { readonly oidc: { readonly name: string; readonly startUrl: string } | null };
+export type Session = Answer<"/admin/v1/session">;
 
 export const SESSION_KEY = ["session"] as const;
 
@@ -33,7 +20,7 @@ export function useSession(): Session {
 
 async function readSession(): Promise<Session | null> {
 	try {
-		return take(await askPlainly("GET", "/admin/v1/session"));
+		return take(unwrap(await api.GET("/admin/v1/session")));
 	} catch (error) {
 		if (error instanceof ApiProblem && error.status === 401) return null;
 		throw error;
@@ -41,19 +28,18 @@ async function readSession(): Promise<Session | null> {
 }
 
 export async function signIn(proof: { readonly link: string } | { readonly adminKey: string }): Promise<Session> {
-	return take(await askPlainly("POST", "/admin/v1/session", proof));
+	return take(unwrap(await api.POST("/admin/v1/session", { body: proof })));
 }
 
 export async function signOut(): Promise<void> {
-	await askPlainly("DELETE", "/admin/v1/session");
+	await api.DELETE("/admin/v1/session");
 }
 
-export async function readSignInWays(): Promise<SignInWays> {
-	return (await askPlainly("GET", "/admin/v1/session/ways")) as SignInWays;
+export async function readSignInWays(): Promise<Answer<"/admin/v1/session/ways">> {
+	return unwrap(await api.GET("/admin/v1/session/ways"));
 }
 
-function take(answer: unknown): Session {
-	const session = answer as Session;
+function take(session: Session): Session {
 	rememberCsrfToken(session.csrfToken);
 	return session;
 }

@@ -4,7 +4,7 @@ import { useAnswer } from "../api/use-answer.ts";
 import { teamName } from "./budget-name.ts";
 import { DataTable } from "./data-table.tsx";
 import { Count } from "./money.tsx";
-import { refusalWords } from "./refusal-words.ts";
+import { limitWords, refusalWords } from "./refusal-words.ts";
 import { Answered, Empty } from "./states.tsx";
 import { HowLong } from "./when.tsx";
 
@@ -39,7 +39,7 @@ export function RefusalTable({ team }: { readonly team: string | undefined }) {
 const COLUMNS = [
 	{ key: "team", head: "Team", cell: ({ teamId }: RefusalSum) => teamName(teamId) },
 	{ key: "reason", head: "Reason", cell: ({ code, isObserved }: RefusalSum) => `${refusalWords(code)}${isObserved ? " (let pass: only observed)" : ""}` },
-	{ key: "where", head: "Budget or limit", cell: ({ budget, limitName }: RefusalSum) => budget ?? limitName ?? "–" },
+	{ key: "where", head: "Budget or limit", cell: ({ budget, limitName }: RefusalSum) => budget ?? (limitName === null ? "–" : limitWords(limitName)) },
 	{ key: "calls", head: "Calls", isNumber: true, cell: ({ calls }: RefusalSum) => <Count count={calls} /> },
 	{ key: "last", head: "Last", cell: ({ lastAt }: RefusalSum) => <HowLong iso={lastAt} /> },
 ];

@@ -1,3 +1,5 @@
+import { describeMeasured, readLimitName } from "#domain/limits/limit-name.ts";
+
 const WORDS: Readonly<Record<string, string>> = {
 	"budget.exceeded": "beyond the budget",
 	"budget.none": "no budget",
@@ -14,4 +16,10 @@ const WORDS: Readonly<Record<string, string>> = {
 /** A reason in words; one that a newer gateway names is told as it calls itself. */
 export function refusalWords(code: string): string {
 	return WORDS[code] ?? code;
+}
+
+/** A limit beside money in words: "60 requests per minute, by user". */
+export function limitWords(name: string): string {
+	const limit = readLimitName(name);
+	return limit === undefined ? name : `${describeMeasured(limit.measure, limit.limit)}, by ${limit.dimension}`;
 }

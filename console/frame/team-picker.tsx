@@ -14,7 +14,7 @@ export function TeamPicker() {
 	const known = teamIds ?? data?.teams.map(({ id }) => id) ?? [];
 	// A team of the address that is not listed: the page below says what is wrong with it.
 	const listed = team === undefined || known.includes(team) ? known : [...known, team];
-	const options = [...(teamIds?.length === 1 ? [] : [{ value: ALL_TEAMS, label: "All teams" }]), ...listed.map((id) => ({ value: id, label: id }))];
+	const options = [...(teamIds !== null ? [] : [{ value: ALL_TEAMS, label: "All teams" }]), ...listed.map((id) => ({ value: id, label: id }))];
 	return (
 		<Select
 			aria-label="Team"

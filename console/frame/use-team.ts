@@ -5,8 +5,8 @@ import { useSession } from "../api/session.ts";
 export function useTeam(): string | undefined {
 	const { team } = useSearch({ from: "__root__" });
 	const { teamIds } = useSession();
-	// Who has one team only never sees "all teams".
-	return team ?? (teamIds?.length === 1 ? teamIds[0] : undefined);
+	// A team owner looks at one of his teams at a time: much of what pages ask is about one.
+	return team ?? teamIds?.[0];
 }
 
 export function useChangeTeam(): (team: string | undefined) => void {

@@ -4,8 +4,14 @@ import { sumRefusals } from "#activities/administration/refusals.ts";
 import { listRequests } from "#activities/administration/requests.ts";
 import { teamsOfRequest } from "#activities/administration/teams-of.ts";
 import * as contract from "#clients/request-contract.ts";
-import { ofQuery, owned, readers } from "./access.ts";
+import { type MergeAnswers, mergeLists, ofQuery, owned, readers } from "./access.ts";
 import { defineRoute, type Route } from "./route.ts";
+
+const mergeRows = mergeLists("rows", { field: "calls", isDescending: true });
+const mergeRefusals: MergeAnswers = (answers, query) => ({
+	...(mergeRows(answers, query) as object),
+	isComplete: answers.every((answer) => (answer as { readonly isComplete: boolean }).isComplete),
+});
 
 /** Single requests, and what was refused. */
 export const REQUEST_ROUTES: readonly Route[] = [
@@ -30,7 +36,7 @@ export const REQUEST_ROUTES: readonly Route[] = [
 	}),
 	defineRoute("GET /refusals", {
 		operationId: "sumRefusals",
-		access: readers(ofQuery()),
+		access: readers(ofQuery(mergeRefusals)),
 		summary: "What was refused in the last days, or would have been by observed budgets, by team and reason",
 		answer: contract.RefusalSums,
 		query: contract.RefusalSumQuery,

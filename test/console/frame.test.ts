@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CHROMIUM, HOW_TO_GET_CHROMIUM } from "#test/support/chromium.ts";
 import { ConsoleStand } from "#test/support/console-stand.ts";
 import { until } from "#test/support/until.ts";
+import { CONSOLE_BYTES_MAX, measureConsole } from "../../scripts/build-console.ts";
 
 describe.skipIf(CHROMIUM === undefined)(`the frame of the console ${HOW_TO_GET_CHROMIUM}`, () => {
 	let stand: ConsoleStand;
@@ -24,5 +25,20 @@ describe.skipIf(CHROMIUM === undefined)(`the frame of the console ${HOW_TO_GET_C
 		await until("the team to be in the address", async () => new URL(page.url()).searchParams.get("team") === "search");
 		await page.context().close();
 		expect(stand.complaints).toEqual([]);
+	});
+
+	test.each([
+		["overview-empty", "/", "Nothing to forecast yet."],
+		["explore-empty", "/explore", "Nothing was spent that matches."],
+		["budgets-empty", "/budgets?team=support", "There is no budget here."],
+		["requests-empty", "/requests?team=support", "No call matches."],
+	])("%s says what to do where there is nothing", async (name, path, words) => {
+		await stand.picture(name, path, (page) => page.getByText(words).first().waitFor());
+		expect(stand.complaints).toEqual([]);
+	});
+
+	test("everything a browser loads is small enough", async () => {
+		expect(measureConsole().compressedBytes).toBeLessThanOrEqual(CONSOLE_BYTES_MAX);
+		expect(CONSOLE_BYTES_MAX).toBe(350 * 1024);
 	});
 });

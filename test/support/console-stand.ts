@@ -3,13 +3,14 @@ import path from "node:path";
 import axe, { type AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { expect } from "vitest";
+import { SESSION_COOKIE } from "#gateway/administration/caller.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
 import { openTestAdministration, type TestAdministration } from "./administration.ts";
 import { launchChromium } from "./chromium.ts";
-import { type ConsoleFront, openConsoleFront } from "./console-front.ts";
 import { PROJECT_FOLDER } from "./project-files.ts";
 import { until } from "./until.ts";
 
+const BUILT_FOLDER = path.join(PROJECT_FOLDER, "console/dist");
 const PICTURE_FOLDER = path.join(PROJECT_FOLDER, "test/console/output");
 const WIDTHS = [1440, 390] as const;
 const SCHEMES = ["light", "dark"] as const;
@@ -19,27 +20,27 @@ const WCAG_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 /** The built console over a real administration API and database, looked at by a real browser. */
 export class ConsoleStand {
 	readonly administration: TestAdministration;
-	readonly front: ConsoleFront;
+	readonly url: string;
 	readonly #browser: Browser;
 	/** What pages wrote to the browser's console, or threw. */
 	readonly complaints: string[] = [];
 
-	private constructor(administration: TestAdministration, front: ConsoleFront, browser: Browser) {
+	private constructor(administration: TestAdministration, url: string, browser: Browser) {
 		this.administration = administration;
-		this.front = front;
+		this.url = url;
 		this.#browser = browser;
 	}
 
 	static async open(): Promise<ConsoleStand> {
 		await buildConsole();
 		await mkdir(PICTURE_FOLDER, { recursive: true });
-		const administration = await openTestAdministration();
-		return new ConsoleStand(administration, await openConsoleFront(administration), await launchChromium());
+		const administration = await openTestAdministration({ consoleFolder: BUILT_FOLDER });
+		const url = await administration.app.listen({ host: "127.0.0.1", port: 0 });
+		return new ConsoleStand(administration, url, await launchChromium());
 	}
 
 	async close(): Promise<void> {
 		await this.#browser.close();
-		await this.front.close();
 		await this.administration.close();
 	}
 
@@ -55,19 +56,28 @@ export class ConsoleStand {
 		return answer.json<Body>();
 	}
 
-	/** A browser of its own, without anything kept from before. `path` is below /console. */
-	async visit(path: string, { width = WIDTHS[0], scheme = SCHEMES[0], prepare }: VisitOptions = {}): Promise<Page> {
+	/** A browser of its own, signed in with an admin key and without anything else kept from before. `path` is below /console. */
+	async visit(path: string, { width = WIDTHS[0], scheme = SCHEMES[0], prepare, adminKey = this.administration.adminKey }: VisitOptions = {}): Promise<Page> {
 		const context = await this.#browser.newContext({
 			viewport: { width, height: HEIGHT },
 			colorScheme: scheme,
 			timezoneId: "America/New_York",
 			locale: "en-GB",
 		});
+		if (adminKey !== null) await context.addCookies([{ name: SESSION_COOKIE, value: await this.#signIn(adminKey), url: this.url }]);
 		const page = await context.newPage();
 		this.#listen(page);
+		await page.route("**/admin/v1/events", (route) => route.fulfill({ contentType: "text/event-stream", body: ": nobody tells yet\n\n" }));
 		await prepare?.(page);
-		await page.goto(`${this.front.url}/console${path}`);
+		await page.goto(`${this.url}/console${path}`);
 		return page;
+	}
+
+	async #signIn(adminKey: string): Promise<string> {
+		const answer = await this.administration.app.inject({ method: "POST", url: "/admin/v1/session", payload: { adminKey } });
+		const cookie = answer.cookies.find(({ name }) => name === SESSION_COOKIE);
+		if (cookie === undefined) throw new Error(`no session: ${answer.body}`);
+		return cookie.value;
 	}
 
 	#listen(page: Page): void {
@@ -95,6 +105,8 @@ export class ConsoleStand {
 export type VisitOptions = {
 	readonly width?: number;
 	readonly scheme?: "light" | "dark";
+	/** Default: that of "ada", an operator; null: nobody is signed in. */
+	readonly adminKey?: string | null;
 	/** Before the first request: routes that fail, and the like. */
 	readonly prepare?: ((page: Page) => Promise<unknown>) | undefined;
 };

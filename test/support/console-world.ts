@@ -92,7 +92,7 @@ async function refuse(stand: ConsoleStand): Promise<void> {
 		INSERT INTO tollgate.refusal (refusal_id, at, refused_at, request_id, gateway_id, epoch, team_id, key_id, code, budget_id, limit_amount, granted, idle, need, is_observed, unrecorded_before, limit_name)
 		SELECT 'g1-1-f-' || n, now() - make_interval(hours => n), now(), 'req_refused_' || n, 'g1', 1, 'billing', 'key_1', 'budget.exceeded',
 			(SELECT id FROM tollgate.budget WHERE team_id = 'billing'), 60000000000, 60000000000, 1200000, 45000000, false, 0, NULL::text FROM generate_series(1, 23) n
-		UNION ALL SELECT 'g1-1-l-1', now() - interval '2 hours', now(), 'req_limited', 'g1', 1, 'support', 'key_1', 'limit.requests', NULL, 600, NULL, NULL, 1, false, 41, 'team requests_per_minute'
+		UNION ALL SELECT 'g1-1-l-1', now() - interval '2 hours', now(), 'req_limited', 'g1', 1, 'support', 'key_1', 'limit.requests', NULL, 600, NULL, NULL, 1, false, 41, 'requests; dimension=team; limit=600'
 		UNION ALL SELECT 'g1-1-f-90', now() - interval '1 hour', now(), 'req_observed', 'g1', 1, 'research', 'key_1', 'budget.exceeded',
 			(SELECT id FROM tollgate.budget WHERE team_id = 'research'), 900000000000, 900000000000, 0, 120000000, true, 0, NULL`);
 }

@@ -15,6 +15,7 @@ export function BudgetCard({ budget }: { readonly budget: Budget }) {
 	const [posted, pending] = [BigInt(budget.postedAmount), BigInt(budget.pendingAmount)];
 	const state = stateOf(budget, limit);
 	const share = formatShare(posted, limit) ?? "all";
+	const spentPercent = toBarPercent(posted, limit);
 	return (
 		<li className="budget-card">
 			<Group justify="space-between" gap="xs" wrap="nowrap" align="baseline">
@@ -34,12 +35,12 @@ export function BudgetCard({ budget }: { readonly budget: Budget }) {
 				</Text>
 			</Group>
 			<Progress.Root size="lg" mt={4} mb={6}>
+				<Progress.Section value={spentPercent} color={`var(--console-${state.tone === "quiet" ? "good" : state.tone})`} aria-label={`${share} spent`} />
 				<Progress.Section
-					value={toBarPercent(posted, limit)}
-					color={`var(--console-${state.tone === "quiet" ? "good" : state.tone})`}
-					aria-label={`${share} spent`}
+					value={Math.min(100 - spentPercent, toBarPercent(pending, limit))}
+					color="var(--console-held)"
+					aria-label={`${formatShare(pending, limit) ?? "nothing"} held`}
 				/>
-				<Progress.Section value={toBarPercent(pending, limit)} color="var(--console-held)" aria-label={`${formatShare(pending, limit) ?? "nothing"} held`} />
 			</Progress.Root>
 			<Group justify="space-between" gap="xs">
 				<Text size="sm">

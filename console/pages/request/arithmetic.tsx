@@ -28,8 +28,8 @@ export function Arithmetic({ attempt: { price, costNanoUsd } }: { readonly attem
 				<>
 					<DataTable caption="Addends of the cost" columns={COLUMNS} rows={price.lines} rowKey={nameOf} />
 					<Text size="sm" mt="xs" className="name">
-						Together <Money nanoUsd={price.costNanoUsd} /> – {formatExactMoney(BigInt(price.costNanoUsd))}, rounded up once – by {price.provider} {price.model},
-						tier {price.priceTier}, price book version {price.priceVersion}.
+						Together {formatExactMoney(BigInt(price.costNanoUsd))}, rounded up once; by {price.provider} {price.model}, tier {price.priceTier}, price book
+						version {price.priceVersion}.
 					</Text>
 					{price.costNanoUsd !== costNanoUsd && (
 						<Text size="sm">
@@ -46,7 +46,7 @@ const COLUMNS = [
 	{ key: "what", head: "What", cell: nameOf },
 	{ key: "quantity", head: "Quantity", isNumber: true, cell: ({ quantity }: Line) => formatCount(quantity) },
 	{ key: "price", head: "Price", isNumber: true, cell: priceOf },
-	{ key: "cost", head: "nano-USD", isNumber: true, cell: ({ nanoUsd }: Line) => nanoUsd },
+	{ key: "cost", head: "nano-USD", isNumber: true, cell: ({ nanoUsd }: Line) => groupDigits(nanoUsd) },
 ];
 
 function nameOf({ tokenClass, tool }: Line): string {
@@ -65,4 +65,10 @@ function priceOf({ nanoUsdPerMillion, nanoUsdPerCall }: Line) {
 			<Money nanoUsd={nanoUsdPerCall ?? "0"} /> a call
 		</>
 	);
+}
+
+/** Exact, with the decimals it has. */
+function groupDigits(decimal: string): string {
+	const [whole = "0", fraction] = decimal.split(".");
+	return `${formatCount(BigInt(whole))}${fraction === undefined ? "" : `.${fraction}`}`;
 }

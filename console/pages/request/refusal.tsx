@@ -4,7 +4,7 @@ import { formatDuration } from "../../format/time.ts";
 import { Facts } from "../../frame/facts.tsx";
 import { Amount } from "../../frame/money.tsx";
 import { Section, Status } from "../../frame/page.tsx";
-import { refusalWords } from "../../frame/refusal-words.ts";
+import { limitWords, refusalWords } from "../../frame/refusal-words.ts";
 import { When } from "../../frame/when.tsx";
 
 type ExplainedRefusal = Answer<"/admin/v1/requests/{requestId}">["refusals"][number];
@@ -19,7 +19,7 @@ export function Refusal({ refusal }: { readonly refusal: ExplainedRefusal }) {
 				{refusal.isObserved ? "The budget is only observed; enforced, it would have refused the call: " : "Nothing was sent and nothing charged: "}
 				{refusalWords(refusal.code)}
 				{refusal.budget !== null && ` (${refusal.budget})`}
-				{refusal.limitName !== null && ` (${refusal.limitName})`}.
+				{refusal.limitName !== null && ` (${limitWords(refusal.limitName)})`}.
 			</Text>
 			<Facts
 				facts={[
