@@ -689,6 +689,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/spend/recounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the sums of past days anew from the ledger, where verify says that they are not its entries' */
+        post: operations["recountSpend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/audit": {
         parameters: {
             query?: never;
@@ -1147,6 +1164,23 @@ export interface paths {
         };
         /** How one may sign in beside links and admin keys */
         get: operations["listSignInWays"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Server-sent events: which of what pages show has changed, at most once a second */
+        get: operations["listenForChanges"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4937,6 +4971,55 @@ export interface operations {
             };
         };
     };
+    recountSpend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: date
+                     * @description first day of UTC
+                     */
+                    from: string;
+                    /**
+                     * Format: date
+                     * @description last day, counted too; default the first one alone; at most 400 days
+                     */
+                    to?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Make the sums of past days anew from the ledger, where verify says that they are not its entries' */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        from: string;
+                        to: string;
+                        /** @description in Temporal, which shows how far it is */
+                        workflowId: string;
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     auditModels: {
         parameters: {
             query?: {
@@ -7188,6 +7271,35 @@ export interface operations {
                             startUrl: string;
                         } | null;
                     };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listenForChanges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events: which of what pages show has changed, at most once a second */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
             /** @description refused: error.code says why, error.field where to look */
