@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import * as contract from "./administration-contract.ts";
-import * as alertContract from "./alert-contract.ts";
+import { AlertChannelClient, AlertClient } from "./alert-client.ts";
 import * as auditContract from "./audit-contract.ts";
 import * as batchContract from "./batch-contract.ts";
 import * as deferredContract from "./deferred-contract.ts";
@@ -85,11 +85,6 @@ export type PolicyRevision = Output<typeof policy.PolicyRevision>;
 export type StoredPolicy = Output<typeof policy.StoredPolicy>;
 export type LiteLlmRequest = Input<typeof policy.LiteLlmRequest>;
 export type ImportedPolicy = Output<typeof policy.ImportedPolicy>;
-export type Alert = Output<typeof alertContract.Alert>;
-export type AlertChannelSetting = Input<typeof alertContract.SetAlertChannelRequest>;
-export type AlertChannel = Output<typeof alertContract.AlertChannel>;
-export type AlertRoute = Output<typeof alertContract.AlertRoute>;
-export type ChannelTest = Output<typeof alertContract.ChannelTest>;
 export type AgentRunView = Output<typeof runContract.RunView>;
 export type AgentRunItem = Output<typeof runContract.RunListItem>;
 export type RunDecisionRequest = Input<typeof runContract.RunDecisionRequest>;
@@ -300,37 +295,8 @@ export class AdministrationClient {
 		erase: (userId: string): Promise<unknown> => this.#send("DELETE", `/users/${encodeURIComponent(userId)}`, contract.Done),
 	};
 
-	readonly alerts = {
-		/** The newest first, 50 unless `limit` (up to 1,000) says otherwise. */
-		list: async (
-			question: { teamId?: string | undefined; isFiring?: boolean | undefined; isDead?: boolean | undefined; limit?: number | undefined } = {},
-		): Promise<Alert[]> => {
-			const { teamId, isFiring, isDead, limit } = question;
-			const asked = query({ teamId, firing: isFiring ? "true" : undefined, dead: isDead ? "true" : undefined, limit });
-			return (await this.#send("GET", `/alerts${asked}`, alertContract.AlertList)).alerts;
-		},
-		read: (alertId: string): Promise<Alert> => this.#send("GET", `/alerts/${encodeURIComponent(alertId)}`, alertContract.Alert),
-		/** Sends again what of it was given up; `waiting` deliveries then wait. */
-		retry: (alertId: string): Promise<{ waiting: number }> =>
-			this.#send("POST", `/alerts/${encodeURIComponent(alertId)}/retry`, alertContract.RetriedAlerts, {}),
-		retryAllDead: (): Promise<{ waiting: number }> => this.#send("POST", "/alerts/retry-dead", alertContract.RetriedAlerts, {}),
-		/** Somebody knows that it was not delivered. */
-		acknowledge: (alertId: string): Promise<Alert> => this.#send("POST", `/alerts/${encodeURIComponent(alertId)}/acknowledge`, alertContract.Alert, {}),
-	};
-
-	readonly alertChannels = {
-		/** Channels, and which alerts of which team go where. */
-		list: (): Promise<{ channels: AlertChannel[]; routes: AlertRoute[] }> => this.#send("GET", "/alert-channels", alertContract.AlertChannelList),
-		/** Makes it, or sets it as a whole. Secrets are named by their variable or file, never given. */
-		set: (name: string, channel: AlertChannelSetting): Promise<AlertChannel> =>
-			this.#send("PUT", `/alert-channels/${encodeURIComponent(name)}`, alertContract.AlertChannel, channel),
-		remove: (name: string): Promise<unknown> => this.#send("DELETE", `/alert-channels/${encodeURIComponent(name)}`, contract.Done),
-		/** Sends a test alert now; `said` is what the receiver answered. */
-		test: (name: string): Promise<ChannelTest> => this.#send("POST", `/alert-channels/${encodeURIComponent(name)}/test`, alertContract.ChannelTest, {}),
-		/** Sets all routes of a team, or of "@organization", which is told of every team. */
-		setRoutes: async (teamId: string, routes: readonly { channel: string; kinds?: string[] | undefined }[]): Promise<AlertRoute[]> =>
-			(await this.#send("PUT", "/alert-routes", alertContract.AlertRouteList, { teamId, routes })).routes,
-	};
+	readonly alerts = new AlertClient((method, path, answer, body) => this.#send(method, path, answer, body));
+	readonly alertChannels = new AlertChannelClient((method, path, answer, body) => this.#send(method, path, answer, body));
 
 	/** What was spent, by dimensions and periods; default by team, this month. */
 	spend(question: SpendQuestion = {}): Promise<SpendReport> {

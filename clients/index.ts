@@ -10,10 +10,6 @@ export {
 	type AdminKey,
 	type AgentRunItem,
 	type AgentRunView,
-	type Alert,
-	type AlertChannel,
-	type AlertChannelSetting,
-	type AlertRoute,
 	type AnomalyQuestion,
 	type AnomalyReport,
 	type AppliedPolicy,
@@ -25,7 +21,6 @@ export {
 	type BatchView,
 	type Budget,
 	type ChangeTeamRequest,
-	type ChannelTest,
 	type CheckPriceRequest,
 	type ConsoleLink,
 	type ConsoleLinkRequest,
@@ -57,6 +52,8 @@ export {
 	type PriceCheck,
 	type PriceList,
 	type RaiseRunRequest,
+	type Recount,
+	type RecountRequest,
 	type RemoveBudgetRequest,
 	type ReportListQuestion,
 	type ReportSummary,
@@ -78,6 +75,7 @@ export {
 	type Throttle,
 	type UserName,
 } from "./administration-client.ts";
+export type { Alert, AlertChannel, AlertChannelSetting, AlertRoute, ChannelTest } from "./alert-client.ts";
 export { AgentRun, type AgentRunOptions, type ChildRunOptions, type RunClientOptions } from "./agent-run.ts";
 export type { WaitOptions } from "./asking-again.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";

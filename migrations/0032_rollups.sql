@@ -36,7 +36,6 @@ CREATE INDEX spend_hour_starts ON tollgate.spend_hour USING brin (starts_at);
 CREATE TABLE tollgate.spend_utc_day (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
 CREATE TABLE tollgate.spend_user_day (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
 CREATE TABLE tollgate.spend_utc_month (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
-CREATE INDEX spend_utc_month_first ON tollgate.spend_utc_month (starts_at);    -- which one was the first
 
 -- The finest: every combination with its users, runs and batches, which are many.
 CREATE TABLE tollgate.spend_detail_hour (

@@ -31,6 +31,7 @@ export const SHARED_RULES: readonly string[] = [
 	"budget/window.ts",
 	"errors/cost-control-error.ts",
 	"money/wire.ts",
+	"reports/report-period.ts",
 	"text/storable-text.ts",
 ];
 

@@ -102,7 +102,7 @@ async function measure(client: pg.Client, url: string, options: Options): Promis
 
 async function recountDearestDay(client: pg.Client): Promise<{ readonly day: string; readonly seconds: number }> {
 	const { rows } = await client.query<{ day: string }>(
-		"SELECT to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day FROM tollgate.spend_utc_day GROUP BY starts_at ORDER BY sum(calls) DESC LIMIT 1",
+		"SELECT to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day FROM tollgate.spend_task_day GROUP BY starts_at ORDER BY sum(calls) DESC LIMIT 1",
 	);
 	const day = rows[0]?.day ?? "";
 	const startedAtMs = performance.now();

@@ -93,6 +93,7 @@ const TABLE: Readonly<Record<string, string>> = {
 	"GET /session/ways": "vfto anyone",
 	"GET /events": "vfto",
 	"POST /console-links": "o",
+	"POST /spend/recounts": "o",
 	"GET /alerts": "vfTo",
 	"GET /alerts/{alertId}": "vfTo",
 	"POST /alerts/{alertId}/retry": "To",
@@ -166,6 +167,7 @@ function pathOf(path: string, things: OwnedThings): string {
 const QUERIES: Readonly<Record<string, string>> = { "GET /charges": "?day=2026-09-05" };
 /** Bodies of questions that name their team there. */
 function bodyOf(route: string, things: OwnedThings): unknown {
+	if (route === "POST /spend/recounts") return { from: "2026-09-05", to: "2026-09-04" };
 	if (route === "POST /increases") return { teamId: things.teamId, amountUsd: "1", reason: "why" };
 	return route === "POST /deferred/webhooks/retry" ? { deferredId: things.deferredId } : {};
 }
