@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 afterAll(() => administration.close());
 
-type Listening = { readonly status: number; text(): string; topics(): string[]; readonly ended: Promise<void>; stop(): Promise<void> };
+type Listening = { readonly status: number; text(): string; topics(): string[]; hasEnded(): boolean; stop(): Promise<void> };
 
 async function listen(headers: Record<string, string> = { authorization: `Bearer ${administration.adminKey}` }): Promise<Listening> {
 	const abort = new AbortController();
@@ -33,13 +33,17 @@ async function listen(headers: Record<string, string> = { authorization: `Bearer
 	const read = async () => {
 		for await (const chunk of answer.body ?? []) text += Buffer.from(chunk as Uint8Array).toString("utf8");
 	};
-	const ended = read().catch(() => undefined);
+	let isOver = false;
+	const over = () => {
+		isOver = true;
+	};
+	const ended = read().then(over, over);
 	const topicsIn = (found: string) => [...found.matchAll(/^data: (.*)$/gm)].flatMap(([, json = ""]) => (JSON.parse(json) as { topics: string[] }).topics);
 	const listening = {
 		status: answer.status,
 		text: () => text,
 		topics: () => [...new Set(topicsIn(text))].sort(),
-		ended,
+		hasEnded: () => isOver,
 		async stop() {
 			abort.abort();
 			await ended;
@@ -146,14 +150,14 @@ describe("events", () => {
 		const leaving = await signIn();
 		const signedOut = await listen(leaving.headers);
 		await send("DELETE", "/session", undefined, leaving.changing);
-		await signedOut.ended;
+		await until("the end of what was signed out", signedOut.hasEnded);
 		const { body: eve } = await send("POST", "/admin-keys", { name: "eve" });
 		const revoked = await listen({ authorization: `Bearer ${eve["key"]}` });
 		await send("POST", `/admin-keys/${eve["id"]}/revoke`, {});
-		await revoked.ended;
+		await until("the end with its key", revoked.hasEnded);
 		const old = await listen((await signIn({ name: "old" })).headers);
 		await administration.pool.query("UPDATE tollgate.console_session SET expires_at = now() WHERE name = 'old'");
-		await old.ended;
+		await until("the end with its session", old.hasEnded);
 	});
 
 	test("are kept to so many listeners", async () => {
