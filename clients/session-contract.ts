@@ -32,3 +32,6 @@ export const ConsoleLink = z.object({
 	teamIds: z.array(z.string()).nullable(),
 	expiresAt: time,
 });
+
+/** As `text/event-stream`. */
+export const ChangeEvents = z.string().describe('event: changed, data: {"topics": ["spend", "budgets", …]}; a comment every 15 seconds');

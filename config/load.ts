@@ -4,6 +4,7 @@ import path from "node:path";
 import type { z } from "zod";
 import { ADMIN_KEY_PREFIX, CHILD_KEY_PREFIX, VIRTUAL_KEY_PREFIX } from "#domain/keys/virtual-key.ts";
 import { type BlobSettings, readBlobSettings } from "./blobs.ts";
+import { type OidcSettings, readOidc } from "./oidc.ts";
 import { ANTHROPIC_BASE_URL, OPENAI_BASE_URL } from "./providers.ts";
 import { type EnvironmentVariable, environmentSchema, SECRET_VARIABLES } from "./schema.ts";
 import { Secret } from "./secret.ts";
@@ -60,6 +61,10 @@ export type Settings = Readonly<{
 	temporalUiUrl: string | null;
 	openaiApiKey: Secret | null;
 	anthropicApiKey: Secret | null;
+	/** Origin under which people reach the console; null: that of the administration API. */
+	consoleUrl: string | null;
+	/** Null: nobody signs in by an identity provider. */
+	oidc: OidcSettings | null;
 	/** Null: no OPA is asked. */
 	opa: OpaSettings | null;
 	/** Null: calls are not sent as spans. */
@@ -197,10 +202,11 @@ function toSettings(values: Values): Omit<Settings, FromFiles> {
 		temporalAddress: values.TEMPORAL_ADDRESS ?? null,
 		temporalNamespace: values.TEMPORAL_NAMESPACE,
 		temporalUiUrl: values.TEMPORAL_UI_URL ?? null,
+		consoleUrl: values.TOLLGATE_CONSOLE_URL ?? null,
 	};
 }
 
-type FromFiles = "openaiApiKey" | "anthropicApiKey" | "opa" | "blobs" | "telemetry";
+type FromFiles = "openaiApiKey" | "anthropicApiKey" | "opa" | "blobs" | "telemetry" | "oidc";
 
 function readFiles(values: Values): Pick<Settings, FromFiles> {
 	const mistakes: string[] = [];
@@ -210,6 +216,7 @@ function readFiles(values: Values): Pick<Settings, FromFiles> {
 		opa: readOpa(values, mistakes),
 		blobs: readBlobSettings(values, homeOf(values), mistakes),
 		telemetry: readTelemetry(values, mistakes),
+		oidc: readOidc(values, (name, file) => readSecret(name, file, mistakes), mistakes),
 	};
 	if (mistakes.length > 0) throw new ConfigurationError(mistakes);
 	return read;

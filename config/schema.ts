@@ -3,6 +3,7 @@ import { BLOB_PURPOSES } from "#domain/blobs/blob-key.ts";
 import type { BlobRetention } from "#domain/blobs/retention.ts";
 import { isTimeZone } from "#domain/budget/window.ts";
 import { parseUsd } from "#domain/money/wire.ts";
+import { OIDC_VARIABLES } from "./oidc.ts";
 import { TELEMETRY_SECRETS, TELEMETRY_VARIABLES } from "./telemetry-schema.ts";
 import { CALLS_GRACE_MS } from "./worker-process.ts";
 
@@ -178,6 +179,7 @@ export const environmentSchema = z.object({
 		.enum(["rounded", "exact"])
 		.optional()
 		.describe("rounded or exact: whether OPA is shown the bounds of a call rounded up to a power of two, so that more calls share a decision; default rounded"),
+	...OIDC_VARIABLES,
 	...TELEMETRY_VARIABLES,
 	DATABASE_URL: z
 		.string()
@@ -205,6 +207,7 @@ export const SECRET_VARIABLES: ReadonlySet<string> = new Set<EnvironmentVariable
 	"OPENAI_API_KEY",
 	"ANTHROPIC_API_KEY",
 	"TOLLGATE_SIMULATOR_KEY",
+	"TOLLGATE_OIDC_CLIENT_SECRET",
 	...TELEMETRY_SECRETS,
 ]);
 

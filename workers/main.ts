@@ -6,6 +6,7 @@ import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
 import { bootstrapSystem } from "#activities/administration/bootstrap.ts";
 import { Connection } from "#activities/database/connection.ts";
+import { OidcProvider } from "#activities/identity/oidc.ts";
 import { readCurrentPriceBook } from "#activities/pricebooks/postgres.ts";
 import { reachableOrigin } from "#activities/process/origin.ts";
 import { SPEND_CONNECTION_OPTIONS } from "#activities/spend/planning.ts";
@@ -14,6 +15,7 @@ import { loadSettings, requireDatabaseUrl, requireTemporalAddress, type Settings
 import { listKeyVariables } from "#config/offered-providers.ts";
 import { loadProviderOutline } from "#config/providers.ts";
 import { type AdministrationDependencies, createAdministrationApp } from "#gateway/administration/app.ts";
+import { OIDC_PATH } from "#gateway/administration/oidc-pages.ts";
 import { startAgentRunsRole } from "./agent-runs.ts";
 import { startAlerts } from "./alerts.ts";
 import { startBatchesApart } from "./batches-apart.ts";
@@ -103,8 +105,11 @@ type Served = Pick<AdministrationDependencies, "database" | "governor" | "alertS
 	readonly providers: AdministrationDependencies["providers"] | undefined;
 };
 
-function createAdministration({ reports, temporalUiUrl, home }: Settings, { providers, ...served }: Served, log: Logger): FastifyInstance {
+function createAdministration(settings: Settings, { providers, ...served }: Served, log: Logger): FastifyInstance {
+	const { reports, temporalUiUrl, home } = settings;
 	return createAdministrationApp({
+		...oidcOf(settings),
+		onSignInRefused: (err) => log.warn({ err }, "somebody whom the identity provider sent was not let in"),
 		...served,
 		...(providers && { providers }),
 		readPrices: () => readCurrentPriceBook(served.database),
@@ -113,6 +118,12 @@ function createAdministration({ reports, temporalUiUrl, home }: Settings, { prov
 		home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});
+}
+
+function oidcOf({ oidc, consoleUrl, adminHost, adminPort }: Settings): Pick<AdministrationDependencies, "oidc"> {
+	if (oidc === null) return {};
+	const redirectUrl = `${consoleUrl ?? reachableOrigin(adminHost, adminPort)}${OIDC_PATH}/callback`;
+	return { oidc: { name: oidc.name, provider: new OidcProvider({ ...oidc, clientSecret: oidc.clientSecret.reveal(), redirectUrl }) } };
 }
 
 function openPool(connectionString: string, log: Logger): pg.Pool {

@@ -6,6 +6,7 @@ import type { BudgetGovernor } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Months } from "#activities/chargeback/close.ts";
+import type { OidcProvider } from "#activities/identity/oidc.ts";
 import type { Queryable } from "#activities/keys/port.ts";
 import { createPolicyThread } from "#activities/policy/policy-thread.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
@@ -17,12 +18,15 @@ import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { findUnstorableText, STORABLE_TEXT_RULE } from "#domain/text/storable-text.ts";
 import { mergeAnswers, narrowToTeams, type RouteInput, requireRole, withOwnTeam } from "./access.ts";
 import { type Caller, identifyCaller, refuseOtherSites, SESSION_COOKIE } from "./caller.ts";
+import { ChangeFeed, type ChangeFeedOptions } from "./change-feed.ts";
 import { addConsolePages, addSecurityHeaders, REPORT_POLICY } from "./console-pages.ts";
+import { addOidcPages, OIDC_PATH } from "./oidc-pages.ts";
 import { describeAdministrationApi } from "./openapi.ts";
 import type { PolicyThreadData } from "./policy-thread-worker.ts";
 import { problemOf, sendProblem } from "./problem.ts";
-import { AnswerWithSession, type ConsoleSettings, type Route, type RouteContext, WrittenAnswer } from "./route.ts";
+import { AnswerWithSession, type ConsoleSettings, type Route, type RouteContext, StreamedAnswer, WrittenAnswer } from "./route.ts";
 import { ADMINISTRATION_ROUTES } from "./routes.ts";
+import { clearSessionCookie, setSessionCookie } from "./session-cookie.ts";
 import { SignInTries } from "./sign-in-tries.ts";
 
 export type AdministrationDependencies = {
@@ -44,6 +48,12 @@ export type AdministrationDependencies = {
 	readonly months?: Months;
 	/** Default: no link to Temporal. */
 	readonly temporalUiUrl?: string | null;
+	/** Whose people may sign in; default nobody's. */
+	readonly oidc?: { readonly name: string; readonly provider: OidcProvider };
+	/** Told why somebody whom an identity provider sent was not let in. Default: nothing. */
+	readonly onSignInRefused?: (error: CostControlError) => void;
+	/** How often changes are looked for while pages listen; default every second. */
+	readonly changeFeed?: Pick<ChangeFeedOptions, "lookMs" | "beatMs">;
 	/** Of the built console; default console/dist of the project. */
 	readonly consoleFolder?: string;
 	/** Milliseconds of a clock that only goes forward, for failed tries to sign in; default performance.now. */
@@ -57,7 +67,6 @@ export type AdministrationDependencies = {
 const BODY_BYTES_MAX = 1024 * 1024;
 const UTC_REPORTS: ReportSettings = { timeZone: "UTC" };
 const CONSOLE_FOLDER = fileURLToPath(new URL("../../console/dist/", import.meta.url));
-const SESSION_SECONDS = 12 * 60 * 60;
 const POLICY_THREAD_MODULE = new URL("./policy-thread-worker.ts", import.meta.url);
 
 /**
@@ -79,8 +88,11 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	const { home } = dependencies;
 	const policyThread = createPolicyThread({ worker: { file: POLICY_THREAD_MODULE, data: { home } satisfies PolicyThreadData } });
 	app.addHook("onClose", () => policyThread.close());
-	const parts = { policyThread, keptPlaceProblem: createKeptPlaceProblem({ home }), tries: new SignInTries(dependencies.now) };
+	const parts = { policyThread, keptPlaceProblem: createKeptPlaceProblem({ home }), tries: new SignInTries(dependencies.now), feed: createFeed(dependencies) };
+	app.addHook("preClose", async () => parts.feed.closeAll());
 	for (const route of ADMINISTRATION_ROUTES) addRoute(app, route, { ...dependencies, ...parts });
+	const { oidc, database, onSignInRefused = () => undefined } = dependencies;
+	if (oidc !== undefined) addOidcPages(app, { provider: oidc.provider, database, tries: parts.tries, onRefusal: onSignInRefused });
 	addConsolePages(app, dependencies.consoleFolder ?? CONSOLE_FOLDER);
 	app.setNotFoundHandler((_request, reply) =>
 		sendProblem(reply, {
@@ -92,13 +104,24 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	app.setErrorHandler((error: FastifyError, request, reply) => {
 		const problem = problemOf(error);
 		if (problem.code === "internal.invariant") dependencies.onUnexpectedError?.(error, { method: request.method, url: request.url });
-		if (problem.code === "session.ended") reply.clearCookie(SESSION_COOKIE, { path: "/" });
+		if (problem.code === "session.ended") clearSessionCookie(reply);
 		return sendProblem(reply, problem);
 	});
 	return app;
 }
 
-type RouteParts = AdministrationDependencies & Pick<RouteContext, "policyThread" | "keptPlaceProblem"> & { readonly tries: SignInTries };
+function createFeed({ database, changeFeed, onUnexpectedError }: AdministrationDependencies): ChangeFeed {
+	return new ChangeFeed({
+		...changeFeed,
+		database,
+		onProblem: (error) => {
+			// PostgreSQL that is away is nothing unforeseen: what changed meanwhile is told when it is back.
+			if (problemOf(error as FastifyError).code === "internal.invariant") onUnexpectedError?.(error, { method: "GET", url: `${ADMINISTRATION_PREFIX}/events` });
+		},
+	});
+}
+
+type RouteParts = AdministrationDependencies & Pick<RouteContext, "policyThread" | "keptPlaceProblem" | "feed"> & { readonly tries: SignInTries };
 
 function addRoute(app: FastifyInstance, route: Route, dependencies: RouteParts): void {
 	app.route({
@@ -130,10 +153,10 @@ async function callerOf(request: FastifyRequest, { access }: Route, { database }
 }
 
 function contextFor(caller: Caller, request: FastifyRequest, dependencies: RouteParts): RouteContext {
-	const { onUnexpectedError: _error, home: _home, tries, temporalUiUrl = null, ...parts } = dependencies;
+	const { onUnexpectedError: _error, home: _home, tries, oidc, temporalUiUrl = null, ...parts } = dependencies;
 	const { providers = DEFAULT_PROVIDER_OUTLINE, reports = UTC_REPORTS } = dependencies;
-	const visitor = { address: request.ip, cookie: request.cookies[SESSION_COOKIE], tries };
-	const console: ConsoleSettings = { temporalUiUrl, oidc: null };
+	const visitor = { address: request.ip, cookie: request.cookies[SESSION_COOKIE], lastEventId: request.headers["last-event-id"]?.toString(), tries };
+	const console: ConsoleSettings = { temporalUiUrl, oidc: oidc === undefined ? null : { name: oidc.name, startUrl: `${OIDC_PATH}/start` } };
 	return { ...parts, providers, reports, caller, visitor, console, adminName: caller.name, teamIds: caller.teamIds };
 }
 
@@ -151,20 +174,12 @@ function sendAnswer(request: FastifyRequest, reply: FastifyReply, answer: unknow
 		if (answer.type.startsWith("text/html")) reply.header("content-security-policy", REPORT_POLICY);
 		return reply.type(answer.type).send(answer.text);
 	}
+	// A proxy that gathers answers would hold back events.
+	if (answer instanceof StreamedAnswer) return reply.type(answer.type).header("x-accel-buffering", "no").send(answer.stream);
 	if (!(answer instanceof AnswerWithSession)) return reply.send(answer);
-	if (answer.token === null) reply.clearCookie(SESSION_COOKIE, { path: "/" });
-	else reply.setCookie(SESSION_COOKIE, answer.token, { path: "/", httpOnly: true, sameSite: "strict", secure: cameByHttps(request), maxAge: SESSION_SECONDS });
+	if (answer.token === null) clearSessionCookie(reply);
+	else setSessionCookie(request, reply, answer.token);
 	return reply.send(answer.answer);
-}
-
-/** Itself, or at the proxy before it: who says so without one only has his own cookie sent less often. */
-function cameByHttps({ protocol, headers }: FastifyRequest): boolean {
-	return (
-		protocol === "https" ||
-		String(headers["x-forwarded-proto"] ?? "")
-			.split(",")[0]
-			?.trim() === "https"
-	);
 }
 
 /** Free text reaches PostgreSQL in many places, some of them of open shape (a price line, a policy): none may hold what it cannot store. */

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { Administration } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
@@ -9,6 +10,7 @@ import type { AdminGrant } from "#domain/access/admin-role.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 import type { RouteAccess } from "./access.ts";
 import type { Caller } from "./caller.ts";
+import type { ChangeFeed } from "./change-feed.ts";
 import type { SignInTries } from "./sign-in-tries.ts";
 
 /** What a handler may use: the database, the teams' workflows, and of batches, prices and providers, channels of alerts, and who is asking. */
@@ -19,6 +21,7 @@ export type RouteContext = Administration &
 		readonly caller: Caller;
 		readonly visitor: Visitor;
 		readonly console: ConsoleSettings;
+		readonly feed: ChangeFeed;
 		readonly alertSender: AlertSender;
 		readonly keptPlaceProblem: KeptPlaceProblem;
 		readonly reports: ReportSettings;
@@ -35,6 +38,8 @@ export type Visitor = {
 	/** Secret of the session it shows. */
 	readonly cookie: string | undefined;
 	readonly tries: SignInTries;
+	/** Of a stream of events that it listens to again. */
+	readonly lastEventId: string | undefined;
 };
 
 export type ConsoleSettings = {
@@ -52,6 +57,21 @@ export class AnswerWithSession<Answer> {
 	constructor(answer: Answer, token: string | null) {
 		this.answer = answer;
 		this.token = token;
+	}
+}
+
+/** An answer that goes on. */
+export class StreamedAnswer {
+	readonly type: string;
+	readonly stream: Readable;
+
+	private constructor(type: string, stream: Readable) {
+		this.type = type;
+		this.stream = stream;
+	}
+
+	static events(stream: Readable): StreamedAnswer {
+		return new StreamedAnswer("text/event-stream; charset=utf-8", stream);
 	}
 }
 
@@ -120,7 +140,7 @@ type RouteDefinition<Query extends z.ZodObject | undefined, Body extends z.ZodTy
 	readonly fileField?: string;
 	readonly summary: string;
 	readonly operationId: string;
-	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer | AnswerWithSession<z.input<Answer>>>;
+	handle(context: RouteContext, input: Input<Query, Body>): Promise<z.input<Answer> | WrittenAnswer | StreamedAnswer | AnswerWithSession<z.input<Answer>>>;
 };
 
 /** Ties the types of a handler to its schemas; the server validates before it calls. `at` is method and path, like "GET /teams". */

@@ -3,7 +3,7 @@ import { Done } from "#clients/administration-contract.ts";
 import * as contract from "#clients/session-contract.ts";
 import type { AdminGrant } from "#domain/access/admin-role.ts";
 import { ANYONE, operators, SIGNED_IN } from "./access.ts";
-import { AnswerWithSession, defineRoute, type Route, type RouteContext } from "./route.ts";
+import { AnswerWithSession, defineRoute, type Route, type RouteContext, StreamedAnswer } from "./route.ts";
 
 /** Sign-in to the console. */
 export const SESSION_ROUTES: readonly Route[] = [
@@ -14,12 +14,15 @@ export const SESSION_ROUTES: readonly Route[] = [
 		body: contract.SignInRequest,
 		answer: contract.Session,
 		handle: async (context, { body: { link, adminKey = "" } }) => {
-			const { database, visitor } = context;
+			const { database, visitor, feed } = context;
 			const { token, session } = await visitor.tries.count(
 				visitor.address,
 				(): Promise<OpenedSession> => (link === undefined ? openSessionByKey(database, adminKey) : openSessionByLink(database, link)),
 			);
-			if (visitor.cookie !== undefined) await endSession(database, visitor.cookie);
+			if (visitor.cookie !== undefined) {
+				await endSession(database, visitor.cookie);
+				feed.close(visitor.cookie);
+			}
 			return new AnswerWithSession(describeSession(context, session), token);
 		},
 	}),
@@ -35,8 +38,9 @@ export const SESSION_ROUTES: readonly Route[] = [
 		access: SIGNED_IN,
 		summary: "Sign out: the session ends at once",
 		answer: Done,
-		handle: async ({ database, visitor, caller }) => {
-			if (visitor.cookie !== undefined && caller.session !== null) await endSession(database, visitor.cookie);
+		handle: async ({ database, caller, feed }) => {
+			if (caller.session !== null) await endSession(database, caller.secret);
+			feed.close(caller.secret);
 			return new AnswerWithSession({ done: true }, null);
 		},
 	}),
@@ -46,6 +50,13 @@ export const SESSION_ROUTES: readonly Route[] = [
 		summary: "How one may sign in beside links and admin keys",
 		answer: contract.SignInWays,
 		handle: async ({ console: { oidc } }) => ({ oidc: oidc && { name: oidc.name, startUrl: oidc.startUrl } }),
+	}),
+	defineRoute("GET /events", {
+		operationId: "listenForChanges",
+		access: SIGNED_IN,
+		summary: "Server-sent events: which of what pages show has changed, at most once a second",
+		answer: contract.ChangeEvents,
+		handle: async ({ caller, feed, visitor: { lastEventId } }) => StreamedAnswer.events(await feed.listen(caller, { lastEventId })),
 	}),
 	defineRoute("POST /console-links", {
 		operationId: "createConsoleLink",

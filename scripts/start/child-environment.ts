@@ -2,6 +2,7 @@ import path from "node:path";
 import { isSecretOfChannels } from "#config/alert-secrets.ts";
 import { GATEWAY_ALLOCATOR } from "#config/gateway-process.ts";
 import { listKeyVariables } from "#config/offered-providers.ts";
+import { OIDC_VARIABLES } from "#config/oidc.ts";
 import { WORKER_ALLOCATOR } from "#config/worker-process.ts";
 import type { Plan } from "./plan.ts";
 
@@ -53,6 +54,7 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 			"TOLLGATE_REPORT_TIME_ZONE",
 			"TOLLGATE_REPORT_TIME",
 			"TEMPORAL_UI_URL",
+			...Object.keys(OIDC_VARIABLES),
 		]),
 		...(plan.settings.temporalAddress === null && { TEMPORAL_UI_URL: `http://127.0.0.1:${plan.ports.temporalUi}` }),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,

@@ -2,6 +2,7 @@ import { MigrationError } from "#activities/database/migrate.ts";
 import { ConfigurationError, loadSettings, type Settings } from "#config/load.ts";
 import { formatUsd } from "#domain/money/wire.ts";
 import { shellWord } from "#domain/shell-word.ts";
+import { describeConsole } from "./console-link.ts";
 import { type Endpoints, readEndpoints, removeEndpoints } from "./endpoints.ts";
 import { endOrphans, leaveHome, takeHome } from "./home.ts";
 import { type Entries, type Plan, planStart, StartError } from "./plan.ts";
@@ -45,7 +46,8 @@ async function runInHome(settings: Settings, entries: Entries, run: Run): Promis
 	try {
 		const first = await Promise.race([system.start(), run.stop]);
 		if (typeof first !== "string") {
-			sayReady(plan, { endpoints: first, demoLimitNanoUsd: system.demoLimitNanoUsd() }, run.say);
+			const ready = { endpoints: first, demoLimitNanoUsd: system.demoLimitNanoUsd(), console: await describeConsole(first) };
+			sayReady(plan, ready, run.say);
 			run.say(`\n${await run.stop}: stopping`);
 		}
 		return EXIT.stopped;
@@ -77,9 +79,10 @@ function sayFirstLine(plan: Plan, say: (line: string) => void): void {
 	for (const name of plan.missingKeys) say(`${name} is not set: the models of that provider are not offered.`);
 }
 
-type Ready = { readonly endpoints: Endpoints; readonly demoLimitNanoUsd: bigint | null };
+/** `console`: what is said of it; null = there is none. */
+type Ready = { readonly endpoints: Endpoints; readonly demoLimitNanoUsd: bigint | null; readonly console: string | null };
 
-function sayReady(plan: Plan, { endpoints, demoLimitNanoUsd }: Ready, say: (line: string) => void): void {
+function sayReady(plan: Plan, { endpoints, demoLimitNanoUsd, console }: Ready, say: (line: string) => void): void {
 	const limit = demoLimitNanoUsd === null ? null : `${formatUsd(demoLimitNanoUsd)} USD a day`;
 	const teamPage = `${endpoints.temporalUi}/namespaces/${plan.settings.temporalNamespace}/workflows/team-budget%2Fdemo`;
 	const body = '{"model":"gpt-4o","max_tokens":1000,"messages":[{"role":"user","content":"Tell me a story of a toll gate."}]}';
@@ -90,6 +93,7 @@ function sayReady(plan: Plan, { endpoints, demoLimitNanoUsd }: Ready, say: (line
 			`  Gateway      ${endpoints.gateway}/v1`,
 			`  Demo key     ${endpoints.demoKey}`,
 			`  Admin API    ${endpoints.admin}/admin/v1   key in ${endpoints.adminKeyFile}`,
+			...(console === null ? [] : [`  Console      ${console}`]),
 			`  Temporal UI  ${endpoints.temporalUi === null ? `the one of ${endpoints.temporalAddress}` : teamPage}`,
 			`  Agent runs   calls with -H "x-tollgate-run: ID" are one run: npx tollgate run list`,
 			endpoints.provider === "real"

@@ -90,6 +90,24 @@ describe("a running system", () => {
 		expect((await chat(system, demoKey())).status).toBe(200);
 	});
 
+	it("prints a link that opens one session of the console, kept in no file", async () => {
+		const { admin, temporalUi } = system.endpoints();
+		const [, origin, secret = ""] = /^ {2}Console {6}(http:\/\/[^/]+)\/console\/enter#(tgl-[\w-]{43}) /m.exec(system.output()) ?? [];
+		expect(origin).toBe(admin);
+		const signIn = async () => {
+			const answer = await fetch(`${admin}/admin/v1/session`, {
+				method: "POST",
+				headers: { "content-type": "application/json" },
+				body: JSON.stringify({ link: secret }),
+			});
+			return (await answer.json()) as Record<string, unknown>;
+		};
+		expect(await signIn()).toMatchObject({ name: "first administrator", role: "operator", teamIds: null, temporalUiUrl: temporalUi });
+		expect(await signIn()).toMatchObject({ error: { code: "link.used" } });
+		for (const entry of readdirSync(system.home, { recursive: true, withFileTypes: true }))
+			if (entry.isFile()) expect(readFileSync(path.join(entry.parentPath, entry.name), "latin1").includes(secret), entry.name).toBe(false);
+	});
+
 	it("keeps the demo key and the admin key readable in their own files alone", () => {
 		const adminKey = readFileSync(system.endpoints().adminKeyFile, "utf8").trim();
 		const found: Record<string, string[]> = { [demoKey()]: [], [adminKey]: [] };

@@ -17,6 +17,7 @@ import { BOOK_MUTANTS } from "./books.ts";
 import { BOUND_MUTANTS } from "./bounds.ts";
 import { CHARGEBACK_MUTANTS } from "./chargeback.ts";
 import { COLLECTOR_MUTANTS } from "./collector.ts";
+import { CONSOLE_MUTANTS } from "./console.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
 import { DEFERRED_MUTANTS } from "./deferred.ts";
 import { DEFERRED_END_MUTANTS } from "./deferred-ends.ts";
@@ -99,6 +100,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...GATEWAY_BATCH_MUTANTS,
 	...GATEWAY_DEFERRED_MUTANTS,
 	...INCREASE_MUTANTS,
+	...CONSOLE_MUTANTS,
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
 	...REPORT_MUTANTS,
