@@ -54,7 +54,7 @@ module.exports = {
 		]),
 		only("config-knows-domain", "^config/", ["^config/", "^domain/"]),
 		only("console-knows-domain", "^console/", ["^console/", "^domain/"]),
-		packages("console-is-for-browsers", "^console/", ["node_modules/(@mantine|@tanstack|react|react-dom|openapi-fetch|dayjs|chart.js)/"]),
+		packages("console-is-for-browsers", "^console/", ["node_modules/(@mantine|@tanstack|react|react-dom|openapi-fetch|dayjs|chart.js|get-nonce)/"]),
 		{ name: "nothing-imports-the-console", severity: "error", from: { path: OURS, pathNot: "^(console|test)/" }, to: { path: "^console/" } },
 		only("simulator-stands-alone", "^simulator/", ["^simulator/"]),
 		only("bench-measures-from-outside", "^bench/", ["^bench/", "^activities/", "^config/", "^domain/", "^scripts/start/", "^clients/"]),

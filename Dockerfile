@@ -1,5 +1,15 @@
 # One image for gateway, worker and migrations; docker-compose.yml picks the entry. glibc, because the native core of the
 # Temporal SDK is built against it.
+FROM node:24-bookworm-slim AS console
+
+WORKDIR /app
+COPY package.json package-lock.json tsconfig.json ./
+RUN npm ci --include=dev --ignore-scripts --no-audit --no-fund
+COPY domain domain
+COPY console console
+COPY scripts/build-console.ts scripts/build-console.ts
+RUN node scripts/build-console.ts
+
 FROM node:24-bookworm-slim
 
 WORKDIR /app
@@ -16,6 +26,7 @@ COPY workers workers
 COPY config config
 COPY migrations migrations
 COPY scripts scripts
+COPY --from=console /app/console/dist console/dist
 
 # Journals of the gateway, keys of the first start. One volume per container: a journal belongs to one gateway.
 RUN mkdir /data .compiled && chown node:node /data .compiled

@@ -1,5 +1,8 @@
 import type { components } from "./schema.ts";
 
+/** Nobody waits for it a second time. */
+export const TIMEOUT_CODE = "console.timeout";
+
 /** What went wrong with a question to the API, as a page tells it. `status` null: nothing answered. */
 export class ApiProblem extends Error {
 	override readonly name = "ApiProblem";
@@ -30,7 +33,7 @@ export function problemOfAnswer(status: number, body: unknown): ApiProblem {
 export function problemOfFailure(error: unknown, timeoutMs: number): ApiProblem {
 	if (error instanceof ApiProblem) return error;
 	if (error instanceof DOMException && error.name === "TimeoutError")
-		return new ApiProblem(`The API did not answer within ${timeoutMs / 1000} seconds.`, { status: null, code: "console.timeout" });
+		return new ApiProblem(`The API did not answer within ${timeoutMs / 1000} seconds.`, { status: null, code: TIMEOUT_CODE });
 	if (error instanceof SyntaxError) return new ApiProblem("The API's answer broke off or is not JSON.", { status: null, code: "console.broken_answer" });
 	return new ApiProblem("The API cannot be reached. The worker may be stopped or restarting, or the network is down.", {
 		status: null,

@@ -1,5 +1,5 @@
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
-import { ApiProblem } from "./problem.ts";
+import { ApiProblem, TIMEOUT_CODE } from "./problem.ts";
 import { SESSION_KEY } from "./session.ts";
 
 const STALE_AFTER_MS = 30_000;
@@ -22,7 +22,7 @@ export function createQueryClient(): QueryClient {
 			queries: {
 				staleTime: STALE_AFTER_MS,
 				retryDelay: AGAIN_AFTER_MS,
-				retry: (failures, error) => failures < 1 && error instanceof ApiProblem && error.isPassing,
+				retry: (failures, error) => failures < 1 && error instanceof ApiProblem && error.isPassing && error.code !== TIMEOUT_CODE,
 				// What the browser believes about the network says nothing of a server on the loopback.
 				networkMode: "always",
 			},

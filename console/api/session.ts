@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { createContext, useContext } from "react";
 import { type Answer, api, rememberCsrfToken, unwrap } from "./client.ts";
 import { ApiProblem } from "./problem.ts";
 
@@ -11,11 +12,15 @@ export function useSessionAnswer() {
 	return useQuery({ queryKey: SESSION_KEY, queryFn: readSession, staleTime: Number.POSITIVE_INFINITY });
 }
 
+const SessionContext = createContext<Session | null>(null);
+/** Of those who are signed in: what is inside keeps its session until it is taken away, also while signing out. */
+export const SessionProvider = SessionContext.Provider;
+
 /** Inside of the frame somebody is signed in. */
 export function useSession(): Session {
-	const { data } = useSessionAnswer();
-	if (!data) throw new Error("a page is shown without a session");
-	return data;
+	const session = useContext(SessionContext);
+	if (session === null) throw new Error("a page is shown without a session");
+	return session;
 }
 
 async function readSession(): Promise<Session | null> {

@@ -1,6 +1,6 @@
 import { Container } from "@mantine/core";
 import { useState } from "react";
-import { useSessionAnswer } from "../api/session.ts";
+import { SessionProvider, useSessionAnswer } from "../api/session.ts";
 import { isEntering } from "./link-token.ts";
 import { Shell } from "./shell.tsx";
 import { SignIn } from "./sign-in.tsx";
@@ -12,7 +12,12 @@ export function Gate() {
 	// A link is for a new session, whoever is signed in now.
 	const [isByLink, setIsByLink] = useState(isEntering);
 	if (isByLink) return <SignIn onDone={() => setIsByLink(false)} isSignedIn={Boolean(session.data)} />;
-	if (session.data) return <Shell />;
+	if (session.data)
+		return (
+			<SessionProvider value={session.data}>
+				<Shell />
+			</SessionProvider>
+		);
 	if (session.data === null) return <SignIn />;
 	return (
 		<Container component="main" size={560} py="15vh">

@@ -88,8 +88,9 @@ function SignedIn() {
 	const leaving = useMutation({
 		mutationFn: signOut,
 		onSuccess() {
-			client.clear();
 			client.setQueryData(SESSION_KEY, null);
+			// What one person saw is not for the next.
+			client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION_KEY[0] });
 		},
 	});
 	return (

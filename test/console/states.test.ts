@@ -23,7 +23,7 @@ describe.skipIf(CHROMIUM === undefined)(`states of the console ${HOW_TO_GET_CHRO
 
 	const close = (page: Page) => page.context().close();
 	const addressOf = (page: Page) => new URL(page.url()).pathname + new URL(page.url()).search;
-	const budgetsAreThere = (page: Page) => page.getByText("only observed").waitFor();
+	const budgetsAreThere = (page: Page) => page.getByText("only observed", { exact: true }).waitFor();
 
 	test("who is not signed in signs in with the keyboard alone, and is where he wanted to be", async () => {
 		const page = await stand.visit("/budgets?team=research", { adminKey: null });
@@ -129,6 +129,15 @@ describe.skipIf(CHROMIUM === undefined)(`states of the console ${HOW_TO_GET_CHRO
 		await page.getByText("Nobody asks for more.").waitFor();
 		const { increases } = await stand.ask<{ increases: { status: string; decidedBy: string }[] }>("GET", "/increases?teamId=research&all=true");
 		expect(increases[0]).toMatchObject({ status: "rejected", decidedBy: "ada" });
+		await close(page);
+	});
+
+	test("what somebody else changes is shown without asking for it", async () => {
+		const { key } = await stand.ask<{ key: string }>("POST", "/admin-keys", { name: "eve" });
+		const page = await stand.visit("/budgets?team=search");
+		await page.getByText("live", { exact: true }).waitFor();
+		await stand.ask("POST", "/increases", { teamId: "search", windowKind: "month", dimension: "team", amountUsd: "3", reason: "told by an event" }, key);
+		await page.getByText("told by an event").waitFor();
 		await close(page);
 	});
 

@@ -67,7 +67,6 @@ export class ConsoleStand {
 		if (adminKey !== null) await context.addCookies([{ name: SESSION_COOKIE, value: await this.#signIn(adminKey), url: this.url }]);
 		const page = await context.newPage();
 		this.#listen(page);
-		await page.route("**/admin/v1/events", (route) => route.fulfill({ contentType: "text/event-stream", body: ": nobody tells yet\n\n" }));
 		await prepare?.(page);
 		await page.goto(`${this.url}/console${path}`);
 		return page;
