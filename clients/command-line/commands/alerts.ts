@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Alert } from "../../administration-client.ts";
+import type { Alert } from "../../alert-client.ts";
 import { addCommand, addGroup } from "../command.ts";
 import { CommandFailure, cell, type Terminal, table } from "../output.ts";
 import { someText, wholeNumber } from "../values.ts";
