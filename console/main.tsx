@@ -7,11 +7,13 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createQueryClient } from "./api/query-client.ts";
-import { readNonce, resolveVariables, theme } from "./frame/theme.ts";
+import { readNonce, resolveVariables, shareNonce, theme } from "./frame/theme.ts";
 import { router } from "./routes.tsx";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
+
+shareNonce();
 
 createRoot(root).render(
 	<StrictMode>

@@ -55,3 +55,8 @@ export const resolveVariables: CSSVariablesResolver = () => ({
 export function readNonce(): string {
 	return document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? "";
 }
+
+/** For the style that keeps a page still behind a dialog: its library looks for the nonce under this name alone. */
+export function shareNonce(): void {
+	Object.assign(globalThis, { __webpack_nonce__: readNonce() });
+}
