@@ -7,4 +7,8 @@ export const NAVIGATION = [
 	{ to: "/runs", label: "Runs" },
 	{ to: "/batches", label: "Batches" },
 	{ to: "/alerts", label: "Alerts" },
+	{ to: "/reports", label: "Reports" },
+	{ to: "/statements", label: "Statements" },
+	{ to: "/policy", label: "Policy" },
+	{ to: "/keys", label: "Keys and prices" },
 ] as const;
