@@ -3,6 +3,7 @@ import * as contract from "./administration-contract.ts";
 import { AlertChannelClient, AlertClient } from "./alert-client.ts";
 import * as auditContract from "./audit-contract.ts";
 import * as batchContract from "./batch-contract.ts";
+import { ConsoleClient } from "./console-client.ts";
 import * as deferredContract from "./deferred-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
 import * as focusContract from "./focus-contract.ts";
@@ -12,7 +13,6 @@ import * as policy from "./policy-contract.ts";
 import * as reportContract from "./report-contract.ts";
 import { RequestExplanation as RequestExplanationSchema } from "./request-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
-import * as sessionContract from "./session-contract.ts";
 import * as spendContract from "./spend-contract.ts";
 import { StatementClient } from "./statement-client.ts";
 
@@ -71,8 +71,6 @@ export type CreatedTeam = Output<typeof contract.CreatedTeam>;
 export type UserName = Output<typeof contract.UserName>;
 export type ResolvedLease = Output<typeof contract.ResolvedLease>;
 export type Throttle = Output<typeof contract.Throttle>;
-export type ConsoleLinkRequest = Input<typeof sessionContract.CreateConsoleLinkRequest>;
-export type ConsoleLink = Output<typeof sessionContract.ConsoleLink>;
 /** Default: an operator, who may do everything. */
 export type AdminGrantRequest = Omit<Input<typeof contract.CreateAdminKeyRequest>, "name">;
 export type CreatedAdminKey = Output<typeof contract.CreatedAdminKey>;
@@ -109,9 +107,11 @@ const POLICY_TIMEOUT_MS = 120_000;
  */
 export class AdministrationClient {
 	readonly #options: AdministrationClientOptions;
+	readonly console: ConsoleClient;
 
 	constructor(options: AdministrationClientOptions) {
 		this.#options = options;
+		this.console = new ConsoleClient(options.adminUrl, (method, path, answer, body) => this.#send(method, path, answer, body));
 	}
 
 	readonly teams = {
@@ -275,14 +275,6 @@ export class AdministrationClient {
 		create: (name: string, grant: AdminGrantRequest = {}): Promise<CreatedAdminKey> =>
 			this.#send("POST", "/admin-keys", contract.CreatedAdminKey, { name, ...grant }),
 		revoke: (adminKeyId: string): Promise<unknown> => this.#send("POST", `/admin-keys/${encodeURIComponent(adminKeyId)}/revoke`, contract.Done, {}),
-	};
-
-	readonly console = {
-		/** `url` opens one session, within ten minutes; it is in this answer only. */
-		link: async (request: ConsoleLinkRequest = {}): Promise<ConsoleLink & { readonly url: string }> => {
-			const link = await this.#send("POST", "/console-links", sessionContract.ConsoleLink, request);
-			return { ...link, url: new URL(link.path, this.#options.adminUrl).href };
-		},
 	};
 
 	readonly users = {

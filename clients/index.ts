@@ -22,8 +22,6 @@ export {
 	type Budget,
 	type ChangeTeamRequest,
 	type CheckPriceRequest,
-	type ConsoleLink,
-	type ConsoleLinkRequest,
 	type CreatedAdminKey,
 	type CreatedKey,
 	type CreatedTeam,
@@ -78,6 +76,7 @@ export {
 export type { Alert, AlertChannel, AlertChannelSetting, AlertRoute, ChannelTest } from "./alert-client.ts";
 export { AgentRun, type AgentRunOptions, type ChildRunOptions, type RunClientOptions } from "./agent-run.ts";
 export type { WaitOptions } from "./asking-again.ts";
+export type { ConsoleClient, ConsoleLink, ConsoleLinkRequest } from "./console-client.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";
 export { DeferredBatch, type DeferredIds, type DeferredResult } from "./deferred-batch.ts";
 export { DeferredClient, SubmissionInterruptedError } from "./deferred-client.ts";
