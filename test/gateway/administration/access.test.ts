@@ -94,7 +94,6 @@ const TABLE: Readonly<Record<string, string>> = {
 	"GET /session/ways": "vfto anyone",
 	"GET /events": "vfto",
 	"POST /console-links": "o",
-	"POST /spend/recounts": "o",
 	"GET /alerts": "vfTo",
 	"GET /alerts/{alertId}": "vfTo",
 	"POST /alerts/{alertId}/retry": "To",
