@@ -3,6 +3,7 @@ import * as contract from "./administration-contract.ts";
 import * as alertContract from "./alert-contract.ts";
 import * as auditContract from "./audit-contract.ts";
 import * as batchContract from "./batch-contract.ts";
+import { ConsoleClient } from "./console-client.ts";
 import * as deferredContract from "./deferred-contract.ts";
 import { errorOfAnswer, UnreachableError } from "./errors.ts";
 import * as focusContract from "./focus-contract.ts";
@@ -12,7 +13,6 @@ import * as policy from "./policy-contract.ts";
 import * as reportContract from "./report-contract.ts";
 import { RequestExplanation as RequestExplanationSchema } from "./request-contract.ts";
 import * as runContract from "./run-governance-contract.ts";
-import * as sessionContract from "./session-contract.ts";
 import * as spendContract from "./spend-contract.ts";
 import { StatementClient } from "./statement-client.ts";
 
@@ -47,6 +47,8 @@ export type Budget = Output<typeof contract.Budget>;
 export type Key = Output<typeof contract.Key>;
 export type CreatedKey = Output<typeof contract.CreatedKey>;
 export type SpendReport = Output<typeof spendContract.SpendReport>;
+export type RecountRequest = Input<typeof spendContract.RecountRequest>;
+export type Recount = Output<typeof spendContract.Recount>;
 export type MakeReportRequest = Input<typeof reportContract.MakeReportRequest>;
 export type MadeReport = Output<typeof reportContract.MadeReport>;
 export type ReportSummary = Output<typeof reportContract.ReportSummary>;
@@ -69,8 +71,6 @@ export type CreatedTeam = Output<typeof contract.CreatedTeam>;
 export type UserName = Output<typeof contract.UserName>;
 export type ResolvedLease = Output<typeof contract.ResolvedLease>;
 export type Throttle = Output<typeof contract.Throttle>;
-export type ConsoleLinkRequest = Input<typeof sessionContract.CreateConsoleLinkRequest>;
-export type ConsoleLink = Output<typeof sessionContract.ConsoleLink>;
 /** Default: an operator, who may do everything. */
 export type AdminGrantRequest = Omit<Input<typeof contract.CreateAdminKeyRequest>, "name">;
 export type CreatedAdminKey = Output<typeof contract.CreatedAdminKey>;
@@ -112,9 +112,11 @@ const POLICY_TIMEOUT_MS = 120_000;
  */
 export class AdministrationClient {
 	readonly #options: AdministrationClientOptions;
+	readonly console: ConsoleClient;
 
 	constructor(options: AdministrationClientOptions) {
 		this.#options = options;
+		this.console = new ConsoleClient(options.adminUrl, (method, path, answer, body) => this.#send(method, path, answer, body));
 	}
 
 	readonly teams = {
@@ -280,14 +282,6 @@ export class AdministrationClient {
 		revoke: (adminKeyId: string): Promise<unknown> => this.#send("POST", `/admin-keys/${encodeURIComponent(adminKeyId)}/revoke`, contract.Done, {}),
 	};
 
-	readonly console = {
-		/** `url` opens one session, within ten minutes; it is in this answer only. */
-		link: async (request: ConsoleLinkRequest = {}): Promise<ConsoleLink & { readonly url: string }> => {
-			const link = await this.#send("POST", "/console-links", sessionContract.ConsoleLink, request);
-			return { ...link, url: new URL(link.path, this.#options.adminUrl).href };
-		},
-	};
-
 	readonly users = {
 		/** One page by id, 200 at most unless `limit` (up to 1,000) says otherwise. */
 		list: async (page: { afterId?: string | undefined; limit?: number | undefined } = {}): Promise<UserName[]> =>
@@ -333,6 +327,11 @@ export class AdministrationClient {
 	/** What was spent, by dimensions and periods; default by team, this month. */
 	spend(question: SpendQuestion = {}): Promise<SpendReport> {
 		return this.#send("GET", `/spend${query(question)}`, spendContract.SpendReport);
+	}
+
+	/** Makes the sums of past days anew from the ledger, in a workflow whose id is answered. */
+	recountSpend(days: RecountRequest): Promise<Recount> {
+		return this.#send("POST", "/spend/recounts", spendContract.Recount, days);
 	}
 
 	/** Which calls of each feature a cheaper model would serve; nothing is changed. */

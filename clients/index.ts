@@ -27,8 +27,6 @@ export {
 	type ChangeTeamRequest,
 	type ChannelTest,
 	type CheckPriceRequest,
-	type ConsoleLink,
-	type ConsoleLinkRequest,
 	type CreatedAdminKey,
 	type CreatedKey,
 	type CreatedTeam,
@@ -57,6 +55,8 @@ export {
 	type PriceCheck,
 	type PriceList,
 	type RaiseRunRequest,
+	type Recount,
+	type RecountRequest,
 	type RemoveBudgetRequest,
 	type ReportListQuestion,
 	type ReportSummary,
@@ -80,6 +80,7 @@ export {
 } from "./administration-client.ts";
 export { AgentRun, type AgentRunOptions, type ChildRunOptions, type RunClientOptions } from "./agent-run.ts";
 export type { WaitOptions } from "./asking-again.ts";
+export type { ConsoleClient, ConsoleLink, ConsoleLinkRequest } from "./console-client.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";
 export { DeferredBatch, type DeferredIds, type DeferredResult } from "./deferred-batch.ts";
 export { DeferredClient, SubmissionInterruptedError } from "./deferred-client.ts";

@@ -64,3 +64,14 @@ export const SpendReport = z.object({
 	totalNanoUsd: nanoUsd,
 	isComplete: z.boolean().describe("false: of the newest calls some are not counted yet"),
 });
+
+export const RecountRequest = z.strictObject({
+	from: z.iso.date().describe("first day of UTC"),
+	to: z.iso.date().optional().describe("last day, counted too; default the first one alone; at most 400 days"),
+});
+
+export const Recount = z.object({
+	from: z.string(),
+	to: z.string(),
+	workflowId: z.string().describe("in Temporal, which shows how far it is"),
+});

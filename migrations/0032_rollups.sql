@@ -36,6 +36,7 @@ CREATE INDEX spend_hour_starts ON tollgate.spend_hour USING brin (starts_at);
 CREATE TABLE tollgate.spend_utc_day (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
 CREATE TABLE tollgate.spend_user_day (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
 CREATE TABLE tollgate.spend_utc_month (LIKE tollgate.spend_hour INCLUDING ALL) WITH (fillfactor = 70);
+CREATE INDEX spend_utc_month_first ON tollgate.spend_utc_month (starts_at);    -- which one was the first
 
 -- The finest: every combination with its users, runs and batches, which are many.
 CREATE TABLE tollgate.spend_detail_hour (
@@ -131,16 +132,9 @@ LANGUAGE sql IMMUTABLE AS $$
          ('environment', '', '', '', '', '', '', p_environment)
 $$;
 
--- Adds chunks that are not counted yet, p_chunks or up to twice as many. Returns how many there were: fewer than p_chunks means all there are.
--- On a team's local day a correction counts on the day of what it corrects, where that is in the database; a late settle, and what it takes
--- out of a lump, on the day it was booked. The planner settings: a plan cached while the tables were empty must not scan them once they are large, and
--- what is added up at once stays in memory.
-CREATE FUNCTION tollgate.count_spend(p_chunks integer) RETURNS integer
-LANGUAGE plpgsql SET enable_seqscan = off SET enable_mergejoin = off SET work_mem = '64MB' SET jit = off AS $$
-DECLARE
-  v_counted integer;
-BEGIN
-  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));
+-- Chunks that are not counted yet, by chain: p_chunks or up to twice as many.
+CREATE FUNCTION tollgate.spend_due(p_chunks integer) RETURNS TABLE (gateway_id text, epoch bigint, after_seq bigint, to_seq bigint)
+LANGUAGE sql STABLE AS $$
   WITH RECURSIVE chain AS (
     (SELECT gateway_id, epoch FROM tollgate.chunk ORDER BY gateway_id, epoch LIMIT 1)
     UNION ALL
@@ -156,10 +150,27 @@ BEGIN
       SELECT x.chunk_seq FROM tollgate.chunk x WHERE x.gateway_id = c.gateway_id AND x.epoch = c.epoch ORDER BY x.chunk_seq DESC LIMIT 1
     ) h
     WHERE h.chunk_seq > coalesce(s.chunk_seq, 0)
-  ), due AS MATERIALIZED (
-    SELECT gateway_id, epoch, after_seq, to_seq
-    FROM (SELECT b.*, sum(to_seq - after_seq) OVER (ORDER BY gateway_id, epoch) - (to_seq - after_seq) AS chunks_before FROM behind b) r
-    WHERE chunks_before < p_chunks
+  )
+  SELECT r.gateway_id, r.epoch, r.after_seq, r.to_seq
+  FROM (SELECT b.*, sum(b.to_seq - b.after_seq) OVER (ORDER BY b.gateway_id, b.epoch) - (b.to_seq - b.after_seq) AS chunks_before FROM behind b) r
+  WHERE r.chunks_before < p_chunks
+$$;
+
+-- Adds entries to the sums: those of chunks that are not counted yet, p_chunks or up to twice as many; or, where p_day is given and its sums are taken away,
+-- what is counted of that day. Returns how many chunks there were. Whoever calls it holds the lock.
+-- On a team's local day a correction counts on the day of what it corrects, where that is in the database; a late settle, and what it takes
+-- out of a lump, on the day it was booked. The planner settings: a plan cached while the tables were empty must not scan them once they are large, and
+-- what is added up at once stays in memory.
+CREATE FUNCTION tollgate.add_spend(p_chunks integer, p_day timestamptz) RETURNS integer
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_mergejoin = off SET work_mem = '64MB' SET jit = off AS $$
+DECLARE
+  v_counted integer;
+BEGIN
+  WITH due AS MATERIALIZED (
+    SELECT d.* FROM tollgate.spend_due(p_chunks) d WHERE p_day IS NULL
+  ), of_day AS MATERIALIZED (
+    SELECT x AS e FROM tollgate.entry x JOIN tollgate.spend_counted s ON (s.gateway_id, s.epoch) = (x.gateway_id, x.epoch) AND x.chunk_seq <= s.chunk_seq
+    WHERE p_day IS NOT NULL AND x.at >= p_day AND x.at < p_day + interval '24 hours'
   ), booked AS MATERIALIZED (
     SELECT b.e, (b.e).at, (b.e).debit_account, (b.e).credit_account, (b.e).amount_nano_usd, c.*
     FROM due d
@@ -167,6 +178,9 @@ BEGIN
       SELECT x AS e FROM tollgate.entry x WHERE x.gateway_id = d.gateway_id AND x.epoch = d.epoch AND x.chunk_seq > d.after_seq AND x.chunk_seq <= d.to_seq OFFSET 0
     ) b
     CROSS JOIN LATERAL tollgate.counted_entry(b.e) c
+    UNION ALL
+    SELECT b.e, (b.e).at, (b.e).debit_account, (b.e).credit_account, (b.e).amount_nano_usd, c.*
+    FROM of_day b CROSS JOIN LATERAL tollgate.counted_entry(b.e) c
   ), resolved AS (
     INSERT INTO tollgate.spend_resolved (entry_key)
     SELECT DISTINCT (e).detail ->> 'resolves' FROM booked WHERE (e).kind = 'adjustment' AND (e).detail ->> 'resolves' IS NOT NULL
@@ -175,6 +189,10 @@ BEGIN
     SELECT at, debit_account, credit_account, model, asked_model, feature, key_id, environment, user_id, run_number, batch_number,
            calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd
     FROM booked
+    UNION ALL
+    SELECT (b.e).at, b.debit_account, b.credit_account, b.model, b.asked_model, b.feature, b.key_id, b.environment, b.user_id, b.run_number, b.batch_number,
+           0, 0, 0, 0, -b.unresolved_nano_usd
+    FROM booked b WHERE p_day IS NOT NULL AND b.unresolved_nano_usd <> 0 AND EXISTS (SELECT 1 FROM tollgate.spend_resolved r WHERE r.entry_key = (b.e).entry_key)
     UNION ALL
     SELECT o.at, o.debit_account, o.credit_account, c.model, c.asked_model, c.feature, c.key_id, c.environment, c.user_id, c.run_number, c.batch_number,
            0, 0, 0, 0, -c.unresolved_nano_usd
@@ -307,7 +325,7 @@ BEGIN
     SELECT substr(b.debit_account, 6) AS team_id, coalesce(o.at, b.at) AS at, sum(b.amount_nano_usd) AS amount
     FROM booked b
     LEFT JOIN LATERAL (SELECT y.at FROM tollgate.entry y WHERE (b.e).kind = 'adjustment' AND y.entry_key = (b.e).detail ->> 'resolves' LIMIT 1) o ON true
-    WHERE starts_with(b.debit_account, 'team/') AND b.debit_account <> 'team/@unknown'
+    WHERE p_day IS NULL AND starts_with(b.debit_account, 'team/') AND b.debit_account <> 'team/@unknown'
     GROUP BY 1, 2
   ), zone AS MATERIALIZED (
     SELECT team_id, tollgate.team_time_zone(team_id) AS name FROM (SELECT DISTINCT team_id FROM of_team) t
@@ -322,4 +340,44 @@ BEGIN
   )
   SELECT coalesce(sum(to_seq - after_seq), 0) INTO v_counted FROM due;
   RETURN v_counted;
+END $$;
+
+-- Adds chunks that are not counted yet, p_chunks or up to twice as many. Returns how many there were: fewer than p_chunks means all there are.
+CREATE FUNCTION tollgate.count_spend(p_chunks integer) RETURNS integer
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+BEGIN
+  -- The large statement takes its time also where it has nothing to do, and most who ask find nothing.
+  IF NOT EXISTS (SELECT 1 FROM tollgate.spend_due(1)) THEN RETURN 0; END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));
+  RETURN tollgate.add_spend(p_chunks, NULL);
+END $$;
+
+-- Makes the sums of a day of UTC, and of its month, anew from what is counted of the ledger; teams' own days (0018) stay, which follow the zone a team had then.
+-- False: the month is archived, and its sums are all there is of it.
+CREATE FUNCTION tollgate.recount_spend(p_day date) RETURNS boolean
+LANGUAGE plpgsql SET enable_seqscan = off SET lock_timeout = '5min' AS $$
+DECLARE
+  v_from  timestamptz := p_day::timestamp AT TIME ZONE 'UTC';
+  v_to    timestamptz := (p_day + 1)::timestamp AT TIME ZONE 'UTC';
+  v_month timestamptz := date_trunc('month', v_from, 'UTC');
+  v_next  timestamptz := (date_trunc('month', p_day::timestamp) + interval '1 month') AT TIME ZONE 'UTC';
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));
+  IF EXISTS (SELECT 1 FROM tollgate.archived_month WHERE month = date_trunc('month', p_day::timestamp)::date) THEN RETURN false; END IF;
+  DELETE FROM tollgate.spend_detail_hour WHERE starts_at >= v_from AND starts_at < v_to;
+  DELETE FROM tollgate.spend_hour WHERE starts_at >= v_from AND starts_at < v_to;
+  DELETE FROM tollgate.spend_utc_day WHERE starts_at >= v_from AND starts_at < v_to;
+  DELETE FROM tollgate.spend_user_day WHERE starts_at >= v_from AND starts_at < v_to;
+  DELETE FROM tollgate.spend_task_day WHERE starts_at >= v_from AND starts_at < v_to;
+  PERFORM tollgate.add_spend(0, v_from);
+  DELETE FROM tollgate.spend_utc_month WHERE starts_at = v_month;
+  INSERT INTO tollgate.spend_utc_month (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
+  SELECT slice_id, v_month, sum(calls), sum(input_tokens), sum(output_tokens), sum(amount_nano_usd), sum(unresolved_nano_usd)
+  FROM (SELECT * FROM tollgate.spend_utc_day UNION ALL SELECT * FROM tollgate.spend_user_day) d WHERE starts_at >= v_month AND starts_at < v_next GROUP BY 1;
+  DELETE FROM tollgate.spend_detail_month WHERE starts_at = v_month;
+  INSERT INTO tollgate.spend_detail_month
+    (starts_at, slice_id, user_id, run_number, batch_number, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd)
+  SELECT v_month, slice_id, user_id, run_number, batch_number, sum(calls), sum(input_tokens), sum(output_tokens), sum(amount_nano_usd), sum(unresolved_nano_usd)
+  FROM tollgate.spend_detail_hour WHERE starts_at >= v_month AND starts_at < v_next GROUP BY 2, 3, 4, 5;
+  RETURN true;
 END $$;

@@ -49,7 +49,7 @@ export function startChargebackRole(options: ChargebackRoleOptions): ChargebackR
 		namespace: options.temporalNamespace,
 		taskQueue: CHARGEBACK_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: createChargebackActivities({ database: stating.unprepared, progress: () => Context.current().heartbeat() }),
+		activities: createChargebackActivities({ database: stating.unprepared, heartbeat: () => Context.current().heartbeat() }),
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
 		workflowSlots: WORKFLOW_SLOTS,
 		log,

@@ -90,7 +90,7 @@ async function main(): Promise<void> {
 	stopping.add(() => temporal.connection.close());
 	await retryOutages("prices", () => loadPrices(database, settings.pricesFile, log), log);
 	const served = { database, providers, governor: budgetRole.governance, alertSender: alerts.sender, batchJobs: new BatchJobClient(temporal) };
-	const app = createAdministration(settings, { ...served, months: chargebackRole.months }, log);
+	const app = createAdministration(settings, { ...served, months: chargebackRole.months, spendSums: reportsRole.spendSums }, log);
 	app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send([await metrics.metrics(), await batches.metrics()].join("\n")));
 	stopping.add(() => app.close());
 	await app.listen({ host: settings.adminHost, port: settings.adminPort });
@@ -101,7 +101,7 @@ async function main(): Promise<void> {
 	flushCompileCache();
 }
 
-type Served = Pick<AdministrationDependencies, "database" | "governor" | "alertSender" | "batchJobs" | "months"> & {
+type Served = Pick<AdministrationDependencies, "database" | "governor" | "alertSender" | "batchJobs" | "months" | "spendSums"> & {
 	readonly providers: AdministrationDependencies["providers"] | undefined;
 };
 

@@ -3,14 +3,18 @@ import { ScheduleOverlapPolicy } from "@temporalio/client";
 import type { WorkflowBundle } from "@temporalio/worker";
 import pg from "pg";
 import type { Logger } from "pino";
+import { Connection } from "#activities/database/connection.ts";
 import { createReportActivities } from "#activities/reports/activities.ts";
 import { countForReports } from "#activities/reports/count-dear-calls.ts";
+import { createSpendActivities } from "#activities/spend/activities.ts";
 import { SPEND_CONNECTION_OPTIONS } from "#activities/spend/planning.ts";
+import { SpendSumsClient } from "#clients/spend-sums-client.ts";
 import { readCheaperModels } from "#config/cheaper-models.ts";
 import type { ReportSettings } from "#config/load.ts";
 import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
 import { REPORT_KINDS, type ReportKind } from "#domain/reports/report-period.ts";
 import { REPORT_TASK_QUEUE, REPORT_WORKFLOW, type ReportInput, reportScheduleId } from "../workflows/report/messages.ts";
+import { SPEND_SUMS_SCHEDULE, SPEND_SUMS_TASK_QUEUE, SPEND_SUMS_WORKFLOW, type SpendSumsInput } from "../workflows/spend-sums/messages.ts";
 import { type DesiredSchedule, ensureSchedule } from "./shared/ensure-schedule.ts";
 import { orUnreachable } from "./shared/or-unreachable.ts";
 import { repeat } from "./shared/repeat.ts";
@@ -32,6 +36,7 @@ export type ReportsRoleOptions = {
 export type ReportsRole = {
 	/** Resolves when the worker polls the task queue "reports". */
 	readonly polls: Promise<void>;
+	readonly spendSums: SpendSumsClient;
 	stop(): Promise<void>;
 };
 
@@ -41,38 +46,46 @@ const CONNECTIONS = 5;
 const STATEMENT_TIMEOUT_MS = 60_000;
 const COUNT_EVERY_MS = 30_000;
 const ENSURE_EVERY_MS = 5_000;
+const CHUNKS_AT_ONCE = 2_000;
+/** Of a day with millions of calls. */
+const RECOUNT_TIMEOUT_MS = 1_800_000;
 /** A few workflows in a day. */
 const WORKFLOWS_CACHED_MAX = 10;
 /** Temporal may have been away for so long; what is older a person asks for. Runs that are due together wait for each other: none is left out. */
 const POLICIES = { overlap: ScheduleOverlapPolicy.BUFFER_ALL, catchupWindow: "7 days" } as const;
 const SUMMARIES: Readonly<Record<ReportKind, string>> = { daily: "Reports of yesterday", weekly: "Reports of last week", monthly: "Reviews of last month" };
 
-/** Reports by schedule: the task queue "reports", the schedules, and the search for the dearest calls, which needs no Temporal. */
+/** Reports by schedule, and the sums they read: the task queue "reports", the schedules, and the search for the dearest calls, which needs no Temporal. */
 export function startReportsRole(options: ReportsRoleOptions): ReportsRole {
 	const { reports: settings, log } = options;
 	const database = openPool(options.databaseUrl, log);
+	const recounting = new Connection({ url: options.databaseUrl, applicationName: "tollgate-worker-recounting", statementTimeoutMs: RECOUNT_TIMEOUT_MS });
+	const heartbeat = (): void => Context.current().heartbeat();
 	const { connection, client } = openTemporalClient(options);
 	const worker = startWorker({
 		address: options.temporalAddress,
 		namespace: options.temporalNamespace,
 		taskQueue: REPORT_TASK_QUEUE,
 		workflowBundle: options.workflowBundle,
-		activities: createReportActivities({
-			database,
-			settings,
-			models: { providers: options.providers ?? DEFAULT_PROVIDER_OUTLINE, table: readCheaperModels() },
-			heartbeat: () => Context.current().heartbeat(),
-			now: Date.now,
-		}),
+		activities: {
+			...createReportActivities({
+				database,
+				settings,
+				models: { providers: options.providers ?? DEFAULT_PROVIDER_OUTLINE, table: readCheaperModels() },
+				heartbeat,
+				now: Date.now,
+			}),
+			...createSpendActivities({ database: recounting.unprepared, countSome: () => countForReports(database, CHUNKS_AT_ONCE), heartbeat }),
+		},
 		workflowsCachedMax: WORKFLOWS_CACHED_MAX,
 		log,
 	});
-	const missing = new Map(reportSchedules(settings).map((schedule) => [schedule.scheduleId, schedule]));
+	const missing = new Map([...reportSchedules(settings), SPEND_SUMS].map((schedule) => [schedule.scheduleId, schedule]));
 	const ensure = async (): Promise<void> => {
 		for (const [scheduleId, schedule] of missing) {
 			const outcome = await orUnreachable(() => ensureSchedule(client, schedule));
 			missing.delete(scheduleId);
-			if (outcome !== "unchanged") log.info({ scheduleId, outcome }, "the schedule of reports is as the settings say");
+			if (outcome !== "unchanged") log.info({ scheduleId, outcome }, "a schedule is as the settings say");
 		}
 	};
 	const stops = [
@@ -81,13 +94,29 @@ export function startReportsRole(options: ReportsRoleOptions): ReportsRole {
 	];
 	return {
 		polls: worker.polls,
+		spendSums: new SpendSumsClient({ connection, client }),
 		async stop() {
 			await Promise.all(stops.map((stop) => stop()));
 			await worker.stop();
-			await Promise.all([connection.close(), database.end()]);
+			await Promise.all([connection.close(), database.end(), recounting.close()]);
 		},
 	};
 }
+
+/** What was booked is counted where nobody asked and no worker did; of runs that were missed one is enough. */
+export const SPEND_SUMS: DesiredSchedule = {
+	scheduleId: SPEND_SUMS_SCHEDULE,
+	spec: { calendars: [{ hour: "*", minute: 7, comment: "counts what was booked" }], timezone: "UTC" },
+	action: {
+		type: "startWorkflow",
+		workflowType: SPEND_SUMS_WORKFLOW,
+		workflowId: SPEND_SUMS_SCHEDULE,
+		taskQueue: SPEND_SUMS_TASK_QUEUE,
+		args: [{} satisfies SpendSumsInput],
+		staticSummary: "Sums of spend",
+	},
+	policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: "1 hour" },
+};
 
 /** At one time of the day in the zone of the settings: every day, on Mondays, on the first. */
 export function reportSchedules({ timeZone, hour, minute }: ReportSettings): readonly DesiredSchedule[] {

@@ -13,12 +13,9 @@ const CHUNKS_AT_ONCE = 5_000;
 const CHARGES_AT_ONCE = 500;
 const STANDINGS_AT_ONCE = 1_000;
 
-/** Told after each batch, so that a worker that is gone is noticed. */
-export type Progress = () => void;
-
 /** What the ledger holds is counted first. @throws CostControlError "authority.unreachable" while another process counts. */
-export async function beginDraft(database: Queryable, { month, run, by }: BeginDraftInput, progress: Progress): Promise<BegunDraft> {
-	await countAll(database, progress);
+export async function beginDraft(database: Queryable, { month, run, by }: BeginDraftInput): Promise<BegunDraft> {
+	await countAll(database);
 	const { revision, rules } = await readRules(database);
 	const { startsAtMs, endsAtMs } = monthSpan(month, rules.timeZone);
 	const { rows } = await database.query<{ begun: Begun }>("SELECT tollgate.begin_statement_draft($1, $2, $3, $4, $5, $6, $7) AS begun", [
@@ -30,12 +27,11 @@ export async function beginDraft(database: Queryable, { month, run, by }: BeginD
 	return { outcome: "begun", draft: begun.draft, needsApproval: approval === "required", remindAfterHours };
 }
 
-async function countAll(database: Queryable, progress: Progress): Promise<void> {
+async function countAll(database: Queryable): Promise<void> {
 	for (;;) {
 		const { isComplete, chunks } = await countSpend(database, CHUNKS_AT_ONCE);
 		if (isComplete) return;
 		if (chunks === 0) throw new CostControlError("authority.unreachable", "what was spent is being counted by another process");
-		progress();
 	}
 }
 
@@ -45,7 +41,7 @@ type Begun =
 	| { readonly outcome: "unfinished"; readonly endsAt: string };
 
 /** What every team has of its own. Statements that are there are left as they are. */
-export async function writeDraft(database: Queryable, of: DraftInput, progress: Progress): Promise<void> {
+export async function writeDraft(database: Queryable, of: DraftInput): Promise<void> {
 	const rules = await rulesOf(database, of);
 	for (let after = ""; ; ) {
 		const accounts = await accountsAfter(database, after);
@@ -58,14 +54,13 @@ export async function writeDraft(database: Queryable, of: DraftInput, progress: 
 		const statements = [...byTeam].map(([teamId, spend]) => toStatement(teamId, spend.map(toSpendLine), rules));
 		if (statements.length > 0) await database.query("SELECT tollgate.write_statements($1, $2, $3)", [...keyOf(of), JSON.stringify(statements)]);
 		after = accounts.at(-1)?.account ?? "";
-		progress();
 	}
 }
 
 /** Splits what is shared, and charges every team: with margins, and what it takes of each pool. Teams that are charged stay as they are. */
-export async function shareDraft(database: Queryable, of: DraftInput, progress: Progress): Promise<void> {
+export async function shareDraft(database: Queryable, of: DraftInput): Promise<void> {
 	const rules = await rulesOf(database, of);
-	const standings = await readStandings(database, of, progress);
+	const standings = await readStandings(database, of);
 	const shares = shareOut(standings, rules);
 	const stated = new Set(standings.map(({ teamId }) => teamId));
 	// Who spent nothing, and takes a share.
@@ -75,7 +70,6 @@ export async function shareDraft(database: Queryable, of: DraftInput, progress: 
 			...keyOf(of),
 			JSON.stringify(some.map(({ teamId }) => toStatement(teamId, [], rules))),
 		]);
-		progress();
 	}
 	for (const some of chunked([...standings, ...receivers], CHARGES_AT_ONCE)) {
 		const charges = some.map((standing) => {
@@ -83,7 +77,6 @@ export async function shareDraft(database: Queryable, of: DraftInput, progress: 
 			return { teamId: standing.teamId, costNanoUsd: costNanoUsd.toString(), marginNanoUsd: marginNanoUsd.toString(), lines: lines.map(toRow) };
 		});
 		await database.query("SELECT tollgate.charge_statements($1, $2, $3)", [...keyOf(of), JSON.stringify(charges)]);
-		progress();
 	}
 }
 
@@ -158,7 +151,7 @@ const STANDINGS = `
 	GROUP BY s.team_id, s.own_nano_usd ORDER BY s.team_id`;
 
 /** Of those that spent: who only takes a share must not count among them when this is done again. */
-async function readStandings(database: Queryable, of: DraftInput, progress: Progress): Promise<Standing[]> {
+async function readStandings(database: Queryable, of: DraftInput): Promise<Standing[]> {
 	const standings: Standing[] = [];
 	for (let after = ""; ; ) {
 		const { rows } = await database.query<{ teamId: string; ownNanoUsd: string; pooled: Record<string, string> }>(STANDINGS, [
@@ -173,7 +166,6 @@ async function readStandings(database: Queryable, of: DraftInput, progress: Prog
 		standings.push(...read);
 		if (rows.length < STANDINGS_AT_ONCE) return standings;
 		after = rows.at(-1)?.teamId ?? "";
-		progress();
 	}
 }
 

@@ -15,8 +15,9 @@ type Watched = {
 	readonly beforeNanoUsd: string;
 };
 
-/** Of what is new at midnight, so that a look takes seconds at most; the rest comes with the next look. */
 const SERIES_AT_ONCE = 50;
+/** A look takes seconds at most, also at midnight, when all is new; the rest comes with the next one. */
+const LOOK_MS_MAX = 10_000;
 const HISTORY_DAYS = 180;
 
 const DUE = `SELECT team_id AS "teamId", feature, is_whole AS "isWhole", day::text, amount_nano_usd::text AS "amountNanoUsd", before_nano_usd::text AS "beforeNanoUsd"
@@ -31,8 +32,20 @@ export type WatchReport = {
 /**
  * Looks for anomalies of today and yesterday where something was spent since the last look, per team and per feature, and tells each once with its cause. A look
  * that dies before it is noted is made again; an alert is made once by team, feature and day.
+ * @param lookMsMax after which nothing more is begun; default 10 s.
  */
-export async function watchAnomalies(database: Queryable): Promise<WatchReport> {
+export async function watchAnomalies(database: Queryable, lookMsMax: number = LOOK_MS_MAX): Promise<WatchReport> {
+	const endsAtMs = performance.now() + lookMsMax;
+	let [series, told] = [0, 0];
+	for (;;) {
+		const some = await watchSome(database);
+		series += some.series;
+		told += some.told;
+		if (some.series < SERIES_AT_ONCE || performance.now() >= endsAtMs) return { series, told };
+	}
+}
+
+async function watchSome(database: Queryable): Promise<WatchReport> {
 	const { rows } = await database.query<Watched>(DUE, [SERIES_AT_ONCE]);
 	let told = 0;
 	for (const watched of rows) {

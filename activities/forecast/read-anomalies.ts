@@ -5,7 +5,7 @@ import type { ExcessCause } from "#domain/anomaly/explain-excess.ts";
 import { watchDays } from "#domain/anomaly/watch-days.ts";
 import { excessWorthTelling } from "#domain/anomaly/worth-telling.ts";
 import { explainDay, likeDaysOf } from "./explain-day.ts";
-import { dateOf, invalid, readDay } from "./read-forecasts.ts";
+import { dateOf, invalid, readDay, utcToday } from "./read-forecasts.ts";
 
 export type AnomalyQuestion = Pick<DailyQuestion, "by" | "teamId" | "feature"> & {
 	/** A day like 2026-11-01; default 30 days ago. */
@@ -44,9 +44,10 @@ export async function readAnomalies(database: Queryable, { from, to, ...question
 	const { isComplete } = await countForAnswer(database);
 	const { series, leftOut } = await readDailySpend(database, { ...question, daysBack: DAYS_MAX + HISTORY_DAYS });
 	const found: { readonly one: DailySpend; readonly anomaly: Omit<FoundAnomaly, "cause" | "since">; readonly at: number; readonly since: number }[] = [];
+	// Of nobody who spends it is refused as of anybody.
+	if (series.length === 0) firstDayAsked(await utcToday(database), fromDay, toDay);
 	for (const one of series) {
-		const firstDay = fromDay ?? Math.min(toDay ?? one.today, one.today) - DAYS_DEFAULT;
-		if (firstDay < one.today - DAYS_MAX) throw invalid("from", `is more than ${DAYS_MAX} days ago`);
+		const firstDay = firstDayAsked(one.today, fromDay, toDay);
 		for (const { at, since, ...anomaly } of watchSeries(one)) if (at >= firstDay && at < (toDay ?? at + 1)) found.push({ one, anomaly, at, since });
 		await new Promise((resolve) => setImmediate(resolve));
 	}
@@ -57,6 +58,14 @@ export async function readAnomalies(database: Queryable, { from, to, ...question
 		anomalies.push({ ...anomaly, since: dateOf(since), cause: cause ?? null });
 	}
 	return { anomalies, leftOut, isComplete };
+}
+
+/** @throws CostControlError "admin.invalid" where it is too far before `today`. */
+function firstDayAsked(today: number, from: number | undefined, to: number | undefined): number {
+	const firstDay = from ?? Math.min(to ?? today, today) - DAYS_DEFAULT;
+	if (firstDay < today - DAYS_MAX)
+		throw invalid(from === undefined ? "to" : "from", `is more than ${DAYS_MAX - (from === undefined ? DAYS_DEFAULT : 0)} days ago`);
+	return firstDay;
 }
 
 /** With the numbers of the days. */

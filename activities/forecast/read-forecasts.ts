@@ -36,6 +36,8 @@ export async function readForecasts(database: Queryable, { month, asOf, ...quest
 	const morning = asOf === undefined ? undefined : readDay(asOf, "asOf");
 	const { isComplete } = await countForAnswer(database);
 	const { series, leftOut } = await readDailySpend(database, { ...question, daysBack: (MONTHS_BACK_MAX + 8) * 31 });
+	// Of nobody who spends it is refused as of anybody.
+	if (series.length === 0) monthAndMorning(await utcToday(database), asked, morning);
 	const forecasts: SeriesForecast[] = [];
 	for (const one of series) {
 		forecasts.push(forecastSeries(one, asked, morning));
@@ -46,13 +48,7 @@ export async function readForecasts(database: Queryable, { month, asOf, ...quest
 
 function forecastSeries(series: DailySpend, asked: number | undefined, asOf: number | undefined): SeriesForecast {
 	const { teamId, feature, timeZone, today, firstDay, amountsNanoUsd, monthBudgetNanoUsd } = series;
-	const morning = asOf ?? today;
-	if (morning > today) throw invalid("asOf", "is not over yet");
-	const running = monthNumberOf(today);
-	const number = asked ?? monthNumberOf(morning);
-	if (number > monthNumberOf(morning) + MONTHS_AHEAD_MAX) throw invalid("month", `is more than ${MONTHS_AHEAD_MAX} months ahead: too far to tell`);
-	if (Math.min(number, monthNumberOf(morning)) < running - MONTHS_BACK_MAX)
-		throw invalid(asked === undefined ? "asOf" : "month", `is more than ${MONTHS_BACK_MAX} months ago: ask npx tollgate spend`);
+	const { number, morning } = monthAndMorning(today, asked, asOf);
 	const [startsOn, endsOn] = [firstDayOf(number), firstDayOf(number + 1)];
 	const known = amountsNanoUsd.slice(0, Math.max(0, morning - firstDay));
 	// Where spend began within the month, the days before cost nothing.
@@ -64,6 +60,24 @@ function forecastSeries(series: DailySpend, asked: number | undefined, asOf: num
 	});
 	const daysOver = Math.min(Math.max(0, morning - startsOn), endsOn - startsOn);
 	return { teamId, ...(feature !== undefined && { feature }), timeZone, month: nameOf(number), daysOver, daysOfMonth: endsOn - startsOn, ...forecast };
+}
+
+/** @throws CostControlError "admin.invalid" where they are too far from `today`. */
+function monthAndMorning(today: number, asked: number | undefined, asOf: number | undefined): { readonly number: number; readonly morning: number } {
+	const morning = asOf ?? today;
+	if (morning > today) throw invalid("asOf", "is not over yet");
+	const running = monthNumberOf(today);
+	const number = asked ?? monthNumberOf(morning);
+	if (number > monthNumberOf(morning) + MONTHS_AHEAD_MAX) throw invalid("month", `is more than ${MONTHS_AHEAD_MAX} months ahead: too far to tell`);
+	if (Math.min(number, monthNumberOf(morning)) < running - MONTHS_BACK_MAX)
+		throw invalid(asked === undefined ? "asOf" : "month", `is more than ${MONTHS_BACK_MAX} months ago: ask npx tollgate spend`);
+	return { number, morning };
+}
+
+/** By the database's clock, as the days of series. */
+export async function utcToday(database: Queryable): Promise<number> {
+	const { rows } = await database.query<{ today: number }>("SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date - date '1970-01-01' AS today");
+	return rows[0]?.today ?? 0;
 }
 
 /** Forecasts take some milliseconds each: what else this process does comes in between. */

@@ -49,7 +49,8 @@ export async function readFirstBooking(database: Queryable, teamId: string | nul
 
 const FIRST_BOOKED = (team: string): string =>
 	team === "NULL"
-		? "(SELECT tollgate.to_ms(min(starts_at)) FROM tollgate.spend_hour)"
+		? `(SELECT tollgate.to_ms(min(h.starts_at)) FROM tollgate.spend_hour h WHERE h.starts_at < (
+			SELECT min(d.starts_at) + interval '24 hours' FROM tollgate.spend_utc_day d WHERE d.starts_at < (SELECT min(m.starts_at) + interval '31 days' FROM tollgate.spend_utc_month m)))`
 		: `(SELECT tollgate.to_ms(min(h.starts_at)) FROM tollgate.spend_slice s CROSS JOIN LATERAL (
 			SELECT x.starts_at FROM tollgate.spend_hour x WHERE x.slice_id = s.id ORDER BY x.starts_at LIMIT 1) h WHERE s.debit_account = 'team/' || ${team}::text)`;
 

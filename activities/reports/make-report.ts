@@ -30,6 +30,8 @@ export type ReportMaker = {
 	readonly by: string;
 	/** How many uncounted chunks of the ledger are waited for; default all. */
 	readonly chunksMax?: number;
+	/** What was booked is counted a moment ago, and something was before the period's end: of thousands of reports that is found out once. Default false. */
+	readonly isPrepared?: boolean;
 };
 
 /**
@@ -51,15 +53,19 @@ export async function makeReport(maker: ReportMaker, request: ReportRequest): Pr
 }
 
 async function writeAndStore(maker: ReportMaker, period: ReportPeriod, { teamId = null, again = false }: WriteRequest): Promise<boolean> {
-	const { database, by, chunksMax, models } = maker;
-	if (!(await countForReports(database, chunksMax)))
-		throw new CostControlError("authority.unreachable", "The newest bookings are still being counted. Ask again in a moment.");
-	await requireBooked(database, period);
+	const { database, by, models, isPrepared = false } = maker;
+	if (!isPrepared) await prepare(maker, period);
 	const facts = await gatherFacts(database, { period, teamId });
 	if (facts.firstBookedMs === null) throw invalid("teamId", `nothing was booked for team ${teamId ?? ""} yet: there is nothing to report`);
 	const outlook = await readOutlook({ database, models }, { period, teamId });
 	const { isNew } = await storeReport(database, writeReport({ ...facts, ...outlook }), { by, spentNanoUsd: facts.totals[0]?.nanoUsd ?? 0n, again });
 	return isNew;
+}
+
+async function prepare({ database, chunksMax }: ReportMaker, period: ReportPeriod): Promise<void> {
+	if (!(await countForReports(database, chunksMax)))
+		throw new CostControlError("authority.unreachable", "The newest bookings are still being counted. Ask again in a moment.");
+	await requireBooked(database, period);
 }
 
 type WriteRequest = { readonly teamId?: string | null | undefined; readonly again?: boolean | undefined };

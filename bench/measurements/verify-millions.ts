@@ -1,5 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { forkMeasured } from "../machine/fork-measured.ts";
 import { copyDatabase, fillStore } from "../lanes/store.ts";
 import { writeLedger } from "./ledger-ceiling.ts";
 import type { Measurement } from "./measurement.ts";
@@ -22,21 +21,9 @@ export const verifyMillions: Measurement = {
 /** Fills the ledger and verifies it in a process of its own, whose peak memory is the kernel's own count. */
 export async function verifyEntries(url: string, entries: number): ReturnType<Measurement["run"]> {
 	await writeLedger(url, entries);
-	const child = fork(new URL("./verify-child.ts", import.meta.url), [url], { env: { PATH: process.env["PATH"] } });
-	const outcome = await outcomeOf(child);
+	const outcome = await forkMeasured<VerifyOutcome>(new URL("./verify-child.ts", import.meta.url), [url]);
 	const data = { ...outcome, requested: entries, isWithinLimit: outcome.peakMegabytes < LIMIT_MEGABYTES };
 	const state = outcome.isOk && outcome.entries === entries ? "in order" : "NOT in order";
 	const line = `verify over ${outcome.entries} entries: ${state}, ${(outcome.elapsedMs / 1000).toFixed(1)} s, ${outcome.peakMegabytes.toFixed(0)} MB at most (limit ${LIMIT_MEGABYTES})`;
 	return { data, lines: [line] };
-}
-
-function outcomeOf(child: ChildProcess): Promise<VerifyOutcome & { readonly peakMegabytes: number }> {
-	return new Promise((resolve, reject) => {
-		child.once("exit", (code) => reject(new Error(`verify ended with ${code}`)));
-		child.once("message", (outcome) => {
-			const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1];
-			resolve({ ...(outcome as VerifyOutcome), peakMegabytes: (Number(peak) * 1024) / 1e6 });
-			child.disconnect();
-		});
-	});
 }

@@ -11,6 +11,7 @@ import type { Queryable } from "#activities/keys/port.ts";
 import { createPolicyThread } from "#activities/policy/policy-thread.ts";
 import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
+import type { SpendSums } from "#activities/spend/recount-spend.ts";
 import { ADMINISTRATION_PREFIX } from "#clients/administration-contract.ts";
 import { createKeptPlaceProblem } from "#config/alert-secrets.ts";
 import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
@@ -58,6 +59,8 @@ export type AdministrationDependencies = {
 	readonly consoleFolder?: string;
 	/** Milliseconds of a clock that only goes forward, for failed tries to sign in; default performance.now. */
 	readonly now?: () => number;
+	/** The workflow of sums; default: they cannot be made anew. */
+	readonly spendSums?: SpendSums;
 	/** Of the process that delivers alerts: nothing in it is read for a channel. */
 	readonly home: string;
 	/** Told what nobody foresaw; the caller only learns that it was our fault. Default: nothing. */

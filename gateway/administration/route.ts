@@ -6,6 +6,7 @@ import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Months } from "#activities/chargeback/close.ts";
 import type { PolicyContext } from "#activities/policy/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
+import type { SpendSums } from "#activities/spend/recount-spend.ts";
 import type { AdminGrant } from "#domain/access/admin-role.ts";
 import type { KeptPlaceProblem } from "#domain/alerts/channel.ts";
 import type { RouteAccess } from "./access.ts";
@@ -29,6 +30,8 @@ export type RouteContext = Administration &
 		readonly batchJobs?: BatchJobs | undefined;
 		/** Absent: months cannot be closed here. */
 		readonly months?: Months | undefined;
+		/** Absent: sums of spend cannot be made anew here. */
+		readonly spendSums?: SpendSums | undefined;
 	};
 
 /** The browser that asks, before it is known who sits at it. */

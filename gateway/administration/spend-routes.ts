@@ -1,9 +1,11 @@
 import { requireKnownTeam } from "#activities/administration/read-teams.ts";
 import { readUserNames } from "#activities/administration/users.ts";
 import { readSpend } from "#activities/spend/read-spend.ts";
+import { requireRecountable } from "#activities/spend/recount-spend.ts";
 import * as contract from "#clients/spend-contract.ts";
 import { spendToCsv } from "#clients/spend-csv.ts";
-import { ofQuery, readers } from "./access.ts";
+import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import { ofQuery, operators, readers } from "./access.ts";
 import { defineRoute, type Route, type RouteContext, WrittenAnswer } from "./route.ts";
 
 /** What was spent. */
@@ -31,6 +33,19 @@ export const SPEND_ROUTES: readonly Route[] = [
 				isComplete,
 			};
 			return format === "csv" ? WrittenAnswer.csv(spendToCsv(report)) : report;
+		},
+	}),
+	defineRoute("POST /spend/recounts", {
+		operationId: "recountSpend",
+		access: operators(),
+		summary: "Make the sums of past days anew from the ledger, where verify says that they are not its entries'",
+		body: contract.RecountRequest,
+		answer: contract.Recount,
+		status: 201,
+		handle: async ({ database, spendSums, adminName }, { body: { from, to = from } }) => {
+			await requireRecountable(database, { from, to });
+			if (spendSums === undefined) throw new CostControlError("governance.unreachable", "sums cannot be made anew here: this process has no Temporal");
+			return { from, to, ...(await spendSums.recount({ from, to }, adminName)) };
 		},
 	}),
 ];

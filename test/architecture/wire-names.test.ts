@@ -7,6 +7,7 @@ import { createBudgetActivities } from "#activities/budgets/activities.ts";
 import { createChargebackActivities } from "#activities/chargeback/activities.ts";
 import { createIncreaseActivities } from "#activities/increases/activities.ts";
 import { createReportActivities } from "#activities/reports/activities.ts";
+import { createSpendActivities } from "#activities/spend/activities.ts";
 import { batchCollectorWorkflowId } from "#clients/batch-collector-client.ts";
 import { ERROR_CODES } from "#domain/errors/codes.ts";
 import * as runs from "#workflows/agent-run/messages.ts";
@@ -14,6 +15,7 @@ import * as collectors from "#workflows/batch-collector/messages.ts";
 import * as batches from "#workflows/batch-job/messages.ts";
 import * as months from "#workflows/close-month/messages.ts";
 import * as reports from "#workflows/report/messages.ts";
+import * as sums from "#workflows/spend-sums/messages.ts";
 import * as messages from "#workflows/team-budget/messages.ts";
 import * as workflows from "../../workflows/index.ts";
 import { PATCHES } from "../../workflows/shared/patches.ts";
@@ -30,9 +32,10 @@ test("workflow types", () => {
 		"monthEndWorkflow",
 		"closeMonthWorkflow",
 		"reportWorkflow",
+		"spendSumsWorkflow",
 		"teamBudgetWorkflow",
 	]);
-	expect(reports.REPORT_WORKFLOW).toBe("reportWorkflow");
+	expect([reports.REPORT_WORKFLOW, sums.SPEND_SUMS_WORKFLOW]).toEqual(["reportWorkflow", "spendSumsWorkflow"]);
 	expect([
 		messages.TEAM_BUDGET_WORKFLOW,
 		runs.AGENT_RUN_WORKFLOW,
@@ -58,6 +61,9 @@ test("workflow ids, task queues, search attributes", () => {
 	expect(runs.agentRunWorkflowId("r-7")).toBe("agent-run/r-7");
 	expect([runs.AGENT_RUN_TASK_QUEUE, runs.GUARD_SEARCH_ATTRIBUTE]).toEqual(["agent-runs", "TollgateGuard"]);
 	expect([reports.reportScheduleId("daily"), reports.REPORT_TASK_QUEUE]).toEqual(["report/daily", "reports"]);
+	expect([sums.SPEND_SUMS_SCHEDULE, sums.SPEND_SUMS_TASK_QUEUE, sums.recountWorkflowId({ from: "2026-10-01", to: "2026-10-31" })]).toEqual([
+		...["spend-sums/hourly", "reports", "spend-sums/2026-10-01_2026-10-31"],
+	]);
 	expect([batches.batchJobWorkflowId("batch_1"), batches.BATCH_TASK_QUEUE]).toEqual(["batch-job/batch_1", "batches"]);
 	const scope = { teamId: "demo", protocol: "openai", endpoint: "embeddings", provider: "openai", deployment: "openai/m", model: "m".repeat(2_000) } as const;
 	expect(batchCollectorWorkflowId(scope)).toBe("batch-collector/demo/openai/embeddings/d9721a8fd6cfb3305b080ae0");
@@ -164,6 +170,7 @@ test("activities, whose capabilities share one name space", () => {
 	]);
 	expect(Object.keys(createCollectorActivities({} as never))).toEqual(["readCollector", "flushCollector"]);
 	expect(Object.keys(createReportActivities({} as never))).toEqual(["prepareReports", "writeOrganizationReport", "writeTeamReports"]);
+	expect(Object.keys(createSpendActivities({} as never))).toEqual(["countSpendBooked", "recountSpendDay"]);
 });
 
 test("patch ids: a new one comes with a fresh history", () => {

@@ -349,6 +349,17 @@ describe("the books after all this", () => {
 		expect(BigInt(String(totals[0]))).toBeGreaterThan(0n);
 	}, 60_000);
 
+	it("sums that are made anew are what they were, and sums that were wrong are right again", async () => {
+		const today = new Date().toISOString().slice(0, 10);
+		const before = await json("spend --by team,model,user --per hour");
+		await onDatabase((database) => database.query("UPDATE tollgate.spend_hour SET amount_nano_usd = amount_nano_usd + 1"));
+		expect((await tollgate(system, ["verify"])).exitCode).toBe(1);
+		expect(await json(`recount ${today}`)).toEqual({ from: today, to: today, workflowId: `spend-sums/${today}_${today}` });
+		await until("the sums to be the entries' again", async () => (await tollgate(system, ["verify"])).exitCode === 0, 45_000);
+		expect(await json("spend --by team,model,user --per hour")).toEqual(before);
+		expect((await tollgate(system, ["recount", today, "2026-01-01"])).stderr).toContain(`2026-01-01 is before ${today}`);
+	}, 60_000);
+
 	it("a tail cut out of the ledger, anchors and all, is found by what the team's workflow was told", async () => {
 		await createTeam("witness", "0.002");
 		const { key } = await createKey("witness");
@@ -359,6 +370,16 @@ describe("the books after all this", () => {
 		expect(judged.stdout).toContain("was told to team-budget/witness and is gone: the tail was cut");
 	}, 60_000);
 });
+
+async function onDatabase(work: (database: pg.Client) => Promise<unknown>): Promise<void> {
+	const database = new pg.Client({ connectionString: system.endpoints().databaseUrl });
+	await database.connect();
+	try {
+		await work(database);
+	} finally {
+		await database.end();
+	}
+}
 
 /** As somebody with the database's password would. False where the last chunk of no gateway is known to the team's workflow yet. */
 async function cutLastChunk(team: string): Promise<boolean> {

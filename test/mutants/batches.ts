@@ -247,6 +247,6 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
 		from: ": batchTierOf(reported.serviceTier);",
 		to: ': (reported.serviceTier ?? batchTierOf(""));',
 		test: "test/unit/activities/batches/job/price-item.test.ts",
-		titles: ["of service tier default is settled at the price of a batch"],
+		titles: ["of service tier default is settled at the price of a batch, and what it costs in real time is known"],
 	},
 ];

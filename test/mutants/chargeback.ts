@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 /** Rules of statements: every nano-dollar lands once, and what is closed stays. */
 const DRAFT = "test/integration/activities/chargeback/draft.test.ts";
+const KILLS = "test/integration/workers/close-month-kills.test.ts";
 const PROPERTY = "test/property/chargeback.test.ts";
 const SQL = { file: "migrations/0034_statements.sql", test: DRAFT } as const;
 
@@ -72,5 +73,22 @@ export const CHARGEBACK_MUTANTS: readonly Mutant[] = [
 		from: " AND o.at < v_draft.starts_at\n",
 		to: " AND false\n",
 		titles: ["what is booked later for an earlier month is an adjustment in the month it was booked in, and the earlier one stays as it was"],
+	},
+	{
+		rule: "chargeback: a month that was closed by a worker that was killed before it said so is closed",
+		...SQL,
+		test: KILLS,
+		within: "CREATE FUNCTION tollgate.decide_statement_month(",
+		from: `THEN RETURN '{"outcome": "already"}'; END IF;`,
+		to: `THEN RETURN '{"outcome": "superseded"}'; END IF;`,
+		titles: ["each month is closed once, and is the ledger's, wherever its worker was killed"],
+	},
+	{
+		rule: "a step of a month's close or of a report says that it is alive while a statement runs",
+		file: "activities/shared/pulsing.ts",
+		from: "setInterval(heartbeat, PULSE_MS)",
+		to: "setInterval(() => undefined, PULSE_MS)",
+		test: "test/unit/activities/shared/pulsing.test.ts",
+		titles: ["decideMonth beats while PostgreSQL says nothing", "prepareReports beats while PostgreSQL says nothing"],
 	},
 ];

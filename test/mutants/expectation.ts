@@ -5,7 +5,7 @@ const UNIT = "test/unit/domain/budget/expected-day.test.ts";
 const SWEEP = "test/integration/activities/expectation.test.ts";
 const DOMAIN = { file: "domain/budget/expected-day.ts", test: UNIT } as const;
 const SQL = { file: "migrations/0018_spend_days.sql", test: SWEEP } as const;
-const COUNT = { file: "migrations/0032_rollups.sql", test: SWEEP, within: "CREATE FUNCTION tollgate.count_spend(" } as const;
+const COUNT = { file: "migrations/0032_rollups.sql", test: SWEEP, within: "CREATE FUNCTION tollgate.add_spend(" } as const;
 
 export const EXPECTATION_MUTANTS: readonly Mutant[] = [
 	{

@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts";
 const MONTH = "test/unit/domain/forecast/forecast-month.test.ts";
 const DAYS = "test/unit/domain/anomaly/watch-days.test.ts";
 const EXCESS = "test/unit/domain/anomaly/explain-excess.test.ts";
+const COMMANDS = "test/integration/clients/command-line/forecasts.test.ts";
 const TOLD = "test/integration/activities/watch-anomalies.test.ts";
 
 export const FORECAST_MUTANTS: readonly Mutant[] = [
@@ -62,5 +63,29 @@ export const FORECAST_MUTANTS: readonly Mutant[] = [
 		to: "THEN false ELSE",
 		test: TOLD,
 		titles: ["above twice what was expected is told as that alone, with its cause"],
+	},
+	{
+		rule: "a month too far away is refused where nothing was spent, too",
+		file: "activities/forecast/read-forecasts.ts",
+		from: "if (series.length === 0) monthAndMorning(",
+		to: "if (series.length < 0) monthAndMorning(",
+		test: COMMANDS,
+		titles: ["forecast --month 2999-01 --team quiet is refused", "forecast --as-of 2016-11-01 --team quiet is refused"],
+	},
+	{
+		rule: "days too long ago are refused where nothing was spent, too",
+		file: "activities/forecast/read-anomalies.ts",
+		from: "if (series.length === 0) firstDayAsked(",
+		to: "if (series.length < 0) firstDayAsked(",
+		test: COMMANDS,
+		titles: ["anomalies --from 2016-11-01 --team quiet is refused"],
+	},
+	{
+		rule: "names in CSV of forecasts and anomalies are no formulas",
+		file: "clients/forecast-csv.ts",
+		from: "feature: csvText(row.feature)",
+		to: "feature: row.feature",
+		test: COMMANDS,
+		titles: ["names of features stand as they are in the table and in JSON, and as no formula in CSV"],
 	},
 ];

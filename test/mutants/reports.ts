@@ -2,6 +2,8 @@ import type { Mutant } from "./mutant.ts";
 
 /** Rules of reports: what they say is in the books, they stay what they are, they are told once, and no name becomes markup. */
 const MAKE = "test/integration/activities/reports/make-report.test.ts";
+const SECTIONS = "test/integration/activities/reports/sections.test.ts";
+const SCHEDULES = "test/integration/workers/reports.test.ts";
 const RENDERING = "test/unit/domain/reports/rendering.test.ts";
 const PERIOD = "test/unit/domain/reports/report-period.test.ts";
 const MIGRATION = "migrations/0035_reports.sql";
@@ -111,5 +113,70 @@ export const REPORT_MUTANTS: readonly Mutant[] = [
 		redBy: "Property failed",
 		test: PERIOD,
 		titles: ["any number of them, one after the other, leave no hour out and count none twice"],
+	},
+	{
+		rule: "reports: refused calls that have no row of their own are counted",
+		file: "activities/reports/sources/calls.ts",
+		from: "sum(1 + unrecorded_before) AS calls",
+		to: "count(*) AS calls",
+		test: SECTIONS,
+		titles: ["daily, of demo: by team and reason as their rows say, those without a row of their own included"],
+	},
+	{
+		rule: "reports: what an observed budget would have refused was not refused",
+		file: "activities/reports/sources/calls.ts",
+		from: " AND NOT r.is_observed",
+		to: "",
+		test: SECTIONS,
+		titles: ["monthly, of the organisation: by team and reason as their rows say, those without a row of their own included"],
+	},
+	{
+		rule: "reports: batches save what the same tokens cost in real time, of those items alone whose price there is known",
+		file: "activities/reports/sources/batches.ts",
+		from: " AND i.cost_nano_usd IS NOT NULL AND i.real_time_nano_usd IS NOT NULL",
+		to: "",
+		test: SECTIONS,
+		titles: ["weekly, of the organisation: what entries of batches that ended then cost, beside what the same tokens cost in real time"],
+	},
+	{
+		rule: "reports: a batch is in the report of the time in which it ended",
+		file: "activities/reports/sources/batches.ts",
+		from: "AND b.ended_at < ",
+		to: "AND b.ended_at <= ",
+		test: SECTIONS,
+		titles: ["daily, of demo: what entries of batches that ended then cost, beside what the same tokens cost in real time"],
+	},
+	{
+		rule: "what an item of a caller's batch costs in real time is kept, too",
+		file: "activities/batches/job/price-item.ts",
+		from: '		realTimeNanoUsd: lane === "real_time"',
+		to: '		realTimeNanoUsd: lane === undefined ? null : lane === "real_time"',
+		test: SECTIONS,
+		titles: ["daily, of demo: what entries of batches that ended then cost, beside what the same tokens cost in real time"],
+		redBy: "the report has no section batches",
+	},
+	{
+		rule: "reports: a cheaper model is named only where the saving holds",
+		file: "activities/reports/read-outlook.ts",
+		from: "if (cheaper?.isRecommended !== true) return [];",
+		to: "if (cheaper === undefined) return [];",
+		test: SECTIONS,
+		titles: ["daily, of the organisation: what simple calls cost by their entries, less what the cheaper model's prices make of their tokens"],
+	},
+	{
+		rule: "reports: what a cheaper model saves is of the days before the period ended",
+		file: "activities/reports/read-outlook.ts",
+		from: "{ teamId: teamId ?? undefined, to });",
+		to: "{ teamId: teamId ?? undefined });",
+		test: SECTIONS,
+		titles: ["monthly, of demo: what simple calls cost by their entries, less what the cheaper model's prices make of their tokens"],
+	},
+	{
+		rule: "reports: a run that was missed while Temporal was away is made up for",
+		file: "workers/reports.ts",
+		from: 'catchupWindow: "7 days"',
+		to: 'catchupWindow: "10 seconds"',
+		test: SCHEDULES,
+		titles: ["are made once, changed with the settings, and stay paused where an operator paused them"],
 	},
 ];

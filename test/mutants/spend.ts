@@ -2,8 +2,11 @@ import type { Mutant } from "./mutant.ts";
 
 /** Rules of the sums of spend: every entry is in each of them once, and verify holds them to the entries. */
 const TEST = "test/integration/activities/spend/count-spend.test.ts";
-const COUNT = { file: "migrations/0032_rollups.sql", test: TEST, within: "CREATE FUNCTION tollgate.count_spend(" } as const;
+const COUNT = { file: "migrations/0032_rollups.sql", test: TEST, within: "CREATE FUNCTION tollgate.add_spend(" } as const;
 const JUDGE = { file: "activities/verification/judge-rollups.ts", test: TEST } as const;
+const RECOUNT = "test/integration/activities/spend/recount-spend.test.ts";
+const ANEW = "a day counted anew, and again, is as it was, with its corrections of any day (seed 1)";
+const BESIDE = "beside a count that has begun, what both of them see counts once";
 const RANDOM = "a random ledger, counted in pieces of any size between its bookings (seed 1)";
 
 export const SPEND_MUTANTS: readonly Mutant[] = [
@@ -51,10 +54,64 @@ export const SPEND_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "one process counts at a time",
 		...COUNT,
+		within: "CREATE FUNCTION tollgate.count_spend(",
 		from: "  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));\n",
 		to: "",
 		titles: ["counted in two places at once, each chunk counts once"],
 	},
+	...(
+		[
+			[
+				"the sums of a day that is counted anew are taken away first",
+				"  DELETE FROM tollgate.spend_hour WHERE starts_at >= v_from AND starts_at < v_to;\n",
+				"",
+				ANEW,
+			],
+			[
+				"a month is made anew with its users",
+				"FROM (SELECT * FROM tollgate.spend_utc_day UNION ALL SELECT * FROM tollgate.spend_user_day) d WHERE",
+				"FROM tollgate.spend_utc_day d WHERE",
+				ANEW,
+			],
+			[
+				"sums of an archived month are not made anew",
+				"  IF EXISTS (SELECT 1 FROM tollgate.archived_month WHERE month = date_trunc('month', p_day::timestamp)::date) THEN RETURN false; END IF;\n",
+				"",
+				"a day of an archived month, whose sums stay",
+			],
+			["nobody counts while a day is counted anew", "  PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));\n", "", BESIDE],
+		] as const
+	).map(([rule, from, to, title]) => ({
+		rule,
+		file: "migrations/0032_rollups.sql",
+		test: RECOUNT,
+		within: "CREATE FUNCTION tollgate.recount_spend(",
+		from,
+		to,
+		titles: [title],
+	})),
+	...(
+		[
+			[
+				"what is not counted yet is not counted with its day",
+				" AND x.chunk_seq <= s.chunk_seq\n",
+				"\n",
+				"other days and what is not counted yet are left alone",
+			],
+			[
+				"what was resolved since is not unresolved again",
+				"FROM booked b WHERE p_day IS NOT NULL AND b.unresolved_nano_usd <> 0 AND",
+				"FROM booked b WHERE false AND",
+				ANEW,
+			],
+			[
+				"teams' own days are not counted again with a day of UTC",
+				"WHERE p_day IS NULL AND starts_with(b.debit_account",
+				"WHERE starts_with(b.debit_account",
+				ANEW,
+			],
+		] as const
+	).map(([rule, from, to, title]) => ({ rule, ...COUNT, test: RECOUNT, from, to, titles: [title] })),
 	{
 		rule: "the hours at both ends of a span are counted with what is whole in its middle",
 		file: "activities/spend/spend-sql.ts",

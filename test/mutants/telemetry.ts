@@ -1,7 +1,9 @@
 import type { Mutant } from "./mutant.ts";
 
 /** Rules of the spans: nothing secret, nothing that was said unasked, bounded, and the ledger's amounts. */
-const GATEWAY = "test/gateway/telemetry.test.ts";
+const SPANS = "test/gateway/telemetry-spans.test.ts";
+const CALLERS = "test/gateway/telemetry-callers.test.ts";
+const RECEIVERS = "test/gateway/telemetry-receivers.test.ts";
 
 export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 	{
@@ -17,7 +19,7 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 		file: "activities/telemetry/describe-call.ts",
 		from: 'return answer === undefined ? own : answer.redaction.body(Buffer.from(own)).toString("utf8");',
 		to: "return own;",
-		test: GATEWAY,
+		test: CALLERS,
 		titles: ["whoever repeats it, with content of undefined bytes", "whoever repeats it, with content of 4096 bytes"],
 	},
 	{
@@ -25,7 +27,7 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 		file: "activities/telemetry/own-secrets.ts",
 		from: "text.replaceAll(OUR_KEYS, MARK)",
 		to: "text.replaceAll(OUR_KEYS, (key) => key)",
-		test: GATEWAY,
+		test: CALLERS,
 		titles: ["whoever repeats it, with content of undefined bytes", "whoever repeats it, with content of 4096 bytes"],
 	},
 	{
@@ -41,7 +43,7 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 		file: "activities/telemetry/call-spans.ts",
 		from: "this.waiting >= queueMax",
 		to: "this.waiting > queueMax * 10",
-		test: GATEWAY,
+		test: RECEIVERS,
 		titles: ["that hangs: what waits is bounded, the rest is lost and counted, and what waited leaves when it wakes"],
 		redBy: "for the loss",
 	},
@@ -50,7 +52,7 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 		file: "gateway/gateway.ts",
 		from: "Math.min(SPANS_LEAVE_MS, ",
 		to: "Math.max(SPANS_LEAVE_MS, ",
-		test: GATEWAY,
+		test: RECEIVERS,
 		titles: ["a gateway that ends sends what waits, and waits for nobody who hangs"],
 	},
 	{
@@ -58,7 +60,7 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 		file: "activities/telemetry/call-trace.ts",
 		from: "this.costNanoUsd = booked.costNanoUsd;",
 		to: "this.costNanoUsd = this.reservedNanoUsd;",
-		test: GATEWAY,
+		test: SPANS,
 		titles: ["chat completions: the conventions' attributes, the cost, whose it is, and nothing of what was said"],
 	},
 	{
@@ -66,7 +68,7 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 		file: "activities/telemetry/otlp.ts",
 		from: "return parentBased ? new ParentBasedSampler({ root }) : root;",
 		to: "return root;",
-		test: GATEWAY,
+		test: CALLERS,
 		titles: ["that is not sampled makes no span"],
 	},
 ];

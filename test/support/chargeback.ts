@@ -46,7 +46,7 @@ export class MonthLedger {
 	}
 
 	activities(database: Queryable = this.pool) {
-		return createChargebackActivities({ database, progress: () => undefined });
+		return createChargebackActivities({ database, heartbeat: () => undefined });
 	}
 
 	close(): Promise<void> {

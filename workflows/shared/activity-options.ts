@@ -46,7 +46,7 @@ export const STREAM_ACTIVITY = {
 /** Steps of a month's close: each goes on where the try before it was cut. PostgreSQL may be away for days; after a month somebody has to look. */
 export const MONTH_ACTIVITY = {
 	startToCloseTimeout: "2 hours",
-	heartbeatTimeout: "2 minutes",
+	heartbeatTimeout: "20 seconds",
 	scheduleToCloseTimeout: "30 days",
 	retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "5 minutes" },
 } as const satisfies ActivityOptions;

@@ -6,6 +6,7 @@ import type { BudgetActivities } from "#activities/budgets/activities.ts";
 import type { ChargebackActivities } from "#activities/chargeback/activities.ts";
 import type { IncreaseActivities } from "#activities/increases/activities.ts";
 import type { ReportActivities } from "#activities/reports/activities.ts";
+import type { SpendActivities } from "#activities/spend/activities.ts";
 import {
 	MONTH_ACTIVITY,
 	PROVIDER_ACTIVITY,
@@ -31,6 +32,7 @@ export const { collectBatchPart, dropBatchPart, endUnsentItems, finishBatch, set
 export const { callRealTimePart, chooseBatchLanes, deliverAnswers, hedgeBatchItems } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY);
 export const { createBatchPart } = proxyActivities<BatchJobActivities>(STREAM_ACTIVITY_ONCE);
 export const { prepareReports, writeOrganizationReport, writeTeamReports } = proxyActivities<ReportActivities>(REPORT_ACTIVITY);
+export const { countSpendBooked, recountSpendDay } = proxyActivities<SpendActivities>(REPORT_ACTIVITY);
 export const { flushCollector, readCollector } = proxyActivities<CollectorActivities>(SQL_ACTIVITY);
 export const { flushCollector: flushCollectorLocally, readCollector: readCollectorLocally } =
 	proxyLocalActivities<CollectorActivities>(SQL_ACTIVITY_WITHIN_A_TASK);

@@ -76,7 +76,8 @@ function priced(reported: Usable, pricing: ItemPricing): Cost {
 		answeredModel: cleanText(model ?? answer.line.model, 200),
 		serviceTier,
 		alert: answer.alert ?? null,
-		...(lane !== undefined && { lane, realTimeNanoUsd: lane === "real_time" ? answer.costNanoUsd : inRealTime(reported, pricing) }),
+		...(lane !== undefined && { lane }),
+		realTimeNanoUsd: lane === "real_time" ? answer.costNanoUsd : inRealTime(reported, pricing),
 	};
 }
 

@@ -22,8 +22,8 @@ export function addAuditCommands(program: Command, terminal: Terminal): void {
 			"--all": "also where nothing is recommended",
 			"--csv": "print CSV, amounts in nano-USD",
 		},
-		run: async ({ system, print, options: { csv, all, team, ...question }, terminal: to }) => {
-			const audit = await system().audit({ ...question, teamId: team } satisfies AuditQuestion);
+		run: async ({ system, print, options: { team, feature, from, to: until, cheaper, csv, all }, terminal: to }) => {
+			const audit = await system().audit({ teamId: team, feature, from, to: until, cheaper } satisfies AuditQuestion);
 			if (csv === undefined) print(audit, describeAudit(audit, all === true));
 			else to.writeLine(auditToCsv(audit).trimEnd());
 		},

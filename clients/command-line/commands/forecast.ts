@@ -26,8 +26,8 @@ export function addForecastCommands(program: Command, terminal: Terminal): void 
 			"--feature <FEATURE>": ["of one feature alone, with --by feature", someText],
 			"--csv": "print CSV, amounts in nano-USD",
 		},
-		run: async ({ system, print, options: { csv, team, ...question }, terminal: to }) => {
-			const report = await system().forecast({ ...question, teamId: team });
+		run: async ({ system, print, options: { by, month: of, asOf, team, feature, csv }, terminal: to }) => {
+			const report = await system().forecast({ by, month: of, asOf, teamId: team, feature });
 			if (csv === undefined) print(report, describeForecasts(report));
 			else to.writeLine(forecastsToCsv(report).trimEnd());
 		},
@@ -44,8 +44,8 @@ export function addForecastCommands(program: Command, terminal: Terminal): void 
 			"--feature <FEATURE>": ["of one feature alone, with --by feature", someText],
 			"--csv": "print CSV, amounts in nano-USD",
 		},
-		run: async ({ system, print, options: { csv, team, ...question }, terminal: to }) => {
-			const report = await system().anomalies({ ...question, teamId: team });
+		run: async ({ system, print, options: { by, from, to: until, team, feature, csv }, terminal: to }) => {
+			const report = await system().anomalies({ by, from, to: until, teamId: team, feature });
 			if (csv === undefined) print(report, describeAnomalies(report));
 			else to.writeLine(anomaliesToCsv(report).trimEnd());
 		},

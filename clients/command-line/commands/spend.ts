@@ -48,6 +48,16 @@ export function addSpendCommands(program: Command, terminal: Terminal): void {
 		},
 	});
 	addCommand(program, terminal, {
+		usage: "recount <DAY> [LAST_DAY]",
+		summary: "make the sums of past days (UTC) anew from the ledger, where verify says that they are not its entries'",
+		example: "npx tollgate recount 2026-10-01 2026-10-31",
+		run: async ({ system, print, arguments: [from = "", to] }) => {
+			const begun = await system().recountSpend({ from, ...(to && { to }) });
+			const days = begun.from === begun.to ? begun.from : `${begun.from} to ${begun.to}`;
+			print(begun, `The sums of ${days} are made anew, day by day; ${begun.workflowId} in the Temporal UI says how far it is.`);
+		},
+	});
+	addCommand(program, terminal, {
 		usage: "explain <REQUEST_ID>",
 		summary: "what one request cost and why, or why it was refused",
 		example: "npx tollgate explain req_0123456789",

@@ -57,6 +57,7 @@ const TABLE: Readonly<Record<string, string>> = {
 	"POST /policy/apply": "o",
 	"POST /policy/import/litellm": "o",
 	"GET /spend": "vfTo",
+	"POST /spend/recounts": "o",
 	"GET /audit": "vfTo",
 	"GET /statements": "vfto",
 	"GET /statements/{month}": "vfTo",

@@ -2,13 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readOutlook } from "#activities/reports/read-outlook.ts";
 import { periodOfDay } from "#domain/reports/report-period.ts";
 import { openTestAdministration, type TestAdministration } from "#test/support/administration.ts";
-import { addCoarserSums } from "#test/support/spend-sums.ts";
+import { addDailySums } from "#test/support/daily-sums.ts";
 
 /** GET /admin/v1/forecast and /admin/v1/anomalies over sums that stand in PostgreSQL. */
 
 let administration: TestAdministration;
-
-const DAYS = 90;
 
 /** Of every day: two features of one team, of which chat cost four times as much on `DEAR_DAYS_AGO`, by one key and one model. */
 const DEAR_DAYS_AGO = 5;
@@ -17,21 +15,10 @@ beforeAll(async () => {
 	administration = await openTestAdministration();
 	const { pool } = administration;
 	await pool.query("INSERT INTO tollgate.team (id) VALUES ('search'), ('quiet')");
-	await pool.query(`INSERT INTO tollgate.spend_slice (dimension, debit_account, credit_account, model, asked_model, feature, key_id, environment) VALUES
-		('', 'team/search', 'provider/openai', 'large', 'large', 'chat', 'key_1', ''), ('', 'team/search', 'provider/openai', 'small', 'small', '', 'key_2', '')`);
-	// An hour of each day in which it is that day in UTC; of today it is midnight.
-	const days = `generate_series(0, ${DAYS - 1}) AS n CROSS JOIN tollgate.spend_slice s CROSS JOIN LATERAL (
-		SELECT date_trunc('day', now(), 'UTC') - n * interval '1 day' AS starts_at,
-		       (CASE WHEN s.feature = 'chat' AND n = ${DEAR_DAYS_AGO} THEN 400 ELSE 100 END) * 10000000::numeric * (100 + 2 * (n % 3)) AS amount,
-		       CASE WHEN s.feature = 'chat' AND n = ${DEAR_DAYS_AGO} THEN 40 ELSE 10 END AS calls) x`;
-	for (const table of ["spend_hour", "spend_utc_day"])
-		await pool.query(
-			`INSERT INTO tollgate.${table} (slice_id, starts_at, calls, input_tokens, output_tokens, amount_nano_usd, unresolved_nano_usd) SELECT s.id, x.starts_at, x.calls, x.calls * 100, 0, x.amount, 0 FROM ${days}`,
-		);
-	await pool.query(
-		`INSERT INTO tollgate.spend_day (team_id, day, amount_nano_usd) SELECT 'search', (x.starts_at AT TIME ZONE 'UTC')::date, sum(x.amount) FROM ${days} GROUP BY 1, 2`,
-	);
-	await addCoarserSums(pool);
+	await addDailySums(pool, 90, [
+		{ teamId: "search", model: "large", feature: "chat", keyId: "key_1", dearDaysAgo: DEAR_DAYS_AGO },
+		{ teamId: "search", model: "small", feature: "", keyId: "key_2" },
+	]);
 	await administration.app.inject({
 		method: "PUT",
 		url: "/admin/v1/budgets",

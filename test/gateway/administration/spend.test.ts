@@ -92,3 +92,19 @@ test.each([
 	expect([answer.status, error.field]).toEqual([status, field]);
 	expect(error.message).toContain(message);
 });
+
+test.each([
+	[{ from: "2026-11-02" }, 503, null, "no Temporal"],
+	[{ from: "2026-11-02", to: "2026-11-01" }, 422, "to", "is before 2026-11-02"],
+	[{ from: "2016-11-02", to: "2026-11-02" }, 422, "to", "at most 400 days"],
+	[{ from: "2199-01-01" }, 422, "to", "has not begun"],
+	[{ from: "2026-02-30" }, 422, "from", ""],
+	[{}, 422, "from", ""],
+	[{ from: "2026-11-02", colour: "red" }, 422, "colour", ""],
+])("sums of %j are not made anew here", async (days, status, field, message) => {
+	const headers = { authorization: `Bearer ${administration.adminKey}` };
+	const answer = await administration.app.inject({ method: "POST", url: "/admin/v1/spend/recounts", headers, payload: days });
+	const { error } = JSON.parse(answer.body) as { error: { field: string | null; message: string } };
+	expect([answer.statusCode, error.field]).toEqual([status, field]);
+	expect(error.message).toContain(message);
+});

@@ -112,3 +112,11 @@ test("a series is looked at when its day begins, and again when it has cost a te
 	await cost(90, 1);
 	expect([await looked(), await looked()]).toEqual([1, 0]);
 });
+
+test("of many series all are looked at, some now and the others with the next look where there is no time", async () => {
+	await spent(Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`feature-${n}`, 10])));
+	expect(await watchAnomalies(pool, 0)).toEqual({ series: 50, told: 0 });
+	expect(await watchAnomalies(pool, 0)).toEqual({ series: 11, told: 0 });
+	await pool.query("TRUNCATE tollgate.spend_watched");
+	expect(await watchAnomalies(pool)).toEqual({ series: 61, told: 0 });
+});

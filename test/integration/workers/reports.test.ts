@@ -1,52 +1,40 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { createInterface } from "node:readline";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readSpendingTeams } from "#activities/reports/spending-teams.ts";
 import { lastFinishedPeriod } from "#domain/reports/report-period.ts";
+import type { HeldStatement } from "#test/support/held-statements.ts";
 import { createTestDatabase, type TestDatabase } from "#test/support/postgres.ts";
-import { startTestTemporal, type TestTemporal, testWorkflowBundle } from "#test/support/temporal.ts";
+import { type RoleProcess, RoleProcesses } from "#test/support/role-process.ts";
+import { startTestTemporal, type TestTemporal } from "#test/support/temporal.ts";
 import { until } from "#test/support/until.ts";
 import { REPORT_WORKFLOW, type ReportInput, type ReportResult, reportScheduleId } from "#workflows/report/messages.ts";
 import { generateLedger } from "../../../bench/books/generate-ledger.ts";
 import { reportSchedules } from "../../../workers/reports.ts";
 import { ensureSchedule } from "../../../workers/shared/ensure-schedule.ts";
 
-const CHILD = path.join(import.meta.dirname, "../../support/reports-child.ts");
 let database: TestDatabase;
 let client: pg.Client;
 let temporal: TestTemporal;
-let folder: string;
-const children: ChildProcess[] = [];
+let roles: RoleProcesses;
+let child: RoleProcess;
 
 beforeAll(async () => {
-	folder = await mkdtemp(path.join(tmpdir(), "tollgate-reports-"));
-	[database, temporal] = await Promise.all([createTestDatabase(), startTestTemporal()]);
+	[database, temporal, roles] = await Promise.all([createTestDatabase(), startTestTemporal(), RoleProcesses.open()]);
 	client = new pg.Client({ connectionString: database.url });
 	await client.connect();
 	await generateLedger(client, { attempts: 4_000, days: 40, seed: 9 }, () => undefined);
 	await client.query("INSERT INTO tollgate.alert_channel (name, kind) VALUES ('chat', 'slack')");
 	await client.query("INSERT INTO tollgate.alert_route (team_id, channel) SELECT id, 'chat' FROM tollgate.team UNION ALL SELECT '@organization', 'chat'");
-	await writeFile(path.join(folder, "bundle.js"), (await testWorkflowBundle()).code);
 }, 180_000);
 afterAll(async () => {
-	for (const child of children) child.kill("SIGKILL");
+	await roles?.close();
 	await client?.end();
 	await temporal?.close();
 	await database?.close();
-	await rm(folder, { recursive: true, force: true });
 });
 
-async function startChild(): Promise<ChildProcess> {
-	const child = spawn(process.execPath, [CHILD, database.url, temporal.address, path.join(folder, "bundle.js")], { stdio: ["ignore", "pipe", "inherit"] });
-	children.push(child);
-	await once(createInterface({ input: child.stdout }), "line");
-	return child;
-}
-
+const startChild = (held: readonly HeldStatement[] = []): Promise<RoleProcess> =>
+	roles.start({ role: "reports", databaseUrl: database.url, temporalAddress: temporal.address, held });
 const sql = async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> => (await client.query<Row>(text, values)).rows;
 const written = async (kind: string) => (await sql<{ n: number }>("SELECT count(*)::int AS n FROM tollgate.report WHERE kind = $1", [kind]))[0]?.n ?? 0;
 const schedule = (kind: "daily" | "weekly" | "monthly") => temporal.client.schedule.getHandle(reportScheduleId(kind));
@@ -83,7 +71,7 @@ describe("schedules", () => {
 
 describe("reports by schedule", () => {
 	test("are written and told once each, of the organisation and of every team that spent, whatever is killed meanwhile", async () => {
-		let child = await startChild();
+		child = await startChild();
 		await until("the schedules to be there", () =>
 			schedule("monthly")
 				.describe()
@@ -96,7 +84,7 @@ describe("reports by schedule", () => {
 		const yesterday = lastFinishedPeriod("daily", Date.now(), "UTC");
 		for (const least of [1, 4, 9]) {
 			await until(`${least} reports to be written`, async () => (await written("daily")) >= least, 60_000);
-			child.kill("SIGKILL");
+			await child.kill();
 			child = await startChild();
 		}
 		const teams = await sql<{ id: string }>("SELECT DISTINCT team_id AS id FROM tollgate.attempt WHERE at >= $1 AND at < $2 ORDER BY 1", [
@@ -112,6 +100,42 @@ describe("reports by schedule", () => {
 			"SELECT count(DISTINCT a.seq)::int AS alerts, count(d.*)::int AS deliveries FROM tollgate.alert a LEFT JOIN tollgate.alert_delivery d ON d.alert_seq = a.seq WHERE a.kind = 'report.daily'",
 		);
 		expect(told).toEqual([{ alerts: teams.length + 1, deliveries: teams.length + 1 }]);
+	}, 240_000);
+
+	test("are written and told once each, wherever in one its worker was killed: written and not told, told and nobody knows", async () => {
+		const weekly = lastFinishedPeriod("weekly", Date.now(), "UTC");
+		const lanes = await Promise.all([0, 1, 2].map((lane) => readSpendingTeams(client, weekly, { lane, lanes: 4, after: "", limit: 1 })));
+		const [first = "", second = "", third = ""] = lanes.map(([teamId]) => teamId);
+		const step = (at: HeldStatement["at"], statement: string, teamId: string): HeldStatement => ({
+			at,
+			statement: `tollgate.${statement}(`,
+			value: `"${teamId}"`,
+		});
+		const rounds = [
+			[step("after", "store_report", "@organization")],
+			[step("after", "tell_report", "@organization")],
+			[step("before", "store_report", first), step("after", "store_report", second), step("after", "tell_report", third)],
+		];
+		await child.kill();
+		const weeklyRun = { taskQueue: "reports", workflowId: "report/killed", args: [{ kind: "weekly" }] as [ReportInput] };
+		const run = await temporal.client.workflow.start<(input: ReportInput) => Promise<ReportResult>>(REPORT_WORKFLOW, weeklyRun);
+		for (const held of rounds) {
+			child = await startChild(held);
+			await child.holdsAll();
+			await child.kill();
+		}
+		child = await startChild();
+		const teams = await sql<{ id: string }>("SELECT DISTINCT team_id AS id FROM tollgate.attempt WHERE at >= $1 AND at < $2 ORDER BY 1", [
+			...[weekly.fromMs, weekly.toMs].map((ms) => new Date(ms).toISOString()),
+		]);
+		expect(await run.result()).toEqual({ date: weekly.date, teams: teams.length });
+		const ids = ["@organization", ...teams.map(({ id }) => id)];
+		const reports = await sql("SELECT team_id AS id, edition FROM tollgate.report WHERE kind = 'weekly' ORDER BY team_id");
+		expect(reports).toEqual(ids.map((id) => ({ id, edition: 1 })));
+		const told = await sql(
+			"SELECT a.team_id AS id, count(*)::int AS deliveries FROM tollgate.alert a JOIN tollgate.alert_delivery d ON d.alert_seq = a.seq WHERE a.kind = 'report.weekly' GROUP BY a.seq ORDER BY 1",
+		);
+		expect(told).toEqual(ids.map((id) => ({ id, deliveries: 1 })));
 	}, 240_000);
 
 	test("of a period before the first booking end without one, and say so", async () => {

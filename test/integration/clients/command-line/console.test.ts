@@ -61,7 +61,7 @@ test.each([
 
 test("a team owner's key does what is his from the command line, and no more", async () => {
 	const { key } = await runJson("admin-key create emil --role team-owner --team search");
-	const admin = { adminKey: key, adminUrl: await administration.app.listeningOrigin };
+	const admin = { adminKey: key, adminUrl: administration.app.listeningOrigin };
 	const asEmil = async (path: string) => (await fetch(`${admin.adminUrl}/admin/v1${path}`, { headers: { authorization: `Bearer ${admin.adminKey}` } })).status;
 	expect(await Promise.all(["/teams/search", "/teams/support", "/admin-keys"].map(asEmil))).toEqual([200, 403, 403]);
 });

@@ -58,6 +58,7 @@ describe("exit codes", () => {
 		[2, "key derive --ttl 1h --key-file /nonexistent"],
 		[2, "team list --admin-key-file /nonexistent"],
 		[2, "team list --admin-url bogus --admin-key-file package.json"],
+		[0, "audit --json"],
 		[0, "--help"],
 		[0, "key --help"],
 	])("%i for: %s", async (code, line) => {

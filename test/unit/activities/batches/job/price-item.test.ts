@@ -25,13 +25,17 @@ const answer = (fields: object): ItemResult => ({
 });
 
 describe("an answer", () => {
-	test.each([undefined, "default", "batch", "priority"])("of service tier %s is settled at the price of a batch", (serviceTier) => {
-		expect(bookingOf(of, answer({ service_tier: serviceTier }), pricing)).toMatchObject({
-			...of,
-			...{ outcome: "succeeded", costNanoUsd: COST_NANO_USD, costTokens: 150, serviceTier: "batch", alert: null },
-			...{ answeredModel: "model-a", providerRequestId: "req_1", httpStatus: 200 },
-		});
-	});
+	test.each([undefined, "default", "batch", "priority"])(
+		"of service tier %s is settled at the price of a batch, and what it costs in real time is known",
+		(serviceTier) => {
+			expect(bookingOf(of, answer({ service_tier: serviceTier }), pricing)).toMatchObject({
+				...of,
+				...{ outcome: "succeeded", costNanoUsd: COST_NANO_USD, costTokens: 150, serviceTier: "batch", alert: null },
+				realTimeNanoUsd: (100n * STANDARD.input + 50n * STANDARD.output) / 1_000_000n,
+				...{ answeredModel: "model-a", providerRequestId: "req_1", httpStatus: 200 },
+			});
+		},
+	);
 
 	test("of a model that no price is known for costs what was reserved for, and an operator is told", () => {
 		const booking = bookingOf(of, answer({ model: "model-z" }), pricing);
