@@ -689,6 +689,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/spend/recounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the sums of past days anew from the ledger, where verify says that they are not its entries' */
+        post: operations["recountSpend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/audit": {
         parameters: {
             query?: never;
@@ -4940,6 +4957,55 @@ export interface operations {
                         totalNanoUsd: string;
                         /** @description false: of the newest calls some are not counted yet */
                         isComplete: boolean;
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recountSpend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: date
+                     * @description first day of UTC
+                     */
+                    from: string;
+                    /**
+                     * Format: date
+                     * @description last day, counted too; default the first one alone; at most 400 days
+                     */
+                    to?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Make the sums of past days anew from the ledger, where verify says that they are not its entries' */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        from: string;
+                        to: string;
+                        /** @description in Temporal, which shows how far it is */
+                        workflowId: string;
                     };
                 };
             };
