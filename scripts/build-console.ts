@@ -53,6 +53,18 @@ export async function buildConsole({ isForced = false } = {}): Promise<boolean> 
 }
 
 async function buildInto(folder: string): Promise<void> {
+	const { NODE_ENV: outside } = process.env;
+	// Else what the caller is (a test, a development) would be built into the pages.
+	process.env["NODE_ENV"] = "production";
+	try {
+		await buildForBrowsers(folder);
+	} finally {
+		if (outside === undefined) delete process.env["NODE_ENV"];
+		else process.env["NODE_ENV"] = outside;
+	}
+}
+
+async function buildForBrowsers(folder: string): Promise<void> {
 	await build({
 		configFile: false,
 		root: CONSOLE_FOLDER,

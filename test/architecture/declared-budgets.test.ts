@@ -19,6 +19,7 @@ const MEAN_EVERY_BUDGET: Readonly<Record<string, readonly string[]>> = {
 	"migrations/0019_gateway_alerts.sql": ["lost_commits", "silent_gateways"],
 	"activities/administration/explain.ts": [],
 	"activities/administration/leases.ts": [],
+	"activities/administration/refusals.ts": [],
 	"activities/verification/judge-adjustments.ts": [],
 	"activities/verification/judge-counters.ts": [],
 	"activities/verification/judge-degraded.ts": [],
