@@ -4,4 +4,7 @@ export const NAVIGATION = [
 	{ to: "/explore", label: "Explore" },
 	{ to: "/budgets", label: "Budgets" },
 	{ to: "/requests", label: "Requests" },
+	{ to: "/runs", label: "Runs" },
+	{ to: "/batches", label: "Batches" },
+	{ to: "/alerts", label: "Alerts" },
 ] as const;

@@ -1,14 +1,31 @@
 import { createRouter } from "@tanstack/react-router";
 import { Crashed } from "./frame/crashed.tsx";
 import { rootRoute } from "./frame/root-route.tsx";
+import { alertRoute, alertsRoute } from "./pages/alerts/route.ts";
+import { batchesRoute, batchRoute, itemsRoute } from "./pages/batches/route.ts";
 import { budgetsRoute } from "./pages/budgets/route.ts";
 import { enterRoute } from "./pages/enter/route.ts";
 import { exploreRoute } from "./pages/explore/route.ts";
 import { overviewRoute } from "./pages/overview/route.ts";
 import { requestRoute, requestsRoute } from "./pages/request/route.ts";
+import { runRoute, runsRoute } from "./pages/runs/route.ts";
 
 /** Every page: a folder of `pages/` with its route, and its code loaded when it is first shown. */
-const ROUTES = [overviewRoute, enterRoute, exploreRoute, budgetsRoute, requestsRoute, requestRoute] as const;
+const ROUTES = [
+	overviewRoute,
+	enterRoute,
+	exploreRoute,
+	budgetsRoute,
+	requestsRoute,
+	requestRoute,
+	runsRoute,
+	runRoute,
+	batchesRoute,
+	batchRoute,
+	itemsRoute,
+	alertsRoute,
+	alertRoute,
+] as const;
 
 export const router = createRouter({
 	routeTree: rootRoute.addChildren([...ROUTES]),

@@ -158,7 +158,7 @@ export function unbilled(n: number, outcome: ItemOutcome, tryNumber = 1): ItemBo
 	};
 }
 
-const NEW_BATCH: Omit<NewBatch, "batchId"> = {
+export const NEW_BATCH: Omit<NewBatch, "batchId"> = {
 	...{
 		origin: "caller",
 		teamId: "demo",

@@ -11,7 +11,7 @@ import { PROJECT_FOLDER } from "./project-files.ts";
 import { until } from "./until.ts";
 
 const BUILT_FOLDER = path.join(PROJECT_FOLDER, "console/dist");
-const PICTURE_FOLDER = path.join(PROJECT_FOLDER, "test/console/output");
+export const PICTURE_FOLDER = path.join(PROJECT_FOLDER, "test/console/output");
 const WIDTHS = [1440, 390] as const;
 const SCHEMES = ["light", "dark"] as const;
 const HEIGHT = 900;
@@ -111,7 +111,7 @@ export type VisitOptions = {
 };
 
 /** Nothing is being waited for, and movements are over. */
-async function settle(page: Page): Promise<void> {
+export async function settle(page: Page): Promise<void> {
 	await until("nothing to be waited for", async () => (await page.locator("[aria-busy=true]").count()) === 0);
 	await page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined)))");
 }
@@ -124,6 +124,6 @@ export async function findViolations(page: Page): Promise<string[]> {
 }
 
 /** By how many pixels the page is wider than its window. */
-function overflow(page: Page): Promise<number> {
+export function overflow(page: Page): Promise<number> {
 	return page.evaluate("Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)");
 }
