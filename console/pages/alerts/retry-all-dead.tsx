@@ -26,7 +26,9 @@ export function RetryAllDead({ isNeeded }: { readonly isNeeded: boolean }) {
 			)}
 			{isOpen && (
 				<ChangeDialog title="Send everything again" verb="Send all again" change={change} onClose={dialog.close}>
-					<Text size="sm">Everything that was given up and not acknowledged is sent again, of all teams and to all channels. It costs nothing.</Text>
+					<Text size="sm">
+						Everything that was given up is sent again, of all teams and to all channels, and also what somebody has acknowledged. It costs nothing.
+					</Text>
 				</ChangeDialog>
 			)}
 		</Group>

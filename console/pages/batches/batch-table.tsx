@@ -33,10 +33,10 @@ function Name({ batch: { batchId, model } }: { readonly batch: ListedBatch }) {
 	);
 }
 
-export function BatchLink({ batchId }: { readonly batchId: string }) {
+export function BatchLink({ batchId, text = batchId }: { readonly batchId: string; readonly text?: string }) {
 	return (
 		<Anchor className="code" renderRoot={(props) => <Link {...props} to="/batches/$batchId" params={{ batchId }} search={({ team }) => ({ team })} />}>
-			{batchId}
+			{text}
 		</Anchor>
 	);
 }

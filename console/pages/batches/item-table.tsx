@@ -29,14 +29,14 @@ const COLUMNS: readonly Column<Item>[] = [
 	{ key: "held", head: "Held", isNumber: true, cell: ({ heldNanoUsd }) => <Money nanoUsd={heldNanoUsd} /> },
 	{ key: "accepted", head: "Handed in", cell: ({ acceptedAt }) => <When iso={acceptedAt} /> },
 	{ key: "deadline", head: "Wanted by", cell: ({ deadline }) => (deadline === null ? "no deadline" : <When iso={deadline} />) },
-	{ key: "batch", head: "Batch", cell: ({ batchId }) => <BatchLink batchId={batchId} /> },
+	{ key: "batch", head: "Batch", cell: ({ batchId }) => <BatchLink batchId={batchId} text="its batch" /> },
 ];
 
 export function ItemTable({ items, onCancel }: { readonly items: readonly Item[]; readonly onCancel: (item: Item) => void }) {
 	const session = useSession();
 	const cancel: Column<Item> = { key: "cancel", head: "Cancel", cell: (item) => IS_OPEN[item.status] && <Cancel item={item} onCancel={onCancel} /> };
 	const columns = mayGovern(session) && items.some(({ status }) => IS_OPEN[status]) ? [...COLUMNS, cancel] : COLUMNS;
-	return <DataTable caption="Items, the newest first" columns={columns} rows={items} rowKey={({ deferredId }) => deferredId} minWidth={1100} />;
+	return <DataTable caption="Items, the newest first" columns={columns} rows={items} rowKey={({ deferredId }) => deferredId} minWidth={1020} />;
 }
 
 function Cancel({ item, onCancel }: { readonly item: Item; readonly onCancel: (item: Item) => void }) {
@@ -61,10 +61,12 @@ function Name({ item: { deferredId, model } }: { readonly item: Item }) {
 function ItemStatus({ item: { status, isLate, httpStatus } }: { readonly item: Item }) {
 	return (
 		<>
-			<Status tone={TONES[status]}>
-				{status}
-				{httpStatus !== null && httpStatus >= 400 && ` (${httpStatus})`}
-			</Status>
+			<span className="money">
+				<Status tone={TONES[status]}>
+					{status}
+					{httpStatus !== null && httpStatus >= 400 && ` (${httpStatus})`}
+				</Status>
+			</span>
 			{isLate && (
 				<Text size="xs" c="dimmed">
 					late

@@ -2,7 +2,7 @@ import { Text } from "@mantine/core";
 import { useState } from "react";
 import { useChange } from "../../api/use-answer.ts";
 import { ChangeDialog } from "../../frame/change-dialog.tsx";
-import { Count, Money } from "../../frame/money.tsx";
+import { Money } from "../../frame/money.tsx";
 import { CeilingFields } from "./ceiling-fields.tsx";
 import { costLeftNanoUsd, type Deciding, type DecisionKind, decide, type RaisedCeiling, raisable, readCeiling } from "./decide.ts";
 import { ceilingName, isHolding, type Run } from "./run-words.ts";
@@ -43,7 +43,7 @@ function Effect({ kind, run, raised }: Deciding & { readonly raised: readonly Ra
 	const more = raised.find((ceiling) => ceiling.kind === "costNanoUsd");
 	return (
 		<Text size="sm" component="div">
-			It has cost {cost} so far{run.children > 0 && <>, with what its {run.children} child runs cost</>}.{" "}
+			It has cost {cost} so far{run.children > 0 && <>, with what the runs below it cost</>}.{" "}
 			{kind === "resume" && "It goes on where it stood; what repeated so far is forgiven. "}
 			{kind === "resume" && left !== null && left > 0n && (
 				<>
@@ -66,8 +66,7 @@ function RaiseEffect({ run, amount }: { readonly run: Run; readonly amount: stri
 	const spendable = BigInt(amount) - BigInt(run.totals.costNanoUsd);
 	return (
 		<>
-			It may cost up to <Money nanoUsd={amount} /> in all then: <Money nanoUsd={spendable > 0n ? spendable : 0n} /> more than so far, out of its team's budgets,
-			in <Count count={run.totals.steps} /> steps and more.
+			It may cost up to <Money nanoUsd={amount} /> in all then: <Money nanoUsd={spendable > 0n ? spendable : 0n} /> more than so far, out of its team's budgets.
 		</>
 	);
 }

@@ -23,7 +23,12 @@ export function RunTable({ runs }: { readonly runs: readonly ListedRun[] }) {
 /** `isInText`: among words, where color alone would not tell it from them. */
 export function RunLink({ runId, isInText = false }: { readonly runId: string; readonly isInText?: boolean }) {
 	return (
-		<Anchor inherit underline={isInText ? "always" : "hover"} className="name" renderRoot={(props) => <Link {...props} to="/runs/$runId" params={{ runId }} search={({ team }) => ({ team })} />}>
+		<Anchor
+			inherit
+			underline={isInText ? "always" : "hover"}
+			className="name"
+			renderRoot={(props) => <Link {...props} to="/runs/$runId" params={{ runId }} search={({ team }) => ({ team })} />}
+		>
 			{runId}
 		</Anchor>
 	);
