@@ -39,7 +39,7 @@ function sumSql(isOfTeam: boolean): string {
 	FROM (
 		SELECT team_id, code, budget_id, limit_name, is_observed, unrecorded_before, at FROM tollgate.refusal
 		WHERE at > clock_timestamp() - make_interval(days => $1) ${isOfTeam ? "AND team_id = $2" : ""} LIMIT ${REFUSALS_MAX}
-	) r LEFT JOIN tollgate.declared_budget b ON b.id = r.budget_id
+	) r LEFT JOIN tollgate.budget b ON b.id = r.budget_id
 	GROUP BY r.team_id, r.code, b.id, r.limit_name, r.is_observed
 	ORDER BY sum(1 + r.unrecorded_before) DESC, r.team_id, r.code LIMIT 500`;
 }

@@ -1,11 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 import { type RawSearch, rootRoute } from "../../frame/root-route.tsx";
-
-/** What stands now, everything that is kept, and what some channel did not take. */
-export const VIEWS = ["standing", "all", "dead"] as const;
-export type View = (typeof VIEWS)[number];
-/** The API gives the newest ones and no pages: more are asked for by a larger number. */
-export const LENGTHS = ["50", "200", "1000"] as const;
+import { LENGTHS, VIEWS, type View } from "./views.ts";
 
 export type AlertsSearch = { readonly show?: View | undefined; readonly newest?: (typeof LENGTHS)[number] | undefined };
 

@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 import { type RawSearch, rootRoute } from "../../frame/root-route.tsx";
+import { REPORT_DAYS } from "./report-days.ts";
 import { BATCH_STATES, type BatchState, ITEM_STATUSES, type ItemStatus } from "./states.ts";
 
 export type BatchesSearch = {
@@ -26,8 +27,6 @@ export const batchRoute = createRoute({
 	component: lazyRouteComponent(() => import("./batch-page.tsx"), "BatchPage"),
 });
 
-/** Spans that the report of items can be asked for, in days. */
-export const REPORT_DAYS = ["7", "30", "90", "366"] as const;
 
 export type ItemsSearch = {
 	readonly status?: ItemStatus | undefined;

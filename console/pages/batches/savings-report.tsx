@@ -9,7 +9,7 @@ import { Facts } from "../../frame/facts.tsx";
 import { Count, Money } from "../../frame/money.tsx";
 import { Section } from "../../frame/page.tsx";
 import { Answered, Empty } from "../../frame/states.tsx";
-import { REPORT_DAYS } from "./route.ts";
+import { REPORT_DAYS } from "./report-days.ts";
 
 type Report = Answer<"/admin/v1/deferred/report">;
 type Lane = Report["lanes"][number];

