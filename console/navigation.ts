@@ -4,4 +4,8 @@ export const NAVIGATION = [
 	{ to: "/explore", label: "Explore" },
 	{ to: "/budgets", label: "Budgets" },
 	{ to: "/requests", label: "Requests" },
+	{ to: "/reports", label: "Reports" },
+	{ to: "/statements", label: "Statements" },
+	{ to: "/policy", label: "Policy" },
+	{ to: "/keys", label: "Keys and prices" },
 ] as const;

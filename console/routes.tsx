@@ -4,11 +4,21 @@ import { rootRoute } from "./frame/root-route.tsx";
 import { budgetsRoute } from "./pages/budgets/route.ts";
 import { enterRoute } from "./pages/enter/route.ts";
 import { exploreRoute } from "./pages/explore/route.ts";
+import { keysRoute } from "./pages/keys/route.ts";
 import { overviewRoute } from "./pages/overview/route.ts";
+import { policyCompareRoute, policyRevisionRoute, policyRoute } from "./pages/policy/route.ts";
+import { reportRoute, reportsRoute } from "./pages/reports/route.ts";
 import { requestRoute, requestsRoute } from "./pages/request/route.ts";
+import { chargebackRulesRoute, statementMonthRoute, statementsRoute } from "./pages/statements/route.ts";
 
 /** Every page: a folder of `pages/` with its route, and its code loaded when it is first shown. */
-const ROUTES = [overviewRoute, enterRoute, exploreRoute, budgetsRoute, requestsRoute, requestRoute] as const;
+const ROUTES = [
+	...[overviewRoute, enterRoute, exploreRoute, budgetsRoute, requestsRoute, requestRoute],
+	...[reportsRoute, reportRoute],
+	...[statementsRoute, chargebackRulesRoute, statementMonthRoute],
+	...[policyRoute, policyCompareRoute, policyRevisionRoute],
+	keysRoute,
+] as const;
 
 export const router = createRouter({
 	routeTree: rootRoute.addChildren([...ROUTES]),

@@ -50,7 +50,8 @@ async function send(request: Request, timeoutMs: number): Promise<Response> {
 		const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
 		const response = await fetch(new Request(request, { signal }));
 		const text = await response.text();
-		const body: unknown = text === "" ? null : JSON.parse(text);
+		const isTable = response.ok && response.headers.get("content-type")?.startsWith("text/csv") === true;
+		const body: unknown = text === "" || isTable ? null : JSON.parse(text);
 		if (!response.ok) throw problemOfAnswer(response.status, body);
 		return new Response(text, { status: response.status, headers: response.headers });
 	} catch (error) {

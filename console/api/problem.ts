@@ -3,18 +3,24 @@ import type { components } from "./schema.ts";
 /** Nobody waits for it a second time. */
 export const TIMEOUT_CODE = "console.timeout";
 
+/** What the API says of a failure. */
+export type Refusal = components["schemas"]["Problem"]["error"];
+
 /** What went wrong with a question to the API, as a page tells it. `status` null: nothing answered. */
 export class ApiProblem extends Error {
 	override readonly name = "ApiProblem";
 	readonly status: number | null;
 	readonly code: string;
 	readonly field: string | null;
+	/** With what only some routes add, like the mistakes of a policy file; null: the API did not say it. */
+	readonly refusal: Refusal | null;
 
-	constructor(message: string, { status, code, field = null }: { readonly status: number | null; readonly code: string; readonly field?: string | null }) {
+	constructor(message: string, { status, code, refusal = null }: { readonly status: number | null; readonly code: string; readonly refusal?: Refusal | null }) {
 		super(message);
 		this.status = status;
 		this.code = code;
-		this.field = field;
+		this.field = refusal?.field ?? null;
+		this.refusal = refusal;
 	}
 
 	/** Asking again may help. */
@@ -26,7 +32,7 @@ export class ApiProblem extends Error {
 /** From what the API answered; `body` is whatever came, and may be of no shape we know. */
 export function problemOfAnswer(status: number, body: unknown): ApiProblem {
 	const problem = isProblem(body) ? body.error : null;
-	if (problem !== null) return new ApiProblem(problem.message, { status, code: problem.code, field: problem.field });
+	if (problem !== null) return new ApiProblem(problem.message, { status, code: problem.code, refusal: problem });
 	return new ApiProblem(`The API answered ${status} without saying why.`, { status, code: "console.unknown_answer" });
 }
 

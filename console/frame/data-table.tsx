@@ -19,9 +19,11 @@ type DataTableProps<Row> = {
 	readonly rowKey: (row: Row) => string;
 	/** Pixels below which it scrolls inside of its own box. */
 	readonly minWidth?: number;
+	/** A last row that is set apart, cell by cell: totals. */
+	readonly foot?: readonly ReactNode[] | undefined;
 };
 
-export function DataTable<Row>({ caption, columns, rows, rowKey, minWidth = 480 }: DataTableProps<Row>) {
+export function DataTable<Row>({ caption, columns, rows, rowKey, minWidth = 480, foot }: DataTableProps<Row>) {
 	return (
 		<Box component="section" className="scroll-box" aria-label={caption} tabIndex={0}>
 			<Table miw={minWidth}>
@@ -44,6 +46,17 @@ export function DataTable<Row>({ caption, columns, rows, rowKey, minWidth = 480 
 						</Table.Tr>
 					))}
 				</Table.Tbody>
+				{foot !== undefined && (
+					<Table.Tfoot>
+						<Table.Tr>
+							{columns.map(({ key, isNumber }, index) => (
+								<Table.Td key={key} fw={600} className={isNumber ? "number-cell" : "name"}>
+									{foot[index]}
+								</Table.Td>
+							))}
+						</Table.Tr>
+					</Table.Tfoot>
+				)}
 			</Table>
 		</Box>
 	);
