@@ -1,7 +1,7 @@
-import type { Role, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** The API decides who may what (docs/console.md); who may not is not shown a button that would be refused. */
-function isOneOf({ role }: Session, roles: readonly Role[]): boolean {
+function isOneOf({ role }: Session, roles: readonly Session["role"][]): boolean {
 	return roles.includes(role);
 }
 

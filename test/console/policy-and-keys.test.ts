@@ -28,38 +28,32 @@ teams:
       - { window: month, limitUsd: "900" }
 `;
 
+const [OPERATOR, VIEWER, OWNER] = ["operator", "viewer", "team-owner"] as const;
+
 describe.skipIf(CHROMIUM === undefined)(`policy, keys and prices in the console ${HOW_TO_GET_CHROMIUM}`, () => {
 	let stand: ConsoleStand;
+	/** Of admin keys by role. */
+	const keys = new Map<string, string>();
 	let first: string;
 
 	beforeAll(async () => {
 		stand = await ConsoleStand.open();
+		for (const role of [VIEWER]) keys.set(role, (await stand.ask<{ key: string }>("POST", "/admin-keys", { name: role, role })).key);
 		const { pool } = stand.administration;
 		for (const name of readdirSync(PRICE_FOLDER).filter((file) => /^(openai|anthropic)-/.test(file)))
 			await loadPriceFile(pool, parsePriceFile(readFileSync(path.join(PRICE_FOLDER, name), "utf8"), name), "seed", "test");
 	}, 120_000);
 	afterAll(() => stand?.close());
 
-	const OPERATOR = { role: "operator", teamIds: null };
-	const VIEWER = { role: "viewer", teamIds: null };
-	const OWNER = { role: "team-owner", teamIds: ["search"] };
-
 	/** Of what a browser says by itself when an answer is no success. */
 	function complaints(): string[] {
 		return stand.complaints.splice(0).filter((words) => !words.startsWith("Failed to load resource"));
 	}
 
-	async function look(
-		at: string,
-		as: typeof stand.front.session,
-		see: (page: Page) => Promise<void>,
-		prepare?: (page: Page) => Promise<unknown>,
-	): Promise<void> {
-		stand.front.session = as;
-		const page = await stand.visit(at, { prepare });
+	async function look(at: string, as: string, see: (page: Page) => Promise<void>, prepare?: (page: Page) => Promise<unknown>): Promise<void> {
+		const page = await stand.visit(at, { prepare, adminKey: keys.get(as) ?? stand.administration.adminKey });
 		await see(page);
 		await page.context().close();
-		stand.front.session = OPERATOR;
 		expect(complaints()).toEqual([]);
 	}
 
@@ -115,6 +109,7 @@ describe.skipIf(CHROMIUM === undefined)(`policy, keys and prices in the console 
 			await page.getByRole("link", { name: first, exact: true }).click();
 			await page.getByRole("heading", { name: "What it changed" }).waitFor();
 		});
+		keys.set(OWNER, (await stand.ask<{ key: string }>("POST", "/admin-keys", { name: OWNER, role: OWNER, teamIds: ["search"] })).key);
 		await look("/policy", OWNER, async (page) => {
 			await page.locator(".document").first().waitFor();
 			expect(await page.getByRole("heading", { name: "History" }).count()).toBe(0);

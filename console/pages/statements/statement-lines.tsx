@@ -1,6 +1,5 @@
 import { Group, Text } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
-import { useSession } from "../../api/session.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { formatMonth } from "../../format/time.ts";
 import { type Column, DataTable } from "../../frame/data-table.tsx";
@@ -17,26 +16,23 @@ const LINES_A_PAGE = 50;
 /** What a month's charges are made of, page by page, of the team that is chosen or of all. */
 export function StatementLines({ month, team }: { readonly month: string; readonly team: string | undefined }) {
 	const { of = team } = route.useSearch();
-	const { teamIds } = useSession();
-	// The lines of several teams at once are for who may see all of them.
-	const isOpen = of !== undefined || teamIds === null;
 	return (
 		<Section
 			title={of === undefined ? "Lines" : `Lines of ${accountName(of)}`}
 			actions={
-				isOpen && (
-					<Group gap="md">
-						{of !== undefined && of !== team && (
-							<TextLink size="sm" to="/statements/$month" params={{ month }}>
-								Lines of all teams
-							</TextLink>
-						)}
-						<CsvButton month={month} teamId={of} />
-					</Group>
-				)
+				<Group gap="md">
+					{of !== undefined && of !== team && (
+						<TextLink size="sm" to="/statements/$month" params={{ month }}>
+							Lines of all teams
+						</TextLink>
+					)}
+					<CsvButton month={month} teamId={of} />
+				</Group>
 			}
 		>
-			<div id="lines">{isOpen ? <Lines month={month} of={of} /> : <Empty title="Choose one of your teams to see its lines." />}</div>
+			<div id="lines">
+				<Lines month={month} of={of} />
+			</div>
 		</Section>
 	);
 }
