@@ -73,8 +73,8 @@ export {
 	type Throttle,
 	type UserName,
 } from "./administration-client.ts";
-export type { Alert, AlertChannel, AlertChannelSetting, AlertRoute, ChannelTest } from "./alert-client.ts";
 export { AgentRun, type AgentRunOptions, type ChildRunOptions, type RunClientOptions } from "./agent-run.ts";
+export type { Alert, AlertChannel, AlertChannelSetting, AlertRoute, ChannelTest } from "./alert-client.ts";
 export type { WaitOptions } from "./asking-again.ts";
 export type { ConsoleClient, ConsoleLink, ConsoleLinkRequest } from "./console-client.ts";
 export { type AnthropicOptions, CostControl, type HttpOptions, type OpenAiOptions, type TemporalOptions } from "./cost-control.ts";

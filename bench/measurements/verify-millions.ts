@@ -1,5 +1,5 @@
-import { forkMeasured } from "../machine/fork-measured.ts";
 import { copyDatabase, fillStore } from "../lanes/store.ts";
+import { forkMeasured } from "../machine/fork-measured.ts";
 import { writeLedger } from "./ledger-ceiling.ts";
 import type { Measurement } from "./measurement.ts";
 import type { VerifyOutcome } from "./verify-child.ts";

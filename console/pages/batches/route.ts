@@ -27,7 +27,6 @@ export const batchRoute = createRoute({
 	component: lazyRouteComponent(() => import("./batch-page.tsx"), "BatchPage"),
 });
 
-
 export type ItemsSearch = {
 	readonly status?: ItemStatus | undefined;
 	readonly days?: (typeof REPORT_DAYS)[number] | undefined;
