@@ -9,7 +9,7 @@ import { useTeam } from "../../frame/use-team.ts";
 import { AlertList } from "./alert-list.tsx";
 import { Channels } from "./channels.tsx";
 import { RetryAllDead } from "./retry-all-dead.tsx";
-import { LENGTHS, VIEWS, type View } from "./route.ts";
+import { LENGTHS, VIEWS, type View } from "./views.ts";
 
 const LABELS: Readonly<Record<View, string>> = { standing: "Standing", all: "All", dead: "Not delivered" };
 const TITLES: Readonly<Record<View, string>> = { standing: "What stands now", all: "The newest first", dead: "What a channel did not take" };

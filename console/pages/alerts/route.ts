@@ -1,13 +1,8 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 import { type RawSearch, rootRoute } from "../../frame/root-route.tsx";
+import { LENGTHS, type Length, VIEWS, type View } from "./views.ts";
 
-/** What stands now, everything that is kept, and what some channel did not take. */
-export const VIEWS = ["standing", "all", "dead"] as const;
-export type View = (typeof VIEWS)[number];
-/** The API gives the newest ones and no pages: more are asked for by a larger number. */
-export const LENGTHS = ["50", "200", "1000"] as const;
-
-export type AlertsSearch = { readonly show?: View | undefined; readonly newest?: (typeof LENGTHS)[number] | undefined };
+export type AlertsSearch = { readonly show?: View | undefined; readonly newest?: Length | undefined };
 
 export const alertsRoute = createRoute({
 	getParentRoute: () => rootRoute,

@@ -1,6 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 import { type RawSearch, rootRoute } from "../../frame/root-route.tsx";
-import { BATCH_STATES, type BatchState, ITEM_STATUSES, type ItemStatus } from "./states.ts";
+import { BATCH_STATES, type BatchState, ITEM_STATUSES, type ItemStatus, REPORT_DAYS, type ReportDays } from "./states.ts";
 
 export type BatchesSearch = {
 	readonly state?: BatchState | undefined;
@@ -26,12 +26,9 @@ export const batchRoute = createRoute({
 	component: lazyRouteComponent(() => import("./batch-page.tsx"), "BatchPage"),
 });
 
-/** Spans that the report of items can be asked for, in days. */
-export const REPORT_DAYS = ["7", "30", "90", "366"] as const;
-
 export type ItemsSearch = {
 	readonly status?: ItemStatus | undefined;
-	readonly days?: (typeof REPORT_DAYS)[number] | undefined;
+	readonly days?: ReportDays | undefined;
 	/** Id of the last one of the page before. */
 	readonly after?: string | undefined;
 };

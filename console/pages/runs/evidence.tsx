@@ -4,10 +4,9 @@ import { Text } from "@mantine/core";
 export function Evidence({ text }: { readonly text: string }) {
 	return (
 		<Text component="p" size="sm" className="name" m={0}>
-			{text.split("`").map((part, index) =>
-				index % 2 === 1 ? (
-					// biome-ignore lint/suspicious/noArrayIndexKey: parts of one text have no other name and never move
-					<code key={index} className="code">
+			{partsOf(text).map(({ at, part, isCode }) =>
+				isCode ? (
+					<code key={at} className="code">
 						{part}
 					</code>
 				) : (
@@ -16,4 +15,14 @@ export function Evidence({ text }: { readonly text: string }) {
 			)}
 		</Text>
 	);
+}
+
+/** Between the backticks and beside them; `at`: where in the text it begins. */
+function partsOf(text: string) {
+	let at = 0;
+	return text.split("`").map((part, index) => {
+		const found = { at, part, isCode: index % 2 === 1 };
+		at += part.length + 1;
+		return found;
+	});
 }
