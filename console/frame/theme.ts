@@ -14,8 +14,6 @@ export const theme = createTheme({
 		Paper: { defaultProps: { withBorder: true, p: "md" } },
 		Table: { defaultProps: { verticalSpacing: 6, horizontalSpacing: "sm" } },
 		Select: { defaultProps: { allowDeselect: false, checkIconPosition: "right" } },
-		// The lock is a style element without our nonce, which the content security policy refuses.
-		Modal: { defaultProps: { lockScroll: false } },
 		Anchor: { defaultProps: { underline: "hover" } },
 	},
 });

@@ -1,8 +1,8 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 import { type RawSearch, rootRoute } from "../../frame/root-route.tsx";
-import { LENGTHS, VIEWS, type View } from "./views.ts";
+import { LENGTHS, type Length, VIEWS, type View } from "./views.ts";
 
-export type AlertsSearch = { readonly show?: View | undefined; readonly newest?: (typeof LENGTHS)[number] | undefined };
+export type AlertsSearch = { readonly show?: View | undefined; readonly newest?: Length | undefined };
 
 export const alertsRoute = createRoute({
 	getParentRoute: () => rootRoute,

@@ -1,7 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 import { type RawSearch, rootRoute } from "../../frame/root-route.tsx";
-import { REPORT_DAYS } from "./report-days.ts";
-import { BATCH_STATES, type BatchState, ITEM_STATUSES, type ItemStatus } from "./states.ts";
+import { BATCH_STATES, type BatchState, ITEM_STATUSES, type ItemStatus, REPORT_DAYS, type ReportDays } from "./states.ts";
 
 export type BatchesSearch = {
 	readonly state?: BatchState | undefined;
@@ -29,7 +28,7 @@ export const batchRoute = createRoute({
 
 export type ItemsSearch = {
 	readonly status?: ItemStatus | undefined;
-	readonly days?: (typeof REPORT_DAYS)[number] | undefined;
+	readonly days?: ReportDays | undefined;
 	/** Id of the last one of the page before. */
 	readonly after?: string | undefined;
 };

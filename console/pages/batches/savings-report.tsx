@@ -9,7 +9,7 @@ import { Facts } from "../../frame/facts.tsx";
 import { Count, Money } from "../../frame/money.tsx";
 import { Section } from "../../frame/page.tsx";
 import { Answered, Empty } from "../../frame/states.tsx";
-import { REPORT_DAYS } from "./report-days.ts";
+import { REPORT_DAYS, type ReportDays } from "./states.ts";
 
 type Report = Answer<"/admin/v1/deferred/report">;
 type Lane = Report["lanes"][number];
@@ -36,7 +36,7 @@ export function SavingsReport({ team }: { readonly team: string | undefined }) {
 	);
 }
 
-function DaysPicker({ days }: { readonly days: (typeof REPORT_DAYS)[number] }) {
+function DaysPicker({ days }: { readonly days: ReportDays }) {
 	const navigate = useNavigate({ from: "/batches/items" });
 	return (
 		<Select

@@ -28,3 +28,7 @@ export const IS_OPEN: Readonly<Record<ItemStatus, boolean>> = {
 	cancelled: false,
 };
 export const ITEM_STATUSES = Object.keys(IS_OPEN) as readonly ItemStatus[];
+
+/** Spans that the report of items can be asked for, in days. */
+export const REPORT_DAYS = ["7", "30", "90", "366"] as const;
+export type ReportDays = (typeof REPORT_DAYS)[number];

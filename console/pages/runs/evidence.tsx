@@ -4,9 +4,9 @@ import { Text } from "@mantine/core";
 export function Evidence({ text }: { readonly text: string }) {
 	return (
 		<Text component="p" size="sm" className="name" m={0}>
-			{partsOf(text).map(({ key, part, isCode }) =>
+			{partsOf(text).map(({ at, part, isCode }) =>
 				isCode ? (
-					<code key={key} className="code">
+					<code key={at} className="code">
 						{part}
 					</code>
 				) : (
@@ -17,7 +17,12 @@ export function Evidence({ text }: { readonly text: string }) {
 	);
 }
 
-/** Parts of one text have no other name than their place, and never move. */
-function partsOf(text: string): readonly { readonly key: string; readonly part: string; readonly isCode: boolean }[] {
-	return text.split("`").map((part, index) => ({ key: String(index), part, isCode: index % 2 === 1 }));
+/** Between the backticks and beside them; `at`: where in the text it begins. */
+function partsOf(text: string) {
+	let at = 0;
+	return text.split("`").map((part, index) => {
+		const found = { at, part, isCode: index % 2 === 1 };
+		at += part.length + 1;
+		return found;
+	});
 }
