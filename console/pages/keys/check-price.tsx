@@ -103,7 +103,7 @@ function Cost({ checked: { costNanoUsd, lines, provider, model, priceTier, price
 					for one call of {model} of {provider}, tier {priceTier}, price book version {priceVersion}
 				</Text>
 			</Text>
-			{addends.length > 0 && <DataTable caption="How the cost is made" columns={COLUMNS} rows={addends} rowKey={nameOf} />}
+			{addends.length > 0 && <DataTable caption="How the cost is made" columns={COLUMNS} rows={addends} rowKey={nameOf} minWidth={320} />}
 		</Stack>
 	);
 }
