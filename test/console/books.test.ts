@@ -79,13 +79,15 @@ describe.skipIf(CHROMIUM === undefined)(`reports and statements in the console $
 	const answerBadly = (path: string) => (page: Page) =>
 		page.route(path, (route) => route.fulfill({ status: 500, json: { error: { code: "internal.invariant", message: "It broke.", field: null } } }));
 
-	test("pictures of every page stand up to axe, on a phone and a desk, in light and dark", async () => {
-		const row = (words: string) => (page: Page) => page.getByRole("table").first().getByText(words).first().waitFor();
-		await stand.picture("reports", "/reports", row("The organisation"));
-		await stand.picture("report-daily", `/reports/${daily}`, (page) => page.getByRole("heading", { name: "Daily report: the organisation" }).waitFor());
-		await stand.picture("statements", "/statements", row("waits for approval"));
-		await stand.picture("statement-month", `/statements/${MONTH}`, (page) => page.getByText("Costs add up to what the ledger booked").waitFor());
-		await stand.picture("chargeback-rules", "/statements/rules", row("platform"));
+	const row = (words: string) => (page: Page) => page.getByRole("table").first().getByText(words).first().waitFor();
+	test.each<[string, () => string, (page: Page) => Promise<unknown>]>([
+		["reports", () => "/reports", row("The organisation")],
+		["report-daily", () => `/reports/${daily}`, (page) => page.getByRole("heading", { name: "Daily report: the organisation" }).waitFor()],
+		["statements", () => "/statements", row("waits for approval")],
+		["statement-month", () => `/statements/${MONTH}`, (page) => page.getByText("Costs add up to what the ledger booked").waitFor()],
+		["chargeback-rules", () => "/statements/rules", row("platform")],
+	])("%s stands up to axe, on a phone and a desk, in light and dark", async (name, address, isReady) => {
+		await stand.picture(name, address(), isReady);
 		expect(complaints()).toEqual([]);
 	});
 

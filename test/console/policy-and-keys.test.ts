@@ -195,29 +195,47 @@ describe.skipIf(CHROMIUM === undefined)(`policy, keys and prices in the console 
 		);
 	});
 
-	test("pictures of every page stand up to axe, on a phone and a desk, in light and dark", async () => {
-		await stand.picture("policy", "/policy", (page) => page.getByRole("link", { name: first, exact: true }).waitFor());
-		await stand.picture("policy-revision", `/policy/${first}`, (page) => page.locator(".document").nth(1).waitFor());
-		await stand.picture("policy-mistakes", "/policy/compare", async (page) => {
-			await page.getByLabel("Policy as YAML").fill(POLICY.replace('"400"', '"4oo"').replace("window: day", "window: dai"));
-			await page.getByRole("button", { name: "Show what it would change" }).click();
-			await page.getByRole("heading", { name: "2 mistakes" }).waitFor();
-		});
-		await stand.picture("policy-compare", "/policy/compare", async (page) => {
-			await page.getByLabel("Policy as YAML").fill(POLICY.replace('"400"', '"450"').replace('"5000"', '"4000"'));
-			await page.getByRole("button", { name: "Show what it would change" }).click();
-			await page.getByRole("button", { name: "Apply" }).waitFor();
-		});
-		await stand.picture("keys", "/keys", (page) => page.getByRole("row").nth(1).waitFor());
-		await stand.picture("key-create", "/keys?team=search", async (page) => {
-			await page.getByRole("button", { name: "Create a key" }).click();
-			await page.getByText("it has spent 0.00 USD today").waitFor();
-		});
-		await stand.picture("prices", "/keys?show=prices&find=gpt-5&model=gpt-5", async (page) => {
-			await page.getByRole("button", { name: "Check", exact: true }).click();
-			await page.getByText("price book version").first().waitFor();
-			await page.getByRole("table", { name: "How the cost is made" }).waitFor();
-		});
+	test.each<[string, () => string, (page: Page) => Promise<unknown>]>([
+		["policy", () => "/policy", (page) => page.getByRole("link", { name: first, exact: true }).waitFor()],
+		["policy-revision", () => `/policy/${first}`, (page) => page.locator(".document").nth(1).waitFor()],
+		[
+			"policy-mistakes",
+			() => "/policy/compare",
+			async (page) => {
+				await page.getByLabel("Policy as YAML").fill(POLICY.replace('"400"', '"4oo"').replace("window: day", "window: dai"));
+				await page.getByRole("button", { name: "Show what it would change" }).click();
+				await page.getByRole("heading", { name: "2 mistakes" }).waitFor();
+			},
+		],
+		[
+			"policy-compare",
+			() => "/policy/compare",
+			async (page) => {
+				await page.getByLabel("Policy as YAML").fill(POLICY.replace('"400"', '"450"').replace('"5000"', '"4000"'));
+				await page.getByRole("button", { name: "Show what it would change" }).click();
+				await page.getByRole("button", { name: "Apply" }).waitFor();
+			},
+		],
+		["keys", () => "/keys", (page) => page.getByRole("row").nth(1).waitFor()],
+		[
+			"key-create",
+			() => "/keys?team=search",
+			async (page) => {
+				await page.getByRole("button", { name: "Create a key" }).click();
+				await page.getByText("it has spent 0.00 USD today").waitFor();
+			},
+		],
+		[
+			"prices",
+			() => "/keys?show=prices&find=gpt-5.1&model=gpt-5.1",
+			async (page) => {
+				await page.getByRole("button", { name: "Check", exact: true }).click();
+				await page.getByText("price book version").first().waitFor();
+				await page.getByRole("table", { name: "How the cost is made" }).waitFor();
+			},
+		],
+	])("%s stands up to axe, on a phone and a desk, in light and dark", async (name, address, isReady) => {
+		await stand.picture(name, address(), isReady);
 		expect(complaints()).toEqual([]);
 	});
 

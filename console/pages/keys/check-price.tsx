@@ -1,4 +1,4 @@
-import { Alert, Autocomplete, Button, Group, NumberInput, Select, SimpleGrid, Stack, Text } from "@mantine/core";
+import { Alert, Autocomplete, Button, Group, Select, SimpleGrid, Stack, Text, TextInput } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { api, unwrap } from "../../api/client.ts";
@@ -16,7 +16,7 @@ const COUNTS = [
 	{ name: "cachedInputTokens", label: "Of it from the cache" },
 	{ name: "outputTokens", label: "Output tokens" },
 ] as const;
-type Counts = Readonly<Record<(typeof COUNTS)[number]["name"], number>>;
+type Counts = Readonly<Record<(typeof COUNTS)[number]["name"], string>>;
 type Checked = Awaited<ReturnType<typeof check>>;
 
 /** What a usage costs by the prices in force, and how that is made. */
@@ -24,11 +24,11 @@ export function CheckPrice({ lines }: { readonly lines: readonly PriceLine[] }) 
 	const { model = "", provider } = route.useSearch();
 	const navigate = route.useNavigate();
 	const [tier, setTier] = useState<(typeof TIERS)[number]>("standard");
-	const [usage, setUsage] = useState<Counts>({ inputTokens: 10_000, cachedInputTokens: 0, outputTokens: 1_000 });
+	const [usage, setUsage] = useState<Counts>({ inputTokens: "10000", cachedInputTokens: "0", outputTokens: "1000" });
 	const checking = useChange([], check);
 	const submit = (event: FormEvent): void => {
 		event.preventDefault();
-		checking.mutate({ model: model.trim(), tier, usage, ...(provider !== undefined && { provider }) });
+		checking.mutate({ model: model.trim(), tier, usage: countsOf(usage), ...(provider !== undefined && { provider }) });
 	};
 	return (
 		<Section title="What a usage costs">
@@ -47,15 +47,15 @@ export function CheckPrice({ lines }: { readonly lines: readonly PriceLine[] }) 
 						/>
 						<Select label="Tier" data={[...TIERS]} value={tier} onChange={(value) => value !== null && setTier(value as typeof tier)} />
 						{COUNTS.map(({ name, label }) => (
-							<NumberInput
+							<TextInput
 								key={name}
 								label={label}
-								min={0}
-								allowDecimal={false}
-								thousandSeparator=","
-								hideControls
+								inputMode="numeric"
+								pattern="\d{1,10}"
+								title="A whole number"
+								required
 								value={usage[name]}
-								onChange={(value) => setUsage({ ...usage, [name]: Number(value) })}
+								onChange={(event) => setUsage({ ...usage, [name]: event.currentTarget.value })}
 							/>
 						))}
 					</SimpleGrid>
@@ -81,7 +81,11 @@ export function CheckPrice({ lines }: { readonly lines: readonly PriceLine[] }) 
 	);
 }
 
-type Asked = { readonly model: string; readonly provider?: string; readonly tier: (typeof TIERS)[number]; readonly usage: Counts };
+function countsOf(usage: Counts): Readonly<Record<string, number>> {
+	return Object.fromEntries(Object.entries(usage).map(([name, text]) => [name, Number(text)]));
+}
+
+type Asked = { readonly model: string; readonly provider?: string; readonly tier: (typeof TIERS)[number]; readonly usage: Readonly<Record<string, number>> };
 
 async function check(body: Asked) {
 	return unwrap(await api.POST("/admin/v1/prices/check", { body }));
@@ -99,7 +103,7 @@ function Cost({ checked: { costNanoUsd, lines, provider, model, priceTier, price
 					for one call of {model} of {provider}, tier {priceTier}, price book version {priceVersion}
 				</Text>
 			</Text>
-			{addends.length > 0 && <DataTable caption="How the cost is made" columns={COLUMNS} rows={addends} rowKey={nameOf} />}
+			{addends.length > 0 && <DataTable caption="How the cost is made" columns={COLUMNS} rows={addends} rowKey={nameOf} minWidth={320} />}
 		</Stack>
 	);
 }

@@ -50,10 +50,10 @@ const COLUMNS: readonly Column<Month>[] = [
 		),
 	},
 	{ key: "state", head: "State", cell: ({ state }) => <Status tone={MONTH_STATES[state].tone}>{MONTH_STATES[state].words}</Status> },
-	{ key: "teams", head: "Teams", isNumber: true, cell: ({ teams }) => <Count count={teams} /> },
+	{ key: "charge", head: "Charged", isNumber: true, cell: ({ chargeNanoUsd }) => <Money nanoUsd={chargeNanoUsd} /> },
 	{ key: "cost", head: "Cost", isNumber: true, cell: ({ costNanoUsd }) => <Money nanoUsd={costNanoUsd} /> },
 	{ key: "margin", head: "Margin", isNumber: true, cell: ({ marginNanoUsd }) => <Money nanoUsd={marginNanoUsd} /> },
-	{ key: "charge", head: "Charged", isNumber: true, cell: ({ chargeNanoUsd }) => <Money nanoUsd={chargeNanoUsd} /> },
+	{ key: "teams", head: "Teams", isNumber: true, cell: ({ teams }) => <Count count={teams} /> },
 	{ key: "since", head: "Since", cell: (month) => <Since month={month} /> },
 ];
 
