@@ -1,4 +1,4 @@
-import "@mantine/core/styles.css";
+import "./frame/component-styles.ts";
 import "@mantine/dates/styles.css";
 import "./frame/console.css";
 import { MantineProvider } from "@mantine/core";

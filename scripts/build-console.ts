@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { brotliCompressSync, constants } from "node:zlib";
+import { brotliCompressSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { build } from "vite";
 
@@ -16,7 +16,7 @@ const BUILT_FOLDER = path.join(CONSOLE_FOLDER, "dist");
 const FINGERPRINT_FILE = "fingerprint";
 /** Everything a build reads beside the packages, which the lock file stands for. */
 const INPUTS = ["console", "domain", "package-lock.json", "scripts/build-console.ts"];
-/** All JavaScript and CSS together, compressed by Brotli. */
+/** All JavaScript and CSS together, compressed by Brotli as they are served (gateway/administration/console-files.ts). */
 export const CONSOLE_BYTES_MAX = 350 * 1024;
 
 export type ConsoleSize = {
@@ -123,7 +123,7 @@ export function measureConsole(): ConsoleSize {
 		.filter((name) => /\.(js|css)$/.test(name))
 		.map((name) => {
 			const bytes = readFileSync(path.join(folder, name));
-			return { name, bytes: bytes.length, compressedBytes: brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length };
+			return { name, bytes: bytes.length, compressedBytes: brotliCompressSync(bytes).length };
 		})
 		.sort((one, other) => other.compressedBytes - one.compressedBytes);
 	return { files, compressedBytes: files.reduce((sum, file) => sum + file.compressedBytes, 0) };
