@@ -15,7 +15,7 @@ const HTML = "<img src=x onerror=alert(1)>";
 const MONTH = monthBefore(new Date().toISOString().slice(0, 7));
 const DRAFTED = monthBefore(MONTH);
 
-const [OPERATOR, FINANCE, VIEWER, OWNER] = ["operator", "finance", "viewer", "team-owner"] as const;
+const [FINANCE, VIEWER, OWNER] = ["finance", "viewer", "team-owner"] as const;
 
 describe.skipIf(CHROMIUM === undefined)(`reports and statements in the console ${HOW_TO_GET_CHROMIUM}`, () => {
 	let stand: ConsoleStand;
