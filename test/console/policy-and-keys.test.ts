@@ -100,7 +100,7 @@ describe.skipIf(CHROMIUM === undefined)(`policy, keys and prices in the console 
 			await page.getByRole("dialog").getByRole("button", { name: "Put in force" }).click();
 			await page.getByText("Every gateway acts on it.").waitFor();
 			const link = page.getByRole("link", { name: /^Revision \d+$/ });
-			first = (await link.textContent()).replace("Revision ", "");
+			first = ((await link.textContent()) ?? "").replace("Revision ", "");
 			await link.click();
 			await page.getByRole("heading", { name: `Policy revision ${first}` }).waitFor();
 			expect(await page.locator(".document").first().textContent()).toContain('limitUsd: "900"');
@@ -242,7 +242,7 @@ describe.skipIf(CHROMIUM === undefined)(`policy, keys and prices in the console 
 	async function readSecret(page: Page): Promise<string> {
 		const shown = page.getByRole("dialog", { name: "The new key" }).locator(".secret");
 		await shown.waitFor();
-		const secret = await shown.textContent();
+		const secret = (await shown.textContent()) ?? "";
 		expect(secret).toMatch(/^tg-[A-Za-z0-9_-]{43}$/);
 		return secret;
 	}
