@@ -10,12 +10,17 @@ export function mayKeepBooks(session: Session): boolean {
 	return isOneOf(session, ["operator", "finance"]);
 }
 
-/** Compares and applies policies, makes and ends keys. */
+/** Decides about increases, runs, batches and alerts: an owner of teams about those of his teams. */
+export function mayGovern(session: Session): boolean {
+	return isOneOf(session, ["operator", "team-owner"]);
+}
+
+/** Compares and applies policies, makes and ends keys, tests channels of alerts. */
 export function mayOperate(session: Session): boolean {
 	return isOneOf(session, ["operator"]);
 }
 
-/** Reads what is of the organisation as a whole, like policies of earlier days and the rules of chargeback. */
+/** Reads what is of the organisation as a whole, like policies of earlier days, channels of alerts and the rules of chargeback. */
 export function mayReadAll(session: Session): boolean {
 	return isOneOf(session, ["operator", "finance", "viewer"]);
 }

@@ -1,6 +1,7 @@
-import { Alert, Button, Group, Modal, Stack, Textarea } from "@mantine/core";
+import { Textarea } from "@mantine/core";
 import type { UseMutationResult } from "@tanstack/react-query";
-import { type FormEvent, type ReactNode, useState } from "react";
+import { type ReactNode, useState } from "react";
+import { FormDialog } from "./form-dialog.tsx";
 
 const REASON_LENGTH_MAX = 200;
 
@@ -20,43 +21,25 @@ type ChangeDialogProps = {
 	readonly children: ReactNode;
 };
 
-/** Asks once more before something is changed, and stays open with the API's words where that refuses. */
+/** Asks once more before something is changed, with a reason where the API takes one, and stays open with the API's words where that refuses. */
 export function ChangeDialog({ title, verb, isDangerous = false, reasonFor, change, isReady = true, onClose, children }: ChangeDialogProps) {
 	const [reason, setReason] = useState("");
-	const submit = (event: FormEvent): void => {
-		event.preventDefault();
+	const submit = (): void => {
 		if (isReady) change.mutate(reason.trim(), { onSuccess: onClose });
 	};
 	return (
-		<Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": "Close" }}>
-			<form onSubmit={submit}>
-				<Stack gap="sm">
-					{children}
-					{reasonFor !== undefined && (
-						<Textarea
-							label="Reason"
-							description={reasonFor}
-							required
-							maxLength={REASON_LENGTH_MAX}
-							value={reason}
-							onChange={(event) => setReason(event.currentTarget.value)}
-						/>
-					)}
-					{change.error !== null && (
-						<Alert role="alert" variant="outline" color="red" title="Nothing was changed">
-							<span className="name">{change.error.message}</span>
-						</Alert>
-					)}
-					<Group justify="flex-end">
-						<Button variant="default" onClick={onClose}>
-							Leave it
-						</Button>
-						<Button type="submit" color={isDangerous ? "red" : "indigo"} loading={change.isPending} disabled={!isReady}>
-							{verb}
-						</Button>
-					</Group>
-				</Stack>
-			</form>
-		</Modal>
+		<FormDialog title={title} action={verb} isEnding={isDangerous} isDisabled={!isReady} leave="Leave it" change={change} onSubmit={submit} onClose={onClose}>
+			{children}
+			{reasonFor !== undefined && (
+				<Textarea
+					label="Reason"
+					description={reasonFor}
+					required
+					maxLength={REASON_LENGTH_MAX}
+					value={reason}
+					onChange={(event) => setReason(event.currentTarget.value)}
+				/>
+			)}
+		</FormDialog>
 	);
 }

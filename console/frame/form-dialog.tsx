@@ -8,6 +8,8 @@ type FormDialogProps = {
 	/** It ends something. */
 	readonly isEnding?: boolean;
 	readonly isDisabled?: boolean;
+	/** What the other button says; default Cancel. */
+	readonly leave?: string;
 	readonly change: { readonly isPending: boolean; readonly error: Error | null };
 	readonly onSubmit: () => void;
 	readonly onClose: () => void;
@@ -15,7 +17,7 @@ type FormDialogProps = {
 };
 
 /** Takes what a change needs: what it does, what it takes, and what the API says where it refuses. */
-export function FormDialog({ title, action, isEnding = false, isDisabled = false, change, onSubmit, onClose, children }: FormDialogProps) {
+export function FormDialog({ title, action, isEnding = false, isDisabled = false, leave = "Cancel", change, onSubmit, onClose, children }: FormDialogProps) {
 	const submit = (event: FormEvent): void => {
 		event.preventDefault();
 		onSubmit();
@@ -34,7 +36,7 @@ export function FormDialog({ title, action, isEnding = false, isDisabled = false
 					)}
 					<Group justify="flex-end">
 						<Button variant="default" onClick={onClose}>
-							Cancel
+							{leave}
 						</Button>
 						<Button type="submit" color={isEnding ? "red" : "indigo"} loading={change.isPending} disabled={isDisabled}>
 							{action}

@@ -1,10 +1,10 @@
 import { Button, Group, Text } from "@mantine/core";
 import { useState } from "react";
 import { api, unwrap } from "../../api/client.ts";
+import { mayGovern } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { useChange } from "../../api/use-answer.ts";
 import { ChangeDialog } from "../../frame/change-dialog.tsx";
-import { mayGovern } from "../../frame/rights.ts";
 import { type Alert, deadChannels } from "./alert-words.ts";
 
 type Action = "retry" | "acknowledge";

@@ -1,11 +1,11 @@
 import { Button, Text } from "@mantine/core";
 import { useState } from "react";
 import { type Answer, api, unwrap } from "../../api/client.ts";
+import { mayOperate } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { useChange } from "../../api/use-answer.ts";
 import { type Column, DataTable } from "../../frame/data-table.tsx";
 import { Status } from "../../frame/page.tsx";
-import { mayOperate } from "../../frame/rights.ts";
 
 type Channel = Answer<"/admin/v1/alert-channels">["channels"][number];
 type Tested = { readonly name: string; readonly isDelivered: boolean; readonly said: string };

@@ -1,9 +1,9 @@
 import { Anchor, SegmentedControl } from "@mantine/core";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { mayReadAll } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { Page, Section } from "../../frame/page.tsx";
-import { seesOrganization } from "../../frame/rights.ts";
 import { Answered, Empty } from "../../frame/states.tsx";
 import { useTeam } from "../../frame/use-team.ts";
 import { AlertList } from "./alert-list.tsx";
@@ -46,7 +46,7 @@ export function AlertsPage() {
 					</Anchor>
 				)}
 			</Section>
-			{seesOrganization(session) && <Channels />}
+			{mayReadAll(session) && <Channels />}
 		</Page>
 	);
 }

@@ -1,10 +1,10 @@
 import { Button, Group, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { api, unwrap } from "../../api/client.ts";
+import { mayOperate } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { useChange } from "../../api/use-answer.ts";
 import { ChangeDialog } from "../../frame/change-dialog.tsx";
-import { mayOperate } from "../../frame/rights.ts";
 
 /** For a channel that is well again: everything that was given up, of all teams. */
 export function RetryAllDead({ isNeeded }: { readonly isNeeded: boolean }) {

@@ -1,7 +1,7 @@
 import type { Answer } from "../../api/client.ts";
+import { mayGovern } from "../../api/rights.ts";
 import type { Session } from "../../api/session.ts";
 import type { Tone } from "../../frame/page.tsx";
-import { mayGovern } from "../../frame/rights.ts";
 import type { BatchState } from "./states.ts";
 
 export type Batch = Answer<"/admin/v1/batches/{batchId}">;

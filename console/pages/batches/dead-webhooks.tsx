@@ -1,13 +1,13 @@
 import { Button, Text } from "@mantine/core";
 import { useState } from "react";
 import { type Answer, api, unwrap } from "../../api/client.ts";
+import { mayGovern } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { useAnswer, useChange } from "../../api/use-answer.ts";
 import { ChangeDialog } from "../../frame/change-dialog.tsx";
 import { type Column, DataTable } from "../../frame/data-table.tsx";
 import { Count } from "../../frame/money.tsx";
 import { Section } from "../../frame/page.tsx";
-import { mayGovern } from "../../frame/rights.ts";
 import { Answered, Empty } from "../../frame/states.tsx";
 import { When } from "../../frame/when.tsx";
 

@@ -1,10 +1,10 @@
 import { Button, Text } from "@mantine/core";
 import type { Answer } from "../../api/client.ts";
+import { mayGovern } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { type Column, DataTable } from "../../frame/data-table.tsx";
 import { Money } from "../../frame/money.tsx";
 import { Status, type Tone } from "../../frame/page.tsx";
-import { mayGovern } from "../../frame/rights.ts";
 import { When } from "../../frame/when.tsx";
 import { BatchLink } from "./batch-table.tsx";
 import { IS_OPEN } from "./states.ts";

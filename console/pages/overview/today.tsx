@@ -55,6 +55,7 @@ type DayProps = { readonly spent: bigint; readonly expected: bigint | null; read
 
 function Day({ spent, expected, from, isAbove, day }: DayProps) {
 	const share = expected === null ? null : formatShare(spent, expected);
+	const tone = isAbove ? "bad" : expected !== null && spent > expected ? "warn" : "good";
 	return (
 		<>
 			<p className="headline">
@@ -63,7 +64,7 @@ function Day({ spent, expected, from, isAbove, day }: DayProps) {
 			{expected !== null && (
 				<Progress
 					value={toBarPercent(spent, expected)}
-					color={`var(--console-${isAbove ? "bad" : "good"})`}
+					color={`var(--console-${tone})`}
 					aria-label={`${share} of what is expected`}
 					my={6}
 				/>
@@ -72,7 +73,7 @@ function Day({ spent, expected, from, isAbove, day }: DayProps) {
 				{expected === null ? (
 					"There is no history yet to judge the day by."
 				) : (
-					<Status tone={isAbove ? "bad" : "good"}>
+					<Status tone={tone}>
 						{share} of <Money nanoUsd={expected} />, {from}
 					</Status>
 				)}

@@ -1,8 +1,8 @@
 import { CEILING_KINDS, type CeilingKind } from "#domain/agents/ceilings.ts";
 import { parseUsd } from "#domain/money/wire.ts";
 import { api, unwrap } from "../../api/client.ts";
+import { mayGovern, mayOperate } from "../../api/rights.ts";
 import type { Session } from "../../api/session.ts";
-import { mayGovern, mayOperate } from "../../frame/rights.ts";
 import { isCeiling, type Run, type StandingCeiling } from "./run-words.ts";
 
 export type DecisionKind = "resume" | "approve" | "raise" | "stop" | "finish";

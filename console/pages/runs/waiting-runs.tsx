@@ -1,10 +1,10 @@
 import { Button, Group, Stack, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
+import { mayGovern } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { Count, Money } from "../../frame/money.tsx";
 import { Section, Status } from "../../frame/page.tsx";
-import { mayGovern } from "../../frame/rights.ts";
 import { Answered, Empty } from "../../frame/states.tsx";
 import { HowLong } from "../../frame/when.tsx";
 import { Evidence } from "./evidence.tsx";
