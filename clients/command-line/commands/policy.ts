@@ -70,7 +70,7 @@ function addDiff(program: Command, terminal: Terminal): void {
 function addApply(program: Command, terminal: Terminal): void {
 	addCommand<ApplyOptions>(program, terminal, {
 		usage: "apply <FILE>",
-		summary: "put a policy file in force, whole or not at all; shows first what it changes and asks",
+		summary: "put a policy file in force, all of it or nothing; shows first what it changes and asks",
 		example: "npx tollgate apply policy.yaml",
 		options: {
 			"--prune": PRUNE,

@@ -119,10 +119,14 @@ describe("answers that no part of the system should give", () => {
 	});
 
 	test("explain gives the amounts of a refusal with their unit", async () => {
+		const told = { at: "2026-11-28T01:00:00Z", teamId: "search", keyId: "key_1", waitedMs: 0, isObserved: false, limitName: null, stoodAtAmount: null };
 		const refusal = {
+			...told,
 			refusalId: "f-1",
 			code: "budget.exceeded",
 			budget: "team, day",
+			unrecordedBefore: 0,
+			line: null,
 			limitAmount: "250000000",
 			grantedAmount: "1",
 			needAmount: "2",
@@ -131,7 +135,17 @@ describe("answers that no part of the system should give", () => {
 		const refusals = [
 			{ ...refusal, unit: "nano_usd" },
 			{ ...refusal, unit: "tokens" },
-			{ refusalId: "f-2", code: "budget.none", budget: null, unit: null, limitAmount: null, grantedAmount: null, idleAmount: null, needAmount: null },
+			{
+				...refusal,
+				refusalId: "f-2",
+				code: "budget.none",
+				budget: null,
+				unit: null,
+				limitAmount: null,
+				grantedAmount: null,
+				idleAmount: null,
+				needAmount: null,
+			},
 		];
 		expect(await against({ requestId: "r", attempts: [], refusals, archivedMonths: [] }, "explain r")).toBe(0);
 		expect(output[0]).toContain("limit 0.25 USD, granted 0.000000001 USD");
