@@ -62,12 +62,7 @@ function Day({ spent, expected, from, isAbove, day }: DayProps) {
 				<Money nanoUsd={spent} />
 			</p>
 			{expected !== null && (
-				<Progress
-					value={toBarPercent(spent, expected)}
-					color={`var(--console-${tone})`}
-					aria-label={`${share} of what is expected`}
-					my={6}
-				/>
+				<Progress value={toBarPercent(spent, expected)} color={`var(--console-${tone})`} aria-label={`${share} of what is expected`} my={6} />
 			)}
 			<Text size="sm">
 				{expected === null ? (
