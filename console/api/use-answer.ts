@@ -19,6 +19,7 @@ export function useAnswer<Path extends AskablePath>(path: Path, question: Questi
 		queryFn: ({ signal }): Promise<Answer<Path>> => readAnswer(path, question, signal),
 		enabled: isAsked,
 		meta: { topics },
+		// The library's type of it asks for the answer's own, which a question of any path has not.
 		...(keepsPrevious && { placeholderData: keepPreviousData as never }),
 	});
 }

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Client, Connection as TemporalConnection } from "@temporalio/client";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GovernanceClient } from "#clients/governance-client.ts";
+import { cutLastChunk, onDatabase } from "#test/support/cut-ledger.ts";
 import { type System, startSystem, tollgate, verify } from "#test/support/system.ts";
 import { type ChatOptions, chat as chatOf, tollgateJson, tollgateRefused } from "#test/support/system-commands.ts";
 import { until } from "#test/support/until.ts";
@@ -352,7 +352,7 @@ describe("the books after all this", () => {
 	it("sums that are made anew are what they were, and sums that were wrong are right again", async () => {
 		const today = new Date().toISOString().slice(0, 10);
 		const before = await json("spend --by team,model,user --per hour");
-		await onDatabase((database) => database.query("UPDATE tollgate.spend_hour SET amount_nano_usd = amount_nano_usd + 1"));
+		await onDatabase(system.endpoints(), (database) => database.query("UPDATE tollgate.spend_hour SET amount_nano_usd = amount_nano_usd + 1"));
 		expect((await tollgate(system, ["verify"])).exitCode).toBe(1);
 		expect(await json(`recount ${today}`)).toEqual({ from: today, to: today, workflowId: `spend-sums/${today}_${today}` });
 		await until("the sums to be the entries' again", async () => (await tollgate(system, ["verify"])).exitCode === 0, 45_000);
@@ -364,41 +364,9 @@ describe("the books after all this", () => {
 		await createTeam("witness", "0.002");
 		const { key } = await createKey("witness");
 		expect(await statuses(key)).toEqual([200]);
-		await until("a head that the workflow was told and that is still the last", () => cutLastChunk("witness"), 45_000);
+		await until("a head that the workflow was told and that is still the last", () => cutLastChunk(system.endpoints(), "witness"), 45_000);
 		const judged = await tollgate(system, ["verify"]);
 		expect(judged.exitCode).toBe(1);
 		expect(judged.stdout).toContain("was told to team-budget/witness and is gone: the tail was cut");
 	}, 60_000);
 });
-
-async function onDatabase(work: (database: pg.Client) => Promise<unknown>): Promise<void> {
-	const database = new pg.Client({ connectionString: system.endpoints().databaseUrl });
-	await database.connect();
-	try {
-		await work(database);
-	} finally {
-		await database.end();
-	}
-}
-
-/** As somebody with the database's password would. False where the last chunk of no gateway is known to the team's workflow yet. */
-async function cutLastChunk(team: string): Promise<boolean> {
-	const { temporalAddress, databaseUrl } = system.endpoints();
-	const connection = await TemporalConnection.connect({ address: temporalAddress });
-	const database = new pg.Client({ connectionString: databaseUrl });
-	await database.connect();
-	try {
-		const { chainHeads } = await new GovernanceClient({ connection, client: new Client({ connection }) }).status(team);
-		for (const { gatewayId, epoch, chunkSeq } of chainHeads) {
-			const place = [gatewayId, epoch, chunkSeq];
-			const isLast = "NOT EXISTS (SELECT 1 FROM tollgate.chunk n WHERE n.gateway_id = $1 AND n.epoch = $2 AND n.chunk_seq > $3)";
-			const { rowCount } = await database.query(`DELETE FROM tollgate.chunk WHERE gateway_id = $1 AND epoch = $2 AND chunk_seq = $3 AND ${isLast}`, place);
-			if (!rowCount) continue;
-			await database.query("DELETE FROM tollgate.chain_anchor WHERE gateway_id = $1 AND epoch = $2 AND chunk_seq >= $3", place);
-			return true;
-		}
-		return false;
-	} finally {
-		await Promise.all([connection.close(), database.end()]);
-	}
-}

@@ -1,9 +1,10 @@
-import { Alert, Button, Group, Modal, Select, Stack, Textarea, TextInput } from "@mantine/core";
+import { Select, Textarea, TextInput } from "@mantine/core";
 import { DateInput } from "@mantine/dates";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { type Answer, api, unwrap } from "../../api/client.ts";
 import { useChange } from "../../api/use-answer.ts";
 import { budgetName, teamName } from "../../frame/budget-name.ts";
+import { FormDialog } from "../../frame/form-dialog.tsx";
 
 type Budget = Answer<"/admin/v1/budgets">["budgets"][number];
 type Asked = { readonly budget: Budget; readonly amount: string; readonly until: string | null; readonly reason: string };
@@ -16,62 +17,37 @@ export function AskDialog({ budgets, onClose }: { readonly budgets: readonly Bud
 	const [reason, setReason] = useState("");
 	const change = useChange(["increases", "budgets"], ask);
 	const budget = budgets.find(({ id }) => id === budgetId);
-	const submit = (event: FormEvent): void => {
-		event.preventDefault();
+	const submit = (): void => {
 		if (budget !== undefined) change.mutate({ budget, amount, until, reason }, { onSuccess: onClose });
 	};
 	return (
-		<Modal opened onClose={onClose} title="Ask for an increase" closeButtonProps={{ "aria-label": "Close" }}>
-			<form onSubmit={submit}>
-				<Stack gap="sm">
-					<Select
-						label="Budget"
-						required
-						searchable
-						data={budgets.map((one) => ({ value: one.id, label: `${teamName(one.teamId)}: ${budgetName(one)}` }))}
-						value={budgetId}
-						onChange={setBudgetId}
-					/>
-					<TextInput
-						label={budget === undefined || budget.unit === "nano_usd" ? "Amount in USD" : `Amount in ${budget.unit}`}
-						description="Added to the limit"
-						inputMode="decimal"
-						required
-						value={amount}
-						onChange={(event) => setAmount(event.currentTarget.value)}
-					/>
-					<DateInput
-						label="Until the end of"
-						description="Empty: to the end of the window"
-						clearable
-						value={until}
-						onChange={setUntil}
-						valueFormat="D MMM YYYY"
-					/>
-					<Textarea
-						label="Reason"
-						description="Whoever decides reads it"
-						required
-						maxLength={200}
-						value={reason}
-						onChange={(event) => setReason(event.currentTarget.value)}
-					/>
-					{change.error !== null && (
-						<Alert role="alert" variant="outline" color="red">
-							{change.error.message}
-						</Alert>
-					)}
-					<Group justify="flex-end">
-						<Button variant="default" onClick={onClose}>
-							Cancel
-						</Button>
-						<Button type="submit" loading={change.isPending} disabled={budget === undefined}>
-							Ask
-						</Button>
-					</Group>
-				</Stack>
-			</form>
-		</Modal>
+		<FormDialog title="Ask for an increase" action="Ask" isDisabled={budget === undefined} change={change} onSubmit={submit} onClose={onClose}>
+			<Select
+				label="Budget"
+				required
+				searchable
+				data={budgets.map((one) => ({ value: one.id, label: `${teamName(one.teamId)}: ${budgetName(one)}` }))}
+				value={budgetId}
+				onChange={setBudgetId}
+			/>
+			<TextInput
+				label={budget === undefined || budget.unit === "nano_usd" ? "Amount in USD" : `Amount in ${budget.unit}`}
+				description="Added to the limit"
+				inputMode="decimal"
+				required
+				value={amount}
+				onChange={(event) => setAmount(event.currentTarget.value)}
+			/>
+			<DateInput label="Until the end of" description="Empty: to the end of the window" clearable value={until} onChange={setUntil} valueFormat="D MMM YYYY" />
+			<Textarea
+				label="Reason"
+				description="Whoever decides reads it"
+				required
+				maxLength={200}
+				value={reason}
+				onChange={(event) => setReason(event.currentTarget.value)}
+			/>
+		</FormDialog>
 	);
 }
 

@@ -1,10 +1,11 @@
-import { Alert, Button, Group, Modal, Stack, Text, Textarea, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Text, Textarea, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { formatUsd } from "#domain/money/wire.ts";
 import { api, unwrap } from "../../api/client.ts";
 import { useChange } from "../../api/use-answer.ts";
 import { formatAmount } from "../../format/money.ts";
 import { budgetName, teamName } from "../../frame/budget-name.ts";
+import { FormDialog } from "../../frame/form-dialog.tsx";
 import type { Increase } from "./decide.ts";
 
 export type Decision = "approve" | "reject";
@@ -22,51 +23,40 @@ export function DecideDialog({ increase, decision, onClose }: DecideDialogProps)
 	const change = useChange(["increases", "budgets"], () =>
 		decide(increase, { decision, reason, amount: takesAmount && amount !== asked ? amount : undefined }),
 	);
-	const submit = (event: FormEvent): void => {
-		event.preventDefault();
+	const submit = (): void => {
 		change.mutate(undefined, { onSuccess: onClose });
 	};
 	return (
-		<Modal opened onClose={onClose} title={isApproval ? "Approve the increase" : "Reject the increase"} closeButtonProps={{ "aria-label": "Close" }}>
-			<form onSubmit={submit}>
-				<Stack gap="sm">
-					<Text size="sm" className="name">
-						{teamName(increase.teamId)}, {budgetName(increase)}: {formatAmount(BigInt(increase.askedAmount), increase.unit)} asked by {increase.requestedBy}.
-					</Text>
-					{takesAmount && (
-						<TextInput
-							label={isMoney ? "Amount in USD" : `Amount in ${increase.unit}`}
-							description="As asked, or less"
-							inputMode="decimal"
-							required
-							value={amount}
-							onChange={(event) => setAmount(event.currentTarget.value)}
-						/>
-					)}
-					<Textarea
-						label="Reason"
-						description={isApproval ? "For the audit log; may stay empty" : "Whoever asked reads it"}
-						required={!isApproval}
-						maxLength={200}
-						value={reason}
-						onChange={(event) => setReason(event.currentTarget.value)}
-					/>
-					{change.error !== null && (
-						<Alert role="alert" variant="outline" color="red">
-							{change.error.message}
-						</Alert>
-					)}
-					<Group justify="flex-end">
-						<Button variant="default" onClick={onClose}>
-							Cancel
-						</Button>
-						<Button type="submit" color={isApproval ? "indigo" : "red"} loading={change.isPending}>
-							{isApproval ? "Approve" : "Reject"}
-						</Button>
-					</Group>
-				</Stack>
-			</form>
-		</Modal>
+		<FormDialog
+			title={isApproval ? "Approve the increase" : "Reject the increase"}
+			action={isApproval ? "Approve" : "Reject"}
+			isEnding={!isApproval}
+			change={change}
+			onSubmit={submit}
+			onClose={onClose}
+		>
+			<Text size="sm" className="name">
+				{teamName(increase.teamId)}, {budgetName(increase)}: {formatAmount(BigInt(increase.askedAmount), increase.unit)} asked by {increase.requestedBy}.
+			</Text>
+			{takesAmount && (
+				<TextInput
+					label={isMoney ? "Amount in USD" : `Amount in ${increase.unit}`}
+					description="As asked, or less"
+					inputMode="decimal"
+					required
+					value={amount}
+					onChange={(event) => setAmount(event.currentTarget.value)}
+				/>
+			)}
+			<Textarea
+				label="Reason"
+				description={isApproval ? "For the audit log; may stay empty" : "Whoever asked reads it"}
+				required={!isApproval}
+				maxLength={200}
+				value={reason}
+				onChange={(event) => setReason(event.currentTarget.value)}
+			/>
+		</FormDialog>
 	);
 }
 
