@@ -102,6 +102,7 @@ describe.skipIf(!isThere)(`Prometheus ${isThere ? "" : HOW_TO_GET_PROMETHEUS}`, 
 	});
 
 	test("answers what LiteLLM's own dashboards ask", async () => {
+		// `rate` and `increase` need a series twice; that of the last call may have been read once.
 		for (const expression of [
 			"sum(rate(litellm_proxy_total_requests_metric_total[2m]))",
 			"sum(rate(litellm_request_total_latency_metric_sum[2m]))/sum(rate(litellm_request_total_latency_metric_count[2m]))",
@@ -111,7 +112,7 @@ describe.skipIf(!isThere)(`Prometheus ${isThere ? "" : HOW_TO_GET_PROMETHEUS}`, 
 			"sum(increase(litellm_total_tokens_metric_total[5m])) by (api_key_alias)",
 			'litellm_remaining_team_budget_metric{team="demo"}',
 		])
-			expect((await prometheus.query(expression)).length, expression).toBeGreaterThan(0);
+			await until(`an answer to ${expression}`, async () => (await prometheus.query(expression)).length > 0);
 		expect(await numberOf('sum(litellm_proxy_total_requests_metric_total{status_code="200", route="/v1/chat/completions"})')).toBe(5);
 	});
 });
