@@ -104,8 +104,10 @@ CREATE TABLE tollgate.chunk (
   previous_hash bytea NOT NULL,
   hash        bytea NOT NULL,
   at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+  written_by  xid8 NOT NULL DEFAULT pg_current_xact_id(),
   PRIMARY KEY (gateway_id, epoch, chunk_seq)
 );
+CREATE INDEX chunk_written ON tollgate.chunk (written_by); -- what came since somebody looked (spend_due in 0032)
 CREATE TABLE tollgate.chain_anchor (
   gateway_id text NOT NULL,
   epoch      bigint NOT NULL,

@@ -83,6 +83,18 @@ CREATE TABLE tollgate.spend_counted (
   PRIMARY KEY (gateway_id, epoch)
 ) WITH (fillfactor = 50);
 
+-- One row, or none before the first count that left nothing: every chunk that a transaction before this one wrote is counted.
+CREATE TABLE tollgate.spend_looked (
+  is_only    boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+  written_by xid8 NOT NULL
+) WITH (fillfactor = 50);
+
+-- A database that was restored into another cluster counts transactions from elsewhere: then everything is looked at.
+CREATE FUNCTION tollgate.spend_looked_to() RETURNS xid8
+LANGUAGE sql STABLE AS $$
+  SELECT coalesce((SELECT written_by FROM tollgate.spend_looked WHERE written_by <= pg_snapshot_xmax(pg_current_snapshot())), '0')
+$$;
+
 -- Entries whose first correction is counted: it took them out of what is unresolved.
 CREATE TABLE tollgate.spend_resolved (entry_key text PRIMARY KEY);
 
@@ -131,24 +143,18 @@ LANGUAGE sql IMMUTABLE AS $$
          ('environment', '', '', '', '', '', '', p_environment)
 $$;
 
--- Chunks that are not counted yet, by chain: p_chunks or up to twice as many.
+-- Chunks that are not counted yet, by chain: p_chunks or up to twice as many. Only those are looked at that transactions wrote which may have been under way
+-- at the last count that left nothing: chains are many (each batch has one), and most never get another chunk.
 CREATE FUNCTION tollgate.spend_due(p_chunks integer) RETURNS TABLE (gateway_id text, epoch bigint, after_seq bigint, to_seq bigint)
 LANGUAGE sql STABLE AS $$
-  WITH RECURSIVE chain AS (
-    (SELECT gateway_id, epoch FROM tollgate.chunk ORDER BY gateway_id, epoch LIMIT 1)
-    UNION ALL
-    SELECT n.gateway_id, n.epoch
-    FROM chain c CROSS JOIN LATERAL (
-      SELECT x.gateway_id, x.epoch FROM tollgate.chunk x WHERE (x.gateway_id, x.epoch) > (c.gateway_id, c.epoch) ORDER BY x.gateway_id, x.epoch LIMIT 1
-    ) n
+  WITH came AS (
+    SELECT k.gateway_id, k.epoch, max(k.chunk_seq) AS chunk_seq FROM tollgate.chunk k
+    -- The end, which leaves nothing out, lets the planner take it for a short range.
+    WHERE k.written_by >= tollgate.spend_looked_to() AND k.written_by <= '18446744073709551615' GROUP BY 1, 2
   ), behind AS (
-    SELECT c.gateway_id, c.epoch, coalesce(s.chunk_seq, 0) AS after_seq, least(h.chunk_seq, coalesce(s.chunk_seq, 0) + p_chunks) AS to_seq
-    FROM chain c
-    LEFT JOIN tollgate.spend_counted s ON s.gateway_id = c.gateway_id AND s.epoch = c.epoch
-    CROSS JOIN LATERAL (
-      SELECT x.chunk_seq FROM tollgate.chunk x WHERE x.gateway_id = c.gateway_id AND x.epoch = c.epoch ORDER BY x.chunk_seq DESC LIMIT 1
-    ) h
-    WHERE h.chunk_seq > coalesce(s.chunk_seq, 0)
+    SELECT c.gateway_id, c.epoch, coalesce(s.chunk_seq, 0) AS after_seq, least(c.chunk_seq, coalesce(s.chunk_seq, 0) + p_chunks) AS to_seq
+    FROM came c LEFT JOIN tollgate.spend_counted s ON s.gateway_id = c.gateway_id AND s.epoch = c.epoch
+    WHERE c.chunk_seq > coalesce(s.chunk_seq, 0)
   )
   SELECT r.gateway_id, r.epoch, r.after_seq, r.to_seq
   FROM (SELECT b.*, sum(b.to_seq - b.after_seq) OVER (ORDER BY b.gateway_id, b.epoch) - (b.to_seq - b.after_seq) AS chunks_before FROM behind b) r
@@ -344,11 +350,24 @@ END $$;
 -- Adds chunks that are not counted yet, p_chunks or up to twice as many. Returns how many there were: fewer than p_chunks means all there are.
 CREATE FUNCTION tollgate.count_spend(p_chunks integer) RETURNS integer
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  v_counted integer;
+  v_finished xid8;
 BEGIN
   -- The large statement takes its time also where it has nothing to do, and most who ask find nothing.
   IF NOT EXISTS (SELECT 1 FROM tollgate.spend_due(1)) THEN RETURN 0; END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('tollgate.spend_day', 0));
-  RETURN tollgate.add_spend(p_chunks, NULL);
+  -- Before the chunks are read: what transactions before this one wrote is there to be read, and no more will come of them.
+  v_finished := pg_snapshot_xmin(pg_current_snapshot());
+  v_counted := tollgate.add_spend(p_chunks, NULL);
+  IF v_counted < p_chunks OR NOT EXISTS (SELECT 1 FROM tollgate.spend_due(1)) THEN
+    -- Of a database that was restored: its chunks are not after every transaction to come.
+    IF EXISTS (SELECT 1 FROM tollgate.spend_looked WHERE written_by > pg_snapshot_xmax(pg_current_snapshot())) THEN
+      UPDATE tollgate.chunk SET written_by = '0' WHERE written_by > pg_snapshot_xmax(pg_current_snapshot());
+    END IF;
+    INSERT INTO tollgate.spend_looked AS l (written_by) VALUES (v_finished) ON CONFLICT (is_only) DO UPDATE SET written_by = excluded.written_by;
+  END IF;
+  RETURN v_counted;
 END $$;
 
 -- Makes the sums of a day of UTC, and of its month, anew from what is counted of the ledger; teams' own days (0018) stay, which follow the zone a team had then.

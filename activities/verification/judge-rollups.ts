@@ -154,6 +154,14 @@ const COARSER: readonly (readonly [table: string, sql: string])[] = [
 	["spend_detail_month", differences("SELECT * FROM tollgate.spend_detail_month", sumsOf("tollgate.spend_detail_hour", "month", DETAIL), DETAIL)],
 ];
 
+/** Chunks that are not looked at any more (spend_due in migrations/0032), and that were never counted. */
+const OVERLOOKED = `
+	SELECT k.gateway_id || '/' || k.epoch AS of, coalesce(max(s.chunk_seq), 0)::text AS kept, max(k.chunk_seq)::text AS booked
+	FROM tollgate.chunk k LEFT JOIN tollgate.spend_counted s ON (s.gateway_id, s.epoch) = (k.gateway_id, k.epoch)
+	WHERE k.written_by < tollgate.spend_looked_to() AND k.chunk_seq > coalesce(s.chunk_seq, 0)
+	GROUP BY k.gateway_id, k.epoch ORDER BY 1`;
+
+type Overlooked = { readonly of: string; readonly kept: string; readonly booked: string };
 type Difference = { readonly starts_at: string; readonly of: string; readonly kept: string; readonly booked: string };
 
 export async function judgeRollups(snapshot: Snapshot, findings: Findings): Promise<void> {
@@ -163,6 +171,12 @@ export async function judgeRollups(snapshot: Snapshot, findings: Findings): Prom
 		["spend_task_day", TASKS_AGAINST_ENTRIES],
 		...COARSER,
 	] as const;
+	for await (const row of snapshot.rows<Overlooked>(OVERLOOKED))
+		findings.add(
+			"counter",
+			`spend_counted ${row.of}`,
+			`stands at chunk ${row.kept}, and chunk ${row.booked} was written before the last count that left nothing`,
+		);
 	for (const [table, sql] of questions) {
 		for await (const row of snapshot.rows<Difference>(sql)) {
 			findings.add(

@@ -37,9 +37,11 @@ test("what stood unresolved is not any more in the hour it was booked, whichever
 	await ledger.settle({ n: 1, outcome: "unresolved", reserved: 500n });
 	await ledger.sql("SELECT tollgate.adjust_attempt('g1-1-1', 200, 150, 'test', 'ada')");
 	await ledger.sql("UPDATE tollgate.spend_counted SET chunk_seq = 0");
+	await ledger.sql("DELETE FROM tollgate.spend_looked");
 	await ledger.sql("INSERT INTO tollgate.spend_counted SELECT 'g1', 1, 1"); // as if it were
 	await countSpend(ledger.client);
 	await ledger.sql("DELETE FROM tollgate.spend_counted WHERE gateway_id = 'g1'");
+	await ledger.sql("DELETE FROM tollgate.spend_looked");
 	expect((await readSpend(ledger.client, { by: ["team"] })).rows).toMatchObject([{ calls: 1, costNanoUsd: "200", unresolvedNanoUsd: "0" }]);
 	expect(await differences()).toEqual([]);
 });
@@ -59,6 +61,83 @@ test("money of a lost gateway is spent without a call, unresolved until it is re
 		400n,
 	]);
 	expect(await differences()).toEqual([]);
+});
+
+describe("what is looked at", () => {
+	const looked = async () =>
+		(
+			await ledger.sql<{ at: string; next: string }>(
+				"SELECT written_by::text AS at, pg_snapshot_xmax(pg_current_snapshot())::text AS next FROM tollgate.spend_looked",
+			)
+		)[0];
+
+	/** Chunks without entries, each the first of a chain. */
+	const addChains = (name: string, count: number) =>
+		ledger.sql(
+			"INSERT INTO tollgate.chunk (gateway_id, epoch, chunk_seq, entry_count, previous_hash, hash) SELECT $1 || n, 1, 1, 0, '', '' FROM generate_series(1, $2) n",
+			[name, count],
+		);
+
+	test("is what came since the last count that left nothing, however many chains there are", async () => {
+		await addChains("batch", 2_000);
+		await countSpend(ledger.client);
+		await ledger.settle({ n: 1 });
+		await ledger.sql("SET enable_seqscan = off");
+		const [explained] = await ledger.sql<{ "QUERY PLAN": readonly object[] }>("EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM tollgate.spend_due(1)");
+		const rows = [...JSON.stringify(explained).matchAll(/"Relation Name":"chunk".*?"Actual Rows":([\d.]+)/g)].map(([, count]) => Number(count));
+		expect(rows.length).toBeGreaterThan(0);
+		for (const count of rows) expect(count).toBeLessThan(10);
+		expect((await readSpend(ledger.client, { by: ["team"] })).rows).toMatchObject([{ calls: 1 }]);
+	});
+
+	test("holds a chunk that was written before others which are counted, and committed after them", async () => {
+		await ledger.settle({ n: 1 });
+		await countSpend(ledger.client);
+		const other = openTestPool(ledger.database.url);
+		await ledger.sql("BEGIN");
+		await ledger.settle({ n: 2 });
+		await other.pool.query("INSERT INTO tollgate.chunk (gateway_id, epoch, chunk_seq, entry_count, previous_hash, hash) VALUES ('other', 1, 1, 0, '', '')");
+		expect(await countSpend(other.pool)).toEqual({ chunks: 1, isComplete: true });
+		await ledger.sql("COMMIT");
+		await other.close();
+		expect((await readSpend(ledger.client, { by: ["team"] })).rows).toMatchObject([{ calls: 2 }]);
+		expect(await differences()).toEqual([]);
+	});
+
+	test("is left as it was by a count that leaves something", async () => {
+		await ledger.settle({ n: 1 });
+		await countSpend(ledger.client);
+		const before = await looked();
+		await addChains("batch", 3);
+		await ledger.sql("SELECT tollgate.count_spend(1)");
+		expect((await looked())?.at).toBe(before?.at);
+		expect(await countSpend(ledger.client)).toEqual({ chunks: 2, isComplete: true });
+		expect(BigInt((await looked())?.at ?? 0)).toBeGreaterThan(BigInt(before?.at ?? 0));
+	});
+
+	test("is everything in a database that was restored into a cluster with fewer transactions, until it was counted once", async () => {
+		await ledger.settle({ n: 1 });
+		await countSpend(ledger.client);
+		await ledger.sql("UPDATE tollgate.chunk SET written_by = '900000000000'");
+		await ledger.sql("UPDATE tollgate.spend_looked SET written_by = '900000000001'");
+		await ledger.settle({ n: 2 });
+		expect((await readSpend(ledger.client, { by: ["team"] })).rows).toMatchObject([{ calls: 2 }]);
+		const after = await looked();
+		expect(BigInt(after?.at ?? 0)).toBeLessThanOrEqual(BigInt(after?.next ?? 0));
+		expect(await ledger.sql("SELECT FROM tollgate.chunk WHERE written_by > pg_snapshot_xmax(pg_current_snapshot())")).toEqual([]);
+		await ledger.settle({ n: 3 });
+		expect((await readSpend(ledger.client, { by: ["team"] })).rows).toMatchObject([{ calls: 3 }]);
+		expect(await differences()).toEqual([]);
+	});
+
+	test("never leaves a chunk behind unseen: verify tells of it", async () => {
+		await ledger.settle({ n: 1 });
+		await countSpend(ledger.client);
+		await ledger.settle({ n: 2 });
+		await ledger.sql("UPDATE tollgate.chunk SET written_by = '1'");
+		expect((await readSpend(ledger.client, { by: ["team"] })).rows).toMatchObject([{ calls: 1 }]);
+		expect(await differences()).toEqual(["spend_counted"]);
+	});
 });
 
 test("counted in two places at once, each chunk counts once", async () => {

@@ -28,7 +28,7 @@ beforeAll(async () => {
 			FROM moved m WHERE m.attempt_id = e.attempt_id
 		)
 		UPDATE tollgate.attempt a SET at = greatest(a.at - m.by, date_trunc('month', clock_timestamp(), 'UTC') - interval '1 month') FROM moved m WHERE m.attempt_id = a.attempt_id`);
-	for (const table of ["counted", "resolved", "slice", "hour", "utc_day", "user_day", "utc_month", "detail_hour", "detail_month", "task_day", "day"])
+	for (const table of ["counted", "looked", "resolved", "slice", "hour", "utc_day", "user_day", "utc_month", "detail_hour", "detail_month", "task_day", "day"])
 		await ledger.sql(`DELETE FROM tollgate.spend_${table}`);
 	await countSpend(ledger.client);
 });

@@ -40,7 +40,7 @@ async function bookOverTwoDays(seed: number): Promise<void> {
 	await ledger.sql(
 		"UPDATE tollgate.entry SET at = at - interval '24 hours' WHERE kind <> 'adjustment' AND attempt_id = ANY (SELECT 'g1-1-' || n FROM generate_series(1, 20) n)",
 	);
-	for (const table of [...TABLES, "spend_counted", "spend_resolved", "spend_day"]) await ledger.sql(`DELETE FROM tollgate.${table}`);
+	for (const table of [...TABLES, "spend_counted", "spend_looked", "spend_resolved", "spend_day"]) await ledger.sql(`DELETE FROM tollgate.${table}`);
 	await countSpend(ledger.client);
 }
 
