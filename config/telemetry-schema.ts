@@ -43,7 +43,7 @@ export const SAMPLERS = ["always_on", "always_off", "traceidratio", "parentbased
 
 export const TELEMETRY_VARIABLES = {
 	OTEL_EXPORTER_OTLP_ENDPOINT: endpoint.describe(
-		"http(s) URL of an OpenTelemetry receiver, to which /v1/traces is added, like http://127.0.0.1:4318; calls are sent there as spans; default none, no spans are made",
+		"http(s) URL of an OpenTelemetry receiver, to which /v1/traces is added, like http://127.0.0.1:4318; calls and items of batches are sent there as spans; default none, no spans are made",
 	),
 	OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint.describe("http(s) URL of its traces, whole; goes before OTEL_EXPORTER_OTLP_ENDPOINT"),
 	OTEL_EXPORTER_OTLP_HEADERS: pairs.describe("headers for the receiver, as name=value,name=value with percent-encoded values; default none"),
@@ -68,7 +68,7 @@ export const TELEMETRY_VARIABLES = {
 			.transform(Number),
 	).describe("share of calls for the traceidratio samplers, 0 to 1; default 1"),
 	OTEL_BSP_MAX_QUEUE_SIZE: integer(1, 1_000_000).describe(
-		"calls that may wait to be sent as spans, those under way included; 1 to 1000000; further spans are lost and counted; default 2048",
+		"calls, or items of batches, that may wait to be sent as spans, those under way included; 1 to 1000000; further spans are lost and counted; default 2048",
 	),
 	OTEL_BSP_MAX_EXPORT_BATCH_SIZE: integer(1, 4_096).describe("spans in one message, 1 to 4096; default 64"),
 	OTEL_BSP_SCHEDULE_DELAY: integer(1, 60_000).describe("longest time a call waits for others to be sent with it, 1 to 60000 ms; default 1000"),

@@ -2,7 +2,8 @@ import { Counter, Gauge, Registry } from "prom-client";
 import type { DecisionCounters } from "#activities/decisions/port.ts";
 import type { AuthorityCounters } from "#activities/request/port.ts";
 import type { RunGuard } from "#activities/runs/guard-port.ts";
-import type { CallTelemetry, SpanLoss } from "#activities/telemetry/port.ts";
+import type { CallTelemetry } from "#activities/telemetry/port.ts";
+import { registerSpanMetrics } from "#activities/telemetry/span-metrics.ts";
 import type { RunGuardName } from "#domain/agents/run.ts";
 import type { ErrorCode } from "#domain/errors/codes.ts";
 import { createWaitingHistogram } from "./latency-histogram.ts";
@@ -73,7 +74,7 @@ export function createGatewayMetrics(sources: MetricsSources): GatewayMetrics {
 	registerTokens(registry, sources.counters);
 	registerDecisions(registry, sources.decisions);
 	registerRuns(registry, sources.runs);
-	registerSpans(registry, sources.telemetry);
+	registerSpanMetrics(registry, sources.telemetry);
 	return {
 		contentType: registry.contentType,
 		countRequest(endpoint, status, receivedAtMs) {
@@ -231,38 +232,6 @@ function registerDecisions(registry: Registry, counters: DecisionCounters): void
 			this.inc(counters.remembered);
 		},
 	});
-}
-
-const SPAN_LOSSES: readonly SpanLoss[] = ["queue_full", "export_failed", "gateway_ended", "not_built"];
-
-function registerSpans(registry: Registry, telemetry: MetricsSources["telemetry"]): void {
-	const counters: readonly (readonly ["exported" | "unsampled" | "bodiesLetGo", string, string])[] = [
-		["exported", "tollgate_spans_exported_total", "Calls that the receiver of spans took."],
-		["unsampled", "tollgate_spans_unsampled_total", "Calls that the sampler left out."],
-		["bodiesLetGo", "tollgate_spans_without_bodies_total", "Spans without what the bodies say, because too many bytes waited."],
-	];
-	for (const [counter, name, help] of counters) {
-		new Counter({
-			name,
-			help,
-			registers: [registry],
-			collect() {
-				this.reset();
-				this.inc(telemetry?.counters[counter] ?? 0);
-			},
-		});
-	}
-	new Counter({
-		name: "tollgate_spans_lost_total",
-		help: "Calls whose span was lost, by why.",
-		labelNames: ["reason"],
-		registers: [registry],
-		collect() {
-			this.reset();
-			for (const reason of SPAN_LOSSES) this.inc({ reason }, telemetry?.counters.lost[reason] ?? 0);
-		},
-	});
-	registerGauge(registry, { name: "tollgate_spans_waiting", help: "Calls whose span has not left.", read: () => telemetry?.waiting ?? 0 });
 }
 
 function registerGauge(registry: Registry, gauge: { readonly name: string; readonly help: string; read(): number }): void {

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { otlpOptionsOf } from "#activities/telemetry/otlp-options.ts";
 import type { CallTelemetry } from "#activities/telemetry/port.ts";
 import type { Settings } from "#config/load.ts";
 
@@ -10,15 +11,7 @@ export async function openTelemetry(
 	if (telemetry === null) return undefined;
 	// Loaded where it is used: a gateway that sends none has no memory to spare for it.
 	const { createOtlpTelemetry } = await import("#activities/telemetry/otlp.ts");
-	const { url, headers, serviceName, resourceAttributes, contentBytesMax, ...sending } = telemetry;
-	log.info({ url, sampler: sending.sampler, hasContent: contentBytesMax !== null }, "calls are sent as spans");
-	return createOtlpTelemetry({
-		...sending,
-		url,
-		headers: Object.fromEntries([...headers].map(([name, value]) => [name, value.reveal()])),
-		resource: { "service.instance.id": gatewayId, ...resourceAttributes, "service.name": serviceName, "tollgate.gateway": gatewayId },
-		contentBytesMax: contentBytesMax ?? undefined,
-		onProblem: (problem) => log.warn({ url, problem }, "spans of calls are lost; calls go on"),
-		onRecovered: () => log.info({ url }, "spans of calls are taken again"),
-	});
+	const { url, sampler, contentBytesMax } = telemetry;
+	log.info({ url, sampler, hasContent: contentBytesMax !== null }, "calls are sent as spans");
+	return createOtlpTelemetry(otlpOptionsOf(telemetry, { "service.instance.id": gatewayId, "tollgate.gateway": gatewayId }, log));
 }

@@ -67,6 +67,7 @@ CREATE TABLE tollgate.batch (
   cancel_asked_by  text,
   output_kept_ms   bigint,                         -- how long the files it makes are kept; null = as is usual
   forgotten_at     timestamptz,                    -- its caller deleted it: his team finds it no more, the books keep it
+  trace_context    jsonb,                          -- TraceContext of activities/telemetry/port.ts, of the call that made it
   problem          text,
   CHECK (open_items + succeeded_items + errored_items + expired_items + cancelled_items = items),
   CHECK (open_items >= 0 AND held_nano_usd >= 0 AND held_tokens >= 0),
@@ -136,6 +137,7 @@ CREATE TABLE tollgate.batch_item (
   may_go_real_time   boolean,
   webhook            text,                         -- channel of policy that is told of its end
   body_blob_key      text,
+  trace_context      jsonb,                        -- of the call that handed it in, as of a batch
   request_hash       text,                         -- of one that came with an Idempotency-Key: another request under that key is refused
   answered_at        timestamptz,                  -- its answer can be read from then on
   answer_blob_key    text,                         -- null = nobody answered it
@@ -192,6 +194,7 @@ LANGUAGE sql STABLE AS $$
       'heldNanoUsd', (CASE WHEN b.held_at IS NULL AND b.origin = 'caller' THEN 0 ELSE b.held_nano_usd END)::text, 'settledNanoUsd', b.settled_nano_usd::text,
       'createdAtMs', tollgate.to_ms(b.created_at), 'runningSinceMs', tollgate.to_ms(b.running_since), 'finalizingSinceMs', tollgate.to_ms(b.finalizing_since),
       'endedAtMs', tollgate.to_ms(b.ended_at), 'cancelAskedAtMs', tollgate.to_ms(b.cancel_asked_at), 'problem', b.problem, 'outputKeptMs', b.output_kept_ms)
+    || CASE WHEN b.trace_context IS NULL THEN '{}' ELSE jsonb_build_object('traceContext', b.trace_context) END
 $$;
 
 CREATE FUNCTION tollgate.batch_part_record(p_batch text, p tollgate.batch_part) RETURNS jsonb
@@ -241,13 +244,14 @@ BEGIN
     IF NOT FOUND THEN RETURN NULL; END IF;
   END IF;
   INSERT INTO tollgate.batch (id, team_id, origin, protocol, endpoint, model, priced_model, deployment, provider, key_id, feature, user_id, environment, asserted, claimed,
-    rules, input_file_id, metadata, deadline, price_version, prices_as_of, output_kept_ms)
+    rules, input_file_id, metadata, deadline, price_version, prices_as_of, output_kept_ms, trace_context)
   VALUES (p_batch ->> 'batchId', p_batch ->> 'teamId', p_batch ->> 'origin', p_batch ->> 'protocol', p_batch ->> 'endpoint', p_batch ->> 'model',
     coalesce(p_batch ->> 'pricedModel', p_batch ->> 'model'), p_batch ->> 'deployment', p_batch ->> 'provider',
     p_batch #>> '{attribution,keyId}', p_batch #>> '{attribution,feature}', p_batch #>> '{attribution,userId}', p_batch #>> '{attribution,environment}',
     nullif(p_batch #> '{attribution,asserted}', 'null'), nullif(p_batch #> '{attribution,claimed}', 'null'),
     p_batch -> 'rules', v_file, nullif(p_batch -> 'metadata', 'null'), tollgate.instant(p_batch -> 'deadlineMs'),
-    (p_batch ->> 'priceVersion')::bigint, tollgate.instant(p_batch -> 'pricesAsOfMs'), (p_batch ->> 'outputKeptMs')::bigint)
+    (p_batch ->> 'priceVersion')::bigint, tollgate.instant(p_batch -> 'pricesAsOfMs'), (p_batch ->> 'outputKeptMs')::bigint,
+    nullif(p_batch -> 'traceContext', 'null'))
   ON CONFLICT (id) DO NOTHING;
   SELECT * INTO v_batch FROM tollgate.batch WHERE id = p_batch ->> 'batchId';
   IF v_batch.team_id <> p_batch ->> 'teamId' THEN RAISE EXCEPTION 'batch % is of another team', v_batch.id USING ERRCODE = 'unique_violation'; END IF;

@@ -155,7 +155,7 @@ LANGUAGE sql STABLE AS $$
     'items', coalesce((
       SELECT jsonb_agg(jsonb_build_object('n', i.n, 'tryNumber', i.try, 'outcome', i.outcome, 'boundNanoUsd', i.bound_nano_usd::text, 'boundTokens', i.bound_tokens, 'tiers', i.tiers)
         || CASE WHEN i.windows IS NULL THEN '{}' ELSE jsonb_build_object('windows', i.windows::text[], 'attribution', i.attribution, 'heldAtMs', tollgate.to_ms(i.held_at), 'requestId', i.custom_id,
-          'isSecondHeld', i.is_second_held) END)
+          'isSecondHeld', i.is_second_held, 'traceContext', i.trace_context) END)
       FROM tollgate.batch_item i WHERE i.batch_number = b.number AND i.n = ANY (p_numbers)), '[]'),
     'booked', coalesce((
       SELECT jsonb_agg(jsonb_build_array(q.n, q.try))

@@ -76,12 +76,12 @@ CREATE FUNCTION tollgate.add_deferred_items(b tollgate.batch, p_askers tollgate.
 LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO tollgate.batch_item (batch_number, n, custom_id, bound_nano_usd, bound_tokens, bound_input_tokens, bytes, tiers, team_id, attribution, windows, held_at,
-    deadline, may_go_real_time, webhook, body_blob_key, request_hash, embedding_inputs)
+    deadline, may_go_real_time, webhook, body_blob_key, request_hash, embedding_inputs, trace_context)
   SELECT b.number, b.items + row_number() OVER (ORDER BY a.place), a.deferred_id, a.nano_usd, a.tokens, (a.item #>> '{item,boundInputTokens}')::bigint,
     (a.item #>> '{item,bytes}')::bigint, ARRAY(SELECT jsonb_array_elements_text(a.item #> '{item,tiers}')), b.team_id, a.item -> 'attribution',
     ARRAY(SELECT w.id FROM unnest(p_budgets, p_windows) AS w (budget_id, id) WHERE w.budget_id = ANY (a.budgets) ORDER BY w.id), clock_timestamp(),
     tollgate.instant(a.item -> 'deadlineMs'), (a.item ->> 'mayGoRealTime')::boolean, a.item ->> 'webhook', a.item ->> 'bodyBlobKey', a.item ->> 'requestHash',
-    coalesce((a.item #>> '{item,embeddingInputs}')::integer, 1)
+    coalesce((a.item #>> '{item,embeddingInputs}')::integer, 1), nullif(a.item -> 'traceContext', 'null')
   FROM unnest(p_askers) AS a;
   INSERT INTO tollgate.batch_window AS h (batch_number, window_id, unit, held)
   SELECT b.number, w.id, d.unit, sum(a.needs[array_position(a.budgets, w.budget_id)])::bigint

@@ -1,17 +1,24 @@
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { openBlobStore } from "#activities/blobs/open-blob-store.ts";
+import type { ItemTelemetry } from "#activities/telemetry/port.ts";
+import { registerSpanMetrics } from "#activities/telemetry/span-metrics.ts";
 import { loadSettings, requireDatabaseUrl, requireTemporalAddress } from "#config/load.ts";
 import { readOfferedProviders } from "#config/offered-providers.ts";
 import type { ProviderSettings } from "#config/providers.ts";
 import { type BatchesRole, startBatchesRole } from "./batches.ts";
 import type { FromBatches, ToBatches } from "./batches-apart.ts";
+import { openItemTelemetry } from "./open-item-telemetry.ts";
 import { installTemporalRuntime } from "./shared/temporal-runtime.ts";
 
 /** The process of `startBatchesApart`: batches alone. It does what its parent says, and is gone as soon as the parent is. */
 const settings = loadSettings();
 const log = pino({ level: settings.logLevel, base: { process: "worker-batches" } }, pino.destination({ dest: 2, sync: true }));
 const metrics = new Registry();
+const providers = offeredProviders();
+/** What waits when the process is to end has so long, as at a gateway. */
+const SPANS_LEAVE_MS = 2_000;
+let telemetry: ItemTelemetry | undefined;
 let role: BatchesRole | undefined;
 
 // A Ctrl-C in a terminal is for the parent: it stops what it started in order.
@@ -29,6 +36,8 @@ installTemporalRuntime(log);
 async function take(message: ToBatches): Promise<void> {
 	switch (message.kind) {
 		case "start":
+			telemetry = await openItemTelemetry(settings, providers, log);
+			registerSpanMetrics(metrics, telemetry);
 			role = startBatchesRole({
 				databaseUrl: requireDatabaseUrl(settings),
 				temporalAddress: requireTemporalAddress(settings),
@@ -37,7 +46,8 @@ async function take(message: ToBatches): Promise<void> {
 				blobs: await openBlobStore(settings.blobs),
 				retention: settings.blobs.retention,
 				stopGraceMs: settings.stopGraceMs,
-				providers: offeredProviders(),
+				providers,
+				...(telemetry && { telemetry }),
 				log,
 				metrics,
 			});
@@ -49,6 +59,7 @@ async function take(message: ToBatches): Promise<void> {
 			return;
 		case "stop":
 			await role?.stop();
+			await telemetry?.close(SPANS_LEAVE_MS);
 			process.exit(0);
 	}
 }

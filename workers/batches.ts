@@ -27,6 +27,7 @@ import { Connection } from "#activities/database/connection.ts";
 import { createModelTransport } from "#activities/providers/call-model.ts";
 import type { ModelTransport } from "#activities/providers/port.ts";
 import { createProviderKeys } from "#activities/providers/provider-keys.ts";
+import type { ItemTelemetry } from "#activities/telemetry/port.ts";
 import { BatchJobClient } from "#clients/batch-job-client.ts";
 import type { ProviderSettings } from "#config/providers.ts";
 import { CALLS_GRACE_MS } from "#config/worker-process.ts";
@@ -53,6 +54,8 @@ export type BatchesRoleOptions = {
 	readonly stopGraceMs?: number;
 	readonly log: Pick<Logger, "info" | "warn" | "error">;
 	readonly metrics: Registry;
+	/** Absent: items are not sent as spans. */
+	readonly telemetry?: Pick<ItemTelemetry, "answers" | "booked">;
 	/** As in BatchJobClient; lower only in tests. */
 	readonly pacePermille?: number;
 };
@@ -145,12 +148,12 @@ type Parts = {
 };
 
 function dependenciesOf(
-	{ blobs, log, providers, pacePermille }: BatchesRoleOptions,
+	{ blobs, log, providers, pacePermille, telemetry }: BatchesRoleOptions,
 	{ sql, transport, turnarounds, stopping, stopMs }: Parts,
 	find: (account: string) => ReturnType<BatchJobDependencies["providerOf"]>,
 ): BatchJobDependencies {
-	const pricing = createBatchPricing(sql.unprepared);
-	const store = { ...createPostgresBatchStore(sql), ...createPostgresDeferredStore(sql) };
+	const pricing = createBatchPricing(sql.unprepared, telemetry?.answers);
+	const store = { ...createPostgresBatchStore(sql, telemetry && ((tries) => telemetry.booked(tries))), ...createPostgresDeferredStore(sql) };
 	const providerOf: BatchJobDependencies["providerOf"] = (batch) => find(accountOf(batch));
 	return {
 		store,

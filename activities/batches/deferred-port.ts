@@ -1,6 +1,7 @@
 import type { GrantedItem } from "#activities/authority/port.ts";
 import type { RefusalRecord } from "#activities/ledger/record.ts";
 import type { Refusal } from "#activities/request/port.ts";
+import type { TraceContext } from "#activities/telemetry/port.ts";
 import type { BatchScope, HeldItem, ItemOutcome } from "#domain/batching/batch.ts";
 import type { CollectorTally } from "#domain/batching/collect.ts";
 import type { DeferredStatus, Lane } from "#domain/batching/deferred.ts";
@@ -27,6 +28,8 @@ export type NewDeferredItem = BatchScope & {
 	readonly bodyBlobKey: string;
 	/** Of one with an Idempotency-Key, of which its id is derived: tells another request under that key. Absent or null: it has none. */
 	readonly requestHash?: string | null;
+	/** Absent or null: whoever handed it in named no trace. */
+	readonly traceContext?: TraceContext | null;
 };
 
 export type AcceptResult =

@@ -1,6 +1,8 @@
 import type { GrantedItem } from "#activities/authority/port.ts";
-import type { RefusalRecord } from "#activities/ledger/record.ts";
+import type { OutcomeRecord, RefusalRecord, ReservationRecord } from "#activities/ledger/record.ts";
 import type { Refusal } from "#activities/request/port.ts";
+import type { ItemAnswer } from "#activities/telemetry/item-answer.ts";
+import type { TraceContext } from "#activities/telemetry/port.ts";
 import type { BatchOrigin, BatchScope, BatchState, CallerBatchRules, HeldItem, ItemCounts, ItemOutcome } from "#domain/batching/batch.ts";
 import type { PartRecord, PartState, ProviderBatchStatus } from "#domain/batching/batch-part.ts";
 import type { Lane } from "#domain/batching/deferred.ts";
@@ -77,6 +79,8 @@ export type BatchRecord = BatchScope & {
 	readonly cancelAskedAtMs: number | null;
 	/** Why it failed, or what an operator should know. */
 	readonly problem: string | null;
+	/** Of the call that made it; null or absent: it named no trace. */
+	readonly traceContext?: TraceContext | null;
 };
 
 export type NewBatch = BatchScope & {
@@ -92,6 +96,7 @@ export type NewBatch = BatchScope & {
 	readonly pricedModel?: string;
 	readonly priceVersion: number;
 	readonly pricesAsOfMs: number;
+	readonly traceContext?: TraceContext | null;
 };
 
 /** A window the batch is held in, and how much of it, in its unit. */
@@ -130,6 +135,21 @@ export type ItemBooking = {
 	readonly realTimeNanoUsd?: bigint | null;
 	/** That this try went; absent: that of the newest one. */
 	readonly lane?: Lane;
+	/** What its span shows of the answer; absent: there is none, or no spans are sent. */
+	readonly answer?: ItemAnswer | undefined;
+};
+
+/** A try that was booked newly, as the ledger has it. */
+export type BookedTry = {
+	readonly batch: BatchRecord;
+	readonly booking: ItemBooking;
+	readonly reservation: ReservationRecord;
+	/** null: not billed, the ledger has nothing of it. */
+	readonly outcome: OutcomeRecord | null;
+	/** Its item has its outcome from another try. */
+	readonly isDuplicate: boolean;
+	/** Of the call that handed it in alone; null: it named no trace, or it is an item of a caller's batch. */
+	readonly traceContext: TraceContext | null;
 };
 
 /** `tryNumber`: the try that a part carries, or the next one, which begins with the part that will. */

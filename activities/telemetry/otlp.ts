@@ -10,10 +10,12 @@ import {
 	TraceIdRatioBasedSampler,
 	TracerProvider,
 } from "@opentelemetry/sdk-trace";
-import { CallSpans, FinishedSpans } from "./call-spans.ts";
-import type { CallTelemetry } from "./port.ts";
+import { CallSpans } from "./call-spans.ts";
+import { ItemSpans, type ItemSpansOptions } from "./item-spans.ts";
+import type { CallTelemetry, ItemTelemetry } from "./port.ts";
+import { FinishedSpans, SpanQueue } from "./span-queue.ts";
 
-/** Spans of calls over OTLP, by HTTP with protobuf, as OpenTelemetry's own packages send it. */
+/** Spans over OTLP, by HTTP with protobuf, as OpenTelemetry's own packages send it. */
 export type OtlpOptions = {
 	/** Full URL, path included. */
 	readonly url: string;
@@ -39,6 +41,14 @@ export type OtlpSampler = { readonly parentBased: boolean; readonly share: numbe
 const COMPRESSIONS = { gzip: CompressionAlgorithm.GZIP, none: CompressionAlgorithm.NONE } as const;
 
 export function createOtlpTelemetry(options: OtlpOptions): CallTelemetry {
+	return new CallSpans(createQueue(options), options);
+}
+
+export function createOtlpItemTelemetry(options: OtlpOptions, { serverOf }: Pick<ItemSpansOptions, "serverOf">): ItemTelemetry {
+	return new ItemSpans(createQueue(options), { ...options, serverOf });
+}
+
+function createQueue(options: OtlpOptions): SpanQueue {
 	const { url, timeoutMs, compression, contentBytesMax, queueMax, batchMax, delayMs } = options;
 	const exporter = new OTLPTraceExporter({
 		url,
@@ -53,7 +63,7 @@ export function createOtlpTelemetry(options: OtlpOptions): CallTelemetry {
 		sampler: samplerOf(options.sampler),
 		spanProcessors: [finished],
 	});
-	return new CallSpans({
+	return new SpanQueue({
 		tracer: provider.getTracer("tollgate"),
 		finished,
 		send: (spans) => exportBatch(exporter, spans),

@@ -32,9 +32,18 @@ export function readKeptAnswer(endpoint: Endpoint, answer: KeptAnswer, wantsCont
 	if (kept.hasGap) return { ...NOTHING, hasGap: true };
 	const tail = kept.tail;
 	const bytes = redaction.body(tail.length === 0 ? kept.head : Buffer.concat([kept.head, tail]));
-	if (status >= 400) return { ...NOTHING, errorCode: errorCodeOf(parseJson(bytes.toString("utf8"))) };
+	return readWholeAnswer(endpoint, { text: bytes.toString("utf8"), isError: status >= 400 }, wantsContent);
+}
+
+/** Of an answer that came in one piece. */
+export function readWholeAnswer(
+	endpoint: Endpoint,
+	{ text, isError }: { readonly text: string; readonly isError: boolean },
+	wantsContent: boolean,
+): AnswerFacts {
+	if (isError) return { ...NOTHING, errorCode: errorCodeOf(parseJson(text)) };
 	if (endpoint === "embeddings" || endpoint === "count_tokens") return NOTHING;
-	return factsOf(endpoint, asObject(parseJson(bytes.toString("utf8"))), wantsContent);
+	return factsOf(endpoint, asObject(parseJson(text)), wantsContent);
 }
 
 /** A whole answer, or the `response` in the last event of a Responses stream. */

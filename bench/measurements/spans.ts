@@ -21,8 +21,7 @@ const CALL: ArrivedCall = {
 	endpoint: "chat.completions",
 	protocol: "openai",
 	body: BODY,
-	traceparent: undefined,
-	tracestate: undefined,
+	parent: undefined,
 };
 const ANSWER = Buffer.from(
 	JSON.stringify({

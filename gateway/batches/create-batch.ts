@@ -6,6 +6,7 @@ import { chooseDeployments } from "#activities/request/choose-deployments.ts";
 import { decideFacts } from "#activities/request/decide-call.ts";
 import type { Leaving } from "#activities/request/leaving.ts";
 import type { KeyIdentity, LimitRefusal, Refusal } from "#activities/request/port.ts";
+import type { TraceContext } from "#activities/telemetry/port.ts";
 import type { BatchEndpoint, CallerBatchRules } from "#domain/batching/batch.ts";
 import type { LineProblems } from "#domain/batching/line-problem.ts";
 import type { PriceBook, Protocol } from "#domain/pricing/price-book.ts";
@@ -31,6 +32,7 @@ export type BatchToMake = {
 	readonly file: FileRecord;
 	readonly metadata: Readonly<Record<string, string>> | null;
 	readonly outputKeptMs: number | null;
+	readonly traceContext: TraceContext | null;
 	readonly leaving: Leaving;
 };
 
@@ -173,7 +175,7 @@ export function withoutBatchPrice(model: string): Problem {
 }
 
 function newBatch(wanted: BatchToMake, { deployment, line }: PricedDeployment, book: PriceBook): NewBatch {
-	const { batchId, key, protocol, endpoint, model, file, metadata, outputKeptMs } = wanted;
+	const { batchId, key, protocol, endpoint, model, file, metadata, outputKeptMs, traceContext } = wanted;
 	return {
 		batchId,
 		teamId: key.teamId,
@@ -193,6 +195,7 @@ function newBatch(wanted: BatchToMake, { deployment, line }: PricedDeployment, b
 		deadlineMs: null,
 		priceVersion: book.version,
 		pricesAsOfMs: book.asOfMs,
+		traceContext,
 	};
 }
 

@@ -140,7 +140,7 @@ function newItem(admitting: Admitting, wanted: ItemToAdmit, { request, candidate
 		...{ deployment: deployment.name, provider: line.provider, pricedModel: line.model, priceVersion: book.version, pricesAsOfMs: book.asOfMs },
 		attribution: attributionOf(wanted, request, admitting),
 		item: { ...bounded.amounts, ...size },
-		...{ deadlineMs: headers.deadlineMs, mayGoRealTime: headers.mayGoRealTime, webhook: headers.webhook },
+		...{ deadlineMs: headers.deadlineMs, mayGoRealTime: headers.mayGoRealTime, webhook: headers.webhook, traceContext: headers.traceContext },
 		bodyBlobKey: bodyKey(key.teamId, deferredId, requestHash === null ? null : admitting.digestOf(body)),
 	};
 }

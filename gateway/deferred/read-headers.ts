@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import type { KeyIdentity, RequestAuthority } from "#activities/request/port.ts";
+import type { TraceContext } from "#activities/telemetry/port.ts";
 import { CHANNEL_NAME_PATTERN } from "#domain/alerts/channel.ts";
 import { type DeadlineReading, readDeadline } from "#domain/batching/deferred.ts";
 import type { FieldProblem } from "#domain/budget/scope.ts";
@@ -7,6 +8,7 @@ import { type Asserted, readAssertions } from "../assertions.ts";
 import { mediaProblems } from "../call-body.ts";
 import { IDEMPOTENCY_HEADER, readIdempotencyKey } from "../idempotency-key.ts";
 import type { Problem } from "../problem.ts";
+import { readKeptTraceContext } from "../trace-context.ts";
 
 /** What the headers of an item say: how it is to be answered, and for whom. Every mistake is told at once. */
 export type ItemHeaders = {
@@ -16,6 +18,7 @@ export type ItemHeaders = {
 	readonly webhook: string | null;
 	readonly idempotencyKey: string | null;
 	readonly asserted: Asserted;
+	readonly traceContext: TraceContext | null;
 };
 export type ReadItemHeaders =
 	| { readonly kind: "read"; readonly headers: ItemHeaders }
@@ -58,7 +61,8 @@ export async function readItemHeaders(request: FastifyRequest, rules: HeaderRule
 	}
 	if (assertions.kind === "rejected") return rejected(toProblem(problems));
 	const deadlineMs = deadline?.kind === "deadline" ? deadline.deadlineMs : null;
-	const headers = { deadlineMs, mayGoRealTime, webhook, idempotencyKey, asserted: assertions.values };
+	const traceContext = readKeptTraceContext(request.headers);
+	const headers = { deadlineMs, mayGoRealTime, webhook, idempotencyKey, asserted: assertions.values, traceContext };
 	if (problems.length === 0) return { kind: "read", headers };
 	const isDeadlineAlone = problems.length === 1 && deadline?.kind === "too_soon";
 	return isDeadlineAlone ? { kind: "too_soon", headers, problem: toProblem(problems) } : rejected(toProblem(problems));

@@ -24,6 +24,7 @@ import { type BatchCreation, readCreation } from "../batches/read-creation.ts";
 import { renderOpenAiBatch } from "../batches/render-openai.ts";
 import type { GatewayContext } from "../context.ts";
 import type { Problem } from "../problem.ts";
+import { readKeptTraceContext } from "../trace-context.ts";
 import { type BatchParts, fileMissing, findFile } from "./files.ts";
 import { readJsonBody } from "./json-body.ts";
 
@@ -83,6 +84,7 @@ async function createOf(call: BatchCall, creation: BatchCreation, asserted: Asse
 			file,
 			metadata,
 			outputKeptMs,
+			traceContext: readKeptTraceContext(request.headers),
 			leaving,
 		},
 	);

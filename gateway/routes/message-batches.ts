@@ -26,6 +26,7 @@ import { storeLines } from "../batches/store-lines.ts";
 import type { GatewayContext } from "../context.ts";
 import { callFields } from "../log-fields.ts";
 import type { Problem } from "../problem.ts";
+import { readKeptTraceContext } from "../trace-context.ts";
 import { type BatchParts, findFile } from "./files.ts";
 
 /** As Anthropic's. */
@@ -106,6 +107,7 @@ async function createOf(call: BatchCall, asserted: Asserted): Promise<Answer | P
 				file,
 				metadata: null,
 				outputKeptMs: null,
+				traceContext: readKeptTraceContext(call.request.headers),
 				leaving,
 			},
 		);

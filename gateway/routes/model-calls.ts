@@ -12,6 +12,7 @@ import { IDEMPOTENCY_HEADER, readIdempotencyKey } from "../idempotency-key.ts";
 import { callFields } from "../log-fields.ts";
 import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
 import { readRunHeaders } from "../run-headers.ts";
+import { readTraceContext } from "../trace-context.ts";
 import { MODEL_ROUTES, type ModelRoute } from "./model-routes.ts";
 
 export function registerModelRoutes(app: FastifyInstance, context: GatewayContext): void {
@@ -45,13 +46,7 @@ type Exchange = {
 function beginTrace(telemetry: CallTelemetry, { endpoint, protocol }: ModelRoute, request: FastifyRequest): CallTrace | undefined {
 	const { virtualKey: key, headers } = request;
 	if (key === undefined) return undefined;
-	const { traceparent, tracestate } = headers;
-	const context = { traceparent: asOne(traceparent), tracestate: asOne(tracestate) };
-	return telemetry.begin({ requestId: request.id, key, endpoint, protocol, body: bodyOf(request), ...context });
-}
-
-function asOne(value: string | string[] | undefined): string | undefined {
-	return Array.isArray(value) ? value.join(",") : value;
+	return telemetry.begin({ requestId: request.id, key, endpoint, protocol, body: bodyOf(request), parent: readTraceContext(headers) });
 }
 
 async function answerCall(exchange: Exchange): Promise<void> {

@@ -3,6 +3,7 @@ import { isSecretOfChannels } from "#config/alert-secrets.ts";
 import { GATEWAY_ALLOCATOR } from "#config/gateway-process.ts";
 import { listKeyVariables } from "#config/offered-providers.ts";
 import { OIDC_VARIABLES } from "#config/oidc.ts";
+import { TELEMETRY_VARIABLES } from "#config/telemetry-schema.ts";
 import { WORKER_ALLOCATOR } from "#config/worker-process.ts";
 import type { Plan } from "./plan.ts";
 
@@ -55,6 +56,7 @@ export function workerEnvironment(plan: Plan, addresses: Addresses, environment:
 			"TOLLGATE_REPORT_TIME",
 			"TEMPORAL_UI_URL",
 			...Object.keys(OIDC_VARIABLES),
+			...Object.keys(TELEMETRY_VARIABLES),
 		]),
 		...(plan.settings.temporalAddress === null && { TEMPORAL_UI_URL: `http://127.0.0.1:${plan.ports.temporalUi}` }),
 		TOLLGATE_ADMIN_HOST: plan.settings.adminHost,

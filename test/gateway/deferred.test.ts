@@ -56,6 +56,15 @@ describe("an item", () => {
 		expect(await readBlob(on.stand.blobs, item.bodyBlobKey)).toBe(JSON.stringify(CHAT));
 	});
 
+	test("keeps the trace of its caller where that is well-formed, and as much of its state as everybody passes on", async () => {
+		const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+		const kept = async (headers: Record<string, string>) => accepted((await handIn(CHAT, headers)).id).traceContext;
+		expect(await kept({ traceparent, tracestate: "vendor=1" })).toEqual({ traceparent, tracestate: "vendor=1" });
+		expect(await kept({ traceparent, tracestate: `vendor=${"x".repeat(600)}` })).toEqual({ traceparent });
+		expect(await kept({ traceparent: "not one", tracestate: "vendor=1" })).toBeNull();
+		expect(await kept({})).toBeNull();
+	});
+
 	test("holds its bound at the dearest lane it may take, and at the batch price where real time is forbidden", async () => {
 		const [dear, cheap] = [await handIn(), await handIn(CHAT, { "x-tollgate-lane": "batch" })];
 		const [any, batch] = [accepted(dear.id), accepted(cheap.id)];

@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant.ts";
 const SPANS = "test/gateway/telemetry-spans.test.ts";
 const CALLERS = "test/gateway/telemetry-callers.test.ts";
 const RECEIVERS = "test/gateway/telemetry-receivers.test.ts";
+const ITEMS = "test/unit/activities/telemetry/item-spans.test.ts";
+const BOOKED = "test/integration/activities/batches/book.test.ts";
 
 export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 	{
@@ -40,9 +42,9 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 	},
 	{
 		rule: "spans: what waits for the receiver is bounded",
-		file: "activities/telemetry/call-spans.ts",
-		from: "this.waiting >= queueMax",
-		to: "this.waiting > queueMax * 10",
+		file: "activities/telemetry/span-queue.ts",
+		from: "this.waiting >= this.#options.queueMax",
+		to: "this.waiting > this.#options.queueMax * 10",
 		test: RECEIVERS,
 		titles: ["that hangs: what waits is bounded, the rest is lost and counted, and what waited leaves when it wakes"],
 		redBy: "for the loss",
@@ -70,5 +72,61 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
 		to: "return root;",
 		test: CALLERS,
 		titles: ["that is not sampled makes no span"],
+	},
+	{
+		rule: "spans of items: a receiver that takes spans is waited for",
+		file: "activities/telemetry/item-spans.ts",
+		from: "this.#queue.isFull && !this.#queue.isFailing && leftMs > 0",
+		to: "leftMs > 0 && leftMs < 0",
+		test: ITEMS,
+		titles: ["a receiver that takes spans slower than a batch brings them is waited for, and loses none"],
+	},
+	{
+		rule: "spans of items: a receiver that takes none is not waited for",
+		file: "activities/telemetry/item-spans.ts",
+		from: " && !this.#queue.isFailing",
+		to: "",
+		test: ITEMS,
+		titles: ["one that takes none is not waited for: what is beyond the queue is lost, and counted"],
+	},
+	{
+		rule: "spans of items: a receiver that hangs is waited for, but not for long",
+		file: "activities/telemetry/item-spans.ts",
+		from: "ROOM_WITHIN_MS = 2_000",
+		to: "ROOM_WITHIN_MS = 8_000",
+		test: ITEMS,
+		titles: ["one that hangs is waited for two seconds for each booking, and no longer"],
+	},
+	{
+		rule: "spans of items: what no provider was asked for is none",
+		file: "activities/telemetry/item-spans.ts",
+		from: "if (!wasCalled(tried)) continue;",
+		to: "",
+		test: ITEMS,
+		titles: ["what no provider answered, and nobody pays for, is no span; what may have run is one, at its bound"],
+	},
+	{
+		rule: "spans of items: keys of Tollgate are taken out of what was answered",
+		file: "activities/telemetry/item-answer.ts",
+		from: "clean: withoutOwnKeys",
+		to: "clean: (text) => text",
+		test: ITEMS,
+		titles: ["an answer is read once it is priced: what was said is bounded and without keys, and not read where it is huge"],
+	},
+	{
+		rule: "spans of items: of what is booked again nobody is told again",
+		file: "activities/batches/store/book-items.ts",
+		from: 'if (decision === "ignored") continue;',
+		to: 'if (decision === "ignored") {\n\t\t\tplan.fresh.push({ batch: books.record, booking, reservation: undefined as never, outcome: null, isDuplicate: false, traceContext: null });\n\t\t\tcontinue;\n\t\t}',
+		test: BOOKED,
+		titles: ["whoever is told of what was booked hears of each try once, however often and by how many it is booked"],
+	},
+	{
+		rule: "spans of items: a trace that is not well-formed is not kept",
+		file: "gateway/trace-context.ts",
+		from: "if (!TRACEPARENT.test(traceparent)) return null;",
+		to: "",
+		test: "test/gateway/deferred.test.ts",
+		titles: ["keeps the trace of its caller where that is well-formed, and as much of its state as everybody passes on"],
 	},
 ];

@@ -1,5 +1,6 @@
 import type { Queryable } from "#activities/pricebooks/port.ts";
 import { readPriceBookAt } from "#activities/pricebooks/postgres.ts";
+import type { AnswerReader } from "#activities/telemetry/item-answer.ts";
 import type { Lane } from "#domain/batching/deferred.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import { divideRoundingUp } from "#domain/money/nano-usd.ts";
@@ -20,8 +21,8 @@ export type BatchPricing = {
 
 export type ExpectedCosts = (boundNanoUsd: bigint) => { readonly realTimeNanoUsd: bigint; readonly batchNanoUsd: bigint };
 
-/** Prices results of batches with the books they were held by. A book that was read once is kept. */
-export function createBatchPricing(database: Queryable): BatchPricing {
+/** Prices results of batches with the books they were held by. A book that was read once is kept. `answers`: what spans show of them is read too. */
+export function createBatchPricing(database: Queryable, answers?: AnswerReader): BatchPricing {
 	const books = new Map<string, PriceBook>();
 	const lineOf = async (batch: BatchRecord): Promise<{ readonly book: PriceBook; readonly line: PriceLine }> => {
 		const at = new Date(batch.pricesAsOfMs).toISOString();
@@ -41,7 +42,12 @@ export function createBatchPricing(database: Queryable): BatchPricing {
 			const isTold = batch.origin === "collected" || lane === "real_time";
 			const tiers: readonly PriceTier[] = [lane === "batch" ? "batch" : "standard"];
 			const pricing = { line, reach: { tiers }, deployment: batch.deployment, book, endpoint: batch.endpoint, ...(isTold && { lane }) };
-			return (of, result) => bookingOf(of, result, pricing);
+			const price: PriceResult = (of, result) => bookingOf(of, result, pricing);
+			if (answers === undefined) return price;
+			return (of, result) => {
+				const booking = price(of, result);
+				return result.kind === "succeeded" || result.kind === "errored" ? { ...booking, answer: answers(batch.endpoint, result) } : booking;
+			};
 		},
 		async openCosts(batch) {
 			const { tiers } = (await lineOf(batch)).line;

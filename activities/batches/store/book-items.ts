@@ -2,6 +2,7 @@ import { attemptItem, type LedgerItem, quarantineItem } from "#activities/ledger
 import type { OutcomeRecord, ReservationRecord } from "#activities/ledger/record.ts";
 import { isRejectedData, type SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { NOTHING } from "#activities/request/amounts.ts";
+import type { TraceContext } from "#activities/telemetry/port.ts";
 import { assert } from "#domain/assert.ts";
 import { attemptIdOf } from "#domain/batching/attempt-of-item.ts";
 import type { ItemOutcome } from "#domain/batching/batch.ts";
@@ -11,7 +12,7 @@ import { HoldTally } from "#domain/batching/hold-tally.ts";
 import type { Amounts } from "#domain/budget/lease-book.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { PriceTier } from "#domain/pricing/price-book.ts";
-import type { Attribution, BatchRecord, ItemBooking } from "../port.ts";
+import type { Attribution, BatchRecord, BookedTry, ItemBooking } from "../port.ts";
 import { askBatches } from "./ask-batches.ts";
 
 const BOOKS = "SELECT tollgate.batch_books($1, $2::integer[], $3::integer[]) AS reply";
@@ -46,6 +47,7 @@ type BookedItem = {
 	readonly attribution?: Attribution;
 	readonly heldAtMs?: number;
 	readonly requestId?: string;
+	readonly traceContext?: TraceContext | null;
 	/** Its bound is held once more, for a try beside one that may still be billed. */
 	readonly isSecondHeld?: boolean;
 };
@@ -60,14 +62,13 @@ type Ending = {
 };
 
 /** `seconds`: items whose second bound is spent, or free, with a try beside the one that ended them. */
-type Plan = { readonly rows: LedgerItem[]; readonly endings: Ending[]; readonly seconds: number[]; readonly fresh: number[] };
+type Plan = { readonly rows: LedgerItem[]; readonly endings: Ending[]; readonly seconds: number[]; readonly fresh: BookedTry[] };
 
 /**
  * Books results of items. What they do is decided on the books as they were read, and written only where nothing was written since; else it is
- * decided anew. A result that PostgreSQL rejects for what it says is set aside and holds nobody else up. Answers the numbers of the items where
- * something was new.
+ * decided anew. A result that PostgreSQL rejects for what it says is set aside and holds nobody else up. Answers the tries that were new.
  */
-export async function bookItems(sql: SqlConnection, batchId: string, bookings: readonly ItemBooking[]): Promise<readonly number[]> {
+export async function bookItems(sql: SqlConnection, batchId: string, bookings: readonly ItemBooking[]): Promise<readonly BookedTry[]> {
 	assert(bookings.length <= BOOKINGS_MAX, `at most ${BOOKINGS_MAX} results are booked at once`);
 	if (bookings.length === 0) return [];
 	const asked = [batchId, bookings.map(({ n }) => n), bookings.map(({ tryNumber }) => tryNumber)];
@@ -82,7 +83,8 @@ export async function bookItems(sql: SqlConnection, batchId: string, bookings: r
 			if (!isRejectedData(error)) throw error;
 			const middle = bookings.length >> 1;
 			if (middle > 0) return [...(await bookItems(sql, batchId, bookings.slice(0, middle))), ...(await bookItems(sql, batchId, bookings.slice(middle)))];
-			if (await setAside(sql, books, { bookings, plan, cause: error })) return plan.fresh;
+			const setAsideAs = await setAside(sql, books, { bookings, plan, cause: error });
+			if (setAsideAs !== undefined) return setAsideAs;
 		}
 	}
 }
@@ -98,16 +100,19 @@ type Rejected = { readonly bookings: readonly ItemBooking[]; readonly plan: Plan
  * Books a rejected result at the bound of its item, without what the provider said, and keeps its row in quarantine. Where even that is rejected
  * nothing is booked, as of a call: the quarantine says so.
  */
-async function setAside(sql: SqlConnection, books: Books, { bookings, plan, cause }: Rejected): Promise<boolean> {
+async function setAside(sql: SqlConnection, books: Books, { bookings, plan, cause }: Rejected): Promise<readonly BookedTry[] | undefined> {
 	const [row] = plan.rows;
 	// What is not billed says nothing that could be at fault.
 	if (row === undefined) throw cause;
 	const { quarantineJson } = quarantineItem(row, cause instanceof Error ? cause.message : String(cause));
+	const atBounds = planBooking(books, bookings.map(withoutAnswer));
 	try {
-		return await write(sql, books, planBooking(books, bookings.map(withoutAnswer)), quarantineJson);
+		return (await write(sql, books, atBounds, quarantineJson)) ? atBounds.fresh : undefined;
 	} catch (error) {
 		if (!isRejectedData(error)) throw error;
-		return write(sql, books, { ...plan, rows: [], endings: plan.endings.map((ending) => ({ ...ending, cost_nano_usd: null })) }, quarantineJson);
+		const unbilled = { ...plan, rows: [], endings: plan.endings.map((ending) => ({ ...ending, cost_nano_usd: null })) };
+		if (!(await write(sql, books, unbilled, quarantineJson))) return undefined;
+		return plan.fresh.map((tried) => ({ ...tried, outcome: null }));
 	}
 }
 
@@ -133,10 +138,11 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 		const reserved = decision === "ends" || isSecond ? { ...NOTHING, nanoUsd: BigInt(item.boundNanoUsd), tokens: BigInt(item.boundTokens) } : NOTHING;
 		const cost = { ...NOTHING, nanoUsd: costNanoUsd ?? 0n, tokens: costNanoUsd === null ? 0n : BigInt(booking.costTokens) };
 		const overruns = tally.settle(reserved, cost, item.windows);
-		if (costNanoUsd !== null) {
+		const reservation = reservationOf(books, { item, tryNumber, reserved });
+		const entry = costNanoUsd === null ? null : outcomeOf({ ...booking, costNanoUsd }, reservation, { overruns, decision });
+		if (entry !== null) {
 			booked.add(name);
-			const reservation = reservationOf(books, { item, tryNumber, reserved });
-			plan.rows.push(attemptItem({ reservation, outcome: outcomeOf({ ...booking, costNanoUsd }, reservation, { overruns, decision }) }));
+			plan.rows.push(attemptItem({ reservation, outcome: entry }));
 		}
 		if (decision === "ends") {
 			plan.endings.push(endingOf(booking));
@@ -145,7 +151,8 @@ function planBooking(books: Books, bookings: readonly ItemBooking[]): Plan {
 			plan.seconds.push(n);
 			items.set(n, { ...item, isSecondHeld: false });
 		}
-		plan.fresh.push(n);
+		const isDuplicate = decision === "duplicate";
+		plan.fresh.push({ batch: books.record, booking, reservation, outcome: entry, isDuplicate, traceContext: item.traceContext ?? null });
 	}
 	return plan;
 }

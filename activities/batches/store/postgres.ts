@@ -2,7 +2,7 @@ import type { SqlConnection } from "#activities/ledger/settle-chunk.ts";
 import { isFinalBatch, mayMove, mayMovePart } from "#domain/batching/batch-moves.ts";
 import type { PartRecord } from "#domain/batching/batch-part.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
-import type { BatchRecord, BatchStore, FileRecord, ItemToSend } from "../port.ts";
+import type { BatchRecord, BatchStore, BookedTry, FileRecord, ItemToSend } from "../port.ts";
 import { askBatches, listBatches } from "./ask-batches.ts";
 import { bookItems } from "./book-items.ts";
 import { holdBatch } from "./hold-batch.ts";
@@ -59,8 +59,8 @@ type WireItem = Omit<ItemToSend, "boundNanoUsd"> & { readonly boundNanoUsd: stri
 
 const parseItem = ({ boundNanoUsd, ...rest }: WireItem): ItemToSend => ({ ...rest, boundNanoUsd: BigInt(boundNanoUsd) });
 
-/** Batches over migrations/0024 and 0025, whose functions lock, judge and write in one statement each. */
-export function createPostgresBatchStore(sql: SqlConnection): BatchStore {
+/** Batches over migrations/0024 and 0025, whose functions lock, judge and write in one statement each. `onBooked` is waited for. */
+export function createPostgresBatchStore(sql: SqlConnection, onBooked?: (tries: readonly BookedTry[]) => Promise<void>): BatchStore {
 	const ask = <Reply>(name: string, text: string, values: readonly unknown[]): Promise<Reply> => askBatches(sql, name, text, values);
 	const list = <Reply>(name: string, text: string, values: readonly unknown[]): Promise<readonly Reply[]> => listBatches(sql, name, text, values);
 	return {
@@ -100,7 +100,11 @@ export function createPostgresBatchStore(sql: SqlConnection): BatchStore {
 				if (moved !== null) return moved;
 			}
 		},
-		book: (batchId, bookings) => bookItems(sql, batchId, bookings),
+		async book(batchId, bookings) {
+			const tries = await bookItems(sql, batchId, bookings);
+			await onBooked?.(tries);
+			return tries.map(({ booking }) => booking.n);
+		},
 		async closeHold(batchId) {
 			await ask("close_batch_hold", CLOSE, [batchId]);
 		},

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { explainRequest } from "#activities/administration/explain.ts";
 import { listLeases, resolveLease } from "#activities/administration/leases.ts";
 import { watchCondition } from "#activities/alerts/sources.ts";
-import type { ItemBooking } from "#activities/batches/port.ts";
+import type { BookedTry, ItemBooking } from "#activities/batches/port.ts";
 import { createPostgresBatchStore } from "#activities/batches/store/postgres.ts";
 import { sweepBatches } from "#activities/batches/store/sweep.ts";
 import { Connection } from "#activities/database/connection.ts";
@@ -204,6 +204,22 @@ test("50,000 items are booked in chunks, once however often", { timeout: 170_000
 	await stand.store.closeHold(batchId);
 	expect(await stand.window()).toEqual({ granted: String(100 * count), leased: String(100 * count) });
 	await inOrder();
+});
+
+test("whoever is told of what was booked hears of each try once, however often and by how many it is booked", async () => {
+	const batchId = await stand.sent({ count: 40 });
+	const told: BookedTry[] = [];
+	const connections = [0, 1, 2].map((place) => new Connection({ url: stand.ledger.database.url, applicationName: `test telling ${place}` }));
+	const stores = connections.map((connection) => createPostgresBatchStore(connection, async (tries) => void told.push(...tries)));
+	const every = [...Array.from({ length: 39 }, (_, index) => answered(index + 1)), unbilled(40, "errored")];
+	await Promise.all(stores.map((store) => store.book(batchId, every)));
+	await stores[0]?.book(batchId, every);
+	expect(told.map(({ booking }) => booking.n).toSorted((left, right) => left - right)).toEqual(every.map(({ n }) => n));
+	const entries = new Map((await stand.entries(batchId)).map((entry) => [entry["attempt_id"], entry["cost_nano_usd"]]));
+	const billed = told.filter(({ outcome }) => outcome !== null);
+	expect(new Map(billed.map(({ reservation, outcome }) => [reservation.attemptId, outcome?.costNanoUsd]))).toEqual(entries);
+	expect(told.filter(({ outcome }) => outcome === null)).toMatchObject([{ booking: { n: 40 }, isDuplicate: false }]);
+	await Promise.all(connections.map((connection) => connection.close()));
 });
 
 test("parts that are collected at once book one after another", async () => {
