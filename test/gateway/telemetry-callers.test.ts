@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { findLeaks } from "#test/support/canaries.ts";
 import { PROVIDER_KEY_CANARY } from "#test/support/gateway-server.ts";
 import { chatBody, JSON_HEADERS, rawCall } from "#test/support/raw-call.ts";
 import { startScriptedProvider } from "#test/support/scripted-provider.ts";
-import { openTelemetryStand, type TelemetryStand } from "#test/support/telemetry-stand.ts";
+import { useTelemetryStand } from "#test/support/telemetry-stand.ts";
 
 /** A span goes on with the trace and the run of its caller, and has nobody's key in it. */
 
@@ -11,17 +11,7 @@ const RUN = "run-7";
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT_ID = "00f067aa0ba902b7";
 
-let stand: TelemetryStand;
-
-beforeAll(async () => {
-	stand = await openTelemetryStand();
-});
-afterAll(() => stand.close());
-
-beforeEach(async () => {
-	await stand.begin();
-	return () => stand.end();
-});
+const stand = useTelemetryStand();
 
 describe("the trace of the caller", () => {
 	const parent = (flags: string) => ["traceparent", `00-${TRACE_ID}-${PARENT_ID}-${flags}`, "tracestate", "vendor=1"];

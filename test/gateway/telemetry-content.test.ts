@@ -1,25 +1,15 @@
 import type OpenAI from "openai";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { TEST_KEY } from "#test/support/fake-authority.ts";
 import type { ReceivedSpan } from "#test/support/otlp-receiver.ts";
 import { chatBody, messagesBody, rawCall } from "#test/support/raw-call.ts";
-import { messagesIn, openTelemetryStand, type TelemetryStand } from "#test/support/telemetry-stand.ts";
+import { messagesIn, useTelemetryStand } from "#test/support/telemetry-stand.ts";
 
 /** What was said stands in a span only where that is asked for, in the form of the conventions, and bounded. */
 
 const ANTHROPIC = ["x-api-key", TEST_KEY, "content-type", "application/json", "anthropic-version", "2023-06-01"];
 
-let stand: TelemetryStand;
-
-beforeAll(async () => {
-	stand = await openTelemetryStand();
-});
-afterAll(() => stand.close());
-
-beforeEach(async () => {
-	await stand.begin();
-	return () => stand.end();
-});
+const stand = useTelemetryStand();
 
 describe("what was said, where it is asked for", () => {
 	beforeEach(() => stand.start({ contentBytesMax: 4_096 }));

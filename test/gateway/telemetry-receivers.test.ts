@@ -1,21 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { chatBody, rawCall } from "#test/support/raw-call.ts";
-import { openTelemetryStand, type TelemetryStand } from "#test/support/telemetry-stand.ts";
+import { useTelemetryStand } from "#test/support/telemetry-stand.ts";
 import { until } from "#test/support/until.ts";
 
 /** A receiver that is slow, away or refuses costs spans, never calls. */
 
-let stand: TelemetryStand;
-
-beforeAll(async () => {
-	stand = await openTelemetryStand();
-});
-afterAll(() => stand.close());
-
-beforeEach(async () => {
-	await stand.begin();
-	return () => stand.end();
-});
+const stand = useTelemetryStand();
 
 describe("a receiver that does not take them", () => {
 	const metrics = async () => (await rawCall(stand.gateway.url, { method: "GET", path: "/metrics" })).body.toString();

@@ -1,26 +1,16 @@
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { TEST_KEY } from "#test/support/fake-authority.ts";
 import { simulatedProviderTable } from "#test/support/gateway-server.ts";
 import { chatBody, JSON_HEADERS, rawCall } from "#test/support/raw-call.ts";
-import { messagesIn, openTelemetryStand, type TelemetryStand } from "#test/support/telemetry-stand.ts";
+import { messagesIn, useTelemetryStand } from "#test/support/telemetry-stand.ts";
 
 /** Every call leaves as one span that says what it was, what it cost and why it was refused. */
 
 const PROMPT_CANARY = "prompt-canary-9d1e77f0c2";
 
-let stand: TelemetryStand;
-
-beforeAll(async () => {
-	stand = await openTelemetryStand();
-});
-afterAll(() => stand.close());
-
-beforeEach(async () => {
-	await stand.begin();
-	return () => stand.end();
-});
+const stand = useTelemetryStand();
 
 describe("an answered call", () => {
 	test("chat completions: the conventions' attributes, the cost, whose it is, and nothing of what was said", async () => {

@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import { createOtlpTelemetry, type OtlpOptions } from "#activities/telemetry/otlp.ts";
 import type { ProviderTable } from "#config/providers.ts";
 import { createFakeAuthority, type FakeAuthority, keyIdentity, TEST_KEY } from "./fake-authority.ts";
@@ -15,27 +15,27 @@ export type TelemetryStand = {
 	readonly receiver: OtlpReceiver;
 	readonly authority: FakeAuthority;
 	readonly gateway: TestGateway;
-	/** Before each test: a receiver, books and a gateway of its own. */
-	begin(): Promise<void>;
 	/** The gateway anew, with other options, before another provider or with another table of them. */
 	start(options?: Partial<OtlpOptions>, providerUrl?: string, table?: ProviderTable): Promise<void>;
 	/** The span of the only call. */
 	onlySpan(): Promise<ReceivedSpan>;
 	/** The attempt of the only call, as it was booked. */
 	onlyAttempt(): RecordedAttempt;
-	/** After each test. */
-	end(): Promise<void>;
-	close(): Promise<void>;
 };
 
-/** A gateway whose calls leave as spans, read by the official definitions as a collector reads them. */
-export async function openTelemetryStand(): Promise<TelemetryStand> {
-	const provider = await startSimulatedProvider();
+/**
+ * For each test of the file that asks for it: a gateway whose calls leave as spans, with books and a receiver of its own, which reads them by
+ * the official definitions as a collector does.
+ */
+export function useTelemetryStand(): TelemetryStand {
+	let provider: SimulatedProvider | undefined;
 	let receiver: OtlpReceiver | undefined;
 	let authority: FakeAuthority | undefined;
 	let gateway: TestGateway | undefined;
 	const stand: TelemetryStand = {
-		provider,
+		get provider() {
+			return begun(provider);
+		},
 		get receiver() {
 			return begun(receiver);
 		},
@@ -45,13 +45,7 @@ export async function openTelemetryStand(): Promise<TelemetryStand> {
 		get gateway() {
 			return begun(gateway);
 		},
-		async begin() {
-			receiver = await startOtlpReceiver();
-			authority = createFakeAuthority(testPriceBook());
-			authority.keys.set(TEST_KEY, keyIdentity({ teamId: "demo", feature: "search", userId: "ada", environment: "prod" }));
-			await stand.start();
-		},
-		async start(options = {}, providerUrl = provider.url, table) {
+		async start(options = {}, providerUrl = stand.provider.url, table) {
 			await gateway?.close();
 			const telemetry = createOtlpTelemetry({ ...optionsOf(stand.receiver.url), ...options });
 			gateway = await startTestGateway({ authority: stand.authority, providerUrl, telemetry, ...(table && { table }) });
@@ -61,12 +55,21 @@ export async function openTelemetryStand(): Promise<TelemetryStand> {
 			return only(stand.receiver.spans);
 		},
 		onlyAttempt: () => only(stand.authority.attempts),
-		async end() {
+	};
+	beforeAll(async () => {
+		provider = await startSimulatedProvider();
+	});
+	afterAll(() => provider?.close());
+	beforeEach(async () => {
+		receiver = await startOtlpReceiver();
+		authority = createFakeAuthority(testPriceBook());
+		authority.keys.set(TEST_KEY, keyIdentity({ teamId: "demo", feature: "search", userId: "ada", environment: "prod" }));
+		await stand.start();
+		return async () => {
 			await gateway?.close();
 			await receiver?.close();
-		},
-		close: () => provider.close(),
-	};
+		};
+	});
 	return stand;
 }
 
