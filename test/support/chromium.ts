@@ -32,5 +32,8 @@ export async function launchChromium(): Promise<Browser> {
 	const executablePath = spawnSync("sh", ["-c", `command -v ${CHROMIUM}`], { encoding: "utf8" }).stdout.trim();
 	const off = `--disable-features=${[...OFF_FOR_PLAYWRIGHT, ...OFF_FOR_SPEED].join(",")}`;
 	// As root it has no sandbox to begin with; the pages are our own.
-	return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb", "--font-render-hinting=none", off] });
+	return chromium.launch({
+		executablePath,
+		args: ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb", "--font-render-hinting=none", off],
+	});
 }
