@@ -9,7 +9,7 @@ import { endLeftovers, findLeftovers } from "#test/support/leftovers.ts";
 import { installExamplePackages } from "./example-packages.ts";
 import { acquireTemporalBinary } from "./start/temporal-binary.ts";
 
-// `npm test`: all test projects, two workers. `--fast` runs those that need no server. Other arguments go to vitest.
+// `npm test`: all test projects, three workers. `--fast` runs those that need no server. Other arguments go to vitest.
 // The last line is `N passed, N failed`; `N skipped` stands before it when any were.
 
 type Counts = { readonly passed: number; readonly failed: number; readonly skipped: number };
@@ -22,6 +22,8 @@ type VitestResults = {
 };
 
 const FAST_PROJECTS = ["unit", "property", "architecture", "replay", "gateway"];
+/** On two cores: of what needs servers, one file in three waits. */
+const WORKERS = { fast: 2, all: 3 };
 const VITEST = path.join(import.meta.dirname, "../node_modules/vitest/vitest.mjs");
 
 const runFolder = await makeRunFolder();
@@ -39,7 +41,14 @@ async function runTests(args: readonly string[]): Promise<number> {
 	const projects = isFast ? FAST_PROJECTS.flatMap((name) => ["--project", name]) : [];
 	const resultsFile = path.join(runFolder, "results.json");
 	const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${resultsFile}`];
-	const vitestArgs = ["run", "--maxWorkers=2", "--passWithNoTests", ...reporters, ...projects, ...args.filter((argument) => argument !== "--fast")];
+	const vitestArgs = [
+		"run",
+		`--maxWorkers=${isFast ? WORKERS.fast : WORKERS.all}`,
+		"--passWithNoTests",
+		...reporters,
+		...projects,
+		...args.filter((argument) => argument !== "--fast"),
+	];
 	const exitCode = await runVitest(vitestArgs, environment);
 	return judge(countTests(resultsFile), exitCode);
 }
