@@ -2,8 +2,6 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { brotliCompressSync } from "node:zlib";
-import react from "@vitejs/plugin-react";
-import { build } from "vite";
 
 /**
  * `npm run build:console`: builds `console/` to `console/dist` and prints its size. Skipped where the files it is made of
@@ -14,6 +12,8 @@ const PROJECT_FOLDER = path.join(import.meta.dirname, "..");
 const CONSOLE_FOLDER = path.join(PROJECT_FOLDER, "console");
 const BUILT_FOLDER = path.join(CONSOLE_FOLDER, "dist");
 const FINGERPRINT_FILE = "fingerprint";
+/** Compressing takes a second and more, which a start of what is already built need not wait for. */
+const SIZE_FILE = "size.json";
 /** Everything a build reads beside the packages, which the lock file stands for. */
 const INPUTS = ["console", "domain", "package-lock.json", "scripts/build-console.ts"];
 /** All JavaScript and CSS together, compressed by Brotli as they are served (gateway/administration/console-files.ts). */
@@ -27,8 +27,9 @@ export type ConsoleSize = {
 if (import.meta.main) await main(process.argv.slice(2));
 
 async function main(options: readonly string[]): Promise<void> {
-	const isBuilt = options.includes("--size") ? false : await buildConsole({ isForced: options.includes("--force") });
-	const { files, compressedBytes } = measureConsole();
+	const isSizeAsked = options.includes("--size");
+	const isBuilt = isSizeAsked ? false : await buildConsole({ isForced: options.includes("--force") });
+	const { files, compressedBytes } = isSizeAsked ? measureConsole() : readSize();
 	for (const { name, bytes, compressedBytes: compressed } of files) say(`${kibibytes(compressed).padStart(10)}  of ${kibibytes(bytes).padStart(10)}  ${name}`);
 	say(
 		`console: ${kibibytes(compressedBytes)} of JavaScript and CSS compressed by Brotli, at most ${kibibytes(CONSOLE_BYTES_MAX)}${isBuilt ? "" : " (already built)"}`,
@@ -44,6 +45,7 @@ export async function buildConsole({ isForced = false } = {}): Promise<boolean> 
 	const draftFolder = mkdtempSync(path.join(PROJECT_FOLDER, "node_modules/.cache/console-"));
 	try {
 		await buildInto(draftFolder);
+		writeFileSync(path.join(draftFolder, SIZE_FILE), JSON.stringify(measureConsole(draftFolder)));
 		writeFileSync(path.join(draftFolder, FINGERPRINT_FILE), fingerprint);
 		publish(draftFolder);
 	} finally {
@@ -65,6 +67,8 @@ async function buildInto(folder: string): Promise<void> {
 }
 
 async function buildForBrowsers(folder: string): Promise<void> {
+	// Not loaded by a start of what is already built.
+	const [{ build }, { default: react }] = await Promise.all([import("vite"), import("@vitejs/plugin-react")]);
 	await build({
 		configFile: false,
 		root: CONSOLE_FOLDER,
@@ -117,8 +121,8 @@ function listFiles(name: string): string[] {
 }
 
 /** What a browser loads, every page together, the largest first. @throws Error where nothing is built. */
-export function measureConsole(): ConsoleSize {
-	const folder = path.join(BUILT_FOLDER, "assets");
+export function measureConsole(builtFolder = BUILT_FOLDER): ConsoleSize {
+	const folder = path.join(builtFolder, "assets");
 	const files = readdirSync(folder)
 		.filter((name) => /\.(js|css)$/.test(name))
 		.map((name) => {
@@ -127,6 +131,11 @@ export function measureConsole(): ConsoleSize {
 		})
 		.sort((one, other) => other.compressedBytes - one.compressedBytes);
 	return { files, compressedBytes: files.reduce((sum, file) => sum + file.compressedBytes, 0) };
+}
+
+/** What the build measured. */
+function readSize(): ConsoleSize {
+	return JSON.parse(readFileSync(path.join(BUILT_FOLDER, SIZE_FILE), "utf8")) as ConsoleSize;
 }
 
 function kibibytes(bytes: number): string {
