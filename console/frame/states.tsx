@@ -102,6 +102,11 @@ function Stale({ error, sinceMs, onRetry }: { readonly error: Error; readonly si
 	);
 }
 
+/** In the place of a page that would be refused: nothing is asked for. */
+export function NotIncluded({ children }: { readonly children: ReactNode }) {
+	return <Empty title="Your role does not include this.">{children}</Empty>;
+}
+
 /** Nothing there, and what a person can do about it. */
 export function Empty({ title, children }: { readonly title: string; readonly children?: ReactNode }) {
 	return (

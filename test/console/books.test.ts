@@ -66,7 +66,7 @@ describe.skipIf(CHROMIUM === undefined)(`reports and statements in the console $
 	async function look(path: string, as: string, see: (page: Page) => Promise<void>, prepare?: (page: Page) => Promise<unknown>): Promise<void> {
 		const page = await stand.visit(path, { prepare, adminKey: keys.get(as) ?? stand.administration.adminKey });
 		await see(page);
-		await page.context().close();
+		await page.close();
 		expect(complaints()).toEqual([]);
 	}
 

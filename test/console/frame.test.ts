@@ -23,7 +23,7 @@ describe.skipIf(CHROMIUM === undefined)(`the frame of the console ${HOW_TO_GET_C
 		await page.getByRole("combobox", { name: "Team" }).click();
 		await page.getByRole("option", { name: "search" }).click();
 		await until("the team to be in the address", async () => new URL(page.url()).searchParams.get("team") === "search");
-		await page.context().close();
+		await page.close();
 		expect(stand.complaints).toEqual([]);
 	});
 

@@ -53,7 +53,7 @@ describe.skipIf(CHROMIUM === undefined)(`policy, keys and prices in the console 
 	async function look(at: string, as: string, see: (page: Page) => Promise<void>, prepare?: (page: Page) => Promise<unknown>): Promise<void> {
 		const page = await stand.visit(at, { prepare, adminKey: keys.get(as) ?? stand.administration.adminKey });
 		await see(page);
-		await page.context().close();
+		await page.close();
 		expect(complaints()).toEqual([]);
 	}
 

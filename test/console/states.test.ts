@@ -1,12 +1,15 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { CHROMIUM, HOW_TO_GET_CHROMIUM } from "#test/support/chromium.ts";
-import { ConsoleStand, findViolations } from "#test/support/console-stand.ts";
+import { findViolations } from "#test/support/console-look.ts";
+import { ConsoleStand } from "#test/support/console-stand.ts";
 import { HOSTILE_NAME, seedConsoleWorld } from "#test/support/console-world.ts";
 import { until } from "#test/support/until.ts";
 
 /** What a person sees when something is wrong, and how he goes on. */
 
+/** Longer than a page waits for an answer. */
+const LONGEST_WAIT_MS = 30_000;
 const BUDGETS = "**/admin/v1/budgets*";
 /** The browser itself writes these about every answer that is no success. */
 const OF_THE_BROWSER = /Failed to load resource/;
@@ -21,7 +24,7 @@ describe.skipIf(CHROMIUM === undefined)(`states of the console ${HOW_TO_GET_CHRO
 	afterEach(() => expect(stand.complaints.splice(0).filter((complaint) => !OF_THE_BROWSER.test(complaint))).toEqual([]));
 	afterAll(() => stand?.close());
 
-	const close = (page: Page) => page.context().close();
+	const close = (page: Page) => page.close();
 	const addressOf = (page: Page) => new URL(page.url()).pathname + new URL(page.url()).search;
 	const budgetsAreThere = (page: Page) => page.getByText("only observed", { exact: true }).waitFor();
 
@@ -101,7 +104,7 @@ describe.skipIf(CHROMIUM === undefined)(`states of the console ${HOW_TO_GET_CHRO
 		["does not answer", (page: Page) => page.route(BUDGETS, () => undefined), "did not answer within 10 seconds"],
 	])("an API that %s: the page says so and the rest of it stays usable", async (_, prepare, words) => {
 		const page = await stand.visit("/budgets", { prepare });
-		await page.getByText(words).first().waitFor();
+		await page.getByText(words).first().waitFor({ timeout: LONGEST_WAIT_MS });
 		await page.getByText("Dunning run of the quarter").waitFor();
 		await close(page);
 	});

@@ -50,7 +50,7 @@ describe.skipIf(CHROMIUM === undefined)(`runs, batches and alerts in the console
 	async function on(path: string, act: (page: Page) => Promise<unknown>, prepare?: (page: Page) => Promise<unknown>): Promise<void> {
 		const page = await stand.visit(path, { prepare });
 		await act(page);
-		await page.context().close();
+		await page.close();
 	}
 
 	test.each(PAGES)("%s shows what there is, names as they are, in light and dark, on a desk and a phone, without a barrier", async (name, path, text) => {

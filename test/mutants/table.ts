@@ -18,6 +18,7 @@ import { BOUND_MUTANTS } from "./bounds.ts";
 import { CHARGEBACK_MUTANTS } from "./chargeback.ts";
 import { COLLECTOR_MUTANTS } from "./collector.ts";
 import { CONSOLE_MUTANTS } from "./console.ts";
+import { CONSOLE_PAGE_MUTANTS } from "./console-pages.ts";
 import { DECISION_MUTANTS } from "./decisions.ts";
 import { DEFERRED_MUTANTS } from "./deferred.ts";
 import { DEFERRED_END_MUTANTS } from "./deferred-ends.ts";
@@ -101,6 +102,7 @@ export const MUTANTS: readonly Mutant[] = [
 	...GATEWAY_DEFERRED_MUTANTS,
 	...INCREASE_MUTANTS,
 	...CONSOLE_MUTANTS,
+	...CONSOLE_PAGE_MUTANTS,
 	...DECISION_MUTANTS,
 	...EXPECTATION_MUTANTS,
 	...REPORT_MUTANTS,

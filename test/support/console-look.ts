@@ -1,25 +1,54 @@
+import path from "node:path";
+import axe, { type AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { findViolations, overflow, PICTURE_FOLDER, settle } from "./console-stand.ts";
+import { PROJECT_FOLDER } from "./project-files.ts";
+import { until } from "./until.ts";
 
-/** Each width and each scheme is judged by axe once. */
+export const PICTURE_FOLDER = path.join(PROJECT_FOLDER, "test/console/output");
+export const DESK = { width: 1440, height: 900 } as const;
+export const PHONE = { width: 390, height: 900 } as const;
+/** From the phone to the desk, where people go on. */
 const LOOKS = [
-	{ width: 1440, scheme: "light", isJudged: true },
-	{ width: 1440, scheme: "dark", isJudged: false },
-	{ width: 390, scheme: "light", isJudged: false },
-	{ width: 390, scheme: "dark", isJudged: true },
+	{ size: PHONE, scheme: "dark" },
+	{ size: PHONE, scheme: "light" },
+	{ size: DESK, scheme: "dark" },
+	{ size: DESK, scheme: "light" },
 ] as const;
-const HEIGHT = 900;
+const WCAG_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
-/** Pictures of a page that is open, at both widths and in both schemes, as `ConsoleStand.picture` takes them of one that it opens each time. */
+/** Pictures of a page that is open, at both widths and in both schemes, each judged by axe; the page stays where it is, and as it would be at a desk in the light. */
 export async function lookAt(page: Page, name: string): Promise<void> {
-	for (const { width, scheme, isJudged } of LOOKS) {
-		await page.setViewportSize({ width, height: HEIGHT });
+	for (const { size, scheme } of LOOKS) {
+		await page.setViewportSize(size);
 		await page.emulateMedia({ colorScheme: scheme });
-		await settle(page);
-		await page.screenshot({ path: `${PICTURE_FOLDER}/${name}-${width}-${scheme}.png`, fullPage: true });
-		if (isJudged) expect(await findViolations(page), `${name} at ${width} in ${scheme}`).toEqual([]);
-		expect(await overflow(page), `${name} at ${width} scrolls sideways`).toBe(0);
+		await takePicture(page, `${name}-${size.width}-${scheme}`);
 	}
-	await page.setViewportSize({ width: LOOKS[0].width, height: HEIGHT });
+}
+
+/** A picture of a page as it is, judged by axe. */
+export async function takePicture(page: Page, name: string): Promise<void> {
+	await settle(page);
+	await page.screenshot({ path: `${PICTURE_FOLDER}/${name}.png`, fullPage: true });
+	expect(await findViolations(page), name).toEqual([]);
+	expect(await overflow(page), `${name} scrolls sideways`).toBe(0);
+}
+
+/** Nothing is being waited for, and movements are over. */
+export async function settle(page: Page): Promise<void> {
+	await until("nothing to be waited for", async () => (await page.locator("[aria-busy=true]").count()) === 0);
+	await page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined)))");
+}
+
+/** Violations of WCAG 2 A and AA, each as rule and element. */
+export async function findViolations(page: Page): Promise<string[]> {
+	if (!(await page.evaluate<boolean>("typeof axe === 'object'"))) await page.evaluate(axe.source);
+	const options = { runOnly: { type: "tag", values: WCAG_TAGS }, resultTypes: ["violations"] };
+	const { violations } = (await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as AxeResults;
+	return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ""}`));
+}
+
+/** By how many pixels the page is wider than its window. */
+function overflow(page: Page): Promise<number> {
+	return page.evaluate("Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)");
 }

@@ -1,27 +1,23 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import axe, { type AxeResults } from "axe-core";
-import type { Browser, Page } from "playwright-core";
-import { expect } from "vitest";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { SESSION_COOKIE } from "#gateway/administration/caller.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
 import { openTestAdministration, type TestAdministration } from "./administration.ts";
 import { launchChromium } from "./chromium.ts";
+import { DESK, lookAt, PHONE, PICTURE_FOLDER } from "./console-look.ts";
 import { PROJECT_FOLDER } from "./project-files.ts";
-import { until } from "./until.ts";
+import { PATIENCE_MS } from "./until.ts";
 
 const BUILT_FOLDER = path.join(PROJECT_FOLDER, "console/dist");
-export const PICTURE_FOLDER = path.join(PROJECT_FOLDER, "test/console/output");
-const WIDTHS = [1440, 390] as const;
-const SCHEMES = ["light", "dark"] as const;
-const HEIGHT = 900;
-const WCAG_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
 /** The built console over a real administration API and database, looked at by a real browser. */
 export class ConsoleStand {
 	readonly administration: TestAdministration;
 	readonly url: string;
 	readonly #browser: Browser;
+	/** Of whoever visits without wanting a new one. */
+	#kept: BrowserContext | undefined;
 	/** What pages wrote to the browser's console, or threw. */
 	readonly complaints: string[] = [];
 
@@ -56,20 +52,35 @@ export class ConsoleStand {
 		return answer.json<Body>();
 	}
 
-	/** A browser of its own, signed in with an admin key and without anything else kept from before. `path` is below /console. */
-	async visit(path: string, { width = WIDTHS[0], scheme = SCHEMES[0], prepare, adminKey = this.administration.adminKey }: VisitOptions = {}): Promise<Page> {
-		const context = await this.#browser.newContext({
-			viewport: { width, height: HEIGHT },
-			colorScheme: scheme,
-			timezoneId: "America/New_York",
-			locale: "en-GB",
-		});
+	/**
+	 * A tab that is signed in with an admin key, at a desk in the light. It is of one browser that keeps the files it has loaded, as that of a person does, and
+	 * whoever visits next is signed in there instead: close the tab first. `path` is below /console.
+	 */
+	async visit(path: string, { prepare, adminKey = this.administration.adminKey, isNewBrowser = false }: VisitOptions = {}): Promise<Page> {
+		const context = isNewBrowser ? await this.#openBrowser() : await this.#keptBrowser();
+		await context.clearCookies();
 		if (adminKey !== null) await context.addCookies([{ name: SESSION_COOKIE, value: await this.#signIn(adminKey), url: this.url }]);
 		const page = await context.newPage();
 		this.#listen(page);
 		await prepare?.(page);
 		await page.goto(`${this.url}/console${path}`);
 		return page;
+	}
+
+	async #keptBrowser(): Promise<BrowserContext> {
+		if (this.#kept !== undefined) return this.#kept;
+		const context = await this.#openBrowser();
+		context.on("close", () => {
+			this.#kept = undefined;
+		});
+		this.#kept = context;
+		return context;
+	}
+
+	async #openBrowser(): Promise<BrowserContext> {
+		const context = await this.#browser.newContext({ viewport: DESK, colorScheme: "light", timezoneId: "America/New_York", locale: "en-GB" });
+		context.setDefaultTimeout(PATIENCE_MS);
+		return context;
 	}
 
 	async #signIn(adminKey: string): Promise<string> {
@@ -86,44 +97,24 @@ export class ConsoleStand {
 		page.on("pageerror", (error) => this.complaints.push(error.message));
 	}
 
-	/** Pictures of a page at both widths and in both schemes, each judged by axe. `isReady` waits for what it is about. */
-	async picture(name: string, path: string, isReady: (page: Page) => Promise<unknown>, prepare?: VisitOptions["prepare"]): Promise<void> {
-		for (const width of WIDTHS)
-			for (const scheme of SCHEMES) {
-				const page = await this.visit(path, { width, scheme, prepare });
-				await isReady(page);
-				await settle(page);
-				await page.screenshot({ path: `${PICTURE_FOLDER}/${name}-${width}-${scheme}.png`, fullPage: true });
-				expect(await findViolations(page), `${name} at ${width} in ${scheme}`).toEqual([]);
-				expect(await overflow(page), `${name} at ${width} scrolls sideways`).toBe(0);
-				await page.context().close();
-			}
+	/** Pictures of a page that is opened on a phone in the dark, as `lookAt` takes them. `isReady` waits for what it is about. */
+	async picture(name: string, path: string, isReady: (page: Page) => Promise<unknown>): Promise<void> {
+		const prepare = async (page: Page): Promise<void> => {
+			await page.setViewportSize(PHONE);
+			await page.emulateMedia({ colorScheme: "dark" });
+		};
+		const page = await this.visit(path, { prepare });
+		await isReady(page);
+		await lookAt(page, name);
+		await page.close();
 	}
 }
 
 export type VisitOptions = {
-	readonly width?: number;
-	readonly scheme?: "light" | "dark";
 	/** Default: that of "ada", an operator; null: nobody is signed in. */
 	readonly adminKey?: string | null;
 	/** Before the first request: routes that fail, and the like. */
 	readonly prepare?: ((page: Page) => Promise<unknown>) | undefined;
+	/** With nothing kept from before; it is the visitor's to close. Default false. */
+	readonly isNewBrowser?: boolean;
 };
-
-/** Nothing is being waited for, and movements are over. */
-export async function settle(page: Page): Promise<void> {
-	await until("nothing to be waited for", async () => (await page.locator("[aria-busy=true]").count()) === 0);
-	await page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined)))");
-}
-
-/** Violations of WCAG 2 A and AA, each as rule and element. */
-export async function findViolations(page: Page): Promise<string[]> {
-	await page.evaluate(axe.source);
-	const { violations } = (await page.evaluate(`axe.run(document, { runOnly: { type: "tag", values: ${JSON.stringify(WCAG_TAGS)} } })`)) as AxeResults;
-	return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary ?? ""}`));
-}
-
-/** By how many pixels the page is wider than its window. */
-export function overflow(page: Page): Promise<number> {
-	return page.evaluate("Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth)");
-}

@@ -24,7 +24,8 @@ const WEEKDAYS = [0.35, 1, 1.05, 1.1, 1.05, 0.95, 0.4];
 
 export async function seedConsoleWorld(stand: ConsoleStand): Promise<void> {
 	const { pool, databaseUrl } = stand.administration;
-	for (const { id } of TEAMS) await stand.ask("POST", "/teams", { id });
+	const { teams } = await stand.ask<{ teams: readonly { id: string }[] }>("GET", "/teams");
+	for (const { id } of TEAMS) if (!teams.some((team) => team.id === id)) await stand.ask("POST", "/teams", { id });
 	const ledger = MonthLedger.over(databaseUrl, pool);
 	await ledger.book(callsOf(Date.now()));
 	await pool.query("SELECT tollgate.count_spend(100000)");

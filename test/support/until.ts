@@ -1,5 +1,5 @@
 /** Less where failures are looked for: they come at the end of it. */
-const PATIENCE_MS = Number(process.env["TOLLGATE_TEST_PATIENCE_MS"] ?? 30_000);
+export const PATIENCE_MS = Number(process.env["TOLLGATE_TEST_PATIENCE_MS"] ?? 30_000);
 
 /** Waits until `look` returns something other than undefined and false; names what it waited for when it gives up. */
 export async function until<Value>(

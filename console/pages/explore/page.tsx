@@ -27,7 +27,11 @@ export function ExplorePage() {
 		<Page title="Explore">
 			<Controls view={view} onChange={change} />
 			<Section title={`Over time, by ${view.per}`}>
-				<SpendChart view={view} span={span} team={team} groups={spend.data?.rows.length} onChange={change} />
+				{spend.isError && spend.data === undefined ? (
+					<Empty title="There is no chart without the figures below." />
+				) : (
+					<SpendChart view={view} span={span} team={team} groups={spend.data?.rows.length} onChange={change} />
+				)}
 			</Section>
 			<Section title="Altogether" actions={<CsvLink question={question} />}>
 				<Answered query={spend} what="Spend" isEmpty={({ rows }) => rows.length === 0} empty={<NothingSpent />}>

@@ -6,7 +6,7 @@ import { mayOperate } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { useChange } from "../../api/use-answer.ts";
 import { Page, Section } from "../../frame/page.tsx";
-import { Empty } from "../../frame/states.tsx";
+import { NotIncluded } from "../../frame/states.tsx";
 import { TextLink } from "../../frame/text-link.tsx";
 import { Compared } from "./compared.tsx";
 import { Mistakes } from "./mistakes.tsx";
@@ -23,11 +23,7 @@ export function ComparePage() {
 			<TextLink to="/policy" size="sm">
 				Policy in force and history
 			</TextLink>
-			{mayOperate(useSession()) ? (
-				<Comparison />
-			) : (
-				<Empty title="Your role does not include this.">Operators compare and apply policies. What holds now is on the page Policy.</Empty>
-			)}
+			{mayOperate(useSession()) ? <Comparison /> : <NotIncluded>Operators compare and apply policies. What holds now is on the page Policy.</NotIncluded>}
 		</Page>
 	);
 }

@@ -1,9 +1,11 @@
 import { Group, Stack, Text } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
 import type { Answer } from "../../api/client.ts";
+import { mayReadAll } from "../../api/rights.ts";
+import { useSession } from "../../api/session.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { Page, Section } from "../../frame/page.tsx";
-import { Answered, Empty } from "../../frame/states.tsx";
+import { Answered, Empty, NotIncluded } from "../../frame/states.tsx";
 import { TextLink } from "../../frame/text-link.tsx";
 import { When } from "../../frame/when.tsx";
 import { Changes } from "./changes.tsx";
@@ -15,16 +17,26 @@ type Stored = Answer<"/admin/v1/policy/{revision}">;
 /** One applied policy: what it changed, the file as it was given, and everything that held since. */
 export function RevisionPage() {
 	const { revision } = route.useParams();
-	const stored = useAnswer("/admin/v1/policy/{revision}", { path: { revision } }, { topics: [] });
 	return (
 		<Page title={`Policy revision ${revision}`}>
 			<TextLink to="/policy" size="sm">
 				Policy in force and history
 			</TextLink>
-			<Answered query={stored} what="Policy revision">
-				{(answer) => <Revision stored={answer} />}
-			</Answered>
+			{mayReadAll(useSession()) ? (
+				<StoredRevision revision={revision} />
+			) : (
+				<NotIncluded>What was applied earlier is of the whole organisation. What holds for your teams is on the page Policy.</NotIncluded>
+			)}
 		</Page>
+	);
+}
+
+function StoredRevision({ revision }: { readonly revision: string }) {
+	const stored = useAnswer("/admin/v1/policy/{revision}", { path: { revision } }, { topics: [] });
+	return (
+		<Answered query={stored} what="Policy revision">
+			{(answer) => <Revision stored={answer} />}
+		</Answered>
 	);
 }
 

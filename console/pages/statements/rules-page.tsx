@@ -1,13 +1,13 @@
 import { Button, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { Answer } from "../../api/client.ts";
-import { mayKeepBooks } from "../../api/rights.ts";
+import { mayKeepBooks, mayReadAll } from "../../api/rights.ts";
 import { useSession } from "../../api/session.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { type Column, DataTable } from "../../frame/data-table.tsx";
 import { type Figure, Figures } from "../../frame/figures.tsx";
 import { Page, Section } from "../../frame/page.tsx";
-import { Answered, Empty } from "../../frame/states.tsx";
+import { Answered, Empty, NotIncluded } from "../../frame/states.tsx";
 import { TextLink } from "../../frame/text-link.tsx";
 import { When } from "../../frame/when.tsx";
 import { formatBasisPoints } from "./basis-points.ts";
@@ -19,17 +19,23 @@ type Pool = Rules["pools"][number];
 
 /** How months are charged back from now on. */
 export function ChargebackRulesPage() {
-	const inForce = useAnswer("/admin/v1/chargeback-rules", {}, { topics: ["statements"] });
+	const session = useSession();
+	const isIncluded = mayReadAll(session);
+	const inForce = useAnswer("/admin/v1/chargeback-rules", {}, { topics: ["statements"], isAsked: isIncluded });
 	const [isChanging, changing] = useDisclosure(false);
-	const mayChange = mayKeepBooks(useSession()) && inForce.data !== undefined;
+	const mayChange = mayKeepBooks(session) && inForce.data !== undefined;
 	return (
 		<Page title="Chargeback rules" actions={mayChange && <Button onClick={changing.open}>Change</Button>}>
 			<TextLink to="/statements" size="sm">
 				All months
 			</TextLink>
-			<Answered query={inForce} what="Chargeback rules">
-				{(answer) => <RulesInForce inForce={answer} />}
-			</Answered>
+			{isIncluded ? (
+				<Answered query={inForce} what="Chargeback rules">
+					{(answer) => <RulesInForce inForce={answer} />}
+				</Answered>
+			) : (
+				<NotIncluded>The rules are the whole organisation's. What your teams owe by them is on the page of each month.</NotIncluded>
+			)}
 			{isChanging && inForce.data !== undefined && <RulesDialog rules={inForce.data.rules} onClose={changing.close} />}
 		</Page>
 	);

@@ -40,7 +40,7 @@ async function lookAtPages(stand: ConsoleStand): Promise<number> {
 	for (const [name, path] of PAGES) {
 		const looks: { firstPaintMs: number; completeMs: number }[] = [];
 		for (let time = 0; time < TIMES; time++) {
-			const page = await stand.visit(path, { prepare: (opened) => opened.addInitScript(COUNT_REQUESTS) });
+			const page = await stand.visit(path, { prepare: (opened) => opened.addInitScript(COUNT_REQUESTS), isNewBrowser: true });
 			looks.push(await page.evaluate(PAINTED));
 			await page.context().close();
 		}
@@ -57,7 +57,7 @@ async function interact(stand: ConsoleStand): Promise<number> {
 	for (const { name, from, act } of INTERACTIONS) {
 		const times: number[] = [];
 		for (let time = 0; time < TIMES; time++) {
-			const page = await stand.visit(from, { prepare: (opened) => opened.addInitScript(COUNT_REQUESTS) });
+			const page = await stand.visit(from, { prepare: (opened) => opened.addInitScript(COUNT_REQUESTS), isNewBrowser: true });
 			await page.evaluate(PAINTED);
 			await page.evaluate(WATCH_CLICK);
 			await act(page);
