@@ -20,6 +20,10 @@ export const nanoUsd = z
 	.describe("decimal string of nano-USD (1 USD = 1000000000)");
 export const usd = z.string().describe('dollars with at most nine decimals, like "0.25"');
 export const time = z.string().describe("ISO 8601, UTC");
+export const Workflow = z
+	.object({ id: z.string(), uiUrl: z.string().nullable().describe("in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL)") })
+	.nullable()
+	.describe("in Temporal; null: there is none, or none yet");
 export const text = z.string().min(1).max(200).refine(isStorableText, STORABLE_TEXT_RULE);
 export const Attribution = z
 	.string()

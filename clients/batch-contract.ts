@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { amount, teamId, time } from "./administration-contract.ts";
+import { amount, teamId, time, Workflow } from "./administration-contract.ts";
 
 /** Answers about batches for operators, `/admin/v1/batches`; see administration-contract.ts. */
 const state = z.enum(["collecting", "held", "running", "cancelling", "finalizing", "completed", "expired", "cancelled", "failed"]);
@@ -36,6 +36,7 @@ export const BatchView = BatchSummary.extend({
 	outputFileId: z.string().nullable(),
 	errorFileId: z.string().nullable(),
 	runningSince: time.nullable(),
+	workflow: Workflow,
 	deadline: time.nullable().describe("when its results are wanted; null = whenever the provider is done"),
 	parts: z
 		.array(
@@ -63,4 +64,20 @@ export const BatchView = BatchSummary.extend({
 		})
 		.nullable()
 		.describe("what its workflow says; null = it has ended, or Temporal does not answer"),
+});
+
+const savings = {
+	items: z.number().describe("that were billed"),
+	costNanoUsd: amount.describe("with all of their tries, as the ledger booked them"),
+	realTimeNanoUsd: amount.describe("what the same usage costs in real time"),
+	savedNanoUsd: amount.describe("the difference; below zero where tries beside others cost more than was saved"),
+	lateItems: z.number().describe("of those handed in alone: answered after their deadline"),
+};
+export const BatchSavings = z.object({
+	since: time,
+	until: time,
+	teams: z
+		.array(z.object({ teamId, origin: z.enum(["caller", "collected"]).describe("caller: batches of files; collected: of items handed in alone"), ...savings }))
+		.readonly(),
+	total: z.object(savings),
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { REPORT_KINDS } from "#domain/reports/report-period.ts";
-import { nanoUsd, text } from "./administration-contract.ts";
+import { nanoUsd, text, Workflow } from "./administration-contract.ts";
 
 /** Reports of the administration API. */
 
@@ -91,4 +91,4 @@ export const ReportQuery = z.strictObject({
 	edition: z.coerce.number().int().min(1).max(1_000_000).optional().describe("default the newest"),
 });
 
-export const StoredReport = ReportSummary.extend({ report: ReportContent });
+export const StoredReport = ReportSummary.extend({ workflow: Workflow, report: ReportContent });

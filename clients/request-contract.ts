@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { amount, nanoUsd, teamId, text, time } from "./administration-contract.ts";
+import { amount, nanoUsd, teamId, text, time, Workflow } from "./administration-contract.ts";
 
 /** Single requests, and what was refused, of the administration API; see administration-contract.ts. */
 
@@ -87,6 +87,11 @@ const PriceExplanation = z.looseObject({
 
 const ExplainedAttempt = z.looseObject({
 	attemptId: z.string(),
+	run: z.object({ runId: z.string(), workflow: Workflow }).nullable().describe("the agent run it was a step of"),
+	batch: z
+		.object({ batchId: z.string(), deferredId: optionalText.describe("of an item that was handed in alone"), workflow: Workflow })
+		.nullable()
+		.describe("the batch that carried it"),
 	at: time,
 	teamId: z.string(),
 	keyId: z.string(),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { amount, teamId, text, time } from "./administration-contract.ts";
+import { amount, teamId, text, time, Workflow } from "./administration-contract.ts";
 import { RunHoldAnswer, RunTotalsAnswer } from "./run-contract.ts";
 
 /** Requests and answers about agent runs for people, `/admin/v1/runs`; see administration-contract.ts. */
@@ -45,6 +45,7 @@ export const RunView = z.object({
 	version: z.string().describe("grows with every change"),
 	rootRunId: z.string(),
 	parentRunId: z.string().nullable(),
+	workflow: Workflow,
 	children: z.number(),
 	forgiven: z.number().describe("times that its loops were forgiven"),
 	openedAt: time,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { isMonth } from "#domain/chargeback/month.ts";
 import { BASIS_POINTS, SHARED_BY, SPLIT_RULES } from "#domain/chargeback/rules.ts";
 import { LINE_KINDS } from "#domain/chargeback/statement.ts";
-import { amount, nanoUsd, teamId, text, time } from "./administration-contract.ts";
+import { amount, nanoUsd, teamId, text, time, Workflow } from "./administration-contract.ts";
 
 /** Statements of months, and the rules they are made by. */
 export const month = z.string().refine(isMonth, "must be a month like 2026-10");
@@ -63,7 +63,7 @@ export const Statement = z.object({
 	marginNanoUsd: nanoUsd,
 	chargeNanoUsd: nanoUsd,
 });
-export const StatementReport = z.object({ month: StatementMonth, statements: z.array(Statement) });
+export const StatementReport = z.object({ month: StatementMonth, workflow: Workflow, statements: z.array(Statement) });
 
 export const StatementLine = z.object({
 	teamId: z.string(),

@@ -22,7 +22,7 @@ CREATE TABLE tollgate.run (
   held_by       bigint,                                -- number of the run whose ceiling holds it
   version       bigint NOT NULL DEFAULT 1,             -- +1 with every change of state, limits or hold
   told_version  bigint NOT NULL DEFAULT 0,             -- the newest that its workflow was told of
-  is_governed   boolean NOT NULL DEFAULT false,        -- registered or held: its workflow is told of every version
+  is_governed   boolean NOT NULL DEFAULT false,        -- registered or held: its workflow is told of every version; with told_version > 0 it has one
   forgiven      integer NOT NULL DEFAULT 0,            -- times its loops were forgiven
   children      integer NOT NULL DEFAULT 0,
   tree_runs     integer NOT NULL DEFAULT 1,            -- of a root: runs of its tree, itself included

@@ -54,7 +54,7 @@ BEGIN
     SELECT r.number FROM tollgate.run r WHERE r.is_governed AND r.told_version < r.version AND r.told_version = 0 AND r.state = 'finished'
     ORDER BY r.number LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED
   ) o;
-  UPDATE tollgate.run r SET told_version = r.version WHERE r.number = ANY (v_over);
+  UPDATE tollgate.run r SET told_version = r.version, is_governed = false WHERE r.number = ANY (v_over);
   UPDATE tollgate.run_event e SET is_told = true WHERE e.seq IN (
     SELECT x.seq FROM tollgate.run_event x JOIN tollgate.run r ON r.number = x.run_number
     WHERE NOT x.is_told AND x.kind <> 'opened' AND r.state = 'finished' AND (r.told_version = 0 OR r.number = ANY (v_over)) ORDER BY x.seq LIMIT 500);

@@ -11,6 +11,7 @@ CREATE TABLE tollgate.report (
   spent_nano_usd numeric NOT NULL,
   digest         text NOT NULL,                  -- of what it says, without the cut of the books it was written from
   content        jsonb NOT NULL,
+  workflow_id    text,                           -- that wrote it; null = somebody who asked for it
   PRIMARY KEY (kind, date, team_id, edition)
 );
 CREATE INDEX report_listed ON tollgate.report (date DESC, kind, team_id);
@@ -18,7 +19,7 @@ CREATE INDEX report_of_team ON tollgate.report (team_id, date DESC);
 
 -- Keeps a report that is new, or that says something else than its newest edition and was asked for again. Returns the edition that holds.
 CREATE FUNCTION tollgate.store_report(
-  p_kind text, p_date date, p_team text, p_by text, p_spent numeric, p_digest text, p_content jsonb, p_again boolean, OUT edition integer, OUT is_new boolean)
+  p_kind text, p_date date, p_team text, p_by text, p_spent numeric, p_digest text, p_content jsonb, p_again boolean, p_workflow text, OUT edition integer, OUT is_new boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
   v_digest text;
@@ -29,8 +30,8 @@ BEGIN
   is_new := edition IS NULL OR p_again AND v_digest <> p_digest;
   IF NOT is_new THEN RETURN; END IF;
   edition := coalesce(edition, 0) + 1;
-  INSERT INTO tollgate.report (kind, date, team_id, edition, written_by, spent_nano_usd, digest, content)
-  VALUES (p_kind, p_date, p_team, edition, p_by, p_spent, p_digest, p_content);
+  INSERT INTO tollgate.report (kind, date, team_id, edition, written_by, spent_nano_usd, digest, content, workflow_id)
+  VALUES (p_kind, p_date, p_team, edition, p_by, p_spent, p_digest, p_content, p_workflow);
 END $$;
 
 -- Tells a report once, whatever its editions, as raise_alert (0015) makes an alert that only says that it happened. Other routes than those of alerts: one of
@@ -123,8 +124,9 @@ BEGIN
   RETURN v_counted;
 END $$;
 
--- Batches that ended in a time.
+-- Batches that ended in a time, and what their items cost and would have cost in real time, without reading the items.
 CREATE INDEX batch_ended ON tollgate.batch (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX batch_item_billed ON tollgate.batch_item (batch_number) INCLUDE (cost_nano_usd, real_time_nano_usd) WHERE cost_nano_usd IS NOT NULL;
 
 -- What calls that a budget selects cost, of hours that began from p_from to before p_to. p_team null: of all teams.
 CREATE FUNCTION tollgate.spent_between(p_team text, p_dimension text, p_value text, p_from timestamptz, p_to timestamptz) RETURNS numeric

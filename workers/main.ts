@@ -106,7 +106,7 @@ type Served = Pick<AdministrationDependencies, "database" | "governor" | "alertS
 };
 
 function createAdministration(settings: Settings, { providers, ...served }: Served, log: Logger): FastifyInstance {
-	const { reports, temporalUiUrl, home } = settings;
+	const { reports, temporalUiUrl, temporalNamespace, home } = settings;
 	return createAdministrationApp({
 		...oidcOf(settings),
 		onSignInRefused: (err) => log.warn({ err }, "somebody whom the identity provider sent was not let in"),
@@ -115,6 +115,7 @@ function createAdministration(settings: Settings, { providers, ...served }: Serv
 		readPrices: () => readCurrentPriceBook(served.database),
 		reports,
 		temporalUiUrl,
+		temporalNamespace,
 		home,
 		onUnexpectedError: (err, request) => log.error({ err, request }, "the administration API failed to serve a request"),
 	});

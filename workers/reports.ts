@@ -72,6 +72,7 @@ export function startReportsRole(options: ReportsRoleOptions): ReportsRole {
 				database,
 				settings,
 				models: { providers: options.providers ?? DEFAULT_PROVIDER_OUTLINE, table: readCheaperModels() },
+				workflowId: () => Context.current().info.workflowExecution?.workflowId,
 				heartbeat,
 				now: Date.now,
 			}),

@@ -8,10 +8,12 @@ import type { PartRecord } from "#domain/batching/batch-part.ts";
 import { driveOf } from "#domain/batching/job-state.ts";
 import { formatInstant } from "#domain/budget/window.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
+import type { WorkflowLink, WorkflowLinks } from "./port.ts";
 
 /** Batches for operators: what PostgreSQL holds of them, and what their workflows say where Temporal answers. */
 export type BatchAdministration = {
 	readonly database: Queryable;
+	readonly workflows: WorkflowLinks;
 	/** Absent: the workflows cannot be asked here. */
 	readonly batchJobs?: BatchJobs | undefined;
 };
@@ -25,7 +27,7 @@ export type BatchFilter = {
 };
 
 /** Newest first. */
-export async function listBatches({ database }: BatchAdministration, { teamId, state, limit, after }: BatchFilter): Promise<BatchSummary[]> {
+export async function listBatches({ database }: Pick<BatchAdministration, "database">, { teamId, state, limit, after }: BatchFilter): Promise<BatchSummary[]> {
 	const page = { after: after ?? null, limit, ...(state !== undefined && { states: [state] }) };
 	return (await storeOver(database).list(teamId ?? null, page)).map(summaryOf);
 }
@@ -35,7 +37,8 @@ export async function readBatch(administration: BatchAdministration, batchId: st
 	const store = storeOver(administration.database);
 	const batch = await knownBatch(store, batchId);
 	const parts = await store.parts(batchId);
-	return detailOf(batch, parts, isFinalBatch(batch.state) ? undefined : await progressOf(administration.batchJobs, batchId));
+	const progress = isFinalBatch(batch.state) ? undefined : await progressOf(administration.batchJobs, batchId);
+	return { ...detailOf(batch, parts, progress), workflow: hasWorkflow(batch, progress) ? administration.workflows.ofBatch(batchId) : null };
 }
 
 /**
@@ -81,6 +84,11 @@ function refuseUndriven({ state, batchId, origin, teamId }: BatchRecord): void {
 		);
 }
 
+/** One that is being handed in has none, and one whose money is held gets it a moment later. */
+function hasWorkflow({ state }: BatchRecord, progress: BatchProgress | undefined): boolean {
+	return progress !== undefined || (state !== "collecting" && state !== "held");
+}
+
 /** With Temporal away, or before the workflow began, PostgreSQL says what is known. */
 async function progressOf(jobs: BatchJobs | undefined, batchId: string): Promise<BatchProgress | undefined> {
 	try {
@@ -115,7 +123,7 @@ function detailOf(batch: BatchRecord, parts: readonly PartRecord[], progress: Ba
 		progress: progress === undefined ? null : workflowOf(progress),
 	};
 }
-export type BatchDetail = ReturnType<typeof detailOf>;
+export type BatchDetail = ReturnType<typeof detailOf> & { readonly workflow: WorkflowLink | null };
 
 function partOf(record: PartRecord, progress: BatchProgress | undefined) {
 	const { part, state, items, bytes, providerBatchId } = record;

@@ -6,6 +6,7 @@ import { priceAnswer } from "#domain/pricing/price-answer.ts";
 import type { PriceTier } from "#domain/pricing/price-book.ts";
 import { shellWord } from "#domain/shell-word.ts";
 import { NO_USAGE, type Usage } from "#domain/usage/usage.ts";
+import type { WorkflowLink, WorkflowLinks } from "./port.ts";
 
 /** Everything the books know about one request: each attempt, what it cost and why, and each refusal. */
 export type RequestExplanation = {
@@ -22,6 +23,10 @@ type ArchivedMonth = { readonly month: string; readonly file: string };
 /** Amounts are decimal strings of nano-USD, times ISO 8601. */
 export type AttemptExplanation = {
 	readonly attemptId: string;
+	/** The agent run it was a step of. */
+	readonly run: { readonly runId: string; readonly workflow: WorkflowLink | null } | null;
+	/** The batch that carried it; `deferredId`: of an item that was handed in alone. */
+	readonly batch: { readonly batchId: string; readonly deferredId: string | null; readonly workflow: WorkflowLink | null } | null;
 	readonly at: string;
 	readonly teamId: string;
 	readonly keyId: string;
@@ -106,7 +111,8 @@ const BUDGET_NAME = `concat_ws(' ', b.dimension,
 const TIME = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 const ATTEMPTS = `
-	SELECT a.attempt_id AS "attemptId", ${TIME("a.at")} AS at, a.team_id AS "teamId", a.key_id AS "keyId", a.feature, a.user_id AS "userId", a.environment, a.asserted, a.claimed,
+	SELECT a.attempt_id AS "attemptId", r.id AS "runId", coalesce(r.is_governed AND r.told_version > 0, false) AS "runHasWorkflow", c.id AS "batchId", c.origin = 'collected' AS "isAlone",
+	       ${TIME("a.at")} AS at, a.request_id AS "requestId", a.team_id AS "teamId", a.key_id AS "keyId", a.feature, a.user_id AS "userId", a.environment, a.asserted, a.claimed,
 	       a.provider, a.model, a.asked_model AS "askedModel",
 	       a.degraded_by || coalesce((SELECT jsonb_build_object('budget', ${BUDGET_NAME}, 'unit', b.unit) FROM tollgate.budget b WHERE b.id::text = a.degraded_by->>'budgetId'), '{}') AS "degradedBy",
 	       a.answered_model AS "answeredModel", a.service_tier AS "serviceTier", a.deployment, a.priced_model AS "pricedModel", a.priced_tiers AS "pricedTiers", a.endpoint, a.outcome, a.reason,
@@ -121,6 +127,8 @@ const ATTEMPTS = `
 	           'windowStartsAt', CASE WHEN isfinite(w.starts_at) THEN ${TIME("w.starts_at")} END) ORDER BY b.id), '[]')
 	        FROM tollgate.budget_window w JOIN tollgate.budget b ON b.id = w.budget_id WHERE w.id = ANY (a.window_ids)) AS budgets
 	FROM tollgate.attempt a
+	LEFT JOIN tollgate.run r ON r.number = a.run_ids[cardinality(a.run_ids)]
+	LEFT JOIN tollgate.batch c ON c.number = nullif(tollgate.batch_held_by(a.gateway_id), 0)
 	WHERE a.request_id = $1 OR a.attempt_id = $1
 	ORDER BY a.at, a.attempt_id`;
 
@@ -132,21 +140,26 @@ const REFUSALS = `
 	WHERE r.request_id = $1 OR r.refusal_id = $1
 	ORDER BY r.at`;
 
-type AttemptRow = Omit<AttemptExplanation, "price"> & {
+type AttemptRow = Omit<AttemptExplanation, "price" | "run" | "batch"> & {
+	readonly requestId: string;
+	readonly runId: string | null;
+	readonly runHasWorkflow: boolean;
+	readonly batchId: string | null;
+	readonly isAlone: boolean | null;
 	readonly pricesAsOf: string;
 	readonly deployment: string;
 	readonly pricedModel: string;
 	readonly pricedTiers: readonly PriceTier[];
 };
 
-/** By request id (`x-tollgate-request-id`) or attempt id. @throws CostControlError "admin.not_found"; a call is in the books within a second. */
-export async function explainRequest(database: Queryable, requestId: string): Promise<RequestExplanation> {
+/** By request id (`x-tollgate-request-id`) or attempt id; without `workflows` none is named. @throws CostControlError "admin.not_found"; a call is in the books within a second. */
+export async function explainRequest(database: Queryable, requestId: string, workflows?: WorkflowLinks): Promise<RequestExplanation> {
 	const attempts = (await database.query<AttemptRow>(ATTEMPTS, [requestId])).rows;
 	const refusals = (await database.query<RefusalExplanation>(REFUSALS, [requestId])).rows;
 	if (attempts.length + refusals.length === 0) throw new CostControlError("admin.not_found", await whyNotFound(database, requestId));
 	const months = attempts.map(({ at }) => at.slice(0, 7));
 	const archivedMonths = (await database.query<ArchivedMonth>(ARCHIVED_MONTHS, [months])).rows;
-	return { requestId, attempts: await Promise.all(attempts.map((row) => withPrice(database, row))), refusals, archivedMonths };
+	return { requestId, attempts: await Promise.all(attempts.map((row) => withPrice(database, linked(row, workflows)))), refusals, archivedMonths };
 }
 
 const ARCHIVED_MONTHS = `
@@ -166,8 +179,19 @@ async function whyNotFound(database: Queryable, id: string): Promise<string> {
 	return `The books hold no request ${id}: never sent, released without cost, younger than a second, or refused by a limit that refused more than ten in that second.${elsewhere}`;
 }
 
+/** Its run and its batch; a batch that booked something has a workflow. */
+function linked({ requestId, runId, runHasWorkflow, batchId, isAlone, ...row }: AttemptRow, workflows: WorkflowLinks | undefined): LinkedRow {
+	return {
+		...row,
+		run: runId === null ? null : { runId, workflow: (runHasWorkflow && workflows?.ofRun(runId)) || null },
+		batch: batchId === null ? null : { batchId, deferredId: isAlone === true ? requestId : null, workflow: workflows?.ofBatch(batchId) ?? null },
+	};
+}
+
+type LinkedRow = Omit<AttemptRow, "requestId" | "runId" | "runHasWorkflow" | "batchId" | "isAlone"> & Pick<AttemptExplanation, "run" | "batch">;
+
 /** Priced again, by the rule it was booked by. */
-async function withPrice(database: Queryable, { pricesAsOf, deployment, pricedModel, pricedTiers, ...row }: AttemptRow): Promise<AttemptExplanation> {
+async function withPrice(database: Queryable, { pricesAsOf, deployment, pricedModel, pricedTiers, ...row }: LinkedRow): Promise<AttemptExplanation> {
 	if (row.usage["inputTokens"] === undefined) return { ...row, price: null };
 	const book = await readPriceBookAt(database, row.priceVersion, pricesAsOf);
 	const line = book.find(row.provider, pricedModel);

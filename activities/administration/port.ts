@@ -110,3 +110,16 @@ export type BudgetView = BudgetSelector & {
 	/** null = never (lifetime), or no window opened yet. */
 	readonly resetsAt: string | null;
 };
+
+/** A workflow, and where it is looked at; null: nobody said where Temporal's web UI is. */
+export type WorkflowLink = { readonly id: string; readonly uiUrl: string | null };
+
+/** Of what has one. */
+export type WorkflowLinks = {
+	/** By its own id. */
+	of(workflowId: string): WorkflowLink;
+	ofRun(runId: string): WorkflowLink;
+	ofBatch(batchId: string): WorkflowLink;
+	/** `month` like "2026-10". */
+	ofMonth(month: string): WorkflowLink;
+};

@@ -14,7 +14,7 @@ import { formatUsd } from "#domain/money/wire.ts";
 import { storableTextProblem } from "#domain/text/storable-text.ts";
 import { type AskPostgres, createPostgresRunGovernance } from "../agent-runs/postgres.ts";
 import { waitUntilInForce } from "./in-force.ts";
-import type { Administration } from "./port.ts";
+import type { Administration, WorkflowLink, WorkflowLinks } from "./port.ts";
 
 /** What a person decides about a run, in the name of the admin key. */
 export type RunDecisionSetting = {
@@ -42,11 +42,18 @@ export async function listRuns(
 }
 
 /** @throws CostControlError "run.unknown". */
-export async function readRun(database: Queryable, runId: string): Promise<ReturnType<typeof toView>> {
+export async function readRun({ database, workflows }: RunAdministration, runId: string): Promise<RunDetail> {
 	const snapshot = await createPostgresRunGovernance(askOver(database)).snapshot(runId);
 	if (snapshot === undefined) throw unknownRun(runId);
-	return toView(snapshot);
+	const { rows } = await database.query<{ has: boolean }>(HAS_WORKFLOW, [runId]);
+	return { ...toView(snapshot), workflow: rows[0]?.has === true ? workflows.ofRun(runId) : null };
 }
+
+// A run has none before somebody was told of it, and a run that ended before that never gets one (runs_to_tell in 0022).
+const HAS_WORKFLOW = "SELECT is_governed AND told_version > 0 AS has FROM tollgate.run WHERE id = $1";
+
+export type RunAdministration = Pick<Administration, "database"> & { readonly workflows: WorkflowLinks };
+export type RunDetail = ReturnType<typeof toView> & { readonly workflow: WorkflowLink | null };
 
 /**
  * Decides about a run through the same function as its workflow, so that it works with Temporal away; the workflow hears of it. Resolves when
@@ -54,7 +61,7 @@ export async function readRun(database: Queryable, runId: string): Promise<Retur
  * @throws CostControlError "run.unknown"; "run.finished"; "run.invalid" naming each field; "admin.conflict" where a ceiling still holds, or
  *   where the run has another version than the one that was looked at.
  */
-export async function decideRun(administration: Administration, runId: string, setting: RunDecisionSetting): Promise<ReturnType<typeof toView>> {
+export async function decideRun(administration: Administration & RunAdministration, runId: string, setting: RunDecisionSetting): Promise<RunDetail> {
 	const { database, adminName } = administration;
 	const problem = storableTextProblem(setting.reason, { minLength: 1, maxLength: REASON_LENGTH_MAX });
 	if (problem !== undefined) throw refusal("admin.invalid", [{ field: "reason", problem }]);
@@ -63,7 +70,7 @@ export async function decideRun(administration: Administration, runId: string, s
 	const result = await store.decide({ runId, by: adminName, reason, decision: decisionOf(setting), ...(knownVersion !== undefined && { knownVersion }) });
 	if (result.kind === "refused") throw result.code === "run.unknown" ? unknownRun(runId) : refusal(result.code, result.problems);
 	await waitUntilInForce(database);
-	return readRun(database, runId);
+	return readRun(administration, runId);
 }
 
 function decisionOf({ kind, limits }: RunDecisionSetting): RunDecision["decision"] {

@@ -15,6 +15,8 @@ export type ReportDependencies = {
 	readonly settings: ReportSettings;
 	/** For what cheaper ones would save; absent: reports say nothing of it. */
 	readonly models?: ModelChoice | undefined;
+	/** Of the workflow that asks. */
+	readonly workflowId: () => string | undefined;
 	/** Says that an activity is alive. */
 	readonly heartbeat: () => void;
 	/** Epoch milliseconds of the wall clock. */
@@ -62,9 +64,9 @@ async function writeOrganization(dependencies: ReportDependencies, of: ReportOf)
 
 /** After everything is counted. */
 async function writeOne(dependencies: ReportDependencies, { kind, date }: ReportOf, teamId: string | undefined): Promise<void> {
-	const { database, settings, models, now } = dependencies;
+	const { database, settings, models, workflowId, now } = dependencies;
 	const tell = periodOf(dependencies, { kind, date }).toMs > now() - NEWS_FOR_MS;
-	await makeReport({ database, settings, models, by: BY, isPrepared: true }, { kind, date, teamId, tell });
+	await makeReport({ database, settings, models, by: BY, workflowId: workflowId(), isPrepared: true }, { kind, date, teamId, tell });
 }
 
 async function writeTeams(dependencies: ReportDependencies, { kind, date, ...page }: WriteTeamReportsInput): Promise<WriteTeamReportsResult> {

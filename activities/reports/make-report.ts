@@ -28,6 +28,8 @@ export type ReportMaker = {
 	readonly models?: ModelChoice | undefined;
 	/** Name of who asks. */
 	readonly by: string;
+	/** Of the workflow that writes it; absent: no workflow does. */
+	readonly workflowId?: string | undefined;
 	/** How many uncounted chunks of the ledger are waited for; default all. */
 	readonly chunksMax?: number;
 	/** What was booked is counted a moment ago, and something was before the period's end: of thousands of reports that is found out once. Default false. */
@@ -53,12 +55,13 @@ export async function makeReport(maker: ReportMaker, request: ReportRequest): Pr
 }
 
 async function writeAndStore(maker: ReportMaker, period: ReportPeriod, { teamId = null, again = false }: WriteRequest): Promise<boolean> {
-	const { database, by, models, isPrepared = false } = maker;
+	const { database, by, models, workflowId = null, isPrepared = false } = maker;
 	if (!isPrepared) await prepare(maker, period);
 	const facts = await gatherFacts(database, { period, teamId });
 	if (facts.firstBookedMs === null) throw invalid("teamId", `nothing was booked for team ${teamId ?? ""} yet: there is nothing to report`);
 	const outlook = await readOutlook({ database, models }, { period, teamId });
-	const { isNew } = await storeReport(database, writeReport({ ...facts, ...outlook }), { by, spentNanoUsd: facts.totals[0]?.nanoUsd ?? 0n, again });
+	const spentNanoUsd = facts.totals[0]?.nanoUsd ?? 0n;
+	const { isNew } = await storeReport(database, writeReport({ ...facts, ...outlook }), { by, spentNanoUsd, again, workflowId });
 	return isNew;
 }
 

@@ -28,7 +28,11 @@ export type ReportSummary = {
 	readonly spentNanoUsd: string;
 };
 
-export type StoredReport = ReportSummary & { readonly report: Report };
+export type StoredReport = ReportSummary & {
+	/** Of the workflow that wrote it; null: somebody who asked for it. */
+	readonly workflowId: string | null;
+	readonly report: Report;
+};
 
 export type MadeReport = {
 	readonly stored: StoredReport;

@@ -56,25 +56,35 @@ export async function readReport(database: Queryable, id: string, edition?: numb
 
 /** The newest edition, where none is named. */
 export async function findReport(database: Queryable, { kind, date, teamId }: ReportName, edition?: number): Promise<StoredReport | undefined> {
-	const { rows } = await database.query<Row & { readonly content: WireReport }>(
-		`SELECT ${COLUMNS}, r.content FROM tollgate.report r
+	const { rows } = await database.query<Row & { readonly content: WireReport; readonly workflow_id: string | null }>(
+		`SELECT ${COLUMNS}, r.content, r.workflow_id FROM tollgate.report r
 		 WHERE r.kind = $1 AND r.date = $2 AND r.team_id = $3 AND ($4::integer IS NULL OR r.edition = $4) ORDER BY r.edition DESC LIMIT 1`,
 		[kind, date, teamId ?? ORGANIZATION_ID, edition ?? null],
 	);
 	const row = rows[0];
-	return row === undefined ? undefined : { ...toSummary(row), report: reportFromWire(row.content) };
+	return row === undefined ? undefined : { ...toSummary(row), workflowId: row.workflow_id, report: reportFromWire(row.content) };
 }
 
 /** Keeps it where there is none of its period, or where it was asked for `again` and says something else. Returns the edition that holds. */
 export async function storeReport(
 	database: Queryable,
 	report: Report,
-	of: { readonly by: string; readonly spentNanoUsd: bigint; readonly again: boolean },
+	of: { readonly by: string; readonly spentNanoUsd: bigint; readonly again: boolean; readonly workflowId: string | null },
 ): Promise<{ readonly edition: number; readonly isNew: boolean }> {
 	const wire = reportToWire(report);
 	const { rows } = await database.query<{ readonly edition: number; readonly isNew: boolean }>(
-		'SELECT edition, is_new AS "isNew" FROM tollgate.store_report($1, $2, $3, $4, $5, $6, $7, $8)',
-		[report.kind, report.date, report.teamId ?? ORGANIZATION_ID, of.by, of.spentNanoUsd.toString(), digestOf(wire), JSON.stringify(wire), of.again],
+		'SELECT edition, is_new AS "isNew" FROM tollgate.store_report($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+		[
+			report.kind,
+			report.date,
+			report.teamId ?? ORGANIZATION_ID,
+			of.by,
+			of.spentNanoUsd.toString(),
+			digestOf(wire),
+			JSON.stringify(wire),
+			of.again,
+			of.workflowId,
+		],
 	);
 	const [row] = rows;
 	if (row === undefined) throw new Error("tollgate.store_report returned no row");

@@ -417,6 +417,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/batches/savings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What batches cost, those of files and those of items handed in alone, and what the same would have cost in real time, by team */
+        get: operations["readBatchSavings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/batches/{batchId}": {
         parameters: {
             query?: never;
@@ -3167,6 +3184,12 @@ export interface operations {
                         version: string;
                         rootRunId: string;
                         parentRunId: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         children: number;
                         /** @description times that its loops were forgiven */
                         forgiven: number;
@@ -3296,6 +3319,12 @@ export interface operations {
                         version: string;
                         rootRunId: string;
                         parentRunId: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         children: number;
                         /** @description times that its loops were forgiven */
                         forgiven: number;
@@ -3429,6 +3458,12 @@ export interface operations {
                         version: string;
                         rootRunId: string;
                         parentRunId: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         children: number;
                         /** @description times that its loops were forgiven */
                         forgiven: number;
@@ -3562,6 +3597,12 @@ export interface operations {
                         version: string;
                         rootRunId: string;
                         parentRunId: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         children: number;
                         /** @description times that its loops were forgiven */
                         forgiven: number;
@@ -3691,6 +3732,12 @@ export interface operations {
                         version: string;
                         rootRunId: string;
                         parentRunId: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         children: number;
                         /** @description times that its loops were forgiven */
                         forgiven: number;
@@ -3820,6 +3867,12 @@ export interface operations {
                         version: string;
                         rootRunId: string;
                         parentRunId: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         children: number;
                         /** @description times that its loops were forgiven */
                         forgiven: number;
@@ -3954,6 +4007,74 @@ export interface operations {
             };
         };
     };
+    readBatchSavings: {
+        parameters: {
+            query?: {
+                teamId?: string;
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What batches cost, those of files and those of items handed in alone, and what the same would have cost in real time, by team */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description ISO 8601, UTC */
+                        since: string;
+                        /** @description ISO 8601, UTC */
+                        until: string;
+                        readonly teams: {
+                            /** @description team name; "@organization" stands for the organisation where budgets are meant */
+                            teamId: string;
+                            /**
+                             * @description caller: batches of files; collected: of items handed in alone
+                             * @enum {string}
+                             */
+                            origin: "caller" | "collected";
+                            /** @description that were billed */
+                            items: number;
+                            /** @description with all of their tries, as the ledger booked them */
+                            costNanoUsd: string;
+                            /** @description what the same usage costs in real time */
+                            realTimeNanoUsd: string;
+                            /** @description the difference; below zero where tries beside others cost more than was saved */
+                            savedNanoUsd: string;
+                            /** @description of those handed in alone: answered after their deadline */
+                            lateItems: number;
+                        }[];
+                        total: {
+                            /** @description that were billed */
+                            items: number;
+                            /** @description with all of their tries, as the ledger booked them */
+                            costNanoUsd: string;
+                            /** @description what the same usage costs in real time */
+                            realTimeNanoUsd: string;
+                            /** @description the difference; below zero where tries beside others cost more than was saved */
+                            savedNanoUsd: string;
+                            /** @description of those handed in alone: answered after their deadline */
+                            lateItems: number;
+                        };
+                    };
+                };
+            };
+            /** @description refused: error.code says why, error.field where to look */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readBatch: {
         parameters: {
             query?: never;
@@ -4011,6 +4132,12 @@ export interface operations {
                         outputFileId: string | null;
                         errorFileId: string | null;
                         runningSince: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         /** @description when its results are wanted; null = whenever the provider is done */
                         deadline: string | null;
                         /** @description batches of the provider, in order */
@@ -4116,6 +4243,12 @@ export interface operations {
                         outputFileId: string | null;
                         errorFileId: string | null;
                         runningSince: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         /** @description when its results are wanted; null = whenever the provider is done */
                         deadline: string | null;
                         /** @description batches of the provider, in order */
@@ -4221,6 +4354,12 @@ export interface operations {
                         outputFileId: string | null;
                         errorFileId: string | null;
                         runningSince: string | null;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         /** @description when its results are wanted; null = whenever the provider is done */
                         deadline: string | null;
                         /** @description batches of the provider, in order */
@@ -5223,6 +5362,12 @@ export interface operations {
                             decisionReason: string | null;
                             closedAt: string | null;
                         };
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         statements: {
                             /** @description "@unknown", "@organization": what no team stands for */
                             teamId: string;
@@ -6023,6 +6168,12 @@ export interface operations {
                         writtenBy: string;
                         /** @description decimal string of nano-USD (1 USD = 1000000000) */
                         spentNanoUsd: string;
+                        /** @description in Temporal; null: there is none, or none yet */
+                        workflow: {
+                            id: string;
+                            /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                            uiUrl: string | null;
+                        } | null;
                         report: {
                             /** @constant */
                             schemaVersion: 1;
@@ -6433,6 +6584,28 @@ export interface operations {
                         requestId: string;
                         readonly attempts: ({
                             attemptId: string;
+                            /** @description the agent run it was a step of */
+                            run: {
+                                runId: string;
+                                /** @description in Temporal; null: there is none, or none yet */
+                                workflow: {
+                                    id: string;
+                                    /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                                    uiUrl: string | null;
+                                } | null;
+                            } | null;
+                            /** @description the batch that carried it */
+                            batch: {
+                                batchId: string;
+                                /** @description of an item that was handed in alone */
+                                deferredId: string | null;
+                                /** @description in Temporal; null: there is none, or none yet */
+                                workflow: {
+                                    id: string;
+                                    /** @description in Temporal's web UI; null: nobody said where that is (TEMPORAL_UI_URL) */
+                                    uiUrl: string | null;
+                                } | null;
+                            } | null;
                             /** @description ISO 8601, UTC */
                             at: string;
                             teamId: string;

@@ -1,7 +1,8 @@
-import { useQuery } from "@tanstack/react-query";
-import { createContext, useContext } from "react";
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
+import { createContext, useContext, useEffect } from "react";
 import { type Answer, api, rememberCsrfToken, unwrap } from "./client.ts";
 import { ApiProblem } from "./problem.ts";
+import { hearTabs, tellTabs } from "./tabs.ts";
 
 export type Session = Answer<"/admin/v1/session">;
 
@@ -10,6 +11,40 @@ export const SESSION_KEY = ["session"] as const;
 /** The session of this browser; null: nobody is signed in. */
 export function useSessionAnswer() {
 	return useQuery({ queryKey: SESSION_KEY, queryFn: readSession, staleTime: Number.POSITIVE_INFINITY });
+}
+
+/** Who signs in or out in another tab does so in this one: they share the cookie. */
+export function useOtherTabsSession(): void {
+	const client = useQueryClient();
+	useEffect(
+		() =>
+			hearTabs(({ kind }) => {
+				if (kind === "signed-out") forgetSession(client);
+				else if (kind === "signed-in") void refreshSession(client);
+			}),
+		[client],
+	);
+}
+
+/** Nobody is signed in any more, and what one person saw is not for the next. */
+export function forgetSession(client: QueryClient): void {
+	client.setQueryData(SESSION_KEY, null);
+	client.removeQueries({ predicate: isOfSession });
+}
+
+/** Asks again who is signed in. True: the same as before; else nothing is kept of what was shown. */
+export async function refreshSession(client: QueryClient): Promise<boolean> {
+	const tokenOf = (): string | undefined => client.getQueryData<Session | null>(SESSION_KEY)?.csrfToken;
+	const before = tokenOf();
+	await client.refetchQueries({ queryKey: SESSION_KEY, exact: true });
+	if (tokenOf() === before) return true;
+	if (tokenOf() === undefined) forgetSession(client);
+	else await client.resetQueries({ predicate: isOfSession });
+	return false;
+}
+
+function isOfSession({ queryKey }: { readonly queryKey: readonly unknown[] }): boolean {
+	return queryKey[0] !== SESSION_KEY[0];
 }
 
 const SessionContext = createContext<Session | null>(null);
@@ -33,11 +68,14 @@ async function readSession(): Promise<Session | null> {
 }
 
 export async function signIn(proof: { readonly link: string } | { readonly adminKey: string }): Promise<Session> {
-	return take(unwrap(await api.POST("/admin/v1/session", { body: proof })));
+	const session = take(unwrap(await api.POST("/admin/v1/session", { body: proof })));
+	tellTabs({ kind: "signed-in" });
+	return session;
 }
 
 export async function signOut(): Promise<void> {
 	await api.DELETE("/admin/v1/session");
+	tellTabs({ kind: "signed-out" });
 }
 
 export async function readSignInWays(): Promise<Answer<"/admin/v1/session/ways">> {

@@ -1,6 +1,6 @@
 import { Container } from "@mantine/core";
 import { useState } from "react";
-import { SessionProvider, useSessionAnswer } from "../api/session.ts";
+import { SessionProvider, useOtherTabsSession, useSessionAnswer } from "../api/session.ts";
 import { isEntering } from "./link-token.ts";
 import { Shell } from "./shell.tsx";
 import { SignIn } from "./sign-in.tsx";
@@ -9,6 +9,7 @@ import { Failed, Waiting } from "./states.tsx";
 /** Nothing is asked for and nothing shown before somebody is signed in. */
 export function Gate() {
 	const session = useSessionAnswer();
+	useOtherTabsSession();
 	// A link is for a new session, whoever is signed in now.
 	const [isByLink, setIsByLink] = useState(isEntering);
 	if (isByLink) return <SignIn onDone={() => setIsByLink(false)} isSignedIn={Boolean(session.data)} />;

@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useMatches } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { useLiveUpdates } from "../api/live-updates.ts";
-import { SESSION_KEY, signOut, useSession } from "../api/session.ts";
+import { forgetSession, signOut, useSession } from "../api/session.ts";
 import { NAVIGATION } from "../navigation.ts";
 import { Status } from "./page.tsx";
 import { TeamPicker } from "./team-picker.tsx";
@@ -87,11 +87,7 @@ function SignedIn() {
 	const isLive = useLiveUpdates();
 	const leaving = useMutation({
 		mutationFn: signOut,
-		onSuccess() {
-			client.setQueryData(SESSION_KEY, null);
-			// What one person saw is not for the next.
-			client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION_KEY[0] });
-		},
+		onSuccess: () => forgetSession(client),
 	});
 	return (
 		<Stack gap="xs">

@@ -1,20 +1,20 @@
-import { Anchor } from "@mantine/core";
-import { useSession } from "../api/session.ts";
+import { Anchor, Text } from "@mantine/core";
+import type { Answer } from "../api/client.ts";
 
-/** To a workflow in the Temporal UI; nothing where nobody said where that is. */
-export function WorkflowLink({ workflowId }: { readonly workflowId: string }) {
-	const { temporalUiUrl } = useSession();
-	if (temporalUiUrl === null) return null;
+export type Workflow = Answer<"/admin/v1/runs/{runId}">["workflow"];
+
+/** To a workflow in the Temporal UI; its id, to be looked for there, where nobody said where that is. Nothing where there is none. */
+export function WorkflowLink({ workflow }: { readonly workflow: Workflow }) {
+	if (workflow === null) return null;
+	if (workflow.uiUrl === null)
+		return (
+			<Text span size="sm" className="name">
+				Workflow <span className="code whole">{workflow.id}</span>
+			</Text>
+		);
 	return (
-		<Anchor href={workflowUrl(temporalUiUrl, workflowId)} target="_blank" rel="noreferrer" size="sm">
+		<Anchor href={workflow.uiUrl} target="_blank" rel="noreferrer" size="sm">
 			Workflow in the Temporal UI
 		</Anchor>
 	);
-}
-
-/** An address that names no namespace is taken for that of the namespace "default". */
-function workflowUrl(temporalUiUrl: string, workflowId: string): string {
-	const origin = temporalUiUrl.replace(/\/+$/, "");
-	const namespace = origin.includes("/namespaces/") ? origin : `${origin}/namespaces/default`;
-	return `${namespace}/workflows/${encodeURIComponent(workflowId)}`;
 }

@@ -13,6 +13,7 @@ import type { CurrentPriceBook } from "#activities/pricebooks/port.ts";
 import type { ReportSettings } from "#activities/reports/port.ts";
 import type { SpendSums } from "#activities/spend/recount-spend.ts";
 import { ADMINISTRATION_PREFIX } from "#clients/administration-contract.ts";
+import { createWorkflowLinks } from "#clients/workflow-links.ts";
 import { createKeptPlaceProblem } from "#config/alert-secrets.ts";
 import { DEFAULT_PROVIDER_OUTLINE, type ProviderOutline } from "#config/providers.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
@@ -51,6 +52,8 @@ export type AdministrationDependencies = {
 	readonly spendSums?: SpendSums;
 	/** Default: no link to Temporal. */
 	readonly temporalUiUrl?: string | null;
+	/** That workflows are in; default "default". */
+	readonly temporalNamespace?: string;
 	/** Whose people may sign in; default nobody's. */
 	readonly oidc?: { readonly name: string; readonly provider: OidcProvider };
 	/** Told why somebody whom an identity provider sent was not let in. Default: nothing. */
@@ -156,11 +159,12 @@ async function callerOf(request: FastifyRequest, { access }: Route, { database }
 }
 
 function contextFor(caller: Caller, request: FastifyRequest, dependencies: RouteParts): RouteContext {
-	const { onUnexpectedError: _error, home: _home, tries, oidc, temporalUiUrl = null, ...parts } = dependencies;
+	const { onUnexpectedError: _error, home: _home, tries, oidc, temporalUiUrl = null, temporalNamespace = "default", ...parts } = dependencies;
 	const { providers = DEFAULT_PROVIDER_OUTLINE, reports = UTC_REPORTS } = dependencies;
 	const visitor = { address: request.ip, cookie: request.cookies[SESSION_COOKIE], lastEventId: request.headers["last-event-id"]?.toString(), tries };
 	const console: ConsoleSettings = { temporalUiUrl, oidc: oidc === undefined ? null : { name: oidc.name, startUrl: `${OIDC_PATH}/start` } };
-	return { ...parts, providers, reports, caller, visitor, console, adminName: caller.name, teamIds: caller.teamIds };
+	const workflows = createWorkflowLinks({ uiUrl: temporalUiUrl, namespace: temporalNamespace });
+	return { ...parts, providers, reports, caller, visitor, console, workflows, adminName: caller.name, teamIds: caller.teamIds };
 }
 
 /** Once, or once for each of a team owner's teams. */

@@ -1,13 +1,20 @@
 import { z } from "zod";
+import { addSavings, type BatchSavings, readBatchSavings } from "#activities/administration/batch-savings.ts";
 import { cancelBatch, listBatches, readBatch, retryBatch } from "#activities/administration/batches.ts";
 import { requireKnownTeam } from "#activities/administration/read-teams.ts";
 import { teamsOfBatch } from "#activities/administration/teams-of.ts";
 import * as contract from "#clients/batch-contract.ts";
 import { BATCH_STATES } from "#domain/batching/batch.ts";
-import { mergeLists, ofQuery, operators, owned, readers } from "./access.ts";
+import { type MergeAnswers, mergeLists, ofQuery, operators, owned, readers } from "./access.ts";
 import { defineRoute, type Route } from "./route.ts";
 
 const BATCH = owned("batchId", teamsOfBatch);
+
+const mergeSavings: MergeAnswers = (answers) => {
+	const ofTeams = answers as readonly BatchSavings[];
+	const teams = ofTeams.flatMap((answer) => answer.teams);
+	return { ...ofTeams[0], teams, total: addSavings(teams) };
+};
 
 /** Batches for operators. The name of the admin key is who cancels. */
 export const BATCH_ROUTES: readonly Route[] = [
@@ -25,6 +32,17 @@ export const BATCH_ROUTES: readonly Route[] = [
 		handle: async (context, { query }) => {
 			await requireKnownTeam(context.database, query.teamId);
 			return { batches: await listBatches(context, query) };
+		},
+	}),
+	defineRoute("GET /batches/savings", {
+		operationId: "readBatchSavings",
+		access: readers(ofQuery(mergeSavings)),
+		summary: "What batches cost, those of files and those of items handed in alone, and what the same would have cost in real time, by team",
+		answer: contract.BatchSavings,
+		query: z.strictObject({ teamId: z.string().optional(), days: z.coerce.number().int().min(1).max(366).default(30) }),
+		handle: async ({ database }, { query }) => {
+			await requireKnownTeam(database, query.teamId);
+			return readBatchSavings(database, query);
 		},
 	}),
 	defineRoute("GET /batches/{batchId}", {

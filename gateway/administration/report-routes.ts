@@ -50,11 +50,11 @@ export const REPORT_ROUTES: readonly Route[] = [
 		summary: "One report, as data, as a page with format=html, or as Markdown with format=markdown",
 		answer: contract.StoredReport,
 		query: contract.ReportQuery,
-		handle: async ({ database }, { params, query }) => {
-			const { report, ...summary } = await readReport(database, params["reportId"] ?? "", query.edition);
+		handle: async ({ database, workflows }, { params, query }) => {
+			const { report, workflowId, ...summary } = await readReport(database, params["reportId"] ?? "", query.edition);
 			if (query.format === "html") return WrittenAnswer.html(renderHtml(report));
 			if (query.format === "markdown") return WrittenAnswer.markdown(renderMarkdown(report));
-			return WrittenAnswer.json(toSummary(summary), { report: JSON.stringify(reportToWire(report)) });
+			return WrittenAnswer.json({ ...toSummary(summary), workflow: workflowId && workflows.of(workflowId) }, { report: JSON.stringify(reportToWire(report)) });
 		},
 	}),
 ];

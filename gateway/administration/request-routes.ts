@@ -32,7 +32,7 @@ export const REQUEST_ROUTES: readonly Route[] = [
 		access: readers(owned("requestId", teamsOfRequest)),
 		summary: "What one request cost and why, or why it was refused",
 		answer: contract.RequestExplanation,
-		handle: ({ database }, { params }) => explainRequest(database, params["requestId"] ?? ""),
+		handle: ({ database, workflows }, { params }) => explainRequest(database, params["requestId"] ?? "", workflows),
 	}),
 	defineRoute("GET /refusals", {
 		operationId: "sumRefusals",

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
-import type { Administration } from "#activities/administration/port.ts";
+import type { Administration, WorkflowLinks } from "#activities/administration/port.ts";
 import type { AlertSender } from "#activities/alerts/sender.ts";
 import type { BatchJobs } from "#activities/batches/job/job-port.ts";
 import type { Months } from "#activities/chargeback/close.ts";
@@ -22,6 +22,7 @@ export type RouteContext = Administration &
 		readonly caller: Caller;
 		readonly visitor: Visitor;
 		readonly console: ConsoleSettings;
+		readonly workflows: WorkflowLinks;
 		readonly feed: ChangeFeed;
 		readonly alertSender: AlertSender;
 		readonly keptPlaceProblem: KeptPlaceProblem;

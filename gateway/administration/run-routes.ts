@@ -35,7 +35,7 @@ export const RUN_ROUTES: readonly Route[] = [
 		access: readers(RUN),
 		summary: "One run: why it stands, what it took of its ceilings, its last steps, and what happened to it",
 		answer: contract.RunView,
-		handle: ({ database }, { params }) => readRun(database, params["runId"] ?? ""),
+		handle: (context, { params }) => readRun(context, params["runId"] ?? ""),
 	}),
 	defineRoute("POST /runs/{runId}/resume", {
 		operationId: "resumeRun",

@@ -24,10 +24,11 @@ export const STATEMENT_ROUTES: readonly Route[] = [
 		summary: "What each team owes for a month, page by page",
 		answer: contract.StatementReport,
 		query: contract.StatementQuery,
-		handle: async ({ database, teamIds }, { params, query }) => {
-			const month = readMonthName(params["month"]);
+		handle: async ({ database, teamIds, workflows }, { params, query }) => {
+			const name = readMonthName(params["month"]);
 			await requireTeam(database, query.teamId);
-			return { month: await readMonth(database, month, teamIds), statements: await listStatements(database, { month, ...query }) };
+			const month = await readMonth(database, name, teamIds);
+			return { month, workflow: workflows.ofMonth(name), statements: await listStatements(database, { month: name, ...query }) };
 		},
 	}),
 	defineRoute("GET /statements/{month}/lines", {

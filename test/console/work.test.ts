@@ -31,6 +31,8 @@ const TROUBLE = {
 	trouble: { since: new Date(Date.now() - 1_200_000).toISOString(), step: "create", message: "the account has no room for more enqueued tokens" },
 };
 
+const WORKFLOW = { id: `batch-job/${RUNNING_BATCH}`, uiUrl: `http://temporal.example/namespaces/default/workflows/batch-job%2F${RUNNING_BATCH}` };
+
 describe.skipIf(CHROMIUM === undefined)(`runs, batches and alerts in the console ${HOW_TO_GET_CHROMIUM}`, () => {
 	let stand: ConsoleStand;
 
@@ -63,8 +65,7 @@ describe.skipIf(CHROMIUM === undefined)(`runs, batches and alerts in the console
 
 	test("a batch says what holds it up, what its workflow does next, and where that can be looked at", async () => {
 		const prepare = async (page: Page): Promise<void> => {
-			await page.route(`**/admin/v1/batches/${RUNNING_BATCH}`, (route) => amend(route, { progress: TROUBLE }));
-			await page.route("**/admin/v1/session", (route) => amend(route, { temporalUiUrl: "http://temporal.example/" }));
+			await page.route(`**/admin/v1/batches/${RUNNING_BATCH}`, (route) => amend(route, { progress: TROUBLE, workflow: WORKFLOW }));
 		};
 		await on(
 			`/batches/${RUNNING_BATCH}`,
@@ -72,7 +73,7 @@ describe.skipIf(CHROMIUM === undefined)(`runs, batches and alerts in the console
 				await page.getByText("the account has no room for more enqueued tokens").waitFor();
 				await page.getByText("creates the batch at the provider", { exact: false }).first().waitFor();
 				const link = page.getByRole("link", { name: "Workflow in the Temporal UI" });
-				expect(await link.getAttribute("href")).toBe(`http://temporal.example/namespaces/default/workflows/batch-job%2F${RUNNING_BATCH}`);
+				expect(await link.getAttribute("href")).toBe(WORKFLOW.uiUrl);
 				await lookAt(page, "batch-running");
 			},
 			prepare,

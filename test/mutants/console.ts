@@ -290,4 +290,55 @@ const IDENTITY: readonly Mutant[] = [
 	},
 ];
 
-export const CONSOLE_MUTANTS: readonly Mutant[] = [...RIGHTS, ...SIGN_IN, ...SHOWN, ...IDENTITY];
+const WORKFLOWS_TEST = "test/gateway/administration/workflows.test.ts";
+const SAVINGS = { file: "activities/administration/batch-savings.ts", test: "test/integration/activities/administration/batch-savings.test.ts" } as const;
+const LINKED: readonly Mutant[] = [
+	{
+		rule: "a run that no workflow was told of has no link to one",
+		file: "activities/administration/runs.ts",
+		test: WORKFLOWS_TEST,
+		from: "rows[0]?.has === true ?",
+		to: "rows.length > 0 ?",
+		titles: ["of a run is there once it was told of it, and then of its calls too"],
+	},
+	{
+		rule: "a run that ended before anybody was told of it has no link to a workflow",
+		file: "migrations/0022_run_governance.sql",
+		test: WORKFLOWS_TEST,
+		from: "SET told_version = r.version, is_governed = false",
+		to: "SET told_version = r.version",
+		titles: ["of a run that ended before anybody was told of it is none"],
+	},
+	{
+		rule: "a call of a run that no workflow was told of has no link to one",
+		file: "activities/administration/explain.ts",
+		test: WORKFLOWS_TEST,
+		from: "runHasWorkflow && ",
+		to: "",
+		titles: ["of a call is that of its run and of its batch"],
+	},
+	{
+		rule: "a batch that no workflow drives has no link to one",
+		file: "activities/administration/batches.ts",
+		test: WORKFLOWS_TEST,
+		from: ' && state !== "held"',
+		to: "",
+		titles: ["of a batch is there once its money is held and a workflow drives it"],
+	},
+	{
+		rule: "what a batch cost is what all of its tries were booked at",
+		...SAVINGS,
+		from: "sum(b.settled_nano_usd)",
+		to: "sum(i.items)",
+		titles: ["costs what the ledger booked"],
+	},
+	{
+		rule: "batches that are not over count so far",
+		...SAVINGS,
+		from: " OR b.ended_at IS NULL",
+		to: "",
+		titles: ["is told of files and of items handed in alone, of what is not over so far"],
+	},
+];
+
+export const CONSOLE_MUTANTS: readonly Mutant[] = [...LINKED, ...RIGHTS, ...SIGN_IN, ...SHOWN, ...IDENTITY];

@@ -84,7 +84,7 @@ export type TestAdministration = {
 
 /** The administration API over a database of its own, with one priced model and one admin key. */
 export async function openTestAdministration(
-	options: Pick<AdministrationDependencies, "consoleFolder" | "now" | "temporalUiUrl" | "changeFeed" | "oidc" | "onSignInRefused"> = {},
+	options: Pick<AdministrationDependencies, "consoleFolder" | "now" | "temporalUiUrl" | "temporalNamespace" | "changeFeed" | "oidc" | "onSignInRefused"> = {},
 ): Promise<TestAdministration> {
 	const database = await createTestDatabase();
 	const connections = openTestPool(database.url);

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { AdministrationDependencies } from "#gateway/administration/app.ts";
 import { SESSION_COOKIE } from "#gateway/administration/caller.ts";
 import { buildConsole } from "../../scripts/build-console.ts";
 import { openTestAdministration, type TestAdministration } from "./administration.ts";
@@ -27,10 +28,10 @@ export class ConsoleStand {
 		this.#browser = browser;
 	}
 
-	static async open(): Promise<ConsoleStand> {
+	static async open(options: Pick<AdministrationDependencies, "temporalUiUrl"> = {}): Promise<ConsoleStand> {
 		await buildConsole();
 		await mkdir(PICTURE_FOLDER, { recursive: true });
-		const administration = await openTestAdministration({ consoleFolder: BUILT_FOLDER });
+		const administration = await openTestAdministration({ consoleFolder: BUILT_FOLDER, ...options });
 		const url = await administration.app.listen({ host: "127.0.0.1", port: 0 });
 		return new ConsoleStand(administration, url, await launchChromium());
 	}

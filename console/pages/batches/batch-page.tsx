@@ -21,7 +21,7 @@ export function BatchPage() {
 	const { batchId } = useParams({ from: "/batches/$batchId" });
 	const batch = useAnswer("/admin/v1/batches/{batchId}", { path: { batchId } }, { topics: ["batches"] });
 	return (
-		<Page title="Batch" actions={<WorkflowLink workflowId={`batch-job/${batchId}`} />}>
+		<Page title="Batch" actions={batch.data && <WorkflowLink workflow={batch.data.workflow} />}>
 			<Text className="code" m={0}>
 				{batchId}
 			</Text>

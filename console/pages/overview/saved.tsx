@@ -7,10 +7,10 @@ import { Answered, Empty } from "../../frame/states.tsx";
 
 const DAYS = 30;
 
-/** What items that were handed in to wait cost, beside what the same usage costs in real time. */
+/** What batches cost, of files and of items handed in alone, beside what the same usage costs in real time. */
 export function Saved({ team }: { readonly team: string | undefined }) {
 	const query = useAnswer(
-		"/admin/v1/deferred/report",
+		"/admin/v1/batches/savings",
 		{ query: { days: DAYS, ...(team !== undefined && { teamId: team }) } },
 		{ topics: ["batches", "spend"] },
 	);

@@ -9,6 +9,7 @@ import { Page } from "../../frame/page.tsx";
 import { Answered, Empty } from "../../frame/states.tsx";
 import { TextLink } from "../../frame/text-link.tsx";
 import { When } from "../../frame/when.tsx";
+import { WorkflowLink } from "../../frame/workflow-link.tsx";
 import { ReportSection } from "./report-section.tsx";
 import { writeReport } from "./write-dialog.tsx";
 
@@ -49,7 +50,7 @@ function Sections({ stored }: { readonly stored: StoredReport }) {
 }
 
 function Head({ stored }: { readonly stored: StoredReport }) {
-	const { report, edition, writtenAt, writtenBy, id } = stored;
+	const { report, edition, writtenAt, writtenBy, id, workflow } = stored;
 	return (
 		<div>
 			<Text fw={600} size="lg">
@@ -66,6 +67,7 @@ function Head({ stored }: { readonly stored: StoredReport }) {
 					</>
 				)}
 			</Text>
+			<WorkflowLink workflow={workflow} />
 		</div>
 	);
 }

@@ -5,7 +5,9 @@ import { formatDuration } from "../../format/time.ts";
 import { Facts } from "../../frame/facts.tsx";
 import { Money } from "../../frame/money.tsx";
 import { Section, Status, type Tone } from "../../frame/page.tsx";
+import { TextLink } from "../../frame/text-link.tsx";
 import { When } from "../../frame/when.tsx";
+import { WorkflowLink } from "../../frame/workflow-link.tsx";
 import { Arithmetic } from "./arithmetic.tsx";
 
 export type ExplainedAttempt = Answer<"/admin/v1/requests/{requestId}">["attempts"][number];
@@ -30,6 +32,7 @@ export function Attempt({ attempt, title }: { readonly attempt: ExplainedAttempt
 					<Stack gap="lg">
 						<WhoseItWas attempt={attempt} />
 						<HowItWas attempt={attempt} />
+						<WhatItWasPartOf attempt={attempt} />
 					</Stack>
 				</SimpleGrid>
 				<Arithmetic attempt={attempt} />
@@ -141,6 +144,42 @@ function HowItWas({ attempt }: { readonly attempt: ExplainedAttempt }) {
 					{ name: "Price book", value: `version ${attempt.priceVersion}` },
 				]}
 			/>
+		</div>
+	);
+}
+
+/** The agent run and the batch, here and in the Temporal UI; nothing of a call that stands alone. */
+function WhatItWasPartOf({ attempt: { run, batch } }: { readonly attempt: ExplainedAttempt }) {
+	if (run === null && batch === null) return null;
+	return (
+		<div>
+			<Title order={3} mb="xs">
+				What it was part of
+			</Title>
+			<Stack gap="sm">
+				{run !== null && (
+					<div>
+						<Text size="sm" className="name">
+							A step of the agent run{" "}
+							<TextLink underline="always" to="/runs/$runId" params={{ runId: run.runId }}>
+								{run.runId}
+							</TextLink>
+						</Text>
+						<WorkflowLink workflow={run.workflow} />
+					</div>
+				)}
+				{batch !== null && (
+					<div>
+						<Text size="sm" className="name">
+							{batch.deferredId === null ? "An item of the batch " : `Item ${batch.deferredId}, handed in alone, which went with the batch `}
+							<TextLink underline="always" to="/batches/$batchId" params={{ batchId: batch.batchId }}>
+								{batch.batchId}
+							</TextLink>
+						</Text>
+						<WorkflowLink workflow={batch.workflow} />
+					</div>
+				)}
+			</Stack>
 		</div>
 	);
 }

@@ -21,7 +21,7 @@ export function RunPage() {
 	const { runId } = useParams({ from: "/runs/$runId" });
 	const run = useAnswer("/admin/v1/runs/{runId}", { path: { runId } }, { topics: ["runs"] });
 	return (
-		<Page title={`Run ${runId}`} actions={<WorkflowLink workflowId={`agent-run/${runId}`} />}>
+		<Page title={`Run ${runId}`} actions={run.data && <WorkflowLink workflow={run.data.workflow} />}>
 			<Answered query={run} what="The run">
 				{(answer) => <Story run={answer} />}
 			</Answered>

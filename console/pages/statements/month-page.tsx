@@ -14,6 +14,7 @@ import { Answered, Empty } from "../../frame/states.tsx";
 import { TextLink } from "../../frame/text-link.tsx";
 import { useTeam } from "../../frame/use-team.ts";
 import { When } from "../../frame/when.tsx";
+import { WorkflowLink } from "../../frame/workflow-link.tsx";
 import { closeMonth } from "./close-dialog.tsx";
 import { DecideDialog, type Decision } from "./decide-dialog.tsx";
 import { MONTH_STATES, type Month } from "./month.ts";
@@ -30,7 +31,7 @@ export function StatementMonthPage() {
 	const query = { limit: TEAMS_AT_ONCE, ...(team !== undefined && { teamId: team }) };
 	const report = useAnswer("/admin/v1/statements/{month}", { path: { month }, query }, { topics: ["statements"] });
 	return (
-		<Page title={isMonth(month) ? formatMonth(month) : "Statements"}>
+		<Page title={isMonth(month) ? formatMonth(month) : "Statements"} actions={report.data && <WorkflowLink workflow={report.data.workflow} />}>
 			<TextLink to="/statements" size="sm">
 				All months
 			</TextLink>

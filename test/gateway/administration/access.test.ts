@@ -41,6 +41,7 @@ const TABLE: Readonly<Record<string, string>> = {
 	"POST /runs/{runId}/stop": "To",
 	"POST /runs/{runId}/finish": "o",
 	"GET /batches": "vfTo",
+	"GET /batches/savings": "vfTo",
 	"GET /batches/{batchId}": "vfTo",
 	"POST /batches/{batchId}/cancel": "To",
 	"POST /batches/{batchId}/retry": "To",

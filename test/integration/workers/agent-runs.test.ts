@@ -7,7 +7,8 @@ import { createInterface } from "node:readline";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Administration } from "#activities/administration/port.ts";
-import { decideRun, readRun } from "#activities/administration/runs.ts";
+import { decideRun, type RunAdministration, readRun } from "#activities/administration/runs.ts";
+import { createWorkflowLinks } from "#clients/workflow-links.ts";
 import { agentRunWorkflowId, resumeRunUpdate, stopRunUpdate } from "#workflows/agent-run/messages.ts";
 import { type AgentRunsRole, startAgentRunsRole } from "../../../workers/agent-runs.ts";
 import { type CuttableProxy, openCuttableProxy } from "../../support/cuttable-proxy.ts";
@@ -40,7 +41,8 @@ afterAll(async () => {
 	await temporal?.close();
 });
 
-const administration = (): Administration => ({ database: connections.pool, governor: undefined as never, adminName: "ada" });
+const workflows = createWorkflowLinks({ uiUrl: null, namespace: "default" });
+const administration = (): Administration & RunAdministration => ({ database: connections.pool, workflows, governor: undefined as never, adminName: "ada" });
 const stateOf = async (runId: string) => (await role.governance.status(runId)).snapshot?.run.state;
 
 /** When the workflows began, in order, by Temporal's clock. */
@@ -87,8 +89,8 @@ test("an update decides in PostgreSQL, as the command line would", async () => {
 	await until("the workflow", async () => (await startedAt("decided")).length === 1);
 	await until("the worker", async () => (await stateOf("decided")) === "paused");
 	const { version } = await role.governance.decide("decided", resumeRunUpdate, { by: "ann", reason: "it is fine" });
-	const view = await readRun(connections.pool, "decided");
-	expect(view).toMatchObject({ state: "running", version, forgiven: 1 });
+	const view = await readRun(administration(), "decided");
+	expect(view).toMatchObject({ state: "running", version, forgiven: 1, workflow: { id: "agent-run/decided", uiUrl: null } });
 	expect(view.events.at(-1)).toMatchObject({ kind: "resumed", detail: { by: "ann", reason: "it is fine" } });
 }, 60_000);
 

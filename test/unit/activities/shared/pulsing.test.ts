@@ -16,7 +16,7 @@ const silent: Queryable = { query: () => new Promise<never>(() => undefined) };
 const heartbeat = vi.fn();
 const ACTIVITIES = {
 	...createChargebackActivities({ database: silent, heartbeat }),
-	...createReportActivities({ database: silent, settings: { timeZone: "UTC" }, heartbeat, now: Date.now }),
+	...createReportActivities({ database: silent, settings: { timeZone: "UTC" }, workflowId: () => undefined, heartbeat, now: Date.now }),
 };
 
 test.each(Object.keys(ACTIVITIES) as (keyof typeof ACTIVITIES)[])("%s beats while PostgreSQL says nothing", async (name) => {

@@ -13,6 +13,7 @@ const batch: BatchView = {
 		outputFileId: null,
 		errorFileId: null,
 		runningSince: "2026-11-26T10:00:05Z",
+		workflow: null,
 		deadline: null,
 	},
 	parts: [

@@ -15,6 +15,7 @@ const paused: AgentRunView = {
 	version: "2",
 	rootRunId: "root",
 	parentRunId: "middle",
+	workflow: null,
 	children: 2,
 	forgiven: 0,
 	openedAt: "2026-11-26T10:00:00Z",
