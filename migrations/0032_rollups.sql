@@ -362,9 +362,7 @@ BEGIN
   v_counted := tollgate.add_spend(p_chunks, NULL);
   IF v_counted < p_chunks OR NOT EXISTS (SELECT 1 FROM tollgate.spend_due(1)) THEN
     -- Of a database that was restored: its chunks are not after every transaction to come.
-    IF EXISTS (SELECT 1 FROM tollgate.spend_looked WHERE written_by > pg_snapshot_xmax(pg_current_snapshot())) THEN
-      UPDATE tollgate.chunk SET written_by = '0' WHERE written_by > pg_snapshot_xmax(pg_current_snapshot());
-    END IF;
+    UPDATE tollgate.chunk SET written_by = '0' WHERE written_by > pg_snapshot_xmax(pg_current_snapshot());
     INSERT INTO tollgate.spend_looked AS l (written_by) VALUES (v_finished) ON CONFLICT (is_only) DO UPDATE SET written_by = excluded.written_by;
   END IF;
   RETURN v_counted;
