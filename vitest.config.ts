@@ -1,8 +1,23 @@
 import { defineConfig } from "vitest/config";
 import { spreadingSequencer } from "./test/support/file-order.ts";
 
-const PROJECTS = ["unit", "property", "architecture", "replay", "gateway", "contract", "workflow", "integration", "faults", "console", "e2e"] as const;
+const PROJECTS = [
+	"unit",
+	"domain",
+	"property",
+	"architecture",
+	"replay",
+	"gateway",
+	"contract",
+	"workflow",
+	"integration",
+	"faults",
+	"console",
+	"e2e",
+] as const;
 const SLOW_PROJECTS: ReadonlySet<string> = new Set(["contract", "workflow", "integration", "faults", "console", "e2e"]);
+/** Rules are pure: their files leave nothing behind for the next one, and share a process. */
+const DOMAIN_FOLDER = "test/unit/domain";
 
 export default defineConfig({
 	test: {
@@ -14,7 +29,9 @@ export default defineConfig({
 			extends: true,
 			test: {
 				name,
-				include: [`test/${name}/**/*.test.ts`],
+				include: [`${name === "domain" ? DOMAIN_FOLDER : `test/${name}`}/**/*.test.ts`],
+				exclude: name === "unit" ? [`${DOMAIN_FOLDER}/**`] : [],
+				isolate: name !== "domain",
 				testTimeout: SLOW_PROJECTS.has(name) ? 120_000 : 60_000,
 				hookTimeout: 120_000,
 			},

@@ -21,7 +21,7 @@ type VitestResults = {
 	readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 };
 
-const FAST_PROJECTS = ["unit", "property", "architecture", "replay", "gateway"];
+const FAST_PROJECTS = ["unit", "domain", "property", "architecture", "replay", "gateway"];
 /** On two cores: of what needs servers, one file in three waits. */
 const WORKERS = { fast: 2, all: 3 };
 const VITEST = path.join(import.meta.dirname, "../node_modules/vitest/vitest.mjs");
