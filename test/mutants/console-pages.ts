@@ -49,6 +49,7 @@ const ROLES: readonly Mutant[] = [
 		test: ROLES_TEST,
 		from: "return team ?? teamIds?.[0];",
 		to: 'return teamIds === null || teamIds.includes(team ?? "") ? team : teamIds[0];',
+		redBy: "Timeout",
 		titles: [FOREIGN],
 	},
 	{
@@ -57,6 +58,7 @@ const ROLES: readonly Mutant[] = [
 		test: ROLES_TEST,
 		from: "return team ?? teamIds?.[0];",
 		to: "return team ?? teamIds?.[1];",
+		redBy: "Timeout",
 		titles: ["is led to the page overview, with what is his there and what he may do"],
 	},
 	{

@@ -34,10 +34,21 @@ export async function takePicture(page: Page, name: string): Promise<void> {
 	expect(await overflow(page), `${name} scrolls sideways`).toBe(0);
 }
 
+/** What a new size or scheme moves begins a frame or two after it. */
+const MOVEMENTS_ARE_OVER = `(async () => {
+	const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+	do {
+		await Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined)));
+		await frame();
+		await frame();
+		await frame();
+	} while (document.getAnimations().length > 0);
+})()`;
+
 /** Nothing is being waited for, and movements are over. */
 export async function settle(page: Page): Promise<void> {
 	await until("nothing to be waited for", async () => (await page.locator("[aria-busy=true]").count()) === 0);
-	await page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined)))");
+	await page.evaluate(MOVEMENTS_ARE_OVER);
 }
 
 /** Violations of WCAG 2 A and AA, each as rule and element. */
