@@ -8,7 +8,8 @@ export type CallEnd = "right" | "wrong" | "failed";
 export type CallListener = {
 	/** A piece of the body, for streams. */
 	onBody?(piece: Buffer): void;
-	onEnd(end: CallEnd): void;
+	/** `why`: of one that failed, in a few words that are the same for all that failed so. */
+	onEnd(end: CallEnd, why?: string): void;
 };
 
 /** One keep-alive connection with at most one call on it; request and expected answer are built once and patched per call. */
@@ -69,7 +70,7 @@ export class LoadConnection {
 	close(): void {
 		if (this.isOpen) this.socket.destroy();
 		this.isOpen = false;
-		this.end("failed");
+		this.end("failed", "the connection was closed");
 	}
 
 	/** Runs take turns: the call before in the same one is as many calls back as there are runs. */
@@ -87,17 +88,25 @@ export class LoadConnection {
 			this.close();
 			return;
 		}
-		const isRight = this.reader.status === 200 && this.expected.equals(this.reader.body());
+		const { status } = this.reader;
+		const body = this.reader.body();
 		if (this.reader.isLast) this.isOpen = false;
-		this.end(this.reader.status === 200 ? (isRight ? "right" : "wrong") : "failed");
+		if (status === 200) this.end(this.expected.equals(body) ? "right" : "wrong");
+		else this.end("failed", [`status ${status}`, ...errorCodeIn(body)].join(" "));
 		if (this.reader.isLast) this.socket.destroy();
 	}
 
-	private end(end: CallEnd): void {
+	private end(end: CallEnd, why?: string): void {
 		const { listener } = this;
 		this.listener = undefined;
-		listener?.onEnd(end);
+		listener?.onEnd(end, why);
 	}
+}
+
+/** As both protocols say it; nothing where the body is something else. */
+function errorCodeIn(body: Buffer): string[] {
+	const code = /"(?:code|type)"\s*:\s*"([a-z_.]{1,60})"/.exec(body.toString("utf8").replace('"type":"error"', ""))?.[1];
+	return code === undefined ? [] : [code];
 }
 
 function requestText({ path, port, headers, runs = [], requestBody }: LoadTarget, authorization: string): string {

@@ -26,6 +26,8 @@ export type WindowResult = {
 	readonly wrong: number;
 	/** Not answered, or with another status. */
 	readonly failed: number;
+	/** How many of them failed in which way. */
+	readonly failures: Readonly<Record<string, number>>;
 	/** Not sent: every connection was busy. */
 	readonly dropped: number;
 	/** First to last instant of the window, answers included. */
@@ -54,6 +56,7 @@ class Window {
 	private readonly idle: LoadConnection[] = [];
 	private readonly all = new Set<LoadConnection>();
 	private readonly counts = { sent: 0, right: 0, wrong: 0, failed: 0, dropped: 0 };
+	private readonly failures: Record<string, number> = {};
 	private readonly latenciesNs: number[] = [];
 	private readonly lagsNs: number[] = [];
 	private readonly firstTokensNs: number[] = [];
@@ -83,6 +86,7 @@ class Window {
 		const { latenciesNs, lagsNs, firstTokensNs, gapsNs } = samples;
 		return {
 			...this.counts,
+			failures: this.failures,
 			elapsedMs,
 			latenciesNs: Float64Array.from(latenciesNs),
 			lagsNs: Float64Array.from(lagsNs),
@@ -161,9 +165,10 @@ class Window {
 		this.counts.sent += 1;
 		connection.send(this.plan.firstCall + this.counts.sent, {
 			...(watch && { onBody: (piece: Buffer) => watch.see(piece, clockMs()) }),
-			onEnd: (end) => {
+			onEnd: (end, why = "") => {
 				this.inFlight -= 1;
 				this.counts[end] += 1;
+				if (end === "failed") this.failures[why] = (this.failures[why] ?? 0) + 1;
 				if (end === "right") this.keep(intendedAtMs, watch);
 				onEnd();
 			},

@@ -6,7 +6,13 @@ import type { RunningLane } from "../lanes/lane.ts";
 import { withClient } from "../lanes/store.ts";
 
 /** What the driver counted of one lane over the whole run. */
-export type LaneTally = { readonly sent: number; readonly right: number; readonly wrong: number; readonly failed: number };
+export type LaneTally = {
+	readonly sent: number;
+	readonly right: number;
+	readonly wrong: number;
+	readonly failed: number;
+	readonly failures: Readonly<Record<string, number>>;
+};
 
 export type LaneVerdict = {
 	/** Why no figure of the lane counts; empty for a good lane. */
@@ -26,7 +32,7 @@ export type LaneVerdict = {
 export async function judgeLane(lane: Pick<RunningLane, "databaseUrl" | "chargedWindows">, tally: LaneTally, callLogPath: string): Promise<LaneVerdict> {
 	const voidBecause: string[] = [];
 	if (tally.wrong > 0) voidBecause.push(`${tally.wrong} answers with the wrong bytes`);
-	if (tally.failed > 0) voidBecause.push(`${tally.failed} calls without an answer of status 200`);
+	if (tally.failed > 0) voidBecause.push(`${tally.failed} calls without an answer of status 200 (${waysOf(tally)})`);
 	const { billed, probes } = await countLines(callLogPath);
 	if (billed !== tally.sent) voidBecause.push(`${tally.sent} calls sent, ${billed} in the provider's log`);
 	if (lane.databaseUrl === undefined) return { voidBecause, calls: tally.sent, billed, entries: undefined };
@@ -42,6 +48,12 @@ export async function judgeLane(lane: Pick<RunningLane, "databaseUrl" | "charged
 	if (charged < (lane.chargedWindows ?? 0)) voidBecause.push(`calls were charged in ${charged} budget windows and not in ${lane.chargedWindows}`);
 	if (notes.length > 0) voidBecause.push(`verify: ${notes[0]}`);
 	return { voidBecause, calls: tally.sent, billed, entries: report.entries };
+}
+
+function waysOf({ failures }: LaneTally): string {
+	return Object.entries(failures)
+		.map(([why, count]) => `${count} x ${why}`)
+		.join(", ");
 }
 
 async function countChargedWindows(databaseUrl: string): Promise<number> {

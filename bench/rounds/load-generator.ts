@@ -23,7 +23,9 @@ export type Load = {
 /** Well below what fills the core of driver and provider. */
 const MOST_PER_SECOND_IN_TIME = 2_000;
 
-type Tally = { sent: number; right: number; wrong: number; failed: number };
+type Tally = Pick<WindowResult, "sent" | "right" | "wrong" | "failed" | "failures">;
+
+const NOTHING: Tally = { sent: 0, right: 0, wrong: 0, failed: 0, failures: {} };
 
 /** Provider and driver together: sends load through a lane, and counts every call of the run, warm-up and void windows included. */
 export class LoadGenerator {
@@ -114,7 +116,7 @@ export class LoadGenerator {
 
 	/** What was sent through a lane so far. */
 	tally({ endpoint }: Pick<RunningLane, "endpoint">): Readonly<Tally> {
-		return this.tallies.get(endpoint.port) ?? { sent: 0, right: 0, wrong: 0, failed: 0 };
+		return this.tallies.get(endpoint.port) ?? NOTHING;
 	}
 
 	private async setMode({ latencyMs, isStream, prompt }: Pick<Load, "latencyMs" | "isStream" | "prompt">): Promise<void> {
@@ -130,8 +132,11 @@ export class LoadGenerator {
 		return answer;
 	}
 
-	private count(lane: RunningLane, { sent, right, wrong, failed }: Tally): void {
+	private count(lane: RunningLane, { sent, right, wrong, failed, failures }: Tally): void {
 		const tally = this.tally(lane);
-		this.tallies.set(lane.endpoint.port, { sent: tally.sent + sent, right: tally.right + right, wrong: tally.wrong + wrong, failed: tally.failed + failed });
+		const together = { ...tally.failures };
+		for (const [why, count] of Object.entries(failures)) together[why] = (together[why] ?? 0) + count;
+		const counts = { sent: tally.sent + sent, right: tally.right + right, wrong: tally.wrong + wrong, failed: tally.failed + failed };
+		this.tallies.set(lane.endpoint.port, { ...counts, failures: together });
 	}
 }

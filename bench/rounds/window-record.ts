@@ -16,6 +16,8 @@ export type WindowRecord = {
 	readonly right: number;
 	readonly wrong: number;
 	readonly failed: number;
+	/** In which way, by count. */
+	readonly failures: WindowResult["failures"];
 	readonly dropped: number;
 	/** Right answers a second. */
 	readonly answeredPerSecond: number;
@@ -40,13 +42,14 @@ export function recordWindow(
 	result: WindowResult,
 	seen: { readonly load: ReturnType<typeof loadBetween>; readonly residentBytes: number | undefined },
 ): WindowRecord {
-	const { sent, right, wrong, failed, dropped, elapsedMs } = result;
+	const { sent, right, wrong, failed, failures, dropped, elapsedMs } = result;
 	return {
 		...name,
 		sent,
 		right,
 		wrong,
 		failed,
+		failures,
 		dropped,
 		answeredPerSecond: (right / elapsedMs) * 1000,
 		latency: LatencyHistogram.of(result.latenciesNs),

@@ -51,7 +51,7 @@ test.skipIf(process.platform !== "linux")(
 		expect([result.right, result.wrong, result.failed]).toEqual([result.sent, 0, 0]);
 
 		const lane = { databaseUrl, chargedWindows: 16 };
-		const tally = { sent: result.sent, right: result.right, wrong: 0, failed: 0 };
+		const tally = { sent: result.sent, right: result.right, wrong: 0, failed: 0, failures: {} };
 		expect(await judgeLane(lane, tally, callLog)).toEqual({ voidBecause: [], calls: result.sent, billed: result.sent, entries: result.sent + 1 });
 		expect((await judgeLane({ ...lane, chargedWindows: 18 }, tally, callLog)).voidBecause).toEqual(["calls were charged in 16 budget windows and not in 18"]);
 

@@ -90,15 +90,17 @@ describe("open loop", () => {
 		expect((await runWindow({ ...CALL, ...altered }, pacer())).wrong).toBe(60);
 	});
 
-	test("another status than 200 and a connection that breaks are failures, and the load goes on", async () => {
+	test("another status than 200 and a connection that breaks are failures, each told by its way, and the load goes on", async () => {
 		let calls = 0;
 		const plan = await serve((nonce, response) => {
 			calls += 1;
 			if (calls === 3) response.destroy();
-			else response.writeHead(calls === 5 ? 429 : 200).end(`<${nonce}>`);
+			else if (calls === 5) response.writeHead(429).end('{"error":{"message":"no","code":"budget.exceeded"}}');
+			else response.end(`<${nonce}>`);
 		});
 		const result = await runWindow({ ...CALL, ...plan }, pacer());
 		expect([result.failed, result.right]).toEqual([2, 58]);
+		expect(result.failures).toEqual({ "the connection was closed": 1, "status 429 budget.exceeded": 1 });
 	});
 
 	test("a stall is in the latency of every call that was meant to leave during it", async () => {

@@ -54,10 +54,14 @@ test("the floor passes whole answers, large prompts and streams byte for byte, a
 		if (isStream) expect(result.firstTokensNs.length).toBe(result.sent);
 		calls += result.sent;
 	}
-	const good = { sent: calls, right: calls, wrong: 0, failed: 0 };
+	const good = { sent: calls, right: calls, wrong: 0, failed: 0, failures: {} };
 	expect(await judgeLane({ databaseUrl: undefined }, good, callLog)).toMatchObject({ voidBecause: [], billed: calls });
 	expect((await judgeLane({ databaseUrl: undefined }, { ...good, sent: calls + 1 }, callLog)).voidBecause).toEqual([
 		`${calls + 1} calls sent, ${calls} in the provider's log`,
 	]);
-	expect((await judgeLane({ databaseUrl: undefined }, { ...good, wrong: 1, failed: 2 }, callLog)).voidBecause).toHaveLength(2);
+	const failed = { ...good, wrong: 1, failed: 3, failures: { "the connection was closed": 2, "status 503": 1 } };
+	expect((await judgeLane({ databaseUrl: undefined }, failed, callLog)).voidBecause).toEqual([
+		"1 answers with the wrong bytes",
+		"3 calls without an answer of status 200 (2 x the connection was closed, 1 x status 503)",
+	]);
 });

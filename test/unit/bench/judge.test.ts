@@ -17,6 +17,7 @@ function windowOf(lane: LaneName, round: number, latencyMs: number, load = LOAD)
 		right: 100,
 		wrong: 0,
 		failed: 0,
+		failures: {},
 		dropped: 0,
 		elapsedMs: 1_000 / latencyMs,
 		latenciesNs,
