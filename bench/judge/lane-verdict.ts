@@ -2,17 +2,12 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { verifyLedger } from "#activities/verification/verify.ts";
 import { NONCE } from "../driver/load-target.ts";
+import type { WindowResult } from "../driver/window.ts";
 import type { RunningLane } from "../lanes/lane.ts";
 import { withClient } from "../lanes/store.ts";
 
 /** What the driver counted of one lane over the whole run. */
-export type LaneTally = {
-	readonly sent: number;
-	readonly right: number;
-	readonly wrong: number;
-	readonly failed: number;
-	readonly failures: Readonly<Record<string, number>>;
-};
+export type LaneTally = Pick<WindowResult, "sent" | "right" | "wrong" | "failed" | "failures">;
 
 export type LaneVerdict = {
 	/** Why no figure of the lane counts; empty for a good lane. */

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { ExpectedAnswer } from "../driver/load-target.ts";
 import type { DriverReply } from "../driver/main.ts";
 import type { WindowPlan, WindowResult } from "../driver/window.ts";
+import type { LaneTally } from "../judge/lane-verdict.ts";
 import type { RunningLane } from "../lanes/lane.ts";
 import { type Prompt, probeLane, requestBody } from "../lanes/probe.ts";
 import { cpuNsOf, loadBetween, markCpu, residentBytesOf } from "../machine/cpu.ts";
@@ -23,9 +24,7 @@ export type Load = {
 /** Well below what fills the core of driver and provider. */
 const MOST_PER_SECOND_IN_TIME = 2_000;
 
-type Tally = Pick<WindowResult, "sent" | "right" | "wrong" | "failed" | "failures">;
-
-const NOTHING: Tally = { sent: 0, right: 0, wrong: 0, failed: 0, failures: {} };
+const NOTHING: LaneTally = { sent: 0, right: 0, wrong: 0, failed: 0, failures: {} };
 
 /** Provider and driver together: sends load through a lane, and counts every call of the run, warm-up and void windows included. */
 export class LoadGenerator {
@@ -34,7 +33,7 @@ export class LoadGenerator {
 	private readonly driver: ChildProcess;
 	private readonly answers = new Map<string, ExpectedAnswer>();
 	/** By port: a gateway beside the lanes counts for none of them. */
-	private readonly tallies = new Map<number, Tally>();
+	private readonly tallies = new Map<number, LaneTally>();
 	private nextCall = 1;
 
 	private constructor(provider: ChildProcess, driver: ChildProcess, providerPorts: Readonly<Record<string, number>>) {
@@ -115,7 +114,7 @@ export class LoadGenerator {
 	}
 
 	/** What was sent through a lane so far. */
-	tally({ endpoint }: Pick<RunningLane, "endpoint">): Readonly<Tally> {
+	tally({ endpoint }: Pick<RunningLane, "endpoint">): Readonly<LaneTally> {
 		return this.tallies.get(endpoint.port) ?? NOTHING;
 	}
 
@@ -132,7 +131,7 @@ export class LoadGenerator {
 		return answer;
 	}
 
-	private count(lane: RunningLane, { sent, right, wrong, failed, failures }: Tally): void {
+	private count(lane: RunningLane, { sent, right, wrong, failed, failures }: LaneTally): void {
 		const tally = this.tally(lane);
 		const together = { ...tally.failures };
 		for (const [why, count] of Object.entries(failures)) together[why] = (together[why] ?? 0) + count;
