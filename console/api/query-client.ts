@@ -1,14 +1,17 @@
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { ApiProblem, TIMEOUT_CODE } from "./problem.ts";
-import { SESSION_KEY } from "./session.ts";
+import { refreshSession } from "./session.ts";
 
 const STALE_AFTER_MS = 30_000;
 const AGAIN_AFTER_MS = 500;
 
-/** Keeps answers, and asks once more where that may help. Any answer 401 ends the session of this page: the frame then asks who it is. */
+/**
+ * Keeps answers, and asks once more where that may help. After any answer 401 it asks who is signed in: nobody any more, or somebody new, where the question left
+ * with the cookie of the session before.
+ */
 export function createQueryClient(): QueryClient {
 	const onError = (error: Error): void => {
-		if (error instanceof ApiProblem && error.status === 401) client.setQueryData(SESSION_KEY, null);
+		if (error instanceof ApiProblem && error.status === 401) void refreshSession(client);
 	};
 	const client: QueryClient = new QueryClient({
 		queryCache: new QueryCache({ onError }),

@@ -39,7 +39,7 @@ export async function refreshSession(client: QueryClient): Promise<boolean> {
 	await client.refetchQueries({ queryKey: SESSION_KEY, exact: true });
 	if (tokenOf() === before) return true;
 	if (tokenOf() === undefined) forgetSession(client);
-	else await client.resetQueries({ predicate: isOfSession });
+	else client.removeQueries({ predicate: isOfSession });
 	return false;
 }
 

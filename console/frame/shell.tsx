@@ -14,6 +14,8 @@ const MAIN_ID = "main";
 /** Header, navigation and the page of the address. */
 export function Shell() {
 	const [isOpen, { toggle, close }] = useDisclosure(false);
+	// What asks for anything is new with each session, so that nobody asks for what only the one before might see.
+	const { csrfToken } = useSession();
 	usePageTitle();
 	return (
 		<>
@@ -25,14 +27,14 @@ export function Shell() {
 							<Burger opened={isOpen} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={isOpen ? "Close the navigation" : "Open the navigation"} />
 							<Text fw={700}>Tollgate</Text>
 						</Group>
-						<TeamPicker />
+						<TeamPicker key={csrfToken} />
 					</Group>
 				</AppShell.Header>
 				<AppShell.Navbar p="sm">
 					<Navigation onChosen={close} />
 				</AppShell.Navbar>
 				<AppShell.Main id={MAIN_ID} tabIndex={-1}>
-					<Outlet />
+					<Outlet key={csrfToken} />
 				</AppShell.Main>
 			</AppShell>
 		</>

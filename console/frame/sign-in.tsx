@@ -71,7 +71,9 @@ function useSignIn(onDone?: () => void) {
 	return useMutation({
 		mutationKey: ["sign-in"],
 		mutationFn: signIn,
-		onSuccess(session: Session) {
+		async onSuccess(session: Session) {
+			// Whoever asked before with the session that was here would find none.
+			await client.cancelQueries({ queryKey: SESSION_KEY, exact: true });
 			client.setQueryData(SESSION_KEY, session);
 			onDone?.();
 		},

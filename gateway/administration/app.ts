@@ -110,7 +110,6 @@ export function createAdministrationApp(dependencies: AdministrationDependencies
 	app.setErrorHandler((error: FastifyError, request, reply) => {
 		const problem = problemOf(error);
 		if (problem.code === "internal.invariant") dependencies.onUnexpectedError?.(error, { method: request.method, url: request.url });
-		if (problem.code === "session.ended") clearSessionCookie(reply);
 		return sendProblem(reply, problem);
 	});
 	return app;

@@ -93,7 +93,7 @@ export class ConsoleStand {
 
 	#listen(page: Page): void {
 		page.on("console", (message) => {
-			if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
+			if (["error", "warning"].includes(message.type())) this.complaints.push(`${message.text()} (${message.location().url})`);
 		});
 		page.on("pageerror", (error) => this.complaints.push(error.message));
 	}
