@@ -2,6 +2,8 @@
  * How the Node process of a gateway is run, chosen with `npm run bench` for calls a second on one core and memory under load.
  * - A young generation of three times 16 MiB: under load every call in flight survives a collection, so fewer of them cost less than small ones.
  * - The old generation is collected at 32 MB and whenever it has doubled, not when it has grown to what the machine would allow.
+ * - A gateway without calls for a while is not collected to the last byte: that throws away the shapes of objects of which none lives while nobody is
+ *   connected, and with them every optimized function that knows them; some two hundred, and a call takes twice the CPU until they are hot again.
  * - Hot functions are optimized on the main thread: the threads that would do it keep some 30 MB for good, and on one core take the same time.
  */
 export const GATEWAY_NODE_FLAGS: readonly string[] = [
@@ -9,6 +11,7 @@ export const GATEWAY_NODE_FLAGS: readonly string[] = [
 	"--max-semi-space-size=16",
 	"--initial-old-space-size=32",
 	"--heap-growing-percent=100",
+	"--no-memory-reducer",
 	"--no-concurrent-recompilation",
 ];
 

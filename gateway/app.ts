@@ -1,19 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { KeyIdentity, KeyResolution } from "#activities/request/port.ts";
+import type { KeyIdentity } from "#activities/request/port.ts";
+import { type Authentication, authenticate } from "./authenticate.ts";
 import { createPlaces } from "./batches/places.ts";
 import type { GatewayContext } from "./context.ts";
-import { readCredential } from "./credentials.ts";
 import type { HeldBody } from "./held-bodies.ts";
 import { callFields } from "./log-fields.ts";
-import { type Problem, problemOf, renderProblem } from "./problem.ts";
+import { createModelRequests } from "./model-requests.ts";
+import { DRAINING, type Problem, problemOf, renderProblem, tooLarge } from "./problem.ts";
 import { protocolOf } from "./protocol.ts";
+import { refuseUnread } from "./refuse-unread.ts";
 import { createRequestIds } from "./request-id.ts";
 import { registerBatchRoutes } from "./routes/batches.ts";
 import { registerDeferredRoutes } from "./routes/deferred.ts";
 import { registerFileRoutes } from "./routes/files.ts";
 import { registerMessageBatchRoutes } from "./routes/message-batches.ts";
-import { registerModelRoutes } from "./routes/model-calls.ts";
 import { registerModelListRoutes } from "./routes/models.ts";
 import { registerOperationRoutes } from "./routes/operations.ts";
 import { registerRunRoutes } from "./routes/runs.ts";
@@ -23,7 +24,7 @@ declare module "fastify" {
 	interface FastifyRequest {
 		/** Set by the authentication of every /v1 route. */
 		virtualKey: KeyIdentity | undefined;
-		/** The place its body has in memory; set on every route that serves a model. */
+		/** The place its body has in memory; set where an item is handed in. */
 		heldBody: HeldBody | undefined;
 	}
 }
@@ -37,15 +38,16 @@ export type GatewayApp = {
 /** Builds the HTTP skin. Nothing listens yet; `server.inject` works without a socket. */
 export function createApp(context: GatewayContext): GatewayApp {
 	const nextRequestId = createRequestIds();
+	let isDraining = false;
+	const models = createModelRequests(context, { nextRequestId, isDraining: () => isDraining });
 	const server = Fastify({
-		...toFastifyOptions(context.limits, nextRequestId),
+		...toFastifyOptions(context.limits, nextRequestId, models),
 		genReqId: nextRequestId,
 		frameworkErrors: (error, request, reply) => sendProblem(context, { request, reply }, toProblem(context, error, request)),
 	});
 	server.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
-		refuseExpectation(context, { request, response, requestId: nextRequestId() }),
+		refuseUnread(context, { request, response, requestId: nextRequestId() }, UNMET_EXPECTATION, { isClosing: true }),
 	);
-	let isDraining = false;
 	server.server.maxHeadersCount = context.limits.headerCountMax;
 	server.server.maxConnections = context.limits.connectionsMax;
 	server.decorateRequest("virtualKey", undefined);
@@ -62,9 +64,8 @@ export function createApp(context: GatewayContext): GatewayApp {
 	server.register((v1, _options, done) => {
 		v1.addHook("onRequest", (request, reply, next) => {
 			if (isDraining) sendProblem(context, { request, reply: reply.header("connection", "close") }, DRAINING);
-			else authenticate(context, { request, reply }, next);
+			else identify(context, { request, reply }, next);
 		});
-		registerModelRoutes(v1, context);
 		registerModelListRoutes(v1, context);
 		registerRunRoutes(v1, context);
 		const { batches } = context;
@@ -86,43 +87,25 @@ export function createApp(context: GatewayContext): GatewayApp {
 	};
 }
 
-const DRAINING: Problem = { code: "gateway.draining", message: "This gateway is shutting down; try again." };
-
 type Exchange = { readonly request: FastifyRequest; readonly reply: FastifyReply };
 
-/** Before the body is read: an unknown key cannot make us hold 32 MiB. Synchronous for a known key. */
-function authenticate(context: GatewayContext, exchange: Exchange, next: (error?: Error) => void): void {
-	const credential = readCredential(exchange.request.raw.rawHeaders);
-	if (credential.kind === "rejected") {
-		sendProblem(context, exchange, credential.problem);
-		return;
-	}
-	const accept = (resolution: KeyResolution): void => {
-		if (resolution.kind === "refused") {
-			sendProblem(context, exchange, resolution);
+/** Before the body is read. */
+function identify(context: GatewayContext, exchange: Exchange, next: (error?: Error) => void): void {
+	const accept = (authentication: Authentication): void => {
+		if (authentication.kind === "refused") {
+			sendProblem(context, exchange, authentication);
 			return;
 		}
-		exchange.request.virtualKey = resolution.key;
+		exchange.request.virtualKey = authentication.key;
 		next();
 	};
-	const resolution = context.authority.resolveKey(credential.secret);
-	if (resolution instanceof Promise) resolution.then(accept).catch((error: unknown) => next(error instanceof Error ? error : new Error(String(error))));
-	else accept(resolution);
+	const found = authenticate(context.authority, exchange.request.raw.rawHeaders);
+	if (found instanceof Promise) found.then(accept).catch((error: unknown) => next(error instanceof Error ? error : new Error(String(error))));
+	else accept(found);
 }
 
-type RawExchange = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly requestId: string };
-
-/** An `Expect` other than 100-continue never becomes a request of the framework: node:http asks what to answer. */
-function refuseExpectation(context: GatewayContext, { request, response, requestId }: RawExchange): void {
-	const problem: Problem = { code: "request.invalid", message: "The expectation of the request cannot be met.", field: "expect", httpStatus: 417 };
-	const rendered = renderProblem(problem, protocolOf({ url: request.url ?? "", headers: request.headers }), requestId);
-	context.metrics.countRefusal(problem.code);
-	context.metrics.countRequest("other", rendered.status);
-	// The body that follows is not read.
-	response
-		.writeHead(rendered.status, [...rendered.headers, "connection", "close", "content-length", String(Buffer.byteLength(rendered.body))])
-		.end(rendered.body);
-}
+/** An `Expect` other than 100-continue never becomes a request: node:http asks what to answer. */
+const UNMET_EXPECTATION: Problem = { code: "request.invalid", message: "The expectation of the request cannot be met.", field: "expect", httpStatus: 417 };
 
 function sendProblem(context: GatewayContext, { request, reply }: Exchange, problem: Problem): void {
 	const rendered = renderProblem(problem, protocolOf(request), request.id);
@@ -136,8 +119,7 @@ function sendProblem(context: GatewayContext, { request, reply }: Exchange, prob
 
 /** Fastify's own errors happen before any reservation; the rest is ours and says nothing more than its id. */
 function toProblem(context: GatewayContext, error: FastifyError, request: FastifyRequest): Problem {
-	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE")
-		return { code: "request.too_large", message: `The request body is larger than ${context.limits.bodyBytesMax} bytes.` };
+	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return tooLarge(context.limits.bodyBytesMax);
 	if (typeof error.code === "string" && error.code.startsWith("FST_ERR_CTP"))
 		return { code: "request.invalid", message: "The request body could not be read." };
 	if (error.code === "FST_ERR_BAD_URL") return { code: "request.invalid", message: "The path of the request is not well-formed." };

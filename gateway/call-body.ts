@@ -1,6 +1,8 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { FastifyRequest } from "fastify";
 import type { FieldProblem } from "#domain/budget/scope.ts";
 import type { GatewayContext } from "./context.ts";
+import type { HeldBody } from "./held-bodies.ts";
 import type { Problem } from "./problem.ts";
 
 /** The body of a request for a model: it is held whole, since it is judged whole. */
@@ -10,17 +12,19 @@ export const NO_ROOM_FOR_BODY: Problem = {
 	message: "This gateway holds as many request bodies as it has memory for; try again shortly. Nothing was sent and nothing is charged.",
 };
 
-/** Before a byte of the body is read. False when there is no place for it; node:http then reads it away, so that the caller hears the answer. */
-export function holdBody(context: Pick<GatewayContext, "heldBodies" | "limits">, request: FastifyRequest, reply: FastifyReply): boolean {
-	const held = context.heldBodies.enter(Math.min(declaredBytes(request), context.limits.bodyBytesMax));
-	if (held === undefined) return false;
-	request.heldBody = held;
-	reply.raw.on("close", held.abandon);
-	return true;
+/** Before a byte of the body is read. Undefined when there is no place for it; node:http then reads it away, so that the caller hears the answer. */
+export function holdBody(
+	context: Pick<GatewayContext, "heldBodies" | "limits">,
+	{ headers }: Pick<IncomingMessage, "headers">,
+	response: ServerResponse,
+): HeldBody | undefined {
+	const held = context.heldBodies.enter(Math.min(declaredBytes(headers), context.limits.bodyBytesMax));
+	if (held !== undefined) response.on("close", held.abandon);
+	return held;
 }
 
 /** A body that comes in chunks says nothing of its length: it counts as the largest that is allowed until it is here. */
-function declaredBytes({ headers }: FastifyRequest): number {
+function declaredBytes(headers: IncomingHttpHeaders): number {
 	if (headers["transfer-encoding"] !== undefined) return Number.POSITIVE_INFINITY;
 	return Number(headers["content-length"] ?? 0);
 }

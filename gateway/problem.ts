@@ -70,6 +70,12 @@ export function problemOf(error: unknown): Problem {
 	return { code: "internal.invariant", message: "Tollgate failed to serve this call. The request id finds it in the logs." };
 }
 
+export const DRAINING: Problem = { code: "gateway.draining", message: "This gateway is shutting down; try again." };
+
+export function tooLarge(bytesMax: number): Problem {
+	return { code: "request.too_large", message: `The request body is larger than ${bytesMax} bytes.` };
+}
+
 export function requestIdHeader(protocol: Protocol): string {
 	return protocol === "openai" ? "x-request-id" : "request-id";
 }

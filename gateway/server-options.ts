@@ -1,8 +1,9 @@
-import type { Server } from "node:http";
+import { createServer, type Server, type ServerOptions } from "node:http";
 import type { Socket } from "node:net";
 import { getHeapStatistics } from "node:v8";
 import type { FastifyHttpOptions } from "fastify";
 import { answerOnSocket, hasOwnTime, LATE_REQUEST } from "./late-requests.ts";
+import type { ModelRequests } from "./model-requests.ts";
 
 /** Limits of the HTTP server. Defaults below hold for every deployment that names nothing else. */
 export type ServerLimits = {
@@ -42,23 +43,33 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 /** For requests that are late: as node:http does by itself. */
 const CHECKED_EVERY_MS = 30_000;
 
-/** Fastify without its own logging, HEAD routes and closing answers: each has a protocol-shaped counterpart here. */
-export function toFastifyOptions(limits: ServerLimits, nextRequestId: () => string): FastifyHttpOptions<Server> {
+/** Fastify without its own logging, HEAD routes and closing answers, each of which has a protocol-shaped counterpart here, and without requests for models. */
+export function toFastifyOptions(limits: ServerLimits, nextRequestId: () => string, models: ModelRequests): FastifyHttpOptions<Server> {
 	return {
 		logger: false,
 		bodyLimit: limits.bodyBytesMax,
-		requestTimeout: limits.requestTimeoutMs,
-		keepAliveTimeout: limits.keepAliveTimeoutMs,
+		serverFactory: (serveByFramework) => {
+			const server = createServer(toHttpOptions(limits), (request, response) => {
+				if (!models.take(request, response)) serveByFramework(request, response);
+			});
+			// No time without a byte ends a connection: a model may think for minutes.
+			return server.setTimeout(0);
+		},
 		// Ids of runs have 128 characters at most; a longer one is told so by the route.
 		routerOptions: { maxParamLength: 1_024 },
 		exposeHeadRoutes: false,
 		return503OnClosing: false,
-		http: {
-			maxHeaderSize: limits.headerBytesMax,
-			headersTimeout: limits.headersTimeoutMs,
-			connectionsCheckingInterval: Math.min(CHECKED_EVERY_MS, limits.requestTimeoutMs),
-		},
 		clientErrorHandler: (error, socket) => answerMalformed(error, socket, nextRequestId),
+	};
+}
+
+function toHttpOptions(limits: ServerLimits): ServerOptions {
+	return {
+		maxHeaderSize: limits.headerBytesMax,
+		headersTimeout: limits.headersTimeoutMs,
+		requestTimeout: limits.requestTimeoutMs,
+		keepAliveTimeout: limits.keepAliveTimeoutMs,
+		connectionsCheckingInterval: Math.min(CHECKED_EVERY_MS, limits.requestTimeoutMs),
 	};
 }
 

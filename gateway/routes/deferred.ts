@@ -65,8 +65,9 @@ function registerHandIn(
 	{ endpoint, deferred }: { readonly endpoint: BatchEndpoint; readonly deferred: DeferredRoutes },
 ): void {
 	const onRequest = (request: FastifyRequest, reply: FastifyReply, next: () => void): void => {
-		if (holdBody(of.context, request, reply)) next();
-		else sendProblem({ ...of, request, reply }, NO_ROOM_FOR_BODY);
+		request.heldBody = holdBody(of.context, request, reply.raw);
+		if (request.heldBody === undefined) sendProblem({ ...of, request, reply }, NO_ROOM_FOR_BODY);
+		else next();
 	};
 	const answer = answering(of, (call) => handIn({ ...call, deferred }, endpoint));
 	app.post(ENDPOINT_URLS[endpoint].replace("/v1", "/v1/deferred"), { onRequest }, async (request, reply) => {

@@ -49,6 +49,12 @@ function beginUpload(...headers: readonly string[]): Socket {
 	return socket;
 }
 
+function connections(): Promise<number> {
+	return new Promise((resolve, reject) => {
+		gateway.gateway.server.server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+	});
+}
+
 test("further calls get 503 in the protocol of their caller, no money is asked for, and readiness says so until there is room", async () => {
 	const open = rawCall(gateway.url, { body: large });
 	await until("the first call at the provider", () => provider.received.length === 1);
@@ -79,6 +85,34 @@ test("an upload that breaks off gives its place back, and so does a body that is
 	await until("its place", isReady);
 	expect((await rawCall(gateway.url, { body: "x".repeat(4_001) })).status).toBe(413);
 	await until("the place of the refused one", isReady);
+});
+
+test("a body that says that it is too large is refused before a byte of it, and its connection closes", async () => {
+	const announced = beginUpload("content-length: 4001");
+	const answer: Buffer[] = [];
+	for await (const piece of announced) answer.push(piece);
+	expect(Buffer.concat(answer).toString()).toMatch(/^HTTP\/1\.1 413 [^]*connection: close\r\n/);
+	expect((await get("/metrics")).body.toString()).toContain("tollgate_held_body_bytes 0");
+});
+
+test("a caller who leaves while his key is looked up takes no place", async () => {
+	const known = authority.resolveKey.bind(authority);
+	const looked = Promise.withResolvers<void>();
+	let isAsked = false;
+	authority.resolveKey = async (secret) => {
+		isAsked = true;
+		await looked.promise;
+		return known(secret);
+	};
+	const left = beginUpload(`content-length: ${MEMORY_BYTES}`);
+	await until("his key to be asked for", () => isAsked);
+	left.destroy();
+	await until("his connection to be gone", async () => (await connections()) === 0);
+	looked.resolve();
+	authority.resolveKey = known;
+	answersAtOnce = true;
+	expect((await rawCall(gateway.url, { body: chatBody({}) })).status).toBe(200);
+	expect((await get("/metrics")).body.toString()).toContain("tollgate_held_body_bytes 0");
 });
 
 test("a body that does not say how long it is counts as the largest, until it is here", async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Endpoint } from "#domain/bound/request.ts";
+import { MODEL_ROUTES } from "#gateway/routes/model-routes.ts";
 import { createFakeAuthority, type FakeAuthority, TEST_KEY } from "#test/support/fake-authority.ts";
 import { batchPriceBook, chatLine, createGatewayBatches, type GatewayBatches, messageRequest } from "#test/support/gateway-batches.ts";
 import { startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
@@ -8,7 +9,7 @@ import { JSON_HEADERS, rawCall } from "#test/support/raw-call.ts";
 import { type ScriptedProvider, startScriptedProvider } from "#test/support/scripted-provider.ts";
 import { scriptedRunGuard } from "#test/support/scripted-run-guard.ts";
 
-/** The router's own table, not a list of ours: no route serves a model without a budget check. */
+/** The router's own table, and the one by which requests for models are taken before it, not a list of ours: no route serves a model without a budget check. */
 
 let provider: ScriptedProvider;
 let gateway: TestGateway;
@@ -54,10 +55,12 @@ beforeEach(async () => {
 
 type Route = { readonly method: string; readonly path: string };
 
+const MODEL_TABLE: readonly Route[] = MODEL_ROUTES.map(({ url }) => ({ method: "POST", path: url }));
+
 /** Reads the tree Fastify prints: four characters of indentation for each level. */
 function routerTable(): readonly Route[] {
 	const prefixes: string[] = [];
-	const routes: Route[] = [];
+	const routes = [...MODEL_TABLE];
 	for (const line of gateway.gateway.server.printRoutes({ commonPrefix: false }).split("\n")) {
 		const match = /^([│ ]*)[├└]── (\S+)(?: \((.+)\))?$/.exec(line);
 		if (match === null) continue;
@@ -96,6 +99,11 @@ test("the router's table is what is documented, and no more", () => {
 			...BATCH_ROUTES,
 		].sort(),
 	);
+});
+
+test("the router has no route for a model: every request for one is taken before it", () => {
+	const ofRouter = routerTable().slice(MODEL_TABLE.length);
+	expect(ofRouter.filter(({ path }) => path in BODIES)).toEqual([]);
 });
 
 test("every route of the table either asks for a reservation or never reaches a provider", async () => {

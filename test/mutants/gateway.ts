@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 /** Rules of the HTTP skin: what a gateway takes on. */
 const HELD_BODIES = "test/gateway/held-bodies.test.ts";
 const CALLS = { file: "gateway/routes/model-calls.ts", test: HELD_BODIES } as const;
+const REQUESTS = "gateway/model-requests.ts";
 const BODIES = "gateway/call-body.ts";
 const SHED = "further calls get 503 in the protocol of their caller, no money is asked for, and readiness says so until there is room";
 const BROKEN = "an upload that breaks off gives its place back, and so does a body that is too large";
@@ -24,15 +25,49 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
 		test: HELD_BODIES,
 		titles: [SHED],
 	},
-	{ rule: "a call that is over gives the place of its body back", ...CALLS, from: "		request.heldBody?.leave();\n", to: "", titles: [SHED], redBy: "waited" },
+	{ rule: "a call that is over gives the place of its body back", ...CALLS, from: "		heldBody.leave();\n", to: "", titles: [SHED], redBy: "waited" },
 	{
 		rule: "an upload that breaks off gives its place back",
 		...CALLS,
 		file: BODIES,
-		from: '	reply.raw.on("close", held.abandon);\n',
+		from: 'if (held !== undefined) response.on("close", held.abandon);',
 		to: "",
 		titles: [BROKEN],
 		redBy: "waited",
+	},
+	{
+		rule: "a caller who left while his key was looked up takes no place",
+		...CALLS,
+		file: REQUESTS,
+		from: "		if (this.#unread.response.destroyed) return;\n",
+		to: "",
+		titles: ["a caller who leaves while his key is looked up takes no place"],
+	},
+	{
+		rule: "a body that comes without its length is no larger than is allowed",
+		file: REQUESTS,
+		test: "test/gateway/bad-input.test.ts",
+		from: "			if (bytes <= bodyBytesMax) pieces.push(piece);\n			else if (wasAllowed) {",
+		to: "			if (bytes > 0) pieces.push(piece);\n			else if (wasAllowed) {",
+		titles: ["a body above the limit that does not say how long it is: 413"],
+		redBy: "Test timed out",
+	},
+	{
+		rule: "a body that says that it is too large is not read",
+		...CALLS,
+		file: REQUESTS,
+		from: "else if (Number(request.headers",
+		to: "else if (0 * Number(request.headers",
+		titles: ["a body that says that it is too large is refused before a byte of it, and its connection closes"],
+		redBy: "Test timed out",
+	},
+	{
+		rule: "a gateway that ends takes no call for a model",
+		file: REQUESTS,
+		test: "test/gateway/operations.test.ts",
+		from: "if (isDraining()) arriving",
+		to: "if (isDraining() && false) arriving",
+		titles: ["open calls end, new ones are refused in shape, then the authority drains"],
 	},
 	{
 		rule: "a body of unknown length counts as the largest",
