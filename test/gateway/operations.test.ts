@@ -1,10 +1,13 @@
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { emptyDecisionCounters } from "#activities/decisions/port.ts";
 import { createGatewayMetrics } from "#gateway/metrics.ts";
-import { createFakeAuthority, type FakeAuthority } from "#test/support/fake-authority.ts";
+import { createFakeAuthority, type FakeAuthority, TEST_KEY } from "#test/support/fake-authority.ts";
 import { testPriceBook } from "#test/support/gateway-price-book.ts";
 import { PROVIDER_KEY_CANARY, simulatedProviderTable, startTestGateway, type TestGateway } from "#test/support/gateway-server.ts";
 import { chatBody, rawCall } from "#test/support/raw-call.ts";
@@ -174,15 +177,26 @@ describe("drain", () => {
 			isAuthorityDrained = true;
 			return Promise.resolve();
 		};
-		const open = rawCall(gateway.url, { body: chatBody({}) });
+		const { hostname, port } = new URL(gateway.url);
+		const body = chatBody({});
+		const head = ["POST /v1/chat/completions HTTP/1.1", "host: g", `authorization: Bearer ${TEST_KEY}`, `content-length: ${Buffer.byteLength(body)}`];
+		const chatRequest = `${head.join("\r\n")}\r\n\r\n${body}`;
+		const open = connect(Number(port), hostname);
+		open.write(chatRequest);
 		await expect.poll(() => held !== undefined).toBe(true);
 		const drained = gateway.close();
 		await expect
 			.poll(async () => (await gateway.gateway.server.inject({ method: "GET", url: "/readyz" }).catch(() => ({ statusCode: 503 }))).statusCode)
 			.toBe(503);
 		expect(isAuthorityDrained).toBe(false);
+		const arrived = once(gateway.gateway.server.server, "request");
+		open.write(chatRequest);
+		await arrived;
 		held?.response.end(PLAIN);
-		expect((await open).status).toBe(200);
+		const [answered = "", refused = ""] = (await text(open)).split(/(?=HTTP\/1\.1 503 )/);
+		expect(answered).toMatch(/^HTTP\/1\.1 200 /);
+		expect(refused).toMatch(/"code":"gateway\.draining"/);
+		expect(refused).toMatch(/connection: close\r\n/i);
 		await drained;
 		expect(isAuthorityDrained).toBe(true);
 		expect(authority.attempts[0]?.outcome).toBe("settled");
