@@ -10,7 +10,7 @@ import { answerCall, type ModelExchange, refuseForRoom } from "./routes/model-ca
 import { MODEL_ROUTES, type ModelRoute } from "./routes/model-routes.ts";
 
 /**
- * Requests for models, taken before the HTTP framework: what it does for a request takes as long as all that is ours between a call's arrival and its
+ * Requests for models, taken before the HTTP framework: what it does for a request is an eighth of the time between a call's arrival and its
  * leaving for the provider (docs/adr/0018-model-requests-before-the-framework.md).
  */
 export type ModelRequests = {

@@ -41,19 +41,20 @@ export function refuseForRoom(exchange: ModelExchange): void {
 	trace?.end({ status: request.response.statusCode, hasCallerLeft: false });
 }
 
-export async function answerCall(exchange: ModelExchange, heldBody: HeldBody): Promise<void> {
-	const { context, route, request } = exchange;
-	const trace = context.telemetry && beginTrace(context.telemetry, exchange);
+export async function answerCall(asked: ModelExchange, heldBody: HeldBody): Promise<void> {
+	const { context, route, request } = asked;
+	const trace = context.telemetry && beginTrace(context.telemetry, asked);
+	const exchange: Exchange = { context, route, request, trace };
 	const receivedAtMs = performance.now();
 	const caller = new HttpCaller(request.response, request.id);
 	const release = context.openCalls.enter();
 	heldBody.arrive(request.body.length);
 	try {
-		const problem = await serve({ ...exchange, trace }, caller, receivedAtMs);
-		if (problem !== undefined) refuse({ ...exchange, trace }, caller, problem);
+		const problem = await serve(exchange, caller, receivedAtMs);
+		if (problem !== undefined) refuse(exchange, caller, problem);
 	} catch (error) {
 		context.log.error({ ...callFields(request), endpoint: route.endpoint, err: error }, "a call failed");
-		refuse({ ...exchange, trace }, caller, problemOf(error));
+		refuse(exchange, caller, problemOf(error));
 	} finally {
 		release();
 		heldBody.leave();
