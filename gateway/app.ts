@@ -7,7 +7,7 @@ import type { GatewayContext } from "./context.ts";
 import type { HeldBody } from "./held-bodies.ts";
 import { callFields } from "./log-fields.ts";
 import { createModelRequests } from "./model-requests.ts";
-import { DRAINING, type Problem, problemOf, renderProblem, tooLarge } from "./problem.ts";
+import { bodyTooLarge, DRAINING, type Problem, problemOf, renderProblem } from "./problem.ts";
 import { protocolOf } from "./protocol.ts";
 import { refuseUnread } from "./refuse-unread.ts";
 import { createRequestIds } from "./request-id.ts";
@@ -119,7 +119,7 @@ function sendProblem(context: GatewayContext, { request, reply }: Exchange, prob
 
 /** Fastify's own errors happen before any reservation; the rest is ours and says nothing more than its id. */
 function toProblem(context: GatewayContext, error: FastifyError, request: FastifyRequest): Problem {
-	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return tooLarge(context.limits.bodyBytesMax);
+	if (error.code === "FST_ERR_CTP_BODY_TOO_LARGE") return bodyTooLarge(context.limits.bodyBytesMax);
 	if (typeof error.code === "string" && error.code.startsWith("FST_ERR_CTP"))
 		return { code: "request.invalid", message: "The request body could not be read." };
 	if (error.code === "FST_ERR_BAD_URL") return { code: "request.invalid", message: "The path of the request is not well-formed." };

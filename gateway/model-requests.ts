@@ -4,7 +4,7 @@ import { type Authentication, authenticate } from "./authenticate.ts";
 import { holdBody } from "./call-body.ts";
 import type { GatewayContext } from "./context.ts";
 import type { HeldBody } from "./held-bodies.ts";
-import { DRAINING, type Problem, problemOf, tooLarge } from "./problem.ts";
+import { bodyTooLarge, DRAINING, type Problem, problemOf } from "./problem.ts";
 import { refuseUnread, type UnreadRequest } from "./refuse-unread.ts";
 import { answerCall, type ModelExchange, refuseForRoom } from "./routes/model-calls.ts";
 import { MODEL_ROUTES, type ModelRoute } from "./routes/model-routes.ts";
@@ -102,7 +102,7 @@ class ArrivingRequest {
 
 	#refuseTooLarge(): void {
 		// Without closing, an unread body would keep the connection, and its bytes, coming.
-		this.refuse(tooLarge(this.#context.limits.bodyBytesMax), { isClosing: true });
+		this.refuse(bodyTooLarge(this.#context.limits.bodyBytesMax), { isClosing: true });
 	}
 
 	#fail(error: unknown): void {

@@ -72,7 +72,7 @@ export function problemOf(error: unknown): Problem {
 
 export const DRAINING: Problem = { code: "gateway.draining", message: "This gateway is shutting down; try again." };
 
-export function tooLarge(bytesMax: number): Problem {
+export function bodyTooLarge(bytesMax: number): Problem {
 	return { code: "request.too_large", message: `The request body is larger than ${bytesMax} bytes.` };
 }
 

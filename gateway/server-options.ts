@@ -49,11 +49,9 @@ export function toFastifyOptions(limits: ServerLimits, nextRequestId: () => stri
 		logger: false,
 		bodyLimit: limits.bodyBytesMax,
 		serverFactory: (serveByFramework) => {
-			const server = createServer(toHttpOptions(limits), (request, response) => {
+			return createServer(toHttpOptions(limits), (request, response) => {
 				if (!models.take(request, response)) serveByFramework(request, response);
 			});
-			// No time without a byte ends a connection: a model may think for minutes.
-			return server.setTimeout(0);
 		},
 		// Ids of runs have 128 characters at most; a longer one is told so by the route.
 		routerOptions: { maxParamLength: 1_024 },

@@ -9,9 +9,8 @@ import { type Asserted, readAssertions } from "../assertions.ts";
 import type { GatewayContext } from "../context.ts";
 import { IDEMPOTENCY_HEADER } from "../idempotency-key.ts";
 import { callFields } from "../log-fields.ts";
-import { type Problem, problemOf, renderProblem, requestIdHeader } from "../problem.ts";
+import { bodyTooLarge, type Problem, problemOf, renderProblem, requestIdHeader } from "../problem.ts";
 import { protocolOf } from "../protocol.ts";
-import { bodyTooLarge } from "./body-stream.ts";
 import type { BatchRoutes } from "./ports.ts";
 
 /** What a route of files and batches is asked, and how it answers: once, in the shape of its protocol. */

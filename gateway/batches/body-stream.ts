@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Problem } from "../problem.ts";
+import { bodyTooLarge, type Problem } from "../problem.ts";
 import type { Refusing } from "./refusing.ts";
 import { type UploadLimits, UploadWatch } from "./upload-watch.ts";
 
@@ -39,8 +39,4 @@ export async function* readBody({ raw, id, bytesMax, refusing, limits }: BodyToR
 /** One that says beforehand that it is too large. */
 export function refuseDeclared({ headers }: FastifyRequest, bytesMax: number): Problem | undefined {
 	return Number(headers["content-length"] ?? 0) > bytesMax ? bodyTooLarge(bytesMax) : undefined;
-}
-
-export function bodyTooLarge(bytesMax: number): Problem {
-	return { code: "request.too_large", message: `The body is larger than ${bytesMax} bytes.` };
 }

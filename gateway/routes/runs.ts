@@ -14,7 +14,7 @@ import type { FieldProblem } from "#domain/budget/scope.ts";
 import { CostControlError } from "#domain/errors/cost-control-error.ts";
 import type { GatewayContext } from "../context.ts";
 import { callFields } from "../log-fields.ts";
-import { type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
+import { bodyTooLarge, type Problem, problemOf, refusalProblem, renderProblem } from "../problem.ts";
 import { protocolOf } from "../protocol.ts";
 import { invalidRun } from "../run-headers.ts";
 import { readJsonBody } from "./json-body.ts";
@@ -258,7 +258,7 @@ function refuseLargeBody(context: GatewayContext) {
 		if (error.code !== "FST_ERR_CTP_BODY_TOO_LARGE") throw error;
 		// Without the end of the connection an unread body would keep coming.
 		reply.header("connection", "close");
-		return sendProblem(context, { request, reply }, { code: "request.too_large", message: `The request body is larger than ${BODY_BYTES_MAX} bytes.` });
+		return sendProblem(context, { request, reply }, bodyTooLarge(BODY_BYTES_MAX));
 	};
 }
 
