@@ -46,11 +46,14 @@ export function listJournals(gatewayPath: string): ReadonlyMap<bigint, readonly 
 	return new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Every gateway reads the headers of all journals in its folder every 10 s: with blocks of a megabyte each held its calls for some milliseconds. */
+const HEADER_BLOCK_BYTES = 4_096;
+
 /** Header of a segment, or undefined when the file does not begin with an intact one. */
 export function readHeader(file: string): JournalHeader | undefined {
 	const fileDescriptor = openSync(file, "r");
 	try {
-		const first = readFrames(fileDescriptor).next();
+		const first = readFrames(fileDescriptor, 0, HEADER_BLOCK_BYTES).next();
 		return first.done ? undefined : parseHeader(first.value.json);
 	} finally {
 		closeSync(fileDescriptor);

@@ -38,8 +38,8 @@ export function readFrame(fileDescriptor: number, offset: number): Frame | undef
 	return { offset, nextOffset: offset + FRAME_HEADER_BYTES + length, json: payload.toString("utf8") };
 }
 
-/** Intact frames from `from` on, in order, up to the first that is not; returns how the file ends. */
-export function* readFrames(fileDescriptor: number, from = 0): Generator<Frame, FramesEnd> {
+/** Intact frames from `from` on, in order, up to the first that is not; returns how the file ends. Reads `blockBytes` at a time, or one frame if it has more. */
+export function* readFrames(fileDescriptor: number, from = 0, blockBytes = READ_BLOCK_BYTES): Generator<Frame, FramesEnd> {
 	let block = Buffer.alloc(0);
 	let blockOffset = from;
 	let offset = from;
@@ -50,7 +50,7 @@ export function* readFrames(fileDescriptor: number, from = 0): Generator<Frame, 
 			yield frame;
 			continue;
 		}
-		const size = Math.max(READ_BLOCK_BYTES, wantedBytes(block, offset - blockOffset));
+		const size = Math.max(blockBytes, wantedBytes(block, offset - blockOffset));
 		const wider = Buffer.alloc(size);
 		const read = readSync(fileDescriptor, wider, 0, size, offset);
 		if (read === 0) return { kind: "clean", offset };

@@ -1,5 +1,6 @@
-import { type Dispatcher, Pool } from "undici";
+import type { Dispatcher } from "undici";
 import { assert } from "#domain/assert.ts";
+import { Pool } from "./http-pool.ts";
 import type { AnswerHeaders, AnswerListener, CallFailure, ModelCall, ModelTransport, OpenCall } from "./port.ts";
 import type { ProviderKeys } from "./provider-keys.ts";
 

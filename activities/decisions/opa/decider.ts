@@ -1,4 +1,5 @@
-import { type Dispatcher, Pool } from "undici";
+import type { Dispatcher } from "undici";
+import { Pool } from "#activities/providers/http-pool.ts";
 import type { Decider, Decision } from "../port.ts";
 import { readOpaAnswer } from "./answer.ts";
 

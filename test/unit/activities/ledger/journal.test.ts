@@ -1,9 +1,22 @@
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+	appendFileSync,
+	closeSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	truncateSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type LedgerJournal, openJournal } from "#activities/ledger/journal.ts";
 import { listJournals, readHeader, segmentFile } from "#activities/ledger/journal-files.ts";
+import { FRAME_HEADER_BYTES, readFrames } from "#activities/ledger/journal-frame.ts";
 import { type JournalEnd, readJournal } from "#activities/ledger/journal-reader.ts";
 import type { JournalRecord } from "#activities/ledger/record.ts";
 import { outcomeRecord, refusalRecord, reservationRecord } from "#test/support/ledger-records.ts";
@@ -88,6 +101,26 @@ describe("append and read", () => {
 			fsyncMode: "group",
 			pid: process.pid,
 		});
+	});
+
+	test("a header longer than one read is whole", async () => {
+		const bootId = "b".repeat(20_000);
+		(await openJournal({ folder, gatewayId: "g1", epoch: 1n, bootId })).close();
+		expect(readHeader(segmentFile(gatewayPath(), 1n, 0))).toMatchObject({ gatewayId: "g1", bootId });
+	});
+
+	test("frames are the same however little is read at a time", async () => {
+		const journal = await open();
+		appendAttempts(journal, 1, 20);
+		journal.close();
+		const file = openSync(segmentFile(gatewayPath(), 1n, 0), "r");
+		try {
+			const [whole, ...bySize] = [undefined, FRAME_HEADER_BYTES, 100, 4_096].map((blockBytes) => [...readFrames(file, 0, blockBytes)]);
+			expect(whole).toHaveLength(41);
+			for (const frames of bySize) expect(frames).toEqual(whole);
+		} finally {
+			closeSync(file);
+		}
 	});
 
 	test("text the database cannot store is replaced before it is written", async () => {
