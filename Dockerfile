@@ -38,4 +38,4 @@ USER node
 # What the containers load is compiled here: a start takes half the time and 30 MB less.
 RUN node --input-type=module --eval 'for (const file of ["gateway/gateway.ts", "gateway/open-request-authority.ts", "gateway/administration/app.ts", "workers/budget.ts"]) await import(`/app/${file}`)'
 STOPSIGNAL SIGTERM
-CMD ["node", "--enable-source-maps", "--max-semi-space-size=16", "--initial-old-space-size=32", "--heap-growing-percent=100", "--no-memory-reducer", "--no-concurrent-recompilation", "gateway/main.ts"]
+CMD ["node", "--enable-source-maps", "--max-semi-space-size=16", "--initial-old-space-size=32", "--heap-growing-percent=40", "--no-memory-reducer", "--v8-pool-size=1", "--no-concurrent-recompilation", "gateway/main.ts"]

@@ -1,23 +1,31 @@
 import type { LiveRun } from "./live-run.ts";
 
 /**
- * Runs whose last turns are to be read once their calls are on their way: in the second turn of the event loop from here, since what is
- * journaled in one is sent at its end. One timer for all of them.
+ * Turns of the event loop from here until a request is written: what is journaled in one is handed over at its end, and undici looks for the
+ * end of a connection that rested before it writes to it, in the turn after.
  */
+const TURNS_UNTIL_WRITTEN = 2;
+
+/** Runs whose last turns are to be read once their calls are on their way. One timer for all of them. */
 export class LateReading {
 	#runs: LiveRun[] = [];
 	#isPlanned = false;
+	#turnsLeft = 0;
 
 	add(live: LiveRun): void {
 		this.#runs.push(live);
 		if (this.#isPlanned) return;
 		this.#isPlanned = true;
-		setImmediate(this.#afterSending);
+		this.#turnsLeft = TURNS_UNTIL_WRITTEN;
+		setImmediate(this.#readAll);
 	}
 
-	readonly #afterSending = (): void => void setImmediate(this.#readAll);
-
 	readonly #readAll = (): void => {
+		if (this.#turnsLeft > 0) {
+			this.#turnsLeft -= 1;
+			setImmediate(this.#readAll);
+			return;
+		}
 		const runs = this.#runs;
 		this.#runs = [];
 		this.#isPlanned = false;

@@ -6,7 +6,7 @@ import type { LiveRun } from "#activities/runs/live-run.ts";
 import { Conversation } from "#test/agents/conversation.ts";
 import { GuardStand, type StandGateway } from "#test/support/guard-stand.ts";
 
-test("is done in the second turn of the event loop, once, and not where the memory was asked for before", async () => {
+test("is done in the third turn of the event loop, after the call is written, once, and not where the memory was asked for before", async () => {
 	let reads = 0;
 	const run = (hasUnread: boolean): LiveRun =>
 		({
@@ -20,6 +20,7 @@ test("is done in the second turn of the event loop, once, and not where the memo
 	late.add(run(true));
 	late.add(run(false));
 	late.add(run(true));
+	await nextTurn();
 	await nextTurn();
 	expect(reads).toBe(0);
 	await nextTurn();
