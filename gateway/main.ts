@@ -53,7 +53,7 @@ async function main(): Promise<void> {
 		batches: { store: opened.batches, deferred: opened.deferred, blobs: await openBlobStore(settings.blobs), wallClockMs: () => Date.now() },
 		catalog,
 		transport: createModelTransport({ keys: createProviderKeys(table.providers) }),
-		decisions: openDecider(settings, log),
+		decisions: await openDecider(settings, log),
 		...(telemetry && { telemetry }),
 		fieldTables: loadFieldTables(),
 		log,

@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import { BUILT_IN_RULES } from "#activities/decisions/built-in.ts";
 import { createEngineDecider } from "#activities/decisions/engine-decider.ts";
-import { createOpaDecider } from "#activities/decisions/opa/decider.ts";
 import { type Decider, type DecisionCounters, emptyDecisionCounters } from "#activities/decisions/port.ts";
 import type { ToldRefusal } from "#activities/decisions/told-decisions.ts";
 import type { Settings } from "#config/load.ts";
@@ -13,9 +12,10 @@ export function builtInDecisions(): Decisions {
 	return { decider: BUILT_IN_RULES, counters: emptyDecisionCounters() };
 }
 
-/** Who is asked beside the built-in rules: the engine the settings name. */
-export function openDecider({ opa }: Pick<Settings, "opa">, log: Pick<Logger, "info" | "warn">): Decisions {
+/** Who is asked beside the built-in rules: the engine the settings name. Only then is it loaded, with an HTTP client of 6 MB that nothing else here needs. */
+export async function openDecider({ opa }: Pick<Settings, "opa">, log: Pick<Logger, "info" | "warn">): Promise<Decisions> {
 	if (opa === null) return builtInDecisions();
+	const { createOpaDecider } = await import("#activities/decisions/opa/decider.ts");
 	const counters = emptyDecisionCounters();
 	const engine = createOpaDecider({ url: opa.url, token: opa.token?.reveal(), timeoutMs: opa.timeoutMs });
 	const decider = createEngineDecider(engine, {

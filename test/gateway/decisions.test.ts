@@ -192,7 +192,7 @@ describe("by OPA_URL", () => {
 		const settings = loadSettings({ OPA_URL: `${opa.url}/v1/data/tollgate/call`, OPA_TIMEOUT_MS: LONG_MS });
 		const lines: unknown[] = [];
 		const log = pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-		const decided = await startTestGateway({ authority, providerUrl: provider.url, decisions: openDecider(settings, log) });
+		const decided = await startTestGateway({ authority, providerUrl: provider.url, decisions: await openDecider(settings, log) });
 		const close = () => Promise.all([decided.close(), opa.close()]);
 		return { opa, lines, url: decided.url, close };
 	}
@@ -229,8 +229,8 @@ describe("by OPA_URL", () => {
 		expect(lines).toContainEqual(expect.objectContaining({ level: 40, problem: "the result is neither true, false nor an object" }));
 	});
 
-	test("without it nobody is asked, and the gateway has no more to do than before", () => {
-		const { decider } = openDecider(loadSettings({}), pino({ level: "silent" }));
+	test("without it nobody is asked, and the gateway has no more to do than before", async () => {
+		const { decider } = await openDecider(loadSettings({}), pino({ level: "silent" }));
 		expect(decider.isAsked).toBe(false);
 	});
 });

@@ -1,5 +1,4 @@
-import type { Dispatcher } from "undici";
-import { Pool } from "#activities/providers/http-pool.ts";
+import { type Dispatcher, Pool } from "undici";
 import type { Decider, Decision } from "../port.ts";
 import { readOpaAnswer } from "./answer.ts";
 

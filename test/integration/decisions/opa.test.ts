@@ -41,7 +41,7 @@ function withOpa(file: string): void {
 		authority = createFakeAuthority(testPriceBook());
 		const log = { info: () => undefined, warn: (...line: unknown[]) => expect(line).toEqual([]) };
 		const settings = loadSettings({ OPA_URL: `${opa.url}${DOCUMENT}`, OPA_TIMEOUT_MS: String(PATIENT_MS) });
-		gateway = await startTestGateway({ authority, providerUrl: provider.url, table: bothModels(provider.url), decisions: openDecider(settings, log) });
+		gateway = await startTestGateway({ authority, providerUrl: provider.url, table: bothModels(provider.url), decisions: await openDecider(settings, log) });
 		return () => gateway.close();
 	});
 
@@ -75,7 +75,7 @@ function withOpa(file: string): void {
 
 		test("a policy that changes holds once remembered decisions are over, and one that is gone allows nothing", async () => {
 			const settings = loadSettings({ OPA_URL: `${opa.url}/v1/data/changing/allow`, OPA_CACHE_MS: "0", OPA_TIMEOUT_MS: String(PATIENT_MS) });
-			const { decider } = openDecider(settings, { info: () => undefined, warn: () => undefined });
+			const { decider } = await openDecider(settings, { info: () => undefined, warn: () => undefined });
 			const decide = async (policy: string) => {
 				const put = await fetch(`${opa.url}/v1/policies/changing`, { method: "PUT", body: policy });
 				expect(put.status).toBe(200);
