@@ -9,27 +9,28 @@ const TURNS_UNTIL_WRITTEN = 2;
 /** Runs whose last turns are to be read once their calls are on their way. One timer for all of them. */
 export class LateReading {
 	#runs: LiveRun[] = [];
-	#isPlanned = false;
 	#turnsLeft = 0;
 
 	add(live: LiveRun): void {
 		this.#runs.push(live);
-		if (this.#isPlanned) return;
-		this.#isPlanned = true;
+		if (this.#runs.length > 1) return;
 		this.#turnsLeft = TURNS_UNTIL_WRITTEN;
-		setImmediate(this.#readAll);
+		setImmediate(this.#turnOver);
 	}
 
-	readonly #readAll = (): void => {
-		if (this.#turnsLeft > 0) {
-			this.#turnsLeft -= 1;
-			setImmediate(this.#readAll);
+	readonly #turnOver = (): void => {
+		if (this.#turnsLeft === 0) {
+			this.#readAll();
 			return;
 		}
+		this.#turnsLeft -= 1;
+		setImmediate(this.#turnOver);
+	};
+
+	#readAll(): void {
 		const runs = this.#runs;
 		this.#runs = [];
-		this.#isPlanned = false;
 		// Asked for, the memory is read up.
 		for (const live of runs) if (live.hasUnread) void live.memory;
-	};
+	}
 }

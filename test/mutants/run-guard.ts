@@ -27,6 +27,14 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		titles: ["what cannot stop the run is read after its call has left; from the first warning on, before"],
 	},
 	{
+		rule: "what cannot stop a run is read after its request is written",
+		file: "activities/runs/late-reading.ts",
+		from: "const TURNS_UNTIL_WRITTEN = 2;",
+		to: "const TURNS_UNTIL_WRITTEN = 1;",
+		test: "test/unit/activities/runs/late-reading.test.ts",
+		titles: ["is done in the third turn of the event loop, after the call is written, once, and not where the memory was asked for before"],
+	},
+	{
 		rule: "a run at a ceiling that its books do not keep is held",
 		file: GUARD,
 		from: "refusal: this.#hold(live, (making) => ceilingHold(verdict, ofRun, making)) };",
