@@ -49,11 +49,11 @@ export type ReservationRecord = {
 	/** Windows the reservation is held in; `unit` says which of the amounts counts there. */
 	readonly windows: readonly { readonly id: string; readonly unit: Unit }[];
 	/** Numbers of the agent run and of those above it, root first; absent = no run. */
-	readonly runIds?: readonly string[];
+	readonly runIds?: readonly string[] | undefined;
 	/** Output tokens among `reservedTokens`; absent = no run. */
-	readonly reservedOutputTokens?: number;
+	readonly reservedOutputTokens?: number | undefined;
 	/** Absent for a call that is served as it was asked for. */
-	readonly degraded?: DegradedRecord;
+	readonly degraded?: DegradedRecord | undefined;
 };
 
 /** Why another model alias serves a call than its caller asked for: the last degrade line that was applied, and its numbers then. */
@@ -84,7 +84,7 @@ export type OutcomeRecord = {
 	/** Part of the cost that no idle money of the lease covered (domain: overrun); per unit nano-USD. */
 	readonly overrunNanoUsd: string;
 	/** Window id → overrun there, in the unit of the window; a window it does not name has none. Absent: every money window has `overrunNanoUsd`. */
-	readonly windowOverruns?: Readonly<Record<string, string>>;
+	readonly windowOverruns?: Readonly<Record<string, string>> | undefined;
 	readonly usage: Usage | null;
 	readonly answeredModel: string | null;
 	readonly serviceTier: string | null;
@@ -93,16 +93,16 @@ export type OutcomeRecord = {
 	readonly httpStatus: number | null;
 	readonly durationMs: number | null;
 	/** Id of an answer the provider keeps (OpenAI responses): its team may continue it. */
-	readonly answerId?: string;
+	readonly answerId?: string | undefined;
 	/** Ids of its items; absent where there are none. */
-	readonly itemIds?: readonly string[];
+	readonly itemIds?: readonly string[] | undefined;
 	/** Output tokens among `costTokens`; absent = no run. */
-	readonly costOutputTokens?: number;
+	readonly costOutputTokens?: number | undefined;
 	/** Calls of tools in the answer by tool, and bytes of its body; only where the call has a run. */
-	readonly toolCalls?: Readonly<Record<string, number>>;
-	readonly outputBytes?: number;
+	readonly toolCalls?: Readonly<Record<string, number>> | undefined;
+	readonly outputBytes?: number | undefined;
 	/** What kind of work it was; absent where its end or its body is not known, and for batches. */
-	readonly taskKind?: TaskKind;
+	readonly taskKind?: TaskKind | undefined;
 };
 
 export type RefusalRecord = {

@@ -38,8 +38,14 @@ export type AttemptState = {
 	readonly budgetLeftNanoUsd: NanoUsd | undefined;
 };
 
-type Ending = Pick<OutcomeRecord, "outcome" | "reason"> &
-	Partial<Omit<OutcomeRecord, "type" | "n" | "costNanoUsd" | "costTokens" | "overrunNanoUsd" | "windowOverruns">>;
+/** What is booked, and what the answer said where it was read. */
+type Ending = Pick<OutcomeRecord, "outcome" | "reason"> & {
+	readonly usage: Usage | null;
+	readonly answeredModel: string | null;
+	readonly serviceTier: string | null;
+};
+type Detail = Omit<SettleInput, "reported" | "durationMs"> & { readonly durationMs: number | null };
+const NOT_SENT: Detail = { providerRequestId: null, httpStatus: null, durationMs: null };
 
 export class OpenAttempt implements Attempt {
 	private readonly state: AttemptState;
@@ -72,22 +78,23 @@ export class OpenAttempt implements Attempt {
 		return this.booked === undefined ? undefined : Number(this.booked.tokens);
 	}
 
-	settle({ reported, ...detail }: SettleInput): Booked {
-		if (reported.kind === "unusable") return this.charge(`usage ${reported.reason}`, detail);
+	settle(input: SettleInput): Booked {
+		const { reported } = input;
+		if (reported.kind === "unusable") return this.charge(`usage ${reported.reason}`, input);
 		const { line, priceBook, reach, record } = this.state;
 		const answer = priceAnswer(reported, { line, reach, deployment: record.deployment }, priceBook);
-		if (answer.isIncomplete) return this.charge(answer.alert ?? "usage without a price", detail);
-		if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return this.charge("usage above the largest possible cost", detail);
+		if (answer.isIncomplete) return this.charge(answer.alert ?? "usage without a price", input);
+		if (answer.costNanoUsd > MAX_ATTEMPT_NANO_USD) return this.charge("usage above the largest possible cost", input);
 		if (answer.alert) this.dependencies.onAlert(answer.alert, { ...this.named, model: reported.model ?? "" });
 		this.dependencies.counters.settled++;
-		return this.end(this.costOf(answer.costNanoUsd, reported.usage), {
+		const ending: Ending = {
 			outcome: "settled",
 			reason: answer.alert ?? null,
 			usage: reported.usage,
 			answeredModel: reported.model ?? answer.line.model,
 			serviceTier: reported.serviceTier ?? null,
-			...detail,
-		});
+		};
+		return this.end(this.costOf(answer.costNanoUsd, reported.usage), ending, input);
 	}
 
 	release(reason: string): void {
@@ -95,21 +102,22 @@ export class OpenAttempt implements Attempt {
 		const { book, counters } = this.dependencies;
 		book.release(this.state.reservation);
 		counters.released++;
-		this.journal(this.outcome(NOTHING, { outcome: "released", reason }));
+		this.journal(this.outcome(NOTHING, unread("released", reason), NOT_SENT));
 		this.booked = NOTHING;
 	}
 
-	charge(reason: string, detail: Omit<SettleInput, "reported">): Booked {
+	charge(reason: string, detail: Detail): Booked {
 		this.dependencies.counters.unresolved++;
-		return this.end(this.state.reservation.amounts, { outcome: "unresolved", reason, ...detail });
+		return this.end(this.state.reservation.amounts, unread("unresolved", reason), detail);
 	}
 
 	/** Priced at the dearest tier reserved for, since a cut answer names none; never above the reservation. */
-	estimate({ usage, reason, ...detail }: EstimateInput): Booked {
+	estimate(input: EstimateInput): Booked {
+		const { usage, reason } = input;
 		const { reservation, line, reach } = this.state;
 		const { costNanoUsd, unpricedTools } = priceUsage(usage, line, undefined, { reachableTiers: reach.tiers, tokenPermille: reach.tokenPermille });
-		if (unpricedTools.length > 0 || costNanoUsd > reservation.amounts.nanoUsd) return this.charge(reason, detail);
-		return this.end(atMost(reservation.amounts, this.costOf(costNanoUsd, usage)), { outcome: "estimated", reason, usage, ...detail });
+		if (unpricedTools.length > 0 || costNanoUsd > reservation.amounts.nanoUsd) return this.charge(reason, input);
+		return this.end(atMost(reservation.amounts, this.costOf(costNanoUsd, usage)), { ...unread("estimated", reason), usage }, input);
 	}
 
 	/** A step stays a step, whatever it cost. */
@@ -118,14 +126,14 @@ export class OpenAttempt implements Attempt {
 		return { nanoUsd, tokens: BigInt(inputTokens + outputTokens), outputTokens: steps === 0n ? 0n : BigInt(outputTokens), steps };
 	}
 
-	private end(cost: Amounts, ending: Ending): Booked {
+	private end(cost: Amounts, ending: Ending, detail: Detail): Booked {
 		this.close();
 		const { book, counters, writer } = this.dependencies;
-		if (ending.usage) countTokens(counters, ending.usage);
+		if (ending.usage !== null) countTokens(counters, ending.usage);
 		const overruns = book.settle(this.state.reservation, cost);
-		const outcome = this.outcome(cost, ending, overruns);
+		const outcome = this.outcome(cost, ending, detail, overruns);
 		if (overruns.size > 0) this.alertOverrun(outcome);
-		if (ending.answerId !== undefined) this.dependencies.onKeptAnswer(this.state.record.teamId, ending);
+		if (detail.answerId !== undefined) this.dependencies.onKeptAnswer(this.state.record.teamId, detail);
 		try {
 			this.journal(outcome);
 			this.booked = cost;
@@ -157,25 +165,32 @@ export class OpenAttempt implements Attempt {
 		}
 	}
 
-	private outcome(cost: Amounts, ending: Ending, overruns?: ReadonlyMap<string, bigint>): OutcomeRecord {
+	/** Written out field by field: every call makes one, and objects spread into another are copied by name. */
+	private outcome(cost: Amounts, ending: Ending, detail: Detail, overruns?: ReadonlyMap<string, bigint>): OutcomeRecord {
 		const { n, priceVersion, runIds } = this.state.record;
-		const outcome: OutcomeRecord = {
+		return {
 			type: "outcome",
 			n,
+			outcome: ending.outcome,
+			reason: ending.reason,
 			costNanoUsd: cost.nanoUsd.toString(),
 			costTokens: Number(cost.tokens),
 			overrunNanoUsd: this.overrunNanoUsd(overruns).toString(),
-			...(overruns && overruns.size > 0 && { windowOverruns: Object.fromEntries([...overruns].map(([windowId, amount]) => [windowId, amount.toString()])) }),
+			windowOverruns: overruns && overruns.size > 0 ? amountsOf(overruns) : undefined,
 			priceVersion,
-			usage: null,
-			answeredModel: null,
-			serviceTier: null,
-			providerRequestId: null,
-			httpStatus: null,
-			durationMs: null,
-			...ending,
+			usage: ending.usage,
+			answeredModel: ending.answeredModel,
+			serviceTier: ending.serviceTier,
+			providerRequestId: detail.providerRequestId,
+			httpStatus: detail.httpStatus,
+			durationMs: detail.durationMs,
+			answerId: detail.answerId,
+			itemIds: detail.itemIds,
+			costOutputTokens: runIds === undefined ? undefined : Number(cost.outputTokens),
+			toolCalls: detail.toolCalls,
+			outputBytes: detail.outputBytes,
+			taskKind: detail.taskKind,
 		};
-		return runIds === undefined ? outcome : { ...outcome, costOutputTokens: Number(cost.outputTokens) };
 	}
 
 	/** The largest overrun in money over the windows of this attempt. */
@@ -194,6 +209,14 @@ export class OpenAttempt implements Attempt {
 		counters.overruns++;
 		onAlert("overrun", { ...this.named, overrunNanoUsd: outcome.overrunNanoUsd });
 	}
+}
+
+function unread(outcome: OutcomeRecord["outcome"], reason: string): Ending {
+	return { outcome, reason, usage: null, answeredModel: null, serviceTier: null };
+}
+
+function amountsOf(overruns: ReadonlyMap<string, bigint>): Readonly<Record<string, string>> {
+	return Object.fromEntries([...overruns].map(([windowId, amount]) => [windowId, amount.toString()]));
 }
 
 /** A cost in money that is within the reservation, never above it in any other unit. */

@@ -27,8 +27,8 @@ export function reservationRecord(
 	opaqueUserId: OpaqueUserId,
 ): ReservationRecord {
 	const dimensions = callDimensions(input);
-	const degraded = input.serving && degradedRecord(input.serving);
-	const record: ReservationRecord = {
+	const { run, serving } = input;
+	return {
 		type: "reservation",
 		n: identity.n,
 		attemptId: identity.attemptId,
@@ -54,13 +54,11 @@ export function reservationRecord(
 		reservedTokens: Number(reservation.amounts.tokens),
 		clampedOutputTokens: identity.clampedOutputTokens ?? null,
 		windows: reservation.leases.map((lease) => ({ id: lease.windowId, unit: lease.unit })),
+		degraded: serving && degradedRecord(serving),
+		// Kept of a call with an agent run alone (see ReservationRecord).
+		runIds: run?.runIds,
+		reservedOutputTokens: run && Number(reservation.amounts.outputTokens),
 	};
-	return degraded === undefined && input.run === undefined ? record : { ...record, ...(degraded && { degraded }), ...ofRun(input, reservation) };
-}
-
-/** Kept of a call with an agent run alone (see ReservationRecord). */
-function ofRun({ run }: AdmissionInput, { amounts }: Reservation): Pick<ReservationRecord, "runIds" | "reservedOutputTokens"> | undefined {
-	return run && { runIds: run.runIds, reservedOutputTokens: Number(amounts.outputTokens) };
 }
 
 /** The evidence of a refusal: the numbers of the grant that refused it (money-path §3). */

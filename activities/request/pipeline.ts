@@ -143,7 +143,10 @@ type Prepared =
 	  }
 	| { readonly kind: "rejected"; readonly problem: RequestProblem };
 
-/** Everything that can be said no to before any money is touched. The parsed body is dropped with the end of it: only the bytes outlive it. */
+/**
+ * Everything that can be said no to before any money is touched. The parsed body is dropped with the end of it, or with the turns that the guard of a run
+ * reads of it once the call is on its way: only the bytes outlive that.
+ */
 function prepare(dependencies: PipelineDependencies, input: ModelCallInput, { book, policy, caller }: Rules): Prepared {
 	const { key, endpoint } = input;
 	if (key.endpoints !== null && !key.endpoints.includes(endpoint)) return rejected("key.scope", `This key may not call ${endpoint}.`);
@@ -234,22 +237,27 @@ function toAdmission(scope: CallScope, candidate: PricedDeployment, { bound, cap
 		endpoint: input.endpoint,
 		protocol: input.protocol,
 		model: scope.serving?.served ?? request.model,
-		...(scope.serving && { serving: scope.serving }),
+		serving: scope.serving,
 		provider: candidate.line.provider,
 		deployment: candidate.deployment.name,
 		line: candidate.line,
 		book: scope.book,
 		bound,
 		cappedOutputTokens,
-		...(canCountExactly(scope.request, candidate) && {
-			refineBound: async (left) => {
-				const exact = await exactBound(scope, candidate, { bound, left });
-				return exact === undefined || cappedOutputTokens === undefined ? exact : withLoweredOutput(exact, cappedOutputTokens);
-			},
-		}),
+		refineBound: canCountExactly(request, candidate) ? (left) => refined(scope, candidate, { bound, cappedOutputTokens }, left) : undefined,
 		leaving: scope.step ?? scope.caller.leaving,
-		...(scope.step && { run: scope.step.run }),
+		run: scope.step?.run,
 	};
+}
+
+async function refined(
+	scope: CallScope,
+	candidate: PricedDeployment,
+	{ bound, cappedOutputTokens }: Measured,
+	left: Left | undefined,
+): Promise<Bound | undefined> {
+	const exact = await exactBound(scope, candidate, { bound, left });
+	return exact === undefined || cappedOutputTokens === undefined ? exact : withLoweredOutput(exact, cappedOutputTokens);
 }
 
 async function exactBound(

@@ -73,7 +73,7 @@ export type AdmissionInput = {
 	/** Model alias served, and the deployment chosen for it. */
 	readonly model: string;
 	/** How lines of budgets made the call be served; absent = as asked. */
-	readonly serving?: Serving;
+	readonly serving?: Serving | undefined;
 	readonly provider: string;
 	readonly deployment: string;
 	readonly line: PriceLine;
@@ -81,12 +81,14 @@ export type AdmissionInput = {
 	readonly book: PriceBook;
 	readonly bound: Bound;
 	/** The agent run it belongs to; absent = none. Its budgets are met beside those that match. */
-	readonly run?: {
-		/** Numbers, root first, its own last. */
-		readonly runIds: readonly string[];
-		/** Of the whole chain, ascending by id. */
-		readonly budgets: readonly BudgetRule[];
-	};
+	readonly run?:
+		| {
+				/** Numbers, root first, its own last. */
+				readonly runIds: readonly string[];
+				/** Of the whole chain, ascending by id. */
+				readonly budgets: readonly BudgetRule[];
+		  }
+		| undefined;
 	/** The output cap to which a limit of the team lowered `bound` already; the body must carry it. Absent: none did. */
 	readonly cappedOutputTokens?: number | undefined;
 	/**
@@ -94,7 +96,7 @@ export type AdmissionInput = {
 	 * refused or clamped. Resolves to undefined where there is none. Absent: none can be proven. `left` is what the
 	 * budget that is short could have free at most; undefined for a clamp.
 	 */
-	readonly refineBound?: (left: Left | undefined) => Promise<Bound | undefined>;
+	readonly refineBound?: ((left: Left | undefined) => Promise<Bound | undefined>) | undefined;
 	/** A caller who leaves before sending is not admitted. */
 	readonly leaving: Leaving;
 };
@@ -133,13 +135,13 @@ export type SettleInput = {
 	readonly httpStatus: number | null;
 	readonly durationMs: number;
 	/** Id of an answer the provider keeps, for the endpoints where a later call may continue one. */
-	readonly answerId?: string;
+	readonly answerId?: string | undefined;
 	/** Ids of its items, which a later call may name. */
-	readonly itemIds?: readonly string[];
+	readonly itemIds?: readonly string[] | undefined;
 	/** Calls of tools in the answer by tool, and bytes of its body; only where the call has a run. */
-	readonly toolCalls?: Readonly<Record<string, number>>;
-	readonly outputBytes?: number;
-	readonly taskKind?: TaskKind;
+	readonly toolCalls?: Readonly<Record<string, number>> | undefined;
+	readonly outputBytes?: number | undefined;
+	readonly taskKind?: TaskKind | undefined;
 };
 
 /** What an ending says of the answer beside its usage. */

@@ -10,7 +10,7 @@ import { NO_USAGE, type Usage } from "#domain/usage/usage.ts";
 import type { AnswerHead, Caller } from "./caller.ts";
 import { decideAnswerOutcome } from "./decide-outcome.ts";
 import type { JournalStep, JournalTurn } from "./journal-turn.ts";
-import type { Attempt, Booked, EndingDetail, SettleInput } from "./port.ts";
+import type { Attempt, Booked, EndingDetail } from "./port.ts";
 import { type CallStep, countCalls } from "./run-step.ts";
 
 export type AttemptPlan = {
@@ -276,20 +276,17 @@ class AttemptRun implements AnswerListener {
 		const outputTokens = this.#tap.textBytes + CUT_MARGIN_TOKENS;
 		const usage = { ...NO_USAGE, inputTokens: boundInputTokens, outputTokens };
 		this.#usage = usage;
-		this.#book(() => attempt.estimate({ usage, reason: "caller_left", ...this.#detail() }));
+		this.#book(() => attempt.estimate({ ...this.#detail(), usage, reason: "caller_left" }));
 	}
 
 	#settle({ reported, answerId, itemIds, calls }: ReadAnswer): void {
 		this.#calls = calls;
 		this.#answerId = answerId;
 		if (reported.kind === "usable") this.#usage = reported.usage;
-		const kept = { ...(answerId !== undefined && { answerId }), ...(itemIds.length > 0 && { itemIds }), ...this.#task() };
-		this.#book(() => this.#plan.attempt.settle({ reported, ...this.#detail(), ...kept }));
-	}
-
-	/** Of an answer whose usage is known. */
-	#task(): Pick<SettleInput, "taskKind"> {
-		return this.#usage === undefined ? {} : { taskKind: taskKindOf(this.#plan.request, this.#usage) };
+		// Of an answer whose usage is known.
+		const taskKind = this.#usage === undefined ? undefined : taskKindOf(this.#plan.request, this.#usage);
+		const kept = itemIds.length > 0 ? itemIds : undefined;
+		this.#book(() => this.#plan.attempt.settle({ ...this.#detail(), reported, answerId, itemIds: kept, taskKind }));
 	}
 
 	#charge(reason: string): void {
@@ -314,15 +311,14 @@ class AttemptRun implements AnswerListener {
 	}
 
 	#detail(): EndingDetail {
-		const detail = {
+		const { step } = this.#plan;
+		return {
 			providerRequestId: providerRequestId(this.#headers),
 			httpStatus: this.#status === 0 ? null : this.#status,
 			durationMs: Math.round(this.#context.nowMs() - this.#startedAtMs),
+			toolCalls: step && countCalls(this.#calls, step),
+			outputBytes: step && this.#receivedBytes,
 		};
-		const { step } = this.#plan;
-		if (step === undefined) return detail;
-		const toolCalls = countCalls(this.#calls, step);
-		return { ...detail, ...(toolCalls && { toolCalls }), outputBytes: this.#receivedBytes };
 	}
 
 	/** In the turn in which the end of the answer leaves. What was released cost nothing and is no step. */

@@ -4,8 +4,8 @@ import type { RunRecord } from "#domain/agents/run.ts";
 import type { ToolCall } from "#domain/agents/run-event.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import { newPauseId } from "#domain/agents/run-ids.ts";
-import { callKeyOf, exchangesSeen, rememberStep, stepOf } from "#domain/agents/run-memory.ts";
-import { isUnread, turnsBeyond, turnsSince } from "#domain/agents/turn-cursor.ts";
+import { callKeyOf, exchangesSeen, rememberStep, stepThatCalled } from "#domain/agents/run-memory.ts";
+import { isUnread, type TurnsOfBody, turnsBeyond, turnsSince } from "#domain/agents/turn-cursor.ts";
 import type { GuardVerdict } from "#domain/agents/verdict.ts";
 import { cleanText } from "../ledger/clean-text.ts";
 import type { Leaving } from "../request/leaving.ts";
@@ -206,15 +206,15 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		if (live.pending?.turns.isKept === true) this.#giveUpWaiting(live);
 		const { memory } = live;
 		const turns = turnsSince(memory.cursors, call);
-		if (turns.turns.length === 0 && memory.forgiven >= forgiven) return undefined;
+		if (turns.callIds.length === 0 && memory.forgiven >= forgiven) return undefined;
 		const reading: Reading = { turns, agent: call.agent, atMs: this.#options.wallClockMs(), forgiven };
-		// Of a conversation that begins beside others no later body would show this turn as new.
-		const canWait = turns.place >= 0 || turns.isKept || isUnread(memory.cursors);
-		if (this.#canReadLater(live, reading)) {
+		if (this.#canReadLater(live, turns, forgiven)) {
 			live.putOff(reading);
 			this.#later.add(live);
 			return undefined;
 		}
+		// Of a conversation that begins beside others no later body would show this turn as new.
+		const canWait = turns.place >= 0 || turns.isKept || isUnread(memory.cursors);
 		const observed = observeTurns(memory, reading, canWait ? patienceOf(live) : 0);
 		live.remembered();
 		live.pending = observed.pending;
@@ -224,13 +224,13 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 	}
 
 	/** What stops nobody, and what nobody has to be asked for, is read while the provider works. */
-	#canReadLater(live: LiveRun, { turns: { turns, isKept }, forgiven }: Reading): boolean {
+	#canReadLater(live: LiveRun, { callIds, isKept }: TurnsOfBody, forgiven: number): boolean {
 		const { memory } = live;
-		if (isKept || turns.length === 0 || memory.forgiven < forgiven || live.pending !== undefined || live.handOver !== undefined) return false;
+		if (isKept || callIds.length === 0 || memory.forgiven < forgiven || live.pending !== undefined || live.handOver !== undefined) return false;
 		let exchanges = 0;
-		for (const turn of turns) {
-			if (stepOf(memory, turn) === undefined) return false;
-			exchanges += turn.results.length;
+		for (const ids of callIds) {
+			if (stepThatCalled(memory, ids) === undefined) return false;
+			exchanges += ids.length;
 		}
 		return !mayStop(memory.loop, exchanges);
 	}

@@ -63,39 +63,42 @@ export type CeilingVerdict = {
 	readonly threshold: bigint;
 };
 
-/** Every ceiling that is reached, hard ones first; of one ceiling the hard line alone. */
+const NOT_REACHED: readonly CeilingVerdict[] = [];
+
+/** Every ceiling that is reached, hard ones first; of one ceiling the hard line alone. Nothing is made of those that are not: every step of a run asks. */
 export function judgeCeilings(ceilings: readonly Ceiling[], tally: RunTally): readonly CeilingVerdict[] {
-	const verdicts = ceilings.flatMap((ceiling) =>
-		measuresOf(ceiling, tally).flatMap(({ tool, measured }) => {
-			const verdict = judgeOne(ceiling, measured, tool);
-			return verdict === undefined ? [] : [verdict];
-		}),
-	);
-	return verdicts.sort((left, right) => SEVERITY[right.severity] - SEVERITY[left.severity]);
+	let verdicts: CeilingVerdict[] | undefined;
+	for (const ceiling of ceilings) {
+		if (ceiling.kind === "toolCalls" && (ceiling.tool ?? "*") === "*") {
+			for (const [tool, calls] of Object.entries(tally.toolCalls)) verdicts = added(verdicts, judgeOne(ceiling, BigInt(calls), tool));
+		} else verdicts = added(verdicts, judgeOne(ceiling, measureOf(ceiling, tally), ceiling.kind === "toolCalls" ? ceiling.tool : undefined));
+	}
+	return verdicts?.sort((left, right) => SEVERITY[right.severity] - SEVERITY[left.severity]) ?? NOT_REACHED;
+}
+
+function added(verdicts: CeilingVerdict[] | undefined, verdict: CeilingVerdict | undefined): CeilingVerdict[] | undefined {
+	if (verdict === undefined) return verdicts;
+	if (verdicts === undefined) return [verdict];
+	verdicts.push(verdict);
+	return verdicts;
 }
 
 const MOST_ALLOWED: ReadonlySet<CeilingKind> = new Set(["toolCalls", "depth", "width", "contextGrowthTokens"]);
 const SEVERITY = { warn: 0, degrade: 1, pause: 2, stop: 3 } as const;
 
-type Measure = { readonly tool?: string; readonly measured: bigint };
-
-function measuresOf({ kind, tool = "*" }: Ceiling, tally: RunTally): readonly Measure[] {
-	if (kind === "costNanoUsd") return [{ measured: tally.costNanoUsd }];
-	if (kind !== "toolCalls") return [{ measured: BigInt(Math.max(0, Math.floor(tally[kind]))) }];
-	if (tool !== "*") return [{ tool, measured: BigInt(callsOf(tally, tool)) }];
-	return Object.entries(tally.toolCalls).map(([name, calls]) => ({ tool: name, measured: BigInt(calls) }));
-}
-
-function callsOf({ toolCalls }: RunTally, tool: string): number {
-	return Object.hasOwn(toolCalls, tool) ? (toolCalls[tool] ?? 0) : 0;
+function measureOf({ kind, tool = "*" }: Ceiling, tally: RunTally): bigint {
+	if (kind === "costNanoUsd") return tally.costNanoUsd;
+	if (kind === "toolCalls") return BigInt(Object.hasOwn(tally.toolCalls, tool) ? (tally.toolCalls[tool] ?? 0) : 0);
+	return BigInt(Math.max(0, Math.floor(tally[kind])));
 }
 
 function judgeOne({ kind, soft, hard }: Ceiling, measured: bigint, tool: string | undefined): CeilingVerdict | undefined {
+	const isHard = hard !== undefined && (MOST_ALLOWED.has(kind) ? measured > hard.at : measured >= hard.at);
+	if (!isHard && (soft === undefined || measured < soft.at)) return undefined;
 	const named = { guard: `ceiling.${kind}` as const, ...(tool !== undefined && { tool }), measured };
 	const evidence = (line: bigint): string => `${describeMeasure(kind, measured, tool)}; the ceiling is ${amountText(kind, line)}`;
-	if (hard !== undefined && (MOST_ALLOWED.has(kind) ? measured > hard.at : measured >= hard.at))
-		return { ...named, severity: hard.action, threshold: hard.at, evidence: evidence(hard.at) };
-	if (soft === undefined || measured < soft.at) return undefined;
+	if (isHard) return { ...named, severity: hard.action, threshold: hard.at, evidence: evidence(hard.at) };
+	if (soft === undefined) return undefined;
 	const reached = { ...named, threshold: soft.at, evidence: evidence(soft.at) };
 	return soft.action === "warn" ? { ...reached, severity: "warn" } : { ...reached, severity: "degrade", degradeTo: soft.degradeTo };
 }

@@ -1,25 +1,29 @@
 import type { Endpoint } from "../bound/request.ts";
 import { anthropicCalls, chatCalls, itemCalls } from "./read-turn.ts";
 import type { ToolCall } from "./run-event.ts";
-import { fieldsOf, jsonText, listOf, textOf } from "./wire-text.ts";
+import { type Fields, fieldsOf, jsonText, listOf, textOf } from "./wire-text.ts";
 
 /** Calls beyond these are counted by nobody; no model makes so many in one answer. */
 const CALLS_MAX = 128;
 const ARGS_CHARS_MAX = 65_536;
+const NO_CALLS: readonly ToolCall[] = [];
+const NO_FIELDS: Fields = {};
 
 /** Tool calls of a whole, parsed answer, or of the `response` in the last event of a Responses stream. */
 export function readAnswerCalls(endpoint: Endpoint, answer: unknown): readonly ToolCall[] {
 	const fields = fieldsOf(answer);
-	if (fields === undefined) return [];
-	const calls =
-		endpoint === "chat.completions"
-			? listOf(fields["choices"]).flatMap((choice) => chatCalls(fieldsOf(fieldsOf(choice)?.["message"]) ?? {}))
-			: endpoint === "messages"
-				? anthropicCalls(fields["content"])
-				: endpoint === "responses"
-					? itemCalls(listOf(fields["output"]))
-					: [];
-	return calls.slice(0, CALLS_MAX);
+	if (fields === undefined) return NO_CALLS;
+	const calls = callsIn(endpoint, fields);
+	return calls.length > CALLS_MAX ? calls.slice(0, CALLS_MAX) : calls;
+}
+
+function callsIn(endpoint: Endpoint, answer: Fields): readonly ToolCall[] {
+	if (endpoint === "messages") return anthropicCalls(answer["content"]);
+	if (endpoint === "responses") return itemCalls(listOf(answer["output"]));
+	if (endpoint !== "chat.completions") return NO_CALLS;
+	const choices = listOf(answer["choices"]);
+	if (choices.length === 1) return chatCalls(fieldsOf(fieldsOf(choices[0])?.["message"]) ?? NO_FIELDS);
+	return choices.flatMap((choice) => chatCalls(fieldsOf(fieldsOf(choice)?.["message"]) ?? NO_FIELDS));
 }
 
 /** Whether the bytes of a stream event can be part of a tool call; a false alarm costs one parse, and text deltas raise none. */

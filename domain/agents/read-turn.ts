@@ -101,22 +101,38 @@ function itemResult(item: Fields): ToolResult {
 export const TURNS_MAX = 64;
 const MISSED_MESSAGES_MAX = 2_048;
 const NO_TURNS: readonly Turn[] = [];
+const NO_CALL_IDS: readonly (readonly string[])[] = [];
 
-/**
- * The turns of a body for which the model spoke after its first `afterMessages` messages, oldest first; the last `most` of them. With 0 all
- * there are, also one whose calls are not in the body. A turn ends where the model speaks again, so it counts the messages that the body had
- * when the turn was its last.
- */
-export function readTurns(endpoint: Endpoint, body: unknown, afterMessages: number, most: number = TURNS_MAX): readonly Turn[] {
+/** Which turns of a body are read. */
+export type TurnRange = {
+	/** Those for which the model spoke after so many messages of the body. 0: all there are, also one whose calls are not in the body. */
+	readonly afterMessages: number;
+	/** The last so many of them. Default 64. */
+	readonly most?: number | undefined;
+};
+
+/** Turns of a body, oldest first. A turn ends where the model speaks again, so it counts the messages that the body had when the turn was its last. */
+export function readTurns(endpoint: Endpoint, body: unknown, range: TurnRange): readonly Turn[] {
+	return eachTurn(endpoint, body, range, turnAfter) ?? NO_TURNS;
+}
+
+/** Of the same turns the ids of the calls that each answers, for a fraction of the work. */
+export function readTurnCalls(endpoint: Endpoint, body: unknown, range: TurnRange): readonly (readonly string[])[] {
+	return eachTurn(endpoint, body, range, callIdsAfter) ?? NO_CALL_IDS;
+}
+
+type ReadTurn<Read> = (dialect: Dialect, messages: readonly unknown[], at: Spoken & { readonly end: number }) => Read | undefined;
+
+function eachTurn<Read>(endpoint: Endpoint, body: unknown, { afterMessages, most = TURNS_MAX }: TurnRange, read: ReadTurn<Read>): Read[] | undefined {
 	const dialect = DIALECTS[endpoint];
-	if (dialect === undefined) return NO_TURNS;
+	if (dialect === undefined) return undefined;
 	const messages = listOf(fieldsOf(body)?.[dialect.field]);
-	if (messages.length <= afterMessages) return NO_TURNS;
-	const turns: Turn[] = [];
+	if (messages.length <= afterMessages) return undefined;
+	const turns: Read[] = [];
 	for (let end = messages.length; end > 0 && turns.length < most && messages.length - end < MISSED_MESSAGES_MAX; ) {
 		const spoken = spokenBefore(dialect, messages, end);
 		if (afterMessages > 0 && spoken.from < afterMessages) break;
-		const turn = turnAfter(dialect, messages, { ...spoken, end });
+		const turn = read(dialect, messages, { ...spoken, end });
 		if (turn !== undefined) turns.push(turn);
 		end = spoken.from;
 	}
@@ -128,12 +144,21 @@ export function resultIdsAt(endpoint: Endpoint, body: unknown, end: number): rea
 	const dialect = DIALECTS[endpoint];
 	const messages = dialect === undefined ? [] : listOf(fieldsOf(body)?.[dialect.field]);
 	if (dialect === undefined || messages.length < end) return undefined;
+	return resultIdsBetween(dialect, messages, { to: spokenBefore(dialect, messages, end).to, end });
+}
+
+function resultIdsBetween(dialect: Dialect, messages: readonly unknown[], { to, end }: { readonly to: number; readonly end: number }): readonly string[] {
 	const ids: string[] = [];
-	for (let at = spokenBefore(dialect, messages, end).to; at < end; at += 1) {
+	for (let at = to; at < end; at += 1) {
 		const message = fieldsOf(messages[at]);
 		if (message !== undefined) ids.push(...dialect.resultIds(message));
 	}
 	return ids.length > RESULTS_MAX ? ids.slice(-RESULTS_MAX) : ids;
+}
+
+function callIdsAfter(dialect: Dialect, messages: readonly unknown[], at: Spoken & { readonly end: number }): readonly string[] | undefined {
+	const ids = resultIdsBetween(dialect, messages, at);
+	return ids.length === 0 ? undefined : ids;
 }
 
 /** Where the model spoke last before `end`. */

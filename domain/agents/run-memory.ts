@@ -84,9 +84,17 @@ export function mergeSteps(known: readonly RememberedStep[], others: readonly Re
 }
 
 /** The step whose calls the turn answers; undefined where it is not known here, since another gateway served it. */
-export function stepOf({ steps }: RunMemory, { results }: Turn): RememberedStep | undefined {
+export function stepOf(memory: RunMemory, { results }: Turn): RememberedStep | undefined {
+	return stepThatCalled(
+		memory,
+		results.map(({ callId }) => callId),
+	);
+}
+
+/** The same, of the ids of the calls that its results answer. */
+export function stepThatCalled({ steps }: RunMemory, callIds: readonly string[]): RememberedStep | undefined {
 	if (steps.length === 0) return undefined;
-	for (const { callId } of results) {
+	for (const callId of callIds) {
 		const key = callKeyOf(callId);
 		const step = steps.find(({ callKey }) => callKey === key);
 		if (step !== undefined) return step;

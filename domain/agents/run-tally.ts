@@ -77,6 +77,8 @@ function addCalls(
 	added: readonly (readonly [string, number])[],
 	named: ReadonlySet<string> = NO_TOOLS,
 ): Readonly<Record<string, number>> {
+	const [only] = added;
+	if (only !== undefined && added.length === 1 && Object.hasOwn(counted, only[0])) return { ...counted, [only[0]]: (counted[only[0]] ?? 0) + only[1] };
 	const calls = new Map(Object.entries(counted));
 	for (const [name, count] of added) {
 		const counter = calls.has(name) || named.has(name) || calls.size < TOOLS_COUNTED_MAX ? name : OTHER_TOOLS;

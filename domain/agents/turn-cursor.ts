@@ -1,7 +1,7 @@
 import type { Endpoint } from "../bound/request.ts";
 import { turnKey, turnKeyOf } from "./exchanges.ts";
 import { toWord } from "./loop-memory.ts";
-import { readTurns, resultIdsAt, type Turn } from "./read-turn.ts";
+import { readTurnCalls, readTurns, resultIdsAt, type Turn, type TurnRange } from "./read-turn.ts";
 import { hashToken, mixHash } from "./token-scanner.ts";
 import { type Fields, fieldsOf, listOf, textOf } from "./wire-text.ts";
 
@@ -24,6 +24,7 @@ export function createTurnCursors(): TurnCursors {
 /** What is read of a call; `conversation` is its parsed body. */
 export type Said = { readonly endpoint: Endpoint; readonly conversation: unknown; readonly agent: string };
 
+/** Turns of a body that was not read yet, or not up to there. */
 export type NewTurns = {
 	readonly conversation: number;
 	/** The provider keeps the conversation: a body holds what is new, and numbers of messages say nothing. */
@@ -36,12 +37,38 @@ export type NewTurns = {
 
 const ONLY_LAST = 1;
 
+/** Read from the body when somebody asks for them: which calls they answer is known for much less. */
+export class TurnsOfBody implements NewTurns {
+	readonly conversation: number;
+	readonly isKept: boolean;
+	readonly place: number;
+	/** Of each turn the ids of the calls that its results answer, oldest first. */
+	readonly callIds: readonly (readonly string[])[];
+	readonly #said: Said;
+	readonly #range: TurnRange;
+	#turns: readonly Turn[] | undefined;
+
+	constructor(said: Said, range: TurnRange, at: Pick<NewTurns, "conversation" | "isKept" | "place">) {
+		this.conversation = at.conversation;
+		this.isKept = at.isKept;
+		this.place = at.place;
+		this.callIds = readTurnCalls(said.endpoint, said.conversation, range);
+		this.#said = said;
+		this.#range = range;
+	}
+
+	get turns(): readonly Turn[] {
+		this.#turns ??= readTurns(this.#said.endpoint, this.#said.conversation, this.#range);
+		return this.#turns;
+	}
+}
+
 /**
  * What of a body was not read yet: the turns after the one it goes on from. Where it goes on from none, because somebody rewrote it or began
  * another conversation, its last turn alone, since the others may have been counted under their old form; all of them where nothing of the
  * run was read so far.
  */
-export function turnsSince(cursors: TurnCursors, said: Said): NewTurns {
+export function turnsSince(cursors: TurnCursors, said: Said): TurnsOfBody {
 	const body = fieldsOf(said.conversation);
 	const isKept = said.endpoint === "responses" && (textOf(body?.["previous_response_id"]) !== "" || (body?.["conversation"] ?? null) !== null);
 	const conversation = conversationOf(said, body, isKept);
@@ -56,11 +83,8 @@ export function turnsSince(cursors: TurnCursors, said: Said): NewTurns {
 		place = cursor;
 		messages = seen;
 	}
-	const turns =
-		place >= 0
-			? readTurns(said.endpoint, said.conversation, messages)
-			: readTurns(said.endpoint, said.conversation, 0, isKept || isUnread(cursors) ? undefined : ONLY_LAST);
-	return { conversation, isKept, turns, place };
+	const most = place >= 0 || isKept || isUnread(cursors) ? undefined : ONLY_LAST;
+	return new TurnsOfBody(said, { afterMessages: messages, most }, { conversation, isKept, place });
 }
 
 /** From now on they are read. */
@@ -77,7 +101,7 @@ export function advance(cursors: TurnCursors, { conversation, turns, place }: Ne
 /** Those of turns read by others that these cursors have not seen, as a body would have shown them. */
 export function turnsBeyond(cursors: TurnCursors, read: NewTurns): NewTurns {
 	const { conversation, isKept, turns } = read;
-	if (isUnread(cursors)) return { ...read, place: -1 };
+	if (isUnread(cursors)) return { conversation, isKept, turns, place: -1 };
 	let place = -1;
 	let seen = -1;
 	let isKnown = false;

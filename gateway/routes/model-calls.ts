@@ -79,7 +79,7 @@ async function serve(exchange: Exchange, caller: HttpCaller, receivedAtMs: numbe
 	const assertions = readAssertions(raw.headers, key, context.authority);
 	const asserted = assertions instanceof Promise ? await assertions : assertions;
 	if (asserted.kind === "rejected") return asserted.problem;
-	const input = { ...toCallInput(exchange, asserted.values), run: run?.naming, receivedAtMs };
+	const input = toCallInput(exchange, { asserted: asserted.values, run: run?.naming, receivedAtMs });
 	trace?.asked(input);
 	const pipeline = trace === undefined ? context.pipeline : trace.over(context.pipeline);
 	if (raw.headers[IDEMPOTENCY_HEADER] !== undefined) return serveOnce(exchange, caller, { dependencies: pipeline, input });
@@ -98,10 +98,12 @@ async function serveOnce({ context, request, trace }: Exchange, caller: HttpCall
 	return undefined;
 }
 
-function toCallInput({ route, request }: Exchange, asserted: ModelCallInput["asserted"]): Omit<ModelCallInput, "run" | "receivedAtMs"> {
+function toCallInput({ route, request }: Exchange, read: Pick<ModelCallInput, "asserted" | "run" | "receivedAtMs">): ModelCallInput {
 	const { endpoint, protocol } = route;
 	const { body, id, raw, virtualKey } = request;
-	return { requestId: id, key: virtualKey, endpoint, protocol, body, asserted, ...readForwardedHeaders(raw.headers) };
+	const { forwardedHeaders, betas } = readForwardedHeaders(raw.headers);
+	const { asserted, run, receivedAtMs } = read;
+	return { requestId: id, key: virtualKey, endpoint, protocol, body, asserted, forwardedHeaders, betas, run, receivedAtMs };
 }
 
 /** The bytes are judged as UTF-8 JSON, so they must not arrive as anything else. */

@@ -79,8 +79,8 @@ export const AGENT_MUTANTS: readonly Mutant[] = [
 	{
 		rule: "a hard ceiling speaks",
 		file: "domain/agents/ceilings.ts",
-		from: "if (hard !== undefined && (",
-		to: "if (hard !== undefined && false && (",
+		from: "const isHard = hard !== undefined && (",
+		to: "const isHard = hard !== undefined && false && (",
 		test: "test/unit/domain/agents/ceilings.test.ts",
 		titles: ["soft warns, hard pauses, and each says what was measured against which line"],
 	},

@@ -157,7 +157,7 @@ describe("a line that degrades", () => {
 			["cheap", "dear"],
 			["other", undefined],
 		]);
-		expect(reservations[0]).not.toHaveProperty("degraded");
+		expect(JSON.parse(JSON.stringify(reservations[0]))).not.toHaveProperty("degraded");
 		for (const { degraded } of reservations.slice(1, 3)) {
 			expect(degraded?.by).toMatchObject({ place: 1, lineAmount: "500" });
 			const { lineAmount, granted, idle, need } = degraded?.by ?? expect.fail("a line");

@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readTurn } from "#domain/agents/read-turn.ts";
+import { readTurn, readTurnCalls, readTurns } from "#domain/agents/read-turn.ts";
 
 const user = { role: "user", content: "find it" };
 
@@ -124,4 +125,24 @@ test("a long conversation is read from its end", () => {
 	const messages = [...Array.from({ length: 10_000 }, () => old), { role: "assistant", tool_calls: [] }, { role: "tool", tool_call_id: "c", content: "y" }];
 	expect(readTurn("chat.completions", { messages })?.results).toHaveLength(1);
 	expect(looks).toBe(0);
+});
+
+test("the calls that turns answer are those of the turns, whatever a body holds", () => {
+	const id = fc.constantFrom("a", "b", "c", "", 3, null);
+	const content = fc.oneof(fc.constant("x"), fc.constant(null), fc.array(fc.record({ type: fc.constantFrom("tool_result", "text", 3), tool_use_id: id })));
+	const message = fc.oneof(
+		fc.record({ role: fc.constantFrom("user", "assistant", "tool", "function"), content, tool_call_id: id, name: id }, { requiredKeys: [] }),
+		fc.record({ type: fc.constantFrom("function_call", "function_call_output", "reasoning", "message"), call_id: id, output: content }, { requiredKeys: [] }),
+		fc.anything(),
+	);
+	const endpoint = fc.constantFrom("chat.completions", "messages", "responses", "embeddings" as const);
+	const range = fc.record({ afterMessages: fc.nat(6), most: fc.constantFrom(undefined, 1, 2) });
+	fc.assert(
+		fc.property(endpoint, fc.array(message, { maxLength: 24 }), range, (spoken, messages, asked) => {
+			const body = { messages, input: messages };
+			const turns = readTurns(spoken, body, asked);
+			expect(readTurnCalls(spoken, body, asked)).toEqual(turns.map(({ results }) => results.map(({ callId }) => callId)));
+		}),
+		{ numRuns: 500 },
+	);
 });

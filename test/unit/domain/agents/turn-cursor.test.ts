@@ -15,6 +15,7 @@ function bodyAfter(endpoint: ConversationEndpoint, steps: number, task = "find i
 /** What is new in a body, taken in. */
 function read(cursors: TurnCursors, said: Omit<Said, "agent"> & { readonly agent?: string }): readonly string[] {
 	const since = turnsSince(cursors, { agent: "", ...said });
+	expect(since.callIds).toEqual(since.turns.map(({ results }) => results.map(({ callId }) => callId)));
 	advance(cursors, since);
 	return since.turns.flatMap(({ results }) => results.map(({ observation }) => observation));
 }
