@@ -27,6 +27,14 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		titles: ["what cannot stop the run is read after its call has left; from the first warning on, before"],
 	},
 	{
+		rule: "results of a step that is not known here are judged before the call is sent",
+		file: GUARD,
+		from: "			if (stepThatCalled(memory, ids) === undefined) return false;\n",
+		to: "",
+		test: "test/unit/activities/runs/late-reading.test.ts",
+		titles: ["results of a step that nobody here served are not put off"],
+	},
+	{
 		rule: "what cannot stop a run is read after its request is written",
 		file: "activities/runs/late-reading.ts",
 		from: "const TURNS_UNTIL_WRITTEN = 2;",

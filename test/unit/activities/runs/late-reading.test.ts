@@ -63,4 +63,27 @@ describe("of a step", () => {
 		expect((step as EnteredStep).live.hasUnread).toBe(true);
 		expect(step.warnings).toEqual(["loop.repetition"]);
 	});
+
+	test("of what is put off only which calls it answers is read before its call has left", async () => {
+		await enter();
+		const body = structuredClone(conversation.body) as { readonly messages: readonly object[] };
+		let looks = 0;
+		const content = () => {
+			looks += 1;
+			return "nothing";
+		};
+		Object.defineProperty(body.messages.at(-1) ?? expect.fail("a result"), "content", { get: content });
+		const { live } = (await gateway.step({ conversation: body })) as EnteredStep;
+		expect([live.hasUnread, looks]).toEqual([true, 0]);
+		expect([live.memory.lastExchangeAtMs > 0, looks > 0]).toEqual([true, true]);
+	});
+
+	test("results of a step that nobody here served are not put off", async () => {
+		await enter();
+		const others = new Conversation("chat.completions", "go");
+		others.add({ tool: "search", args: { q: 1 }, observation: "nothing", isError: false, costNanoUsd: "0", tokens: 0 });
+		others.add({ tool: "fetch", args: { q: 2 }, observation: "something", isError: false, costNanoUsd: "0", tokens: 0 });
+		const { live } = (await gateway.step({ conversation: others.body })) as EnteredStep;
+		expect([live.hasUnread, live.pending !== undefined]).toEqual([false, true]);
+	});
 });
