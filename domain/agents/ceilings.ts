@@ -94,13 +94,17 @@ function measureOf({ kind, tool = "*" }: Ceiling, tally: RunTally): bigint {
 
 function judgeOne({ kind, soft, hard }: Ceiling, measured: bigint, tool: string | undefined): CeilingVerdict | undefined {
 	const isHard = hard !== undefined && (MOST_ALLOWED.has(kind) ? measured > hard.at : measured >= hard.at);
-	if (!isHard && (soft === undefined || measured < soft.at)) return undefined;
-	const named = { guard: `ceiling.${kind}` as const, ...(tool !== undefined && { tool }), measured };
-	const evidence = (line: bigint): string => `${describeMeasure(kind, measured, tool)}; the ceiling is ${amountText(kind, line)}`;
-	if (isHard) return { ...named, severity: hard.action, threshold: hard.at, evidence: evidence(hard.at) };
-	if (soft === undefined) return undefined;
-	const reached = { ...named, threshold: soft.at, evidence: evidence(soft.at) };
-	return soft.action === "warn" ? { ...reached, severity: "warn" } : { ...reached, severity: "degrade", degradeTo: soft.degradeTo };
+	const line = isHard ? hard : soft !== undefined && measured >= soft.at ? soft : undefined;
+	if (line === undefined) return undefined;
+	return {
+		guard: `ceiling.${kind}`,
+		...(tool !== undefined && { tool }),
+		measured,
+		severity: line.action,
+		threshold: line.at,
+		...(line.action === "degrade" && { degradeTo: line.degradeTo }),
+		evidence: `${describeMeasure(kind, measured, tool)}; the ceiling is ${amountText(kind, line.at)}`,
+	};
 }
 
 const MEASURES: Readonly<Record<CeilingKind, (amount: string, tool: string | undefined) => string>> = {

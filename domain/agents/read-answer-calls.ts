@@ -7,7 +7,6 @@ import { type Fields, fieldsOf, jsonText, listOf, textOf } from "./wire-text.ts"
 const CALLS_MAX = 128;
 const ARGS_CHARS_MAX = 65_536;
 const NO_CALLS: readonly ToolCall[] = [];
-const NO_FIELDS: Fields = {};
 
 /** Tool calls of a whole, parsed answer, or of the `response` in the last event of a Responses stream. */
 export function readAnswerCalls(endpoint: Endpoint, answer: unknown): readonly ToolCall[] {
@@ -21,9 +20,7 @@ function callsIn(endpoint: Endpoint, answer: Fields): readonly ToolCall[] {
 	if (endpoint === "messages") return anthropicCalls(answer["content"]);
 	if (endpoint === "responses") return itemCalls(listOf(answer["output"]));
 	if (endpoint !== "chat.completions") return NO_CALLS;
-	const choices = listOf(answer["choices"]);
-	if (choices.length === 1) return chatCalls(fieldsOf(fieldsOf(choices[0])?.["message"]) ?? NO_FIELDS);
-	return choices.flatMap((choice) => chatCalls(fieldsOf(fieldsOf(choice)?.["message"]) ?? NO_FIELDS));
+	return listOf(answer["choices"]).flatMap((choice) => chatCalls(fieldsOf(fieldsOf(choice)?.["message"]) ?? {}));
 }
 
 /** Whether the bytes of a stream event can be part of a tool call; a false alarm costs one parse, and text deltas raise none. */
