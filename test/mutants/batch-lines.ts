@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.ts";
 /** What a batch holds money for, whose data it may name, and that each of its items is one. */
 const BOUND = "domain/bound/bound-request.ts";
 const ITEMS = "activities/batches/lines/bound-items.ts";
-const ONLY_TIERS_TEST = "test/unit/bound/only-tiers.test.ts";
+const ONLY_TIERS_TEST = "test/unit/domain/bound/only-tiers.test.ts";
 const ITEMS_TEST = "test/unit/activities/batches/lines/bound-items.test.ts";
 
 export const BATCH_LINE_MUTANTS: readonly Mutant[] = [

@@ -2,8 +2,8 @@ import type { Mutant } from "./mutant.ts";
 
 /** Rules of the bound: what a request can cost at most, what two parsers would read differently, what a clamp does. */
 const BOUND = "domain/bound/bound-request.ts";
-const BOUND_TEST = "test/unit/bound/bound-request.test.ts";
-const CLAMP_TEST = "test/unit/bound/clamp.test.ts";
+const BOUND_TEST = "test/unit/domain/bound/bound-request.test.ts";
+const CLAMP_TEST = "test/unit/domain/bound/clamp.test.ts";
 
 export const BOUND_MUTANTS: readonly Mutant[] = [
 	{
@@ -51,7 +51,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		file: "domain/bound/scan-json.ts",
 		from: "		if (this.#keys.has(key))\n",
 		to: "		if (this.#keys.size < 0)\n",
-		test: "test/unit/bound/scan-json.test.ts",
+		test: "test/unit/domain/bound/scan-json.test.ts",
 		titles: ['refuses a top-level key that stands twice: {"a":1,"a":2}'],
 	},
 	{
@@ -59,7 +59,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		file: "domain/bound/scan-json.ts",
 		from: "if (isGuarded && this.#depth > 1 &&",
 		to: "if (isGuarded && this.#depth < 1 &&",
-		test: "test/unit/bound/scan-json.test.ts",
+		test: "test/unit/domain/bound/scan-json.test.ts",
 		titles: ['refuses a nested key that a bound rests on and that stands twice: {"reasoning":{"mode":"pro","mode":"standard"}}'],
 	},
 	{
@@ -67,7 +67,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		file: "domain/bound/inspect-request.ts",
 		from: "hasEscapedKey ? readJson(text) : JSON.parse(text)",
 		to: "!hasEscapedKey ? readJson(text) : JSON.parse(text)",
-		test: "test/unit/bound/escaped-keys.test.ts",
+		test: "test/unit/domain/bound/escaped-keys.test.ts",
 		titles: ["is bounded as the field it names", "hides no image of a message", "gives no tool of the provider out for one of the caller"],
 	},
 	{
@@ -75,7 +75,7 @@ export const BOUND_MUTANTS: readonly Mutant[] = [
 		file: "domain/bound/scan-json.ts",
 		from: "			this.#hasEscapedKey = true;\n",
 		to: "			this.#hasEscapedKey = this.#depth === 1;\n",
-		test: "test/unit/bound/escaped-keys.test.ts",
+		test: "test/unit/domain/bound/escaped-keys.test.ts",
 		titles: ["hides no image of a message", "gives no tool of the provider out for one of the caller", "hides no budget of thinking"],
 	},
 	{

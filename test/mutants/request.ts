@@ -13,7 +13,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		file: "domain/budget/window-lease.ts",
 		from: "		this.returnBeyondBound();\n",
 		to: "",
-		test: "test/unit/budget/lease-book.test.ts",
+		test: "test/unit/domain/budget/lease-book.test.ts",
 		titles: ["gives back what is idle above the limit once it is enforced, and no more"],
 	},
 	{
@@ -21,7 +21,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		file: LEASE_BOOK,
 		from: "return line !== undefined && !lease.fitsBelow(line.at, amount);",
 		to: "return false && line !== undefined && !lease.fitsBelow(line.at, amount);",
-		test: "test/unit/budget/lease-book.test.ts",
+		test: "test/unit/domain/budget/lease-book.test.ts",
 		titles: ["holds back a call that it names and no other, also from the money kept for an outage"],
 	},
 	{
@@ -93,7 +93,15 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		file: LEASE_BOOK,
 		from: "return !this.isClosed && nowMs < this.liveUntilMs;",
 		to: "return !this.isClosed;",
-		test: "test/unit/budget/lease-book.test.ts",
+		test: "test/unit/domain/budget/lease-book.test.ts",
+		titles: ["spends nothing once the lease has expired, whatever money it holds"],
+	},
+	{
+		rule: "reserving asks whether the lease is live, not only what money it holds",
+		file: LEASE_BOOK,
+		from: "		if (!this.isLive(nowMs)) return undefined;\n",
+		to: "",
+		test: "test/unit/domain/budget/lease-book.test.ts",
 		titles: ["spends nothing once the lease has expired, whatever money it holds"],
 	},
 	{
@@ -149,7 +157,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		file: "domain/budget/window-lease.ts",
 		from: "facts.leaseGranted < this.granted || ",
 		to: "",
-		test: "test/unit/budget/lease-book.test.ts",
+		test: "test/unit/domain/budget/lease-book.test.ts",
 		titles: ["does not adopt a row that shows less than it was granted: commits were lost"],
 	},
 	{
@@ -157,7 +165,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		file: "domain/budget/window-lease.ts",
 		from: " || facts.leaseReturned > this.returned;",
 		to: ";",
-		test: "test/unit/budget/lease-book.test.ts",
+		test: "test/unit/domain/budget/lease-book.test.ts",
 		titles: ["does not adopt a row that returned more than it gave back: somebody else gave the money away"],
 	},
 	{
@@ -229,7 +237,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		file: LEASE_BOOK,
 		from: " || lease.reserved > 0n || lease.idle > 0n) continue;",
 		to: ") continue;",
-		test: "test/unit/budget/lease-book.test.ts",
+		test: "test/unit/domain/budget/lease-book.test.ts",
 		titles: ["forgets an ended window only when it holds nothing any more"],
 	},
 	{
@@ -237,7 +245,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		file: "domain/budget/window-lease.ts",
 		from: "		this.returnedConfirmed = this.returned;\n		this.markStale();\n",
 		to: "		this.returnedConfirmed = this.returned;\n",
-		test: "test/unit/budget/lease-book.test.ts",
+		test: "test/unit/domain/budget/lease-book.test.ts",
 		titles: ["spends nothing from a forgotten lease until what was presented is confirmed by a grant"],
 	},
 	{

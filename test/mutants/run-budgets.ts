@@ -41,7 +41,7 @@ export const RUN_BUDGET_MUTANTS: readonly Mutant[] = [
 		file: "domain/budget/window-lease.ts",
 		from: "return this.reserved === 0n && this.idle === 0n && ",
 		to: "return ",
-		test: "test/unit/budget/resting-lease.test.ts",
+		test: "test/unit/domain/budget/resting-lease.test.ts",
 		titles: ["is kept while it has calls in flight", "is kept while it holds idle money"],
 	},
 	{
@@ -49,7 +49,7 @@ export const RUN_BUDGET_MUTANTS: readonly Mutant[] = [
 		file: "domain/budget/window-lease.ts",
 		from: "this.returned === this.returnedConfirmed && !this.isForgotten",
 		to: "!this.isForgotten",
-		test: "test/unit/budget/resting-lease.test.ts",
+		test: "test/unit/domain/budget/resting-lease.test.ts",
 		titles: ["is kept while it has money on its way back"],
 	},
 	{
@@ -57,7 +57,7 @@ export const RUN_BUDGET_MUTANTS: readonly Mutant[] = [
 		file: "domain/budget/window-lease.ts",
 		from: "		this.spent = facts.leasePosted;\n",
 		to: "		this.spent = 0n;\n",
-		test: "test/unit/budget/resting-lease.test.ts",
+		test: "test/unit/domain/budget/resting-lease.test.ts",
 		titles: ["is adopted again as its row stands, and gives back on top of what it gave back before"],
 	},
 	{
@@ -65,7 +65,7 @@ export const RUN_BUDGET_MUTANTS: readonly Mutant[] = [
 		file: "domain/bound/bound-request.ts",
 		from: ", this.#byOutput(outputTokens));",
 		to: ");",
-		test: "test/unit/bound/clamp.test.ts",
+		test: "test/unit/domain/bound/clamp.test.ts",
 		titles: ["fits the output tokens that are left, over all choices together"],
 	},
 	{

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { FIELD_TABLES } from "#test/support/inspect.ts";
-import { BOUNDS_DOC, renderBoundsDoc } from "../../../scripts/write-bounds-doc.ts";
+import { BOUNDS_DOC, renderBoundsDoc } from "../../../../scripts/write-bounds-doc.ts";
 
 it("says what the tables say (run scripts/write-bounds-doc.ts)", () => {
 	const page = readFileSync(BOUNDS_DOC, "utf8");
