@@ -1,3 +1,4 @@
+import { AttemptPlaces } from "./attempt-places.ts";
 import type { JournalRecord } from "./record.ts";
 
 /** A place in the journal: segment × 2³² + offset. */
@@ -19,29 +20,29 @@ export function offsetOf(position: JournalPosition): number {
 
 /** What of a journal is still needed, and where it stands: reservations that are open, and whatever is not in the ledger yet. */
 export class JournalPlaces {
-	/** Position of the reservation of every attempt that is not released or flushed. */
-	private readonly reservations = new Map<number, JournalPosition>();
-	/** Position of every outcome (by n) and refusal (by id) that is not flushed. */
-	private readonly outcomes = new Map<number | string, JournalPosition>();
+	/** Of every attempt that is not released or flushed. */
+	private readonly attempts = new AttemptPlaces();
+	/** Position of every refusal that is not flushed. */
+	private readonly refusals = new Map<string, JournalPosition>();
 	private readonly unflushedPerSegment = new Map<number, number>();
 	private resolvedAttempts = 0;
 
 	/** Reservations without an outcome. */
 	get openAttempts(): number {
-		return this.reservations.size - this.resolvedAttempts;
+		return this.attempts.size - this.resolvedAttempts;
 	}
 
 	isOpen(n: number): boolean {
-		return this.reservations.has(n) && !this.outcomes.has(n);
+		return this.attempts.reservationOf(n) !== undefined && this.attempts.outcomeOf(n) === undefined;
 	}
 
 	/** Where the outcome of an attempt, or a refusal, stands. */
 	ofOutcome(id: number | string): JournalPosition | undefined {
-		return this.outcomes.get(id);
+		return typeof id === "number" ? this.attempts.outcomeOf(id) : this.refusals.get(id);
 	}
 
 	ofReservation(n: number): JournalPosition | undefined {
-		return this.reservations.get(n);
+		return this.attempts.reservationOf(n);
 	}
 
 	isNeeded(segment: number): boolean {
@@ -54,13 +55,13 @@ export class JournalPlaces {
 
 	remember(record: JournalRecord, position: JournalPosition): void {
 		if (record.type === "reservation") {
-			this.reservations.set(record.n, position);
+			this.attempts.setReservation(record.n, position);
 			this.count(position, 1);
 		} else if (record.type === "refusal") {
-			this.outcomes.set(record.refusalId, position);
+			this.refusals.set(record.refusalId, position);
 			this.count(position, 1);
 		} else if (record.outcome !== "released") {
-			this.outcomes.set(record.n, position);
+			this.attempts.setOutcome(record.n, position);
 			this.resolvedAttempts += 1;
 		}
 	}
@@ -69,21 +70,21 @@ export class JournalPlaces {
 	unremember(record: JournalRecord): void {
 		if (record.type === "reservation") this.flushedAttempt(record.n);
 		else if (record.type === "refusal") this.flushedRefusal(record.refusalId);
-		else if (this.outcomes.delete(record.n)) this.resolvedAttempts -= 1;
+		else if (this.attempts.deleteOutcome(record.n)) this.resolvedAttempts -= 1;
 	}
 
 	flushedAttempt(n: number): void {
-		const position = this.reservations.get(n);
+		const position = this.attempts.reservationOf(n);
 		if (position === undefined) return;
-		this.reservations.delete(n);
-		if (this.outcomes.delete(n)) this.resolvedAttempts -= 1;
+		if (this.attempts.outcomeOf(n) !== undefined) this.resolvedAttempts -= 1;
+		this.attempts.delete(n);
 		this.count(position, -1);
 	}
 
 	flushedRefusal(refusalId: string): void {
-		const position = this.outcomes.get(refusalId);
+		const position = this.refusals.get(refusalId);
 		if (position === undefined) return;
-		this.outcomes.delete(refusalId);
+		this.refusals.delete(refusalId);
 		this.count(position, -1);
 	}
 

@@ -105,6 +105,14 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		titles: ["spends nothing once the lease has expired, whatever money it holds"],
 	},
 	{
+		rule: "what stands behind an attempt that is flushed is still found",
+		file: "activities/ledger/attempt-places.ts",
+		from: "if (isBeforeGap) continue;",
+		to: "if (isBeforeGap || true) continue;",
+		test: "test/unit/activities/ledger/attempt-places.test.ts",
+		titles: ["are what a map would hold, whatever is set and deleted in whatever order"],
+	},
+	{
 		rule: "a team without limit spends only while the authority is there",
 		file: "activities/request/reserving.ts",
 		from: "return this.dependencies.book.isLive(this.dependencies.nowMs()) ? {",
