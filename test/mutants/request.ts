@@ -110,7 +110,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		from: "if (isBeforeGap) continue;",
 		to: "if (isBeforeGap || true) continue;",
 		test: "test/unit/activities/ledger/attempt-places.test.ts",
-		titles: ["are what a map would hold, whatever is set and deleted in whatever order"],
+		titles: ["are found where those before them are deleted"],
 	},
 	{
 		rule: "a team without limit spends only while the authority is there",

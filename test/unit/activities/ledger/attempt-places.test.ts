@@ -45,6 +45,15 @@ describe("positions of attempts", () => {
 		);
 	});
 
+	it("are found where those before them are deleted", () => {
+		const places = new AttemptPlaces();
+		const attempts = Array.from({ length: 120 }, (_, index) => index ** 2);
+		for (const attempt of attempts) places.setReservation(attempt, attempt + 7);
+		for (const attempt of attempts.filter((_, index) => index % 2 === 0)) places.delete(attempt);
+		const found = attempts.map((attempt) => places.reservationOf(attempt));
+		expect(found).toEqual(attempts.map((attempt, index) => (index % 2 === 0 ? undefined : attempt + 7)));
+	});
+
 	it("take more room while many wait for the ledger, and give it back after", () => {
 		const places = new AttemptPlaces();
 		for (let attempt = 1; attempt <= 100_000; attempt += 1) places.setReservation(attempt, attempt * 3);
