@@ -1,5 +1,5 @@
 import { readAnswerCalls } from "#domain/agents/read-answer-calls.ts";
-import type { ToolCall } from "#domain/agents/run-event.ts";
+import { NO_CALLS, type ToolCall } from "#domain/agents/run-event.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import { NO_USAGE, type ReportedUsage } from "#domain/usage/usage.ts";
 import { parseEmbeddingsBody } from "./embeddings-body.ts";
@@ -33,7 +33,6 @@ export type ReadAnswer = {
 	readonly calls: readonly ToolCall[];
 };
 
-export const NO_CALLS: readonly ToolCall[] = [];
 const NOTHING_KEPT = { answerId: undefined, itemIds: [], calls: NO_CALLS };
 
 /** The same from the received bytes; a body that is not JSON is unusable. */

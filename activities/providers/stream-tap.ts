@@ -1,10 +1,9 @@
 import { mayHoldCall, readAnswerCalls, StreamedCalls } from "#domain/agents/read-answer-calls.ts";
-import type { ToolCall } from "#domain/agents/run-event.ts";
+import { NO_CALLS, type ToolCall } from "#domain/agents/run-event.ts";
 import type { Endpoint } from "#domain/bound/request.ts";
 import type { ReportedUsage } from "#domain/usage/usage.ts";
 import { parseJson } from "./json.ts";
 import { receivedTextBytes } from "./received-text.ts";
-import { NO_CALLS } from "./reported-usage.ts";
 import { createEventSplitter, readEvent } from "./server-sent-events.ts";
 import { withoutStreamUsage } from "./stream-usage-filter.ts";
 import { createUsageAccumulator, type StreamEndpoint } from "./usage-accumulator.ts";

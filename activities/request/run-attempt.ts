@@ -1,8 +1,8 @@
 import type { AnswerHeaders, AnswerListener, CallFailure, Deployment, ModelTransport, OpenCall } from "#activities/providers/port.ts";
 import type { Redaction, StreamRedaction } from "#activities/providers/redaction.ts";
-import { NO_CALLS, type ReadAnswer, readAnswer } from "#activities/providers/reported-usage.ts";
+import { type ReadAnswer, readAnswer } from "#activities/providers/reported-usage.ts";
 import { canStream, createStreamTap, type StreamTap } from "#activities/providers/stream-tap.ts";
-import type { ToolCall } from "#domain/agents/run-event.ts";
+import { NO_CALLS, type ToolCall } from "#domain/agents/run-event.ts";
 import { assert } from "#domain/assert.ts";
 import { taskKindOf } from "#domain/audit/task-kind.ts";
 import type { InspectedRequest, RequestProblem } from "#domain/bound/request.ts";

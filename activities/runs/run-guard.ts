@@ -1,7 +1,7 @@
 import { implicitRun } from "#domain/agents/implicit-run.ts";
 import { mayStop } from "#domain/agents/loop-detector.ts";
 import type { RunRecord } from "#domain/agents/run.ts";
-import type { ToolCall } from "#domain/agents/run-event.ts";
+import { NO_CALLS } from "#domain/agents/run-event.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import { newPauseId } from "#domain/agents/run-ids.ts";
 import { callKeyOf, exchangesSeen, rememberStep, stepThatCalled } from "#domain/agents/run-memory.ts";
@@ -39,7 +39,6 @@ export function openRunGuard(options: RunGuardOptions): OpenedRunGuard {
 /** Longest name of a tool that a ceiling can name; of remembered arguments what is read of them. */
 const TOOL_LENGTH_MAX = 128;
 const REMEMBERED_ARGS_MAX = 4_096;
-const NO_CALLS: readonly ToolCall[] = [];
 
 /** Holds and refuses in memory what loops or is beyond a ceiling; PostgreSQL is told, and asked only for what this gateway does not know. */
 class GatewayRunGuard implements RunGuard, StepKeeper {

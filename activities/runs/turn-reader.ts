@@ -2,7 +2,7 @@ import { exchangesOf } from "#domain/agents/exchanges.ts";
 import { observeExchange } from "#domain/agents/loop-detector.ts";
 import { AT, readWord } from "#domain/agents/loop-memory.ts";
 import type { Turn } from "#domain/agents/read-turn.ts";
-import type { ToolCall } from "#domain/agents/run-event.ts";
+import { NO_CALLS } from "#domain/agents/run-event.ts";
 import { forgiveUpTo, type RunMemory, stepOf } from "#domain/agents/run-memory.ts";
 import { advance, type NewTurns } from "#domain/agents/turn-cursor.ts";
 import { type GuardName, type GuardVerdict, LOOP_GUARDS } from "#domain/agents/verdict.ts";
@@ -90,7 +90,6 @@ function observeTurn(memory: RunMemory, turn: Turn, { agent, spacingMs, verdicts
 		verdicts.push(...observeExchange(memory.loop, index === 0 ? { ...exchange, sinceLastMs: spacingMs } : exchange));
 }
 
-const NO_CALLS: readonly ToolCall[] = [];
 const NO_GUARDS: readonly GuardName[] = [];
 
 /** Guards that have warned and not recovered. */

@@ -1,12 +1,11 @@
 import type { Endpoint } from "../bound/request.ts";
 import { anthropicCalls, chatCalls, itemCalls } from "./read-turn.ts";
-import type { ToolCall } from "./run-event.ts";
+import { NO_CALLS, type ToolCall } from "./run-event.ts";
 import { type Fields, fieldsOf, jsonText, listOf, textOf } from "./wire-text.ts";
 
 /** Calls beyond these are counted by nobody; no model makes so many in one answer. */
 const CALLS_MAX = 128;
 const ARGS_CHARS_MAX = 65_536;
-const NO_CALLS: readonly ToolCall[] = [];
 
 /** Tool calls of a whole, parsed answer, or of the `response` in the last event of a Responses stream. */
 export function readAnswerCalls(endpoint: Endpoint, answer: unknown): readonly ToolCall[] {

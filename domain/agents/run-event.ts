@@ -13,6 +13,9 @@ export type ToolCall = {
 	readonly argsText: string;
 };
 
+/** One for all who made none. */
+export const NO_CALLS: readonly ToolCall[] = [];
+
 export type ToolResult = { readonly callId: string; readonly observation: string; readonly isError: boolean };
 
 /** What detection looks at, in the order in which results came back. */
