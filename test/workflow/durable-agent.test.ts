@@ -134,11 +134,18 @@ describe("an agent", () => {
 	test("is told that nobody knows of a tool that outlasts its time-out, which is not run twice", async () => {
 		const runId = "slow-tool";
 		const cut = Promise.withResolvers<void>();
-		searches.set(runId, (_, { signal }) => {
+		const told = Promise.withResolvers<void>();
+		searches.set(runId, async (_, { signal }) => {
 			signal.addEventListener("abort", () => cut.resolve());
-			return cut.promise.then(() => "too late");
+			// The worker's clock and the server's end it in any order: what it brings when the model has been told is too late for both.
+			await Promise.all([cut.promise, told.promise]);
+			return "too late";
 		});
-		scripts.set(runId, searchesThenAnswers(2));
+		const answers = searchesThenAnswers(2);
+		scripts.set(runId, (asked) => {
+			if (asked.step === 2) told.resolve();
+			return answers(asked);
+		});
 		expect(await (await start(agentInput(runId, { toolTimeoutMs: 1_500 }))).result()).toMatchObject({ outcome: "answered", steps: 2 });
 		expect(searchedOf(runId)).toBe(1);
 		expect(JSON.stringify(gateway.steps.findLast((step) => step.runId === runId)?.body.messages.at(-1))).toContain("Nobody knows");
