@@ -105,6 +105,14 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		titles: ["spends nothing once the lease has expired, whatever money it holds"],
 	},
 	{
+		rule: "an outcome is written of an attempt alone that is reserved and not in the ledger",
+		file: "activities/ledger/journal-places.ts",
+		from: "this.attempts.reservationOf(n) !== undefined && ",
+		to: "",
+		test: "test/unit/activities/ledger/journal.test.ts",
+		titles: ["an attempt that is in the ledger, or that nobody reserved, has no outcome to be written"],
+	},
+	{
 		rule: "what stands behind an attempt that is flushed is still found",
 		file: "activities/ledger/attempt-places.ts",
 		from: "if (isBeforeGap) continue;",

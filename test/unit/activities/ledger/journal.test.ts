@@ -148,6 +148,16 @@ describe("append and read", () => {
 		await expect(openJournal({ folder, gatewayId: "../g1", epoch: 1n, bootId: "boot" })).rejects.toThrow(RangeError);
 	});
 
+	test("an attempt that is in the ledger, or that nobody reserved, has no outcome to be written", async () => {
+		const journal = await open();
+		appendAttempts(journal, 1, 1);
+		journal.markFlushed(1);
+		expect(() => journal.append(outcomeRecord(1))).toThrow("attempt 1 is not open");
+		expect(() => journal.append(outcomeRecord(2))).toThrow("attempt 2 is not open");
+		journal.close();
+		expect(readAll().records).toHaveLength(2);
+	});
+
 	test("a second ending of one attempt is a broken invariant and is not written", async () => {
 		const journal = await open();
 		appendAttempts(journal, 1, 1);
