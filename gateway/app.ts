@@ -99,7 +99,7 @@ function identify(context: GatewayContext, exchange: Exchange, next: (error?: Er
 		exchange.request.virtualKey = authentication.key;
 		next();
 	};
-	const found = authenticate(context.authority, exchange.request.raw.rawHeaders);
+	const found = authenticate(context.authority, exchange.request.raw);
 	if (found instanceof Promise) found.then(accept).catch((error: unknown) => next(error instanceof Error ? error : new Error(String(error))));
 	else accept(found);
 }

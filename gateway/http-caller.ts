@@ -24,6 +24,9 @@ const PASSED_PREFIXES: readonly string[] = ["x-ratelimit-", "anthropic-ratelimit
 /** Names of models are any text; what HTTP cannot carry is not told. */
 const NOT_IN_A_HEADER = /[^\x20-\x7e]/g;
 
+/** Longer answers are not copied into a text; up to about here node:http writes one without another buffer (node, src/stream_base.cc, WriteString). */
+const ONE_PIECE_BYTES_MAX = 16_384;
+
 const STREAM_HEADERS: readonly string[] = ["cache-control", "no-cache", "x-accel-buffering", "no"];
 
 /** The caller's side of one call over node:http. Writing after the caller left is harmless and skipped. */
@@ -50,7 +53,9 @@ export class HttpCaller implements Caller {
 		const headers = this.#headersOf(head);
 		headers.push("x-tollgate-cost-nano-usd", toWire(costNanoUsd), "content-length", String(body.length));
 		this.#response.writeHead(head.status, headers);
-		this.#response.end(body);
+		// Every byte is one character of latin1, and node:http writes head and text in one piece; for a Buffer it gathers two.
+		if (body.length <= ONE_PIECE_BYTES_MAX) this.#response.end(body.toString("latin1"), "latin1");
+		else this.#response.end(body);
 	}
 
 	beginStream(head: AnswerHead): void {

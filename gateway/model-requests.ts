@@ -59,7 +59,7 @@ class ArrivingRequest {
 	}
 
 	authenticate(): void {
-		const found = authenticate(this.#context.authority, this.#unread.request.rawHeaders);
+		const found = authenticate(this.#context.authority, this.#unread.request);
 		if (found instanceof Promise) found.then((authentication) => this.#accept(authentication)).catch((error: unknown) => this.#fail(error));
 		else this.#accept(found);
 	}

@@ -1,5 +1,6 @@
 import type { Dispatcher } from "undici";
 import { assert } from "#domain/assert.ts";
+import { CallDeadlines, type Deadline, type Expiring } from "./call-deadlines.ts";
 import { Pool } from "./http-pool.ts";
 import type { AnswerHeaders, AnswerListener, CallFailure, ModelCall, ModelTransport, OpenCall } from "./port.ts";
 import type { ProviderKeys } from "./provider-keys.ts";
@@ -18,6 +19,7 @@ export type TransportOptions = {
  */
 export function createModelTransport(options: TransportOptions): ModelTransport {
 	const pools = new Map<string, Pool>();
+	const deadlines = new CallDeadlines();
 	const poolFor = (origin: string): Pool => {
 		const known = pools.get(origin);
 		if (known !== undefined) return known;
@@ -25,7 +27,7 @@ export function createModelTransport(options: TransportOptions): ModelTransport 
 			connections: options.connectionsPerHost ?? 1024,
 			pipelining: 1,
 			connect: { timeout: options.connectTimeoutMs ?? 10_000 },
-			// One timer per call (maxCallMs) rules; a model may think for minutes without a byte.
+			// The call's own deadline (maxCallMs) rules; a model may think for minutes without a byte.
 			headersTimeout: 0,
 			bodyTimeout: 0,
 		});
@@ -34,7 +36,7 @@ export function createModelTransport(options: TransportOptions): ModelTransport 
 	};
 	return {
 		send(call, listener) {
-			const exchange = new Exchange(listener, call.maxCallMs);
+			const exchange = new Exchange(listener, { deadlines, maxCallMs: call.maxCallMs });
 			poolFor(call.deployment.origin).dispatch(toRequest(call, options.keys.headersFor(call.deployment)), exchange);
 			return exchange;
 		},
@@ -66,20 +68,24 @@ function toRequest(call: ModelCall, credentials: readonly string[]): Dispatcher.
 }
 
 /** One request and its answer. After `onEnd` or `onFailure` it stays silent. */
-class Exchange implements OpenCall, Dispatcher.DispatchHandler {
+class Exchange implements OpenCall, Dispatcher.DispatchHandler, Expiring {
 	readonly #listener: AnswerListener;
-	readonly #timer: NodeJS.Timeout;
+	readonly #deadline: Deadline;
 	#controller: Dispatcher.DispatchController | undefined;
 	#failureKind: CallFailure["kind"] | undefined;
 	#isFinished = false;
 
-	constructor(listener: AnswerListener, maxCallMs: number) {
+	constructor(listener: AnswerListener, { deadlines, maxCallMs }: { readonly deadlines: CallDeadlines; readonly maxCallMs: number }) {
 		this.#listener = listener;
-		this.#timer = setTimeout(() => this.#giveUp("timeout"), maxCallMs);
+		this.#deadline = deadlines.begin(this, maxCallMs);
 	}
 
 	get isSent(): boolean {
 		return this.#controller !== undefined;
+	}
+
+	expire(): void {
+		this.#giveUp("timeout");
 	}
 
 	abort(): void {
@@ -137,7 +143,7 @@ class Exchange implements OpenCall, Dispatcher.DispatchHandler {
 	#finish(): boolean {
 		if (this.#isFinished) return false;
 		this.#isFinished = true;
-		clearTimeout(this.#timer);
+		this.#deadline.end();
 		return true;
 	}
 }

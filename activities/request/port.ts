@@ -198,8 +198,8 @@ export type Admission =
 
 /** The request layer as the gateway uses it. Returns plain values on the hot path, promises only when it has to wait. */
 export type RequestAuthority = {
-	/** Key secret → identity. Synchronous for a known key. */
-	resolveKey(secret: string): KeyResolution | Promise<KeyResolution>;
+	/** Key secret → identity. Synchronous for a known key. `connection`: on which it was shown; what was shown there last is remembered as long as it is open. */
+	resolveKey(secret: string, connection?: object): KeyResolution | Promise<KeyResolution>;
 	teamPolicy(teamId: string): TeamPolicy;
 	/** Checks and counts an asserted value against the key's cap of distinct values. */
 	mayAssertValue(key: KeyIdentity, dimension: "user" | "feature", value: string): boolean | Promise<boolean>;

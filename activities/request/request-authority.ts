@@ -136,8 +136,8 @@ class GatewayAuthority implements RequestAuthority {
 		await this.keeper.start();
 	}
 
-	resolveKey(secret: string): KeyResolution | Promise<KeyResolution> {
-		const resolution = this.directory.resolveKey(secret);
+	resolveKey(secret: string, connection?: object): KeyResolution | Promise<KeyResolution> {
+		const resolution = this.directory.resolveKey(secret, connection);
 		if (resolution instanceof Promise) this.counters.sqlRoundTripsBeforeSend++;
 		return resolution;
 	}

@@ -50,6 +50,9 @@ const GEOGRAPHY_PERMILLE: ReadonlyMap<string, number> = new Map([
  */
 export function priceTierOf(protocol: Protocol, serviceTier: string | undefined): PriceTier | undefined {
 	if (serviceTier === undefined || serviceTier === "") return "standard";
+	// As providers write them.
+	const known = TIERS[protocol].get(serviceTier);
+	if (known !== undefined) return known;
 	const [tier = "", geography] = serviceTier.toLowerCase().split(GEOGRAPHY_MARK);
 	if (geography !== undefined && !GEOGRAPHY_PERMILLE.has(geography)) return undefined;
 	return TIERS[protocol].get(tier);
@@ -57,6 +60,7 @@ export function priceTierOf(protocol: Protocol, serviceTier: string | undefined)
 
 /** What the geography of an answer does to its token prices, in thousandths; an unknown one costs the dearest known. */
 export function geographyPermilleOf(serviceTier: string | undefined): number {
-	const [, geography] = (serviceTier ?? "").toLowerCase().split(GEOGRAPHY_MARK);
+	if (serviceTier === undefined || !serviceTier.includes("+")) return LIST_PRICE_PERMILLE;
+	const [, geography] = serviceTier.toLowerCase().split(GEOGRAPHY_MARK);
 	return geography === undefined ? LIST_PRICE_PERMILLE : (GEOGRAPHY_PERMILLE.get(geography) ?? Math.max(...GEOGRAPHY_PERMILLE.values()));
 }

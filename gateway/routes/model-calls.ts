@@ -109,7 +109,7 @@ function toCallInput({ route, request }: Exchange, read: Pick<ModelCallInput, "a
 /** The bytes are judged as UTF-8 JSON, so they must not arrive as anything else. */
 function checkMedia({ headers, url }: IncomingMessage): Problem | undefined {
 	const type = headers["content-type"];
-	if (type !== undefined && !JSON_TYPE.test(type)) {
+	if (type !== undefined && type !== "application/json" && !JSON_TYPE.test(type)) {
 		return { code: "request.invalid", message: "The content type must be application/json in UTF-8.", field: "content-type" };
 	}
 	const encoding = headers["content-encoding"];

@@ -157,3 +157,33 @@ it("a team's limits come with its policy, absent where it has none, and a thrott
 	]);
 	expect(directory.policy("free").limits).toBeUndefined();
 });
+
+it("of a connection that shows one key after the other each is looked up as itself", async () => {
+	const { directory, answers } = openDirectory();
+	const connection = {};
+	const first = directory.resolveKey("tg-one", connection);
+	answers[0]?.(KNOWN);
+	await first;
+	const other = directory.resolveKey("tg-two", connection);
+	expect(other).toBeInstanceOf(Promise);
+	answers[1]?.({ ...KNOWN, resolution: { kind: "known", key: { ...KEY, keyId: "key_other" } } });
+	expect(await other).toMatchObject({ key: { keyId: "key_other" } });
+	for (const [secret, keyId] of [
+		["tg-one", "key_test"],
+		["tg-two", "key_other"],
+		["tg-two", "key_other"],
+		["tg-one", "key_test"],
+	] as const)
+		expect(directory.resolveKey(secret, connection)).toMatchObject({ kind: "known", key: { keyId } });
+});
+
+it("a key that changed is looked up again on the connection that shows it too", async () => {
+	const { directory, answers } = openDirectory();
+	const connection = {};
+	const resolution = directory.resolveKey("tg-secret", connection);
+	answers[0]?.(KNOWN);
+	await resolution;
+	expect(directory.resolveKey("tg-secret", connection)).toMatchObject({ kind: "known" });
+	directory.forgetKey(KEY.keyId);
+	expect(directory.resolveKey("tg-secret", connection)).toBeInstanceOf(Promise);
+});
