@@ -191,6 +191,20 @@ export class CallOfRun implements RunCall {
 	}
 }
 
+/** Most answers call one tool, and agents have few of them: made once for each. */
+const ONCE = new Map<string, Readonly<Record<string, number>>>();
+const ONCE_MAX = 1_024;
+
+function onceOf(tool: string): Readonly<Record<string, number>> {
+	let once = ONCE.get(tool);
+	if (once === undefined) {
+		once = { [tool]: 1 };
+		if (ONCE.size >= ONCE_MAX) ONCE.clear();
+		ONCE.set(tool, once);
+	}
+	return once;
+}
+
 /** Longest name of a tool that a ceiling can name. */
 const TOOL_LENGTH_MAX = 128;
 
@@ -198,7 +212,7 @@ const TOOL_LENGTH_MAX = 128;
 export function countCalls(calls: readonly ToolCall[], step: Pick<CallStep, "counterOf">): Readonly<Record<string, number>> | undefined {
 	const [first] = calls;
 	if (first === undefined) return undefined;
-	if (calls.length === 1) return { [step.counterOf(cleanText(first.tool, TOOL_LENGTH_MAX))]: 1 };
+	if (calls.length === 1) return onceOf(step.counterOf(cleanText(first.tool, TOOL_LENGTH_MAX)));
 	const counts = new Map<string, number>();
 	for (const call of calls) {
 		const tool = step.counterOf(cleanText(call.tool, TOOL_LENGTH_MAX));

@@ -57,7 +57,8 @@ export class EnteredStep implements RunStepEntered {
 
 	counterOf(tool: string): string {
 		const { nodes, root } = this.live;
-		return nodes.some(({ namedTools }) => namedTools.has(tool)) ? tool : counterOf(root.tally.toolCalls, tool);
+		for (const { namedTools } of nodes) if (namedTools.has(tool)) return tool;
+		return counterOf(root.tally.toolCalls, tool);
 	}
 
 	refusedBy(refusal: Refusal): Refusal | undefined {

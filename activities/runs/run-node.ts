@@ -100,7 +100,10 @@ export class RunNode {
 
 	/** Before a step of a run that stands `depth` levels below it, whose context has grown by `contextGrowthTokens`. */
 	tallyAt(nowMs: number, { depth, contextGrowthTokens }: { readonly depth: number; readonly contextGrowthTokens: number }): RunTally {
-		return { ...this.tally, elapsedMs: nowMs - this.#startedAtMs, depth, width: this.record.children, contextGrowthTokens };
+		const { costNanoUsd, inputTokens, outputTokens, steps, outputBytes, toolCalls, lastInputTokens } = this.tally;
+		const elapsedMs = nowMs - this.#startedAtMs;
+		const width = this.record.children;
+		return { costNanoUsd, inputTokens, outputTokens, steps, outputBytes, elapsedMs, toolCalls, depth, width, contextGrowthTokens, lastInputTokens };
 	}
 }
 

@@ -66,6 +66,7 @@ export function observeTurns(memory: RunMemory, reading: Reading, patience: numb
 		for (const turn of turns.slice(known)) observeTurn(judged, turn, beside);
 		pending = { ...reading, turns: { ...read, turns: turns.slice(known) } };
 	}
+	if (verdicts.length === 0 && pending === undefined) return NOTHING_NEW;
 	return { stop: verdicts.findLast(({ severity }) => severity === "stop"), warnings: verdicts.filter(({ severity }) => severity === "warn"), pending };
 }
 
@@ -84,10 +85,10 @@ type Beside = { readonly agent: string; readonly spacingMs: number; readonly ver
 function observeTurn(memory: RunMemory, turn: Turn, { agent, spacingMs, verdicts }: Beside): void {
 	const step = stepOf(memory, turn);
 	const calls = step?.calls ?? NO_CALLS;
-	const known = turn.results.filter(({ call, callId }) => call !== undefined || calls.some((made) => made.callId === callId));
-	const exchanges = exchangesOf({ ...turn, results: known }, { agent, costNanoUsd: step?.costNanoUsd ?? 0n, tokens: step?.tokens ?? 0, calls });
-	for (const [index, exchange] of exchanges.entries())
-		verdicts.push(...observeExchange(memory.loop, index === 0 ? { ...exchange, sinceLastMs: spacingMs } : exchange));
+	const results = turn.results.filter(({ call, callId }) => call !== undefined || calls.some((made) => made.callId === callId));
+	const answered = { results, messages: turn.messages };
+	for (const exchange of exchangesOf(answered, { agent, costNanoUsd: step?.costNanoUsd ?? 0n, tokens: step?.tokens ?? 0, calls, sinceLastMs: spacingMs }))
+		for (const verdict of observeExchange(memory.loop, exchange)) verdicts.push(verdict);
 }
 
 const NO_GUARDS: readonly GuardName[] = [];

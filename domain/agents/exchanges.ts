@@ -11,25 +11,31 @@ export type CallingStep = {
 	readonly tokens: number;
 	/** Calls of its answer, for bodies that do not repeat them. */
 	readonly calls: readonly ToolCall[];
+	/** Milliseconds between it and the run's step before; left out where they are not known. */
+	readonly sinceLastMs?: number | undefined;
 };
 
 const UNKNOWN_TOOL = "(unknown tool)";
 
 /** A turn as detection takes it: each result with its call, the step's cost shared among them, its tokens with the first. */
-export function exchangesOf({ results }: Turn, { agent, costNanoUsd, tokens, calls }: CallingStep): readonly ToolExchange[] {
-	const share = results.length === 0 ? 0n : costNanoUsd / BigInt(results.length);
-	return results.map(({ callId, observation, isError, call }, index) => {
+export function exchangesOf({ results }: Turn, { agent, costNanoUsd, tokens, calls, sinceLastMs }: CallingStep): readonly ToolExchange[] {
+	const share = results.length === 1 ? costNanoUsd : results.length === 0 ? 0n : costNanoUsd / BigInt(results.length);
+	const exchanges: ToolExchange[] = [];
+	for (const { callId, observation, isError, call } of results) {
 		const made = call ?? calls.find((remembered) => remembered.callId === callId);
-		return {
+		const isFirst = exchanges.length === 0;
+		exchanges.push({
 			agent,
 			tool: made?.tool ?? UNKNOWN_TOOL,
 			argsText: made?.argsText ?? "",
 			observation,
 			isError,
 			costNanoUsd: share,
-			tokens: index === 0 ? tokens : 0,
-		};
-	});
+			tokens: isFirst ? tokens : 0,
+			sinceLastMs: isFirst ? sinceLastMs : undefined,
+		});
+	}
+	return exchanges;
 }
 
 /** Equal for the same turn sent again, as clients do after an error: it is observed once. Never 0. */
@@ -42,5 +48,7 @@ export function turnKey({ results, messages }: Turn): number {
 
 /** The same, of the ids of the calls that its results answer. */
 export function turnKeyOf(callIds: readonly string[], messages: number): number {
-	return callIds.reduce((key, callId) => mixHash(key, hashToken(callId)), mixHash(messages, callIds.length)) || 1;
+	let key = mixHash(messages, callIds.length);
+	for (const callId of callIds) key = mixHash(key, hashToken(callId));
+	return key || 1;
 }

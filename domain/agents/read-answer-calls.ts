@@ -19,7 +19,13 @@ function callsIn(endpoint: Endpoint, answer: Fields): readonly ToolCall[] {
 	if (endpoint === "messages") return anthropicCalls(answer["content"]);
 	if (endpoint === "responses") return itemCalls(listOf(answer["output"]));
 	if (endpoint !== "chat.completions") return NO_CALLS;
-	return listOf(answer["choices"]).flatMap((choice) => chatCalls(fieldsOf(fieldsOf(choice)?.["message"]) ?? {}));
+	const choices = listOf(answer["choices"]);
+	return choices.length === 1 ? callsOfChoice(choices[0]) : choices.flatMap(callsOfChoice);
+}
+
+function callsOfChoice(choice: unknown): readonly ToolCall[] {
+	const message = fieldsOf(fieldsOf(choice)?.["message"]);
+	return message === undefined ? NO_CALLS : chatCalls(message);
 }
 
 /** Whether the bytes of a stream event can be part of a tool call; a false alarm costs one parse, and text deltas raise none. */

@@ -35,8 +35,8 @@ type Dialect = {
 	/** Only a model writes it. */
 	isSaidByModel(message: Fields): boolean;
 	results(message: Fields): readonly ToolResult[];
-	/** Ids of the calls that `results` would answer, for less. */
-	resultIds(message: Fields): readonly string[];
+	/** Adds the ids of the calls that `results` would answer, for less. */
+	addResultIds(message: Fields, ids: string[]): void;
 	calls(message: Fields): readonly ToolCall[];
 };
 
@@ -48,7 +48,9 @@ const CHAT: Dialect = {
 		const observation = contentText(message["content"]);
 		return [{ callId: chatResultId(message), observation, isError: readsAsFailure(observation) }];
 	},
-	resultIds: (message) => (message["role"] === "tool" || message["role"] === "function" ? [chatResultId(message)] : []),
+	addResultIds(message, ids) {
+		if (message["role"] === "tool" || message["role"] === "function") ids.push(chatResultId(message));
+	},
 	calls: chatCalls,
 };
 
@@ -63,13 +65,11 @@ const ANTHROPIC: Dialect = {
 			return [{ callId: textOf(fields["tool_use_id"]), observation, isError: fields["is_error"] === true || readsAsFailure(observation) }];
 		});
 	},
-	resultIds(message) {
-		const ids: string[] = [];
+	addResultIds(message, ids) {
 		for (const part of listOf(message["content"])) {
 			const fields = fieldsOf(part);
 			if (fields?.["type"] === "tool_result") ids.push(textOf(fields["tool_use_id"]));
 		}
-		return ids;
 	},
 	calls: (message) => anthropicCalls(message["content"]),
 };
@@ -78,7 +78,9 @@ const RESPONSES: Dialect = {
 	field: "input",
 	isSaidByModel: (item) => textOf(item["type"]).endsWith("_call") || item["type"] === "reasoning" || isAssistant(item),
 	results: (item) => (textOf(item["type"]).endsWith("_output") ? [itemResult(item)] : []),
-	resultIds: (item) => (textOf(item["type"]).endsWith("_output") ? [textOf(item["call_id"])] : []),
+	addResultIds(item, ids) {
+		if (textOf(item["type"]).endsWith("_output")) ids.push(textOf(item["call_id"]));
+	},
 	calls: (item) => itemCalls([item]),
 };
 
@@ -151,7 +153,7 @@ function resultIdsBetween(dialect: Dialect, messages: readonly unknown[], { to, 
 	const ids: string[] = [];
 	for (let at = to; at < end; at += 1) {
 		const message = fieldsOf(messages[at]);
-		if (message !== undefined) ids.push(...dialect.resultIds(message));
+		if (message !== undefined) dialect.addResultIds(message, ids);
 	}
 	return ids.length > RESULTS_MAX ? ids.slice(-RESULTS_MAX) : ids;
 }
@@ -223,20 +225,28 @@ function readItems(items: readonly unknown[]): Turn | undefined {
 
 function turnOf(results: readonly ToolResult[], calls: readonly ToolCall[], messages: number): Turn | undefined {
 	if (results.length === 0) return undefined;
-	const byId = new Map(calls.map((call) => [call.callId, call]));
-	return { results: results.slice(-RESULTS_MAX).map((result) => ({ ...result, call: byId.get(result.callId) })), messages };
+	const [only] = calls;
+	const byId = calls.length > 1 ? new Map(calls.map((call) => [call.callId, call])) : undefined;
+	const answered: Turn["results"][number][] = [];
+	for (let at = Math.max(0, results.length - RESULTS_MAX); at < results.length; at += 1) {
+		const { callId, observation, isError } = results[at] as ToolResult;
+		const call = byId === undefined ? (only?.callId === callId ? only : undefined) : byId.get(callId);
+		answered.push({ callId, observation, isError, call });
+	}
+	return { results: answered, messages };
 }
 
 /** Calls of an assistant's message of chat completions, the older `function_call` among them. */
 export function chatCalls(message: Fields): readonly ToolCall[] {
-	const calls = listOf(message["tool_calls"]).map((call) => {
+	const calls: ToolCall[] = [];
+	for (const call of listOf(message["tool_calls"])) {
 		const fields = fieldsOf(call);
 		const made = fieldsOf(fields?.["function"]) ?? fieldsOf(fields?.["custom"]);
-		return { callId: textOf(fields?.["id"]), tool: textOf(made?.["name"]), argsText: textOf(made?.["arguments"]) || textOf(made?.["input"]) };
-	});
+		calls.push({ callId: textOf(fields?.["id"]), tool: textOf(made?.["name"]), argsText: textOf(made?.["arguments"]) || textOf(made?.["input"]) });
+	}
 	const older = fieldsOf(message["function_call"]);
-	if (older === undefined) return calls;
-	return [...calls, { callId: textOf(older["name"]), tool: textOf(older["name"]), argsText: textOf(older["arguments"]) }];
+	if (older !== undefined) calls.push({ callId: textOf(older["name"]), tool: textOf(older["name"]), argsText: textOf(older["arguments"]) });
+	return calls;
 }
 
 /** Calls among the content of an Anthropic message; tools that the provider runs itself are not among them. */

@@ -30,6 +30,8 @@ export type Reading = {
  */
 export type Novelty = "new" | "progress" | "alike" | "stale" | "repeated";
 
+type NoveltyInput = Pick<Reading, "call" | "result" | "pair" | "outcome" | "resultSketch">;
+
 /** Results that share so much say the same. */
 const SAME = 0.85;
 /** Results that share so much may. */
@@ -50,8 +52,8 @@ export function readExchange(memory: LoopMemory, exchange: ToolExchange): Readin
 	const pair = mixHash(mixHash(agent, isActing ? call.hash : call.looseHash), result.hash);
 	// Nothing found is nothing found, in whatever words.
 	const outcome = mixHash(call.tool, result.nature === "empty" ? 0 : result.hash);
-	const reading = { exchange, event: readDouble(memory, AT.events), isError, call, result, agent, pair, outcome, resultSketch, wholeSketch };
-	return { ...reading, novelty: noveltyOf(memory, reading) };
+	const novelty = noveltyOf(memory, { call, result, pair, outcome, resultSketch });
+	return { exchange, event: readDouble(memory, AT.events), isError, call, result, agent, pair, outcome, resultSketch, wholeSketch, novelty };
 }
 
 /** A call that does something and is told that it is done; what it did shows in its arguments alone. */
@@ -59,7 +61,7 @@ function acknowledges(call: CallReading, result: ResultReading): boolean {
 	return result.nature === "acknowledgement" && (!call.isReading || (result.isReceipt && call.isTelling));
 }
 
-function noveltyOf(memory: LoopMemory, { call, result, pair, outcome, resultSketch: words }: Omit<Reading, "novelty">): Novelty {
+function noveltyOf(memory: LoopMemory, { call, result, pair, outcome, resultSketch: words }: NoveltyInput): Novelty {
 	if (remembers(memory, "pairs", pair)) return "repeated";
 	const isKnown = remembers(memory, "results", outcome);
 	// The same call with another answer is how a poll shows progress, however small the difference; a question has answers, not states.

@@ -32,7 +32,7 @@ export type ToolExchange = {
 	/** Input and output tokens of that step, with one of its exchanges; 0 with the others and where they are not known. */
 	readonly tokens: number;
 	/** Milliseconds since the run's exchange before; left out where they are not known. */
-	readonly sinceLastMs?: number;
+	readonly sinceLastMs?: number | undefined;
 };
 
 /** One model call of a run, as ceilings count it. */

@@ -84,21 +84,26 @@ export function mergeSteps(known: readonly RememberedStep[], others: readonly Re
 }
 
 /** The step whose calls the turn answers; undefined where it is not known here, since another gateway served it. */
-export function stepOf(memory: RunMemory, { results }: Turn): RememberedStep | undefined {
-	return stepThatCalled(
-		memory,
-		results.map(({ callId }) => callId),
-	);
+export function stepOf({ steps }: RunMemory, { results }: Turn): RememberedStep | undefined {
+	for (const { callId } of results) {
+		const step = stepThatMade(steps, callId);
+		if (step !== undefined) return step;
+	}
+	return undefined;
 }
 
 /** The same, of the ids of the calls that its results answer. */
 export function stepThatCalled({ steps }: RunMemory, callIds: readonly string[]): RememberedStep | undefined {
-	if (steps.length === 0) return undefined;
 	for (const callId of callIds) {
-		const key = callKeyOf(callId);
-		const step = steps.find(({ callKey }) => callKey === key);
+		const step = stepThatMade(steps, callId);
 		if (step !== undefined) return step;
 	}
+	return undefined;
+}
+
+function stepThatMade(steps: readonly RememberedStep[], callId: string): RememberedStep | undefined {
+	const key = callKeyOf(callId);
+	for (const step of steps) if (step.callKey === key) return step;
 	return undefined;
 }
 
