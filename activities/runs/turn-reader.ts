@@ -54,7 +54,7 @@ export function observeTurns(memory: RunMemory, reading: Reading, patience: numb
 	for (const turn of taken) observeTurn(memory, turn, beside);
 	if (known > 0) {
 		memory.lastExchangeAtMs = atMs - spacingMs * (turns.length - known);
-		advance(memory.cursors, { ...read, turns: taken });
+		advance(memory.cursors, read, taken);
 	}
 	if (isForgiven) {
 		forgiveUpTo(memory, forgiven);

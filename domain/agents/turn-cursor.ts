@@ -87,12 +87,12 @@ export function turnsSince(cursors: TurnCursors, said: Said): TurnsOfBody {
 	return new TurnsOfBody(said, { afterMessages: messages, most }, { conversation, isKept, place });
 }
 
-/** From now on they are read. */
-export function advance(cursors: TurnCursors, { conversation, turns, place }: NewTurns): void {
-	const last = turns.at(-1);
+/** From now on they are read: those that were taken, by default all of them. */
+export function advance(cursors: TurnCursors, read: NewTurns, taken: readonly Turn[] = read.turns): void {
+	const last = taken.at(-1);
 	if (last === undefined) return;
-	cursors.copyWithin(WORDS, 0, (place >= 0 ? place : CURSORS - 1) * WORDS);
-	cursors[0] = conversation;
+	cursors.copyWithin(WORDS, 0, (read.place >= 0 ? read.place : CURSORS - 1) * WORDS);
+	cursors[0] = read.conversation;
 	cursors[1] = Math.floor(last.messages / 0x10000);
 	cursors[2] = last.messages % 0x10000;
 	cursors[KEY_AT] = keyWord(turnKey(last));
