@@ -18,8 +18,13 @@ export type Scenario = {
 	/** Length of a window in a quick pass and in a full one. */
 	readonly quickMs: number;
 	readonly fullMs: number;
-	/** The same calls one after the other right before each window, not measured: its lanes are compared, and one of them serves little else. */
-	readonly leadIn?: { readonly quickMs: number; readonly fullMs: number };
+	/** In a full pass a window is measured in so many parts, its lanes taking turns, so that what is compared lies seconds apart. Default 1. */
+	readonly fullParts?: number;
+	/**
+	 * The same calls right before each part, not measured; `after-each-other`: one after the other, as many as can be, where one of the lanes serves little
+	 * else; `paced`: as in the window, where what opens connections after a pause would be a share of the slowest calls.
+	 */
+	readonly leadIn?: { readonly quickMs: number; readonly fullMs: number; readonly pace: "after-each-other" | "paced" };
 };
 
 const ALL = ["direct", "floor", "bare", "governed", "governed-8", "governed-10k", "portkey", "litellm"] as const;
@@ -38,7 +43,7 @@ const ONE_CALLER = { ratePerSecond: 400, connections: 64 } as const;
  * about 15 under way. Both are open loops: a gateway that stalls does not slow down those who come.
  */
 export const SCENARIOS: readonly Scenario[] = [
-	{ name: "caller-1", title: "1 caller, provider at once", lanes: ALL, ...WHOLE, ...ONE_CALLER, quickMs: 500, fullMs: 12_000 },
+	{ name: "caller-1", title: "1 caller, provider at once", lanes: ALL, ...WHOLE, ...ONE_CALLER, quickMs: 500, fullMs: 12_000, fullParts: 3 },
 	{
 		name: "callers-16",
 		title: "16 callers, provider 20 ms",
@@ -49,6 +54,8 @@ export const SCENARIOS: readonly Scenario[] = [
 		ratePerSecond: 700,
 		quickMs: 700,
 		fullMs: 15_000,
+		fullParts: 3,
+		leadIn: { quickMs: 0, fullMs: 1_000, pace: "paced" },
 	},
 	{
 		name: "peak",
@@ -82,18 +89,21 @@ export const SCENARIOS: readonly Scenario[] = [
 		prompt: "step",
 		quickMs: 500,
 		fullMs: 12_000,
-		leadIn: { quickMs: 500, fullMs: 3_000 },
+		fullParts: 4,
+		leadIn: { quickMs: 500, fullMs: 1_000, pace: "after-each-other" },
 	},
 	{
 		name: "stream",
-		title: "streams of 64 tokens, 40 begun a second",
+		title: "streams of 64 tokens, 37 begun a second",
 		lanes: SHORT,
 		...WHOLE,
 		isStream: true,
 		connections: 256,
-		ratePerSecond: 40,
+		// With 40 a stream begins every 25 ms, tokens come every 20, and all streams move in step: a first token would wait behind a dozen others, or behind none.
+		ratePerSecond: 37,
 		quickMs: 500,
 		fullMs: 10_000,
+		fullParts: 2,
 	},
 ];
 

@@ -1,5 +1,5 @@
 import type { LaneName } from "../lanes/lane.ts";
-import type { WindowRecord } from "../rounds/window-record.ts";
+import { joinParts, type WindowRecord } from "../rounds/window-record.ts";
 import type { ScenarioName } from "../scenarios.ts";
 import { type Estimate, estimate, estimateFrom, median } from "../statistics/estimate.ts";
 import type { Random } from "../statistics/random.ts";
@@ -12,9 +12,11 @@ export const P99: Measure = { kind: "latency", percentile: 99 };
 export const FIRST_TOKEN: Measure = { kind: "first-token", percentile: 50 };
 export const GAP_P99: Measure = { kind: "gap", percentile: 99 };
 
-/** The windows that count: good ones of lanes that are not void, the last of a lane, scenario and round. */
+/** The windows that count: their good parts, the last of a lane, scenario, round and place. */
 export class Figures {
-	private readonly windows = new Map<string, WindowRecord>();
+	private readonly parts = new Map<string, WindowRecord>();
+	/** Of each scenario: parts of a window, good or void. */
+	private readonly partCounts = new Map<string, number>();
 	private readonly rounds: readonly number[];
 	private readonly lanes: ReadonlySet<LaneName>;
 	private readonly random: Random;
@@ -22,7 +24,10 @@ export class Figures {
 
 	/** `steadyMegabytes`: resident memory of a gateway at a fixed rate, where it was measured. */
 	constructor(records: readonly WindowRecord[], random: Random, steadyMegabytes: readonly number[] = []) {
-		for (const record of records) if (record.voidBecause.length === 0) this.windows.set(keyOf(record.scenario, record.lane, record.round), record);
+		for (const record of records) {
+			if (record.voidBecause.length === 0) this.parts.set(keyOf(record), record);
+			this.partCounts.set(record.scenario, Math.max(this.partCounts.get(record.scenario) ?? 0, record.part + 1));
+		}
 		this.lanes = new Set(records.map(({ lane }) => lane));
 		this.rounds = [...new Set(records.map(({ round }) => round))].sort((left, right) => left - right);
 		this.random = random;
@@ -36,7 +41,7 @@ export class Figures {
 
 	/** Good windows of a lane in a scenario, one per round at most. */
 	of(scenario: WindowRecord["scenario"], lane: LaneName): WindowRecord[] {
-		return this.rounds.flatMap((round) => this.windows.get(keyOf(scenario, lane, round)) ?? []);
+		return this.together(scenario, [lane]).flat();
 	}
 
 	/** Whether there were windows of the lane at all, good or void. */
@@ -92,7 +97,7 @@ export class Figures {
 	/** Largest resident memory after each round, megabytes (10^6). */
 	residentMegabytes(lane: LaneName): Estimate {
 		const perRound = this.rounds.map((round) =>
-			Math.max(...[...this.windows.values()].filter((record) => record.lane === lane && record.round === round).map(({ residentBytes }) => residentBytes ?? 0)),
+			Math.max(...[...this.parts.values()].filter((record) => record.lane === lane && record.round === round).map(({ residentBytes }) => residentBytes ?? 0)),
 		);
 		return estimate(
 			perRound.filter((bytes) => bytes > 0).map((bytes) => bytes / 1e6),
@@ -100,10 +105,18 @@ export class Figures {
 		);
 	}
 
-	private together(scenario: ScenarioName, lanes: readonly LaneName[]): WindowRecord[][] {
-		return this.rounds
-			.map((round) => lanes.flatMap((lane) => this.windows.get(keyOf(scenario, lane, round)) ?? []))
-			.filter((records) => records.length === lanes.length);
+	/** By round the window of each lane, made of the parts in which all of them are good; rounds in which those are fewer than half of the parts are left out. */
+	private together(scenario: WindowRecord["scenario"], lanes: readonly LaneName[]): WindowRecord[][] {
+		const count = this.partCounts.get(scenario) ?? 0;
+		const places = Array.from({ length: count }, (_, part) => part);
+		return this.rounds.flatMap((round) => {
+			const good = places
+				.map((part) => lanes.flatMap((lane) => this.parts.get(keyOf({ scenario, lane, round, part })) ?? []))
+				.filter((records) => records.length === lanes.length);
+			const [first, ...others] = good;
+			if (first === undefined || good.length * 2 < count) return [];
+			return [first.map((record, lane) => joinParts([record, ...others.flatMap((records) => records[lane] ?? [])]))];
+		});
 	}
 }
 
@@ -116,6 +129,6 @@ function difference([direct, gateway]: readonly WindowRecord[], measure: Measure
 	return direct && gateway ? readMeasure(gateway, measure) - readMeasure(direct, measure) : Number.NaN;
 }
 
-function keyOf(scenario: string, lane: string, round: number): string {
-	return `${scenario}/${lane}/${round}`;
+function keyOf({ scenario, lane, round, part }: Pick<WindowRecord, "scenario" | "lane" | "round" | "part">): string {
+	return `${scenario}/${lane}/${round}/${part}`;
 }

@@ -90,7 +90,7 @@ export class LoadGenerator {
 	}
 
 	/** Runs one window between two looks at the machine. */
-	async measure(lane: RunningLane, load: Load, name: Pick<WindowRecord, "scenario" | "round">): Promise<WindowRecord> {
+	async measure(lane: RunningLane, load: Load, name: Pick<WindowRecord, "scenario" | "round" | "part">): Promise<WindowRecord> {
 		const own = () => this.pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0n);
 		const [before, ownBefore] = [markCpu(lane.pid), own()];
 		const result = await this.run(lane, load);

@@ -18,7 +18,7 @@ export async function runConcurrentStreams(run: {
 	const reached: ConcurrentStreams[] = [];
 	for (const streams of counts) {
 		const load = { latencyMs: 0, isStream: true, prompt: 256, connections: streams, ratePerSecond: undefined, durationMs: WINDOW_MS } as const;
-		const record = await generator.measure(lane, load, { scenario: "concurrent-streams", round: streams });
+		const record = await generator.measure(lane, load, { scenario: "concurrent-streams", round: streams, part: 0 });
 		onWindow(record);
 		reached.push({ lane: lane.name, streams, right: record.right, isVoid: record.voidBecause.length > 0 });
 		if (record.right !== streams) break;

@@ -28,8 +28,8 @@ export async function runFrontier({ generator, direct, lane, length, onWindow }:
 	for (const ratePerSecond of RATES[length]) {
 		const load = { latencyMs: 0, isStream: false, prompt: 256, connections: CONNECTIONS, ratePerSecond, durationMs: WINDOW_MS[length] } as const;
 		const [base, through] = [
-			await generator.measure(direct, load, { scenario: "frontier", round: ratePerSecond }),
-			await generator.measure(lane, load, { scenario: "frontier", round: ratePerSecond }),
+			await generator.measure(direct, load, { scenario: "frontier", round: ratePerSecond, part: 0 }),
+			await generator.measure(lane, load, { scenario: "frontier", round: ratePerSecond, part: 0 }),
 		];
 		onWindow(base);
 		onWindow(through);

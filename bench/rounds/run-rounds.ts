@@ -23,35 +23,52 @@ export async function warmUp({ generator, lanes, pace }: Pick<Rounds, "generator
 }
 
 /**
- * One round: every scenario through every lane of it, in an order drawn anew, the lanes of a scenario one right after the other, so
- * that what is subtracted was measured within seconds. A void window is run once more at the end of its scenario, as long as the round has retries left; both are kept.
+ * One round: every scenario through every lane of it, in an order drawn anew. A window is measured in parts, and in each part the lanes come one right after
+ * the other, in an order of its own, so that what is subtracted was measured within seconds. A void part is run once more at its end, as long as the round has
+ * retries left; both are kept.
  */
 export async function runRound(rounds: Rounds, round: number): Promise<WindowRecord[]> {
 	const records: WindowRecord[] = [];
 	let retriesLeft = rounds.pace.retriesPerRound;
 	for (const scenario of shuffle(rounds.scenarios, rounds.random)) {
 		const lanes = rounds.lanes.filter(({ name, noStreams }) => scenario.lanes.includes(name) && !(scenario.isStream && noStreams !== undefined));
-		const again: RunningLane[] = [];
-		for (const lane of shuffle(lanes, rounds.random)) {
-			const record = await runOne(rounds, { scenario, lane, round });
-			records.push(record);
-			if (record.voidBecause.length > 0) again.push(lane);
+		for (let part = 0; part < partsOf(scenario, rounds.pace); part += 1) {
+			const again: RunningLane[] = [];
+			for (const lane of shuffle(lanes, rounds.random)) {
+				const record = await runPart(rounds, { scenario, lane, round, part });
+				records.push(record);
+				if (record.voidBecause.length > 0) again.push(lane);
+			}
+			for (const lane of again.slice(0, retriesLeft)) records.push(await runPart(rounds, { scenario, lane, round, part }));
+			retriesLeft = Math.max(0, retriesLeft - again.length);
 		}
-		for (const lane of again.slice(0, retriesLeft)) records.push(await runOne(rounds, { scenario, lane, round }));
-		retriesLeft = Math.max(0, retriesLeft - again.length);
 	}
 	return records;
 }
 
-async function runOne({ generator, pace, onWindow }: Rounds, what: { scenario: Scenario; lane: RunningLane; round: number }): Promise<WindowRecord> {
-	const { scenario, lane, round } = what;
-	const leadInMs = pace.isQuick ? scenario.leadIn?.quickMs : scenario.leadIn?.fullMs;
-	if (leadInMs !== undefined) await generator.run(lane, { ...loadOf(scenario, pace), connections: 1, ratePerSecond: undefined, durationMs: leadInMs });
-	const record = await generator.measure(lane, loadOf(scenario, pace), { scenario: scenario.name, round });
+type Part = { readonly scenario: Scenario; readonly lane: RunningLane; readonly round: number; readonly part: number };
+
+async function runPart({ generator, pace, onWindow }: Rounds, { scenario, lane, round, part }: Part): Promise<WindowRecord> {
+	const load = loadOf(scenario, pace);
+	const leadIn = leadInOf(scenario, load, pace);
+	if (leadIn !== undefined) await generator.run(lane, leadIn);
+	const record = await generator.measure(lane, load, { scenario: scenario.name, round, part });
 	onWindow(record);
 	return record;
 }
 
-export function loadOf({ latencyMs, isStream, prompt, connections, ratePerSecond, quickMs, fullMs }: Scenario, pace: Pace): Load {
-	return { latencyMs, isStream, prompt, connections, ratePerSecond, durationMs: pace.isQuick ? quickMs : fullMs };
+function leadInOf({ leadIn }: Scenario, load: Load, { isQuick }: Pace): Load | undefined {
+	const durationMs = (isQuick ? leadIn?.quickMs : leadIn?.fullMs) ?? 0;
+	if (durationMs === 0) return undefined;
+	return leadIn?.pace === "paced" ? { ...load, durationMs } : { ...load, connections: 1, ratePerSecond: undefined, durationMs };
+}
+
+function partsOf({ fullParts = 1 }: Scenario, { isQuick }: Pace): number {
+	return isQuick ? 1 : fullParts;
+}
+
+/** Of one part. */
+export function loadOf(scenario: Scenario, pace: Pace): Load {
+	const { latencyMs, isStream, prompt, connections, ratePerSecond, quickMs, fullMs } = scenario;
+	return { latencyMs, isStream, prompt, connections, ratePerSecond, durationMs: (pace.isQuick ? quickMs : fullMs) / partsOf(scenario, pace) };
 }

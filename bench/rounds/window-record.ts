@@ -10,6 +10,8 @@ export type WindowRecord = {
 	readonly lane: LaneName;
 	readonly scenario: ScenarioName | "frontier" | "concurrent-streams";
 	readonly round: number;
+	/** Of its round and scenario, from 0. */
+	readonly part: number;
 	/** Calls a second meant; undefined for a closed loop. */
 	readonly ratePerSecond: number | undefined;
 	readonly sent: number;
@@ -35,7 +37,7 @@ export type WindowRecord = {
 	readonly voidBecause: readonly string[];
 };
 
-type WindowName = Pick<WindowRecord, "lane" | "scenario" | "round" | "ratePerSecond">;
+type WindowName = Pick<WindowRecord, "lane" | "scenario" | "round" | "part" | "ratePerSecond">;
 
 export function recordWindow(
 	name: WindowName,
@@ -62,4 +64,37 @@ export function recordWindow(
 		residentBytes: seen.residentBytes,
 		voidBecause: whyVoid({ sent, dropped, lagsNs: result.lagsNs, isHeadroom: name.lane === "direct" && name.ratePerSecond === undefined }, seen.load),
 	};
+}
+
+/** Good parts of one window, of equal length, as the window that they are. */
+export function joinParts([first, ...others]: readonly [WindowRecord, ...WindowRecord[]]): WindowRecord {
+	if (others.length === 0) return first;
+	const parts = [first, ...others];
+	const sum = (of: (part: WindowRecord) => number): number => parts.reduce((total, part) => total + of(part), 0);
+	const mean = (of: (part: WindowRecord) => number): number => sum(of) / parts.length;
+	const right = sum((part) => part.right);
+	return {
+		...first,
+		sent: sum((part) => part.sent),
+		right,
+		wrong: sum((part) => part.wrong),
+		failed: sum((part) => part.failed),
+		failures: sumByName(parts.map(({ failures }) => failures)),
+		dropped: sum((part) => part.dropped),
+		answeredPerSecond: mean((part) => part.answeredPerSecond),
+		latency: LatencyHistogram.sum(parts.map(({ latency }) => latency)),
+		lag: LatencyHistogram.sum(parts.map(({ lag }) => lag)),
+		firstToken: LatencyHistogram.sum(parts.map(({ firstToken }) => firstToken)),
+		gap: LatencyHistogram.sum(parts.map(({ gap }) => gap)),
+		core1Busy: mean((part) => part.core1Busy),
+		core0Foreign: mean((part) => part.core0Foreign),
+		cpuSecondsPerThousand: sum((part) => part.cpuSecondsPerThousand * part.right) / Math.max(1, right),
+		residentBytes: parts.at(-1)?.residentBytes,
+	};
+}
+
+function sumByName(counts: readonly WindowResult["failures"][]): WindowResult["failures"] {
+	const total: Record<string, number> = {};
+	for (const each of counts) for (const [name, count] of Object.entries(each)) total[name] = (total[name] ?? 0) + count;
+	return total;
 }

@@ -1,15 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { BARS, exitCodeOf, judgeBar, verdictOf } from "../../../bench/judge/bars.ts";
 import { Figures, P50 } from "../../../bench/judge/figures.ts";
-import type { LaneName } from "../../../bench/lanes/lane.ts";
+import type { LaneName, RunningLane } from "../../../bench/lanes/lane.ts";
+import type { Load, LoadGenerator } from "../../../bench/rounds/load-generator.ts";
 import { highestRate } from "../../../bench/rounds/run-frontier.ts";
+import { runRound } from "../../../bench/rounds/run-rounds.ts";
 import { recordWindow, type WindowRecord } from "../../../bench/rounds/window-record.ts";
+import type { Scenario } from "../../../bench/scenarios.ts";
 import { createRandom } from "../../../bench/statistics/random.ts";
 
 const LOAD = { core1Busy: 0.2, core0Foreign: 0, stolenTicks: 0, ticks: 200, gatewayNs: 1_000_000n };
 
 /** A window whose calls all took `latencyMs`. */
-function windowOf(lane: LaneName, round: number, latencyMs: number, load = LOAD): WindowRecord {
+function windowOf(lane: LaneName, round: number, latencyMs: number, load = LOAD, part = 0): WindowRecord {
 	const latenciesNs = new Float64Array(100).fill(latencyMs * 1e6);
 	const empty = new Float64Array();
 	const result = {
@@ -25,7 +28,7 @@ function windowOf(lane: LaneName, round: number, latencyMs: number, load = LOAD)
 		firstTokensNs: empty,
 		gapsNs: empty,
 	};
-	return recordWindow({ lane, scenario: "caller-1", round, ratePerSecond: 100 }, result, { load, residentBytes: 100e6 + round });
+	return recordWindow({ lane, scenario: "caller-1", round, part, ratePerSecond: 100 }, result, { load, residentBytes: 100e6 + round });
 }
 
 /** Rounds of a machine that is slower every round, by the same for everybody. */
@@ -57,6 +60,29 @@ describe("figures", () => {
 	test("a window run again stands in for the void one before it", () => {
 		const again = [windowOf("floor", 0, 90, { ...LOAD, stolenTicks: 50 }), windowOf("floor", 0, 2)];
 		expect(new Figures(again, createRandom(1)).plain("caller-1", "floor", P50).median).toBeCloseTo(2, 1);
+	});
+
+	test("what is compared is made of the parts in which every lane is good: what one lane met alone says nothing", () => {
+		const slow = { ...LOAD, core1Busy: 1 };
+		const records = [1, 2, 3].flatMap((round) => [
+			...(["direct", "floor", "governed"] as const).map((lane, index) => windowOf(lane, round, [1, 2, 4][index] ?? 0, LOAD, 0)),
+			windowOf("direct", round, 50, LOAD, 1),
+			windowOf("floor", round, 50, slow, 1),
+			windowOf("governed", round, 90, LOAD, 1),
+		]);
+		const figures = new Figures(records, createRandom(1));
+		expect(figures.addedRatio("caller-1", ["governed", "floor"], P50)).toMatchObject({ median: expect.closeTo(3, 1), rounds: 3 });
+		// By itself it is the window that both parts make.
+		expect(figures.of("caller-1", "governed").map(({ sent, latency }) => [sent, Math.round(latency.percentileMs(100))])).toEqual([
+			[200, 90],
+			[200, 90],
+			[200, 90],
+		]);
+	});
+
+	test("a round with less than half of its parts is left out", () => {
+		const partsOf = (round: number, good: number) => [0, 1, 2].map((part) => windowOf("floor", round, 2, part < good ? LOAD : { ...LOAD, core1Busy: 1 }, part));
+		expect(new Figures([...partsOf(1, 1), ...partsOf(2, 2), ...partsOf(3, 3)], createRandom(1)).of("caller-1", "floor")).toHaveLength(2);
 	});
 
 	test("over something that adds nothing no ratio is finite, so that no bar is met by it", () => {
@@ -100,6 +126,62 @@ describe("bars", () => {
 		expect(exitCodeOf(["met"], true)).toBe(1);
 		expect(exitCodeOf(["met", "unclear", "not_judged"], false)).toBe(2);
 		expect(exitCodeOf(["met", "not_judged"], false)).toBe(0);
+	});
+});
+
+describe("a round", () => {
+	const scenario = {
+		name: "caller-1",
+		title: "",
+		lanes: ["direct", "floor"],
+		latencyMs: 0,
+		isStream: false,
+		prompt: 256,
+		connections: 4,
+		ratePerSecond: 100,
+	} as const;
+	const pace = { isQuick: false, rounds: 1, warmUpMs: 0, retriesPerRound: 1 };
+	const lanes = ["direct", "floor"].map((name) => ({ name })) as unknown as RunningLane[];
+
+	/** What was run, in order: lane, length, whether it was measured. */
+	async function runOf(given: Partial<Scenario>, isVoid: (measured: number) => boolean = () => false) {
+		const ran: [string, number, boolean][] = [];
+		const generator = {
+			run: async ({ name }: RunningLane, { durationMs }: Load) => ran.push([name, durationMs, false]),
+			measure: async ({ name }: RunningLane, { durationMs }: Load, { round, part }: WindowRecord) => {
+				ran.push([name, durationMs, true]);
+				const measured = ran.filter(([, , wasMeasured]) => wasMeasured).length;
+				return windowOf(name, round, 1, isVoid(measured) ? { ...LOAD, core1Busy: 1 } : LOAD, part);
+			},
+		} as unknown as LoadGenerator;
+		const scenarios = [{ ...scenario, quickMs: 500, fullMs: 6_000, ...given }];
+		const records = await runRound({ generator, lanes, scenarios, pace, random: createRandom(1), onWindow: () => undefined }, 7);
+		return { ran, records };
+	}
+
+	test("its lanes take turns, part by part, each part after its lead-in", async () => {
+		const { ran, records } = await runOf({ fullParts: 3, leadIn: { quickMs: 0, fullMs: 1_000, pace: "paced" } });
+		expect(records.map(({ round, part }) => [round, part])).toEqual([0, 0, 1, 1, 2, 2].map((part) => [7, part]));
+		for (const part of [0, 1, 2])
+			expect(new Set(records.filter((record) => record.part === part).map(({ lane }) => lane))).toEqual(new Set(["direct", "floor"]));
+		expect(ran.map(([, durationMs, wasMeasured]) => [durationMs, wasMeasured])).toEqual(
+			Array.from({ length: 6 }, () => [
+				[1_000, false],
+				[2_000, true],
+			]).flat(),
+		);
+	});
+
+	test("a void part is run once more, as long as the round has retries left; both are kept", async () => {
+		const { records } = await runOf({ fullParts: 2 }, (measured) => measured === 1 || measured === 5);
+		expect(records.map(({ part, voidBecause }) => [part, voidBecause.length > 0])).toEqual([
+			[0, true],
+			[0, false],
+			[0, false],
+			[1, false],
+			[1, true],
+		]);
+		expect(records[2]?.lane).toBe(records[0]?.lane);
 	});
 });
 
