@@ -172,7 +172,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = [
 		rule: "an answer reaches the caller byte for byte",
 		file: "gateway/http-caller.ts",
 		from: 'this.#response.end(body.toString("latin1"), "latin1");',
-		to: "this.#response.end(body.toString());",
+		to: 'this.#response.end(body.toString("ascii"), "latin1");',
 		test: "test/gateway/answer-bytes.test.ts",
 		titles: ["an answer reaches the caller byte for byte: every byte there is"],
 	},
