@@ -11,8 +11,11 @@ import { createRandom } from "../../../bench/statistics/random.ts";
 
 const LOAD = { core1Busy: 0.2, core0Foreign: 0, stolenTicks: 0, ticks: 200, gatewayNs: 1_000_000n };
 
+/** The core of the load is full: the window is void. */
+const BUSY = { ...LOAD, core1Busy: 1 };
+
 /** A window whose calls all took `latencyMs`. */
-function windowOf(lane: LaneName, round: number, latencyMs: number, load = LOAD, part = 0): WindowRecord {
+function windowOf(lane: LaneName, round: number, latencyMs: number, { load = LOAD, part = 0 } = {}): WindowRecord {
 	const latenciesNs = new Float64Array(100).fill(latencyMs * 1e6);
 	const empty = new Float64Array();
 	const result = {
@@ -49,26 +52,23 @@ describe("figures", () => {
 
 	test("void windows are left out, and a round without one of the lanes says nothing of their ratio", () => {
 		const records = rounds({ direct: 1, floor: 2, governed: 4 });
-		const broken = records.map((record) =>
-			record.lane === "floor" && record.round < 2 ? windowOf("floor", record.round, 90, { ...LOAD, core1Busy: 1 }) : record,
-		);
+		const broken = records.map((record) => (record.lane === "floor" && record.round < 2 ? windowOf("floor", record.round, 90, { load: BUSY }) : record));
 		const figures = new Figures(broken, createRandom(1));
 		expect(figures.of("caller-1", "floor")).toHaveLength(3);
 		expect(figures.addedRatio("caller-1", ["governed", "floor"], P50).rounds).toBe(3);
 	});
 
 	test("a window run again stands in for the void one before it", () => {
-		const again = [windowOf("floor", 0, 90, { ...LOAD, stolenTicks: 50 }), windowOf("floor", 0, 2)];
+		const again = [windowOf("floor", 0, 90, { load: { ...LOAD, stolenTicks: 50 } }), windowOf("floor", 0, 2)];
 		expect(new Figures(again, createRandom(1)).plain("caller-1", "floor", P50).median).toBeCloseTo(2, 1);
 	});
 
 	test("what is compared is made of the parts in which every lane is good: what one lane met alone says nothing", () => {
-		const slow = { ...LOAD, core1Busy: 1 };
 		const records = [1, 2, 3].flatMap((round) => [
-			...(["direct", "floor", "governed"] as const).map((lane, index) => windowOf(lane, round, [1, 2, 4][index] ?? 0, LOAD, 0)),
-			windowOf("direct", round, 50, LOAD, 1),
-			windowOf("floor", round, 50, slow, 1),
-			windowOf("governed", round, 90, LOAD, 1),
+			...(["direct", "floor", "governed"] as const).map((lane, index) => windowOf(lane, round, [1, 2, 4][index] ?? 0)),
+			windowOf("direct", round, 50, { part: 1 }),
+			windowOf("floor", round, 50, { load: BUSY, part: 1 }),
+			windowOf("governed", round, 90, { part: 1 }),
 		]);
 		const figures = new Figures(records, createRandom(1));
 		expect(figures.addedRatio("caller-1", ["governed", "floor"], P50)).toMatchObject({ median: expect.closeTo(3, 1), rounds: 3 });
@@ -81,7 +81,7 @@ describe("figures", () => {
 	});
 
 	test("a round with less than half of its parts is left out", () => {
-		const partsOf = (round: number, good: number) => [0, 1, 2].map((part) => windowOf("floor", round, 2, part < good ? LOAD : { ...LOAD, core1Busy: 1 }, part));
+		const partsOf = (round: number, good: number) => [0, 1, 2].map((part) => windowOf("floor", round, 2, { load: part < good ? LOAD : BUSY, part }));
 		expect(new Figures([...partsOf(1, 1), ...partsOf(2, 2), ...partsOf(3, 3)], createRandom(1)).of("caller-1", "floor")).toHaveLength(2);
 	});
 
@@ -109,7 +109,7 @@ describe("bars", () => {
 	test("a bar of a peer that was not served is not judged; one that no good window speaks of is unclear", () => {
 		const verdictsOf = (records: WindowRecord[]) => BARS.slice(0, 2).map((bar) => judgeBar(bar, new Figures(records, createRandom(1))).verdict);
 		expect(verdictsOf(rounds({ direct: 1, floor: 2, governed: 2.2 }))).toEqual(["met", "not_judged"]);
-		const noisy = ["direct", "floor", "governed", "portkey"].map((lane) => windowOf(lane as LaneName, 0, 2, { ...LOAD, core1Busy: 1 }));
+		const noisy = ["direct", "floor", "governed", "portkey"].map((lane) => windowOf(lane as LaneName, 0, 2, { load: BUSY }));
 		expect(verdictsOf(noisy)).toEqual(["unclear", "unclear"]);
 		expect(exitCodeOf(verdictsOf(noisy), false)).toBe(2);
 	});
@@ -151,7 +151,7 @@ describe("a round", () => {
 			measure: async ({ name }: RunningLane, { durationMs }: Load, { round, part }: WindowRecord) => {
 				ran.push([name, durationMs, true]);
 				const measured = ran.filter(([, , wasMeasured]) => wasMeasured).length;
-				return windowOf(name, round, 1, isVoid(measured) ? { ...LOAD, core1Busy: 1 } : LOAD, part);
+				return windowOf(name, round, 1, { load: isVoid(measured) ? BUSY : LOAD, part });
 			},
 		} as unknown as LoadGenerator;
 		const scenarios = [{ ...scenario, quickMs: 500, fullMs: 6_000, ...given }];
