@@ -96,3 +96,11 @@ test("a call that is over keeps none that came after it", () => {
 	expect(over.next).toBeUndefined();
 	expect(over.previous).toBeUndefined();
 });
+
+test("a line in which nobody waits keeps no process", () => {
+	vi.useRealTimers();
+	const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+	const before = timers();
+	begin("over", 60_000).end();
+	expect(timers()).toBe(before);
+});
