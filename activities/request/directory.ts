@@ -67,14 +67,6 @@ export class Directory {
 		return this.lookUp(secret, digest);
 	}
 
-	private digestOn(connection: object, secret: string): string {
-		const last = this.shown.get(connection);
-		if (last !== undefined && last.secret === secret) return last.digest;
-		const digest = digestOf(secret);
-		this.shown.set(connection, { secret, digest });
-		return digest;
-	}
-
 	team(teamId: string): Team | undefined {
 		return this.teams.get(teamId);
 	}
@@ -150,6 +142,14 @@ export class Directory {
 			const found = new Set(present.map(({ teamId }) => teamId));
 			for (const teamId of asked) if (!found.has(teamId)) this.teams.delete(teamId);
 		}
+	}
+
+	private digestOn(connection: object, secret: string): string {
+		const last = this.shown.get(connection);
+		if (last !== undefined && last.secret === secret) return last.digest;
+		const digest = digestOf(secret);
+		this.shown.set(connection, { secret, digest });
+		return digest;
 	}
 
 	/** Of the named teams those known here; null = all. */

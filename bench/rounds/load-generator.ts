@@ -10,7 +10,7 @@ import { cpuNsOf, loadBetween, markCpu, residentBytesOf } from "../machine/cpu.t
 import { askProcess, OTHER_CORE, type Processes } from "../machine/processes.ts";
 import { takeCoreFirst, takeTurns } from "../machine/scheduling.ts";
 import type { ProviderAnswer, ProviderOrder, ProviderReport } from "../provider/messages.ts";
-import { recordWindow, type WindowRecord } from "./window-record.ts";
+import { recordWindow, sumByName, type WindowRecord } from "./window-record.ts";
 
 export type Load = {
 	readonly latencyMs: number;
@@ -133,9 +133,7 @@ export class LoadGenerator {
 
 	private count(lane: RunningLane, { sent, right, wrong, failed, failures }: LaneTally): void {
 		const tally = this.tally(lane);
-		const together = { ...tally.failures };
-		for (const [why, count] of Object.entries(failures)) together[why] = (together[why] ?? 0) + count;
 		const counts = { sent: tally.sent + sent, right: tally.right + right, wrong: tally.wrong + wrong, failed: tally.failed + failed };
-		this.tallies.set(lane.endpoint.port, { ...counts, failures: together });
+		this.tallies.set(lane.endpoint.port, { ...counts, failures: sumByName([tally.failures, failures]) });
 	}
 }

@@ -93,7 +93,8 @@ export function joinParts([first, ...others]: readonly [WindowRecord, ...WindowR
 	};
 }
 
-function sumByName(counts: readonly WindowResult["failures"][]): WindowResult["failures"] {
+/** Counts under the same name together. */
+export function sumByName(counts: readonly WindowResult["failures"][]): WindowResult["failures"] {
 	const total: Record<string, number> = {};
 	for (const each of counts) for (const [name, count] of Object.entries(each)) total[name] = (total[name] ?? 0) + count;
 	return total;

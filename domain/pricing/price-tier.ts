@@ -60,6 +60,7 @@ export function priceTierOf(protocol: Protocol, serviceTier: string | undefined)
 
 /** What the geography of an answer does to its token prices, in thousandths; an unknown one costs the dearest known. */
 export function geographyPermilleOf(serviceTier: string | undefined): number {
+	// The mark may come in any case; nearly every tier comes without one.
 	if (serviceTier === undefined || !serviceTier.includes("+")) return LIST_PRICE_PERMILLE;
 	const [, geography] = serviceTier.toLowerCase().split(GEOGRAPHY_MARK);
 	return geography === undefined ? LIST_PRICE_PERMILLE : (GEOGRAPHY_PERMILLE.get(geography) ?? Math.max(...GEOGRAPHY_PERMILLE.values()));
