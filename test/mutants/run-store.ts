@@ -6,7 +6,6 @@ const DECISIONS = "migrations/0023_run_decisions.sql";
 const STORE_TEST = "test/integration/agents/run-store.test.ts";
 const DECISIONS_TEST = "test/integration/agents/run-store-decisions.test.ts";
 const RACES_TEST = "test/integration/agents/run-store-races.test.ts";
-const DEADLOCKS_TEST = "test/integration/agents/run-store-deadlocks.test.ts";
 
 export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 	{
@@ -36,8 +35,8 @@ export const RUN_STORE_MUTANTS: readonly Mutant[] = [
 		within: "CREATE FUNCTION tollgate.enter_run(",
 		from: " ORDER BY number FOR NO KEY UPDATE;",
 		to: " ORDER BY number DESC FOR NO KEY UPDATE;",
-		test: DEADLOCKS_TEST,
-		titles: ["no two of them wait for each other, and every one comes through"],
+		test: RACES_TEST,
+		titles: ["whoever opens in a tree that is locked at its root holds nothing below it while he waits"],
 	},
 	{
 		rule: "a fenced gateway opens no run",

@@ -68,6 +68,26 @@ test("of two that wait for the parent of the last child one is opened when they 
 	}
 });
 
+test("whoever opens in a tree that is locked at its root holds nothing below it while he waits", async () => {
+	await stand.store.register(registration("ordered", { limits: { steps: 5 } }));
+	await stand.store.enter(ask("ordered-a", { parent: "ordered" }));
+	const holder = await stand.pool.connect();
+	try {
+		await holder.query("BEGIN");
+		await holder.query("SELECT 1 FROM tollgate.run WHERE id = 'ordered' FOR NO KEY UPDATE");
+		const opened = stand.store.enter(ask("ordered-x", { parent: "ordered-a" }));
+		opened.catch(() => undefined); // awaited below
+		await until("it to wait", async () => (await count("pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")) === 1);
+		// From the root down, like everybody: whoever held the child now, and asked for the root, would wait for ever.
+		const below = await holder.query("SELECT id FROM tollgate.run WHERE id = 'ordered-a' FOR NO KEY UPDATE SKIP LOCKED");
+		expect(below.rows).toEqual([{ id: "ordered-a" }]);
+		await holder.query("COMMIT");
+		expect(isOpened(await opened)).toBe(true);
+	} finally {
+		holder.release(true); // with its locks, where something above failed
+	}
+});
+
 test("the last run of a tree of 20,000 is opened once, at whatever depth", async () => {
 	await stand.store.register(registration("large", { limits: { steps: 5 } }));
 	await stand.store.enter(ask("large-a", { parent: "large" }));
