@@ -115,6 +115,7 @@ class AttemptRun implements AnswerListener {
 	}
 
 	onSent(): void {
+		this.#plan.step?.sent();
 		this.#context.crashPoint("after-send");
 	}
 

@@ -122,6 +122,10 @@ export class CallStep implements Leaving {
 		return told instanceof Promise ? told.then(refused) : refused(told);
 	}
 
+	sent(): void {
+		this.#step.sent();
+	}
+
 	counterOf(tool: string): string {
 		return this.#step.counterOf(tool);
 	}

@@ -11,6 +11,7 @@ import { warningGuards } from "./turn-reader.ts";
 export type StepKeeper = {
 	heldRefusal(live: LiveRun): Refusal | undefined;
 	refusedBy(live: LiveRun, refusal: Refusal): Refusal | undefined;
+	sent(step: EnteredStep): void;
 	answered(step: EnteredStep, answer: StepAnswer): void;
 	left(step: EnteredStep): void;
 };
@@ -57,7 +58,7 @@ export class EnteredStep implements RunStepEntered {
 
 	counterOf(tool: string): string {
 		const { nodes, root } = this.live;
-		for (const { namedTools } of nodes) if (namedTools.has(tool)) return tool;
+		for (const { limits } of nodes) if (limits.namedTools.has(tool)) return tool;
 		return counterOf(root.tally.toolCalls, tool);
 	}
 
@@ -67,6 +68,10 @@ export class EnteredStep implements RunStepEntered {
 
 	heldMeanwhile(): Refusal | undefined {
 		return this.#keeper.heldRefusal(this.live);
+	}
+
+	sent(): void {
+		this.#keeper.sent(this);
 	}
 
 	answered(answer: StepAnswer): void {

@@ -57,6 +57,8 @@ export type RunStepEntered = {
 	counterOf(tool: string): string;
 	/** Why it may not be sent any more: the run was held while the call waited. */
 	heldMeanwhile(): Refusal | undefined;
+	/** The request is written, and what its body showed may be read. Again where it is sent to another deployment, never where it is not sent. */
+	sent(): void;
 	answered(answer: StepAnswer): void;
 	/** Not sent, or nothing was billed. */
 	left(): void;

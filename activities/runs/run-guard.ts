@@ -125,6 +125,10 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		return this.heldRefusal(live) ?? this.#hold(live, (making) => budgetHold(refusal, rule, ofRun, making));
 	}
 
+	sent({ live }: EnteredStep): void {
+		this.#later.sent(live);
+	}
+
 	answered({ live, call }: EnteredStep, { calls, outputBytes, answerId, booked, usage }: StepAnswer): void {
 		this.#ended(live);
 		if (live.pending?.turns.isKept === true) this.#giveUpWaiting(live);
@@ -188,7 +192,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		if (held !== undefined) return { kind: "refused", refusal: held };
 		const stop = this.#read(live, call);
 		if (stop !== undefined) return { kind: "refused", refusal: this.#holdLoop(live, stop) };
-		const judged = judgeEntry(live, call.model, this.#options.nowMs());
+		const judged = judgeEntry(live, call.model);
 		if (judged.kind === "held") {
 			const { verdict, ofRun } = judged;
 			return { kind: "refused", refusal: this.#hold(live, (making) => ceilingHold(verdict, ofRun, making)) };

@@ -8,17 +8,22 @@ import { emptyTally, foldStep, TOOLS_COUNTED_MAX } from "#domain/agents/run-tall
 import type { BudgetRule } from "../authority/port.ts";
 import type { ChainRun } from "./port.ts";
 
+/** Limits of a run as its steps meet them. */
+export type ReadLimits = {
+	readonly ceilings: readonly Ceiling[];
+	/** What of them is judged before a step. */
+	readonly ofSteps: readonly Ceiling[];
+	/** Tools with a ceiling of their own: counted by themselves, however many others were called before. */
+	readonly namedTools: ReadonlySet<string>;
+};
+
 /** A run as a gateway knows it, one for all runs below it: what it states, how it stands, and what its tree took. */
 export class RunNode {
 	readonly number: string;
 	readonly runId: string;
 	record: RunRecord;
 	budgets: readonly BudgetRule[];
-	ceilings: readonly Ceiling[];
-	/** Whether a step is judged by any of them. */
-	hasStepCeilings: boolean;
-	/** Tools with a ceiling of their own: counted by themselves, however many others were called before. */
-	namedTools: ReadonlySet<string>;
+	limits: ReadLimits;
 	/** Of all gateways, as far as it is known here: own steps at once, those of others with what PostgreSQL tells. */
 	tally: RunTally = emptyTally(0);
 	/** The version that was known when it was held here, until PostgreSQL has answered; undefined: nothing is untold. */
@@ -37,9 +42,7 @@ export class RunNode {
 		this.runId = found.run.runId;
 		this.record = found.run;
 		this.budgets = found.budgets;
-		this.ceilings = ceilingsOf(found.run);
-		this.hasStepCeilings = stepCeilings(this.ceilings).length > 0;
-		this.namedTools = namedIn(this.ceilings);
+		this.limits = readLimits(found.run);
 		this.#startedAtMs = startOf(found.run, readAtMs);
 		this.addTotals(found.totals);
 	}
@@ -64,11 +67,7 @@ export class RunNode {
 	/** What PostgreSQL answered to a hold: it has the last word. */
 	wasTold(run: RunRecord, readAtMs: number): void {
 		this.heldAtVersion = undefined;
-		if (run.version !== this.record.version) {
-			this.ceilings = ceilingsOf(run);
-			this.hasStepCeilings = stepCeilings(this.ceilings).length > 0;
-			this.namedTools = namedIn(this.ceilings);
-		}
+		if (run.version !== this.record.version) this.limits = readLimits(run);
 		this.record = run;
 		this.#startedAtMs = startOf(run, readAtMs);
 	}
@@ -80,7 +79,7 @@ export class RunNode {
 	}
 
 	addStep(step: RunStep): void {
-		this.tally = foldStep(this.tally, step, this.namedTools);
+		this.tally = foldStep(this.tally, step, this.limits.namedTools);
 	}
 
 	/** Amounts only grow, and both sides may be behind: this gateway of what others took, PostgreSQL of what is not flushed yet. */
@@ -94,7 +93,7 @@ export class RunNode {
 			outputTokens: Math.max(tally.outputTokens, totals.outputTokens),
 			steps: Math.max(tally.steps, totals.steps),
 			outputBytes: Math.max(tally.outputBytes, totals.outputBytes),
-			toolCalls: moreOfEach(tally.toolCalls, totals.toolCalls, this.namedTools),
+			toolCalls: moreOfEach(tally.toolCalls, totals.toolCalls, this.limits.namedTools),
 		};
 	}
 
@@ -112,19 +111,20 @@ function startOf({ openedMsAgo, pausedMs }: RunRecord, readAtMs: number): number
 }
 
 /** Most runs of a team have the same limits, its defaults: read once, and held once. */
-const READ_LIMITS_MAX = 1_000;
-const readLimits = new Map<string, readonly Ceiling[]>();
+const LIMITS_KEPT_MAX = 1_000;
+const keptLimits = new Map<string, ReadLimits>();
 
 /** Limits were checked before they were stored: what cannot be read was stored by a newer release, whose budgets hold all the same. */
-function ceilingsOf({ limits }: RunRecord): readonly Ceiling[] {
+function readLimits({ limits }: RunRecord): ReadLimits {
 	const text = JSON.stringify(limits);
-	const known = readLimits.get(text);
+	const known = keptLimits.get(text);
 	if (known !== undefined) return known;
 	const checked = checkRunLimits(limits);
 	const ceilings = checked.kind === "valid" ? checked.value : [];
-	if (readLimits.size >= READ_LIMITS_MAX) readLimits.clear();
-	readLimits.set(text, ceilings);
-	return ceilings;
+	const read = { ceilings, ofSteps: stepCeilings(ceilings), namedTools: namedIn(ceilings) };
+	if (keptLimits.size >= LIMITS_KEPT_MAX) keptLimits.clear();
+	keptLimits.set(text, read);
+	return read;
 }
 
 const NO_TOOLS: ReadonlySet<string> = new Set();

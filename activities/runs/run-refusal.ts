@@ -112,7 +112,7 @@ const KINDS: Partial<Record<string, CeilingKind>> = { nano_usd: "costNanoUsd", i
 /** A budget that `ofRun` states refused a call. */
 export function budgetHold(refusal: Refusal, { unit }: BudgetRule, ofRun: RunNode, making: HoldMaking): RunHold {
 	const kind = KINDS[unit] ?? "costNanoUsd";
-	const hard = ofRun.ceilings.find((ceiling) => ceiling.kind === kind)?.hard;
+	const hard = ofRun.limits.ceilings.find((ceiling) => ceiling.kind === kind)?.hard;
 	const limit = refusal.limitAmount ?? hard?.at ?? 0n;
 	const left = refusal.leftAmount ?? 0n;
 	const need = refusal.needAmount === undefined ? "" : ` and this call can cost up to ${amountText(unit, refusal.needAmount)}`;

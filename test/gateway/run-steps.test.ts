@@ -160,6 +160,14 @@ describe("tool calls, bytes and usage of an answer", () => {
 		expect(attempt?.settledWith).toMatchObject({ toolCalls: { search: 2, read: 1 }, outputBytes });
 	});
 
+	test("of a request that is written the guard is told, once for each deployment, and of one that is not never", async () => {
+		answering(WHOLE_CHAT);
+		await step();
+		authority.moneyNanoUsd = 0n;
+		await step();
+		expect(guard.entered.map(({ sent }) => sent)).toEqual([1, 0]);
+	});
+
 	test("an answer that calls no tool has none in the books", async () => {
 		answering(json({ model: "gpt-4o", choices: [{ message: { content: "hello" } }], usage: CHAT_USAGE }));
 		await step();

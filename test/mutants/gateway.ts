@@ -127,6 +127,14 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
 		titles: ["a stream of chat: told to the guard once, and in the books"],
 	},
 	{
+		rule: "the guard is told when the request of a step is written",
+		file: "activities/request/run-attempt.ts",
+		from: "		this.#plan.step?.sent();\n",
+		to: "",
+		test: "test/gateway/run-steps.test.ts",
+		titles: ["of a request that is written the guard is told, once for each deployment, and of one that is not never"],
+	},
+	{
 		rule: "an ending that cannot be journaled is a step that was spent",
 		file: "activities/request/run-attempt.ts",
 		from: "		this.#tellUnknown();\n",

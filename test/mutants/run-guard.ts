@@ -40,7 +40,18 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		from: "const TURNS_UNTIL_WRITTEN = 2;",
 		to: "const TURNS_UNTIL_WRITTEN = 1;",
 		test: "test/unit/activities/runs/late-reading.test.ts",
-		titles: ["is done in the third turn of the event loop, after the call is written, once, and not where the memory was asked for before"],
+		titles: ["is done in the third turn of the event loop at the latest, once, and not where the memory was asked for before"],
+	},
+	{
+		rule: "what cannot stop a run is read as soon as its request is written",
+		file: "activities/runs/late-reading.ts",
+		from: "if (live.hasUnread) queueMicrotask(() => readUp(live));",
+		to: "",
+		test: "test/unit/activities/runs/late-reading.test.ts",
+		titles: [
+			"is done as soon as the request is written and whoever has written it is done, and not again",
+			"what is put off is read when its request is written",
+		],
 	},
 	{
 		rule: "a run at a ceiling that its books do not keep is held",

@@ -32,6 +32,8 @@ export type EnteredCall = {
 	readonly call: Omit<RunCall, "key">;
 	readonly keyId: string;
 	readonly refusals: Refusal[];
+	/** Times that it was told of a request that is written. */
+	sent: number;
 	readonly ends: (StepAnswer | "left")[];
 };
 
@@ -58,7 +60,13 @@ export function createScriptedGuard(): ScriptedGuard {
 /** The step that a call becomes by itself. */
 export function stepOf(guard: ScriptedGuard, call: RunCall): RunEntry {
 	const { key, feature, claim, agent, endpoint, conversation, model, otherWindows } = call;
-	const entered: EnteredCall = { call: { feature, claim, agent, endpoint, conversation, model, otherWindows }, keyId: key.keyId, refusals: [], ends: [] };
+	const entered: EnteredCall = {
+		call: { feature, claim, agent, endpoint, conversation, model, otherWindows },
+		keyId: key.keyId,
+		refusals: [],
+		sent: 0,
+		ends: [],
+	};
 	guard.entered.push(entered);
 	return {
 		kind: "step",
@@ -73,6 +81,9 @@ export function stepOf(guard: ScriptedGuard, call: RunCall): RunEntry {
 			},
 			counterOf: (tool) => tool,
 			heldMeanwhile: () => guard.held,
+			sent: () => {
+				entered.sent += 1;
+			},
 			answered: (answer) => void entered.ends.push(answer),
 			left: () => void entered.ends.push("left"),
 		},

@@ -6,27 +6,51 @@ import type { LiveRun } from "#activities/runs/live-run.ts";
 import { Conversation } from "#test/agents/conversation.ts";
 import { GuardStand, type StandGateway } from "#test/support/guard-stand.ts";
 
-test("is done in the third turn of the event loop, after the call is written, once, and not where the memory was asked for before", async () => {
+/** Runs whose memory is read up when it is asked for. */
+function runs(...unread: readonly boolean[]): { readonly lives: readonly LiveRun[]; readonly reads: () => number } {
 	let reads = 0;
-	const run = (hasUnread: boolean): LiveRun =>
-		({
+	const lives = unread.map((hasUnread) => {
+		const live = {
 			hasUnread,
 			get memory() {
 				reads += 1;
+				live.hasUnread = false;
 				return undefined;
 			},
-		}) as unknown as LiveRun;
+		};
+		return live as unknown as LiveRun;
+	});
+	return { lives, reads: () => reads };
+}
+
+test("is done in the third turn of the event loop at the latest, once, and not where the memory was asked for before", async () => {
+	const { lives, reads } = runs(true, false, true);
 	const late = new LateReading();
-	late.add(run(true));
-	late.add(run(false));
-	late.add(run(true));
+	for (const live of lives) late.add(live);
 	await nextTurn();
 	await nextTurn();
-	expect(reads).toBe(0);
+	expect(reads()).toBe(0);
 	await nextTurn();
-	expect(reads).toBe(2);
+	expect(reads()).toBe(2);
 	await nextTurn();
-	expect(reads).toBe(2);
+	expect(reads()).toBe(2);
+});
+
+test("is done as soon as the request is written and whoever has written it is done, and not again", async () => {
+	const { lives, reads } = runs(true, true);
+	const [first = expect.fail("a run")] = lives;
+	const late = new LateReading();
+	for (const live of lives) late.add(live);
+	late.sent(first);
+	expect(reads()).toBe(0);
+	await Promise.resolve();
+	expect(reads()).toBe(1);
+	late.sent(first);
+	await nextTurn();
+	expect(reads()).toBe(1);
+	await nextTurn();
+	await nextTurn();
+	expect(reads()).toBe(2);
 });
 
 describe("of a step", () => {
@@ -76,6 +100,14 @@ describe("of a step", () => {
 		const { live } = (await gateway.step({ conversation: body })) as EnteredStep;
 		expect([live.hasUnread, looks]).toEqual([true, 0]);
 		expect([live.memory.lastExchangeAtMs > 0, looks > 0]).toEqual([true, true]);
+	});
+
+	test("what is put off is read when its request is written", async () => {
+		await enter();
+		const step = await gateway.step({ conversation: conversation.body });
+		step.sent();
+		await Promise.resolve();
+		expect((step as EnteredStep).live.hasUnread).toBe(false);
 	});
 
 	test("results of a step that nobody here served are not put off", async () => {

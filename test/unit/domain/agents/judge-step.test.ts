@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Ceiling } from "#domain/agents/ceilings.ts";
-import { judgeStep, stepCeilings } from "#domain/agents/judge-step.ts";
+import { type Ceiling, type CeilingVerdict, judgeCeilings, type RunTally } from "#domain/agents/ceilings.ts";
+import { stepCeilings } from "#domain/agents/judge-step.ts";
 import { emptyTally } from "#domain/agents/run-tally.ts";
 
 const spent = {
@@ -14,6 +14,10 @@ const spent = {
 	width: 10,
 	contextGrowthTokens: 10,
 };
+
+function judgeStep(ceilings: readonly Ceiling[], tally: RunTally): readonly CeilingVerdict[] {
+	return judgeCeilings(stepCeilings(ceilings), tally);
+}
 
 test("what budgets keep exactly is left to them, hard lines and lines that degrade", () => {
 	const kinds = ["costNanoUsd", "inputTokens", "outputTokens", "steps"] as const;
