@@ -41,6 +41,13 @@ module.exports = {
 			from: { path: "^activities/request/" },
 			to: { path: "node_modules/@temporalio/", dependencyTypesNot: ["type-only"] },
 		},
+		// All of it is some 6 MB that every gateway would keep for good (activities/providers/http-pool.ts).
+		{
+			name: "calls-load-the-pool-of-undici-alone",
+			severity: "error",
+			from: { path: "^(gateway|activities/(providers|request|runs|ledger|authority))/" },
+			to: { path: "node_modules/undici/", dependencyTypesNot: ["type-only"] },
+		},
 		only("clients-know-messages", "^clients/", ["^clients/", "^domain/", "^workflows/[^/]+/messages\\.ts$"]),
 		only("gateway-is-a-root", "^gateway/", ["^gateway/", "^activities/", "^clients/", "^config/", "^domain/"]),
 		only("workers-are-roots", "^workers/", [

@@ -44,11 +44,14 @@ test("an import against the layers is found, a type-only one is free", { timeout
 		'import type { Row } from "#activities/store.ts";\nimport { store } from "#activities/store.ts";\nexport const row: Row = String(store);\n',
 	);
 	write("activities/request/call.ts", 'import { Context } from "@temporalio/activity";\nexport const call = Context;\n');
+	write("activities/providers/call.ts", 'import { type Dispatcher, Pool } from "undici";\nexport const pool = (of: Dispatcher) => [of, Pool];\n');
+	write("activities/providers/types.ts", 'import type { Dispatcher } from "undici";\nexport type Sent = Dispatcher;\n');
 	write("simulator/main.ts", 'import { pure } from "#domain/pure.ts";\nexport const main = pure;\n');
 	write("clients/index.ts", 'import type { Row } from "#activities/store.ts";\nexport type { Row };\n');
 	try {
 		const rules = (await findViolations(folder)).map((violation) => violation.split(" -> ")[0]);
 		expect([...new Set(rules)].sort()).toEqual([
+			"calls-load-the-pool-of-undici-alone: activities/providers/call.ts",
 			"domain-has-no-packages: domain/pure.ts",
 			"request-layer-is-not-temporal: activities/request/call.ts",
 			"simulator-stands-alone: simulator/main.ts",
