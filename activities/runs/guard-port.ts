@@ -57,7 +57,7 @@ export type RunStepEntered = {
 	counterOf(tool: string): string;
 	/** Why it may not be sent any more: the run was held while the call waited. */
 	heldMeanwhile(): Refusal | undefined;
-	/** The request is written, and what its body showed may be read. Again where it is sent to another deployment, never where it is not sent. */
+	/** The request is written, and what its body showed may be read. Once, and never of a call that is not sent. */
 	sent(): void;
 	answered(answer: StepAnswer): void;
 	/** Not sent, or nothing was billed. */

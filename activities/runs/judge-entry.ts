@@ -11,14 +11,14 @@ export type EntryJudgement =
 const NO_VERDICTS: readonly CeilingVerdict[] = [];
 const GOES_ON: EntryJudgement = { kind: "goes_on", serving: undefined, soft: NO_VERDICTS };
 
-/** As of the moment in which the run was used last; `model` is the alias asked for. Of several hard ceilings one that ends the run goes first, then that of the run highest up. */
-export function judgeEntry({ nodes, contextGrowthTokens, lastUsedMs }: LiveRun, model: string): EntryJudgement {
+/** `model` is the alias asked for. Of several hard ceilings one that ends the run goes first, then that of the run highest up. */
+export function judgeEntry({ nodes, contextGrowthTokens }: LiveRun, model: string, nowMs: number): EntryJudgement {
 	let soft: readonly CeilingVerdict[] = NO_VERDICTS;
 	let held: Extract<EntryJudgement, { kind: "held" }> | undefined;
 	for (let level = 0; level < nodes.length; level += 1) {
 		const node = nodes[level];
 		if (node === undefined || node.limits.ofSteps.length === 0) continue;
-		const tally = node.tallyAt(lastUsedMs, { depth: nodes.length - 1 - level, contextGrowthTokens });
+		const tally = node.tallyAt(nowMs, { depth: nodes.length - 1 - level, contextGrowthTokens });
 		for (const verdict of judgeCeilings(node.limits.ofSteps, tally)) {
 			if (verdict.severity === "warn" || verdict.severity === "degrade") soft = [...soft, verdict];
 			else if (held === undefined || (verdict.severity === "stop" && held.verdict.severity === "pause")) held = { kind: "held", verdict, ofRun: node };

@@ -192,7 +192,7 @@ class GatewayRunGuard implements RunGuard, StepKeeper {
 		if (held !== undefined) return { kind: "refused", refusal: held };
 		const stop = this.#read(live, call);
 		if (stop !== undefined) return { kind: "refused", refusal: this.#holdLoop(live, stop) };
-		const judged = judgeEntry(live, call.model);
+		const judged = judgeEntry(live, call.model, this.#options.nowMs());
 		if (judged.kind === "held") {
 			const { verdict, ofRun } = judged;
 			return { kind: "refused", refusal: this.#hold(live, (making) => ceilingHold(verdict, ofRun, making)) };

@@ -1,10 +1,10 @@
 import type { Ceiling, RunTally } from "#domain/agents/ceilings.ts";
-import { stepCeilings } from "#domain/agents/judge-step.ts";
 import type { RunRecord, RunTotals } from "#domain/agents/run.ts";
 import type { RunStep } from "#domain/agents/run-event.ts";
 import type { RunHold } from "#domain/agents/run-hold.ts";
 import { checkRunLimits } from "#domain/agents/run-limits.ts";
 import { emptyTally, foldStep, TOOLS_COUNTED_MAX } from "#domain/agents/run-tally.ts";
+import { stepCeilings } from "#domain/agents/step-ceilings.ts";
 import type { BudgetRule } from "../authority/port.ts";
 import type { ChainRun } from "./port.ts";
 

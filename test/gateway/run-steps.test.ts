@@ -160,7 +160,7 @@ describe("tool calls, bytes and usage of an answer", () => {
 		expect(attempt?.settledWith).toMatchObject({ toolCalls: { search: 2, read: 1 }, outputBytes });
 	});
 
-	test("of a request that is written the guard is told, once for each deployment, and of one that is not never", async () => {
+	test("of a request that is written the guard is told once, and of one that is not never", async () => {
 		answering(WHOLE_CHAT);
 		await step();
 		authority.moneyNanoUsd = 0n;
@@ -206,6 +206,7 @@ describe("a step that cost nothing has left", () => {
 		gateway = await startTestGateway({ authority, providerUrl: "http://127.0.0.1:9", steps: scriptedSteps(guard) });
 		expect((await step()).status).toBe(502);
 		expect(onlyEnd()).toBe("left");
+		expect(guard.entered[0]?.sent).toBe(0);
 	});
 
 	test("a limit, a reference of somebody else's, a budget of the team", async () => {

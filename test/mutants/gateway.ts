@@ -132,7 +132,7 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
 		from: "		this.#plan.step?.sent();\n",
 		to: "",
 		test: "test/gateway/run-steps.test.ts",
-		titles: ["of a request that is written the guard is told, once for each deployment, and of one that is not never"],
+		titles: ["of a request that is written the guard is told once, and of one that is not never"],
 	},
 	{
 		rule: "an ending that cannot be journaled is a step that was spent",

@@ -5,7 +5,7 @@ const BY_BUDGETS: ReadonlySet<CeilingKind> = new Set(["costNanoUsd", "inputToken
 /** Their hard lines are judged where a child is opened. */
 const BY_OPENING: ReadonlySet<CeilingKind> = new Set(["depth", "width"]);
 
-/** What is left to judge before a step begins: all but what budgets keep exactly. */
+/** What is left to judge before a step begins: all but what budgets keep exactly, and what is judged where a child is opened. */
 export function stepCeilings(ceilings: readonly Ceiling[]): readonly Ceiling[] {
 	return ceilings.flatMap(judgedOf);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Ceiling, type CeilingVerdict, judgeCeilings, type RunTally } from "#domain/agents/ceilings.ts";
-import { stepCeilings } from "#domain/agents/judge-step.ts";
 import { emptyTally } from "#domain/agents/run-tally.ts";
+import { stepCeilings } from "#domain/agents/step-ceilings.ts";
 
 const spent = {
 	...emptyTally(3),
