@@ -62,6 +62,14 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		titles: ["on calls of a tool allows so many and holds before the next step"],
 	},
 	{
+		rule: "a step is judged by the clock of the moment in which it goes on",
+		file: GUARD,
+		from: "judgeEntry(live, call.model, this.#options.nowMs())",
+		to: "judgeEntry(live, call.model, live.lastUsedMs)",
+		test: CEILINGS_TEST,
+		titles: ["on the clock judges a step by the moment in which it goes on, however long the run was read again before"],
+	},
+	{
 		rule: "a run whose budget is spent is held",
 		file: GUARD,
 		from: 'if (refusal.code !== "budget.exceeded" && refusal.code !== "budget.overrun") return undefined;',

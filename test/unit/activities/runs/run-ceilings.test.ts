@@ -59,6 +59,16 @@ describe("a ceiling that is known after a step", () => {
 		expect(await gateway.refused({})).toMatchObject({ run: { hold: { guard: "ceiling.elapsedMs", measured: "60000" } } });
 	});
 
+	test("on the clock judges a step by the moment in which it goes on, however long the run was read again before", async () => {
+		limit({ elapsedMs: 60_000 });
+		gateway.answer(await gateway.step({}));
+		stand.pass(59_000);
+		gateway.guard.follow(["r-7"]);
+		const entering = gateway.refused({});
+		stand.pass(1_000);
+		expect(await entering).toMatchObject({ run: { hold: { guard: "ceiling.elapsedMs", measured: "60000" } } });
+	});
+
 	test("on bytes and on growth", async () => {
 		limit({ outputBytes: { hard: { at: 1_000, action: "stop" } } });
 		gateway.answer(await gateway.step({}), { outputBytes: 1_000 });
