@@ -43,6 +43,14 @@ export const RUN_GUARD_MUTANTS: readonly Mutant[] = [
 		titles: ["is done in the third turn of the event loop at the latest, once, and not where the memory was asked for before"],
 	},
 	{
+		rule: "what waits longer than its request is read after others were, and held by nobody",
+		file: "activities/runs/late-reading.ts",
+		from: "			this.#runs = [];\n",
+		to: "",
+		test: "test/unit/activities/runs/late-reading.test.ts",
+		titles: ["is done of runs that come after others were read"],
+	},
+	{
 		rule: "what cannot stop a run is read as soon as its request is written",
 		file: "activities/runs/late-reading.ts",
 		from: "if (live.hasUnread) queueMicrotask(() => readUp(live));",

@@ -36,6 +36,16 @@ test("is done in the third turn of the event loop at the latest, once, and not w
 	expect(reads()).toBe(2);
 });
 
+test("is done of runs that come after others were read", async () => {
+	const late = new LateReading();
+	for (let round = 0; round < 2; round += 1) {
+		const { lives, reads } = runs(true, true);
+		for (const live of lives) late.add(live);
+		for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+		expect(reads()).toBe(2);
+	}
+});
+
 test("is done as soon as the request is written and whoever has written it is done, and not again", async () => {
 	const { lives, reads } = runs(true, true);
 	const [first = expect.fail("a run")] = lives;
