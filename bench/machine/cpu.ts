@@ -5,7 +5,13 @@ import { GATEWAY_CORE, OTHER_CORE } from "./processes.ts";
 /** Ticks of one core since the machine started, from /proc/stat (proc(5)). */
 export type CoreTicks = { readonly total: number; readonly idle: number; readonly stolen: number };
 
-export type CpuMark = { readonly cores: readonly CoreTicks[]; readonly gatewayNs: bigint; readonly atNs: bigint };
+export type CpuMark = {
+	readonly cores: readonly CoreTicks[];
+	readonly gatewayNs: bigint;
+	/** By core: time of whoever only keeps it awake, which is as good as idle. */
+	readonly awakeNs: readonly bigint[];
+	readonly atNs: bigint;
+};
 
 /** Reads the lines `cpu0 …`, `cpu1 …` of /proc/stat. */
 export function parseCores(stat: string): CoreTicks[] {
@@ -29,25 +35,27 @@ export function cpuNsOf(pid: number | undefined): bigint {
 	return sum;
 }
 
-export function markCpu(gatewayPid: number | undefined): CpuMark {
-	return { cores: parseCores(readFileSync("/proc/stat", "utf8")), gatewayNs: cpuNsOf(gatewayPid), atNs: process.hrtime.bigint() };
+export function markCpu(gatewayPid: number | undefined, awakeNsOf: (core: number) => bigint): CpuMark {
+	const cores = parseCores(readFileSync("/proc/stat", "utf8"));
+	return { cores, gatewayNs: cpuNsOf(gatewayPid), awakeNs: cores.map((_, core) => awakeNsOf(core)), atNs: process.hrtime.bigint() };
 }
 
 /** What the machine did between two marks. */
 export function loadBetween(before: CpuMark, after: CpuMark): MachineLoad & { readonly gatewayNs: bigint } {
 	const gatewayNs = after.gatewayNs - before.gatewayNs;
-	const gatewayShare = Number(gatewayNs) / Number(after.atNs - before.atNs);
+	const shareOf = (spentNs: bigint): number => Number(spentNs) / Number(after.atNs - before.atNs);
 	const ticks = (pick: (core: CoreTicks) => number, core: number): number => {
 		const [earlier, later] = [before.cores[core], after.cores[core]];
 		return earlier && later ? pick(later) - pick(earlier) : 0;
 	};
 	const busy = (core: number): number => {
 		const total = ticks((of) => of.total, core);
-		return total === 0 ? 0 : 1 - ticks((of) => of.idle, core) / total;
+		const awakeNs = (after.awakeNs[core] ?? 0n) - (before.awakeNs[core] ?? 0n);
+		return total === 0 ? 0 : Math.max(0, 1 - ticks((of) => of.idle, core) / total - shareOf(awakeNs));
 	};
 	return {
 		core1Busy: busy(OTHER_CORE),
-		core0Foreign: Math.max(0, busy(GATEWAY_CORE) - gatewayShare),
+		core0Foreign: Math.max(0, busy(GATEWAY_CORE) - shareOf(gatewayNs)),
 		stolenTicks: ticks((of) => of.stolen, GATEWAY_CORE) + ticks((of) => of.stolen, OTHER_CORE),
 		ticks: ticks((of) => of.total, GATEWAY_CORE) + ticks((of) => of.total, OTHER_CORE),
 		gatewayNs,

@@ -9,15 +9,13 @@ export function yieldCore(pid: number): void {
 
 /**
  * Whoever keeps time comes before everything else. The kernel stops such processes for a moment once they have had 95 % of a core, so only
- * where load is far below that. Returns false where the machine does not allow it; nothing is changed then.
+ * where load is far below that. Where the machine does not allow it nothing is changed.
  */
-export function takeCoreFirst(pids: readonly number[]): boolean {
+export function takeCoreFirst(pids: readonly number[]): void {
 	try {
 		for (const pid of pids) chrt(["--all-tasks", "--rr", "--pid", "1", String(pid)]);
-		return true;
 	} catch {
 		takeTurns(pids);
-		return false;
 	}
 }
 

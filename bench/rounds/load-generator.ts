@@ -9,6 +9,7 @@ import { type Prompt, probeLane, requestBody } from "../lanes/probe.ts";
 import { cpuNsOf, loadBetween, markCpu, residentBytesOf } from "../machine/cpu.ts";
 import { askProcess, OTHER_CORE, type Processes } from "../machine/processes.ts";
 import { takeCoreFirst, takeTurns } from "../machine/scheduling.ts";
+import { WakefulCores } from "../machine/wakeful-cores.ts";
 import type { ProviderAnswer, ProviderOrder, ProviderReport } from "../provider/messages.ts";
 import { recordWindow, sumByName, type WindowRecord } from "./window-record.ts";
 
@@ -24,6 +25,13 @@ export type Load = {
 /** Well below what fills the core of driver and provider. */
 const MOST_PER_SECOND_IN_TIME = 2_000;
 
+type Started = {
+	readonly provider: ChildProcess;
+	readonly driver: ChildProcess;
+	readonly cores: WakefulCores;
+	readonly providerPorts: Readonly<Record<string, number>>;
+};
+
 const NOTHING: LaneTally = { sent: 0, right: 0, wrong: 0, failed: 0, failures: {} };
 
 /** Provider and driver together: sends load through a lane, and counts every call of the run, warm-up and void windows included. */
@@ -31,15 +39,17 @@ export class LoadGenerator {
 	readonly providerPorts: Readonly<Record<string, number>>;
 	private readonly provider: ChildProcess;
 	private readonly driver: ChildProcess;
+	private readonly cores: WakefulCores;
 	private readonly answers = new Map<string, ExpectedAnswer>();
 	/** By port: a gateway beside the lanes counts for none of them. */
 	private readonly tallies = new Map<number, LaneTally>();
 	private nextCall = 1;
 
-	private constructor(provider: ChildProcess, driver: ChildProcess, providerPorts: Readonly<Record<string, number>>) {
-		this.provider = provider;
-		this.driver = driver;
-		this.providerPorts = providerPorts;
+	private constructor(started: Started) {
+		this.provider = started.provider;
+		this.driver = started.driver;
+		this.cores = started.cores;
+		this.providerPorts = started.providerPorts;
 	}
 
 	/** Starts both; the provider serves each of `lanes` on a port of its own and logs to `logFolder`. */
@@ -54,9 +64,9 @@ export class LoadGenerator {
 			hasIpc: true,
 		});
 		const listening = new Promise<ProviderReport>((resolve) => provider.once("message", (report) => resolve(report as ProviderReport)));
-		const { ports } = await processes.within("provider", provider, listening);
+		const { ports: providerPorts } = await processes.within("provider", provider, listening);
 		const driver = processes.start({ name: "driver", core: OTHER_CORE, command: [...node, main("driver")], hasIpc: true });
-		return new LoadGenerator(provider, driver, ports);
+		return new LoadGenerator({ provider, driver, cores: await WakefulCores.start(processes), providerPorts });
 	}
 
 	/** Pids whose load on core 1 is the bench's own. */
@@ -92,9 +102,10 @@ export class LoadGenerator {
 	/** Runs one window between two looks at the machine. */
 	async measure(lane: RunningLane, load: Load, name: Pick<WindowRecord, "scenario" | "round" | "part">): Promise<WindowRecord> {
 		const own = () => this.pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0n);
-		const [before, ownBefore] = [markCpu(lane.pid), own()];
+		const mark = () => markCpu(lane.pid, (core) => this.cores.cpuNs(core));
+		const [before, ownBefore] = [mark(), own()];
 		const result = await this.run(lane, load);
-		const after = markCpu(lane.pid);
+		const after = mark();
 		const seen = loadBetween(before, after);
 		// Ticks are sampled and can miss work that sleeps through them; what provider and driver used is known to the nanosecond.
 		const ownBusy = Number(own() - ownBefore) / Number(after.atNs - before.atNs);
@@ -103,13 +114,17 @@ export class LoadGenerator {
 		return recordWindow(described, result, { load: { ...seen, core1Busy: Math.max(seen.core1Busy, ownBusy) }, residentBytes });
 	}
 
-	/** An open loop sends at times fixed before: nothing else on the core may come before the driver. What fills the core could not go on like that. */
+	/** An open loop sends at times fixed before: no core may have to be woken first, and nothing else on its core may come before the driver. */
 	private async inTime<Reply>({ ratePerSecond }: Load, work: () => Promise<Reply>): Promise<Reply> {
-		if (ratePerSecond === undefined || ratePerSecond > MOST_PER_SECOND_IN_TIME || !takeCoreFirst(this.pids)) return work();
+		// What fills a core sleeps little, and could not go on being first.
+		if (ratePerSecond === undefined || ratePerSecond > MOST_PER_SECOND_IN_TIME) return work();
+		await this.cores.keepAwake(true);
+		takeCoreFirst(this.pids);
 		try {
 			return await work();
 		} finally {
 			takeTurns(this.pids);
+			await this.cores.keepAwake(false);
 		}
 	}
 

@@ -106,10 +106,24 @@ describe("machine", () => {
 		const stat = (busy: number) => `cpu  1 1 1 1\ncpu0 ${busy} 0 0 100 0 0 0 ${busy} 0 0\ncpu1 0 0 ${busy} ${200 - busy} 50 0 0 0 0 0\nintr 5\n`;
 		const [before, after] = [parseCores(stat(0)), parseCores(stat(40))];
 		expect(before).toHaveLength(2);
-		const load = loadBetween({ cores: before, gatewayNs: 0n, atNs: 0n }, { cores: after, gatewayNs: 250_000_000n, atNs: 1_000_000_000n });
+		const [start, end] = [
+			{ cores: before, gatewayNs: 0n, awakeNs: [0n, 0n], atNs: 0n },
+			{ cores: after, gatewayNs: 250_000_000n, awakeNs: [0n, 0n], atNs: 1_000_000_000n },
+		];
+		const load = loadBetween(start, end);
 		expect(load.stolenTicks).toBe(40);
 		expect(load.core0Foreign).toBeCloseTo(0.75);
 		expect(load.gatewayNs).toBe(250_000_000n);
+	});
+
+	test("time in which a core was only kept awake is as good as idle", () => {
+		const stat = (user: number) => parseCores(`cpu0 ${user} 0 0 0 0 0 0 0 0 0\ncpu1 ${user} 0 0 0 0 0 0 0 0 0\n`);
+		const load = loadBetween(
+			{ cores: stat(0), gatewayNs: 0n, awakeNs: [0n, 10n], atNs: 0n },
+			{ cores: stat(100), gatewayNs: 200_000_000n, awakeNs: [700_000_000n, 600_000_010n], atNs: 1_000_000_000n },
+		);
+		expect(load.core1Busy).toBeCloseTo(0.4);
+		expect(load.core0Foreign).toBeCloseTo(0.1);
 	});
 
 	test("the sheet names no machine and no path", () => {
