@@ -1,9 +1,16 @@
 import { execFileSync } from "node:child_process";
+import { constants, setPriority } from "node:os";
 
 /** How the kernel schedules what shares core 1 (sched(7)); by chrt of util-linux. */
 
-/** It has the core whenever nobody else wants it, and gives it up at once. Processes it starts later inherit that. */
+/** It has the core whenever nobody but who stays awake there wants it, and never takes it from somebody. Processes it starts later inherit that. */
 export function yieldCore(pid: number): void {
+	chrt(["--batch", "--pid", "0", String(pid)]);
+	setPriority(pid, constants.priority.PRIORITY_LOW);
+}
+
+/** It has the core only when nobody else wants it, and gives it up at once. */
+export function takeWhatIsLeft(pid: number): void {
 	chrt(["--idle", "--pid", "0", String(pid)]);
 }
 

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import path from "node:path";
 import { cpuNsOf } from "./cpu.ts";
 import { askProcess, GATEWAY_CORE, OTHER_CORE, type Processes } from "./processes.ts";
-import { yieldCore } from "./scheduling.ts";
+import { takeWhatIsLeft } from "./scheduling.ts";
 import type { StayAwakeOrder } from "./stay-awake.ts";
 
 /**
@@ -25,7 +25,7 @@ export class WakefulCores {
 			const name = `core-${core}`;
 			const keeper = processes.start({ name, core, command: [process.execPath, path.join(import.meta.dirname, "stay-awake.ts")], hasIpc: true });
 			await processes.within(name, keeper, order(keeper, { isAwake: false }));
-			if (keeper.pid !== undefined) yieldCore(keeper.pid);
+			if (keeper.pid !== undefined) takeWhatIsLeft(keeper.pid);
 			keepers.set(core, keeper);
 		}
 		return new WakefulCores(keepers);
