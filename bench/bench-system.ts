@@ -8,7 +8,7 @@ import { type LaneContext, type LaneName, SIDE_PORT } from "./lanes/lane.ts";
 import { databaseAt, prepareTemplate, withClient } from "./lanes/store.ts";
 import { coresOf } from "./machine/cpu.ts";
 import { OTHER_CORE, Processes } from "./machine/processes.ts";
-import { yieldCore } from "./machine/scheduling.ts";
+import { RANKS, rank } from "./machine/scheduling.ts";
 import { LoadGenerator } from "./rounds/load-generator.ts";
 
 const TEMPLATE = "bench-template";
@@ -28,9 +28,9 @@ export function pinThisProcess(): void {
 	if (cpus().length < 2) throw new Error("The bench needs two cores: one for the gateway under test, one for everything else.");
 	try {
 		execFileSync("taskset", ["-a", "-p", "-c", String(OTHER_CORE), String(process.pid)], { stdio: "ignore" });
-		execFileSync("chrt", ["--version"], { stdio: "ignore" });
+		for (const tool of ["chrt", "setpriv"]) execFileSync(tool, ["--version"], { stdio: "ignore" });
 	} catch (cause) {
-		throw new Error("taskset or chrt (of util-linux) is not here or may not pin this process.", { cause });
+		throw new Error("taskset, chrt or setpriv (of util-linux) is not here or may not pin this process.", { cause });
 	}
 }
 
@@ -55,7 +55,7 @@ export async function openBenchSystem(lanes: readonly LaneName[]): Promise<Bench
 		// PostgreSQL inherits the core of this process.
 		postgres = await startEmbeddedPostgres({ folder: path.join(folder, "postgres"), port: await findFreePort(), logFile: path.join(folder, "postgres.log") });
 		// It shares its core with the driver, which must not be late behind a flush.
-		yieldCore(postgres.identity.pid);
+		rank(postgres.identity.pid, RANKS.postgres);
 		const templateDatabase = TEMPLATE;
 		await withClient(databaseAt(postgres.url, "postgres"), (client) => client.query(`CREATE DATABASE "${TEMPLATE}"`));
 		await prepareTemplate(databaseAt(postgres.url, TEMPLATE));

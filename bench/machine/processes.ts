@@ -2,16 +2,11 @@ import { type ChildProcess, type Serializable, type StdioOptions, spawn } from "
 import { closeSync, openSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { RANKS, rank } from "./scheduling.ts";
 
 /** The core of the gateway under test, and the core of everything else: provider, driver, PostgreSQL, the bench itself. */
 export const GATEWAY_CORE = 0;
 export const OTHER_CORE = 1;
-
-/**
- * What is measured comes before what else the machine has to do (nice(1)), such as threads of its kernel that look through memory for a quarter of a second.
- * Where that is not allowed it says so on stderr and runs as it is.
- */
-const BEFORE_OTHERS = ["nice", "-n", "-20"] as const;
 
 export type ProcessCommand = {
 	readonly name: string;
@@ -21,6 +16,8 @@ export type ProcessCommand = {
 	/** All of its environment but PATH and HOME: nothing else is inherited, no provider's key above all. */
 	readonly environment?: Readonly<Record<string, string>>;
 	readonly hasIpc?: boolean;
+	/** One of `RANKS`. Default: what is measured comes first, on the core of the gateway; on the other everybody is alike. */
+	readonly niceness?: number;
 };
 
 const READY_TIMEOUT_MS = 60_000;
@@ -37,18 +34,19 @@ export class Processes {
 	}
 
 	/** Starts a process in a group of its own: a Ctrl-C in the terminal reaches the bench alone. What it says on stderr is in its log. */
-	start({ name, core, command, environment = {}, hasIpc = false }: ProcessCommand): ChildProcess {
+	start({ name, core, command, environment = {}, hasIpc = false, niceness }: ProcessCommand): ChildProcess {
 		if (this.isEnding) throw new Error("the bench is ending");
 		const log = openSync(this.logOf(name), "a", 0o600);
 		const stdio: StdioOptions = hasIpc ? ["ignore", log, log, "ipc"] : ["ignore", "pipe", log];
 		const { PATH = "", HOME = "" } = process.env;
-		const child = spawn("taskset", ["-c", String(core), ...(core === GATEWAY_CORE ? BEFORE_OTHERS : []), ...command], {
+		const child = spawn("taskset", ["-c", String(core), ...command], {
 			stdio,
 			detached: true,
 			env: { PATH, HOME, ...environment },
 			...(hasIpc && { serialization: "advanced" as const }),
 		});
 		closeSync(log);
+		if (child.pid !== undefined) rank(child.pid, niceness ?? (core === GATEWAY_CORE ? RANKS.measured : 0));
 		this.running.set(child, name);
 		child.once("exit", () => this.running.delete(child));
 		return child;
@@ -84,6 +82,7 @@ export class Processes {
 		if (child.exitCode !== null || child.signalCode !== null) return;
 		const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
 		child.kill("SIGTERM");
+		child.kill("SIGCONT"); // one that was stopped would not hear it
 		const timer = setTimeout(() => child.kill("SIGKILL"), END_PATIENCE_MS);
 		await ended;
 		clearTimeout(timer);

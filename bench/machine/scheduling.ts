@@ -1,17 +1,31 @@
 import { execFileSync } from "node:child_process";
-import { constants, setPriority } from "node:os";
+import { writeFileSync } from "node:fs";
+import { setPriority } from "node:os";
 
-/** How the kernel schedules what shares core 1 (sched(7)); by chrt of util-linux. */
+/** How the kernel schedules who shares a core (sched(7)); by chrt of util-linux. */
 
-/** It has the core whenever nobody but who stays awake there wants it, and never takes it from somebody. Processes it starts later inherit that. */
-export function yieldCore(pid: number): void {
-	chrt(["--batch", "--pid", "0", String(pid)]);
-	setPriority(pid, constants.priority.PRIORITY_LOW);
+/** Who comes before whom on a core: nicenesses. Everybody else has 0, what else the machine has to do among them. */
+export const RANKS = { measured: -20, postgres: 10, keepsAwake: 19 } as const;
+
+/**
+ * Gives a process its rank, and the threads and processes that it starts from then on. A kernel that weighs sessions against each other lets niceness count
+ * within a session alone (autogroup): its session gets the rank as well. Where the machine does not allow it, it runs as it is.
+ */
+export function rank(pid: number, niceness: number): void {
+	whereAllowed(() => setPriority(pid, niceness));
+	whereAllowed(() => writeFileSync(`/proc/${pid}/autogroup`, String(niceness)));
 }
 
-/** It has the core only when nobody else wants it, and gives it up at once. */
-export function takeWhatIsLeft(pid: number): void {
-	chrt(["--idle", "--pid", "0", String(pid)]);
+/** A kernel without autogroup has no such file. */
+const NOT_ALLOWED: ReadonlySet<unknown> = new Set(["EPERM", "EACCES", "EAGAIN", "ENOENT", "ESRCH"]);
+
+function whereAllowed(work: () => void): void {
+	try {
+		work();
+	} catch (error) {
+		const { code, info } = error as NodeJS.ErrnoException & { readonly info?: { readonly code?: string } };
+		if (!NOT_ALLOWED.has(info?.code ?? code)) throw error;
+	}
 }
 
 /**

@@ -1,38 +1,31 @@
 import type { ChildProcess } from "node:child_process";
-import path from "node:path";
 import { cpuNsOf } from "./cpu.ts";
-import { askProcess, GATEWAY_CORE, OTHER_CORE, type Processes } from "./processes.ts";
-import { takeWhatIsLeft } from "./scheduling.ts";
-import type { StayAwakeOrder } from "./stay-awake.ts";
+import { GATEWAY_CORE, OTHER_CORE, type Processes } from "./processes.ts";
+import { RANKS } from "./scheduling.ts";
 
 /**
  * Keeps cores from sleeping while calls come at fixed times. A core that has nothing to do for a moment sleeps, a virtual one gives itself back to its host,
  * and what it takes to have it again, tens of microseconds or some milliseconds, would be measured with every call. One process per core that anybody else
- * comes before (SCHED_IDLE) prevents that.
+ * comes before prevents that; it ends with the bench, however that ends (setpriv(1)).
  */
 export class WakefulCores {
 	/** By core. */
 	readonly #keepers: ReadonlyMap<number, ChildProcess>;
 
-	private constructor(keepers: ReadonlyMap<number, ChildProcess>) {
-		this.#keepers = keepers;
-	}
-
 	/** Both cores may sleep until `keepAwake`. */
-	static async start(processes: Processes): Promise<WakefulCores> {
-		const keepers = new Map<number, ChildProcess>();
-		for (const core of [GATEWAY_CORE, OTHER_CORE]) {
-			const name = `core-${core}`;
-			const keeper = processes.start({ name, core, command: [process.execPath, path.join(import.meta.dirname, "stay-awake.ts")], hasIpc: true });
-			await processes.within(name, keeper, order(keeper, { isAwake: false }));
-			if (keeper.pid !== undefined) takeWhatIsLeft(keeper.pid);
-			keepers.set(core, keeper);
-		}
-		return new WakefulCores(keepers);
+	constructor(processes: Processes) {
+		const command = ["setpriv", "--pdeathsig", "KILL", "chrt", "--idle", "0", "sh", "-c", "while :; do :; done"] as const;
+		const keeperOf = (core: number): ChildProcess => processes.start({ name: `core-${core}`, core, command: [...command], niceness: RANKS.keepsAwake });
+		this.#keepers = new Map([GATEWAY_CORE, OTHER_CORE].map((core) => [core, keeperOf(core)]));
+		this.letSleep();
 	}
 
-	async keepAwake(isAwake: boolean): Promise<void> {
-		await Promise.all([...this.#keepers.values()].map((keeper) => order(keeper, { isAwake })));
+	keepAwake(): void {
+		for (const keeper of this.#keepers.values()) keeper.kill("SIGCONT");
+	}
+
+	letSleep(): void {
+		for (const keeper of this.#keepers.values()) keeper.kill("SIGSTOP");
 	}
 
 	/** Of who keeps it awake; 0 for any other core. */
@@ -44,8 +37,4 @@ export class WakefulCores {
 	cpuNs(core: number): bigint {
 		return cpuNsOf(this.pid(core));
 	}
-}
-
-function order(keeper: ChildProcess, wanted: StayAwakeOrder): Promise<StayAwakeOrder> {
-	return askProcess<StayAwakeOrder>(keeper, wanted);
 }

@@ -66,7 +66,7 @@ export class LoadGenerator {
 		const listening = new Promise<ProviderReport>((resolve) => provider.once("message", (report) => resolve(report as ProviderReport)));
 		const { ports: providerPorts } = await processes.within("provider", provider, listening);
 		const driver = processes.start({ name: "driver", core: OTHER_CORE, command: [...node, main("driver")], hasIpc: true });
-		return new LoadGenerator({ provider, driver, cores: await WakefulCores.start(processes), providerPorts });
+		return new LoadGenerator({ provider, driver, cores: new WakefulCores(processes), providerPorts });
 	}
 
 	/** Pids whose load on core 1 is the bench's own. */
@@ -118,13 +118,13 @@ export class LoadGenerator {
 	private async inTime<Reply>({ ratePerSecond }: Load, work: () => Promise<Reply>): Promise<Reply> {
 		// What fills a core sleeps little, and could not go on being first.
 		if (ratePerSecond === undefined || ratePerSecond > MOST_PER_SECOND_IN_TIME) return work();
-		await this.cores.keepAwake(true);
+		this.cores.keepAwake();
 		takeCoreFirst(this.pids);
 		try {
 			return await work();
 		} finally {
 			takeTurns(this.pids);
-			await this.cores.keepAwake(false);
+			this.cores.letSleep();
 		}
 	}
 
