@@ -9,6 +9,7 @@ import { databaseAt, prepareTemplate, withClient } from "./lanes/store.ts";
 import { coresOf } from "./machine/cpu.ts";
 import { OTHER_CORE, Processes } from "./machine/processes.ts";
 import { RANKS, rank } from "./machine/scheduling.ts";
+import { WakefulCores } from "./machine/wakeful-cores.ts";
 import { LoadGenerator } from "./rounds/load-generator.ts";
 
 const TEMPLATE = "bench-template";
@@ -34,7 +35,7 @@ export function pinThisProcess(): void {
 	}
 }
 
-export async function openBenchSystem(lanes: readonly LaneName[]): Promise<BenchSystem> {
+export async function openBenchSystem(lanes: readonly LaneName[], { isAwake }: { readonly isAwake: boolean }): Promise<BenchSystem> {
 	const folder = mkdtempSync(path.join(tmpdir(), "tollgate-bench-"));
 	const callLogFolder = path.join(folder, "calls");
 	mkdirSync(callLogFolder);
@@ -59,7 +60,8 @@ export async function openBenchSystem(lanes: readonly LaneName[]): Promise<Bench
 		const templateDatabase = TEMPLATE;
 		await withClient(databaseAt(postgres.url, "postgres"), (client) => client.query(`CREATE DATABASE "${TEMPLATE}"`));
 		await prepareTemplate(databaseAt(postgres.url, TEMPLATE));
-		const generator = await LoadGenerator.start(processes, [...lanes, SIDE_PORT], callLogFolder);
+		const cores = isAwake ? new WakefulCores(processes) : undefined;
+		const generator = await LoadGenerator.start(processes, { lanes: [...lanes, SIDE_PORT], logFolder: callLogFolder, cores });
 		const context: LaneContext = { processes, folder, providerPorts: generator.providerPorts, postgresUrl: postgres.url, templateDatabase };
 		requireCore([...generator.pids, postgres.identity.pid], OTHER_CORE);
 		return { context, generator, callLogFolder, close: closeOnce };

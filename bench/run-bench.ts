@@ -26,6 +26,8 @@ export type BenchOptions = {
 	readonly isCheck: boolean;
 	readonly only: readonly LaneName[] | undefined;
 	readonly isProfiled: boolean;
+	/** Cores do not sleep between calls that come at fixed times. */
+	readonly isAwake: boolean;
 	/** The plots and the table also go to docs/bench, which the README shows. */
 	readonly isPublished: boolean;
 	readonly seed: number;
@@ -72,7 +74,7 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 	};
 	const printed = `${[...describeRun(input), ...describeSides(input), ...Object.values(measured).flatMap(({ lines }) => [...lines, ""])].join("\n")}\n`;
 	process.stdout.write(printed);
-	const results = { ...input, startedAt, isQuick: options.isQuick, seed: options.seed };
+	const results = { ...input, startedAt, isQuick: options.isQuick, isAwake: options.isAwake, seed: options.seed };
 	const file = writeResults(options.resultsFolder, results);
 	if (options.isPublished) publishResults(PUBLISHED, results, printed);
 	process.stdout.write(`results: ${file}\n`);

@@ -4,9 +4,9 @@ import { GATEWAY_CORE, OTHER_CORE, type Processes } from "./processes.ts";
 import { RANKS } from "./scheduling.ts";
 
 /**
- * Keeps cores from sleeping while calls come at fixed times. A core that has nothing to do for a moment sleeps, a virtual one gives itself back to its host,
- * and what it takes to have it again, tens of microseconds or some milliseconds, would be measured with every call. One process per core that anybody else
- * comes before prevents that; it ends with the bench, however that ends (setpriv(1)).
+ * Keeps cores from sleeping while calls come at fixed times, where that is asked for. A core that has nothing to do for a moment sleeps, a virtual one gives
+ * itself back to its host, and what it takes to have it again, tens of microseconds or some milliseconds, is measured with every call. One process per core
+ * that anybody else comes before prevents that; it ends with the bench, however that ends (setpriv(1)).
  */
 export class WakefulCores {
 	/** By core. */

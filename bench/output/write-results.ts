@@ -14,6 +14,7 @@ export type ResultInput = ReportInput & {
 	/** ISO 8601; names the files. */
 	readonly startedAt: string;
 	readonly isQuick: boolean;
+	readonly isAwake: boolean;
 	readonly seed: number;
 	readonly frontiers: readonly Frontier[];
 	readonly concurrentStreams: readonly ConcurrentStreams[];
@@ -38,7 +39,8 @@ export function writeResults(folder: string, input: ResultInput): string {
 export function publishResults(folder: string, input: ResultInput, printed: string): void {
 	mkdirSync(folder, { recursive: true });
 	for (const [plot, svg] of plotsOf(input)) writeFileSync(path.join(folder, `${plot}.svg`), svg);
-	const command = `npm run bench${input.isQuick ? " -- --quick" : ""}`;
+	const options = [...(input.isQuick ? ["--quick"] : []), ...(input.isAwake ? ["--awake"] : [])];
+	const command = ["npm run bench", ...(options.length > 0 ? ["--", ...options] : [])].join(" ");
 	writeFileSync(path.join(folder, "table.txt"), `${command}, ${input.startedAt.slice(0, 10)}, commit ${readMachineSheet().commit}\n\n${printed}`);
 }
 

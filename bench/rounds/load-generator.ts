@@ -9,7 +9,7 @@ import { type Prompt, probeLane, requestBody } from "../lanes/probe.ts";
 import { cpuNsOf, loadBetween, markCpu, residentBytesOf } from "../machine/cpu.ts";
 import { askProcess, OTHER_CORE, type Processes } from "../machine/processes.ts";
 import { takeCoreFirst, takeTurns } from "../machine/scheduling.ts";
-import { WakefulCores } from "../machine/wakeful-cores.ts";
+import type { WakefulCores } from "../machine/wakeful-cores.ts";
 import type { ProviderAnswer, ProviderOrder, ProviderReport } from "../provider/messages.ts";
 import { recordWindow, sumByName, type WindowRecord } from "./window-record.ts";
 
@@ -25,10 +25,12 @@ export type Load = {
 /** Well below what fills the core of driver and provider. */
 const MOST_PER_SECOND_IN_TIME = 2_000;
 
+type LoadPlan = { readonly lanes: readonly string[]; readonly logFolder: string; readonly cores: WakefulCores | undefined };
+
 type Started = {
 	readonly provider: ChildProcess;
 	readonly driver: ChildProcess;
-	readonly cores: WakefulCores;
+	readonly cores: WakefulCores | undefined;
 	readonly providerPorts: Readonly<Record<string, number>>;
 };
 
@@ -39,7 +41,7 @@ export class LoadGenerator {
 	readonly providerPorts: Readonly<Record<string, number>>;
 	private readonly provider: ChildProcess;
 	private readonly driver: ChildProcess;
-	private readonly cores: WakefulCores;
+	private readonly cores: WakefulCores | undefined;
 	private readonly answers = new Map<string, ExpectedAnswer>();
 	/** By port: a gateway beside the lanes counts for none of them. */
 	private readonly tallies = new Map<number, LaneTally>();
@@ -52,8 +54,8 @@ export class LoadGenerator {
 		this.providerPorts = started.providerPorts;
 	}
 
-	/** Starts both; the provider serves each of `lanes` on a port of its own and logs to `logFolder`. */
-	static async start(processes: Processes, lanes: readonly string[], logFolder: string): Promise<LoadGenerator> {
+	/** Starts both; the provider serves each of `lanes` on a port of its own and logs to `logFolder`. `cores`: kept awake while calls come at fixed times. */
+	static async start(processes: Processes, { lanes, logFolder, cores }: LoadPlan): Promise<LoadGenerator> {
 		// Short-lived objects of a whole window fit: no collection makes the load wait.
 		const node = [process.execPath, "--expose-gc", "--max-semi-space-size=64"] as const;
 		const main = (of: string) => path.join(import.meta.dirname, "..", of, "main.ts");
@@ -66,7 +68,7 @@ export class LoadGenerator {
 		const listening = new Promise<ProviderReport>((resolve) => provider.once("message", (report) => resolve(report as ProviderReport)));
 		const { ports: providerPorts } = await processes.within("provider", provider, listening);
 		const driver = processes.start({ name: "driver", core: OTHER_CORE, command: [...node, main("driver")], hasIpc: true });
-		return new LoadGenerator({ provider, driver, cores: new WakefulCores(processes), providerPorts });
+		return new LoadGenerator({ provider, driver, cores, providerPorts });
 	}
 
 	/** Pids whose load on core 1 is the bench's own. */
@@ -102,7 +104,7 @@ export class LoadGenerator {
 	/** Runs one window between two looks at the machine. */
 	async measure(lane: RunningLane, load: Load, name: Pick<WindowRecord, "scenario" | "round" | "part">): Promise<WindowRecord> {
 		const own = () => this.pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0n);
-		const mark = () => markCpu(lane.pid, (core) => this.cores.cpuNs(core));
+		const mark = () => markCpu(lane.pid, (core) => this.cores?.cpuNs(core) ?? 0n);
 		const [before, ownBefore] = [mark(), own()];
 		const result = await this.run(lane, load);
 		const after = mark();
@@ -114,17 +116,17 @@ export class LoadGenerator {
 		return recordWindow(described, result, { load: { ...seen, core1Busy: Math.max(seen.core1Busy, ownBusy) }, residentBytes });
 	}
 
-	/** An open loop sends at times fixed before: no core may have to be woken first, and nothing else on its core may come before the driver. */
+	/** An open loop sends at times fixed before: nothing else on its core may come before the driver. */
 	private async inTime<Reply>({ ratePerSecond }: Load, work: () => Promise<Reply>): Promise<Reply> {
 		// What fills a core sleeps little, and could not go on being first.
 		if (ratePerSecond === undefined || ratePerSecond > MOST_PER_SECOND_IN_TIME) return work();
-		this.cores.keepAwake();
+		this.cores?.keepAwake();
 		takeCoreFirst(this.pids);
 		try {
 			return await work();
 		} finally {
 			takeTurns(this.pids);
-			this.cores.letSleep();
+			this.cores?.letSleep();
 		}
 	}
 
