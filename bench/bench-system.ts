@@ -4,7 +4,7 @@ import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "#activities/database/embedded-postgres.ts";
 import { findFreePort } from "#activities/process/free-port.ts";
-import { type LaneContext, type LaneName, SIDE_PORT } from "./lanes/lane.ts";
+import { type LaneContext, SIDE_PORT } from "./lanes/lane.ts";
 import { databaseAt, prepareTemplate, withClient } from "./lanes/store.ts";
 import { coresOf } from "./machine/cpu.ts";
 import { OTHER_CORE, Processes } from "./machine/processes.ts";
@@ -35,7 +35,8 @@ export function pinThisProcess(): void {
 	}
 }
 
-export async function openBenchSystem(lanes: readonly LaneName[], { isAwake }: { readonly isAwake: boolean }): Promise<BenchSystem> {
+/** `lanes`: names, for each of which the provider has a port. */
+export async function openBenchSystem(lanes: readonly string[], { isAwake }: { readonly isAwake: boolean }): Promise<BenchSystem> {
 	const folder = mkdtempSync(path.join(tmpdir(), "tollgate-bench-"));
 	const callLogFolder = path.join(folder, "calls");
 	mkdirSync(callLogFolder);

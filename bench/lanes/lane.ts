@@ -33,8 +33,9 @@ export type LaneContext = {
 
 export type Endpoint = Pick<LoadTarget, "port" | "path" | "authorizations" | "headers" | "runs">;
 
-export type RunningLane = {
-	readonly name: LaneName;
+/** Named as one of `LANE_NAMES`, or as whoever compares something else says. */
+export type RunningLane<Name extends string = LaneName> = {
+	readonly name: Name;
 	readonly kind: LaneKind;
 	readonly endpoint: Endpoint;
 	/** Pid of the process under test; undefined for direct. */

@@ -20,7 +20,7 @@ const TEAMS: Readonly<Record<OursName, TeamPlan>> = {
 };
 
 /** Few, since each looks once a second for what other gateways know of it; so many that none comes near its default ceiling. */
-const RUNS = Array.from({ length: 4 }, (_, index) => `bench-run-${index}`);
+export const RUNS: readonly string[] = Array.from({ length: 4 }, (_, index) => `bench-run-${index}`);
 
 /** Starts one lane; a lane of ours that cannot start is an error, a peer that cannot is "not served". */
 export function startLane(name: LaneName, context: LaneContext): Promise<LaneStart> {
@@ -62,6 +62,8 @@ async function startOurs(name: OursName, context: LaneContext): Promise<LaneStar
 }
 
 export type GatewayPlan = {
+	/** Folder of the source. Default: this one. */
+	readonly tree?: string;
 	/** Also names its journal and its log. */
 	readonly name: string;
 	readonly databaseUrl: string;
@@ -78,7 +80,7 @@ export function startGateway(context: Pick<LaneContext, "processes" | "folder">,
 	return context.processes.startServer({
 		name: `gateway-${plan.name}`,
 		core: GATEWAY_CORE,
-		command: [process.execPath, ...GATEWAY_NODE_FLAGS, ...(plan.nodeFlags ?? []), path.join(ROOT, "gateway/main.ts")],
+		command: [process.execPath, ...GATEWAY_NODE_FLAGS, ...(plan.nodeFlags ?? []), path.join(plan.tree ?? ROOT, "gateway/main.ts")],
 		environment: {
 			...GATEWAY_ALLOCATOR,
 			TOLLGATE_HOME: home,

@@ -77,13 +77,13 @@ export class LoadGenerator {
 	}
 
 	/** One whole answer or one stream through a lane: learns what must come back. Throws what is wrong with it. */
-	async probe(lane: RunningLane, isStream: boolean): Promise<void> {
+	async probe(lane: RunningLane<string>, isStream: boolean): Promise<void> {
 		await this.setMode({ latencyMs: 0, isStream, prompt: 256 });
 		await this.learn(lane, { isStream, prompt: 256 });
 	}
 
 	/** Runs one window. Throws when the driver or the first call through the lane fails. */
-	async run(lane: RunningLane, load: Load): Promise<WindowResult> {
+	async run(lane: RunningLane<string>, load: Load): Promise<WindowResult> {
 		await this.setMode(load);
 		const answer = await this.learn(lane, load);
 		const plan: WindowPlan = {
@@ -102,7 +102,11 @@ export class LoadGenerator {
 	}
 
 	/** Runs one window between two looks at the machine. */
-	async measure(lane: RunningLane, load: Load, name: Pick<WindowRecord, "scenario" | "round" | "part">): Promise<WindowRecord> {
+	async measure<Lane extends string>(
+		lane: RunningLane<Lane>,
+		load: Load,
+		name: Pick<WindowRecord, "scenario" | "round" | "part">,
+	): Promise<WindowRecord<Lane>> {
 		const own = () => this.pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0n);
 		const mark = () => markCpu(lane.pid, (core) => this.cores?.cpuNs(core) ?? 0n);
 		const [before, ownBefore] = [mark(), own()];
@@ -131,7 +135,7 @@ export class LoadGenerator {
 	}
 
 	/** What was sent through a lane so far. */
-	tally({ endpoint }: Pick<RunningLane, "endpoint">): Readonly<LaneTally> {
+	tally({ endpoint }: Pick<RunningLane<string>, "endpoint">): Readonly<LaneTally> {
 		return this.tallies.get(endpoint.port) ?? NOTHING;
 	}
 
@@ -139,7 +143,7 @@ export class LoadGenerator {
 		await askProcess<ProviderAnswer>(this.provider, { mode: { latencyMs, isStream, isStep: prompt === "step" } } satisfies ProviderOrder);
 	}
 
-	private async learn(lane: RunningLane, { isStream, prompt }: Pick<Load, "isStream" | "prompt">): Promise<ExpectedAnswer> {
+	private async learn(lane: RunningLane<string>, { isStream, prompt }: Pick<Load, "isStream" | "prompt">): Promise<ExpectedAnswer> {
 		const key = `${lane.name} ${isStream} ${prompt === "step"}`;
 		const known = this.answers.get(key);
 		if (known !== undefined) return known;
@@ -148,7 +152,7 @@ export class LoadGenerator {
 		return answer;
 	}
 
-	private count(lane: RunningLane, { sent, right, wrong, failed, failures }: LaneTally): void {
+	private count(lane: RunningLane<string>, { sent, right, wrong, failed, failures }: LaneTally): void {
 		const tally = this.tally(lane);
 		const counts = { sent: tally.sent + sent, right: tally.right + right, wrong: tally.wrong + wrong, failed: tally.failed + failed };
 		this.tallies.set(lane.endpoint.port, { ...counts, failures: sumByName([tally.failures, failures]) });

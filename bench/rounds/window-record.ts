@@ -6,8 +6,8 @@ import type { ScenarioName } from "../scenarios.ts";
 import { LatencyHistogram } from "../statistics/latency-histogram.ts";
 
 /** One window as it is kept: histograms instead of samples. */
-export type WindowRecord = {
-	readonly lane: LaneName;
+export type WindowRecord<Lane extends string = LaneName> = {
+	readonly lane: Lane;
 	readonly scenario: ScenarioName | "frontier" | "concurrent-streams";
 	readonly round: number;
 	/** Of its round and scenario, from 0. */
@@ -37,13 +37,13 @@ export type WindowRecord = {
 	readonly voidBecause: readonly string[];
 };
 
-type WindowName = Pick<WindowRecord, "lane" | "scenario" | "round" | "part" | "ratePerSecond">;
+type WindowName<Lane extends string> = Pick<WindowRecord<Lane>, "lane" | "scenario" | "round" | "part" | "ratePerSecond">;
 
-export function recordWindow(
-	name: WindowName,
+export function recordWindow<Lane extends string>(
+	name: WindowName<Lane>,
 	result: WindowResult,
 	seen: { readonly load: ReturnType<typeof loadBetween>; readonly residentBytes: number | undefined },
-): WindowRecord {
+): WindowRecord<Lane> {
 	const { sent, right, wrong, failed, failures, dropped, elapsedMs } = result;
 	return {
 		...name,
