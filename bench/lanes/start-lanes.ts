@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { GATEWAY_ALLOCATOR, GATEWAY_NODE_FLAGS } from "#config/gateway-process.ts";
 import { GATEWAY_CORE } from "../machine/processes.ts";
-import { CHAT_PATH, type LaneContext, type LaneName, type LaneStart } from "./lane.ts";
+import { CHAT_PATH, type LaneContext, type LaneName, type LaneStart, type RunningLane } from "./lane.ts";
 import { startLiteLlm } from "./litellm.ts";
 import { startPortkey } from "./portkey.ts";
 import { copyDatabase, fillStore, type TeamPlan } from "./store.ts";
@@ -20,7 +20,7 @@ const TEAMS: Readonly<Record<OursName, TeamPlan>> = {
 };
 
 /** Few, since each looks once a second for what other gateways know of it; so many that none comes near its default ceiling. */
-export const RUNS: readonly string[] = Array.from({ length: 4 }, (_, index) => `bench-run-${index}`);
+const RUNS = Array.from({ length: 4 }, (_, index) => `bench-run-${index}`);
 
 /** Starts one lane; a lane of ours that cannot start is an error, a peer that cannot is "not served". */
 export function startLane(name: LaneName, context: LaneContext): Promise<LaneStart> {
@@ -51,14 +51,34 @@ async function startFloor({ processes, providerPorts }: LaneContext): Promise<La
 }
 
 async function startOurs(name: OursName, context: LaneContext): Promise<LaneStart> {
+	return { kind: "served", lane: await startGatewayLane(context, { name, teams: TEAMS[name], hasRuns: name === "governed-run" }) };
+}
+
+/** A gateway with a database and teams of its own, as a lane of ours. `name` is also that of the provider's port. */
+export async function startGatewayLane<Name extends string>(
+	context: LaneContext,
+	{
+		name,
+		teams,
+		hasRuns,
+		tree,
+		nodeFlags,
+	}: { readonly name: Name; readonly teams: TeamPlan; readonly hasRuns: boolean } & Pick<GatewayPlan, "tree" | "nodeFlags">,
+): Promise<RunningLane<Name>> {
 	const databaseUrl = await copyDatabase(context.postgresUrl, context.templateDatabase, `lane-${name}`);
-	const plan = TEAMS[name];
-	const secrets = await fillStore(databaseUrl, plan);
-	const chargedWindows = plan.budgets * secrets.length;
-	const { child, report } = await startGateway(context, { name, databaseUrl, providerPort: context.providerPorts[name] ?? 0 });
+	const secrets = await fillStore(databaseUrl, teams);
+	const chargedWindows = teams.budgets * secrets.length;
+	const plan: GatewayPlan = {
+		name,
+		databaseUrl,
+		providerPort: context.providerPorts[name] ?? 0,
+		...(tree !== undefined && { tree }),
+		...(nodeFlags && { nodeFlags }),
+	};
+	const { child, report } = await startGateway(context, plan);
 	const authorizations = secrets.map((secret) => `Bearer ${secret}`);
-	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations, headers: {}, ...(name === "governed-run" && { runs: RUNS }) };
-	return { kind: "served", lane: { name, kind: "ours", endpoint, pid: child.pid, version: productVersion(), databaseUrl, chargedWindows } };
+	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations, headers: {}, ...(hasRuns && { runs: RUNS }) };
+	return { name, kind: "ours", endpoint, pid: child.pid, version: productVersion(), databaseUrl, chargedWindows };
 }
 
 export type GatewayPlan = {

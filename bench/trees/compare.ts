@@ -1,3 +1,4 @@
+import { range } from "../output/report.ts";
 import { textTable } from "../output/text-table.ts";
 import type { WindowRecord } from "../rounds/window-record.ts";
 import { type Estimate, estimate, estimateFrom, median } from "../statistics/estimate.ts";
@@ -20,19 +21,13 @@ export function compareTrees(records: readonly Record[], lanes: readonly [string
 	const plain = lanes.map((lane) => {
 		const windows = records.filter((record) => record.lane === lane);
 		const good = windows.filter(({ voidBecause }) => voidBecause.length === 0);
-		const milliseconds = (percentile: number) =>
-			textOf(
-				estimate(
-					good.map(({ latency }) => latency.percentileMs(percentile)),
-					random,
-				),
-			);
-		const cpu = median(good.map(({ cpuSecondsPerThousand }) => cpuSecondsPerThousand * 1_000)).toFixed(0);
-		return [lane, milliseconds(50), milliseconds(99), cpu, `${good.length}/${windows.length}`];
+		const cell = (of: (record: Record) => number, digits: number) => range(estimate(good.map(of), random), digits);
+		const latencies = [50, 99].map((percentile) => cell(({ latency }) => latency.percentileMs(percentile), 3));
+		return [lane, ...latencies, cell(({ cpuSecondsPerThousand }) => cpuSecondsPerThousand * 1_000, 0), `${good.length}/${windows.length}`];
 	});
 	const ratios = others
 		.filter((lane) => lane !== "direct")
-		.map((lane) => [lane, ...FIGURES.map((figure) => textOf(ratioOf(rounds, { upper: lane, lower: base, figure }, random)))]);
+		.map((lane) => [lane, ...FIGURES.map((figure) => range(ratioOf(rounds, { upper: lane, lower: base, figure }, random), 3))]);
 	return [
 		...textTable(["lane", "p50 ms", "p99 ms", "CPU us", "good windows"], plain),
 		"",
@@ -61,8 +56,4 @@ function goodRounds(records: readonly Record[]): readonly ReadonlyMap<string, Re
 		if (record.voidBecause.length === 0) round.set(record.lane, record);
 	}
 	return [...rounds.values()];
-}
-
-function textOf({ median: middle, low, high, rounds }: Estimate): string {
-	return rounds === 0 ? "-" : `${middle.toFixed(3)} (${low.toFixed(3)}..${high.toFixed(3)})`;
 }

@@ -1,8 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { openBenchSystem, pinThisProcess } from "../bench-system.ts";
-import { CHAT_PATH, type LaneContext, type RunningLane } from "../lanes/lane.ts";
-import { portOf, RUNS, startGateway, startLane } from "../lanes/start-lanes.ts";
-import { copyDatabase, fillStore } from "../lanes/store.ts";
+import type { RunningLane } from "../lanes/lane.ts";
+import { startGatewayLane, startLane } from "../lanes/start-lanes.ts";
 import type { Load } from "../rounds/load-generator.ts";
 import type { WindowRecord } from "../rounds/window-record.ts";
 import { SCENARIOS } from "../scenarios.ts";
@@ -10,10 +9,6 @@ import { createRandom, shuffle } from "../statistics/random.ts";
 import { compareTrees } from "./compare.ts";
 import { readTree, type Tree } from "./tree.ts";
 
-/**
- * `npm run bench:trees`: gateways of several source trees, with one budget each, in many short windows in turn. Tells a change of some percent in minutes,
- * where the bench needs an hour; judges no bar. See docs/bench.md.
- */
 type Given = {
 	readonly scenario: string;
 	readonly rounds: number;
@@ -23,10 +18,20 @@ type Given = {
 	readonly seed: number;
 };
 
+/** As the governed lane of the bench. */
+const ONE_BUDGET = { budgets: 1 } as const;
+
+/** Of a stream the time to the first token is what counts, which is not compared here. */
+const COMPARED = SCENARIOS.filter(({ isStream }) => !isStream);
+
+/**
+ * `npm run bench:trees`: gateways of several source trees, with one budget each, in many short windows in turn. Tells a change of some percent in minutes,
+ * where the bench needs an hour; judges no bar. See docs/bench.md.
+ */
 const command = new Command("bench:trees")
 	.description("Measures gateways of several source trees side by side, in short windows in turn. Loopback only; provider keys are ignored.")
 	.argument("<name=folder[,run][,--flag...]...>", "trees, the first is what the others are compared with; run: every call is a step of an agent run")
-	.addOption(new Option("--scenario <name>", "as in the bench").choices(SCENARIOS.map(({ name }) => name)).default("caller-1"))
+	.addOption(new Option("--scenario <name>", "as in the bench").choices(COMPARED.map(({ name }) => name)).default("caller-1"))
 	.option("--rounds <number>", "windows of each", positive, 60)
 	.option("--window-ms <number>", "length of a window", positive, 500)
 	.option("--warm-up-ms <number>", "of each before the first", positive, 10_000)
@@ -52,14 +57,15 @@ async function measure(
 	trees: readonly Tree[],
 	given: Given,
 ): Promise<WindowRecord<string>[]> {
-	const scenario = SCENARIOS.find(({ name }) => name === given.scenario);
+	const scenario = COMPARED.find(({ name }) => name === given.scenario);
 	if (scenario === undefined) throw new Error(`there is no scenario ${given.scenario}`);
 	const lanes: RunningLane<string>[] = [];
 	for (const name of ["direct", "floor"] as const) {
 		const start = await startLane(name, context);
 		if (start.kind === "served") lanes.push(start.lane);
 	}
-	for (const tree of trees) lanes.push(await startTree(tree, context));
+	for (const { name, folder, hasRuns, nodeFlags } of trees)
+		lanes.push(await startGatewayLane(context, { name, teams: ONE_BUDGET, hasRuns, tree: folder, nodeFlags }));
 	const { latencyMs, isStream, prompt, connections, ratePerSecond } = scenario;
 	const load: Load = { latencyMs, isStream, prompt, connections, ratePerSecond, durationMs: given.windowMs };
 	for (const lane of lanes) await generator.run(lane, { ...load, latencyMs: 0, connections: 16, ratePerSecond: undefined, durationMs: given.warmUpMs });
@@ -71,16 +77,6 @@ async function measure(
 	}
 	process.stderr.write("\n");
 	return records;
-}
-
-/** With one budget and a durable ledger, as the governed lane of the bench. */
-async function startTree({ name, folder, hasRuns, nodeFlags }: Tree, context: LaneContext): Promise<RunningLane<string>> {
-	const databaseUrl = await copyDatabase(context.postgresUrl, context.templateDatabase, `tree-${name}`);
-	const secrets = await fillStore(databaseUrl, { budgets: 1 });
-	const { child, report } = await startGateway(context, { name, databaseUrl, providerPort: context.providerPorts[name] ?? 0, tree: folder, nodeFlags });
-	const authorizations = secrets.map((secret) => `Bearer ${secret}`);
-	const endpoint = { port: portOf(report), path: CHAT_PATH, authorizations, headers: {}, ...(hasRuns && { runs: RUNS }) };
-	return { name, kind: "ours", endpoint, pid: child.pid, version: folder, databaseUrl };
 }
 
 function positive(text: string): number {

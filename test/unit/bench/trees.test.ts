@@ -49,7 +49,7 @@ describe("how they stand to each other", () => {
 		]);
 		const lines = compareTrees(records, ["old", "new", "direct"], createRandom(1));
 		expect(of(lines, "new")).toEqual([
-			["new", "0.500 (0.500..0.500)", "0.500 (0.500..0.500)", "125", "3/4"],
+			["new", "0.500 (0.500..0.500)", "0.500 (0.500..0.500)", "125 (125..125)", "3/4"],
 			["new", "0.750 (0.750..0.750)", "0.750 (0.750..0.750)", "0.833 (0.833..0.833)", "1.000 (1.000..1.000)"],
 		]);
 		expect(of(lines, "direct")).toHaveLength(1);
