@@ -1,7 +1,8 @@
 import type { Dispatcher } from "undici";
 import { assert } from "#domain/assert.ts";
 import { CallDeadlines, type Deadline, type Expiring } from "./call-deadlines.ts";
-import { Pool } from "./http-pool.ts";
+import { buildConnector, Pool } from "./http-pool.ts";
+import { inOnePiece } from "./one-piece-writes.ts";
 import type { AnswerHeaders, AnswerListener, CallFailure, ModelCall, ModelTransport, OpenCall } from "./port.ts";
 import type { ProviderKeys } from "./provider-keys.ts";
 
@@ -20,13 +21,16 @@ export type TransportOptions = {
 export function createModelTransport(options: TransportOptions): ModelTransport {
 	const pools = new Map<string, Pool>();
 	const deadlines = new CallDeadlines();
+	// HTTP/2 alone where a provider's server prefers it, as most do: what is said of sent, cut and paused calls is said of a connection of their own.
+	const connect = inOnePiece(buildConnector({ timeout: options.connectTimeoutMs ?? 10_000, allowH2: false }));
 	const poolFor = (origin: string): Pool => {
 		const known = pools.get(origin);
 		if (known !== undefined) return known;
 		const pool = new Pool(origin, {
 			connections: options.connectionsPerHost ?? 1024,
 			pipelining: 1,
-			connect: { timeout: options.connectTimeoutMs ?? 10_000 },
+			allowH2: false,
+			connect,
 			// The call's own deadline (maxCallMs) rules; a model may think for minutes without a byte.
 			headersTimeout: 0,
 			bodyTimeout: 0,

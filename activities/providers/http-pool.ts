@@ -1,12 +1,18 @@
 import { createRequire } from "node:module";
-import type { Pool as WholePool } from "undici";
+import type { buildConnector as BuildConnector, Pool as WholePool } from "undici";
 
 /** Without what `undici` itself puts on every dispatcher when it is loaded. */
 export type Pool = Omit<WholePool, "request" | "stream" | "pipeline" | "connect" | "upgrade">;
 
 /**
- * undici's connection pool by itself. `import { Pool } from "undici"` also loads its fetch, caches, web sockets and mocks: some 6 MB that a gateway keeps for
- * good (`process.memoryUsage().rss` after each, with the gateway's other libraries loaded). The package has no `exports` that would forbid the path; a release
- * without it fails every start and every test of the gateway.
+ * Parts of undici by themselves. `import { Pool } from "undici"` also loads its fetch, caches, web sockets and mocks: some 6 MB that a gateway keeps for
+ * good (`process.memoryUsage().rss` after each, with the gateway's other libraries loaded). The package has no `exports` that would forbid the paths; a release
+ * without them fails every start and every test of the gateway.
  */
-export const Pool = createRequire(import.meta.url)("undici/lib/dispatcher/pool.js") as new (...given: ConstructorParameters<typeof WholePool>) => Pool;
+const require = createRequire(import.meta.url);
+
+/** undici's connection pool. */
+export const Pool = require("undici/lib/dispatcher/pool.js") as new (...given: ConstructorParameters<typeof WholePool>) => Pool;
+
+/** What a pool opens connections with. */
+export const buildConnector = require("undici/lib/core/connect.js") as typeof BuildConnector;
