@@ -18,13 +18,15 @@ import { type ConcurrentStreams, runConcurrentStreams } from "./rounds/run-concu
 import { type Frontier, runFrontier } from "./rounds/run-frontier.ts";
 import { type Rounds, runRound, warmUp } from "./rounds/run-rounds.ts";
 import type { WindowRecord } from "./rounds/window-record.ts";
-import { FULL, QUICK, SCENARIOS } from "./scenarios.ts";
+import { FULL, QUICK, SCENARIOS, type ScenarioName } from "./scenarios.ts";
 import { createRandom } from "./statistics/random.ts";
 
 export type BenchOptions = {
 	readonly isQuick: boolean;
 	readonly isCheck: boolean;
 	readonly only: readonly LaneName[] | undefined;
+	/** The windows of these alone. */
+	readonly scenarios: readonly ScenarioName[] | undefined;
 	readonly isProfiled: boolean;
 	/** Cores do not sleep between calls that come at fixed times. */
 	readonly isAwake: boolean;
@@ -47,13 +49,15 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 	const starts = await startLanes(system, say);
 	const lanes = starts.flatMap((start) => (start.kind === "served" ? [start.lane] : []));
 	const records: WindowRecord[] = [];
-	const rounds: Rounds = { generator: system.generator, lanes, scenarios: SCENARIOS, pace, random: createRandom(options.seed), onWindow: tellWindow(say) };
+	const scenarios = SCENARIOS.filter(({ name }) => options.scenarios?.includes(name) ?? true);
+	const isWhole = scenarios.length === SCENARIOS.length;
+	const rounds: Rounds = { generator: system.generator, lanes, scenarios, pace, random: createRandom(options.seed), onWindow: tellWindow(say) };
 	say("warming up");
-	await warmUp(rounds);
+	await warmUp({ ...rounds, warmUpMs: pace.warmUpMs });
 	await runPass(rounds, records);
-	const frontiers = await measureFrontiers(rounds, records);
-	const concurrentStreams = await measureConcurrentStreams(rounds, records);
-	const measured = options.only === undefined ? await runMeasurements(system, options.isQuick, say) : {};
+	const frontiers = isWhole ? await measureFrontiers(rounds, records) : [];
+	const concurrentStreams = isWhole ? await measureConcurrentStreams(rounds, records) : [];
+	const measured = options.only === undefined && isWhole ? await runMeasurements(system, options.isQuick, say) : {};
 	const steadyMegabytes = Object.values(measured).flatMap((one) => one.steadyMegabytes ?? []);
 	let judged = await judge(system, { lanes, records, steadyMegabytes, seed: options.seed });
 	if (options.isCheck && judged.exitCode === 2) {
@@ -65,7 +69,7 @@ export async function runBench(system: BenchSystem, options: BenchOptions): Prom
 		measured["hot path"] = await profileHotPath(system, path.join(options.resultsFolder, `${fileNameOf(startedAt)}.cpuprofile`));
 	const input = {
 		...judged,
-		scenarios: SCENARIOS,
+		scenarios,
 		records,
 		starts,
 		frontiers,

@@ -18,7 +18,8 @@ export class Figures {
 	/** Of each scenario: parts of a window, good or void. */
 	private readonly partCounts = new Map<string, number>();
 	private readonly rounds: readonly number[];
-	private readonly lanes: ReadonlySet<LaneName>;
+	/** Lanes, and lanes of scenarios, of which there are windows. */
+	private readonly ran: ReadonlySet<string>;
 	private readonly random: Random;
 	private readonly steadySamples: readonly number[];
 
@@ -28,7 +29,7 @@ export class Figures {
 			if (record.voidBecause.length === 0) this.parts.set(keyOf(record), record);
 			this.partCounts.set(record.scenario, Math.max(this.partCounts.get(record.scenario) ?? 0, record.part + 1));
 		}
-		this.lanes = new Set(records.map(({ lane }) => lane));
+		this.ran = new Set(records.flatMap(({ lane, scenario }) => [lane, `${scenario}/${lane}`]));
 		this.rounds = [...new Set(records.map(({ round }) => round))].sort((left, right) => left - right);
 		this.random = random;
 		this.steadySamples = steadyMegabytes;
@@ -44,9 +45,9 @@ export class Figures {
 		return this.together(scenario, [lane]).flat();
 	}
 
-	/** Whether there were windows of the lane at all, good or void. */
-	hasRun(lane: LaneName): boolean {
-		return this.lanes.has(lane);
+	/** Whether there were windows of the lane at all, good or void; of that scenario, where one is named. */
+	hasRun(lane: LaneName, scenario?: ScenarioName): boolean {
+		return this.ran.has(scenario === undefined ? lane : `${scenario}/${lane}`);
 	}
 
 	/** A percentile as it is, milliseconds. */

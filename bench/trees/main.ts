@@ -3,8 +3,9 @@ import { openBenchSystem, pinThisProcess } from "../bench-system.ts";
 import type { RunningLane } from "../lanes/lane.ts";
 import { startGatewayLane, startLane } from "../lanes/start-lanes.ts";
 import type { Load } from "../rounds/load-generator.ts";
+import { warmUp } from "../rounds/run-rounds.ts";
 import type { WindowRecord } from "../rounds/window-record.ts";
-import { SCENARIOS } from "../scenarios.ts";
+import { FULL, SCENARIOS } from "../scenarios.ts";
 import { createRandom, shuffle } from "../statistics/random.ts";
 import { compareTrees } from "./compare.ts";
 import { readTree, type Tree } from "./tree.ts";
@@ -34,7 +35,7 @@ const command = new Command("bench:trees")
 	.addOption(new Option("--scenario <name>", "as in the bench").choices(COMPARED.map(({ name }) => name)).default("caller-1"))
 	.option("--rounds <number>", "windows of each", positive, 60)
 	.option("--window-ms <number>", "length of a window", positive, 500)
-	.option("--warm-up-ms <number>", "of each before the first", positive, 10_000)
+	.option("--warm-up-ms <number>", "of each before the first", positive, FULL.warmUpMs)
 	.option("--awake", "keeps both cores from sleeping between calls", false)
 	.option("--seed <number>", "of the order of windows", positive, 7)
 	.action(async (texts: readonly string[], given: Given) => {
@@ -68,7 +69,7 @@ async function measure(
 		lanes.push(await startGatewayLane(context, { name, teams: ONE_BUDGET, hasRuns, tree: folder, nodeFlags }));
 	const { latencyMs, isStream, prompt, connections, ratePerSecond } = scenario;
 	const load: Load = { latencyMs, isStream, prompt, connections, ratePerSecond, durationMs: given.windowMs };
-	for (const lane of lanes) await generator.run(lane, { ...load, latencyMs: 0, connections: 16, ratePerSecond: undefined, durationMs: given.warmUpMs });
+	await warmUp({ generator, lanes, warmUpMs: given.warmUpMs });
 	const random = createRandom(given.seed);
 	const records: WindowRecord<string>[] = [];
 	for (let round = 1; round <= given.rounds; round += 1) {
