@@ -34,26 +34,37 @@ export async function warmUp({ generator, lanes, warmUpMs }: WarmUp): Promise<vo
 
 /**
  * One round: every scenario through every lane of it, in an order drawn anew. A window is measured in parts, and in each part the lanes come one right after
- * the other, in an order of its own, so that what is subtracted was measured within seconds. A void part is run once more at its end, as long as the round has
- * retries left; both are kept.
+ * the other, in an order of its own, so that what is subtracted was measured within seconds. Lanes that were void are run again at its end until they are not, as
+ * long as the round has retries left; all are kept.
  */
 export async function runRound(rounds: Rounds, round: number): Promise<WindowRecord[]> {
 	const records: WindowRecord[] = [];
-	let retriesLeft = rounds.pace.retriesPerRound;
+	let retriesLeft = Math.round(rounds.pace.retriesPerWindow * windowsOf(rounds));
 	for (const scenario of shuffle(rounds.scenarios, rounds.random)) {
-		const lanes = rounds.lanes.filter(({ name, noStreams }) => scenario.lanes.includes(name) && !(scenario.isStream && noStreams !== undefined));
 		for (let part = 0; part < partsOf(scenario, rounds.pace); part += 1) {
-			const again: RunningLane[] = [];
-			for (const lane of shuffle(lanes, rounds.random)) {
-				const record = await runPart(rounds, { scenario, lane, round, part });
-				records.push(record);
-				if (record.voidBecause.length > 0) again.push(lane);
+			let due = shuffle(lanesOf(scenario, rounds), rounds.random);
+			while (due.length > 0) {
+				const again: RunningLane[] = [];
+				for (const lane of due) {
+					const record = await runPart(rounds, { scenario, lane, round, part });
+					records.push(record);
+					if (record.voidBecause.length > 0) again.push(lane);
+				}
+				due = again.slice(0, retriesLeft);
+				retriesLeft -= due.length;
 			}
-			for (const lane of again.slice(0, retriesLeft)) records.push(await runPart(rounds, { scenario, lane, round, part }));
-			retriesLeft = Math.max(0, retriesLeft - again.length);
 		}
 	}
 	return records;
+}
+
+function lanesOf(scenario: Scenario, { lanes }: Pick<Rounds, "lanes">): RunningLane[] {
+	return lanes.filter(({ name, noStreams }) => scenario.lanes.includes(name) && !(scenario.isStream && noStreams !== undefined));
+}
+
+/** Of a round, its parts counted by themselves, without any that is run again. */
+function windowsOf(rounds: Rounds): number {
+	return rounds.scenarios.reduce((sum, scenario) => sum + lanesOf(scenario, rounds).length * partsOf(scenario, rounds.pace), 0);
 }
 
 type Part = { readonly scenario: Scenario; readonly lane: RunningLane; readonly round: number; readonly part: number };

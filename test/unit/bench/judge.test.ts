@@ -4,7 +4,7 @@ import { Figures, P50 } from "../../../bench/judge/figures.ts";
 import type { LaneName, RunningLane } from "../../../bench/lanes/lane.ts";
 import type { Load, LoadGenerator } from "../../../bench/rounds/load-generator.ts";
 import { highestRate } from "../../../bench/rounds/run-frontier.ts";
-import { runRound } from "../../../bench/rounds/run-rounds.ts";
+import { runRound, warmUp } from "../../../bench/rounds/run-rounds.ts";
 import { recordWindow, type WindowRecord } from "../../../bench/rounds/window-record.ts";
 import type { Scenario } from "../../../bench/scenarios.ts";
 import { createRandom } from "../../../bench/statistics/random.ts";
@@ -114,6 +114,12 @@ describe("bars", () => {
 		expect(exitCodeOf(verdictsOf(noisy), false)).toBe(2);
 	});
 
+	test("a bar whose windows were not asked for is not judged, though its lanes were served for others", () => {
+		const figures = new Figures(rounds({ direct: 1, floor: 2, governed: 2.2, "governed-run": 2.3 }), createRandom(1));
+		const verdicts = BARS.map((bar) => [bar.scenario, judgeBar(bar, figures).verdict]);
+		expect(verdicts.filter(([, verdict]) => verdict !== "not_judged")).toEqual([["caller-1", "met"]]);
+	});
+
 	test("steady memory is judged by its own samples, and not at all where they were not asked for", () => {
 		const bar = BARS.find(({ name }) => name === "steady memory") ?? expect.fail("no such bar");
 		const verdictOfSamples = (samples: readonly number[]) => judgeBar(bar, new Figures(rounds({ direct: 1, governed: 2 }), createRandom(1), samples)).verdict;
@@ -140,7 +146,7 @@ describe("a round", () => {
 		connections: 4,
 		ratePerSecond: 100,
 	} as const;
-	const pace = { isQuick: false, rounds: 1, warmUpMs: 0, retriesPerRound: 1 };
+	const pace = { isQuick: false, rounds: 1, warmUpMs: 0, retriesPerWindow: 0.5 };
 	const lanes = ["direct", "floor"].map((name) => ({ name })) as unknown as RunningLane[];
 
 	/** What was run, in order: lane, length, whether it was measured. */
@@ -172,16 +178,41 @@ describe("a round", () => {
 		);
 	});
 
-	test("a void part is run once more, as long as the round has retries left; both are kept", async () => {
-		const { records } = await runOf({ fullParts: 2 }, (measured) => measured === 1 || measured === 5);
+	test("a void part is run again until it is not, as long as the round has retries left; all are kept", async () => {
+		const { records } = await runOf({ fullParts: 2 }, (measured) => [1, 3, 6].includes(measured));
 		expect(records.map(({ part, voidBecause }) => [part, voidBecause.length > 0])).toEqual([
 			[0, true],
 			[0, false],
+			[0, true],
 			[0, false],
 			[1, false],
 			[1, true],
 		]);
-		expect(records[2]?.lane).toBe(records[0]?.lane);
+		expect(new Set([0, 2, 3].map((at) => records[at]?.lane)).size).toBe(1);
+	});
+});
+
+describe("a warm-up", () => {
+	/** What each lane is sent, while so many calls are answered in a run. */
+	async function sentIn(callsPerRun: number) {
+		const sent: [string, unknown, number][] = [];
+		const generator = {
+			run: async ({ name }: RunningLane<string>, { prompt, durationMs }: Load) => sent.push([name, prompt, durationMs]),
+			tally: ({ name }: RunningLane<string>) => ({ sent: sent.filter(([lane]) => lane === name).length * callsPerRun }),
+		} as unknown as LoadGenerator;
+		const lanes = ["floor", "governed"].map((name) => ({ name })) as unknown as RunningLane<string>[];
+		await warmUp({ generator, lanes, warmUpMs: 8_000 });
+		return sent;
+	}
+
+	test("its lanes take turns in parts, whose connections end with them, with plain prompts and with steps", async () => {
+		const parts = [256, "step", 256, "step"];
+		expect(await sentIn(10_000)).toEqual(parts.flatMap((prompt) => ["floor", "governed"].map((lane) => [lane, prompt, 2_000])));
+	});
+
+	test("it goes on until a lane has answered 500 calls", async () => {
+		const ofFloor = (await sentIn(90)).filter(([lane]) => lane === "floor");
+		expect(ofFloor).toHaveLength(6);
 	});
 });
 
