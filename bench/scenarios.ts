@@ -54,8 +54,8 @@ export const SCENARIOS: readonly Scenario[] = [
 		ratePerSecond: 700,
 		quickMs: 700,
 		fullMs: 15_000,
-		fullParts: 3,
-		leadIn: { quickMs: 0, fullMs: 1_000, pace: "paced" },
+		fullParts: 10,
+		leadIn: { quickMs: 0, fullMs: 500, pace: "paced" },
 	},
 	{
 		name: "peak",

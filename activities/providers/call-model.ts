@@ -21,7 +21,7 @@ export type TransportOptions = {
 export function createModelTransport(options: TransportOptions): ModelTransport {
 	const pools = new Map<string, Pool>();
 	const deadlines = new CallDeadlines();
-	// HTTP/2 alone where a provider's server prefers it, as most do: what is said of sent, cut and paused calls is said of a connection of their own.
+	// undici offers HTTP/2 by itself, and most providers prefer it: calls would share a connection, and what is said of a sent, paused or cut call holds for one of its own.
 	const connect = inOnePiece(buildConnector({ timeout: options.connectTimeoutMs ?? 10_000, allowH2: false }));
 	const poolFor = (origin: string): Pool => {
 		const known = pools.get(origin);

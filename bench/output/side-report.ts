@@ -2,7 +2,7 @@ import type { ConcurrentStreams } from "../rounds/run-concurrent-streams.ts";
 import { FRONTIER_BOUNDS_MS, type Frontier, highestRate } from "../rounds/run-frontier.ts";
 import { textTable } from "./text-table.ts";
 
-/** What stands beside the lanes' tables: frontiers and concurrent streams. */
+/** What stands beside the lanes' tables: frontiers and concurrent streams, where they were measured. */
 export function describeSides({
 	frontiers,
 	concurrentStreams,
@@ -18,6 +18,7 @@ export function describeSides({
 		const whole = reached.filter(({ streams, right }) => streams === right).at(-1);
 		return [lane, String(whole?.streams ?? 0), reached.some(({ isVoid }) => isVoid) ? "core 1 was full in one of them" : ""];
 	});
+	if (frontiers.length === 0 && concurrentStreams.length === 0) return [];
 	return [
 		"frontier: highest rate, calls a second, at which no call fails and added p99 stays within",
 		...textTable(["lane", ...bounds], frontierRows),

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { loadBetween, parseCores } from "../../../bench/machine/cpu.ts";
 import { drawFlameGraph } from "../../../bench/output/flame-graph.ts";
 import { readMachineSheet, readVersions } from "../../../bench/output/machine-sheet.ts";
+import { describeSides } from "../../../bench/output/side-report.ts";
 import { drawPlot } from "../../../bench/output/svg.ts";
 import { textTable } from "../../../bench/output/text-table.ts";
 
@@ -135,5 +136,24 @@ describe("machine", () => {
 	test("versions are those of the lock file", () => {
 		const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as { dependencies: Record<string, string> };
 		expect(readVersions(["undici"])).toEqual({ undici: dependencies["undici"] });
+	});
+});
+
+describe("frontiers and concurrent streams", () => {
+	const rungs = [{ ratePerSecond: 500, addedP99Ms: 2, failed: 0, isVoid: false }];
+
+	test("are told by lane, with the bounds that hold", () => {
+		const lines = describeSides({
+			frontiers: [{ lane: "governed", rungs }],
+			concurrentStreams: [{ lane: "governed", streams: 64, right: 64, isVoid: false }],
+		});
+		expect(lines.filter((line) => line.startsWith("governed")).map((line) => line.split(/\s+/).filter((cell) => cell !== ""))).toEqual([
+			["governed", "0", "500", "500", "500", "500"],
+			["governed", "64"],
+		]);
+	});
+
+	test("are not mentioned where they were not measured", () => {
+		expect(describeSides({ frontiers: [], concurrentStreams: [] })).toEqual([]);
 	});
 });
