@@ -9,10 +9,10 @@ export type Pool = Omit<WholePool, "request" | "stream" | "pipeline" | "connect"
  * good (`process.memoryUsage().rss` after each, with the gateway's other libraries loaded). The package has no `exports` that would forbid the paths; a release
  * without them fails every start and every test of the gateway.
  */
-const require = createRequire(import.meta.url);
+const load = createRequire(import.meta.url);
 
 /** undici's connection pool. */
-export const Pool = require("undici/lib/dispatcher/pool.js") as new (...given: ConstructorParameters<typeof WholePool>) => Pool;
+export const Pool = load("undici/lib/dispatcher/pool.js") as new (...given: ConstructorParameters<typeof WholePool>) => Pool;
 
 /** What a pool opens connections with. */
-export const buildConnector = require("undici/lib/core/connect.js") as typeof BuildConnector;
+export const buildConnector = load("undici/lib/core/connect.js") as typeof BuildConnector;
