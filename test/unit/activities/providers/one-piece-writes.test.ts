@@ -1,7 +1,8 @@
 import { Writable } from "node:stream";
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { ONE_PIECE_BYTES_MAX, writeInOnePiece } from "#activities/providers/one-piece-writes.ts";
+import type { buildConnector } from "undici";
+import { describe, expect, test } from "vitest";
+import { inOnePiece, ONE_PIECE_BYTES_MAX, writeInOnePiece } from "#activities/providers/one-piece-writes.ts";
 
 type Piece = string | Buffer;
 type Written = { readonly kind: "one" | "apart"; readonly bytes: Buffer };
@@ -9,8 +10,8 @@ type Part = { readonly chunk: Piece; readonly encoding: BufferEncoding };
 
 const bytesOf = (chunk: Piece, encoding: BufferEncoding) => (typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk);
 
-/** Writes the parts corked, as undici does a head and a body. */
-async function writeCorked(parts: readonly Part[]): Promise<Written[]> {
+/** A stream, and what it is given to write, apart or as one. */
+function watched(): { readonly stream: Writable; readonly written: Written[] } {
 	const written: Written[] = [];
 	const stream = new Writable({
 		decodeStrings: false,
@@ -23,11 +24,21 @@ async function writeCorked(parts: readonly Part[]): Promise<Written[]> {
 			done();
 		},
 	});
-	writeInOnePiece(stream);
+	return { stream, written };
+}
+
+/** Corked, as undici writes a head and a body. */
+async function write(stream: Writable, parts: readonly Part[]): Promise<void> {
 	stream.cork();
 	for (const { chunk, encoding } of parts) stream.write(chunk, encoding);
 	stream.uncork();
 	await new Promise<void>((resolve) => stream.end(resolve));
+}
+
+async function writeCorked(parts: readonly Part[]): Promise<Written[]> {
+	const { stream, written } = watched();
+	writeInOnePiece(stream);
+	await write(stream, parts);
 	return written;
 }
 
@@ -48,6 +59,32 @@ test("what is longer, and a text that is not latin1, leave as they would", async
 	expect(await writeCorked([head, { chunk: long, encoding: "utf8" }])).toEqual([{ kind: "apart", bytes: Buffer.concat([Buffer.from("h"), long]) }]);
 	expect(await writeCorked([{ chunk: "x".repeat(ONE_PIECE_BYTES_MAX), encoding: "latin1" }, head])).toMatchObject([{ kind: "apart" }]);
 	expect(await writeCorked([head, { chunk: "€", encoding: "utf8" }])).toEqual([{ kind: "apart", bytes: Buffer.from("h€") }]);
+});
+
+describe("a connector", () => {
+	type Result = readonly [Error, null] | readonly [null, Writable];
+	/** undici names no socket where it failed. */
+	const connectWith = (...result: Result | readonly [Error]): Promise<Result> =>
+		new Promise((resolve) => {
+			const connect = ((_options, callback) => callback(...(result as Parameters<typeof callback>))) as buildConnector.connector;
+			inOnePiece(connect)({ hostname: "127.0.0.1", protocol: "http:", port: "80" }, (...told) => resolve(told as unknown as Result));
+		});
+
+	test("hands on connections that write so", async () => {
+		const { stream, written } = watched();
+		expect(await connectWith(null, stream)).toEqual([null, stream]);
+		await write(stream, [
+			{ chunk: "head", encoding: "latin1" },
+			{ chunk: Buffer.from("body"), encoding: "utf8" },
+		]);
+		expect(written).toEqual([{ kind: "one", bytes: Buffer.from("headbody") }]);
+	});
+
+	test("tells a failure as it was told", async () => {
+		const failure = new Error("refused");
+		expect(await connectWith(failure, null)).toEqual([failure, null]);
+		expect(await connectWith(failure)).toEqual([failure]);
+	});
 });
 
 test("whatever is written together, its bytes arrive in order", async () => {
