@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { StoredAnswer } from "#activities/idempotency/port.ts";
+import { ONE_PIECE_BYTES_MAX } from "#activities/providers/one-piece-writes.ts";
 import type { AnswerHead, Caller } from "#activities/request/caller.ts";
 import { Departure } from "#activities/request/leaving.ts";
 import type { NanoUsd } from "#domain/money/nano-usd.ts";
@@ -23,9 +24,6 @@ const PASSED_PREFIXES: readonly string[] = ["x-ratelimit-", "anthropic-ratelimit
 
 /** Names of models are any text; what HTTP cannot carry is not told. */
 const NOT_IN_A_HEADER = /[^\x20-\x7e]/g;
-
-/** Longer answers are not copied into a text; up to about here node:http writes one without another buffer (node, src/stream_base.cc, WriteString). */
-const ONE_PIECE_BYTES_MAX = 16_384;
 
 const STREAM_HEADERS: readonly string[] = ["cache-control", "no-cache", "x-accel-buffering", "no"];
 

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { buildConnector } from "undici";
 
-/** What is written together at most as one piece; up to about here a socket writes a text without another buffer (node, src/stream_base.cc, WriteString). */
+/** What is copied into one text at most, of requests and of answers; up to about here a socket writes a text without another buffer (node, src/stream_base.cc, WriteString). */
 export const ONE_PIECE_BYTES_MAX = 16_384;
 
 /** As Node hands them to `_writev`. */
